@@ -1,0 +1,265 @@
+//! The envelopes of sends and status queries: the whole request, before any document is looked
+//! at (SPEC 3, 5 and 6).
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::lang::Text;
+use crate::violation::{JsonKind, Place, Rule, Violation, text};
+
+/// The greatest number of documents or ids in one request (SPEC 5 and 6).
+pub const ITEMS_MAX: usize = 100;
+
+/// What is wrong with a request as a whole; says where, never what stood there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MalformedRequest(pub Text);
+
+/// Splits `{"documents": […]}` into its items, each still raw.
+pub fn documents(body: &[u8]) -> Result<Vec<&RawValue>, MalformedRequest> {
+    items(body, "documents")
+}
+
+/// The ids of `{"document_binder_uuids": […]}`, as they were written.
+pub fn document_binder_uuids(body: &[u8]) -> Result<Vec<String>, MalformedRequest> {
+    let items = items(body, "document_binder_uuids")?;
+    let mut ids = Vec::with_capacity(items.len());
+    for (i, item) in items.into_iter().enumerate() {
+        let found = crate::document::raw_kind(item);
+        let broken = if found == JsonKind::String {
+            match serde_json::from_str(item.get()) {
+                Ok(id) => {
+                    ids.push(id);
+                    continue;
+                }
+                Err(_) => Rule::Unreadable,
+            }
+        } else {
+            Rule::WrongType { expected: JsonKind::String, found }
+        };
+        let violation = Violation { member: "document_binder_uuids", index: Some(i), rule: broken };
+        return Err(MalformedRequest(text(&[violation], Place::Body)));
+    }
+    Ok(ids)
+}
+
+/// The raw document of `{"document": {…}}`.
+pub fn document(body: &[u8]) -> Result<&RawValue, MalformedRequest> {
+    member(body, "document")?.ok_or_else(|| broken_member("document", Rule::Missing))
+}
+
+/// Whether the body is `{"document": {"is_detail_read": true}}`; anything else says why not.
+pub fn is_detail_read(body: &[u8]) -> Result<(), MalformedRequest> {
+    #[derive(Deserialize)]
+    struct Document<'a> {
+        #[serde(borrow, default)]
+        is_detail_read: Option<&'a RawValue>,
+    }
+    const MEMBER: &str = "document.is_detail_read";
+    let raw = document(body)?;
+    let found = crate::document::raw_kind(raw);
+    if found != JsonKind::Object {
+        let rule = Rule::WrongType { expected: JsonKind::Object, found };
+        return Err(broken_member("document", rule));
+    }
+    let document: Document<'_> =
+        serde_json::from_str(raw.get()).map_err(|_| broken_member("document", Rule::Unreadable))?;
+    let Some(value) = document.is_detail_read else {
+        return Err(broken_member(MEMBER, Rule::Missing));
+    };
+    match (crate::document::raw_kind(value), value.get()) {
+        (_, "true") => Ok(()),
+        (JsonKind::Boolean, _) => Err(MalformedRequest(Text::fixed(
+            "document.is_detail_read: true여야 합니다",
+            "document.is_detail_read: must be true",
+        ))),
+        (found, _) => Err(broken_member(MEMBER, Rule::WrongType { expected: JsonKind::Boolean, found })),
+    }
+}
+
+/// Reads a small JSON body of the operator's and the sandbox's calls.
+///
+/// The reason never repeats a value: only where the reader stopped is told.
+pub fn body<T: DeserializeOwned>(body: &[u8]) -> Result<T, MalformedRequest> {
+    let text = utf8(body)?;
+    serde_json::from_str(text).map_err(|e| malformed(&e))
+}
+
+fn broken_member(member: &'static str, rule: Rule) -> MalformedRequest {
+    MalformedRequest(text(&[Violation::new(member, rule)], Place::Body))
+}
+
+fn items<'a>(body: &'a [u8], name: &'static str) -> Result<Vec<&'a RawValue>, MalformedRequest> {
+    let Some(raw) = member(body, name)? else {
+        return Err(broken_member(name, Rule::Missing));
+    };
+    let found = crate::document::raw_kind(raw);
+    if found != JsonKind::Array {
+        return Err(broken_member(name, Rule::WrongType { expected: JsonKind::Array, found }));
+    }
+    let items: Items<'a> = serde_json::from_str(raw.get()).map_err(|e| malformed(&e))?;
+    if items.count == 0 || items.count > ITEMS_MAX {
+        return Err(MalformedRequest(Text::made(
+            format!("{name}: 1개 이상 {ITEMS_MAX}개 이하여야 합니다({}개)", items.count),
+            format!("{name}: must hold 1 to {ITEMS_MAX} items, found {}", items.count),
+        )));
+    }
+    Ok(items.kept)
+}
+
+/// One member of the body's object, `None` when absent or null.
+fn member<'a>(body: &'a [u8], name: &str) -> Result<Option<&'a RawValue>, MalformedRequest> {
+    let text = utf8(body)?;
+    // Checked as a whole first: an error in a part that is skipped is an error all the same.
+    let whole: &RawValue = serde_json::from_str(text).map_err(|e| malformed(&e))?;
+    let found = crate::document::raw_kind(whole);
+    if found != JsonKind::Object {
+        let (ko, en) = ("요청 본문은 JSON 객체여야 합니다", "the request body must be a JSON object");
+        return Err(MalformedRequest(Text::fixed(ko, en)));
+    }
+    let mut reader = serde_json::Deserializer::from_str(text);
+    serde::Deserializer::deserialize_map(&mut reader, MemberVisitor(name)).map_err(|e| malformed(&e))
+}
+
+fn utf8(body: &[u8]) -> Result<&str, MalformedRequest> {
+    std::str::from_utf8(body).map_err(|e| {
+        let at = e.valid_up_to();
+        MalformedRequest(Text::made(
+            format!("요청 본문이 올바른 UTF-8이 아닙니다({at}번째 바이트)"),
+            format!("the request body is not valid UTF-8 (at byte {at})"),
+        ))
+    })
+}
+
+fn malformed(error: &serde_json::Error) -> MalformedRequest {
+    let (line, column) = (error.line(), error.column());
+    MalformedRequest(Text::made(
+        format!("올바른 JSON이 아닙니다({line}행 {column}열)"),
+        format!("malformed JSON at line {line}, column {column}"),
+    ))
+}
+
+struct MemberVisitor<'n>(&'n str);
+
+impl<'de> Visitor<'de> for MemberVisitor<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found: Option<Option<&'de RawValue>> = None;
+        while let Some(key) = map.next_key::<String>()? {
+            if key != self.0 {
+                map.next_value::<IgnoredAny>()?;
+            } else if found.is_some() {
+                return Err(serde::de::Error::custom("a member given twice"));
+            } else {
+                found = Some(map.next_value()?);
+            }
+        }
+        Ok(found.flatten())
+    }
+}
+
+/// The first items of an array, and how many there are; the rest is skipped, not kept.
+struct Items<'a> {
+    kept: Vec<&'a RawValue>,
+    count: usize,
+}
+
+impl<'de> Deserialize<'de> for Items<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ItemsVisitor;
+        impl<'de> Visitor<'de> for ItemsVisitor {
+            type Value = Items<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Items<'de>, A::Error> {
+                let mut items = Items { kept: Vec::with_capacity(ITEMS_MAX), count: 0 };
+                while items.count < ITEMS_MAX {
+                    let Some(item) = seq.next_element()? else { return Ok(items) };
+                    items.kept.push(item);
+                    items.count += 1;
+                }
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    items.count += 1;
+                }
+                Ok(items)
+            }
+        }
+        deserializer.deserialize_seq(ItemsVisitor)
+    }
+}
+
+/// Of the external ids of one request, those that stand in it more than once (SPEC 5).
+pub fn repeated<'a>(external_ids: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut counts: HashMap<&str, u32> = HashMap::new();
+    for id in external_ids {
+        *counts.entry(id).or_default() += 1;
+    }
+    counts.into_iter().filter(|(_, n)| *n > 1).map(|(id, _)| id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::Lang;
+
+    fn reason(body: &str) -> String {
+        documents(body.as_bytes()).expect_err("malformed").0.in_lang(Lang::En).to_owned()
+    }
+
+    #[test]
+    fn items_are_kept_apart() {
+        let body = br#"{"x":{"y":[1]},"documents":[{"a":1},7,null,"s"]}"#;
+        let items: Vec<_> = documents(body).expect("well-formed").iter().map(|r| r.get()).collect();
+        assert_eq!(items, [r#"{"a":1}"#, "7", "null", r#""s""#]);
+    }
+
+    #[test]
+    fn a_broken_request_is_told_by_line_and_column() {
+        assert_eq!(reason("{\"documents\":[\n1,]}"), "malformed JSON at line 2, column 3");
+        assert_eq!(reason("{\"documents\":[1]} x"), "malformed JSON at line 1, column 19");
+        assert!(reason("").starts_with("malformed JSON"));
+        assert_eq!(reason("[]"), "the request body must be a JSON object");
+        assert!(reason(r#"{"documents":{}}"#).contains("documents: must be an array"));
+        assert!(reason(r#"{"documents":[]}"#).contains("found 0"));
+        assert!(reason(r#"{"documents":null}"#).contains("documents: is required"));
+        assert!(reason(r#"{"documents":[1],"documents":[2]}"#).starts_with("malformed JSON"));
+    }
+
+    #[test]
+    fn one_too_many_is_counted() {
+        let body = format!(r#"{{"documents":[{}]}}"#, vec!["1"; 101].join(","));
+        assert!(reason(&body).contains("found 101"));
+    }
+
+    #[test]
+    fn invalid_utf8_is_told_by_its_byte() {
+        let broken = documents(b"{\"documents\":[\"\xff\"]}").expect_err("not UTF-8");
+        assert!(broken.0.in_lang(Lang::En).contains("at byte 15"));
+    }
+
+    #[test]
+    fn reads_are_reported_by_true_alone() {
+        assert!(is_detail_read(br#"{"document":{"is_detail_read":true,"x":1}}"#).is_ok());
+        for bad in [
+            r#"{"document":{"is_detail_read":false}}"#,
+            r#"{"document":{"is_detail_read":"true"}}"#,
+            r#"{"document":{"is_detail_read":null}}"#,
+            r#"{"document":{}}"#,
+            r#"{"document":[true]}"#,
+            "{}",
+        ] {
+            assert!(is_detail_read(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

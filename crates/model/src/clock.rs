@@ -1,0 +1,125 @@
+//! Time as the contract counts it, and the one seam through which every rule reads it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// A moment in Unix seconds: the only unit of time on the wire (SPEC 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UnixSeconds(pub i64);
+
+impl UnixSeconds {
+    /// This moment and `seconds` more; saturates instead of wrapping.
+    #[must_use]
+    pub fn plus(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds))
+    }
+
+    /// Whole seconds from `earlier` to this moment, negative when it lies after.
+    pub fn seconds_since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for UnixSeconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The clock behind every rule of the contract.
+///
+/// It is the machine's clock plus what a sandbox has advanced it by (SPEC 12); on a live server
+/// the advance is always zero. Clones share the advance.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    advanced_seconds: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// Now, in Unix seconds.
+    pub fn now(&self) -> UnixSeconds {
+        UnixSeconds(self.now_millis().div_euclid(1000))
+    }
+
+    /// Now, in Unix milliseconds: for ids, which carry their time.
+    pub fn now_millis(&self) -> i64 {
+        let real = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
+        real.saturating_add(self.advanced_seconds.load(Ordering::Relaxed).saturating_mul(1000))
+    }
+
+    /// Sets how far this clock runs ahead of the machine's. It never goes back: a smaller value
+    /// than the present one is ignored.
+    pub fn set_advanced_seconds(&self, seconds: i64) {
+        self.advanced_seconds.fetch_max(seconds, Ordering::Relaxed);
+    }
+
+    /// How far this clock runs ahead of the machine's, in seconds.
+    pub fn advanced_seconds(&self) -> i64 {
+        self.advanced_seconds.load(Ordering::Relaxed)
+    }
+}
+
+/// Korea has had no daylight saving since 1988, so its civil time is a constant offset.
+const SEOUL: jiff::tz::Offset = jiff::tz::Offset::constant(9);
+
+/// A calendar day in Asia/Seoul: what "a day" means in SPEC 9, and the "today" that a birthday
+/// is checked against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeoulDay(jiff::civil::Date);
+
+impl SeoulDay {
+    /// The day that `moment` falls on in Seoul.
+    pub fn of(moment: UnixSeconds) -> Self {
+        Self(seoul(moment).date())
+    }
+
+    /// The day as a number, `YYYYMMDD`.
+    pub fn as_number(self) -> i64 {
+        i64::from(self.0.year()) * 10_000 + i64::from(self.0.month()) * 100 + i64::from(self.0.day())
+    }
+
+    pub(crate) fn date(self) -> jiff::civil::Date {
+        self.0
+    }
+}
+
+/// `moment` in Seoul's civil time as a person reads it: `2026-12-23 17:03`.
+pub fn seoul_minutes(moment: UnixSeconds) -> String {
+    let t = seoul(moment);
+    format!("{:04}-{:02}-{:02} {:02}:{:02}", t.year(), t.month(), t.day(), t.hour(), t.minute())
+}
+
+fn seoul(moment: UnixSeconds) -> jiff::civil::DateTime {
+    let timestamp = jiff::Timestamp::from_second(moment.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    SEOUL.to_datetime(timestamp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_turns_at_midnight_in_seoul() {
+        // 2026-11-22T15:00:00Z is midnight of the 23rd in Seoul.
+        let midnight = UnixSeconds(1_795_359_600);
+        assert_eq!(SeoulDay::of(midnight.plus(-1)).as_number(), 20_261_122);
+        assert_eq!(SeoulDay::of(midnight).as_number(), 20_261_123);
+        assert_eq!(seoul_minutes(midnight), "2026-11-23 00:00");
+    }
+
+    #[test]
+    fn the_clock_never_goes_back() {
+        let clock = Clock::default();
+        clock.set_advanced_seconds(100);
+        clock.set_advanced_seconds(40);
+        assert_eq!(clock.advanced_seconds(), 100);
+        assert_eq!(clock.clone().advanced_seconds(), 100);
+    }
+}

@@ -1,0 +1,129 @@
+//! The ids of the contract: a prefix and 32 lower-case hex digits over a `UUIDv7`, which carries
+//! the time it was made, so that rows are stored in the order in which they came.
+
+use std::fmt;
+
+use uuid::{NoContext, Timestamp, Uuid};
+
+use crate::clock::Clock;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// What every id of this kind begins with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new id, carrying the time of `clock`.
+            pub fn generate(clock: &Clock) -> Self {
+                Self(new_uuid(clock))
+            }
+
+            /// Reads the form that [`fmt::Display`] writes; anything else is `None`.
+            pub fn parse(text: &str) -> Option<Self> {
+                parse_hex(text.strip_prefix(Self::PREFIX)?).map(Self)
+            }
+
+            /// The id's 16 bytes, as stores keep it.
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+
+            /// The id that a store kept as these bytes.
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(Self::PREFIX)?;
+                f.write_str(self.0.simple().encode_lower(&mut Uuid::encode_buffer()))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    };
+}
+
+id!(
+    /// A stored document, `BIN-…` (SPEC 5).
+    BinderId,
+    "BIN-"
+);
+id!(
+    /// One product bought by one institution, `CON-…` (SPEC 2).
+    ContractUuid,
+    "CON-"
+);
+id!(
+    /// An institution, `INS-…` (SPEC 11).
+    InstitutionId,
+    "INS-"
+);
+id!(
+    /// An access token's public name, `TOK-…`; never the token itself (SPEC 11).
+    AccessTokenId,
+    "TOK-"
+);
+id!(
+    /// A person, `PER-…`; known inside the platform only.
+    PersonId,
+    "PER-"
+);
+
+fn new_uuid(clock: &Clock) -> Uuid {
+    let millis = u64::try_from(clock.now_millis()).unwrap_or(0);
+    let nanos = u32::try_from((millis % 1000) * 1_000_000).unwrap_or(0);
+    Uuid::new_v7(Timestamp::from_unix(NoContext, millis / 1000, nanos))
+}
+
+fn parse_hex(digits: &str) -> Option<Uuid> {
+    let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    if digits.len() == 32 && digits.bytes().all(lower_hex) {
+        Uuid::try_parse(digits).ok()
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_back_and_fits_the_contract() {
+        let id = BinderId::generate(&Clock::default());
+        let text = id.to_string();
+        assert_eq!(text.len(), 36);
+        assert_eq!(BinderId::parse(&text), Some(id));
+    }
+
+    #[test]
+    fn only_the_exact_form_is_read() {
+        for bad in [
+            "",
+            "BIN-",
+            "BIN-0",
+            "CON-00000000000000000000000000000000",
+            "BIN-0000000000000000000000000000000G",
+            "BIN-ABCDEFABCDEFABCDEFABCDEFABCDEFAB",
+            "BIN-00000000-0000-0000-0000-00000000",
+        ] {
+            assert_eq!(BinderId::parse(bad), None, "{bad}");
+        }
+    }
+}

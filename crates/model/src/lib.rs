@@ -1,0 +1,24 @@
+//! What a document is: its members and their rules, ids, times, the status machine and the
+//! error codes of the contract.
+//!
+//! Everything here is a value or a pure function. No I/O but reading the clock, no async, no
+//! HTTP, no SQL: a server, a client and a test all share these rules.
+
+pub mod bulk;
+pub mod clock;
+pub mod document;
+pub mod error_code;
+pub mod ids;
+pub mod lang;
+pub mod link;
+pub mod mask;
+pub mod person;
+pub mod status;
+pub mod token;
+pub mod violation;
+
+pub use clock::{Clock, SeoulDay, UnixSeconds};
+pub use document::Document;
+pub use error_code::ErrorCode;
+pub use ids::{AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId};
+pub use lang::{Lang, Text};

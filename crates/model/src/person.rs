@@ -1,0 +1,161 @@
+//! A person as an operator registers them (SPEC 11) and as the sandbox invents them (SPEC 12).
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::clock::SeoulDay;
+use crate::document::{Checker, StringRule};
+use crate::violation::{Rule, Violation};
+
+/// A person to be added or updated. Its `Debug` shows no personal value.
+#[derive(Debug)]
+pub struct PersonRecord {
+    /// 10 or 11 digits.
+    pub phone_number: SecretString,
+    /// 1 to 20 characters.
+    pub name: SecretString,
+    /// `YYYYMMDD`.
+    pub birthday: SecretString,
+    /// Connecting information, 1 to 88 characters.
+    pub ci: Option<SecretString>,
+    /// Whether the person has joined the box.
+    pub member: bool,
+    /// Six digits.
+    pub pin: Option<SecretString>,
+    /// How the person behaves; anything but ordinary is for the sandbox alone.
+    pub behaviour: Behaviour,
+}
+
+/// What is peculiar about a person of the sandbox (SPEC 12).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Nothing.
+    #[default]
+    Ordinary,
+    /// Refuses every institution that they have not accepted by name.
+    RefusesAll,
+    /// Takes what waits for them 10 seconds after it was accepted.
+    JoinsLater,
+    /// Every item for them is an `INTERNAL_ERROR`.
+    Breaks,
+}
+
+impl Behaviour {
+    /// The number a store keeps.
+    pub fn as_number(self) -> i64 {
+        match self {
+            Self::Ordinary => 0,
+            Self::RefusesAll => 1,
+            Self::JoinsLater => 2,
+            Self::Breaks => 3,
+        }
+    }
+
+    /// The behaviour that a store kept as `number`.
+    pub fn from_number(number: i64) -> Self {
+        match number {
+            1 => Self::RefusesAll,
+            2 => Self::JoinsLater,
+            3 => Self::Breaks,
+            _ => Self::Ordinary,
+        }
+    }
+}
+
+/// Reads a person from `{"phone_number","name","birthday","ci"?,"member":bool,"pin"?}`.
+pub fn read_person(json: &RawValue, today: SeoulDay) -> Result<PersonRecord, Vec<Violation>> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct RawPerson<'a> {
+        #[serde(borrow)]
+        phone_number: Option<&'a RawValue>,
+        #[serde(borrow)]
+        name: Option<&'a RawValue>,
+        #[serde(borrow)]
+        birthday: Option<&'a RawValue>,
+        #[serde(borrow)]
+        ci: Option<&'a RawValue>,
+        #[serde(borrow)]
+        member: Option<&'a RawValue>,
+        #[serde(borrow)]
+        pin: Option<&'a RawValue>,
+    }
+    let mut checker = Checker::default();
+    let Some(raw) = checker.object::<RawPerson<'_>>("", Some(json)) else {
+        return checker.finish(None);
+    };
+    let any = StringRule::characters(1, usize::MAX);
+    let phone_number = checker.required("phone_number", raw.phone_number, any);
+    let phone_number = checker.phone_number("phone_number", phone_number);
+    let name = checker.required("name", raw.name, StringRule::characters(1, 20));
+    let birthday = checker.required("birthday", raw.birthday, any);
+    let birthday = checker.birthday("birthday", birthday, today);
+    let ci = checker.optional("ci", raw.ci, StringRule::characters(1, 88));
+    let member = checker.boolean("member", raw.member);
+    if raw.member.is_none() {
+        checker.report("member", Rule::Missing);
+    }
+    let pin = checker.optional("pin", raw.pin, any);
+    if pin.as_ref().is_some_and(|pin| !is_pin(pin)) {
+        checker.report("pin", Rule::PinDigits);
+    }
+    let person = (|| {
+        Some(PersonRecord {
+            phone_number: phone_number?.into(),
+            name: name?.into(),
+            birthday: birthday?.into(),
+            ci: ci.map(SecretString::from),
+            member: member?,
+            pin: pin.map(SecretString::from),
+            behaviour: Behaviour::Ordinary,
+        })
+    })();
+    checker.finish(person)
+}
+
+fn is_pin(text: &str) -> bool {
+    text.len() == 6 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// A name in the one form in which names are compared: composed, without white space around it
+/// or more than one space within. Clients on some systems send Korean decomposed.
+pub fn normalized_name(name: &str) -> String {
+    let composed: String = name.nfc().collect();
+    composed.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::UnixSeconds;
+
+    fn read(json: &str) -> Result<PersonRecord, Vec<Violation>> {
+        let raw: &RawValue = serde_json::from_str(json).expect("JSON");
+        read_person(raw, SeoulDay::of(UnixSeconds(1_795_359_600)))
+    }
+
+    #[test]
+    fn a_person_is_read() {
+        let person = read(
+            r#"{"phone_number":"01000000001","name":"서함시험","birthday":"19900101","member":true,"pin":"135790","x":1}"#,
+        )
+        .expect("a good person");
+        assert!(person.member);
+        assert!(!format!("{person:?}").contains("서함시험"), "no personal value in Debug");
+    }
+
+    #[test]
+    fn every_defect_is_told() {
+        let broken = read(r#"{"phone_number":"1","birthday":"20990101","member":"yes","pin":"12"}"#)
+            .expect_err("a bad person");
+        let members: Vec<_> = broken.iter().map(|v| v.member).collect();
+        assert_eq!(members, ["phone_number", "name", "birthday", "member", "pin"]);
+    }
+
+    #[test]
+    fn decomposed_names_are_equal() {
+        assert_eq!(normalized_name(" \u{1112}\u{1169}\u{11bc}길동 "), "홍길동");
+    }
+}

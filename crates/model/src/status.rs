@@ -1,0 +1,123 @@
+//! The life of a document (SPEC 6): a status is never stored, it follows from the times and the
+//! deadline, so it cannot be late or contradict them.
+
+use serde::Serialize;
+
+use crate::clock::UnixSeconds;
+
+/// `doc_box_status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum DocBoxStatus {
+    /// Accepted; the person has not joined the box.
+    Sent,
+    /// In the recipient's box.
+    Received,
+    /// The institution reported its page as shown. Final.
+    Read,
+    /// The deadline passed unread.
+    Expired,
+}
+
+/// The times of one document. Each is set once and never changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// Accepted.
+    pub sent_at: UnixSeconds,
+    /// Created in the recipient's box.
+    pub received_at: Option<UnixSeconds>,
+    /// First successful authentication for opening it.
+    pub authenticated_at: Option<UnixSeconds>,
+    /// First successful verification of a token.
+    pub token_used_at: Option<UnixSeconds>,
+    /// First report that the page was shown.
+    pub read_at: Option<UnixSeconds>,
+    /// The messenger's report that the notification arrived.
+    pub notified_at: Option<UnixSeconds>,
+}
+
+impl Times {
+    /// The times of a document that was just accepted.
+    pub fn accepted(sent_at: UnixSeconds) -> Self {
+        Self {
+            sent_at,
+            received_at: None,
+            authenticated_at: None,
+            token_used_at: None,
+            read_at: None,
+            notified_at: None,
+        }
+    }
+
+    /// The status at `now` of a document to be opened before `deadline_at`.
+    pub fn status(&self, deadline_at: UnixSeconds, now: UnixSeconds) -> DocBoxStatus {
+        if self.read_at.is_some() {
+            DocBoxStatus::Read
+        } else if now >= deadline_at {
+            DocBoxStatus::Expired
+        } else if self.received_at.is_some() {
+            DocBoxStatus::Received
+        } else {
+            DocBoxStatus::Sent
+        }
+    }
+}
+
+/// Seconds for which a one-time token is valid (SPEC 7).
+pub const TOKEN_LIFETIME_SECONDS: i64 = 300;
+
+/// When a token issued at `now` stops being valid.
+///
+/// Never after the deadline, since a token must be verified before it (SPEC 6); a document that
+/// was read knows no deadline any more.
+pub fn token_expires_at(times: &Times, deadline_at: UnixSeconds, now: UnixSeconds) -> UnixSeconds {
+    let full = now.plus(TOKEN_LIFETIME_SECONDS);
+    if times.read_at.is_some() { full } else { full.min(deadline_at) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn times() -> impl Strategy<Value = Times> {
+        let time = || proptest::option::of((0..2_000i64).prop_map(UnixSeconds));
+        (time(), time(), time(), time(), time()).prop_map(|(r, a, t, d, n)| Times {
+            sent_at: UnixSeconds(0),
+            received_at: r,
+            authenticated_at: a,
+            token_used_at: t,
+            read_at: d,
+            notified_at: n,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn read_is_final_and_expiry_is_sharp(times in times(), deadline in 0..2_000i64, now in 0..2_000i64) {
+            let status = times.status(UnixSeconds(deadline), UnixSeconds(now));
+            prop_assert_eq!(status == DocBoxStatus::Read, times.read_at.is_some());
+            if times.read_at.is_none() {
+                prop_assert_eq!(status == DocBoxStatus::Expired, now >= deadline);
+            }
+        }
+
+        #[test]
+        fn an_unread_documents_token_dies_with_its_deadline(times in times(), deadline in 0..2_000i64, now in 0..2_000i64) {
+            let expires = token_expires_at(&times, UnixSeconds(deadline), UnixSeconds(now));
+            prop_assert!(expires.0 <= now + TOKEN_LIFETIME_SECONDS);
+            prop_assert!(times.read_at.is_some() || expires.0 <= deadline);
+        }
+    }
+
+    #[test]
+    fn the_second_of_the_deadline_is_expired() {
+        let mut times = Times::accepted(UnixSeconds(10));
+        assert_eq!(times.status(UnixSeconds(20), UnixSeconds(19)), DocBoxStatus::Sent);
+        times.received_at = Some(UnixSeconds(11));
+        assert_eq!(times.status(UnixSeconds(20), UnixSeconds(19)), DocBoxStatus::Received);
+        assert_eq!(times.status(UnixSeconds(20), UnixSeconds(20)), DocBoxStatus::Expired);
+        times.read_at = Some(UnixSeconds(25));
+        assert_eq!(times.status(UnixSeconds(20), UnixSeconds(99)), DocBoxStatus::Read);
+    }
+}

@@ -1,0 +1,237 @@
+//! A broken rule of the contract: which member, which rule, said in both languages and never
+//! with the value itself, which may be personal.
+
+use std::fmt;
+
+use crate::lang::{Lang, Text, clip_message};
+
+/// A kind of JSON value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonKind {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean,
+    /// A number without a fraction.
+    Integer,
+    /// Any other number.
+    Number,
+    /// A string.
+    String,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl JsonKind {
+    fn text(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Null => ("null", "null"),
+            Self::Boolean => ("참/거짓(boolean)", "a boolean"),
+            Self::Integer => ("정수(integer)", "an integer"),
+            Self::Number => ("숫자(number)", "a number"),
+            Self::String => ("문자열(string)", "a string"),
+            Self::Array => ("배열(array)", "an array"),
+            Self::Object => ("객체(object)", "an object"),
+        }
+    }
+}
+
+/// A rule of SPEC 4 that a member broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// It is required, and absent, null or white space alone.
+    Missing,
+    /// It has another JSON type than the contract says.
+    WrongType {
+        /// What the contract says.
+        expected: JsonKind,
+        /// What stood there.
+        found: JsonKind,
+    },
+    /// More characters than allowed, or fewer.
+    Length {
+        /// Least number of characters.
+        min: usize,
+        /// Greatest number of characters.
+        max: usize,
+    },
+    /// A number outside its range.
+    Range {
+        /// Least value.
+        min: i64,
+        /// Greatest value.
+        max: i64,
+    },
+    /// Something other than 10 or 11 digits.
+    PhoneDigits,
+    /// Not `YYYYMMDD`, or no date of the calendar.
+    Date,
+    /// A birthday after today.
+    FutureDate,
+    /// A deadline that is not in the future.
+    PastDeadline,
+    /// Both or neither of `read_expired_at` and `read_expired_sec`.
+    ExactlyOneDeadline,
+    /// A control character that the member may not hold.
+    ControlCharacter,
+    /// No absolute http or https URL.
+    Url,
+    /// No category of the contract.
+    UnknownCategory,
+    /// Required because the contract is a certified one.
+    RequiredByCertifiedContract,
+    /// Required because the name is to be verified.
+    RequiredForNameCheck,
+    /// The external id stands more than once in the request.
+    DuplicateExternalId,
+    /// The value cannot be read at all: a member twice, a broken escape, a number out of range.
+    Unreadable,
+    /// Something other than six digits.
+    PinDigits,
+}
+
+impl Rule {
+    #[allow(clippy::too_many_lines, reason = "a table of messages, one entry a rule")]
+    fn text(self) -> Text {
+        match self {
+            Self::Missing => Text::fixed("필수 항목이 없거나 비어 있습니다", "is required and missing or blank"),
+            Self::WrongType { expected, found } => {
+                let ((eko, een), (fko, fen)) = (expected.text(), found.text());
+                Text::made(
+                    format!("{eko} 값이어야 하는데 {fko} 값이 왔습니다"),
+                    format!("must be {een}, found {fen}"),
+                )
+            }
+            Self::Length { min, max } => Text::made(
+                format!("{min}자 이상 {max}자 이하여야 합니다"),
+                format!("must be {min} to {max} characters long"),
+            ),
+            Self::Range { min, max } => Text::made(
+                format!("{min} 이상 {max} 이하의 정수여야 합니다"),
+                format!("must be an integer from {min} to {max}"),
+            ),
+            Self::PhoneDigits => {
+                Text::fixed("숫자 10~11자리여야 합니다", "must be 10 or 11 digits")
+            }
+            Self::Date => Text::fixed(
+                "YYYYMMDD 형식의 실제 날짜여야 합니다",
+                "must be a real date in the form YYYYMMDD",
+            ),
+            Self::FutureDate => {
+                Text::fixed("미래의 날짜일 수 없습니다", "must not lie in the future")
+            }
+            Self::PastDeadline => {
+                Text::fixed("현재보다 미래의 시각이어야 합니다", "must lie in the future")
+            }
+            Self::ExactlyOneDeadline => Text::fixed(
+                "read_expired_at과 read_expired_sec 중 정확히 하나만 있어야 합니다",
+                "exactly one of read_expired_at and read_expired_sec must be given",
+            ),
+            Self::ControlCharacter => Text::fixed(
+                "허용되지 않는 제어 문자가 있습니다",
+                "holds a control character that is not allowed",
+            ),
+            Self::Url => Text::fixed(
+                "http 또는 https로 시작하는 절대 주소여야 합니다",
+                "must be an absolute http or https URL",
+            ),
+            Self::UnknownCategory => Text::fixed(
+                "Default, BILL, BILL_PAY, NOTICE, CONTRACT, REPORT 중 하나여야 합니다",
+                "must be one of Default, BILL, BILL_PAY, NOTICE, CONTRACT, REPORT",
+            ),
+            Self::RequiredByCertifiedContract => Text::fixed(
+                "공인 계약에서는 필수입니다",
+                "is required under a certified contract",
+            ),
+            Self::RequiredForNameCheck => Text::fixed(
+                "is_required_verify_name이 true이면 필수입니다",
+                "is required when is_required_verify_name is true",
+            ),
+            Self::DuplicateExternalId => Text::fixed(
+                "한 요청 안에서 같은 값이 두 번 이상 쓰였습니다",
+                "stands more than once in this request",
+            ),
+            Self::Unreadable => Text::fixed(
+                "읽을 수 없습니다(중복된 항목, 잘못된 이스케이프, 범위를 벗어난 숫자)",
+                "cannot be read (a member given twice, a broken escape or a number out of range)",
+            ),
+            Self::PinDigits => Text::fixed("숫자 6자리여야 합니다", "must be 6 digits"),
+        }
+    }
+}
+
+/// A rule, and the member of the document that broke it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The path from the document on, `receiver.birthday`; empty for the document itself.
+    pub member: &'static str,
+    /// The element of `member`, when that is an array.
+    pub index: Option<usize>,
+    /// What was broken.
+    pub rule: Rule,
+}
+
+/// Where a document stands in its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The one of a single send, `document`.
+    Single,
+    /// This one of a bulk send, `documents[i]`.
+    Bulk(usize),
+    /// The body itself, as on the operator's and the sandbox's calls.
+    Body,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Single => f.write_str("document"),
+            Self::Bulk(i) => write!(f, "documents[{i}]"),
+            Self::Body => Ok(()),
+        }
+    }
+}
+
+impl Violation {
+    /// `member` broke `rule`.
+    pub fn new(member: &'static str, rule: Rule) -> Self {
+        Self { member, index: None, rule }
+    }
+
+    fn path(&self, place: Place) -> String {
+        let mut path = place.to_string();
+        if !path.is_empty() && !self.member.is_empty() {
+            path.push('.');
+        }
+        path.push_str(self.member);
+        if let Some(i) = self.index {
+            path.push_str(&format!("[{i}]"));
+        }
+        path
+    }
+}
+
+/// All that is wrong with a document, in one message of at most 500 characters.
+pub fn message(violations: &[Violation], place: Place, lang: Lang) -> String {
+    let mut message = String::new();
+    for violation in violations {
+        if !message.is_empty() {
+            message.push_str("; ");
+        }
+        let path = violation.path(place);
+        if !path.is_empty() {
+            message.push_str(&path);
+            message.push_str(": ");
+        }
+        message.push_str(violation.rule.text().in_lang(lang));
+    }
+    clip_message(&mut message);
+    message
+}
+
+/// [`message`] in both languages.
+pub fn text(violations: &[Violation], place: Place) -> Text {
+    Text::made(message(violations, place, Lang::Ko), message(violations, place, Lang::En))
+}

@@ -1,0 +1,74 @@
+//! Institutions, contracts, tokens.
+
+use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay};
+use seoham_store::accounts::AccessTokenRecord;
+use seoham_vault::AccessToken;
+
+use crate::world::World;
+
+/// A token names its institution, until it expires or is revoked; unknown ones name nobody.
+pub async fn tokens_open_their_own_institution_alone(world: World) {
+    let (store, now) = (&world.store, world.now());
+    let record = |expires_at| AccessTokenRecord {
+        id: AccessTokenId::generate(&world.clock),
+        label: "시험".to_owned(),
+        expires_at,
+        revoked_at: None,
+    };
+    let (forever, short) = (AccessToken::generate(), AccessToken::generate());
+    let forever_record = record(None);
+    let city = world.city.institution;
+    assert!(store.create_token(city, forever_record.clone(), forever.hash()).await.expect("creates"));
+    assert!(store.create_token(city, record(Some(now.plus(10))), short.hash()).await.expect("creates"));
+    let nobody = InstitutionId::generate(&world.clock);
+    assert!(!store.create_token(nobody, record(None), AccessToken::generate().hash()).await.expect("answers"));
+
+    let whose = |token: &AccessToken, at| store.authenticate(token.hash(), at);
+    assert_eq!(whose(&forever, now).await.expect("answers"), Some(city));
+    assert_eq!(whose(&short, now.plus(9)).await.expect("answers"), Some(city));
+    assert_eq!(whose(&short, now.plus(10)).await.expect("answers"), None);
+    assert_eq!(whose(&AccessToken::generate(), now).await.expect("answers"), None);
+
+    let bank = world.bank.institution;
+    assert!(!store.revoke_token(bank, forever_record.id, now).await.expect("answers"));
+    assert!(store.revoke_token(city, forever_record.id, now).await.expect("revokes"));
+    assert!(store.revoke_token(city, forever_record.id, now.plus(5)).await.expect("again"));
+    assert_eq!(whose(&forever, now).await.expect("answers"), None);
+    let overview = store.institution(city, SeoulDay::of(now)).await.expect("answers").expect("there");
+    let revoked = overview.tokens.iter().find(|t| t.id == forever_record.id).expect("listed");
+    assert_eq!(revoked.revoked_at, Some(now), "the first time stays");
+}
+
+/// A contract is its institution's own, and a closed one is no longer open.
+pub async fn contracts_close_once(world: World) {
+    let (store, now) = (&world.store, world.now());
+    let (city, bank) = (world.city, world.bank);
+    let open = |institution, uuid| store.open_contract(institution, uuid);
+    assert!(open(city.institution, city.contract).await.expect("answers").is_some());
+    assert!(open(bank.institution, city.contract).await.expect("answers").is_none());
+    assert!(!store.close_contract(bank.institution, city.contract, now).await.expect("answers"));
+    assert!(store.close_contract(city.institution, city.contract, now).await.expect("closes"));
+    assert!(store.close_contract(city.institution, city.contract, now.plus(9)).await.expect("again"));
+    assert!(open(city.institution, city.contract).await.expect("answers").is_none());
+    let overview = store.institution(city.institution, SeoulDay::of(now)).await.expect("answers");
+    assert_eq!(overview.expect("there").contracts[0].closed_at, Some(now));
+    let unknown = ContractUuid::generate(&world.clock);
+    assert!(open(city.institution, unknown).await.expect("answers").is_none());
+}
+
+/// Every accepted document is counted on its institution's day.
+pub async fn the_day_is_counted(world: World) {
+    world.person("01011112222", true).await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let today = SeoulDay::of(world.now());
+    for count in [100, 1, 7] {
+        world.send(world.city, &recipient, count).await;
+    }
+    let overview = world.store.institution(world.city.institution, today).await.expect("answers");
+    assert_eq!(overview.expect("there").accepted_on_day, 108);
+    let other = world.store.institution(world.bank.institution, today).await.expect("answers");
+    assert_eq!(other.expect("there").accepted_on_day, 0);
+    let all = world.store.institutions(None, 10).await.expect("lists");
+    let rest = world.store.institutions(Some(all[0].id), 10).await.expect("lists");
+    assert_eq!(all[1..], rest[..]);
+}

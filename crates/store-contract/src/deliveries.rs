@@ -1,0 +1,248 @@
+//! Claiming, finishing, joining, receipts, the clock.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use seoham_model::status::DocBoxStatus;
+use seoham_store::boxes::OpenVerdict;
+use seoham_store::deliveries::{Outcome, Receipt};
+use seoham_store::documents::Notification;
+use seoham_store::personas;
+use seoham_vault::OneTimeToken;
+
+use crate::world::{LEASE, World};
+
+/// When a claim returns, a member's document stands in the box and another's does not.
+pub async fn members_receive_and_others_wait(world: World) {
+    world.person("01011112222", true).await;
+    world.person("01033334444", false).await;
+    let member = world.recipient("01011112222", "19800229").await;
+    let other = world.recipient("01033334444", "19800229").await;
+    let received = world.send(world.city, &member, 1).await[0];
+    let waiting = world.send(world.city, &other, 1).await[0];
+    let claims = world.claim(10).await;
+    assert_eq!(claims.len(), 2);
+    for claim in &claims {
+        assert_eq!(claim.received, claim.document == received);
+        assert_eq!(claim.institution_name, "가상시청");
+        assert_eq!(claim.content.title, "안내문");
+    }
+    let status = |id| world.status(world.city, id);
+    assert!(status(received).await.expect("there").times.received_at.is_some());
+    assert!(status(waiting).await.expect("there").times.received_at.is_none());
+    let token = OneTimeToken::generate().hash();
+    let opened = world.store.open(world.city.institution, waiting, token, world.now()).await;
+    assert_eq!(opened.expect("answers"), OpenVerdict::NotInBox);
+}
+
+/// Joining brings in what waits unexpired, and only that.
+pub async fn joining_moves_what_waits(world: World) {
+    world.person("01033334444", false).await;
+    let person = world.recipient("01033334444", "19800229").await;
+    let open = world.send(world.city, &person, 1).await[0];
+    let short = world.send_until(world.city, &person, 1, world.now().plus(50)).await[0];
+    world.deliver_all().await;
+    world.advance(60).await;
+    world.store.join(person.person, world.now()).await.expect("joins");
+    let joined_at = world.now();
+    let status = |id| world.status(world.city, id);
+    let moved = status(open).await.expect("there").times.received_at.expect("in the box");
+    assert!(moved <= joined_at);
+    let expired = status(short).await.expect("there");
+    assert_eq!(expired.times.received_at, None);
+    assert_eq!(expired.times.status(expired.deadline_at, world.now()), DocBoxStatus::Expired);
+    world.advance(60).await;
+    world.store.join(person.person, world.now()).await.expect("again");
+    assert_eq!(status(open).await.expect("there").times.received_at, Some(moved), "set once");
+}
+
+/// However much waits, it all comes in, in steps of bounded length.
+pub async fn joining_moves_thousands_in_steps(world: World) {
+    world.person("01033334444", false).await;
+    let person = world.recipient("01033334444", "19800229").await;
+    let mut ids = Vec::new();
+    for _ in 0..12 {
+        ids.extend(world.send(world.city, &person, 100).await);
+    }
+    world.deliver_all().await;
+    world.store.join(person.person, world.now()).await.expect("joins");
+    while world.store.join_due(200, world.now()).await.expect("moves") > 0 {}
+    for ids in ids.chunks(100) {
+        let statuses =
+            world.store.statuses(seoham_store::Lane::Bulk, world.city.institution, ids.to_vec()).await;
+        assert!(statuses.expect("answers").iter().flatten().all(|s| s.times.received_at.is_some()));
+    }
+}
+
+/// A sender of thousands does not delay a sender of a few.
+pub async fn institutions_take_turns(world: World) {
+    world.person("01011112222", true).await;
+    let person = world.recipient("01011112222", "19800229").await;
+    for _ in 0..10 {
+        world.send(world.city, &person, 100).await;
+    }
+    let late = world.sender("늦은기관").await;
+    let few: HashSet<_> = world.send(late, &person, 10).await.into_iter().collect();
+    let first = world.claim(40).await;
+    assert_eq!(first.len(), 40);
+    let of_late = first.iter().filter(|c| few.contains(&c.document)).count();
+    assert_eq!(of_late, 10, "an equal share of the first claim is enough for all of them");
+    let city: Vec<_> = first.iter().filter(|c| c.institution == world.city.institution).collect();
+    assert!(city.windows(2).all(|w| w[0].ticket < w[1].ticket));
+
+    let mut served = HashSet::new();
+    for _ in 0..2 {
+        world.send(world.bank, &person, 1).await;
+        served.extend(world.claim(1).await.iter().map(|c| c.institution));
+    }
+    assert!(served.contains(&world.bank.institution), "turns go round even for claims of one");
+}
+
+/// What one worker holds no other is given; what is finished is gone.
+pub async fn a_claim_is_held_by_one_worker(world: World) {
+    world.person("01011112222", true).await;
+    let person = world.recipient("01011112222", "19800229").await;
+    world.send(world.city, &person, 100).await;
+    let (a, b) = tokio::join!(world.claim(60), world.claim(60));
+    let seen: HashSet<_> = a.iter().chain(&b).map(|c| c.document).collect();
+    assert_eq!((a.len() + b.len(), seen.len()), (100, 100));
+    assert!(world.claim(10).await.is_empty());
+    assert_eq!(world.finish(&a, Outcome::Taken).await, a.len());
+    assert_eq!(world.finish(&a, Outcome::Taken).await, 0, "once");
+    assert!(world.claim(10).await.is_empty());
+    let depths = world.store.queue_depths().await.expect("counts");
+    assert_eq!(depths.iter().map(|d| d.waiting).sum::<u64>(), b.len() as u64);
+    assert!(depths[0].oldest_accepted_at <= world.now());
+}
+
+/// A worker whose lease ran out changes nothing when it wakes.
+pub async fn a_lease_that_ran_out_changes_nothing(world: World) {
+    world.person("01011112222", true).await;
+    let person = world.recipient("01011112222", "19800229").await;
+    let id = world.send(world.city, &person, 1).await[0];
+    let slow = world.store.claim(1, Duration::ZERO, world.now()).await.expect("claims").claims;
+    assert_eq!(slow.len(), 1);
+    let again = world.claim(1).await;
+    assert_eq!(again[0].document, id, "claimed anew");
+    assert_eq!(world.finish(&slow, Outcome::GivenUp).await, 0);
+    assert_eq!(world.finish(&again, Outcome::Taken).await, 1);
+    let record = world.store.describe(id).await.expect("answers").expect("there");
+    assert_eq!(record.notification, Notification::Taken);
+}
+
+/// What is to be tried again comes back at its time, and knows how often it was tried.
+pub async fn retries_wait_for_their_time(world: World) {
+    world.person("01011112222", true).await;
+    let person = world.recipient("01011112222", "19800229").await;
+    let id = world.send(world.city, &person, 1).await[0];
+    let first = world.claim(1).await;
+    assert_eq!((first[0].attempts, first[0].first_attempt_at), (0, None));
+    let began = world.now();
+    world.finish(&first, Outcome::Retry { not_before: began.plus(30) }).await;
+    for attempts in 1..4 {
+        assert!(world.claim(1).await.is_empty(), "not before its time");
+        world.advance(31).await;
+        let again = world.claim(1).await;
+        assert_eq!((again[0].document, again[0].attempts), (id, attempts));
+        let since = again[0].first_attempt_at.expect("known");
+        assert!(since >= began && since <= began.plus(5), "the first attempt's time stays");
+        world.finish(&again, Outcome::Retry { not_before: world.now().plus(30) }).await;
+    }
+    world.advance(31).await;
+    assert_eq!(world.deliver_all().await, 1);
+    world.advance(1_000).await;
+    assert_eq!(world.deliver_all().await, 0);
+}
+
+/// What is given up is shown to the operator, newest first.
+pub async fn given_up_is_shown(world: World) {
+    world.person("01011112222", true).await;
+    let person = world.recipient("01011112222", "19800229").await;
+    let mut ids = world.send(world.city, &person, 3).await;
+    ids.sort();
+    ids.reverse();
+    let claims = world.claim(10).await;
+    world.finish(&claims, Outcome::GivenUp).await;
+    assert_eq!(world.store.given_up(None, 10).await.expect("lists"), ids);
+    assert_eq!(world.store.given_up(Some(ids[0]), 1).await.expect("lists"), ids[1..2]);
+    let record = world.store.describe(ids[0]).await.expect("answers").expect("there");
+    assert_eq!(record.notification, Notification::GivenUp);
+    assert!(record.status.times.received_at.is_some(), "it stands in the box all the same");
+}
+
+/// A delivery whose deadline has passed is dropped, not announced.
+pub async fn expired_deliveries_are_dropped(world: World) {
+    world.person("01011112222", true).await;
+    let person = world.recipient("01011112222", "19800229").await;
+    let deadline = world.now().plus(30);
+    let id = world.send_until(world.city, &person, 1, deadline).await[0];
+    world.advance(31).await;
+    let claimed = world.store.claim(10, LEASE, world.now()).await.expect("claims");
+    assert_eq!((claimed.claims.len(), claimed.expired), (0, 1));
+    let record = world.store.describe(id).await.expect("answers").expect("there");
+    assert_eq!(record.notification, Notification::Expired);
+    assert_eq!(record.status.times.received_at, None);
+    assert!(world.store.queue_depths().await.expect("counts").is_empty());
+}
+
+/// Reports may come twice, late, in any order, and for what does not exist.
+pub async fn receipts_are_harmless_in_any_order(world: World) {
+    let id = world.delivered_document().await;
+    let sent_at = world.status(world.city, id).await.expect("there").times.sent_at;
+    let receipt = |delivered, at| Receipt { document: id, delivered, at };
+    let report = |receipts| world.store.record_receipts(receipts, world.now());
+    let unknown = Receipt { document: seoham_model::BinderId::generate(&world.clock), ..receipt(true, sent_at) };
+    report(vec![unknown, receipt(false, sent_at)]).await.expect("records");
+    let notified = || async { world.status(world.city, id).await.expect("there").times.notified_at };
+    assert_eq!(notified().await, None);
+    report(vec![receipt(true, sent_at.plus(-500)), receipt(true, world.now())]).await.expect("records");
+    assert_eq!(notified().await, Some(sent_at), "never before the acceptance, and the first stays");
+    report(vec![receipt(false, sent_at), receipt(true, sent_at.plus(9))]).await.expect("records");
+    assert_eq!(notified().await, Some(sent_at));
+    let record = world.store.describe(id).await.expect("answers").expect("there");
+    assert_eq!(record.notification, Notification::Delivered);
+
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let other = world.send(world.city, &recipient, 1).await[0];
+    let now = world.now();
+    let ahead = Receipt { document: other, delivered: true, at: now.plus(9_999) };
+    world.store.record_receipts(vec![ahead], now).await.expect("records");
+    let at = world.status(world.city, other).await.expect("there").times.notified_at;
+    assert_eq!(at, Some(now), "never after now");
+}
+
+/// The person who joins by themselves takes each document ten seconds after it was accepted.
+pub async fn later_joiners_take_after_ten_seconds(world: World) {
+    let recipient = world.recipient(personas::JOINS_LATER, personas::BIRTHDAY).await;
+    for _ in 0..2 {
+        let id = world.send(world.city, &recipient, 1).await[0];
+        world.deliver_all().await;
+        world.store.join_due(10, world.now()).await.expect("moves");
+        let received = || async { world.status(world.city, id).await.expect("there").times.received_at };
+        assert_eq!(received().await, None);
+        world.advance(11).await;
+        world.store.join_due(10, world.now()).await.expect("moves");
+        assert!(received().await.is_some());
+    }
+}
+
+/// The clock of a sandbox moves forward for everybody.
+pub async fn the_clock_moves_forward_only(world: World) {
+    let before = world.now();
+    let now = world.store.advance_clock(1_000).await.expect("advances");
+    assert!(now >= before.plus(1_000) && world.store.clock().now() >= now);
+    assert!(world.store.advance_clock(0).await.expect("tells") >= now);
+    world.store.ready().await.expect("takes writes");
+}
+
+/// An acceptance wakes a worker that waits.
+pub async fn work_wakes_a_waiting_worker(world: World) {
+    world.person("01011112222", true).await;
+    let person = world.recipient("01011112222", "19800229").await;
+    // Whatever woke it before must not count.
+    world.store.wait_for_work(Duration::ZERO).await;
+    let long = Duration::from_secs(60);
+    let woken = tokio::time::timeout(long / 2, world.store.wait_for_work(long));
+    let (woken, _) = tokio::join!(woken, world.send(world.city, &person, 1));
+    assert!(woken.is_ok(), "long before its own time");
+}

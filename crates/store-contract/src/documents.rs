@@ -1,0 +1,203 @@
+//! Accepting, status, tokens, reads.
+
+use futures_util::future::join_all;
+use seoham_model::document::Own;
+use seoham_model::status::DocBoxStatus;
+use seoham_model::{BinderId, UnixSeconds};
+use seoham_store::Lane;
+use seoham_store::boxes::OpenVerdict;
+use seoham_store::documents::{IdentifiedDocument, Notification, ReadVerdict, TokenVerdict};
+use seoham_vault::OneTimeToken;
+
+use crate::world::{Sender, World, content};
+
+/// All of an acceptance is there, with the times of an accepted document.
+pub async fn an_acceptance_is_there_whole(world: World) {
+    world.person("01011112222", false).await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let (before, ids) = (world.now(), world.send(world.city, &recipient, 100).await);
+    let statuses = world.store.statuses(Lane::Bulk, world.city.institution, ids).await.expect("answers");
+    assert_eq!(statuses.len(), 100);
+    for (i, status) in statuses.into_iter().enumerate() {
+        let status = status.expect("there");
+        assert!(status.times.sent_at >= before);
+        assert_eq!(status.times.received_at, None);
+        assert_eq!(status.payload, Some(format!("p{i}")));
+        assert_eq!(status.times.status(status.deadline_at, world.now()), DocBoxStatus::Sent);
+    }
+}
+
+/// Statuses come in the order asked for, twice if asked for twice, and only to the owner.
+pub async fn statuses_keep_their_order_and_owner(world: World) {
+    world.person("01011112222", true).await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let ids = world.send(world.city, &recipient, 3).await;
+    let unknown = BinderId::generate(&world.clock);
+    let asked = vec![ids[2], unknown, ids[0], ids[2]];
+    let payloads = |sender: Sender| {
+        let (store, asked) = (&world.store, asked.clone());
+        async move {
+            let found = store.statuses(Lane::Bulk, sender.institution, asked).await.expect("answers");
+            found.into_iter().map(|s| s.and_then(|s| s.payload)).collect::<Vec<_>>()
+        }
+    };
+    let p = |n: &str| Some(n.to_owned());
+    assert_eq!(payloads(world.city).await, [p("p2"), None, p("p0"), p("p2")]);
+    assert_eq!(payloads(world.bank).await, [None, None, None, None]);
+}
+
+/// What was said is read back, whether it was said to one or to several.
+pub async fn shared_and_own_texts_read_back(world: World) {
+    world.person("01011112222", true).await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let document = |title: &str, external: Option<&str>| IdentifiedDocument {
+        id: BinderId::generate(&world.clock),
+        recipient: recipient.clone(),
+        content: content(title),
+        own: Own { external_document_uuid: external.map(str::to_owned), payload: None },
+        hash: Some("해시".to_owned()),
+        deadline_at: world.now().plus(60),
+    };
+    let documents =
+        vec![document("같은 글", Some("A")), document("다른 글", None), document("같은 글", Some("B"))];
+    let ids: Vec<_> = documents.iter().map(|d| d.id).collect();
+    world.accept(world.city, documents).await;
+    for (id, title, external) in
+        [(ids[0], "같은 글", Some("A")), (ids[1], "다른 글", None), (ids[2], "같은 글", Some("B"))]
+    {
+        let record = world.store.describe(id).await.expect("answers").expect("there");
+        assert_eq!(record.content, content(title));
+        assert_eq!(record.own.external_document_uuid.as_deref(), external);
+        assert_eq!(record.hash.as_deref(), Some("해시"));
+        assert_eq!(record.institution, world.city.institution);
+        assert_eq!(record.contract, world.city.contract);
+        assert_eq!(record.notification, Notification::Pending);
+    }
+    world.deliver_all().await;
+    let record = world.store.describe(ids[0]).await.expect("answers").expect("there");
+    assert_eq!(record.notification, Notification::Taken);
+    assert!(world.store.describe(BinderId::generate(&world.clock)).await.expect("answers").is_none());
+}
+
+/// Of two hundred simultaneous verifications of one token exactly one wins.
+pub async fn one_of_many_verifications_wins(world: World) {
+    let id = world.delivered_document().await;
+    let token = world.open(id).await;
+    let verify = || world.store.verify_token(world.city.institution, id, token, world.now());
+    let verdicts = join_all((0..200).map(|_| verify())).await;
+    let won = verdicts.iter().filter(|v| matches!(v, Ok(TokenVerdict::Verified { .. }))).count();
+    let used = verdicts.iter().filter(|v| matches!(v, Ok(TokenVerdict::Used))).count();
+    assert_eq!((won, used), (1, 199));
+}
+
+/// A token is valid to its last second and no longer, and never beyond the deadline.
+pub async fn tokens_end_with_their_time(world: World) {
+    let id = world.delivered_document().await;
+    let (city, now) = (world.city.institution, world.now());
+    for (after, valid) in [(299, true), (300, false)] {
+        let token = OneTimeToken::generate().hash();
+        world.store.open(city, id, token, now).await.expect("opens");
+        let verdict = world.store.verify_token(city, id, token, now.plus(after)).await.expect("answers");
+        assert_eq!(matches!(verdict, TokenVerdict::Verified { .. }), valid, "after {after} s");
+        assert_eq!(verdict == TokenVerdict::Expired, !valid, "after {after} s");
+    }
+
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let deadline = world.now().plus(100);
+    let short = world.send_until(world.city, &recipient, 1, deadline).await[0];
+    world.deliver_all().await;
+    let token = world.open(short).await;
+    let verdict = world.store.verify_token(city, short, token, deadline).await.expect("answers");
+    assert_eq!(verdict, TokenVerdict::Expired);
+}
+
+/// A token opens the document it was issued for, and only to its institution.
+pub async fn tokens_belong_to_their_document(world: World) {
+    let id = world.delivered_document().await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let other = world.send(world.city, &recipient, 1).await[0];
+    let foreign = world.send(world.bank, &recipient, 1).await[0];
+    world.deliver_all().await;
+    let token = world.open(id).await;
+    let verify = |sender: Sender, document, token| {
+        world.store.verify_token(sender.institution, document, token, world.now())
+    };
+    for (sender, document, token) in [
+        (world.city, other, token),
+        (world.bank, id, token),
+        (world.bank, foreign, token),
+        (world.city, id, OneTimeToken::generate().hash()),
+        (world.city, BinderId::generate(&world.clock), token),
+    ] {
+        assert_eq!(verify(sender, document, token).await.expect("answers"), TokenVerdict::Unknown);
+    }
+    let bank = world.bank.institution;
+    let opened = world.store.open(bank, id, OneTimeToken::generate().hash(), world.now()).await;
+    assert_eq!(opened.expect("answers"), OpenVerdict::Unknown);
+    let read = world.store.mark_read(bank, id, world.now()).await.expect("answers");
+    assert_eq!(read, ReadVerdict::Unknown);
+    let verified = verify(world.city, id, token).await.expect("answers");
+    assert!(matches!(verified, TokenVerdict::Verified { .. }));
+}
+
+/// A read counts only after a verified token, and then even after the deadline.
+pub async fn reads_need_a_verified_token(world: World) {
+    let id = world.delivered_document().await;
+    let city = world.city.institution;
+    let read = |at| world.store.mark_read(city, id, at);
+    assert_eq!(read(world.now()).await.expect("answers"), ReadVerdict::NoTokenVerified);
+    let token = world.open(id).await;
+    assert_eq!(read(world.now()).await.expect("answers"), ReadVerdict::NoTokenVerified);
+    world.store.verify_token(city, id, token, world.now()).await.expect("verifies");
+    let deadline = world.status(world.city, id).await.expect("there").deadline_at;
+    assert_eq!(read(deadline.plus(5)).await.expect("answers"), ReadVerdict::Read);
+    let status = world.status(world.city, id).await.expect("there");
+    assert_eq!(status.times.status(deadline, deadline.plus(9)), DocBoxStatus::Read);
+}
+
+/// Every time keeps the value that it was first given.
+pub async fn times_are_set_once(world: World) {
+    let id = world.delivered_document().await;
+    let (city, now) = (world.city.institution, world.now());
+    for later in [0, 10, 20] {
+        let at = now.plus(later);
+        let token = OneTimeToken::generate().hash();
+        world.store.open(city, id, token, at).await.expect("opens");
+        world.store.verify_token(city, id, token, at).await.expect("verifies");
+        world.store.mark_read(city, id, at).await.expect("reads");
+    }
+    let times = world.status(world.city, id).await.expect("there").times;
+    assert_eq!(times.authenticated_at, Some(now));
+    assert_eq!(times.token_used_at, Some(now));
+    assert_eq!(times.read_at, Some(now));
+}
+
+/// From the second of the deadline on, an unread document does not open.
+pub async fn expired_documents_do_not_open(world: World) {
+    let id = world.delivered_document().await;
+    let deadline = world.status(world.city, id).await.expect("there").deadline_at;
+    let open = |at: UnixSeconds| {
+        world.store.open(world.city.institution, id, OneTimeToken::generate().hash(), at)
+    };
+    assert_eq!(open(deadline).await.expect("answers"), OpenVerdict::Expired);
+    let times = world.status(world.city, id).await.expect("there").times;
+    assert_eq!(times.authenticated_at, None);
+    assert!(matches!(open(deadline.plus(-1)).await.expect("answers"), OpenVerdict::Opened { .. }));
+}
+
+/// What was read knows no deadline any more.
+pub async fn a_read_document_opens_after_its_deadline(world: World) {
+    let id = world.delivered_document().await;
+    let (city, token) = (world.city.institution, world.open(id).await);
+    world.store.verify_token(city, id, token, world.now()).await.expect("verifies");
+    world.store.mark_read(city, id, world.now()).await.expect("reads");
+    let late = world.status(world.city, id).await.expect("there").deadline_at.plus(1_000);
+    let token = OneTimeToken::generate().hash();
+    let opened = world.store.open(city, id, token, late).await.expect("answers");
+    let OpenVerdict::Opened { token_expires_at, link, external_document_uuid } = opened else {
+        panic!("a read document opens");
+    };
+    assert_eq!(token_expires_at, late.plus(300));
+    assert_eq!(link, "https://notice.example.kr/open");
+    assert_eq!(external_document_uuid.as_deref(), Some("EXT-0"));
+}

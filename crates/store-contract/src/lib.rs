@@ -1,0 +1,44 @@
+//! One suite of tests that every store must pass: each promise of the storage traits, once.
+//!
+//! A backend calls [`store_contract!`] with a function that opens an empty sandbox store; the
+//! cases here know nothing of any backend, and nothing but traits may be called in them.
+
+mod accounts;
+mod deliveries;
+mod documents;
+mod people;
+pub mod world;
+
+pub use accounts::*;
+pub use deliveries::*;
+pub use documents::*;
+pub use people::*;
+
+/// Makes one test of every case. `$open` is an `async fn() -> (Arc<dyn Store>, Guard)` that opens
+/// an empty sandbox store, which lives as long as the guard.
+#[macro_export]
+macro_rules! store_contract {
+    ($open:path) => {
+        $crate::store_contract!(@cases $open;
+            tokens_open_their_own_institution_alone, contracts_close_once, the_day_is_counted,
+            receivers_are_identified, refusals_hold_for_one_institution, numbers_do_not_pass_to_others,
+            updates_keep_what_is_not_given, membership_is_never_taken_away,
+            personas_are_there, an_acceptance_is_there_whole, statuses_keep_their_order_and_owner,
+            shared_and_own_texts_read_back, one_of_many_verifications_wins,
+            tokens_end_with_their_time, tokens_belong_to_their_document, reads_need_a_verified_token,
+            times_are_set_once, expired_documents_do_not_open, a_read_document_opens_after_its_deadline,
+            members_receive_and_others_wait, joining_moves_what_waits, joining_moves_thousands_in_steps,
+            institutions_take_turns, a_claim_is_held_by_one_worker, a_lease_that_ran_out_changes_nothing,
+            retries_wait_for_their_time, given_up_is_shown, expired_deliveries_are_dropped,
+            receipts_are_harmless_in_any_order, later_joiners_take_after_ten_seconds,
+            the_clock_moves_forward_only, work_wakes_a_waiting_worker,
+        );
+    };
+    (@cases $open:path; $($case:ident,)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            let (store, _guard) = $open().await;
+            $crate::$case($crate::world::World::new(store).await).await;
+        }
+    )*};
+}

@@ -1,0 +1,114 @@
+//! Registering, identifying, refusing.
+
+use seoham_model::InstitutionId;
+use seoham_model::document::Receiver;
+use seoham_store::Lane;
+use seoham_store::people::{Identified, Registered};
+use seoham_store::personas;
+
+use crate::world::{World, by_ci, by_phone, record};
+
+fn found(identified: &Identified) -> bool {
+    matches!(identified, Identified::Found(_))
+}
+
+/// Number and birthday must both match; a ci alone is enough; the name counts when asked for.
+pub async fn receivers_are_identified(world: World) {
+    let person = record("01011112222", "홍길동", "19800229", Some("CI-가나다"), true);
+    assert_eq!(world.register(person).await, Registered::Added);
+    assert!(found(&world.identify(by_phone("01011112222", "19800229")).await));
+    assert!(found(&world.identify(by_ci("CI-가나다")).await));
+    for stranger in [
+        by_phone("01011112222", "19800228"),
+        by_phone("01011112223", "19800229"),
+        by_ci("CI-가나"),
+        by_ci("01011112222"),
+    ] {
+        assert!(matches!(world.identify(stranger).await, Identified::NotFound));
+    }
+    let named = |name: &str, receiver: Receiver| Receiver { verify_name: Some(name.into()), ..receiver };
+    let by_number = || by_phone("01011112222", "19800229");
+    assert!(found(&world.identify(named("홍길동", by_number())).await));
+    assert!(found(&world.identify(named(" \u{1112}\u{1169}\u{11bc}길동", by_ci("CI-가나다"))).await));
+    assert!(matches!(world.identify(named("홍길순", by_number())).await, Identified::NotFound));
+    assert!(matches!(world.identify(named("홍길순", by_ci("CI-가나다"))).await, Identified::NotFound));
+
+    let many = vec![by_ci("CI-x"), by_number(), by_ci("CI-y"), by_ci("CI-가나다")];
+    let verdicts = world.store.identify(Lane::Interactive, world.city.institution, many).await;
+    let verdicts: Vec<bool> = verdicts.expect("answers").iter().map(found).collect();
+    assert_eq!(verdicts, [false, true, false, true], "in order");
+}
+
+/// A refusal is one person's of one institution, until it is taken back.
+pub async fn refusals_hold_for_one_institution(world: World) {
+    world.person("01011112222", true).await;
+    let person = world.recipient("01011112222", "19800229").await.person;
+    let number = "01011112222".into();
+    assert_eq!(world.store.person_by_phone(&number).await.expect("answers"), Some(person));
+    let verdict = |institution| identify_for(&world, institution, by_phone("01011112222", "19800229"));
+    let (city, bank) = (world.city.institution, world.bank.institution);
+    world.store.set_refusal(person, city, true).await.expect("refuses");
+    assert!(matches!(verdict(city).await, Identified::Refused));
+    assert!(found(&verdict(bank).await));
+    world.store.set_refusal(person, city, false).await.expect("accepts");
+    assert!(found(&verdict(city).await));
+}
+
+async fn identify_for(world: &World, institution: InstitutionId, receiver: Receiver) -> Identified {
+    world.store.identify(Lane::Bulk, institution, vec![receiver]).await.expect("answers").remove(0)
+}
+
+/// A telephone number that passed to somebody else does not open the first one's box.
+pub async fn numbers_do_not_pass_to_others(world: World) {
+    world.register(record("01011112222", "김하나", "19800229", Some("CI-1"), true)).await;
+    let taken = [
+        record("01011112222", "박둘", "19910101", None, true),
+        record("01011112222", "김하나", "19800229", Some("CI-2"), true),
+    ];
+    for person in taken {
+        assert_eq!(world.register(person).await, Registered::NumberTaken);
+    }
+    world.register(record("01033334444", "박둘", "19910101", Some("CI-2"), true)).await;
+    let moved_onto = record("01011112222", "박둘", "19910101", Some("CI-2"), true);
+    assert_eq!(world.register(moved_onto).await, Registered::NumberTaken);
+    assert!(found(&world.identify(by_ci("CI-1")).await));
+}
+
+/// An update changes what it says and keeps what it does not say.
+pub async fn updates_keep_what_is_not_given(world: World) {
+    world.register(record("01011112222", "김하나", "19800229", Some("CI-1"), true)).await;
+    let before = world.recipient("01011112222", "19800229").await.person;
+    let renamed = record("01011112222", "김둘", "19800229", None, true);
+    assert_eq!(world.register(renamed).await, Registered::Updated);
+    assert!(found(&world.identify(by_ci("CI-1")).await), "the ci stays");
+    let new_number = record("01099998888", "김둘", "19800301", Some("CI-1"), true);
+    assert_eq!(world.register(new_number).await, Registered::Updated);
+    assert!(matches!(world.identify(by_phone("01011112222", "19800229")).await, Identified::NotFound));
+    assert_eq!(world.recipient("01099998888", "19800301").await.person, before, "the same person");
+}
+
+/// An import gives membership and never takes it away.
+pub async fn membership_is_never_taken_away(world: World) {
+    world.person("01011112222", true).await;
+    assert_eq!(world.person("01011112222", false).await, Registered::Updated);
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let id = world.send(world.city, &recipient, 1).await[0];
+    world.deliver_all().await;
+    let status = world.status(world.city, id).await.expect("there");
+    assert!(status.times.received_at.is_some());
+}
+
+/// The people of SPEC 12 are there from the beginning.
+pub async fn personas_are_there(world: World) {
+    let identify = |number| world.identify(by_phone(number, personas::BIRTHDAY));
+    assert!(found(&identify(personas::MEMBER).await));
+    assert!(matches!(identify(personas::REFUSES).await, Identified::Refused));
+    assert!(found(&identify(personas::NOT_A_MEMBER).await));
+    assert!(matches!(identify(personas::BREAKS).await, Identified::Breaks));
+    assert!(matches!(identify("01000000008").await, Identified::NotFound));
+    assert!(found(&world.identify(by_ci("SANDBOX-CI-5")).await));
+    let refuser = personas::REFUSES.into();
+    let person = world.store.person_by_phone(&refuser).await.expect("answers").expect("known");
+    world.store.set_refusal(person, world.city.institution, false).await.expect("accepts");
+    assert!(found(&identify(personas::REFUSES).await), "accepted by name");
+}

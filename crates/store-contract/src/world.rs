@@ -1,0 +1,228 @@
+//! A small world to test in: two institutions, a few people, documents.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seoham_model::document::{Content, Own, Receiver, ReceiverIdentity};
+use seoham_model::person::{Behaviour, PersonRecord};
+use seoham_model::{BinderId, Clock, ContractUuid, InstitutionId, UnixSeconds};
+use seoham_store::accounts::{Authentication, Contract, Institution};
+use seoham_store::deliveries::{Claim, Finished, Outcome};
+use seoham_store::documents::{Acceptance, DocumentStatus, IdentifiedDocument};
+use seoham_store::people::{Identified, Recipient, Registered, Registration};
+use seoham_store::{Lane, Store};
+use seoham_vault::{OneTimeToken, TokenHash};
+
+/// The lease under which the cases claim, unless they test leases.
+pub const LEASE: Duration = Duration::from_secs(60);
+
+/// An institution with a contract.
+#[derive(Clone, Copy)]
+pub struct Sender {
+    /// The institution.
+    pub institution: InstitutionId,
+    /// Its contract.
+    pub contract: ContractUuid,
+}
+
+/// The store and who is in it.
+pub struct World {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Its clock.
+    pub clock: Clock,
+    /// An institution.
+    pub city: Sender,
+    /// Another institution.
+    pub bank: Sender,
+}
+
+impl World {
+    /// A world in an empty sandbox store.
+    pub async fn new(store: Arc<dyn Store>) -> Self {
+        let clock = store.clock().clone();
+        let city = sender(&*store, &clock, "가상시청").await;
+        let bank = sender(&*store, &clock, "가상은행").await;
+        Self { store, clock, city, bank }
+    }
+
+    /// Now.
+    pub fn now(&self) -> UnixSeconds {
+        self.clock.now()
+    }
+
+    /// Adds another institution.
+    pub async fn sender(&self, name: &str) -> Sender {
+        sender(&*self.store, &self.clock, name).await
+    }
+
+    /// Registers a person.
+    pub async fn person(&self, phone_number: &str, member: bool) -> Registered {
+        self.register(record(phone_number, "김하나", "19800229", None, member)).await
+    }
+
+    /// Registers what `person` says.
+    pub async fn register(&self, person: PersonRecord) -> Registered {
+        let people = vec![Registration { person, pin: None }];
+        self.store.register(people, self.now()).await.expect("registers")[0]
+    }
+
+    /// Identifies a receiver for the city.
+    pub async fn identify(&self, receiver: Receiver) -> Identified {
+        let found = self.store.identify(Lane::Bulk, self.city.institution, vec![receiver]).await;
+        found.expect("identifies").remove(0)
+    }
+
+    /// The recipient with a number, registered with the usual birthday.
+    pub async fn recipient(&self, phone_number: &str, birthday: &str) -> Recipient {
+        match self.identify(by_phone(phone_number, birthday)).await {
+            Identified::Found(recipient) => recipient,
+            _ => panic!("the person is known and takes documents"),
+        }
+    }
+
+    /// Sends `count` documents from `sender` to `recipient`, open for a day.
+    pub async fn send(&self, sender: Sender, recipient: &Recipient, count: usize) -> Vec<BinderId> {
+        self.send_until(sender, recipient, count, self.now().plus(86_400)).await
+    }
+
+    /// Sends documents with a deadline.
+    pub async fn send_until(
+        &self,
+        sender: Sender,
+        recipient: &Recipient,
+        count: usize,
+        deadline_at: UnixSeconds,
+    ) -> Vec<BinderId> {
+        let documents: Vec<_> = (0..count)
+            .map(|i| IdentifiedDocument {
+                id: BinderId::generate(&self.clock),
+                recipient: recipient.clone(),
+                content: content("안내문"),
+                own: Own { external_document_uuid: Some(format!("EXT-{i}")), payload: Some(format!("p{i}")) },
+                hash: None,
+                deadline_at,
+            })
+            .collect();
+        let ids = documents.iter().map(|d| d.id).collect();
+        self.accept(sender, documents).await;
+        ids
+    }
+
+    /// Accepts documents.
+    pub async fn accept(&self, sender: Sender, documents: Vec<IdentifiedDocument>) {
+        let acceptance = Acceptance {
+            institution: sender.institution,
+            contract: sender.contract,
+            accepted_at: self.now(),
+            documents,
+        };
+        self.store.accept(acceptance).await.expect("accepts");
+    }
+
+    /// Claims.
+    pub async fn claim(&self, limit: usize) -> Vec<Claim> {
+        self.store.claim(limit, LEASE, self.now()).await.expect("claims").claims
+    }
+
+    /// Claims and finishes everything that waits; gives how much it was.
+    pub async fn deliver_all(&self) -> usize {
+        let mut delivered = 0;
+        loop {
+            let claims = self.claim(200).await;
+            if claims.is_empty() {
+                return delivered;
+            }
+            delivered += claims.len();
+            self.finish(&claims, Outcome::Taken).await;
+        }
+    }
+
+    /// Finishes claims with one outcome; gives how many still counted.
+    pub async fn finish(&self, claims: &[Claim], outcome: Outcome) -> usize {
+        let finished =
+            claims.iter().map(|c| Finished { ticket: c.ticket, document: c.document, outcome }).collect();
+        self.store.finish(finished, self.now()).await.expect("finishes")
+    }
+
+    /// The status of a document of `sender`.
+    pub async fn status(&self, sender: Sender, id: BinderId) -> Option<DocumentStatus> {
+        let found = self.store.statuses(Lane::Interactive, sender.institution, vec![id]).await;
+        found.expect("answers").remove(0)
+    }
+
+    /// A document of the city in the box of a member, delivered.
+    pub async fn delivered_document(&self) -> BinderId {
+        self.person("01011112222", true).await;
+        let recipient = self.recipient("01011112222", "19800229").await;
+        let id = self.send(self.city, &recipient, 1).await[0];
+        self.deliver_all().await;
+        id
+    }
+
+    /// Opens a document of the city; gives the token's hash.
+    pub async fn open(&self, id: BinderId) -> TokenHash {
+        let token = OneTimeToken::generate().hash();
+        let opened = self.store.open(self.city.institution, id, token, self.now()).await.expect("answers");
+        assert!(
+            matches!(opened, seoham_store::boxes::OpenVerdict::Opened { .. }),
+            "the document is open to its recipient"
+        );
+        token
+    }
+
+    /// Moves the clock.
+    pub async fn advance(&self, seconds: u32) {
+        self.store.advance_clock(seconds).await.expect("advances");
+    }
+}
+
+async fn sender(store: &dyn Store, clock: &Clock, name: &str) -> Sender {
+    let institution = InstitutionId::generate(clock);
+    let contract = ContractUuid::generate(clock);
+    store
+        .create_institution(Institution { id: institution, name: name.to_owned(), created_at: clock.now() })
+        .await
+        .expect("creates");
+    let terms =
+        Contract { uuid: contract, authentication: Authentication::Pin, certified: false, closed_at: None };
+    assert!(store.create_contract(institution, terms).await.expect("creates"));
+    Sender { institution, contract }
+}
+
+/// A person's record.
+pub fn record(phone_number: &str, name: &str, birthday: &str, ci: Option<&str>, member: bool) -> PersonRecord {
+    PersonRecord {
+        phone_number: phone_number.into(),
+        name: name.into(),
+        birthday: birthday.into(),
+        ci: ci.map(Into::into),
+        member,
+        pin: None,
+        behaviour: Behaviour::Ordinary,
+    }
+}
+
+/// A receiver by number and birthday.
+pub fn by_phone(phone_number: &str, birthday: &str) -> Receiver {
+    let identity =
+        ReceiverIdentity::Phone { phone_number: phone_number.into(), birthday: birthday.into() };
+    Receiver { identity, verify_name: None }
+}
+
+/// A receiver by ci.
+pub fn by_ci(ci: &str) -> Receiver {
+    Receiver { identity: ReceiverIdentity::Ci(ci.into()), verify_name: None }
+}
+
+/// What a document says.
+pub fn content(title: &str) -> Content {
+    Content {
+        title: title.to_owned(),
+        message: None,
+        link: "https://notice.example.kr/open".to_owned(),
+        cs_number: "02-000-0000".to_owned(),
+        cs_name: "민원실".to_owned(),
+        categories: Default::default(),
+    }
+}

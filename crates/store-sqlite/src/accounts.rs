@@ -1,0 +1,233 @@
+//! Institutions, contracts, access tokens.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
+use seoham_store::accounts::{AccessTokenRecord, Authentication, Contract, Institution, InstitutionOverview};
+use seoham_store::{Accounts, Lane, Result};
+use seoham_vault::TokenHash;
+
+use crate::SqliteStore;
+use crate::columns::{Id, moment};
+
+#[async_trait]
+impl Accounts for SqliteStore {
+    async fn create_institution(&self, institution: Institution) -> Result<()> {
+        self.inner
+            .writer
+            .interactive(move |connection| {
+                connection
+                    .prepare_cached("INSERT INTO institutions (institution_id, name, created_at) VALUES (?1, ?2, ?3)")?
+                    .execute(params![Id(institution.id), institution.name, institution.created_at.0])?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn institutions(&self, after: Option<InstitutionId>, limit: usize) -> Result<Vec<Institution>> {
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT institution_id, name, created_at FROM institutions
+                 WHERE ?1 IS NULL OR institution_id > ?1 ORDER BY institution_id LIMIT ?2",
+            )?;
+            let rows = statement.query_map(params![after.map(Id), limit], institution)?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        });
+        read.await
+    }
+
+    async fn institution(&self, id: InstitutionId, day: SeoulDay) -> Result<Option<InstitutionOverview>> {
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let found = connection
+                .prepare_cached(
+                    "SELECT institution_id, name, created_at FROM institutions WHERE institution_id = ?1",
+                )?
+                .query_row([Id(id)], institution)
+                .optional()?;
+            let Some(institution) = found else { return Ok(None) };
+            Ok(Some(InstitutionOverview {
+                institution,
+                contracts: contracts(connection, id)?,
+                tokens: tokens(connection, id)?,
+                accepted_on_day: connection
+                    .prepare_cached("SELECT accepted FROM daily_counts WHERE institution_id = ?1 AND day = ?2")?
+                    .query_row(params![Id(id), day.as_number()], |row| row.get(0))
+                    .optional()?
+                    .unwrap_or(0),
+            }))
+        });
+        read.await
+    }
+
+    async fn create_contract(&self, institution: InstitutionId, contract: Contract) -> Result<bool> {
+        self.inner
+            .writer
+            .interactive(move |connection| {
+                let added = connection
+                    .prepare_cached(
+                        "INSERT INTO contracts (contract_id, institution_id, authentication, certified)
+                         SELECT ?1, institution_id, ?3, ?4 FROM institutions WHERE institution_id = ?2",
+                    )?
+                    .execute(params![
+                        Id(contract.uuid),
+                        Id(institution),
+                        authentication_name(contract.authentication),
+                        contract.certified,
+                    ])?;
+                Ok(added == 1)
+            })
+            .await
+    }
+
+    async fn close_contract(
+        &self,
+        institution: InstitutionId,
+        uuid: ContractUuid,
+        now: UnixSeconds,
+    ) -> Result<bool> {
+        self.inner
+            .writer
+            .interactive(move |connection| {
+                let closed = connection
+                    .prepare_cached(
+                        "UPDATE contracts SET closed_at = coalesce(closed_at, ?3)
+                         WHERE contract_id = ?1 AND institution_id = ?2",
+                    )?
+                    .execute(params![Id(uuid), Id(institution), now.0])?;
+                Ok(closed == 1)
+            })
+            .await
+    }
+
+    async fn create_token(
+        &self,
+        institution: InstitutionId,
+        token: AccessTokenRecord,
+        hash: TokenHash,
+    ) -> Result<bool> {
+        self.inner
+            .writer
+            .interactive(move |connection| {
+                let added = connection
+                    .prepare_cached(
+                        "INSERT INTO access_tokens (token_hash, token_id, institution_id, label, expires_at)
+                         SELECT ?1, ?2, institution_id, ?4, ?5 FROM institutions WHERE institution_id = ?3",
+                    )?
+                    .execute(params![
+                        hash.0,
+                        Id(token.id),
+                        Id(institution),
+                        token.label,
+                        token.expires_at.map(|t| t.0),
+                    ])?;
+                Ok(added == 1)
+            })
+            .await
+    }
+
+    async fn revoke_token(
+        &self,
+        institution: InstitutionId,
+        id: AccessTokenId,
+        now: UnixSeconds,
+    ) -> Result<bool> {
+        self.inner
+            .writer
+            .interactive(move |connection| {
+                let revoked = connection
+                    .prepare_cached(
+                        "UPDATE access_tokens SET revoked_at = coalesce(revoked_at, ?3)
+                         WHERE token_id = ?1 AND institution_id = ?2",
+                    )?
+                    .execute(params![Id(id), Id(institution), now.0])?;
+                Ok(revoked == 1)
+            })
+            .await
+    }
+
+    async fn authenticate(&self, hash: TokenHash, now: UnixSeconds) -> Result<Option<InstitutionId>> {
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let found = connection
+                .prepare_cached(
+                    "SELECT institution_id FROM access_tokens
+                     WHERE token_hash = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)",
+                )?
+                .query_row(params![hash.0, now.0], |row| row.get::<_, Id<InstitutionId>>(0))
+                .optional()?;
+            Ok(found.map(|id| id.0))
+        });
+        read.await
+    }
+
+    async fn open_contract(
+        &self,
+        institution: InstitutionId,
+        uuid: ContractUuid,
+    ) -> Result<Option<Contract>> {
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let found = connection
+                .prepare_cached(
+                    "SELECT contract_id, authentication, certified, closed_at FROM contracts
+                     WHERE contract_id = ?1 AND institution_id = ?2 AND closed_at IS NULL",
+                )?
+                .query_row(params![Id(uuid), Id(institution)], contract)
+                .optional()?;
+            Ok(found)
+        });
+        read.await
+    }
+}
+
+fn contracts(connection: &Connection, id: InstitutionId) -> rusqlite::Result<Vec<Contract>> {
+    connection
+        .prepare_cached(
+            "SELECT contract_id, authentication, certified, closed_at FROM contracts
+             WHERE institution_id = ?1 ORDER BY contract_id",
+        )?
+        .query_map([Id(id)], contract)?
+        .collect()
+}
+
+fn tokens(connection: &Connection, id: InstitutionId) -> rusqlite::Result<Vec<AccessTokenRecord>> {
+    connection
+        .prepare_cached(
+            "SELECT token_id, label, expires_at, revoked_at FROM access_tokens
+             WHERE institution_id = ?1 ORDER BY token_id",
+        )?
+        .query_map([Id(id)], |row| {
+            Ok(AccessTokenRecord {
+                id: row.get::<_, Id<AccessTokenId>>(0)?.0,
+                label: row.get(1)?,
+                expires_at: moment(row, 2)?,
+                revoked_at: moment(row, 3)?,
+            })
+        })?
+        .collect()
+}
+
+fn institution(row: &Row<'_>) -> rusqlite::Result<Institution> {
+    Ok(Institution {
+        id: row.get::<_, Id<InstitutionId>>(0)?.0,
+        name: row.get(1)?,
+        created_at: UnixSeconds(row.get(2)?),
+    })
+}
+
+fn contract(row: &Row<'_>) -> rusqlite::Result<Contract> {
+    Ok(Contract {
+        uuid: row.get::<_, Id<ContractUuid>>(0)?.0,
+        authentication: match row.get_ref(1)?.as_str()? {
+            "certificate" => Authentication::Certificate,
+            _ => Authentication::Pin,
+        },
+        certified: row.get(2)?,
+        closed_at: moment(row, 3)?,
+    })
+}
+
+fn authentication_name(authentication: Authentication) -> &'static str {
+    match authentication {
+        Authentication::Pin => "pin",
+        Authentication::Certificate => "certificate",
+    }
+}

@@ -1,0 +1,61 @@
+//! Reading what the schema holds.
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Error, Row};
+use seoham_model::status::Times;
+use seoham_model::{AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, UnixSeconds};
+use seoham_store::StoreError;
+
+/// A 16-byte id as a column.
+pub(crate) struct Id<T>(pub(crate) T);
+
+macro_rules! id_column {
+    ($($name:ident),*) => {$(
+        impl FromSql for Id<$name> {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                let bytes = value.as_blob()?.try_into().map_err(|_| FromSqlError::InvalidType)?;
+                Ok(Self($name::from_bytes(bytes)))
+            }
+        }
+
+        impl ToSql for Id<$name> {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                Ok(ToSqlOutput::Borrowed(ValueRef::Blob(self.0.as_bytes())))
+            }
+        }
+    )*};
+}
+
+id_column!(AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId);
+
+/// A moment in the column `index`, or `None` for NULL.
+pub(crate) fn moment(row: &Row<'_>, index: usize) -> Result<Option<UnixSeconds>, Error> {
+    Ok(row.get::<_, Option<i64>>(index)?.map(UnixSeconds))
+}
+
+/// Columns of [`times`], in its order.
+pub(crate) const TIMES: &str =
+    "d.sent_at, d.received_at, d.authenticated_at, d.token_used_at, d.read_at, d.notified_at";
+
+/// The times in six columns from `first` on.
+pub(crate) fn times(row: &Row<'_>, first: usize) -> Result<Times, Error> {
+    Ok(Times {
+        sent_at: UnixSeconds(row.get(first)?),
+        received_at: moment(row, first + 1)?,
+        authenticated_at: moment(row, first + 2)?,
+        token_used_at: moment(row, first + 3)?,
+        read_at: moment(row, first + 4)?,
+        notified_at: moment(row, first + 5)?,
+    })
+}
+
+/// SQLite's error as the store's: whether it refuses writes or failed.
+pub(crate) fn store_error(error: &Error) -> StoreError {
+    use rusqlite::ErrorCode as Code;
+    match error.sqlite_error_code() {
+        Some(
+            Code::DiskFull | Code::ReadOnly | Code::CannotOpen | Code::SystemIoFailure | Code::DatabaseBusy,
+        ) => StoreError::Unavailable(error.to_string()),
+        _ => StoreError::Failed(error.to_string()),
+    }
+}

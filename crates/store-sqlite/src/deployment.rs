@@ -1,0 +1,45 @@
+//! The deployment's clock, mode and readiness.
+
+use async_trait::async_trait;
+use seoham_model::{Clock, UnixSeconds};
+use seoham_store::{Deployment, Lane, Mode, Result};
+
+use crate::SqliteStore;
+
+#[async_trait]
+impl Deployment for SqliteStore {
+    fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    fn mode(&self) -> Mode {
+        self.inner.mode
+    }
+
+    async fn advance_clock(&self, seconds: u32) -> Result<UnixSeconds> {
+        let total = self
+            .inner
+            .writer
+            .interactive(move |connection| {
+                Ok(connection.query_row(
+                    "INSERT INTO deployment (name, value) VALUES ('clock_advanced_seconds', ?1)
+                     ON CONFLICT (name) DO UPDATE SET value = value + excluded.value
+                     RETURNING value",
+                    [i64::from(seconds)],
+                    |row| row.get::<_, i64>(0),
+                )?)
+            })
+            .await?;
+        self.inner.clock.set_advanced_seconds(total);
+        self.inner.claims.wake();
+        Ok(self.inner.clock.now())
+    }
+
+    async fn ready(&self) -> Result<()> {
+        let read = self.inner.readers.read(Lane::Interactive, |connection| {
+            connection.query_row("SELECT 1 FROM deployment LIMIT 1", [], |_| Ok(())).map_err(Into::into)
+        });
+        read.await?;
+        self.inner.writer.interactive(|_| Ok(())).await
+    }
+}

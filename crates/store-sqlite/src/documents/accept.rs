@@ -1,0 +1,55 @@
+//! The rows of an acceptance: the documents, their deliveries and the day's count, together.
+
+use rusqlite::{Connection, params};
+use seoham_model::{ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
+use seoham_store::sealing::{SealedContent, SealedDocument};
+
+use crate::columns::Id;
+
+pub(super) struct Batch {
+    pub(super) institution: InstitutionId,
+    pub(super) contract: ContractUuid,
+    pub(super) accepted_at: UnixSeconds,
+    pub(super) contents: Vec<SealedContent>,
+    pub(super) documents: Vec<SealedDocument>,
+}
+
+pub(super) fn insert(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
+    let mut content =
+        connection.prepare_cached("INSERT INTO contents (content_id, sealed) VALUES (?1, ?2)")?;
+    for shared in &batch.contents {
+        content.execute(params![Id(shared.id), shared.sealed])?;
+    }
+    let mut document = connection.prepare_cached(
+        "INSERT INTO documents (document_id, institution_id, contract_id, person_id, content_id, sealed, hash,
+                                deadline_at, sent_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    let mut delivery =
+        connection.prepare_cached("INSERT INTO deliveries (institution_id, document_no) VALUES (?1, ?2)")?;
+    for accepted in &batch.documents {
+        document.execute(params![
+            Id(accepted.id),
+            Id(batch.institution),
+            Id(batch.contract),
+            Id(accepted.person),
+            accepted.content.map(Id),
+            accepted.sealed,
+            accepted.hash,
+            accepted.deadline_at,
+            batch.accepted_at.0,
+        ])?;
+        delivery.execute(params![Id(batch.institution), connection.last_insert_rowid()])?;
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO daily_counts (institution_id, day, accepted) VALUES (?1, ?2, ?3)
+             ON CONFLICT (institution_id, day) DO UPDATE SET accepted = accepted + excluded.accepted",
+        )?
+        .execute(params![
+            Id(batch.institution),
+            SeoulDay::of(batch.accepted_at).as_number(),
+            batch.documents.len(),
+        ])?;
+    Ok(())
+}

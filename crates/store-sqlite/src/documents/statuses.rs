@@ -1,0 +1,66 @@
+//! What a status query reads.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use seoham_model::status::Times;
+use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
+use seoham_store::documents::DocumentStatus;
+use seoham_store::{Result, sealing};
+use seoham_vault::{Vault, WrappedKey};
+
+use crate::columns::{Id, TIMES, times};
+use crate::readers::ReadError;
+
+/// A status as it is stored, with the payload still sealed.
+pub(crate) struct StoredStatus {
+    pub(crate) document_no: i64,
+    pub(crate) times: Times,
+    pub(crate) deadline_at: UnixSeconds,
+    person: PersonId,
+    key: WrappedKey,
+    sealed: Vec<u8>,
+}
+
+impl StoredStatus {
+    pub(crate) fn open(self, vault: &Vault, id: BinderId) -> Result<DocumentStatus> {
+        let own = sealing::open_own(vault, self.person, &self.key, id, &self.sealed)?;
+        Ok(DocumentStatus { times: self.times, deadline_at: self.deadline_at, payload: own.payload })
+    }
+}
+
+/// The status of a document of `institution`.
+pub(crate) fn stored_status(
+    connection: &Connection,
+    institution: InstitutionId,
+    id: BinderId,
+) -> rusqlite::Result<Option<StoredStatus>> {
+    // One literal, made once: the statement cache goes by its text.
+    static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+        format!(
+            "SELECT d.document_no, {TIMES}, d.deadline_at, d.person_id, p.wrapped_key, d.sealed
+             FROM documents d JOIN people p USING (person_id)
+             WHERE d.document_id = ?1 AND d.institution_id = ?2"
+        )
+    });
+    connection.prepare_cached(&SQL)?.query_row(params![Id(id), Id(institution)], stored).optional()
+}
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<StoredStatus> {
+    Ok(StoredStatus {
+        document_no: row.get(0)?,
+        times: times(row, 1)?,
+        deadline_at: UnixSeconds(row.get(7)?),
+        person: row.get::<_, Id<PersonId>>(8)?.0,
+        key: WrappedKey(row.get(9)?),
+        sealed: row.get(10)?,
+    })
+}
+
+pub(super) fn status(
+    connection: &Connection,
+    vault: &Vault,
+    institution: InstitutionId,
+    id: BinderId,
+) -> std::result::Result<Option<DocumentStatus>, ReadError> {
+    let stored = stored_status(connection, institution, id)?;
+    Ok(stored.map(|s| s.open(vault, id)).transpose()?)
+}

@@ -1,0 +1,43 @@
+//! The embedded store: one SQLite file, one process, one writer.
+//!
+//! One thread owns the only connection that writes. What is to be written at the same time is
+//! written in one transaction and answered only after its COMMIT, with interactive work before
+//! bulk (DESIGN 3). Readers have connections of their own, by lane. Nothing outside this crate
+//! sees SQL, and nothing in it knows HTTP.
+
+mod accounts;
+mod boxes;
+mod columns;
+mod deliveries;
+mod deployment;
+mod documents;
+mod migrations;
+mod open;
+mod people;
+mod readers;
+mod writer;
+
+use std::sync::Arc;
+
+use seoham_model::Clock;
+use seoham_store::Mode;
+use seoham_vault::Vault;
+
+pub use open::{OpenError, Options};
+
+/// The embedded store. Clones share it; the last one dropped closes it.
+#[derive(Clone)]
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    vault: Arc<Vault>,
+    clock: Clock,
+    mode: Mode,
+    readers: readers::Readers,
+    claims: Arc<deliveries::ClaimBook>,
+    // Dropped last but one: it finishes what was taken before the lock on the data goes.
+    writer: writer::Writer,
+    _lock: std::fs::File,
+}

@@ -1,0 +1,5 @@
+//! The schema's history.
+
+refinery::embed_migrations!("migrations");
+
+pub(crate) use migrations::runner;

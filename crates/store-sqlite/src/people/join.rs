@@ -1,0 +1,89 @@
+//! Joining: what waits for a person comes into their box (SPEC 8.7).
+
+use rusqlite::{Connection, OptionalExtension, params};
+use seoham_model::person::Behaviour;
+use seoham_model::{PersonId, UnixSeconds};
+use seoham_store::personas::JOINS_LATER_SECONDS;
+
+use crate::columns::Id;
+
+/// Documents that one step moves; more are moved by the worker, so that no transaction is long.
+const MOVED_AT_ONCE: usize = 500;
+
+/// Makes a person a member and moves the first of what waits for them.
+pub(crate) fn join(connection: &Connection, person: PersonId, now: UnixSeconds) -> rusqlite::Result<()> {
+    let joined = connection
+        .prepare_cached("UPDATE people SET member_since = ?2 WHERE person_id = ?1 AND member_since IS NULL")?
+        .execute(params![Id(person), now.0])?;
+    if joined == 1 && move_waiting(connection, person, now, now, MOVED_AT_ONCE)? == MOVED_AT_ONCE {
+        schedule(connection, person, now)?;
+    }
+    Ok(())
+}
+
+/// Has the worker look after `person` at `due_at`, or earlier if it was to already.
+pub(crate) fn schedule(connection: &Connection, person: PersonId, due_at: UnixSeconds) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO joins (person_id, due_at) VALUES (?1, ?2)
+             ON CONFLICT (person_id) DO UPDATE SET due_at = min(due_at, excluded.due_at)",
+        )?
+        .execute(params![Id(person), due_at.0])?;
+    Ok(())
+}
+
+/// Moves what is due for one person, at most `limit` documents; gives how many, or `None` when
+/// nobody is due.
+pub(crate) fn move_due(connection: &Connection, limit: usize, now: UnixSeconds) -> rusqlite::Result<Option<usize>> {
+    let due = connection
+        .prepare_cached(
+            "SELECT j.person_id, p.member_since IS NOT NULL, p.behaviour
+             FROM joins j JOIN people p USING (person_id) WHERE j.due_at <= ?1 ORDER BY j.due_at LIMIT 1",
+        )?
+        .query_row([now.0], |row| {
+            Ok((row.get::<_, Id<PersonId>>(0)?.0, row.get::<_, bool>(1)?, row.get::<_, i64>(2)?))
+        })
+        .optional()?;
+    let Some((person, member, behaviour)) = due else { return Ok(None) };
+
+    let later = !member && Behaviour::from_number(behaviour) == Behaviour::JoinsLater;
+    let sent_by = if later { now.plus(-JOINS_LATER_SECONDS) } else { now };
+    let moved = move_waiting(connection, person, sent_by, now, limit)?;
+    if moved < limit {
+        connection.prepare_cached("DELETE FROM joins WHERE person_id = ?1")?.execute([Id(person)])?;
+        if later && let Some(sent_at) = oldest_waiting(connection, person, now)? {
+            schedule(connection, person, sent_at.plus(JOINS_LATER_SECONDS))?;
+        }
+    }
+    Ok(Some(moved))
+}
+
+fn move_waiting(
+    connection: &Connection,
+    person: PersonId,
+    sent_by: UnixSeconds,
+    now: UnixSeconds,
+    limit: usize,
+) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "UPDATE documents SET received_at = ?3 WHERE document_no IN (
+               SELECT document_no FROM documents
+               WHERE person_id = ?1 AND received_at IS NULL AND sent_at <= ?2 AND deadline_at > ?3 LIMIT ?4)",
+        )?
+        .execute(params![Id(person), sent_by.0, now.0, limit])
+}
+
+fn oldest_waiting(
+    connection: &Connection,
+    person: PersonId,
+    now: UnixSeconds,
+) -> rusqlite::Result<Option<UnixSeconds>> {
+    let oldest: Option<i64> = connection
+        .prepare_cached(
+            "SELECT min(sent_at) FROM documents
+             WHERE person_id = ?1 AND received_at IS NULL AND deadline_at > ?2",
+        )?
+        .query_row(params![Id(person), now.0], |row| row.get(0))?;
+    Ok(oldest.map(UnixSeconds))
+}

@@ -1,0 +1,100 @@
+//! Connections that only read: a few for each lane, so that bulk queries never hold up a person.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+use seoham_store::{Lane, Result, StoreError};
+use tokio::sync::Semaphore;
+
+use crate::columns::store_error;
+
+pub(crate) struct Readers {
+    interactive: Pool,
+    bulk: Pool,
+}
+
+#[derive(Clone)]
+struct Pool {
+    free: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(crate) fn new(interactive: Vec<Connection>, bulk: Vec<Connection>) -> Self {
+        Self { interactive: Pool::new(interactive), bulk: Pool::new(bulk) }
+    }
+
+    /// Runs `work` on a connection of `lane`, on a thread that may block.
+    pub(crate) async fn read<T, F>(&self, lane: Lane, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, ReadError> + Send + 'static,
+    {
+        match lane {
+            Lane::Interactive => self.interactive.read(work).await,
+            Lane::Bulk => self.bulk.read(work).await,
+        }
+    }
+}
+
+impl Pool {
+    fn new(connections: Vec<Connection>) -> Self {
+        let permits = Arc::new(Semaphore::new(connections.len()));
+        Self { free: Arc::new(Mutex::new(connections)), permits }
+    }
+
+    async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, ReadError> + Send + 'static,
+    {
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
+            .await
+            .map_err(|_| StoreError::Unavailable("closing".to_owned()))?;
+        let free = Arc::clone(&self.free);
+        let done = tokio::task::spawn_blocking(move || {
+            let connection = lock(&free).pop();
+            let Some(connection) = connection else {
+                return Err(StoreError::Unavailable("no connection".to_owned()));
+            };
+            let result = work(&connection);
+            lock(&free).push(connection);
+            drop(permit);
+            result.map_err(|e| match e {
+                ReadError::Sql(e) => store_error(&e),
+                ReadError::Store(e) => e,
+            })
+        });
+        done.await.unwrap_or_else(|_| Err(StoreError::Unavailable("closing".to_owned())))
+    }
+}
+
+fn lock(free: &Mutex<Vec<Connection>>) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    // A poisoned list is still a list of connections.
+    free.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Why work on a connection ended: SQLite, or what it read.
+pub(crate) enum ReadError {
+    Sql(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for ReadError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<seoham_vault::SealError> for ReadError {
+    fn from(error: seoham_vault::SealError) -> Self {
+        Self::Store(error.into())
+    }
+}

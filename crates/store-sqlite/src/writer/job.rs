@@ -1,0 +1,89 @@
+//! A piece of work for the writer, and how it is answered.
+
+use rusqlite::Connection;
+use seoham_store::{Result, StoreError};
+use tokio::sync::oneshot;
+
+use crate::columns::store_error;
+
+/// Work that ran inside a transaction and waits for its end.
+pub(super) trait Job: Send {
+    /// Does the work. `false` means that it failed and what it wrote is to be taken back.
+    fn run(&mut self, connection: &Connection) -> bool;
+
+    /// Answers the caller: with the work's own result if `committed`, else with the error.
+    fn answer(self: Box<Self>, committed: Result<()>);
+}
+
+/// Why work for the writer failed.
+pub(crate) enum WriteError {
+    Sql(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for WriteError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<StoreError> for WriteError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<seoham_vault::SealError> for WriteError {
+    fn from(error: seoham_vault::SealError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<WriteError> for StoreError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Sql(error) => store_error(&error),
+            WriteError::Store(error) => error,
+        }
+    }
+}
+
+struct Work<T, F> {
+    work: Option<F>,
+    result: Option<std::result::Result<T, WriteError>>,
+    answer: oneshot::Sender<Result<T>>,
+}
+
+pub(super) fn job<T, F>(work: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T>>)
+where
+    T: Send + 'static,
+    F: FnOnce(&Connection) -> std::result::Result<T, WriteError> + Send + 'static,
+{
+    let (answer, receiver) = oneshot::channel();
+    (Box::new(Work { work: Some(work), result: None, answer }), receiver)
+}
+
+impl<T, F> Job for Work<T, F>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> std::result::Result<T, WriteError> + Send,
+{
+    fn run(&mut self, connection: &Connection) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        let result = work(connection);
+        let kept = result.is_ok();
+        self.result = Some(result);
+        kept
+    }
+
+    fn answer(self: Box<Self>, committed: Result<()>) {
+        let result = match (self.result, committed) {
+            (Some(Err(own)), _) => Err(own.into()),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (_, Err(error)) => Err(error),
+            (None, Ok(())) => Err(StoreError::Failed("the work did not run".to_owned())),
+        };
+        // A caller that has gone needs no answer; what it asked for is done all the same.
+        let _ = self.answer.send(result);
+    }
+}

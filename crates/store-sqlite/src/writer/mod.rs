@@ -1,0 +1,81 @@
+//! The one writer: a thread that owns the only writing connection.
+//!
+//! What waits is written in one transaction and answered after its COMMIT. Interactive work goes
+//! first and ends a bulk transaction early, so it waits for one short transaction at most.
+
+mod job;
+mod lanes;
+mod thread;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use rusqlite::Connection;
+use seoham_store::{Result, StoreError};
+use tokio::sync::oneshot;
+
+pub(crate) use job::WriteError;
+use lanes::Lanes;
+pub(crate) use lanes::{Limits, Weight};
+pub(crate) use thread::Checkpoints;
+
+pub(crate) struct Writer {
+    lanes: Arc<Lanes>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread over `connection`.
+    pub(crate) fn start(connection: Connection, limits: Limits, checkpoints: Checkpoints) -> std::io::Result<Self> {
+        let lanes = Arc::new(Lanes::new(limits));
+        let of_thread = Arc::clone(&lanes);
+        let thread = std::thread::Builder::new()
+            .name("seoham-writer".to_owned())
+            .spawn(move || thread::run(connection, &of_thread, checkpoints))?;
+        Ok(Self { lanes, thread: Some(thread) })
+    }
+
+    /// Writes before all bulk work: for what a person or an operator waits for.
+    pub(crate) async fn interactive<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, WriteError> + Send + 'static,
+    {
+        let (job, answer) = job::job(work);
+        self.lanes.push_interactive(job)?;
+        wait(answer).await
+    }
+
+    /// Writes in turn, together with other bulk work; `weight` is what it adds to the queue.
+    pub(crate) async fn bulk<T, F>(&self, weight: Weight, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, WriteError> + Send + 'static,
+    {
+        let (job, answer) = job::job(work);
+        self.lanes.push_bulk(job, weight)?;
+        wait(answer).await
+    }
+}
+
+async fn wait<T>(answer: oneshot::Receiver<Result<T>>) -> Result<T> {
+    // No answer means that the thread died in the middle of a transaction.
+    answer.await.unwrap_or(Err(StoreError::Uncertain("a transaction")))
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.lanes.close();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A job and when it came.
+struct Waiting {
+    job: Box<dyn job::Job>,
+    weight: Weight,
+    since: Instant,
+}

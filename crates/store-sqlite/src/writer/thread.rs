@@ -1,0 +1,150 @@
+//! The writer's thread: one transaction after the other, and the checkpoints between them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use rusqlite::Connection;
+use seoham_store::{Result, StoreError};
+
+use super::Waiting;
+use super::lanes::Lanes;
+use crate::columns::store_error;
+
+/// When the write-ahead log is carried over into the database.
+pub(crate) struct Checkpoints {
+    /// The write-ahead log.
+    pub(crate) wal: PathBuf,
+    /// Size from which on it is carried over as soon as nothing waits.
+    pub(crate) idle_bytes: u64,
+    /// Size from which on it is carried over whatever waits.
+    pub(crate) at_most_bytes: u64,
+}
+
+pub(super) fn run(connection: Connection, lanes: &Lanes, checkpoints: Checkpoints) {
+    let mut since_checkpoint = 0u32;
+    while lanes.wait() {
+        let started = Instant::now();
+        let rows = transact(&connection, lanes);
+        metrics::histogram!("seoham_commit_rows").record(f64::from(u32::try_from(rows).unwrap_or(u32::MAX)));
+        metrics::histogram!("seoham_commit_seconds").record(started.elapsed().as_secs_f64());
+
+        since_checkpoint += 1;
+        if since_checkpoint >= 64 {
+            since_checkpoint = 0;
+            checkpoint(&connection, &checkpoints);
+        }
+    }
+    let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;");
+}
+
+/// Takes what waits into one transaction, commits, answers. Gives how many rows it was.
+fn transact(connection: &Connection, lanes: &Lanes) -> usize {
+    let limits = lanes.limits();
+    let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(|e| store_error(&e));
+    let started = Instant::now();
+    let mut done: Vec<Waiting> = Vec::new();
+    let mut rows = 0;
+    let mut time = limits.transaction_time;
+
+    while begun.is_ok() && started.elapsed() < time {
+        let (lane, mut waiting) = match lanes.take_interactive() {
+            Some(waiting) => {
+                // Somebody waits for this very transaction: let bulk work ride along, but shortly,
+                // so that a steady flow of people does not starve it either.
+                time = limits.transaction_time / 4;
+                ("interactive", waiting)
+            }
+            None if rows >= limits.transaction_rows => break,
+            None => match lanes.take_bulk() {
+                Some(waiting) => ("bulk", waiting),
+                None => break,
+            },
+        };
+        metrics::histogram!("seoham_writer_wait_seconds", "lane" => lane)
+            .record(waiting.since.elapsed().as_secs_f64());
+        rows += waiting.weight.rows;
+        run_job(connection, &mut waiting);
+        done.push(waiting);
+    }
+    if begun.is_err() {
+        done.extend(lanes.take_interactive().or_else(|| lanes.take_bulk()));
+    }
+
+    let committed = begun.and_then(|()| commit(connection));
+    for waiting in done {
+        waiting.job.answer(match &committed {
+            Ok(()) => Ok(()),
+            Err(error) => Err(again(error)),
+        });
+    }
+    rows
+}
+
+/// Runs one job inside a savepoint, so that one that fails takes nothing else with it.
+fn run_job(connection: &Connection, waiting: &mut Waiting) {
+    if execute(connection, "SAVEPOINT job").is_err() {
+        return;
+    }
+    let kept = catch_unwind(AssertUnwindSafe(|| waiting.job.run(connection))).unwrap_or_else(|_| {
+        tracing::error!("a job of the writer panicked; what it wrote is taken back");
+        false
+    });
+    let end = if kept { "RELEASE job" } else { "ROLLBACK TO job" };
+    if let Err(error) = execute(connection, end) {
+        tracing::error!(%error, "a savepoint could not be ended");
+    }
+    if !kept {
+        let _ = execute(connection, "RELEASE job");
+    }
+}
+
+fn execute(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}
+
+fn commit(connection: &Connection) -> Result<()> {
+    let Err(error) = connection.execute_batch("COMMIT") else { return Ok(()) };
+    tracing::error!(%error, "a transaction could not be committed");
+    // A COMMIT that failed leaves the transaction open, and rolling it back makes sure that
+    // nothing of it is there. If even that fails, nobody can say.
+    if connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok() {
+        Err(match store_error(&error) {
+            StoreError::Failed(reason) => StoreError::Unavailable(reason),
+            error => error,
+        })
+    } else {
+        Err(StoreError::Uncertain("a transaction"))
+    }
+}
+
+/// The same error once more, for each caller of a transaction that failed as a whole.
+fn again(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Overloaded => StoreError::Overloaded,
+        StoreError::Unavailable(reason) => StoreError::Unavailable(reason.clone()),
+        StoreError::Uncertain(what) => StoreError::Uncertain(what),
+        StoreError::Failed(reason) => StoreError::Failed(reason.clone()),
+        StoreError::Damaged(what) => StoreError::Damaged(what),
+    }
+}
+
+/// Carries the log over where it is worth it. `PASSIVE` waits for no reader; only a log beyond
+/// its bound is truncated, which may.
+fn checkpoint(connection: &Connection, checkpoints: &Checkpoints) {
+    let size = std::fs::metadata(&checkpoints.wal).map_or(0, |m| m.len());
+    let mode = if size >= checkpoints.at_most_bytes {
+        "TRUNCATE"
+    } else if size >= checkpoints.idle_bytes {
+        "PASSIVE"
+    } else {
+        return;
+    };
+    let started = Instant::now();
+    let sql = format!("PRAGMA wal_checkpoint({mode})");
+    let result = connection.query_row(&sql, [], |row| row.get::<_, i64>(0));
+    metrics::histogram!("seoham_checkpoint_seconds", "mode" => mode).record(started.elapsed().as_secs_f64());
+    if let Err(error) = result {
+        tracing::warn!(%error, "a checkpoint failed; the log grows until one succeeds");
+    }
+}

@@ -1,0 +1,20 @@
+//! The embedded store keeps every promise of the storage traits.
+
+#![allow(missing_docs, reason = "a test is documented by its name")]
+
+use std::sync::Arc;
+
+use seoham_store::{Mode, Store};
+use seoham_store_sqlite::{Options, SqliteStore};
+use seoham_vault::{MasterKey, Vault};
+use tempfile::TempDir;
+
+async fn open() -> (Arc<dyn Store>, TempDir) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let options = Options { directory: directory.path().to_owned(), mode: Mode::Sandbox };
+    let vault = Arc::new(Vault::new(&MasterKey::generate()));
+    let store = SqliteStore::open(&options, vault).expect("an empty store opens");
+    (Arc::new(store), directory)
+}
+
+seoham_store_contract::store_contract!(open);

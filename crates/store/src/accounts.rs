@@ -1,0 +1,116 @@
+//! Institutions, their contracts and their access tokens (SPEC 2 and 11).
+
+use async_trait::async_trait;
+use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
+use seoham_vault::TokenHash;
+use serde::Serialize;
+
+use crate::Result;
+
+/// An institution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Institution {
+    /// Its id.
+    pub id: InstitutionId,
+    /// Its name, as recipients see it.
+    pub name: String,
+    /// When it was made.
+    pub created_at: UnixSeconds,
+}
+
+/// How a recipient authenticates under a contract (SPEC 8.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Authentication {
+    /// A payment-style PIN.
+    Pin,
+    /// A certificate's password.
+    Certificate,
+}
+
+/// One product bought by one institution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contract {
+    /// Its id.
+    pub uuid: ContractUuid,
+    /// How recipients authenticate.
+    pub authentication: Authentication,
+    /// Documents need a hash of their original.
+    pub certified: bool,
+    /// When it was closed, if it was.
+    pub closed_at: Option<UnixSeconds>,
+}
+
+/// An access token, without the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessTokenRecord {
+    /// Its public name.
+    pub id: AccessTokenId,
+    /// What the operator called it.
+    pub label: String,
+    /// From when on it is no longer valid.
+    pub expires_at: Option<UnixSeconds>,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<UnixSeconds>,
+}
+
+/// An institution with all that belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstitutionOverview {
+    /// The institution.
+    pub institution: Institution,
+    /// Its contracts, oldest first.
+    pub contracts: Vec<Contract>,
+    /// Its access tokens, oldest first.
+    pub tokens: Vec<AccessTokenRecord>,
+    /// Documents accepted on the day asked for.
+    pub accepted_on_day: u64,
+}
+
+/// Institutions, contracts and access tokens.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// Adds an institution.
+    async fn create_institution(&self, institution: Institution) -> Result<()>;
+
+    /// Institutions after `after` in the order they were made, at most `limit`.
+    async fn institutions(&self, after: Option<InstitutionId>, limit: usize) -> Result<Vec<Institution>>;
+
+    /// One institution and what it did on `day`.
+    async fn institution(&self, id: InstitutionId, day: SeoulDay) -> Result<Option<InstitutionOverview>>;
+
+    /// Adds a contract; `false` when there is no such institution.
+    async fn create_contract(&self, institution: InstitutionId, contract: Contract) -> Result<bool>;
+
+    /// Closes a contract; `false` when the institution has no such one. Closing twice keeps the
+    /// first time.
+    async fn close_contract(
+        &self,
+        institution: InstitutionId,
+        uuid: ContractUuid,
+        now: UnixSeconds,
+    ) -> Result<bool>;
+
+    /// Adds an access token, known by its hash alone; `false` when there is no such institution.
+    async fn create_token(
+        &self,
+        institution: InstitutionId,
+        token: AccessTokenRecord,
+        hash: TokenHash,
+    ) -> Result<bool>;
+
+    /// Revokes an access token; `false` when the institution has no such one.
+    async fn revoke_token(
+        &self,
+        institution: InstitutionId,
+        id: AccessTokenId,
+        now: UnixSeconds,
+    ) -> Result<bool>;
+
+    /// Whose token this is; `None` when it is unknown, expired or revoked.
+    async fn authenticate(&self, hash: TokenHash, now: UnixSeconds) -> Result<Option<InstitutionId>>;
+
+    /// A contract of `institution` that is not closed.
+    async fn open_contract(&self, institution: InstitutionId, uuid: ContractUuid)
+    -> Result<Option<Contract>>;
+}

@@ -1,0 +1,118 @@
+//! Deliveries: what was accepted and is not yet announced (SPEC 5, 8 and 13).
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use seoham_model::document::Content;
+use seoham_model::{BinderId, InstitutionId, UnixSeconds};
+
+use crate::Result;
+
+/// A delivery that this worker holds until its lease runs out.
+pub struct Claim {
+    /// Names this claim; a finish under an older one changes nothing.
+    pub ticket: u64,
+    /// The document.
+    pub document: BinderId,
+    /// Who sent it.
+    pub institution: InstitutionId,
+    /// The sender's name.
+    pub institution_name: String,
+    /// Where the notification goes.
+    pub phone_number: SecretString,
+    /// The document stands in the recipient's box; if not, the notification invites to join.
+    pub received: bool,
+    /// What it says.
+    pub content: Content,
+    /// Until when it can be opened.
+    pub deadline_at: UnixSeconds,
+    /// How often its notification was tried before.
+    pub attempts: u32,
+    /// When it was tried first.
+    pub first_attempt_at: Option<UnixSeconds>,
+}
+
+/// What a call of [`Deliveries::claim`] did.
+pub struct Claimed {
+    /// To be announced.
+    pub claims: Vec<Claim>,
+    /// How many were dropped because their deadline had passed.
+    pub expired: usize,
+}
+
+/// What became of one notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The messenger took it.
+    Taken,
+    /// It is to be tried again.
+    Retry {
+        /// Not before this moment.
+        not_before: UnixSeconds,
+    },
+    /// It is given up.
+    GivenUp,
+}
+
+/// A claim that is done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The claim's ticket.
+    pub ticket: u64,
+    /// Its document.
+    pub document: BinderId,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// The messenger's own report on a notification (SPEC 13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Which document's notification.
+    pub document: BinderId,
+    /// It arrived; if not, it failed.
+    pub delivered: bool,
+    /// When, by the messenger's clock.
+    pub at: UnixSeconds,
+}
+
+/// What waits for delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// Whose documents.
+    pub institution: InstitutionId,
+    /// How many, those waiting to be tried again included.
+    pub waiting: u64,
+    /// When the oldest of them was accepted.
+    pub oldest_accepted_at: UnixSeconds,
+}
+
+/// Deliveries.
+#[async_trait]
+pub trait Deliveries: Send + Sync {
+    /// Claims up to `limit` deliveries, in turns over the institutions that have any, and puts
+    /// the documents of members into their boxes: when this returns they stand there.
+    async fn claim(&self, limit: usize, lease: Duration, now: UnixSeconds) -> Result<Claimed>;
+
+    /// Finishes claims; gives how many still counted.
+    async fn finish(&self, finished: Vec<Finished>, now: UnixSeconds) -> Result<usize>;
+
+    /// Records the messenger's reports. The first `delivered` sets `user_notified_at`, which is
+    /// the reported time, but never before the acceptance or after `now`; repeated, late,
+    /// reordered and unknown ones change nothing.
+    async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()>;
+
+    /// Moves what waits for people who have joined, at most `limit` documents; gives how many.
+    async fn join_due(&self, limit: usize, now: UnixSeconds) -> Result<usize>;
+
+    /// What waits, by institution.
+    async fn queue_depths(&self) -> Result<Vec<QueueDepth>>;
+
+    /// Documents whose notification was given up, newest first, older than `before`, at most
+    /// `limit`.
+    async fn given_up(&self, before: Option<BinderId>, limit: usize) -> Result<Vec<BinderId>>;
+
+    /// Returns when there may be something to claim, at the latest after `at_most`.
+    async fn wait_for_work(&self, at_most: Duration);
+}

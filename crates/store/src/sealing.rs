@@ -1,0 +1,172 @@
+//! How what is personal in a document is sealed, the same in every store (DESIGN 4).
+//!
+//! What several documents of a request share is sealed once, under the deployment's key: it
+//! names nobody. What only one document says, and what is its own, is sealed under the
+//! recipient's data key, and is erased with it.
+
+use std::collections::HashMap;
+
+use seoham_model::document::{Content, Own};
+use seoham_model::{BinderId, PersonId};
+use seoham_vault::{PersonKey, Vault, WrappedKey};
+use serde::{Deserialize, Serialize};
+
+use crate::documents::IdentifiedDocument;
+use crate::{Result, StoreError};
+
+/// A shared content, ready to be stored.
+pub struct SealedContent {
+    /// Its row: the id of the first document that says it.
+    pub id: BinderId,
+    /// What it says.
+    pub sealed: Vec<u8>,
+}
+
+/// A document, ready to be stored.
+pub struct SealedDocument {
+    /// Its id.
+    pub id: BinderId,
+    /// Whose box it is for.
+    pub person: PersonId,
+    /// Its content's row, when it shares it.
+    pub content: Option<BinderId>,
+    /// What is its own.
+    pub sealed: Vec<u8>,
+    /// The institution's hash of the original, which is kept in the clear: it outlives the person.
+    pub hash: Option<String>,
+    /// Until when it can be opened.
+    pub deadline_at: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OwnPart<'a> {
+    #[serde(flatten)]
+    own: std::borrow::Cow<'a, Own>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content: Option<std::borrow::Cow<'a, Content>>,
+}
+
+/// Seals the documents of one request. Takes microseconds a document: call it off any thread
+/// that others wait for.
+pub fn seal(
+    vault: &Vault,
+    documents: Vec<IdentifiedDocument>,
+) -> Result<(Vec<SealedContent>, Vec<SealedDocument>)> {
+    let mut uses: HashMap<&Content, (BinderId, usize)> = HashMap::new();
+    for document in &documents {
+        uses.entry(&document.content).or_insert((document.id, 0)).1 += 1;
+    }
+    let mut contents = Vec::new();
+    for (content, (id, count)) in &uses {
+        if *count > 1 {
+            let plain = to_json(content)?;
+            contents.push(SealedContent { id: *id, sealed: vault.seal_shared(&content_row(*id), &plain) });
+        }
+    }
+    let mut sealed = Vec::with_capacity(documents.len());
+    for document in &documents {
+        let (content_id, count) = uses[&document.content];
+        let shared = count > 1;
+        let own_part = OwnPart {
+            own: std::borrow::Cow::Borrowed(&document.own),
+            content: (!shared).then_some(std::borrow::Cow::Borrowed(&document.content)),
+        };
+        let key = vault.person_key(document.recipient.person, &document.recipient.key)?;
+        sealed.push(SealedDocument {
+            id: document.id,
+            person: document.recipient.person,
+            content: shared.then_some(content_id),
+            sealed: key.seal(&document_row(document.id), &to_json(&own_part)?),
+            hash: document.hash.clone(),
+            deadline_at: document.deadline_at.0,
+        });
+    }
+    Ok((contents, sealed))
+}
+
+/// What a store holds of one document's text.
+pub struct StoredText {
+    /// The document.
+    pub id: BinderId,
+    /// Whose it is.
+    pub person: PersonId,
+    /// Their wrapped data key.
+    pub key: WrappedKey,
+    /// What is its own.
+    pub sealed: Vec<u8>,
+    /// The shared content, when it has one.
+    pub content: Option<SealedContent>,
+}
+
+/// Opens a document's text.
+pub fn open(vault: &Vault, stored: &StoredText) -> Result<(Content, Own)> {
+    let key = vault.person_key(stored.person, &stored.key)?;
+    let own_part = open_own_part(&key, stored.id, &stored.sealed)?;
+    let content = match (&stored.content, own_part.content) {
+        (Some(shared), _) => {
+            let plain = vault.open_shared(&content_row(shared.id), &shared.sealed)?;
+            serde_json::from_slice(&plain).map_err(|_| StoreError::Damaged("a content"))?
+        }
+        (None, Some(content)) => content.into_owned(),
+        (None, None) => return Err(StoreError::Damaged("a document without content")),
+    };
+    Ok((content, own_part.own.into_owned()))
+}
+
+/// Opens only what is a document's own.
+pub fn open_own(vault: &Vault, person: PersonId, key: &WrappedKey, id: BinderId, sealed: &[u8]) -> Result<Own> {
+    let key = vault.person_key(person, key)?;
+    Ok(open_own_part(&key, id, sealed)?.own.into_owned())
+}
+
+fn open_own_part(key: &PersonKey, id: BinderId, sealed: &[u8]) -> Result<OwnPart<'static>> {
+    let plain = key.open(&document_row(id), sealed)?;
+    serde_json::from_slice(&plain).map_err(|_| StoreError::Damaged("a document's own part"))
+}
+
+fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|e| StoreError::Failed(e.to_string()))
+}
+
+fn document_row(id: BinderId) -> [u8; 17] {
+    row(b'D', id.as_bytes())
+}
+
+fn content_row(id: BinderId) -> [u8; 17] {
+    row(b'C', id.as_bytes())
+}
+
+/// The associated data of a person's own row.
+pub fn person_row(id: PersonId) -> [u8; 17] {
+    row(b'P', id.as_bytes())
+}
+
+fn row(kind: u8, id: &[u8; 16]) -> [u8; 17] {
+    let mut row = [kind; 17];
+    row[1..].copy_from_slice(id);
+    row
+}
+
+/// What is sealed of a person.
+#[derive(Serialize, Deserialize)]
+pub struct PersonPlain {
+    /// 10 or 11 digits.
+    pub phone_number: String,
+    /// As registered.
+    pub name: String,
+    /// `YYYYMMDD`.
+    pub birthday: String,
+    /// Connecting information.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ci: Option<String>,
+}
+
+impl Drop for PersonPlain {
+    fn drop(&mut self) {
+        use zeroize::Zeroize;
+        self.phone_number.zeroize();
+        self.name.zeroize();
+        self.birthday.zeroize();
+        self.ci.zeroize();
+    }
+}
