@@ -1,0 +1,18 @@
+//! The worker: it claims what was accepted, sees it into the recipients' boxes, has the
+//! messenger tell them, and moves what waits for people who join.
+//!
+//! The messenger is a port, [`Notifier`], with a simulator and an HTTP provider behind it. No
+//! SQL here, and nothing of any API: what the worker knows it reads through the storage traits.
+
+mod http;
+mod message;
+mod notifier;
+mod retry;
+mod simulator;
+mod worker;
+
+pub use http::{HttpNotifier, HttpNotifierOptions, NotifierSetupError};
+pub use message::{Kind, Message};
+pub use notifier::{Notifier, Sent};
+pub use simulator::{ShownMessage, Simulator};
+pub use worker::{Worker, WorkerOptions};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::lang::Text;
@@ -80,12 +80,9 @@ pub fn is_detail_read(body: &[u8]) -> Result<(), MalformedRequest> {
     }
 }
 
-/// Reads a small JSON body of the operator's and the sandbox's calls.
-///
-/// The reason never repeats a value: only where the reader stopped is told.
-pub fn body<T: DeserializeOwned>(body: &[u8]) -> Result<T, MalformedRequest> {
-    let text = utf8(body)?;
-    serde_json::from_str(text).map_err(|e| malformed(&e))
+/// Any JSON body, still raw.
+pub(crate) fn any(body: &[u8]) -> Result<&RawValue, MalformedRequest> {
+    serde_json::from_str(utf8(body)?).map_err(|e| malformed(&e))
 }
 
 fn broken_member(member: &'static str, rule: Rule) -> MalformedRequest {
@@ -100,11 +97,22 @@ fn items<'a>(body: &'a [u8], name: &'static str) -> Result<Vec<&'a RawValue>, Ma
     if found != JsonKind::Array {
         return Err(broken_member(name, Rule::WrongType { expected: JsonKind::Array, found }));
     }
-    let items: Items<'a> = serde_json::from_str(raw.get()).map_err(|e| malformed(&e))?;
-    if items.count == 0 || items.count > ITEMS_MAX {
+    bounded_items(raw, name, ITEMS_MAX)
+}
+
+/// The elements of an array that holds 1 to `max` of them.
+pub(crate) fn bounded_items<'a>(
+    raw: &'a RawValue,
+    name: &str,
+    max: usize,
+) -> Result<Vec<&'a RawValue>, MalformedRequest> {
+    let mut reader = serde_json::Deserializer::from_str(raw.get());
+    let visitor = ItemsVisitor { max };
+    let items = serde::Deserializer::deserialize_seq(&mut reader, visitor).map_err(|e| malformed(&e))?;
+    if items.count == 0 || items.count > max {
         return Err(MalformedRequest(Text::made(
-            format!("{name}: 1개 이상 {ITEMS_MAX}개 이하여야 합니다({}개)", items.count),
-            format!("{name}: must hold 1 to {ITEMS_MAX} items, found {}", items.count),
+            format!("{name}: 1개 이상 {max}개 이하여야 합니다({}개)", items.count),
+            format!("{name}: must hold 1 to {max} items, found {}", items.count),
         )));
     }
     Ok(items.kept)
@@ -112,15 +120,14 @@ fn items<'a>(body: &'a [u8], name: &'static str) -> Result<Vec<&'a RawValue>, Ma
 
 /// One member of the body's object, `None` when absent or null.
 fn member<'a>(body: &'a [u8], name: &str) -> Result<Option<&'a RawValue>, MalformedRequest> {
-    let text = utf8(body)?;
     // Checked as a whole first: an error in a part that is skipped is an error all the same.
-    let whole: &RawValue = serde_json::from_str(text).map_err(|e| malformed(&e))?;
+    let whole = any(body)?;
     let found = crate::document::raw_kind(whole);
     if found != JsonKind::Object {
         let (ko, en) = ("요청 본문은 JSON 객체여야 합니다", "the request body must be a JSON object");
         return Err(MalformedRequest(Text::fixed(ko, en)));
     }
-    let mut reader = serde_json::Deserializer::from_str(text);
+    let mut reader = serde_json::Deserializer::from_str(whole.get());
     serde::Deserializer::deserialize_map(&mut reader, MemberVisitor(name)).map_err(|e| malformed(&e))
 }
 
@@ -172,30 +179,28 @@ struct Items<'a> {
     count: usize,
 }
 
-impl<'de> Deserialize<'de> for Items<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ItemsVisitor;
-        impl<'de> Visitor<'de> for ItemsVisitor {
-            type Value = Items<'de>;
+struct ItemsVisitor {
+    max: usize,
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array")
-            }
+impl<'de> Visitor<'de> for ItemsVisitor {
+    type Value = Items<'de>;
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Items<'de>, A::Error> {
-                let mut items = Items { kept: Vec::with_capacity(ITEMS_MAX), count: 0 };
-                while items.count < ITEMS_MAX {
-                    let Some(item) = seq.next_element()? else { return Ok(items) };
-                    items.kept.push(item);
-                    items.count += 1;
-                }
-                while seq.next_element::<IgnoredAny>()?.is_some() {
-                    items.count += 1;
-                }
-                Ok(items)
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Items<'de>, A::Error> {
+        let mut items = Items { kept: Vec::new(), count: 0 };
+        while items.count < self.max {
+            let Some(item) = seq.next_element()? else { return Ok(items) };
+            items.kept.push(item);
+            items.count += 1;
         }
-        deserializer.deserialize_seq(ItemsVisitor)
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            items.count += 1;
+        }
+        Ok(items)
     }
 }
 

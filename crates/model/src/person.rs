@@ -10,7 +10,7 @@ use crate::document::{Checker, StringRule};
 use crate::violation::{Rule, Violation};
 
 /// A person to be added or updated. Its `Debug` shows no personal value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PersonRecord {
     /// 10 or 11 digits.
     pub phone_number: SecretString,

@@ -90,6 +90,10 @@ pub enum Rule {
     Unreadable,
     /// Something other than six digits.
     PinDigits,
+    /// Neither `pin` nor `certificate`.
+    UnknownAuthentication,
+    /// Neither `delivered` nor `failed`.
+    UnknownReceiptStatus,
 }
 
 impl Rule {
@@ -158,6 +162,14 @@ impl Rule {
                 "cannot be read (a member given twice, a broken escape or a number out of range)",
             ),
             Self::PinDigits => Text::fixed("숫자 6자리여야 합니다", "must be 6 digits"),
+            Self::UnknownAuthentication => Text::fixed(
+                "pin과 certificate 중 하나여야 합니다",
+                "must be pin or certificate",
+            ),
+            Self::UnknownReceiptStatus => Text::fixed(
+                "delivered와 failed 중 하나여야 합니다",
+                "must be delivered or failed",
+            ),
         }
     }
 }
@@ -180,6 +192,8 @@ pub enum Place {
     Single,
     /// This one of a bulk send, `documents[i]`.
     Bulk(usize),
+    /// This element of a body that is an array.
+    Element(usize),
     /// The body itself, as on the operator's and the sandbox's calls.
     Body,
 }
@@ -189,6 +203,7 @@ impl fmt::Display for Place {
         match self {
             Self::Single => f.write_str("document"),
             Self::Bulk(i) => write!(f, "documents[{i}]"),
+            Self::Element(i) => write!(f, "[{i}]"),
             Self::Body => Ok(()),
         }
     }

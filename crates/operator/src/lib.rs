@@ -1,0 +1,40 @@
+//! The operator's side: the admin API of SPEC 11, health, readiness and metrics.
+//!
+//! On a listener of its own. Nothing here is for institutions or recipients, and every personal
+//! value that leaves is masked.
+
+mod admin;
+mod health;
+mod import;
+mod metrics_page;
+mod state;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, post};
+use seoham_http::{Listener, dress, normalized};
+
+pub use metrics_page::{install_metrics, start_upkeep};
+pub use state::{Operator, OperatorOptions};
+
+/// The admin listener.
+pub fn admin_router(operator: &Operator) -> Router {
+    let admin = Router::new()
+        .route("/admin/v1/institutions", post(admin::institutions::create).get(admin::institutions::list))
+        .route("/admin/v1/institutions/{institution}", get(admin::institutions::show))
+        .route("/admin/v1/institutions/{institution}/contracts", post(admin::contracts::create))
+        .route("/admin/v1/institutions/{institution}/contracts/{contract}", delete(admin::contracts::close))
+        .route("/admin/v1/institutions/{institution}/tokens", post(admin::tokens::create))
+        .route("/admin/v1/institutions/{institution}/tokens/{token}", delete(admin::tokens::revoke))
+        .route("/admin/v1/people", post(import::import))
+        .route("/admin/v1/documents/{binder}", get(admin::documents::show))
+        .route("/admin/v1/notifications/given-up", get(admin::notifications::given_up))
+        .route_layer(from_fn_with_state(operator.clone(), state::require_admin_token));
+    // A probe and a scraper carry no token; what they see is no secret on the operator's listener.
+    let router = admin
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics_page::metrics))
+        .with_state(operator.clone());
+    normalized(dress(router.layer(axum::extract::DefaultBodyLimit::disable()), Listener("admin")))
+}

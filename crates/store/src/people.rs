@@ -10,6 +10,7 @@ use seoham_vault::{PinHash, WrappedKey};
 use crate::{Lane, Result};
 
 /// A person to be added or updated, with the PIN already hashed.
+#[derive(Clone)]
 pub struct Registration {
     /// The person; its `pin` is not looked at.
     pub person: PersonRecord,

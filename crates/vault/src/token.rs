@@ -18,6 +18,11 @@ impl TokenHash {
         let hash = digest::digest(&digest::SHA256, token.as_bytes());
         Self(hash.as_ref().try_into().expect("a SHA-256 has 32 bytes"))
     }
+
+    /// Whether `token` is the one of this hash, in constant time.
+    pub fn is_of(&self, token: &str) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(&self.0, &Self::of(token).0).is_ok()
+    }
 }
 
 macro_rules! token {

@@ -1,0 +1,28 @@
+//! The port to the messenger.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::message::Message;
+
+/// What the messenger did with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It took it; whether it arrived is reported later.
+    Taken,
+    /// Not now; the pause that it asked for, if it did.
+    NotNow {
+        /// How long it wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// It will never take it.
+    Refused,
+}
+
+/// A messenger.
+#[async_trait]
+pub trait Notifier: Send + Sync {
+    /// Hands over one message. The same message may be handed over again: its id says so.
+    async fn send(&self, message: &Message) -> Sent;
+}

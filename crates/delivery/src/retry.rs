@@ -1,0 +1,88 @@
+//! When a message that was not taken is tried again (SPEC 13): pauses that grow and are
+//! jittered, honour what the messenger asks for, and end after 24 hours.
+
+use std::time::Duration;
+
+use seoham_model::UnixSeconds;
+use seoham_store::deliveries::Outcome;
+
+/// Messages are given up this long after their first attempt.
+const GIVE_UP_AFTER_SECONDS: i64 = 24 * 60 * 60;
+const FIRST_PAUSE_SECONDS: i64 = 2;
+const LONGEST_PAUSE_SECONDS: i64 = 15 * 60;
+/// A messenger may ask for no longer pause than this; more would be an outage of its own.
+const LONGEST_ASKED_SECONDS: i64 = 60 * 60;
+
+/// What is to become of a message after another failed attempt.
+///
+/// `attempts` counts the ones before this; `jitter` is between 0 and 1.
+pub(crate) fn after_failure(
+    attempts: u32,
+    first_attempt_at: UnixSeconds,
+    now: UnixSeconds,
+    deadline_at: UnixSeconds,
+    asked: Option<Duration>,
+    jitter: f64,
+) -> Outcome {
+    let own = pause_seconds(attempts, jitter);
+    let asked = asked.map_or(0, |asked| i64::try_from(asked.as_secs()).unwrap_or(i64::MAX));
+    let not_before = now.plus(own.max(asked.min(LONGEST_ASKED_SECONDS)));
+    if not_before.seconds_since(first_attempt_at) > GIVE_UP_AFTER_SECONDS {
+        return Outcome::GivenUp;
+    }
+    // Not beyond the deadline: there the delivery is dropped, and need not wait longer for it.
+    Outcome::Retry { not_before: not_before.min(deadline_at) }
+}
+
+/// Doubles with each attempt up to the longest; the upper half of it is left to chance, so that
+/// what failed together does not come back together.
+fn pause_seconds(attempts: u32, jitter: f64) -> i64 {
+    let full = FIRST_PAUSE_SECONDS.saturating_mul(1 << attempts.min(20)).min(LONGEST_PAUSE_SECONDS);
+    let half = full / 2;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "at most 450 seconds")]
+    let random = (half as f64 * jitter.clamp(0.0, 1.0)).round() as i64;
+    half + random
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: UnixSeconds = UnixSeconds(1_000_000);
+    const FAR: UnixSeconds = UnixSeconds(9_000_000);
+
+    fn retry_in(attempts: u32, now: UnixSeconds, asked: Option<u64>, jitter: f64) -> Option<i64> {
+        match after_failure(attempts, START, now, FAR, asked.map(Duration::from_secs), jitter) {
+            Outcome::Retry { not_before } => Some(not_before.seconds_since(now)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn pauses_grow_and_are_bounded() {
+        let longest: Vec<_> = (0..12).map(|n| retry_in(n, START, None, 1.0).expect("again")).collect();
+        assert_eq!(longest, [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]);
+        let shortest: Vec<_> = (0..12).map(|n| retry_in(n, START, None, 0.0).expect("again")).collect();
+        assert_eq!(shortest, [1, 2, 4, 8, 16, 32, 64, 128, 256, 450, 450, 450]);
+        assert_eq!(retry_in(u32::MAX, START, None, 1.0), Some(900));
+    }
+
+    #[test]
+    fn the_messengers_wish_is_honoured_within_reason() {
+        assert_eq!(retry_in(0, START, Some(120), 1.0), Some(120));
+        assert_eq!(retry_in(9, START, Some(1), 1.0), Some(900), "never shorter than our own pause");
+        assert_eq!(retry_in(0, START, Some(u64::MAX), 1.0), Some(3_600));
+    }
+
+    #[test]
+    fn it_ends_after_a_day() {
+        assert_eq!(retry_in(50, START.plus(86_400 - 900), None, 1.0), Some(900));
+        assert_eq!(retry_in(50, START.plus(86_400 - 899), None, 1.0), None);
+    }
+
+    #[test]
+    fn nothing_waits_beyond_its_deadline() {
+        let outcome = after_failure(9, START, START, START.plus(60), None, 1.0);
+        assert_eq!(outcome, Outcome::Retry { not_before: START.plus(60) });
+    }
+}

@@ -1,0 +1,178 @@
+//! The worker's loop: claim, announce, finish; and meanwhile move what people joined for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use seoham_store::deliveries::{Claim, Finished, Outcome, Receipt};
+use seoham_store::{Store, StoreError};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::message::document_arrived;
+use crate::notifier::{Notifier, Sent};
+use crate::retry::after_failure;
+
+/// How the worker works.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    /// Deliveries claimed at once.
+    pub batch: usize,
+    /// Batches under way at once.
+    pub batches: usize,
+    /// Messages handed to the messenger at once, for each batch.
+    pub concurrent_messages: usize,
+    /// For how long a claim is held; longer than a message may take.
+    pub lease: Duration,
+    /// How long to sleep when nothing wakes the worker.
+    pub idle: Duration,
+    /// The address of the document box, for the messages.
+    pub box_url: String,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self {
+            batch: 500,
+            batches: 4,
+            concurrent_messages: 32,
+            lease: Duration::from_secs(120),
+            idle: Duration::from_millis(500),
+            box_url: String::new(),
+        }
+    }
+}
+
+/// Delivers what a store holds through a notifier.
+#[derive(Clone)]
+pub struct Worker {
+    store: Arc<dyn Store>,
+    notifier: Arc<dyn Notifier>,
+    options: Arc<WorkerOptions>,
+}
+
+impl Worker {
+    /// A worker that does not run yet.
+    pub fn new(store: Arc<dyn Store>, notifier: Arc<dyn Notifier>, options: WorkerOptions) -> Self {
+        Self { store, notifier, options: Arc::new(options) }
+    }
+
+    /// Works until `stop`; what is under way then is finished.
+    pub async fn run(self, stop: CancellationToken) {
+        let room = Arc::new(Semaphore::new(self.options.batches));
+        let mut batches = JoinSet::new();
+        while !stop.is_cancelled() {
+            while let Some(ended) = batches.try_join_next() {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a batch of deliveries broke off; its lease brings it back");
+                }
+            }
+            let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
+            let idle = match self.claim().await {
+                Ok(claims) if claims.is_empty() => true,
+                Ok(claims) => {
+                    let worker = self.clone();
+                    batches.spawn(async move {
+                        worker.announce(claims).await;
+                        drop(permit);
+                    });
+                    false
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "could not claim deliveries");
+                    true
+                }
+            };
+            if let Err(error) = self.move_joined().await {
+                tracing::warn!(%error, "could not move documents of people who joined");
+            }
+            if idle {
+                tokio::select! {
+                    () = self.store.wait_for_work(self.options.idle) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        }
+        while batches.join_next().await.is_some() {}
+    }
+
+    /// Records the reports that come through `reports` until all senders are gone.
+    pub async fn record_reports(store: Arc<dyn Store>, mut reports: mpsc::Receiver<Receipt>) {
+        let mut batch = Vec::new();
+        while reports.recv_many(&mut batch, 500).await > 0 {
+            let now = store.clock().now();
+            while let Err(error) = store.record_receipts(batch.clone(), now).await {
+                tracing::warn!(%error, "could not record the messenger's reports; trying again");
+                if matches!(error, StoreError::Failed(_) | StoreError::Damaged(_)) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                if reports.is_closed() {
+                    break;
+                }
+            }
+            batch.clear();
+        }
+    }
+
+    async fn claim(&self) -> Result<Vec<Claim>, StoreError> {
+        let now = self.store.clock().now();
+        let claimed = self.store.claim(self.options.batch, self.options.lease, now).await?;
+        metrics::counter!("seoham_deliveries_total", "outcome" => "expired").increment(claimed.expired as u64);
+        Ok(claimed.claims)
+    }
+
+    async fn move_joined(&self) -> Result<(), StoreError> {
+        self.store.join_due(500, self.store.clock().now()).await.map(drop)
+    }
+
+    /// Announces claimed documents and finishes them as the answers come in.
+    async fn announce(&self, claims: Vec<Claim>) {
+        futures_util::stream::iter(claims)
+            .map(|claim| self.announce_one(claim))
+            .buffer_unordered(self.options.concurrent_messages)
+            .ready_chunks(self.options.batch)
+            .for_each(|finished| self.finish(finished))
+            .await;
+    }
+
+    async fn announce_one(&self, claim: Claim) -> Finished {
+        let message = document_arrived(&claim, &self.options.box_url);
+        let sent = self.notifier.send(&message).await;
+        let now = self.store.clock().now();
+        let outcome = match sent {
+            Sent::Taken => Outcome::Taken,
+            Sent::Refused => Outcome::GivenUp,
+            Sent::NotNow { retry_after } => after_failure(
+                claim.attempts,
+                claim.first_attempt_at.unwrap_or(now),
+                now,
+                claim.deadline_at,
+                retry_after,
+                rand::random(),
+            ),
+        };
+        if outcome == Outcome::GivenUp {
+            tracing::warn!(document = %claim.document, attempts = claim.attempts + 1, "notification given up");
+        }
+        let name = match outcome {
+            Outcome::Taken => "taken",
+            Outcome::Retry { .. } => "retry",
+            Outcome::GivenUp => "given_up",
+        };
+        metrics::counter!("seoham_notifications_total", "outcome" => name).increment(1);
+        Finished { ticket: claim.ticket, document: claim.document, outcome }
+    }
+
+    async fn finish(&self, finished: Vec<Finished>) {
+        let count = finished.len();
+        match self.store.finish(finished, self.store.clock().now()).await {
+            Ok(counted) => {
+                metrics::counter!("seoham_deliveries_total", "outcome" => "announced").increment(counted as u64);
+            }
+            // They will be claimed anew and announced under the same ids.
+            Err(error) => tracing::warn!(%error, count, "could not finish deliveries"),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `POST /sandbox/v1/people`, `/join`, `/refuse`, `/accept`.
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use bytes::Bytes;
+use seoham_http::{ApiError, body};
+use seoham_model::{PersonId, Text, forms};
+use seoham_store::people::{Registered, Registration};
+use seoham_vault::hash_pin;
+
+use crate::caller::Caller;
+use crate::state::Gateway;
+
+/// Another person to send to.
+pub(super) async fn add(
+    State(gateway): State<Gateway>,
+    _caller: Caller,
+    request: Request,
+) -> Result<StatusCode, ApiError> {
+    let bytes = read(request).await?;
+    let now = gateway.now();
+    let mut person = forms::person(&bytes, now)?;
+    let pin = match person.pin.take() {
+        Some(pin) => {
+            Some(tokio::task::spawn_blocking(move || hash_pin(&pin)).await.map_err(|_| ApiError::internal())?)
+        }
+        None => None,
+    };
+    let registered = gateway.store.register(vec![Registration { person, pin }], now).await?;
+    match registered.first() {
+        Some(Registered::Added | Registered::Updated) => Ok(StatusCode::CREATED),
+        _ => Err(ApiError::invalid(Text::fixed(
+            "phone_number: 생년월일이나 CI가 다른 사람의 번호입니다",
+            "phone_number: belongs to a person with another birthday or ci",
+        ))),
+    }
+}
+
+/// The person joins the box.
+pub(super) async fn join(
+    State(gateway): State<Gateway>,
+    _caller: Caller,
+    request: Request,
+) -> Result<StatusCode, ApiError> {
+    let person = person(&gateway, request).await?;
+    gateway.store.join(person, gateway.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The person refuses the calling institution.
+pub(super) async fn refuse(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    request: Request,
+) -> Result<StatusCode, ApiError> {
+    set_refusal(&gateway, &caller, request, true).await
+}
+
+/// The person takes the calling institution's documents again.
+pub(super) async fn accept(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    request: Request,
+) -> Result<StatusCode, ApiError> {
+    set_refusal(&gateway, &caller, request, false).await
+}
+
+async fn set_refusal(
+    gateway: &Gateway,
+    caller: &Caller,
+    request: Request,
+    refused: bool,
+) -> Result<StatusCode, ApiError> {
+    let person = person(gateway, request).await?;
+    gateway.store.set_refusal(person, caller.institution, refused).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn person(gateway: &Gateway, request: Request) -> Result<PersonId, ApiError> {
+    let phone_number = forms::phone_number(&read(request).await?)?;
+    let found = gateway.store.person_by_phone(&phone_number).await?;
+    found.ok_or_else(|| {
+        ApiError::not_found(Text::fixed(
+            "phone_number: 등록되지 않은 사람입니다",
+            "phone_number: no such person",
+        ))
+    })
+}
+
+async fn read(request: Request) -> Result<Bytes, ApiError> {
+    let (parts, stream) = request.into_parts();
+    body::require_json(&parts.headers)?;
+    body::read(&parts.headers, stream).await
+}

@@ -1,0 +1,51 @@
+//! What every endpoint shares.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+use seoham_model::UnixSeconds;
+use seoham_store::{Mode, Store};
+use standardwebhooks::Webhook;
+
+use crate::admission::{Admission, AdmissionLimits};
+
+/// How the gateway works.
+#[derive(Default)]
+pub struct GatewayOptions {
+    /// Bounds on what is under way at once.
+    pub admission: AdmissionLimits,
+    /// The messenger provider's signing secret, when there is one; without it no reports are
+    /// taken over HTTP.
+    pub receipt_secret: Option<SecretString>,
+}
+
+/// The gateway. Clones share everything.
+#[derive(Clone)]
+pub struct Gateway {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) receipts: Option<Arc<Webhook>>,
+}
+
+impl Gateway {
+    /// A gateway over `store`; `None` when the receipt secret cannot be used.
+    pub fn new(store: Arc<dyn Store>, options: GatewayOptions) -> Option<Self> {
+        let receipts = match options.receipt_secret {
+            Some(secret) => Some(Arc::new(Webhook::new(secret.expose_secret()).ok()?)),
+            None => None,
+        };
+        Some(Self { store, admission: Arc::new(Admission::new(options.admission)), receipts })
+    }
+
+    pub(crate) fn now(&self) -> UnixSeconds {
+        self.store.clock().now()
+    }
+
+    pub(crate) fn is_sandbox(&self) -> bool {
+        self.store.mode() == Mode::Sandbox
+    }
+
+    pub(crate) fn takes_receipts(&self) -> bool {
+        self.receipts.is_some()
+    }
+}

@@ -1,0 +1,83 @@
+//! `POST /v1/documents/bulk/status` (SPEC 6).
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use seoham_http::{ApiError, Language, body};
+use seoham_model::{BinderId, ErrorCode, bulk as envelope};
+use seoham_store::Lane;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::caller::Sender;
+use crate::reply::{StatusData, UNKNOWN_DOCUMENT, json};
+use crate::state::Gateway;
+
+#[derive(ToSchema)]
+#[schema(as = BulkStatus)]
+#[allow(dead_code, reason = "described, never built")]
+pub(crate) struct BulkStatusRequest {
+    /// 1 to 100 ids.
+    #[schema(min_items = 1, max_items = 100)]
+    document_binder_uuids: Vec<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = BulkStatusResult)]
+pub(crate) struct BulkStatusReply {
+    /// In the order of the request.
+    documents: Vec<ItemStatus>,
+}
+
+/// With `status_data`, or with `error_code` and `error_message`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BulkStatusItem)]
+struct ItemStatus {
+    document_binder_uuid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    status_data: Option<StatusData>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_message: Option<&'static str>,
+}
+
+/// The statuses of 1 to 100 documents.
+#[utoipa::path(
+    post, path = "/v1/documents/bulk/status", tag = "documents", request_body = inline(BulkStatusRequest),
+    params(("Contract-Uuid" = String, Header, description = "CON-…")),
+    responses((status = 200, body = inline(BulkStatusReply)), (status = "4XX"), (status = "5XX")),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn bulk(
+    State(gateway): State<Gateway>,
+    Language(lang): Language,
+    sender: Sender,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, stream) = request.into_parts();
+    body::require_json(&parts.headers)?;
+    let _leave = gateway.admission.admit(sender.institution, body::declared_length(&parts.headers))?;
+    let bytes = body::read(&parts.headers, stream).await?;
+
+    let asked = envelope::document_binder_uuids(&bytes)?;
+    let ids: Vec<Option<BinderId>> = asked.iter().map(|id| BinderId::parse(id)).collect();
+    let known = ids.iter().copied().flatten().collect();
+    let mut found = gateway.store.statuses(Lane::Bulk, sender.institution, known).await?.into_iter();
+    let now = gateway.now();
+    let documents = asked
+        .into_iter()
+        .zip(ids)
+        .map(|(document_binder_uuid, id)| {
+            let status = id.and_then(|_| found.next().flatten());
+            let unknown = status.is_none();
+            ItemStatus {
+                document_binder_uuid,
+                status_data: status.map(|s| StatusData::of(s, now)),
+                error_code: unknown.then(|| ErrorCode::NotFound.as_str()),
+                error_message: unknown.then(|| UNKNOWN_DOCUMENT.in_lang(lang)),
+            }
+        })
+        .collect();
+    json(&BulkStatusReply { documents })
+}

@@ -1,0 +1,7 @@
+//! Asking (SPEC 6).
+
+mod bulk;
+mod single;
+
+pub(crate) use bulk::{__path_bulk, bulk};
+pub(crate) use single::{__path_single, single};

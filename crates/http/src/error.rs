@@ -1,0 +1,173 @@
+//! The one error envelope (SPEC 3). The public message goes out in the client's language; the
+//! cause goes to the log alone.
+
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use seoham_model::bulk::MalformedRequest;
+use seoham_model::lang::clip_message;
+use seoham_model::{ErrorCode, Lang, Text};
+use seoham_store::StoreError;
+use serde::Serialize;
+
+/// The type of every answer that has a body.
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=UTF-8");
+
+/// Seconds after which a client may try again when the store cannot take more at the moment.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// An error of a whole request. It becomes a response whose body is written by the observing
+/// layer, which knows the client's language and the request's id.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: ErrorCode,
+    message: Text,
+    retry_after_seconds: Option<u32>,
+    tells_request_id: bool,
+}
+
+impl ApiError {
+    /// An error with a status and a code of SPEC 3. The message must not carry a personal value.
+    pub fn new(status: StatusCode, code: ErrorCode, message: Text) -> Self {
+        Self { status, code, message, retry_after_seconds: None, tells_request_id: false }
+    }
+
+    /// 400: a rule of the contract is broken.
+    pub fn invalid(message: Text) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidValue, message)
+    }
+
+    /// 404: unknown, or somebody else's.
+    pub fn not_found(message: Text) -> Self {
+        Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message)
+    }
+
+    /// 403.
+    pub fn forbidden(message: Text) -> Self {
+        Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message)
+    }
+
+    /// 401: no valid credentials.
+    pub fn unauthorized() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            ErrorCode::Unauthorized,
+            Text::fixed(
+                "Authorization 헤더의 접근 토큰이 없거나 유효하지 않습니다",
+                "the access token in the Authorization header is missing or not valid",
+            ),
+        )
+    }
+
+    /// 404: a path that does not exist.
+    pub fn unknown_path() -> Self {
+        Self::not_found(Text::fixed("없는 경로입니다", "there is no such path"))
+    }
+
+    /// 405; the router adds `Allow`.
+    pub fn method_not_allowed() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            ErrorCode::InvalidValue,
+            Text::fixed("이 경로에서 허용되지 않는 메서드입니다", "this path does not take this method"),
+        )
+    }
+
+    /// 500: our fault. The request's id is added to the message, and leads to the log.
+    pub fn internal() -> Self {
+        let message = Text::fixed("서버 내부 오류가 발생했습니다", "an internal error occurred");
+        let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InternalError, message);
+        error.tells_request_id = true;
+        error
+    }
+
+    /// 503: not now; nothing of the request was accepted.
+    pub fn unavailable() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::InternalError,
+            Text::fixed(
+                "지금은 요청을 처리할 수 없습니다. 접수된 문서는 없으니 잠시 후 다시 보내 주십시오",
+                "the request cannot be taken now and nothing of it was accepted; please send it again later",
+            ),
+        )
+        .retry_after(RETRY_AFTER_SECONDS)
+    }
+
+    /// 429: the institution's own limit.
+    pub fn too_many_requests() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::TooManyRequests,
+            Text::fixed(
+                "이 기관이 동시에 보낼 수 있는 요청 수를 넘었습니다",
+                "too many requests of this institution are under way at once",
+            ),
+        )
+        .retry_after(RETRY_AFTER_SECONDS)
+    }
+
+    /// Adds `Retry-After`.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// The body in `lang`; `request_id` goes into the message where the error asks for it.
+    pub(crate) fn body(&self, lang: Lang, request_id: &str) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            error_code: &'a str,
+            error_message: &'a str,
+        }
+        let mut message = self.message.in_lang(lang).to_owned();
+        if self.tells_request_id {
+            let label = match lang {
+                Lang::Ko => "요청 번호",
+                Lang::En => "request id",
+            };
+            message = format!("{message} ({label}: {request_id})");
+        }
+        clip_message(&mut message);
+        let body = Body { error_code: self.code.as_str(), error_message: &message };
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, JSON);
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        debug_assert!(!headers.contains_key(ALLOW), "the router adds it");
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Overloaded => Self::unavailable(),
+            StoreError::Unavailable(_) => {
+                tracing::warn!(%error, "the store is unavailable");
+                Self::unavailable()
+            }
+            StoreError::Uncertain(_) | StoreError::Failed(_) | StoreError::Damaged(_) => {
+                tracing::error!(%error, "the store failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<MalformedRequest> for ApiError {
+    fn from(malformed: MalformedRequest) -> Self {
+        Self::invalid(malformed.0)
+    }
+}

@@ -1,0 +1,15 @@
+//! What every listener shares: the error envelope and its languages, the reading of bodies
+//! within bounds, request ids, logs and metrics of requests.
+//!
+//! No endpoint lives here, and nothing that only one interface needs.
+
+pub mod body;
+pub mod error;
+mod language;
+mod normalize;
+mod observe;
+
+pub use error::ApiError;
+pub use language::Language;
+pub use normalize::normalized;
+pub use observe::{Listener, dress};

@@ -1,0 +1,83 @@
+//! What surrounds every request: an id, a line in the log, the metrics, and the writing of
+//! errors in the client's language. Paths are told by their template: real ones carry tokens.
+
+use std::any::Any;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::HeaderName;
+use axum::http::{HeaderValue, Method};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+
+use crate::error::ApiError;
+use crate::language::Language;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Which listener a request came in by.
+#[derive(Clone, Copy, Debug)]
+pub struct Listener(pub &'static str);
+
+/// Gives `router` what every listener has: errors for unknown paths and methods, ids, logs,
+/// metrics, and an answer even where a handler panics.
+pub fn dress(router: Router, listener: Listener) -> Router {
+    router
+        .fallback(|| async { ApiError::unknown_path() })
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(listener, observe))
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the layer's signature")]
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    // The panic's own text is in the log through the panic hook.
+    ApiError::internal().into_response()
+}
+
+async fn observe(State(listener): State<Listener>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let request_id = uuid::Uuid::now_v7().simple().to_string();
+    let language = Language::of(request.headers());
+    let method = known_method(request.method());
+    let route = request.extensions().get::<MatchedPath>().map_or("unknown", |path| path.as_str()).to_owned();
+    let span = tracing::info_span!("request", %request_id, listener = listener.0, method, route);
+
+    let mut response = next.run(request).instrument(span.clone()).await;
+
+    if let Some(error) = response.extensions().get::<ApiError>() {
+        let body = error.body(language.0, &request_id);
+        *response.body_mut() = Body::from(body);
+        response.headers_mut().remove(axum::http::header::CONTENT_LENGTH);
+    }
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let (status, seconds) = (response.status().as_u16(), started.elapsed().as_secs_f64());
+    metrics::counter!(
+        "seoham_requests_total",
+        "listener" => listener.0, "method" => method, "route" => route.clone(), "status" => status.to_string()
+    )
+    .increment(1);
+    metrics::histogram!("seoham_request_seconds", "listener" => listener.0, "route" => route).record(seconds);
+    span.in_scope(|| tracing::info!(status, milliseconds = seconds * 1000.0, "answered"));
+    response
+}
+
+/// A method for a label: a client could invent any number of others.
+fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        _ => "other",
+    }
+}

@@ -1,0 +1,231 @@
+//! The small bodies of the operator's, the sandbox's and the messenger provider's calls
+//! (SPEC 11 to 13), read with the same care as a document: every wrong member by its name.
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::bulk::{MalformedRequest, any};
+use crate::clock::{SeoulDay, UnixSeconds};
+use crate::document::{Checker, StringRule, raw_kind};
+use crate::notification::NotificationId;
+use crate::person::{PersonRecord, read_person};
+use crate::violation::{JsonKind, Place, Rule, Violation, text};
+
+/// The greatest number of receipts in one call (SPEC 13).
+pub const RECEIPTS_MAX: usize = 1_000;
+/// How far one call may move a sandbox's clock: ten years.
+const ADVANCE_MAX_SECONDS: i64 = 315_360_000;
+
+type Raw<'a> = Option<&'a RawValue>;
+
+fn form<'a, T: Deserialize<'a>, U>(
+    body: &'a [u8],
+    read: impl FnOnce(&mut Checker, T) -> Option<U>,
+) -> Result<U, MalformedRequest> {
+    let raw = any(body)?;
+    let mut checker = Checker::default();
+    let value = checker.object("", Some(raw)).and_then(|form| read(&mut checker, form));
+    checker.finish(value).map_err(|violations| MalformedRequest(text(&violations, Place::Body)))
+}
+
+/// `{"phone_number"}`.
+pub fn phone_number(body: &[u8]) -> Result<SecretString, MalformedRequest> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Form<'a> {
+        #[serde(borrow)]
+        phone_number: Raw<'a>,
+    }
+    form(body, |checker, form: Form<'_>| {
+        let any = StringRule::characters(1, usize::MAX);
+        let value = checker.required("phone_number", form.phone_number, any);
+        checker.phone_number("phone_number", value).map(SecretString::from)
+    })
+}
+
+/// `{"advance_seconds"}`: 0 to ten years.
+pub fn advance_seconds(body: &[u8]) -> Result<u32, MalformedRequest> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Form<'a> {
+        #[serde(borrow)]
+        advance_seconds: Raw<'a>,
+    }
+    form(body, |checker, form: Form<'_>| {
+        if form.advance_seconds.is_none() {
+            checker.report("advance_seconds", Rule::Missing);
+        }
+        let seconds = checker.integer("advance_seconds", form.advance_seconds, 0, ADVANCE_MAX_SECONDS)?;
+        u32::try_from(seconds).ok()
+    })
+}
+
+/// A person (SPEC 11).
+pub fn person(body: &[u8], now: UnixSeconds) -> Result<PersonRecord, MalformedRequest> {
+    read_person(any(body)?, SeoulDay::of(now)).map_err(|v| MalformedRequest(text(&v, Place::Body)))
+}
+
+/// `{"name"}` of an institution: 1 to 40 characters.
+pub fn institution_name(body: &[u8]) -> Result<String, MalformedRequest> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Form<'a> {
+        #[serde(borrow)]
+        name: Raw<'a>,
+    }
+    form(body, |checker, form: Form<'_>| {
+        checker.required("name", form.name, StringRule::characters(1, 40))
+    })
+}
+
+/// A new contract's terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContractTerms {
+    /// Recipients authenticate by certificate instead of PIN.
+    pub by_certificate: bool,
+    /// Documents need a hash of their original.
+    pub certified: bool,
+}
+
+/// `{"authentication": "pin"|"certificate", "certified"?: bool}`.
+pub fn contract_terms(body: &[u8]) -> Result<ContractTerms, MalformedRequest> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Form<'a> {
+        #[serde(borrow)]
+        authentication: Raw<'a>,
+        #[serde(borrow)]
+        certified: Raw<'a>,
+    }
+    form(body, |checker, form: Form<'_>| {
+        let any = StringRule::characters(1, usize::MAX);
+        let certified = checker.boolean("certified", form.certified).unwrap_or(false);
+        let by_certificate = match checker.required("authentication", form.authentication, any)?.as_str() {
+            "pin" => false,
+            "certificate" => true,
+            _ => {
+                checker.report("authentication", Rule::UnknownAuthentication);
+                return None;
+            }
+        };
+        Some(ContractTerms { by_certificate, certified })
+    })
+}
+
+/// `{"label", "expires_at"?}` of an access token; it must expire in the future.
+pub fn access_token(body: &[u8], now: UnixSeconds) -> Result<(String, Option<UnixSeconds>), MalformedRequest> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Form<'a> {
+        #[serde(borrow)]
+        label: Raw<'a>,
+        #[serde(borrow)]
+        expires_at: Raw<'a>,
+    }
+    form(body, |checker, form: Form<'_>| {
+        let label = checker.required("label", form.label, StringRule::characters(1, 40));
+        let expires_at = checker.integer("expires_at", form.expires_at, 0, 9_999_999_999).map(UnixSeconds);
+        if expires_at.is_some_and(|at| at <= now) {
+            checker.report("expires_at", Rule::PastDeadline);
+        }
+        Some((label?, expires_at))
+    })
+}
+
+/// The messenger's report on one notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReportedReceipt {
+    /// Which notification; `None` when it is none of ours, which is harmless.
+    pub id: Option<NotificationId>,
+    /// `delivered`, or else `failed`.
+    pub delivered: bool,
+    /// When; 13 digits are milliseconds.
+    pub at: UnixSeconds,
+}
+
+/// `[{"id", "status": "delivered" | "failed", "at"}]`, up to [`RECEIPTS_MAX`].
+pub fn receipts(body: &[u8]) -> Result<Vec<ReportedReceipt>, MalformedRequest> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Form<'a> {
+        #[serde(borrow)]
+        id: Raw<'a>,
+        #[serde(borrow)]
+        status: Raw<'a>,
+        #[serde(borrow)]
+        at: Raw<'a>,
+    }
+    let raw = any(body)?;
+    let found = raw_kind(raw);
+    let broken = |index, violation: Violation| {
+        MalformedRequest(text(&[violation], Place::Element(index)))
+    };
+    if found != JsonKind::Array {
+        let rule = Rule::WrongType { expected: JsonKind::Array, found };
+        return Err(MalformedRequest(text(&[Violation::new("", rule)], Place::Body)));
+    }
+    let items = crate::bulk::bounded_items(raw, "receipts", RECEIPTS_MAX)?;
+    let mut receipts = Vec::with_capacity(items.len());
+    for (i, item) in items.into_iter().enumerate() {
+        let mut checker = Checker::default();
+        let receipt = checker.object("", Some(item)).and_then(|form: Form<'_>| {
+            let any = StringRule::characters(1, usize::MAX);
+            let id = checker.required("id", form.id, any);
+            let status = checker.required("status", form.status, any);
+            if form.at.is_none() {
+                checker.report("at", Rule::Missing);
+            }
+            let at = checker.integer("at", form.at, 0, 9_999_999_999_999)?;
+            let delivered = match status?.as_str() {
+                "delivered" => true,
+                "failed" => false,
+                _ => {
+                    checker.report("status", Rule::UnknownReceiptStatus);
+                    return None;
+                }
+            };
+            let at = UnixSeconds(if at > 9_999_999_999 { at / 1000 } else { at });
+            Some(ReportedReceipt { id: NotificationId::parse(&id?), delivered, at })
+        });
+        match checker.finish(receipt) {
+            Ok(receipt) => receipts.push(receipt),
+            Err(violations) => {
+                let first = violations.into_iter().next();
+                return Err(broken(i, first.unwrap_or(Violation::new("", Rule::Unreadable))));
+            }
+        }
+    }
+    Ok(receipts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::Lang;
+
+    #[test]
+    fn forms_tell_the_wrong_member() {
+        let reason = |broken: MalformedRequest| broken.0.in_lang(Lang::En).to_owned();
+        let now = UnixSeconds(1_000);
+        assert_eq!(reason(institution_name(b"{}").expect_err("no name")), "name: is required and missing or blank");
+        assert!(reason(contract_terms(br#"{"authentication":"x"}"#).expect_err("bad")).contains("authentication"));
+        assert!(access_token(br#"{"label":"a","expires_at":1001}"#, now).is_ok());
+        assert!(access_token(br#"{"label":"a","expires_at":1000}"#, now).is_err());
+        assert_eq!(advance_seconds(br#"{"advance_seconds":60}"#).expect("good"), 60);
+        assert!(advance_seconds(br#"{"advance_seconds":-1}"#).is_err());
+        assert!(advance_seconds(b"{}").is_err());
+        assert!(phone_number(br#"{"phone_number":"010-1111-2222"}"#).is_err());
+    }
+
+    #[test]
+    fn receipts_are_read_and_strangers_kept_harmless() {
+        let body = br#"[{"id":"x","status":"delivered","at":1700000000123},{"id":"y","status":"failed","at":5}]"#;
+        let read = receipts(body).expect("good");
+        assert_eq!(read[0], ReportedReceipt { id: None, delivered: true, at: UnixSeconds(1_700_000_000) });
+        assert!(!read[1].delivered);
+        let broken = receipts(br#"[{"id":"x","status":"delivered","at":1},{"id":"x","status":"late","at":1}]"#);
+        assert!(broken.expect_err("bad").0.in_lang(Lang::En).starts_with("[1].status"));
+        assert!(receipts(b"[]").is_err() && receipts(b"{}").is_err());
+    }
+}

@@ -1,0 +1,48 @@
+//! `/admin/v1/institutions/{id}/contracts`.
+
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use seoham_http::ApiError;
+use seoham_model::{ContractUuid, Text, forms};
+use seoham_store::accounts::{Authentication, Contract};
+use serde::Serialize;
+
+use super::{created, institution, read, unknown_institution};
+use crate::state::Operator;
+
+#[derive(Serialize)]
+struct Created {
+    contract_uuid: ContractUuid,
+}
+
+pub(crate) async fn create(
+    State(operator): State<Operator>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let institution = institution(&id)?;
+    let terms = forms::contract_terms(&read(request).await?)?;
+    let uuid = ContractUuid::generate(operator.store.clock());
+    let authentication = if terms.by_certificate { Authentication::Certificate } else { Authentication::Pin };
+    let contract = Contract { uuid, authentication, certified: terms.certified, closed_at: None };
+    if !operator.store.create_contract(institution, contract).await? {
+        return Err(unknown_institution());
+    }
+    tracing::info!(%institution, contract = %uuid, "contract created");
+    created(&Created { contract_uuid: uuid })
+}
+
+pub(crate) async fn close(
+    State(operator): State<Operator>,
+    Path((id, contract)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let unknown = || ApiError::not_found(Text::fixed("없는 계약입니다", "there is no such contract"));
+    let institution = institution(&id)?;
+    let uuid = ContractUuid::parse(&contract).ok_or_else(unknown)?;
+    if !operator.store.close_contract(institution, uuid, operator.now()).await? {
+        return Err(unknown());
+    }
+    tracing::info!(%institution, contract = %uuid, "contract closed");
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,100 @@
+//! `/admin/v1/documents/{binder}`: all that is known of a document, personal values masked.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use secrecy::ExposeSecret;
+use seoham_http::ApiError;
+use seoham_model::status::DocBoxStatus;
+use seoham_model::{BinderId, ContractUuid, InstitutionId, Text, mask};
+use seoham_store::documents::DocumentRecord;
+use serde::Serialize;
+
+use super::json;
+use crate::state::Operator;
+
+#[derive(Serialize)]
+struct Shown {
+    document_binder_uuid: BinderId,
+    institution_id: InstitutionId,
+    contract_uuid: ContractUuid,
+    doc_box_status: DocBoxStatus,
+    read_expired_at: i64,
+    doc_box_sent_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    doc_box_received_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authenticated_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_used_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    doc_box_read_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_notified_at: Option<i64>,
+    notification: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_document_uuid: Option<String>,
+    common_categories: Vec<&'static str>,
+    link: String,
+    cs_number: String,
+    cs_name: String,
+    /// Whether there is one. Titles, messages and payloads can name a person, so an operator is
+    /// told how long they are and not what they say.
+    title_characters: usize,
+    message_characters: usize,
+    payload_characters: usize,
+    receiver: Receiver,
+}
+
+#[derive(Serialize)]
+struct Receiver {
+    phone_number: String,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    member_since: Option<i64>,
+}
+
+pub(crate) async fn show(
+    State(operator): State<Operator>,
+    Path(binder): Path<String>,
+) -> Result<Response, ApiError> {
+    let unknown = || ApiError::not_found(Text::fixed("없는 문서입니다", "there is no such document"));
+    let id = BinderId::parse(&binder).ok_or_else(unknown)?;
+    let record = operator.store.describe(id).await?.ok_or_else(unknown)?;
+    tracing::info!(document = %id, "document looked at by the operator");
+    json(&shown(id, record, &operator))
+}
+
+fn shown(id: BinderId, record: DocumentRecord, operator: &Operator) -> Shown {
+    let (times, deadline_at) = (record.status.times, record.status.deadline_at);
+    let length = |text: Option<&str>| text.map_or(0, |t| t.chars().count());
+    Shown {
+        document_binder_uuid: id,
+        institution_id: record.institution,
+        contract_uuid: record.contract,
+        doc_box_status: times.status(deadline_at, operator.now()),
+        read_expired_at: deadline_at.0,
+        doc_box_sent_at: times.sent_at.0,
+        doc_box_received_at: times.received_at.map(|t| t.0),
+        authenticated_at: times.authenticated_at.map(|t| t.0),
+        token_used_at: times.token_used_at.map(|t| t.0),
+        doc_box_read_at: times.read_at.map(|t| t.0),
+        user_notified_at: times.notified_at.map(|t| t.0),
+        notification: record.notification.name(),
+        hash: record.hash,
+        external_document_uuid: record.own.external_document_uuid,
+        common_categories: record.content.categories.names(),
+        title_characters: length(Some(&record.content.title)),
+        message_characters: length(record.content.message.as_deref()),
+        payload_characters: length(record.own.payload.as_deref()),
+        link: record.content.link,
+        cs_number: record.content.cs_number,
+        cs_name: record.content.cs_name,
+        receiver: Receiver {
+            phone_number: mask::phone_number(record.recipient.phone_number.expose_secret()),
+            name: mask::name(record.recipient.name.expose_secret()),
+            member_since: record.recipient.member_since.map(|t| t.0),
+        },
+    }
+}

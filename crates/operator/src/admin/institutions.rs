@@ -1,0 +1,122 @@
+//! `/admin/v1/institutions`.
+
+use axum::extract::{Path, Query, Request, State};
+use axum::response::Response;
+use seoham_http::ApiError;
+use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, forms};
+use seoham_store::accounts::{Authentication, Institution};
+use serde::{Deserialize, Serialize};
+
+use super::{created, institution, json, read, unknown_institution};
+use crate::state::Operator;
+
+/// Institutions in one answer.
+const PAGE: usize = 100;
+
+#[derive(Serialize)]
+struct Shown {
+    institution_id: InstitutionId,
+    name: String,
+}
+
+impl From<Institution> for Shown {
+    fn from(institution: Institution) -> Self {
+        Self { institution_id: institution.id, name: institution.name }
+    }
+}
+
+pub(crate) async fn create(State(operator): State<Operator>, request: Request) -> Result<Response, ApiError> {
+    let name = forms::institution_name(&read(request).await?)?;
+    let id = InstitutionId::generate(operator.store.clock());
+    let institution = Institution { id, name, created_at: operator.now() };
+    operator.store.create_institution(institution.clone()).await?;
+    tracing::info!(institution = %id, "institution created");
+    created(&Shown::from(institution))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct After {
+    after: Option<String>,
+}
+
+#[derive(Serialize)]
+struct List {
+    institutions: Vec<Shown>,
+    /// Where the next page begins; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_after: Option<InstitutionId>,
+}
+
+pub(crate) async fn list(
+    State(operator): State<Operator>,
+    Query(query): Query<After>,
+) -> Result<Response, ApiError> {
+    let after = query.after.as_deref().map(institution).transpose()?;
+    let found = operator.store.institutions(after, PAGE).await?;
+    let next_after = if found.len() == PAGE { found.last().map(|i| i.id) } else { None };
+    json(&List { institutions: found.into_iter().map(Shown::from).collect(), next_after })
+}
+
+#[derive(Serialize)]
+struct Overview {
+    institution_id: InstitutionId,
+    name: String,
+    created_at: i64,
+    /// Documents accepted today, a day in Asia/Seoul.
+    accepted_today: u64,
+    contracts: Vec<ShownContract>,
+    tokens: Vec<ShownToken>,
+}
+
+#[derive(Serialize)]
+struct ShownContract {
+    contract_uuid: ContractUuid,
+    authentication: Authentication,
+    certified: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed_at: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct ShownToken {
+    token_id: AccessTokenId,
+    label: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<i64>,
+}
+
+pub(crate) async fn show(
+    State(operator): State<Operator>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let today = SeoulDay::of(operator.now());
+    let found = operator.store.institution(institution(&id)?, today).await?.ok_or_else(unknown_institution)?;
+    json(&Overview {
+        institution_id: found.institution.id,
+        name: found.institution.name,
+        created_at: found.institution.created_at.0,
+        accepted_today: found.accepted_on_day,
+        contracts: found
+            .contracts
+            .into_iter()
+            .map(|c| ShownContract {
+                contract_uuid: c.uuid,
+                authentication: c.authentication,
+                certified: c.certified,
+                closed_at: c.closed_at.map(|t| t.0),
+            })
+            .collect(),
+        tokens: found
+            .tokens
+            .into_iter()
+            .map(|t| ShownToken {
+                token_id: t.id,
+                label: t.label,
+                expires_at: t.expires_at.map(|t| t.0),
+                revoked_at: t.revoked_at.map(|t| t.0),
+            })
+            .collect(),
+    })
+}

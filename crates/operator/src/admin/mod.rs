@@ -1,0 +1,45 @@
+//! The calls of SPEC 11, one file for each thing they are about.
+
+pub(crate) mod contracts;
+pub(crate) mod documents;
+pub(crate) mod institutions;
+pub(crate) mod notifications;
+pub(crate) mod tokens;
+
+use axum::extract::Request;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use seoham_http::{ApiError, body};
+use seoham_model::{InstitutionId, Text};
+use serde::Serialize;
+
+/// A JSON answer.
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<Response, ApiError> {
+    let bytes = serde_json::to_vec(value).map_err(|_| ApiError::internal())?;
+    Ok(([(CONTENT_TYPE, seoham_http::error::JSON)], bytes).into_response())
+}
+
+/// 201 with a JSON answer.
+pub(crate) fn created<T: Serialize>(value: &T) -> Result<Response, ApiError> {
+    let mut response = json(value)?;
+    *response.status_mut() = axum::http::StatusCode::CREATED;
+    Ok(response)
+}
+
+/// The body of a JSON request.
+pub(crate) async fn read(request: Request) -> Result<Bytes, ApiError> {
+    let (parts, stream) = request.into_parts();
+    body::require_json(&parts.headers)?;
+    body::read(&parts.headers, stream).await
+}
+
+/// The institution of a path.
+pub(crate) fn institution(text: &str) -> Result<InstitutionId, ApiError> {
+    InstitutionId::parse(text).ok_or_else(unknown_institution)
+}
+
+/// 404: no such institution.
+pub(crate) fn unknown_institution() -> ApiError {
+    ApiError::not_found(Text::fixed("없는 기관입니다", "there is no such institution"))
+}

@@ -1,0 +1,32 @@
+//! Liveness and readiness.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use seoham_http::ApiError;
+use seoham_model::{ErrorCode, Text};
+
+use crate::state::Operator;
+
+/// How long the store may take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The process answers.
+pub(crate) async fn live() -> &'static str {
+    "ok\n"
+}
+
+/// The process takes requests: it is not going down, and its store takes writes.
+pub(crate) async fn ready(State(operator): State<Operator>) -> Result<&'static str, ApiError> {
+    let not_ready = |ko, en| {
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::InternalError, Text::fixed(ko, en)).retry_after(1)
+    };
+    if operator.is_draining() {
+        return Err(not_ready("종료하는 중입니다", "shutting down"));
+    }
+    match tokio::time::timeout(PATIENCE, operator.store.ready()).await {
+        Ok(Ok(())) => Ok("ready\n"),
+        _ => Err(not_ready("저장소를 쓸 수 없습니다", "the store does not take writes")),
+    }
+}

@@ -1,0 +1,74 @@
+//! Prometheus metrics: the process's own, and the queue as it stands at the moment of asking.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use axum::extract::State;
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use seoham_http::ApiError;
+
+use crate::state::Operator;
+
+/// Installs the recorder of this process; to be called once.
+pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
+    let seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+    let rows = [1.0, 10.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0];
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)?
+        .set_buckets_for_metric(Matcher::Full("seoham_commit_rows".to_owned()), &rows)?
+        .install_recorder()?;
+    describe();
+    Ok(handle)
+}
+
+fn describe() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_counter!("seoham_requests_total", "Requests answered, by listener, method, route and status");
+    describe_histogram!("seoham_request_seconds", "Time to answer, by listener and route");
+    describe_counter!("seoham_items_total", "Documents by verdict");
+    describe_counter!("seoham_refused_total", "Requests refused by admission, by which bound");
+    describe_gauge!("seoham_queue_depth", "Documents waiting for delivery, by institution");
+    describe_gauge!("seoham_queue_oldest_age_seconds", "Age of the oldest of them");
+    describe_histogram!("seoham_commit_rows", "Rows in one transaction of the writer");
+    describe_histogram!("seoham_commit_seconds", "Duration of one transaction of the writer");
+    describe_histogram!("seoham_checkpoint_seconds", "Duration of one checkpoint");
+    describe_histogram!("seoham_writer_wait_seconds", "Wait before the writer, by lane");
+    describe_counter!("seoham_deliveries_total", "Deliveries by outcome");
+    describe_counter!("seoham_notifications_total", "Notifications by what the messenger did");
+    describe_counter!("seoham_receipts_total", "Reports of the messenger taken");
+    describe_counter!("seoham_receipts_refused_total", "Reports refused for their signature");
+    describe_counter!("seoham_token_verifications_total", "Token verifications by verdict");
+}
+
+/// Keeps the recorder's histograms from growing until somebody asks.
+pub async fn start_upkeep(handle: PrometheusHandle) {
+    let mut tick = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        tick.tick().await;
+        handle.run_upkeep();
+    }
+}
+
+pub(crate) async fn metrics(State(operator): State<Operator>) -> Result<String, ApiError> {
+    let now = operator.now();
+    let depths = operator.store.queue_depths().await?;
+    let mut gauged = operator.gauged.lock().unwrap_or_else(PoisonError::into_inner);
+    for institution in gauged.iter() {
+        set_gauges(&institution.to_string(), 0, 0);
+    }
+    for depth in depths {
+        gauged.insert(depth.institution);
+        let age = now.seconds_since(depth.oldest_accepted_at).max(0);
+        set_gauges(&depth.institution.to_string(), depth.waiting, age);
+    }
+    drop(gauged);
+    Ok(operator.metrics.render())
+}
+
+fn set_gauges(institution: &str, waiting: u64, age_seconds: i64) {
+    let float = |n: i64| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+    let waiting = float(i64::try_from(waiting).unwrap_or(i64::MAX));
+    metrics::gauge!("seoham_queue_depth", "institution" => institution.to_owned()).set(waiting);
+    metrics::gauge!("seoham_queue_oldest_age_seconds", "institution" => institution.to_owned())
+        .set(float(age_seconds));
+}

@@ -1,0 +1,81 @@
+//! What every endpoint shares, and who may call.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::extract::{Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::middleware::Next;
+use axum::response::Response;
+use metrics_exporter_prometheus::PrometheusHandle;
+use seoham_http::ApiError;
+use seoham_model::{InstitutionId, UnixSeconds};
+use seoham_store::Store;
+use seoham_vault::TokenHash;
+
+/// What the operator's side needs.
+pub struct OperatorOptions {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The admin token's hash.
+    pub admin_token: TokenHash,
+    /// Renders the metrics.
+    pub metrics: PrometheusHandle,
+}
+
+/// The operator's side. Clones share everything.
+#[derive(Clone)]
+pub struct Operator {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) metrics: PrometheusHandle,
+    /// Institutions whose queue has a gauge, so that an empty queue is shown as such.
+    pub(crate) gauged: Arc<Mutex<BTreeSet<InstitutionId>>>,
+    admin_token: TokenHash,
+    draining: Arc<AtomicBool>,
+}
+
+impl Operator {
+    /// The operator's side over a store.
+    pub fn new(options: OperatorOptions) -> Self {
+        Self {
+            store: options.store,
+            metrics: options.metrics,
+            gauged: Arc::default(),
+            admin_token: options.admin_token,
+            draining: Arc::default(),
+        }
+    }
+
+    /// From now on the process is not ready: it is going down.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn now(&self) -> UnixSeconds {
+        self.store.clock().now()
+    }
+}
+
+pub(crate) async fn require_admin_token(
+    State(operator): State<Operator>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let presented = request
+        .headers()
+        .get(AUTHORIZATION)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
+    if presented.is_some_and(|token| operator.admin_token.is_of(token)) {
+        Ok(next.run(request).await)
+    } else {
+        Err(ApiError::unauthorized())
+    }
+}
