@@ -13,6 +13,6 @@ mod worker;
 
 pub use http::{HttpNotifier, HttpNotifierOptions, NotifierSetupError};
 pub use message::{Kind, Message};
-pub use notifier::{Notifier, Sent};
+pub use notifier::{NoMessenger, Notifier, Sent};
 pub use simulator::{ShownMessage, Simulator};
 pub use worker::{Worker, WorkerOptions};

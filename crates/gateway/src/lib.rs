@@ -18,7 +18,7 @@ mod tokens;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use seoham_http::{Listener, dress, normalized};
+use seoham_http::{Listener, dress_api, normalized};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -62,5 +62,5 @@ fn bulk_routes() -> OpenApiRouter<Gateway> {
 
 fn finish(router: Router, listener: Listener) -> Router {
     // Bodies are bounded where they are read; axum's own bound would answer in another form.
-    normalized(dress(router.layer(DefaultBodyLimit::disable()), listener))
+    normalized(dress_api(router.layer(DefaultBodyLimit::disable()), listener))
 }

@@ -12,4 +12,4 @@ mod observe;
 pub use error::ApiError;
 pub use language::Language;
 pub use normalize::normalized;
-pub use observe::{Listener, dress};
+pub use observe::{Listener, dress, dress_api};

@@ -23,12 +23,18 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Copy, Debug)]
 pub struct Listener(pub &'static str);
 
-/// Gives `router` what every listener has: errors for unknown paths and methods, ids, logs,
-/// metrics, and an answer even where a handler panics.
+/// [`dress`] for an interface of JSON: unknown paths and methods get its error envelope too.
+pub fn dress_api(router: Router, listener: Listener) -> Router {
+    let router = router
+        .fallback(|| async { ApiError::unknown_path() })
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() });
+    dress(router, listener)
+}
+
+/// Gives `router` what every listener has: ids, logs, metrics, the writing of errors, and an
+/// answer even where a handler panics.
 pub fn dress(router: Router, listener: Listener) -> Router {
     router
-        .fallback(|| async { ApiError::unknown_path() })
-        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(listener, observe))
 }

@@ -12,7 +12,7 @@ mod state;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
-use seoham_http::{Listener, dress, normalized};
+use seoham_http::{Listener, dress_api, normalized};
 
 pub use metrics_page::{install_metrics, start_upkeep};
 pub use state::{Operator, OperatorOptions};
@@ -36,5 +36,5 @@ pub fn admin_router(operator: &Operator) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics_page::metrics))
         .with_state(operator.clone());
-    normalized(dress(router.layer(axum::extract::DefaultBodyLimit::disable()), Listener("admin")))
+    normalized(dress_api(router.layer(axum::extract::DefaultBodyLimit::disable()), Listener("admin")))
 }

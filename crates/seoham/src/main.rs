@@ -1,1 +1,29 @@
-fn main(){}
+//! `seoham`: the command line, the configuration, and the wiring of roles into one process.
+//!
+//! Almost no logic: what a role does lives in its own room.
+
+mod admin;
+mod cli;
+mod config;
+mod demo;
+mod logging;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // Of the TLS providers that could be built in, one is chosen for the whole process.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match cli::Cli::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            cli::complain(&format!("seoham: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

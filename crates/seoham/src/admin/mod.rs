@@ -1,0 +1,254 @@
+//! `seoham admin`: SPEC 11 from the command line, as a client of the admin listener.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::cli::say;
+
+#[derive(Args)]
+pub(crate) struct AdminArgs {
+    /// The admin listener.
+    #[arg(long, env = "SEOHAM_ADMIN_URL", default_value = "http://127.0.0.1:8083", global = true)]
+    url: String,
+    /// The file that holds the operator's token; SEOHAM_ADMIN__TOKEN is used when it is set.
+    #[arg(long, default_value = "./seoham-data/admin.token", global = true)]
+    token_file: PathBuf,
+    #[command(subcommand)]
+    command: AdminCommand,
+}
+
+#[derive(Subcommand)]
+enum AdminCommand {
+    /// Institutions.
+    #[command(subcommand)]
+    Institution(InstitutionCommand),
+    /// An institution's contracts.
+    #[command(subcommand)]
+    Contract(ContractCommand),
+    /// An institution's access tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Add or update people from a file of NDJSON, `-` for standard input.
+    ImportPeople {
+        /// A line each: {"phone_number","name","birthday","ci"?,"member":bool,"pin"?}
+        file: PathBuf,
+    },
+    /// All that is known of a document, personal values masked.
+    Document {
+        /// BIN-…
+        binder: String,
+    },
+    /// Documents whose notification was given up, newest first.
+    GivenUp,
+}
+
+#[derive(Subcommand)]
+enum InstitutionCommand {
+    /// A new institution.
+    Create {
+        /// Its name, as recipients see it.
+        name: String,
+    },
+    /// All institutions.
+    List,
+    /// One institution with its contracts, its tokens and what it sent today.
+    Show {
+        /// INS-…
+        institution: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum ContractCommand {
+    /// A new contract.
+    Create {
+        /// INS-…
+        institution: String,
+        /// How recipients authenticate.
+        #[arg(long, value_enum, default_value_t = Authentication::Pin)]
+        authentication: Authentication,
+        /// Documents need a hash of their original.
+        #[arg(long)]
+        certified: bool,
+    },
+    /// Close a contract for good.
+    Close {
+        /// INS-…
+        institution: String,
+        /// CON-…
+        contract: String,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Authentication {
+    Pin,
+    Certificate,
+}
+
+#[derive(Subcommand)]
+enum TokenCommand {
+    /// A new access token; it is shown this once.
+    Create {
+        /// INS-…
+        institution: String,
+        /// What it is for.
+        #[arg(long, default_value = "default")]
+        label: String,
+        /// Unix seconds from which on it is no longer valid.
+        #[arg(long)]
+        expires_at: Option<i64>,
+    },
+    /// Revoke an access token at once.
+    Revoke {
+        /// INS-…
+        institution: String,
+        /// TOK-…
+        token: String,
+    },
+}
+
+/// `seoham admin`.
+pub(crate) fn run(args: AdminArgs) -> Result<ExitCode> {
+    let token = match std::env::var("SEOHAM_ADMIN__TOKEN") {
+        Ok(token) => token,
+        Err(_) => std::fs::read_to_string(&args.token_file)
+            .with_context(|| format!("operator's token {}", args.token_file.display()))?,
+    };
+    let client = AdminClient::new(&args.url, token.trim())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime.block_on(client.run(args.command))?;
+    if !answer.is_null() {
+        say(&serde_json::to_string_pretty(&answer)?);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A client of the admin listener.
+pub(crate) struct AdminClient {
+    client: reqwest::Client,
+    url: String,
+    token: String,
+}
+
+impl AdminClient {
+    /// A client; nothing is sent yet.
+    pub(crate) fn new(url: &str, token: &str) -> Result<Self> {
+        let client = reqwest::Client::builder().build().context("HTTP client")?;
+        Ok(Self { client, url: url.trim_end_matches('/').to_owned(), token: token.to_owned() })
+    }
+
+    async fn run(&self, command: AdminCommand) -> Result<Value> {
+        match command {
+            AdminCommand::Institution(command) => self.institution(command).await,
+            AdminCommand::Contract(command) => self.contract(command).await,
+            AdminCommand::Token(command) => self.token(command).await,
+            AdminCommand::ImportPeople { file } => self.import_people(&file).await,
+            AdminCommand::Document { binder } => self.get(&format!("documents/{binder}")).await,
+            AdminCommand::GivenUp => self.get("notifications/given-up").await,
+        }
+    }
+
+    async fn institution(&self, command: InstitutionCommand) -> Result<Value> {
+        match command {
+            InstitutionCommand::Create { name } => self.post("institutions", &json!({ "name": name })).await,
+            InstitutionCommand::Show { institution } => self.get(&format!("institutions/{institution}")).await,
+            InstitutionCommand::List => {
+                let mut all = Vec::new();
+                let mut path = "institutions".to_owned();
+                loop {
+                    let mut page = self.get(&path).await?;
+                    if let Some(Value::Array(found)) = page.get_mut("institutions").map(Value::take) {
+                        all.extend(found);
+                    }
+                    match page.get("next_after").and_then(Value::as_str) {
+                        Some(after) => path = format!("institutions?after={after}"),
+                        None => return Ok(json!({ "institutions": all })),
+                    }
+                }
+            }
+        }
+    }
+
+    async fn contract(&self, command: ContractCommand) -> Result<Value> {
+        match command {
+            ContractCommand::Create { institution, authentication, certified } => {
+                let authentication = match authentication {
+                    Authentication::Pin => "pin",
+                    Authentication::Certificate => "certificate",
+                };
+                let terms = json!({ "authentication": authentication, "certified": certified });
+                self.post(&format!("institutions/{institution}/contracts"), &terms).await
+            }
+            ContractCommand::Close { institution, contract } => {
+                self.delete(&format!("institutions/{institution}/contracts/{contract}")).await
+            }
+        }
+    }
+
+    async fn token(&self, command: TokenCommand) -> Result<Value> {
+        match command {
+            TokenCommand::Create { institution, label, expires_at } => {
+                let mut body = json!({ "label": label });
+                if let Some(at) = expires_at {
+                    body["expires_at"] = at.into();
+                }
+                self.post(&format!("institutions/{institution}/tokens"), &body).await
+            }
+            TokenCommand::Revoke { institution, token } => {
+                self.delete(&format!("institutions/{institution}/tokens/{token}")).await
+            }
+        }
+    }
+
+    async fn import_people(&self, file: &Path) -> Result<Value> {
+        let body = if file == Path::new("-") {
+            reqwest::Body::wrap_stream(tokio_util::io::ReaderStream::new(tokio::io::stdin()))
+        } else {
+            let opened = tokio::fs::File::open(file).await;
+            opened.with_context(|| file.display().to_string())?.into()
+        };
+        self.import(body).await
+    }
+
+    /// Adds or updates people.
+    pub(crate) async fn import(&self, body: reqwest::Body) -> Result<Value> {
+        let request = self.request(Method::POST, "people").header("content-type", "application/x-ndjson");
+        self.send(request.body(body)).await
+    }
+
+    /// `GET`.
+    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// `POST`.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    async fn delete(&self, path: &str) -> Result<Value> {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}/admin/v1/{path}", self.url)).bearer_auth(&self.token)
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Value> {
+        let response = request.send().await.context("the admin listener does not answer")?;
+        let status = response.status();
+        let body = response.bytes().await.context("the admin listener broke off")?;
+        let value: Value = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body)? };
+        if !status.is_success() {
+            let message = value.get("error_message").and_then(Value::as_str).unwrap_or("no reason given");
+            bail!("{status}: {message}");
+        }
+        Ok(value)
+    }
+}

@@ -1,0 +1,137 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use seoham_vault::MasterKey;
+
+use crate::{admin, config, demo, server};
+
+/// Seoham (서함): electronic documents in bulk, provably read.
+#[derive(Parser)]
+#[command(version, about, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the whole platform at work on a sandbox of invented people.
+    ///
+    /// Makes a data directory, starts every listener, sends the example notices over HTTP, waits
+    /// until they are delivered, opens and reads a few, prints what came of them, and stays up
+    /// to be looked at until Ctrl-C. Run again on the same directory, it goes on from there.
+    Demo(DemoArgs),
+    /// Run the platform.
+    Serve(ServeArgs),
+    /// Print the configuration in force, with secrets masked, and check that it can be used.
+    Check(ServeArgs),
+    /// Master keys.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Operate a running platform through its admin listener.
+    Admin(admin::AdminArgs),
+    /// Print the OpenAPI document of the institution API.
+    Openapi,
+}
+
+/// Where to listen. Port 0 takes any free one.
+#[derive(Args, Clone, Default)]
+pub(crate) struct ListenArgs {
+    /// The institution API [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) api_listen: Option<SocketAddr>,
+    /// Bulk calls alone [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) bulk_listen: Option<SocketAddr>,
+    /// The recipients' pages [default: 127.0.0.1:8082]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) web_listen: Option<SocketAddr>,
+    /// The operator's API, health and metrics [default: 127.0.0.1:8083]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin_listen: Option<SocketAddr>,
+}
+
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    /// The data directory.
+    #[arg(long, value_name = "DIRECTORY", default_value = "./seoham-data")]
+    pub(crate) data: PathBuf,
+    /// End after the table; 0 only if the counts are what the input demands.
+    #[arg(long)]
+    pub(crate) exit: bool,
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct ServeArgs {
+    /// A configuration file in TOML; see examples/seoham.toml.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The embedded store's directory [default: ./seoham-data]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) data: Option<PathBuf>,
+    /// All people are invented: institutions' own tests. Fixed when the data is created.
+    #[arg(long)]
+    pub(crate) sandbox: bool,
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
+    /// Print one line of JSON with every listener's address when all are up.
+    #[arg(long)]
+    pub(crate) ready_json: bool,
+}
+
+#[derive(Subcommand)]
+enum KeysCommand {
+    /// Make a new master key in a file of mode 0600. Back it up: without it the data is lost.
+    New {
+        /// The file; it must not exist yet.
+        file: PathBuf,
+    },
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        match self.command {
+            Command::Demo(args) => demo::run(&args),
+            Command::Serve(args) => {
+                let config = config::load(&args)?;
+                server::serve(&config, args.ready_json).map(|()| ExitCode::SUCCESS)
+            }
+            Command::Check(args) => {
+                let config = config::load(&args)?;
+                say(&config::shown(&config)?);
+                server::check(&config)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Keys(KeysCommand::New { file }) => {
+                MasterKey::generate().write_new(&file)?;
+                say(&format!("{}: a new master key, mode 0600. Keep a copy where the data is not.", file.display()));
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Admin(args) => admin::run(args),
+            Command::Openapi => {
+                say(&seoham_gateway::openapi().to_pretty_json()?);
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}
+
+/// A line for the person or the program that reads our output.
+#[allow(clippy::print_stdout, reason = "this is where output is made")]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}
+
+/// A line for whoever looks for what went wrong.
+#[allow(clippy::print_stderr, reason = "this is where complaints are made")]
+pub(crate) fn complain(line: &str) {
+    eprintln!("{line}");
+}

@@ -1,0 +1,215 @@
+//! The configuration: one TOML file, every value also as `SEOHAM_SECTION__NAME`, the common ones
+//! as flags. Unknown keys are errors, so that a misspelt one is not a silent default.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::cli::{ListenArgs, ServeArgs};
+
+/// All of it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) listen: Listen,
+    pub(crate) tls: Tls,
+    pub(crate) store: StoreSection,
+    pub(crate) keys: Keys,
+    pub(crate) admin: Admin,
+    pub(crate) web: Web,
+    pub(crate) notifier: Notifier,
+    pub(crate) admission: Admission,
+    pub(crate) log: Log,
+    pub(crate) shutdown: Shutdown,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Listen {
+    pub(crate) api: SocketAddr,
+    pub(crate) bulk: SocketAddr,
+    pub(crate) web: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    /// A proxy in front terminates TLS, so plain HTTP off loopback is meant.
+    pub(crate) behind_tls_proxy: bool,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self {
+            api: local(8080),
+            bulk: local(8081),
+            web: local(8082),
+            admin: local(8083),
+            behind_tls_proxy: false,
+        }
+    }
+}
+
+impl Listen {
+    /// Puts in what the flags say.
+    pub(crate) fn apply(&mut self, args: &ListenArgs) {
+        self.api = args.api_listen.unwrap_or(self.api);
+        self.bulk = args.bulk_listen.unwrap_or(self.bulk);
+        self.web = args.web_listen.unwrap_or(self.web);
+        self.admin = args.admin_listen.unwrap_or(self.admin);
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Tls {
+    /// The certificate chain in PEM.
+    pub(crate) certificate_file: Option<PathBuf>,
+    /// Its key in PEM.
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct StoreSection {
+    /// The embedded store's directory.
+    pub(crate) data: PathBuf,
+    /// All people are invented.
+    pub(crate) sandbox: bool,
+}
+
+impl Default for StoreSection {
+    fn default() -> Self {
+        Self { data: PathBuf::from("./seoham-data"), sandbox: false }
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Keys {
+    /// The master key's file. A sandbox makes its own in the data directory.
+    pub(crate) master_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Admin {
+    /// The operator's token; made at first start when it is not given.
+    #[serde(serialize_with = "masked")]
+    pub(crate) token: Option<SecretString>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Web {
+    /// The address of the document box as recipients reach it; the web listener's own by default.
+    pub(crate) public_url: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Notifier {
+    /// The messenger provider's address. A sandbox without one simulates a messenger.
+    pub(crate) url: Option<String>,
+    /// The signing secret, base64 of at least 24 bytes, with or without `whsec_`.
+    #[serde(serialize_with = "masked")]
+    pub(crate) secret: Option<SecretString>,
+    /// How long one message may take.
+    pub(crate) timeout_seconds: u64,
+    /// Messages handed over at once, in each of up to four batches.
+    pub(crate) concurrent_messages: usize,
+}
+
+impl Default for Notifier {
+    fn default() -> Self {
+        Self { url: None, secret: None, timeout_seconds: 10, concurrent_messages: 32 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Admission {
+    /// Bulk requests under way at once.
+    pub(crate) requests: usize,
+    /// Their bodies' bytes.
+    pub(crate) bytes: usize,
+    /// Bulk requests under way at once of one institution.
+    pub(crate) requests_per_institution: usize,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        let limits = seoham_gateway::AdmissionLimits::default();
+        Self {
+            requests: limits.requests,
+            bytes: limits.bytes,
+            requests_per_institution: limits.requests_per_institution,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    /// In the syntax of tracing's `EnvFilter`.
+    pub(crate) level: String,
+    pub(crate) format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Shutdown {
+    /// How long running requests may take once the process is told to end.
+    pub(crate) deadline_seconds: u64,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { deadline_seconds: 10 }
+    }
+}
+
+#[allow(clippy::ref_option, reason = "serde's signature")]
+fn masked<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(_) => serializer.serialize_str("********"),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// The configuration in force: defaults, file, environment, flags, each over the one before.
+pub(crate) fn load(args: &ServeArgs) -> Result<Config> {
+    let mut builder = config::Config::builder();
+    if let Some(file) = &args.config {
+        let source = config::File::from(file.as_path()).format(config::FileFormat::Toml);
+        builder = builder.add_source(source);
+    }
+    let environment =
+        config::Environment::with_prefix("SEOHAM").prefix_separator("_").separator("__").try_parsing(true);
+    let read = builder.add_source(environment).build().and_then(config::Config::try_deserialize);
+    let mut config: Config = read.context("configuration")?;
+    config.listen.apply(&args.listen);
+    if let Some(data) = &args.data {
+        config.store.data.clone_from(data);
+    }
+    config.store.sandbox |= args.sandbox;
+    Ok(config)
+}
+
+/// The configuration as a person may see it.
+pub(crate) fn shown(config: &Config) -> Result<String> {
+    toml::to_string(config).context("configuration")
+}

@@ -1,0 +1,28 @@
+//! The example input, built in so that the demo runs from anywhere.
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+/// The people, as the operator imports them.
+pub(super) const PEOPLE: &str = include_str!("../../../../examples/people.ndjson");
+const NOTICES: &str = include_str!("../../../../examples/notices.jsonl");
+
+/// One of the example's invented people.
+#[derive(Deserialize)]
+pub(super) struct Person {
+    pub(super) phone_number: String,
+    pub(super) name: String,
+    pub(super) birthday: String,
+    #[serde(default)]
+    pub(super) ci: Option<String>,
+    pub(super) member: bool,
+}
+
+pub(super) fn people() -> Result<Vec<Person>> {
+    PEOPLE.lines().map(|line| serde_json::from_str(line).context("examples/people.ndjson")).collect()
+}
+
+/// The notices, each a document in JSON.
+pub(super) fn notices() -> Result<Vec<String>> {
+    Ok(NOTICES.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect())
+}

@@ -1,0 +1,69 @@
+//! What was sent and what became of it, beside the data, so that a run goes on where the one
+//! before it ended.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+/// The verdict on one notice.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct Sent {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) document_binder_uuid: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) error_code: Option<String>,
+}
+
+/// The journal: a line for each request that was answered.
+pub(super) struct Journal {
+    file: File,
+    requests: BTreeMap<usize, Vec<Sent>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    first: usize,
+    results: Vec<Sent>,
+}
+
+impl Journal {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let before = if path.exists() { std::fs::read_to_string(path)? } else { String::new() };
+        // A line that a crash cut short was not confirmed; its request is sent again.
+        let whole = before.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
+        let requests = whole.map(|line| (line.first, line.results)).collect();
+        let file = File::options().create(true).append(true).open(path);
+        let mut file = file.with_context(|| path.display().to_string())?;
+        if !before.is_empty() && !before.ends_with('\n') {
+            writeln!(file)?;
+        }
+        Ok(Self { file, requests })
+    }
+
+    /// Whether the request that begins with notice `first` was answered.
+    pub(super) fn has(&self, first: usize) -> bool {
+        self.requests.contains_key(&first)
+    }
+
+    pub(super) fn record(&mut self, first: usize, results: Vec<Sent>) -> Result<()> {
+        let line = Line { first, results };
+        writeln!(self.file, "{}", serde_json::to_string(&line)?)?;
+        self.requests.insert(first, line.results);
+        Ok(())
+    }
+
+    /// The verdicts on all notices, in their order.
+    pub(super) fn results(&self, notices: usize) -> Vec<Sent> {
+        let mut results = vec![Sent::default(); notices];
+        for (first, sent) in &self.requests {
+            for (place, sent) in results.iter_mut().skip(*first).zip(sent) {
+                place.clone_from(sent);
+            }
+        }
+        results
+    }
+}

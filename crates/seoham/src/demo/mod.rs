@@ -1,0 +1,181 @@
+//! `seoham demo`: the main job on a sandbox of invented people, through real sockets.
+//!
+//! It talks to itself as an institution and an operator would, over HTTP alone. What the input
+//! demands is worked out from the input by the model's rules, apart from what the server says,
+//! and the two are compared at the end.
+
+mod client;
+mod expectation;
+mod input;
+mod journal;
+mod reading;
+mod report;
+mod sending;
+mod setup;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use seoham_model::{Lang, Text};
+
+use crate::cli::{DemoArgs, say};
+use crate::config::Config;
+use crate::logging;
+use crate::server::{Runtimes, Server, listeners};
+use client::Client;
+use expectation::Expected;
+use journal::Journal;
+
+/// How long deliveries may take to settle.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// `seoham demo`.
+pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
+    let mut config = Config::default();
+    config.store.data.clone_from(&args.data);
+    config.store.sandbox = true;
+    config.listen.apply(&args.listen);
+    config.log.level = std::env::var("SEOHAM_LOG__LEVEL").unwrap_or_else(|_| "error".to_owned());
+    logging::start(&config.log)?;
+    let runtimes = Runtimes::start()?;
+    let bulk = runtimes.bulk();
+    runtimes.run(async {
+        let mut terminate = listeners::termination()?;
+        choose_ports(&mut config, args);
+        let server = Server::start(&config, &bulk).await?;
+        let done = tokio::select! {
+            done = Demo::play(&config, &server, args.exit) => Some(done),
+            _ = terminate.recv() => None,
+        };
+        let code = match done {
+            None => ExitCode::FAILURE,
+            Some(Err(error)) => {
+                server.stop().await?;
+                return Err(error);
+            }
+            Some(Ok(agrees)) if args.exit => if agrees { ExitCode::SUCCESS } else { ExitCode::FAILURE },
+            Some(Ok(_)) => {
+                terminate.recv().await;
+                ExitCode::SUCCESS
+            }
+        };
+        server.stop().await?;
+        Ok(code)
+    })
+}
+
+/// A port that somebody else has is no reason not to see the demo: any free one is taken then,
+/// unless it was asked for.
+fn choose_ports(config: &mut Config, args: &DemoArgs) {
+    let asked = &args.listen;
+    let listen = &mut config.listen;
+    for (address, asked) in [
+        (&mut listen.api, asked.api_listen),
+        (&mut listen.bulk, asked.bulk_listen),
+        (&mut listen.web, asked.web_listen),
+        (&mut listen.admin, asked.admin_listen),
+    ] {
+        if asked.is_none() && std::net::TcpListener::bind(*address).is_err() {
+            *address = SocketAddr::new(address.ip(), 0);
+        }
+    }
+}
+
+/// The language of whoever reads the terminal.
+fn terminal_language() -> Lang {
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+    if locale.is_some_and(|l| l.starts_with("ko")) { Lang::Ko } else { Lang::En }
+}
+
+struct Demo<'a> {
+    client: Client,
+    server: &'a Server,
+    lang: Lang,
+    expected: Vec<Expected>,
+}
+
+impl Demo<'_> {
+    /// Plays it through; gives whether what came of it is what the input demands.
+    async fn play(config: &Config, server: &Server, exit: bool) -> Result<bool> {
+        let lang = terminal_language();
+        let people = input::people()?;
+        let notices = input::notices()?;
+        let admin = setup::admin(config, server)?;
+        let institution = setup::institution(config, &admin).await?;
+        setup::register(&admin).await?;
+        let client = Client::new(server, &institution)?;
+        let expected = expectation::expect(&notices, &people, client.now().await?);
+        let demo = Demo { client, server, lang, expected };
+
+        let mut journal = Journal::open(&config.store.data.join("demo-sent.jsonl"))?;
+        demo.send(&notices, &mut journal).await?;
+        let results = journal.results(notices.len());
+        demo.client.advance_clock(11).await?;
+        demo.settle(&results).await?;
+        reading::read_a_few(&demo.client, &results).await?;
+
+        let statuses = demo.client.statuses(&results).await?;
+        let agrees = report::table(lang, &demo.expected, &results, &statuses);
+        if !exit {
+            report::way_on(lang, demo.server, &institution, &results);
+        }
+        Ok(agrees)
+    }
+
+    async fn send(&self, notices: &[String], journal: &mut Journal) -> Result<()> {
+        let bar = self.bar(notices.len(), &Text::fixed("전송", "sending"));
+        sending::send(&self.client, notices, journal, &bar).await?;
+        bar.finish();
+        Ok(())
+    }
+
+    /// Waits until every accepted document is where the input says that it comes to rest.
+    async fn settle(&self, results: &[journal::Sent]) -> Result<()> {
+        let accepted = results.iter().filter(|r| r.document_binder_uuid.is_some()).count();
+        let bar = self.bar(accepted, &Text::fixed("전달", "delivering"));
+        let settling = async {
+            loop {
+                let statuses = self.client.statuses(results).await?;
+                let settled = self.settled(results, &statuses);
+                bar.set_position(settled as u64);
+                if settled >= accepted {
+                    return anyhow::Ok(());
+                }
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, settling).await {
+            Ok(done) => done?,
+            Err(_) => bail!("deliveries did not settle within {} seconds", PATIENCE.as_secs()),
+        }
+        bar.finish();
+        Ok(())
+    }
+
+    fn settled(&self, results: &[journal::Sent], statuses: &BTreeMap<String, client::Status>) -> usize {
+        results
+            .iter()
+            .zip(&self.expected)
+            .filter(|(result, expected)| {
+                let id = result.document_binder_uuid.as_ref();
+                id.and_then(|id| statuses.get(id)).is_some_and(|status| expected.is_settled(status))
+            })
+            .count()
+    }
+
+    fn bar(&self, length: usize, what: &Text) -> ProgressBar {
+        let style = ProgressStyle::with_template("{prefix:>12} [{bar:40}] {pos}/{len} {per_sec}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("=> ");
+        let bar = ProgressBar::new(length as u64).with_style(style);
+        bar.set_prefix(what.in_lang(self.lang).to_owned());
+        if bar.is_hidden() {
+            say(&format!("{}: {length}", what.in_lang(self.lang)));
+        }
+        bar
+    }
+}

@@ -1,0 +1,112 @@
+//! What came of it, beside what the input demands, and how to go on.
+
+use std::collections::BTreeMap;
+
+use comfy_table::{CellAlignment, Table, presets};
+use seoham_model::{Lang, Text};
+
+use super::client::Status;
+use super::expectation::Expected;
+use super::journal::Sent;
+use super::setup::Institution;
+use crate::cli::say;
+use crate::server::Server;
+
+/// Prints the table; gives whether both columns agree.
+pub(super) fn table(
+    lang: Lang,
+    expected: &[Expected],
+    results: &[Sent],
+    statuses: &BTreeMap<String, Status>,
+) -> bool {
+    let mut rows: BTreeMap<(u8, &str), (usize, usize)> = BTreeMap::new();
+    for (expected, result) in expected.iter().zip(results) {
+        let verdict = match (&result.document_binder_uuid, &result.error_code) {
+            (Some(_), _) => "accepted",
+            (None, Some(code)) => code.as_str(),
+            (None, None) => "unanswered",
+        };
+        rows.entry(key(expected.verdict)).or_default().0 += 1;
+        rows.entry(key(verdict)).or_default().1 += 1;
+
+        let status = result.document_binder_uuid.as_ref().and_then(|id| statuses.get(id));
+        if let Some(status) = status {
+            // Whatever was read was in the box before; that is all the input can say of it.
+            let read = status.doc_box_status == "READ" && expected.received;
+            let due = if read || status.doc_box_status == "EXPIRED" {
+                status.doc_box_status.as_str()
+            } else {
+                expected.resting_status()
+            };
+            rows.entry((2, due)).or_default().0 += 1;
+            rows.entry((2, &status.doc_box_status)).or_default().1 += 1;
+        }
+    }
+    let heads = [
+        Text::fixed("결과", "outcome"),
+        Text::fixed("기대", "demanded"),
+        Text::fixed("실제", "found"),
+        Text::fixed("", ""),
+    ];
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(heads.iter().map(|h| h.in_lang(lang)));
+    let mut agrees = true;
+    for ((kind, name), (demanded, found)) in rows {
+        let same = demanded == found;
+        agrees &= same;
+        let label = match kind {
+            0 => Text::fixed("접수", "accepted").in_lang(lang).to_owned(),
+            1 => format!("{} {name}", Text::fixed("거절", "refused").in_lang(lang)),
+            _ => format!("{} {name}", Text::fixed("상태", "status").in_lang(lang)),
+        };
+        table.add_row([label, demanded.to_string(), found.to_string(), if same { "✓" } else { "✗" }.to_owned()]);
+    }
+    for column in [1, 2] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    say(&format!("\n{table}"));
+    agrees
+}
+
+fn key(verdict: &str) -> (u8, &str) {
+    (u8::from(verdict != "accepted"), verdict)
+}
+
+/// Prints the addresses and commands to go on with.
+pub(super) fn way_on(lang: Lang, server: &Server, institution: &Institution, results: &[Sent]) {
+    let at = &server.addresses;
+    let (token, contract) = (&institution.access_token, &institution.contract_uuid);
+    let some = results.iter().find_map(|r| r.document_binder_uuid.as_deref()).unwrap_or("BIN-…");
+    let headings = [
+        Text::fixed("주소", "Addresses"),
+        Text::fixed("문서 한 건 보내기", "Send a document"),
+        Text::fixed("상태 묻기", "Ask for its status"),
+        Text::fixed("수신자가 되어 열어 보기", "Open it as its recipient"),
+        Text::fixed("운영자로서 보기", "Look at it as the operator"),
+        Text::fixed("Ctrl-C로 끝냅니다.", "Ctrl-C ends it."),
+    ];
+    let heading = |i: usize| headings[i].in_lang(lang);
+    let body = r#"{"documents":[{"title":"첫 문서","read_expired_sec":2592000,"receiver":{"phone_number":"01000000001","name":"서함시험","birthday":"19900101"},"property":{"link":"https://example.kr/notice","cs_number":"02-000-0000","cs_name":"민원실","external_document_uuid":"MY-1"}}]}"#;
+    let token_file = at.admin_token_file.as_ref().map_or_else(|| "…".to_owned(), |f| f.display().to_string());
+    say(&format!(
+        "\n{}\n  API       {}   ({}/docs)\n  bulk      {}\n  web       {}   ({}/messenger)\n  admin     {}   ({})\n",
+        heading(0), at.api, at.api, at.bulk, at.web, at.web, at.admin, token_file
+    ));
+    say(&format!(
+        "{}\n  curl -s {}/v1/documents/bulk -H 'Authorization: Bearer {token}' -H 'Contract-Uuid: {contract}' \\\n    -H 'Content-Type: application/json' -d '{body}'\n",
+        heading(1), at.bulk
+    ));
+    say(&format!(
+        "{}\n  curl -s {}/v1/documents/{some}/status -H 'Authorization: Bearer {token}' -H 'Contract-Uuid: {contract}'\n",
+        heading(2), at.api
+    ));
+    say(&format!(
+        "{}\n  curl -s -X POST {}/sandbox/v1/documents/{some}/open -H 'Authorization: Bearer {token}'\n",
+        heading(3), at.api
+    ));
+    let program = std::env::current_exe().map_or_else(|_| "seoham".to_owned(), |path| path.display().to_string());
+    say(&format!("{}\n  {program} admin --url {} --token-file {token_file} document {some}\n", heading(4), at.admin));
+    say(heading(5));
+}

@@ -1,0 +1,24 @@
+//! The log: on standard error, in text or JSON, ids only.
+
+use anyhow::{Context, Result};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
+
+/// Starts logging; to be called once.
+pub(crate) fn start(log: &Log) -> Result<()> {
+    let filter = EnvFilter::builder().parse(&log.level).context("log.level")?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match log.format {
+        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|e| anyhow::anyhow!("log: {e}"))?;
+    std::panic::set_hook(Box::new(|panic| {
+        // The panic's message may carry a value; where it happened is enough to find it.
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let backtrace = std::backtrace::Backtrace::capture();
+        tracing::error!(place, %backtrace, "panic");
+    }));
+    Ok(())
+}

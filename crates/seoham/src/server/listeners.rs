@@ -1,0 +1,176 @@
+//! Sockets: bound first, announced when all are up, with TLS wherever they can be reached from
+//! elsewhere, and closed without breaking a request.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use axum::Router;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::TokioTimer;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::Addresses;
+use crate::config::Config;
+
+/// How long a client may take to send a request's head.
+const HEAD_TIME: Duration = Duration::from_secs(15);
+/// Requests under way at once on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 64;
+
+/// Refuses to show anything but loopback to the world without TLS.
+pub(super) fn check_exposure(config: &Config) -> Result<()> {
+    let listen = &config.listen;
+    let protected = config.tls.certificate_file.is_some() || listen.behind_tls_proxy;
+    for (name, address) in
+        [("api", listen.api), ("bulk", listen.bulk), ("web", listen.web), ("admin", listen.admin)]
+    {
+        if !address.ip().is_loopback() && !protected {
+            bail!(
+                "listen.{name} = {address}: reachable from elsewhere without TLS; set tls.certificate_file and \
+                 tls.key_file, or listen.behind_tls_proxy = true if a proxy terminates TLS"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The TLS configuration, if there is one.
+pub(super) async fn tls(config: &Config) -> Result<Option<RustlsConfig>> {
+    match (&config.tls.certificate_file, &config.tls.key_file) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => {
+            let loaded = RustlsConfig::from_pem_file(certificate, key).await;
+            let context = || format!("TLS from {} and {}", certificate.display(), key.display());
+            loaded.with_context(context).map(Some)
+        }
+        _ => bail!("tls: certificate_file and key_file must both be given"),
+    }
+}
+
+/// All sockets, bound but not served yet.
+pub(super) struct Bound {
+    pub(super) api: Socket,
+    pub(super) bulk: Socket,
+    pub(super) web: Socket,
+    pub(super) admin: Socket,
+}
+
+impl Bound {
+    pub(super) fn all(config: &Config) -> Result<Self> {
+        let listen = &config.listen;
+        Ok(Self {
+            api: Socket::bind("api", listen.api)?,
+            bulk: Socket::bind("bulk", listen.bulk)?,
+            web: Socket::bind("web", listen.web)?,
+            admin: Socket::bind("admin", listen.admin)?,
+        })
+    }
+
+    pub(super) fn addresses(&self, tls: bool, admin_token_file: Option<PathBuf>) -> Addresses {
+        let url = |socket: &Socket, tls: bool| {
+            format!("{}://{}", if tls { "https" } else { "http" }, socket.address)
+        };
+        Addresses {
+            ready: true,
+            api: url(&self.api, tls),
+            bulk: url(&self.bulk, tls),
+            web: url(&self.web, tls),
+            admin: url(&self.admin, tls && !self.admin.address.ip().is_loopback()),
+            admin_token_file,
+        }
+    }
+}
+
+/// A bound socket.
+pub(super) struct Socket {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Socket {
+    fn bind(name: &str, address: SocketAddr) -> Result<Self> {
+        let context = || format!("listen.{name} = {address}");
+        let listener = TcpListener::bind(address).with_context(context)?;
+        listener.set_nonblocking(true).with_context(context)?;
+        let address = listener.local_addr().with_context(context)?;
+        Ok(Self { listener, address })
+    }
+
+    /// Serves `router` on the runtime of `on`.
+    pub(super) fn serve(
+        self,
+        router: Router,
+        tls: Option<RustlsConfig>,
+        on: &tokio::runtime::Handle,
+    ) -> Result<Running> {
+        let handle = Handle::new();
+        let _guard = on.enter();
+        let service = router.into_make_service();
+        let task = match tls {
+            Some(tls) => {
+                let mut server = axum_server::from_tcp_rustls(self.listener, tls)?.handle(handle.clone());
+                configure(server.http_builder());
+                on.spawn(server.serve(service))
+            }
+            None => {
+                let mut server = axum_server::from_tcp(self.listener)?.handle(handle.clone());
+                configure(server.http_builder());
+                on.spawn(server.serve(service))
+            }
+        };
+        Ok(Running { handle, task })
+    }
+}
+
+fn configure(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>) {
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(256 * 1024);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .keep_alive_interval(Some(Duration::from_secs(30)));
+}
+
+/// A listener that is up.
+pub(super) struct Running {
+    handle: Handle<SocketAddr>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    /// Takes no more connections; running requests have until `deadline`.
+    pub(super) fn stop(&self, deadline: Duration) {
+        self.handle.graceful_shutdown(Some(deadline));
+    }
+
+    pub(super) async fn ended(self) {
+        match self.task.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "a listener broke off"),
+            Err(error) => tracing::error!(%error, "a listener's task broke off"),
+        }
+    }
+}
+
+/// Says when the process is told to end, by SIGTERM or Ctrl-C; the second time it ends at once.
+pub(crate) fn termination() -> Result<mpsc::Receiver<()>> {
+    let (told, tell) = mpsc::channel(1);
+    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if told.try_send(()).is_err() {
+                std::process::exit(130);
+            }
+        }
+    });
+    Ok(tell)
+}

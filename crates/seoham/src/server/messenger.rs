@@ -1,0 +1,64 @@
+//! Which messenger the configuration means.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, bail};
+use secrecy::ExposeSecret;
+use seoham_delivery::{HttpNotifier, HttpNotifierOptions, NoMessenger, Notifier, NotifierSetupError, Simulator};
+use seoham_inbox::PhoneMessage;
+use seoham_model::clock::seoul_minutes;
+use seoham_store::deliveries::Receipt;
+use seoham_store::{Mode, Store};
+use seoham_vault::webhook_secret_is_sound;
+use tokio::sync::mpsc;
+
+use crate::config::Config;
+
+/// Messages that the page shows.
+const SHOWN: usize = 200;
+
+pub(super) struct Messenger {
+    pub(super) notifier: Arc<dyn Notifier>,
+    pub(super) simulator: Option<Arc<Simulator>>,
+}
+
+impl Messenger {
+    /// The provider that is configured; a sandbox without one simulates a messenger, and live
+    /// people without one are told nothing rather than told that they were told.
+    pub(super) fn start(config: &Config, store: &Arc<dyn Store>, reports: mpsc::Sender<Receipt>) -> Result<Self> {
+        if let Some(options) = options(config)? {
+            let notifier = HttpNotifier::new(&options).map_err(|error| match error {
+                NotifierSetupError::Secret => anyhow!("notifier.secret: must be base64"),
+                NotifierSetupError::Client => anyhow!("notifier.url: must be an absolute http(s) URL"),
+            })?;
+            return Ok(Self { notifier: Arc::new(notifier), simulator: None });
+        }
+        if store.mode() == Mode::Sandbox {
+            let simulator = Arc::new(Simulator::new(store.clock().clone(), reports));
+            return Ok(Self { notifier: Arc::clone(&simulator) as Arc<_>, simulator: Some(simulator) });
+        }
+        tracing::warn!("no messenger is configured (notifier.url): notifications wait, and are given up after 24 hours");
+        Ok(Self { notifier: Arc::new(NoMessenger), simulator: None })
+    }
+}
+
+/// The HTTP provider's options, if one is configured.
+pub(super) fn options(config: &Config) -> Result<Option<HttpNotifierOptions>> {
+    let Some(url) = &config.notifier.url else { return Ok(None) };
+    let Some(secret) = config.notifier.secret.clone().filter(webhook_secret_is_sound) else {
+        bail!("notifier.secret: a messenger needs a signing secret, base64 of at least 24 bytes");
+    };
+    let timeout = Duration::from_secs(config.notifier.timeout_seconds.clamp(1, 60));
+    Ok(Some(HttpNotifierOptions { url: url.clone(), secret, timeout }))
+}
+
+pub(super) fn shown(simulator: &Simulator) -> Vec<PhoneMessage> {
+    let show = |message: seoham_delivery::ShownMessage| PhoneMessage {
+        to: message.to.expose_secret().to_owned(),
+        text: message.text.expose_secret().to_owned(),
+        at: seoul_minutes(message.taken_at),
+        document: message.document.to_string(),
+    };
+    simulator.messages().into_iter().take(SHOWN).map(show).collect()
+}

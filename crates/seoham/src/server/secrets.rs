@@ -1,0 +1,58 @@
+//! The master key and the operator's token: given, or made at first start where that is safe.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use secrecy::ExposeSecret;
+use seoham_vault::{AdminToken, MasterKey, TokenHash};
+
+use crate::config::Config;
+
+/// The master key. Only a sandbox makes its own beside the data: there it protects nobody.
+pub(super) fn master_key(config: &Config) -> Result<MasterKey> {
+    if let Some(file) = &config.keys.master_file {
+        return Ok(MasterKey::read(file)?);
+    }
+    if !config.store.sandbox {
+        bail!(
+            "keys.master_file: live people need a master key that is kept apart from the data; make one with \
+             `seoham keys new FILE` and name it in the configuration or in SEOHAM_KEYS__MASTER_FILE"
+        );
+    }
+    let file = config.store.data.join("master.key");
+    if !file.exists() {
+        MasterKey::generate().write_new(&file)?;
+    }
+    Ok(MasterKey::read(&file)?)
+}
+
+/// The operator's token by its hash, and the file that holds it when it was made here.
+pub(super) fn admin_token(config: &Config) -> Result<(TokenHash, Option<PathBuf>)> {
+    if let Some(token) = &config.admin.token {
+        let token = token.expose_secret();
+        if token.len() < 16 {
+            bail!("admin.token: must be at least 16 characters");
+        }
+        return Ok((TokenHash::of(token), None));
+    }
+    let file = config.store.data.join("admin.token");
+    let context = || format!("admin token {}", file.display());
+    if !file.exists() {
+        let mut made = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&file)
+            .with_context(context)?;
+        writeln!(made, "{}", AdminToken::generate().expose()).with_context(context)?;
+        made.sync_all().with_context(context)?;
+    }
+    let token = std::fs::read_to_string(&file).with_context(context)?;
+    let token = token.trim();
+    if token.len() < 16 {
+        bail!("{}: holds no token of at least 16 characters; delete it to have one made", file.display());
+    }
+    Ok((TokenHash::of(token), Some(file)))
+}

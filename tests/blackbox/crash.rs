@@ -1,0 +1,121 @@
+//! kill -9 under load, again and again: what was acknowledged is there, and reaches its box once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rand::RngExt;
+use serde_json::Value;
+
+use crate::harness::{Client, Server, Start, bulk, documents, eventually};
+
+const CYCLES: usize = 30;
+const SENDERS: usize = 4;
+
+/// What a client was told and saw, outside the system.
+#[derive(Default)]
+struct Ledger {
+    acknowledged: BTreeMap<String, Value>,
+}
+
+#[tokio::test]
+async fn thirty_kills_lose_nothing_and_deliver_nothing_twice() {
+    let seed: u64 = rand::random();
+    eprintln!("seed {seed}");
+    let mut random = <rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(seed);
+    let start = Start::sandbox();
+    let mut server = start.up();
+    let mut city = server.institution("가상시청").await;
+    let mut ledger = Ledger::default();
+
+    for cycle in 0..CYCLES {
+        let alive = Duration::from_millis(random.random_range(20..400));
+        let sent = send_until_killed(server, &city, alive).await;
+        assert!(cycle > 0 || !sent.is_empty() || alive.as_millis() < 200, "load was there");
+        for id in sent {
+            ledger.acknowledged.insert(id, Value::Null);
+        }
+        server = start.up();
+        (city.api, city.bulk) = (server.url("api"), server.url("bulk"));
+        ledger.reconcile(&city).await;
+    }
+    assert!(ledger.acknowledged.len() > 1_000, "{} documents were acknowledged", ledger.acknowledged.len());
+    ledger.settle(&city).await;
+    server.terminate();
+    let data = server.data();
+    assert!(server.wait().0.success());
+    every_document_stands_once(&data, &ledger);
+}
+
+async fn send_until_killed(server: Server, city: &Client, alive: Duration) -> Vec<String> {
+    let senders: Vec<_> = (0..SENDERS)
+        .map(|_| {
+            let city = city.clone();
+            tokio::spawn(async move {
+                let mut acknowledged = Vec::new();
+                let body = bulk(&documents(100));
+                loop {
+                    let Ok(answer) = city.bulk_request("/v1/documents/bulk", body.clone()).send().await else {
+                        return acknowledged;
+                    };
+                    if answer.status() != 200 {
+                        continue;
+                    }
+                    let Ok(body) = answer.json::<Value>().await else { return acknowledged };
+                    let results = body["documents"].as_array().unwrap();
+                    acknowledged
+                        .extend(results.iter().map(|r| r["document_binder_uuid"].as_str().unwrap().to_owned()));
+                }
+            })
+        })
+        .collect();
+    tokio::time::sleep(alive).await;
+    server.kill();
+    let mut all = Vec::new();
+    for sender in senders {
+        all.extend(sender.await.unwrap());
+    }
+    all
+}
+
+impl Ledger {
+    /// Every acknowledged document is there, and no time that was seen before has changed.
+    async fn reconcile(&mut self, city: &Client) {
+        let ids: Vec<String> = self.acknowledged.keys().cloned().collect();
+        for (id, status) in ids.iter().zip(city.statuses(&ids).await) {
+            let data = &status["status_data"];
+            assert!(data["doc_box_sent_at"].is_i64(), "{id} was acknowledged and is gone: {status}");
+            let before = self.acknowledged.get_mut(id).unwrap();
+            for (name, seen) in before.as_object().into_iter().flatten().filter(|(_, v)| v.is_i64()) {
+                assert_eq!(&data[name], seen, "{name} of {id} never changes");
+            }
+            assert!(before["doc_box_status"] != "RECEIVED" || data["doc_box_status"] == "RECEIVED", "never back");
+            *before = data.clone();
+        }
+    }
+
+    async fn settle(&mut self, city: &Client) {
+        let ids: Vec<String> = self.acknowledged.keys().cloned().collect();
+        eventually("every acknowledged document is delivered and announced", async || {
+            let statuses = city.statuses(&ids).await;
+            let done = |s: &Value| {
+                s["status_data"]["doc_box_status"] == "RECEIVED" && s["status_data"]["user_notified_at"].is_i64()
+            };
+            statuses.iter().all(done).then_some(())
+        })
+        .await;
+        self.reconcile(city).await;
+    }
+}
+
+/// Looks into the file itself: no document twice, none undelivered, nothing left in the queue.
+fn every_document_stands_once(data: &std::path::Path, ledger: &Ledger) {
+    let database = rusqlite::Connection::open(data.join("seoham.db")).unwrap();
+    let count = |sql: &str| database.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let stored = count("SELECT count(*) FROM documents");
+    assert!(stored >= i64::try_from(ledger.acknowledged.len()).unwrap());
+    assert_eq!(count("SELECT count(DISTINCT document_id) FROM documents"), stored);
+    assert_eq!(count("SELECT count(*) FROM documents WHERE received_at IS NULL"), 0);
+    assert_eq!(count("SELECT count(*) FROM deliveries"), 0);
+    assert_eq!(count("SELECT sum(accepted) FROM daily_counts"), stored, "counted in the same transaction");
+    assert_eq!(count("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
+}

@@ -1,0 +1,175 @@
+//! An institution's calls.
+
+use std::sync::LazyLock;
+
+use reqwest::{RequestBuilder, header::HeaderMap};
+use serde_json::{Value, json};
+
+use super::eventually;
+
+/// A client that follows no redirect and keeps no connection: each call stands alone.
+pub(crate) fn http() -> reqwest::Client {
+    static PROVIDER: LazyLock<()> = LazyLock::new(|| {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    });
+    LazyLock::force(&PROVIDER);
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(0)
+        .tls_danger_accept_invalid_certs(true)
+        .build()
+        .unwrap()
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let bytes = response.bytes().await.unwrap();
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        Self { status, headers, body }
+    }
+
+    pub(crate) fn code(&self) -> &str {
+        self.body["error_code"].as_str().unwrap_or("")
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        self.body["error_message"].as_str().unwrap_or("")
+    }
+
+    /// Asserts an error of SPEC 3.
+    #[track_caller]
+    pub(crate) fn is_error(&self, status: u16, code: &str) {
+        assert_eq!((self.status, self.code()), (status, code), "{}", self.body);
+        assert!(!self.message().is_empty() && self.message().chars().count() <= 500);
+        assert_eq!(self.headers["content-type"], "application/json;charset=UTF-8");
+        assert_eq!(self.body.as_object().unwrap().len(), 2, "{}", self.body);
+    }
+}
+
+/// An institution.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) api: String,
+    pub(crate) bulk: String,
+    pub(crate) id: String,
+    pub(crate) token: String,
+    pub(crate) token_id: String,
+    pub(crate) contract: String,
+}
+
+impl Client {
+    fn with_contract(&self, request: RequestBuilder) -> RequestBuilder {
+        request.bearer_auth(&self.token).header("Contract-Uuid", &self.contract)
+    }
+
+    /// `POST` to the bulk listener.
+    pub(crate) fn bulk_request(&self, path: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
+        let request = http().post(format!("{}{path}", self.bulk));
+        self.with_contract(request).header("Content-Type", "application/json").body(body)
+    }
+
+    /// `POST` to the api listener.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> RequestBuilder {
+        let request = http().post(format!("{}{path}", self.api));
+        self.with_contract(request).header("Content-Type", "application/json").body(body.to_string())
+    }
+
+    /// `GET` from the api listener.
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.with_contract(http().get(format!("{}{path}", self.api)))
+    }
+
+    /// Sends documents in bulk; gives their results.
+    pub(crate) async fn send(&self, documents: &[Value]) -> Vec<Value> {
+        let body = json!({ "documents": documents }).to_string();
+        let answer = Answer::of(self.bulk_request("/v1/documents/bulk", body)).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body["documents"].as_array().unwrap().clone()
+    }
+
+    /// Sends documents that are all accepted; gives their ids.
+    pub(crate) async fn accepted(&self, documents: &[Value]) -> Vec<String> {
+        let id = |result: &Value| match result["document_binder_uuid"].as_str() {
+            Some(id) => id.to_owned(),
+            None => panic!("accepted: {result}"),
+        };
+        self.send(documents).await.iter().map(id).collect()
+    }
+
+    /// The status of one document.
+    pub(crate) async fn status(&self, id: &str) -> Value {
+        let answer = Answer::of(self.get(&format!("/v1/documents/{id}/status"))).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body
+    }
+
+    /// The statuses of documents, in bulk.
+    pub(crate) async fn statuses(&self, ids: &[String]) -> Vec<Value> {
+        let mut all = Vec::new();
+        for ids in ids.chunks(100) {
+            let body = json!({ "document_binder_uuids": ids }).to_string();
+            let answer = Answer::of(self.bulk_request("/v1/documents/bulk/status", body)).await;
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            all.extend(answer.body["documents"].as_array().unwrap().iter().cloned());
+        }
+        all
+    }
+
+    /// Waits until a document has `status`; gives its status data.
+    pub(crate) async fn until(&self, id: &str, status: &str) -> Value {
+        eventually(&format!("{id} is {status}"), async || {
+            Some(self.status(id).await).filter(|data| data["doc_box_status"] == status)
+        })
+        .await
+    }
+
+    /// Waits until the messenger's report is there.
+    pub(crate) async fn until_notified(&self, id: &str) -> Value {
+        eventually(&format!("{id} is notified"), async || {
+            Some(self.status(id).await).filter(|data| data["user_notified_at"].is_i64())
+        })
+        .await
+    }
+
+    /// The recipient opens; gives the whole redirect.
+    pub(crate) async fn open(&self, id: &str) -> Answer {
+        Answer::of(self.post(&format!("/sandbox/v1/documents/{id}/open"), &Value::Null)).await
+    }
+
+    /// The recipient opens; gives the token.
+    pub(crate) async fn open_token(&self, id: &str) -> String {
+        let answer = self.open(id).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let url = reqwest::Url::parse(answer.body["redirect_url"].as_str().unwrap()).unwrap();
+        url.query_pairs().find(|(name, _)| name == "token").unwrap().1.into_owned()
+    }
+
+    pub(crate) async fn verify(&self, id: &str, token: &str) -> Answer {
+        Answer::of(self.get(&format!("/v1/documents/{id}/tokens/{token}"))).await
+    }
+
+    pub(crate) async fn mark_read(&self, id: &str) -> Answer {
+        let body = json!({ "document": { "is_detail_read": true } });
+        Answer::of(self.post(&format!("/v1/documents/{id}"), &body)).await
+    }
+
+    pub(crate) async fn sandbox(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.post(&format!("/sandbox/v1/{path}"), &body)).await
+    }
+
+    pub(crate) async fn advance(&self, seconds: u32) -> i64 {
+        let answer = self.sandbox("clock", json!({ "advance_seconds": seconds })).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body["now"].as_i64().unwrap()
+    }
+}

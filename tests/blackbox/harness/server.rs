@@ -1,0 +1,217 @@
+//! Starting, killing and asking the built binary.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::client::{Client, http};
+
+/// How a server is started.
+pub(crate) struct Start {
+    data: Arc<TempDir>,
+    sandbox: bool,
+    environment: Vec<(String, String)>,
+    arguments: Vec<String>,
+}
+
+impl Start {
+    /// A sandbox in a new directory.
+    pub(crate) fn sandbox() -> Self {
+        let data = Arc::new(tempfile::tempdir().unwrap());
+        Self { data, sandbox: true, environment: Vec::new(), arguments: Vec::new() }
+    }
+
+    /// Live people in a new directory, with a master key beside it.
+    pub(crate) fn live() -> Self {
+        let start = Self { sandbox: false, ..Self::sandbox() };
+        let key = start.data.path().join("live.key");
+        let made = Command::new(binary()).args(["keys", "new"]).arg(&key).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        start.env("SEOHAM_KEYS__MASTER_FILE", key.to_str().unwrap())
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Starts it, and gives what it said instead if it does not come up.
+    pub(crate) fn try_up(&self) -> Result<Server, String> {
+        let directory = self.data.path();
+        let log = directory.join("server.log");
+        let errors = File::options().create(true).append(true).open(&log).unwrap();
+        let mut command = Command::new(binary());
+        command.args(["serve", "--ready-json", "--data"]).arg(directory.join("data"));
+        for listen in ["api", "bulk", "web", "admin"] {
+            if !self.arguments.iter().any(|a| a.starts_with(&format!("--{listen}-listen"))) {
+                command.arg(format!("--{listen}-listen=127.0.0.1:0"));
+            }
+        }
+        if self.sandbox {
+            command.arg("--sandbox");
+        }
+        command.args(&self.arguments).envs(self.environment.iter().cloned());
+        let mut child = command.stdout(Stdio::piped()).stderr(errors).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        if line.is_empty() {
+            let status = child.wait().unwrap();
+            assert!(!status.success(), "it ended without being ready");
+            return Err(std::fs::read_to_string(&log).unwrap());
+        }
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        Ok(Server { child, ready, output, data: Arc::clone(&self.data), log })
+    }
+
+    pub(crate) fn up(&self) -> Server {
+        self.try_up().unwrap_or_else(|said| panic!("the server did not come up: {said}"))
+    }
+}
+
+/// The built binary.
+pub(crate) fn binary() -> &'static str {
+    env!("CARGO_BIN_EXE_seoham")
+}
+
+/// A running server; killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    ready: Value,
+    output: BufReader<ChildStdout>,
+    data: Arc<TempDir>,
+    log: PathBuf,
+}
+
+impl Server {
+    /// The address of a listener.
+    pub(crate) fn url(&self, listener: &str) -> String {
+        self.ready[listener].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn ready(&self) -> &Value {
+        &self.ready
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.data.path().join("data")
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn admin_token(&self) -> String {
+        let file = self.ready["admin_token_file"].as_str().unwrap();
+        std::fs::read_to_string(file).unwrap().trim().to_owned()
+    }
+
+    /// A call of the operator.
+    pub(crate) async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let url = format!("{}/admin/v1/{path}", self.url("admin"));
+        let mut request = http().request(method.parse().unwrap(), url).bearer_auth(self.admin_token());
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let bytes = answer.bytes().await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    /// An institution with a contract and a token.
+    pub(crate) async fn institution(&self, name: &str) -> Client {
+        self.institution_with(name, json!({ "authentication": "pin" })).await
+    }
+
+    pub(crate) async fn institution_with(&self, name: &str, terms: Value) -> Client {
+        let (status, made) = self.admin("POST", "institutions", Some(json!({ "name": name }))).await;
+        assert_eq!(status, 201, "{made}");
+        let id = made["institution_id"].as_str().unwrap().to_owned();
+        let (status, contract) = self.admin("POST", &format!("institutions/{id}/contracts"), Some(terms)).await;
+        assert_eq!(status, 201, "{contract}");
+        let label = json!({ "label": "시험" });
+        let (status, token) = self.admin("POST", &format!("institutions/{id}/tokens"), Some(label)).await;
+        assert_eq!(status, 201, "{token}");
+        Client {
+            api: self.url("api"),
+            bulk: self.url("bulk"),
+            id,
+            token: token["access_token"].as_str().unwrap().to_owned(),
+            token_id: token["token_id"].as_str().unwrap().to_owned(),
+            contract: contract["contract_uuid"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    /// Imports people given as NDJSON.
+    pub(crate) async fn import(&self, people: String) -> Value {
+        let url = format!("{}/admin/v1/people", self.url("admin"));
+        let answer = http().post(url).bearer_auth(self.admin_token()).body(people).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.json().await.unwrap()
+    }
+
+    pub(crate) async fn metrics(&self) -> String {
+        http().get(format!("{}/metrics", self.url("admin"))).send().await.unwrap().text().await.unwrap()
+    }
+
+    /// Memory that the process holds now, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// SIGKILL: the end without warning.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let sent = Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for the end; gives the status and what was still printed.
+    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
+        let patience = Instant::now() + Duration::from_secs(60);
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < patience, "it ends within a minute");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).unwrap();
+        (status, rest)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

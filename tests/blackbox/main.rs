@@ -1,0 +1,23 @@
+//! Black-box tests: the built binary, over real sockets, as an institution, an operator, a
+//! messenger and an attacker meet it.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, reason = "tests are documented by their names")]
+
+mod harness;
+
+mod admin;
+mod crash;
+mod defects;
+mod delivery;
+mod demo;
+mod exposure;
+mod lifecycle;
+mod old_clients;
+mod overload;
+mod privacy;
+mod provider;
+mod sandbox;
+mod sending;
+mod status;
+mod tenancy;
+mod tokens;

@@ -1,0 +1,89 @@
+//! Under more than it can take the server refuses at once and its memory stays flat.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use crate::harness::{Answer, Start, bulk, documents, http};
+
+#[tokio::test]
+async fn beyond_its_bounds_it_refuses_at_once() {
+    let server = Start::sandbox()
+        .env("SEOHAM_ADMISSION__REQUESTS", "4")
+        .env("SEOHAM_ADMISSION__REQUESTS_PER_INSTITUTION", "3")
+        .up();
+    let (city, bank) = (server.institution("가상시청").await, server.institution("가상은행").await);
+    // Requests whose bodies never end hold their leave.
+    let held: Vec<_> = [&city, &city, &city, &bank]
+        .into_iter()
+        .map(|client| {
+            let body = reqwest::Body::wrap_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+            tokio::spawn(client.bulk_request("/v1/documents/bulk", body).send())
+        })
+        .collect();
+    let refused = crate::harness::eventually("the institution's own bound", async || {
+        let answer = Answer::of(city.bulk_request("/v1/documents/bulk", bulk(&documents(1)))).await;
+        (answer.status == 429).then_some(answer)
+    })
+    .await;
+    refused.is_error(429, "TOO_MANY_REQUESTS");
+    assert!(refused.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 1);
+    let refused = crate::harness::eventually("everybody's bound", async || {
+        let answer = Answer::of(bank.bulk_request("/v1/documents/bulk", bulk(&documents(1)))).await;
+        (answer.status == 503).then_some(answer)
+    })
+    .await;
+    refused.is_error(503, "INTERNAL_ERROR");
+    assert!(refused.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 1);
+
+    // The lines of people are open all the while.
+    let id = format!("BIN-{}", "0".repeat(32));
+    Answer::of(city.get(&format!("/v1/documents/{id}/status"))).await.is_error(404, "NOT_FOUND");
+    for task in held {
+        task.abort();
+    }
+    crate::harness::eventually("leave is given back", async || {
+        let answer = Answer::of(city.bulk_request("/v1/documents/bulk", bulk(&documents(1)))).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn memory_stays_flat_under_bulk_load() {
+    const BOUND: u64 = 200 * 1024 * 1024;
+    let server = Start::sandbox().env("SEOHAM_LOG__LEVEL", "warn").up();
+    let city = server.institution("가상시청").await;
+    let body = bulk(&documents(100));
+    let client = reqwest::Client::new();
+    let _ = http();
+    let end = Instant::now() + Duration::from_secs(20);
+    let senders = join_all((0..48).map(|_| async {
+        let mut answers = (0u64, 0u64);
+        while Instant::now() < end {
+            let request = client
+                .post(format!("{}/v1/documents/bulk", city.bulk))
+                .bearer_auth(&city.token)
+                .header("Contract-Uuid", &city.contract)
+                .header("Content-Type", "application/json");
+            match request.body(body.clone()).send().await.unwrap().status().as_u16() {
+                200 => answers.0 += 1,
+                503 | 429 => answers.1 += 1,
+                other => panic!("{other}"),
+            }
+        }
+        answers
+    }));
+    let watching = async {
+        let mut most = 0;
+        while Instant::now() < end {
+            most = most.max(server.resident_bytes());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        most
+    };
+    let (answers, most) = tokio::join!(senders, watching);
+    let accepted: u64 = answers.iter().map(|a| a.0).sum();
+    assert!(accepted > 0);
+    assert!(most < BOUND, "{} MiB at most, {accepted} requests accepted", most / 1024 / 1024);
+}

@@ -1,0 +1,99 @@
+//! Of a full run, no personal value is found in any log, nor in the files of the database.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::harness::{Answer, Start, document, member_document};
+
+#[tokio::test]
+async fn no_personal_value_is_left_in_logs_or_files() {
+    let start = Start::sandbox().env("SEOHAM_LOG__LEVEL", "trace").env("SEOHAM_LOG__FORMAT", "json");
+    let server = start.up();
+    let city = server.institution("가상시청").await;
+    let people: Vec<(String, String, String, String)> = (0..50)
+        .map(|i| {
+            (format!("0107654{i:04}"), format!("별난이름{i}"), format!("194702{:02}", i % 28 + 1), format!("BYEOLNAN-CI-{i}=="))
+        })
+        .collect();
+    let lines: Vec<String> = people
+        .iter()
+        .map(|(phone, name, birthday, ci)| {
+            let (member, pin) = (true, "975318");
+            json!({ "phone_number": phone, "name": name, "birthday": birthday, "ci": ci, "member": member, "pin": pin })
+                .to_string()
+        })
+        .take(2)
+        .chain(people.iter().skip(2).map(|(phone, name, birthday, ci)| {
+            json!({ "phone_number": phone, "name": name, "birthday": birthday, "ci": ci, "member": true }).to_string()
+        }))
+        .collect();
+    assert_eq!(server.import(lines.join("\n")).await["imported"], 50);
+    server.import(lines[0].replace("19470201", "19470203")).await;
+
+    let mut sent: Vec<_> = people
+        .iter()
+        .map(|(phone, name, birthday, ci)| {
+            let mut notice = document(phone, &format!("EXT {name}"));
+            notice["receiver"] = json!({ "phone_number": phone, "name": name, "birthday": birthday });
+            if phone.ends_with('1') {
+                notice["receiver"] = json!({ "ci": ci });
+            }
+            notice["title"] = json!(format!("{name}님 고지서"));
+            notice["property"]["message"] = json!(format!("{name}님({phone}), {birthday}에 태어나셨습니다"));
+            notice["property"]["payload"] = json!(format!("phone={phone}"));
+            notice
+        })
+        .collect();
+    let mut broken = sent[3].clone();
+    broken["receiver"]["birthday"] = json!("194702");
+    broken["property"]["external_document_uuid"] = json!("BROKEN");
+    let mut unknown = sent[4].clone();
+    unknown["receiver"]["name"] = json!("별난이름9999");
+    unknown["receiver"]["is_required_verify_name"] = json!(true);
+    unknown["property"]["external_document_uuid"] = json!("UNKNOWN");
+    sent.extend([broken, unknown, member_document("M")]);
+    let results = city.send(&sent).await;
+    let errors: String = results.iter().filter_map(|r| r["error_message"].as_str()).collect();
+    assert!(!errors.contains("별난이름") && !errors.contains("0107654"), "{errors}");
+    let single = Answer::of(city.post("/v1/documents", &json!({ "document": sent[51] }))).await;
+    assert!(!single.body.to_string().contains("별난이름"), "{}", single.body);
+    let ids: Vec<String> =
+        results.iter().filter_map(|r| r["document_binder_uuid"].as_str().map(str::to_owned)).collect();
+    assert_eq!(ids.len(), 51);
+    for id in &ids {
+        city.until_notified(id).await;
+    }
+    let token = city.open_token(&ids[0]).await;
+    assert_eq!(city.verify(&ids[0], &token).await.status, 200);
+    city.mark_read(&ids[0]).await;
+    server.admin("GET", &format!("documents/{}", ids[0]), None).await;
+    server.admin("GET", "documents/01076540000", None).await;
+
+    let log = server.log();
+    assert!(log.len() > 10_000, "there is a log to look at");
+    let data = server.data();
+    let look = |when: &str| {
+        let mut secrets: Vec<String> = vec![token.clone(), city.token.clone(), "975318".to_owned()];
+        for (phone, name, birthday, ci) in &people {
+            secrets.extend([phone.clone(), name.clone(), birthday.clone(), ci.clone()]);
+        }
+        for secret in secrets {
+            assert!(!log.contains(&secret), "{when}: a personal value or secret in the log: {secret}");
+            for file in files(&data) {
+                let bytes = std::fs::read(&file).unwrap();
+                let found = bytes.windows(secret.len()).any(|w| w == secret.as_bytes());
+                assert!(!found, "{when}: {secret} in {}", file.display());
+            }
+        }
+    };
+    look("running");
+    server.terminate();
+    assert!(server.wait().0.success());
+    look("ended");
+}
+
+fn files(directory: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    entries.map(|e| e.unwrap().path()).filter(|p| p.is_file()).collect()
+}

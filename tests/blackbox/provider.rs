@@ -1,0 +1,167 @@
+//! The HTTP messenger (SPEC 13): signatures, retries under one id, reports.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use serde_json::{Value, json};
+use standardwebhooks::Webhook;
+
+use crate::harness::{Answer, Client, Server, Start, document, eventually, http, member_document};
+
+const SECRET: &str = "whsec_c2VvaGFtIGJsYWNrIGJveCB0ZXN0IHNlY3JldA==";
+
+#[derive(Clone, Default)]
+struct Messenger {
+    taken: Arc<Mutex<Vec<Value>>>,
+    tries: Arc<Mutex<HashMap<String, u32>>>,
+}
+
+impl Messenger {
+    /// Answers the first try of every message with `first`, then takes it.
+    async fn start(&self, first: StatusCode) -> String {
+        let messenger = self.clone();
+        let receive = async move |State(this): State<Messenger>, headers: HeaderMap, body: String| {
+            Webhook::new(SECRET).unwrap().verify(body.as_bytes(), &headers).expect("signed as prescribed");
+            let message: Value = serde_json::from_str(&body).unwrap();
+            let id = message["id"].as_str().unwrap().to_owned();
+            assert_eq!(headers["idempotency-key"], id.as_str());
+            assert_eq!(headers["webhook-id"], id.as_str());
+            let mut tries = this.tries.lock().unwrap();
+            let tried = tries.entry(id).or_default();
+            *tried += 1;
+            if *tried == 1 && first != StatusCode::OK {
+                return (first, [("retry-after", "1")]);
+            }
+            this.taken.lock().unwrap().push(message);
+            (StatusCode::OK, [("retry-after", "0")])
+        };
+        let app = Router::new().route("/send", post(receive)).with_state(messenger);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        format!("http://{address}/send")
+    }
+
+    fn taken(&self) -> Vec<Value> {
+        self.taken.lock().unwrap().clone()
+    }
+}
+
+async fn up(messenger: &Messenger, first: StatusCode) -> (Server, Client) {
+    let url = messenger.start(first).await;
+    let server = Start::sandbox()
+        .env("SEOHAM_NOTIFIER__URL", &url)
+        .env("SEOHAM_NOTIFIER__SECRET", SECRET)
+        .env("SEOHAM_WEB__PUBLIC_URL", "https://box.example.kr")
+        .up();
+    let city = server.institution("가상시청").await;
+    (server, city)
+}
+
+async fn report(city: &Client, receipts: &Value, secret: &str) -> Answer {
+    let body = receipts.to_string();
+    let timestamp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let signature =
+        Webhook::new(secret).unwrap().sign("msg_1", timestamp.try_into().unwrap(), body.as_bytes()).unwrap();
+    let request = http()
+        .post(format!("{}/provider/v1/receipts", city.api))
+        .header("content-type", "application/json")
+        .header("webhook-id", "msg_1")
+        .header("webhook-timestamp", timestamp.to_string())
+        .header("webhook-signature", signature);
+    Answer::of(request.body(body)).await
+}
+
+#[tokio::test]
+async fn messages_are_signed_and_reports_come_back() {
+    let messenger = Messenger::default();
+    let (_server, city) = up(&messenger, StatusCode::OK).await;
+    let ids = city.accepted(&[member_document("A"), document("01000000003", "B")]).await;
+    let taken = eventually("both messages are taken", async || {
+        Some(messenger.taken()).filter(|taken| taken.len() == 2)
+    })
+    .await;
+    let to_member = taken.iter().find(|m| m["to"] == "01000000001").unwrap();
+    assert_eq!(to_member["kind"], "document_arrived");
+    assert_eq!(to_member["link"], "https://box.example.kr");
+    assert_eq!(to_member.as_object().unwrap().len(), 5);
+    let text = to_member["text"].as_str().unwrap();
+    assert!(text.contains("가상시청") && text.contains("자동차세") && text.contains("납부"), "{text}");
+    let to_stranger = taken.iter().find(|m| m["to"] == "01000000003").unwrap();
+    assert!(to_stranger["text"].as_str().unwrap().contains("가입"), "an invitation to join");
+
+    let sent_at = city.status(&ids[0]).await["doc_box_sent_at"].as_i64().unwrap();
+    assert!(city.status(&ids[0]).await.get("user_notified_at").is_none());
+    let id = to_member["id"].as_str().unwrap();
+    let delivered = json!([
+        { "id": "unknown", "status": "delivered", "at": sent_at },
+        { "id": id, "status": "failed", "at": sent_at },
+        { "id": id, "status": "delivered", "at": sent_at },
+        { "id": id, "status": "delivered", "at": sent_at + 1 },
+    ]);
+    let wrong = "whsec_d3Jvbmcgd3Jvbmcgd3Jvbmcgd3Jvbmcgd3Jvbmc=";
+    report(&city, &delivered, wrong).await.is_error(401, "UNAUTHORIZED");
+    assert!(city.status(&ids[0]).await.get("user_notified_at").is_none());
+    assert_eq!(report(&city, &delivered, SECRET).await.status, 204);
+    assert_eq!(city.status(&ids[0]).await["user_notified_at"], sent_at);
+    assert_eq!(report(&city, &delivered, SECRET).await.status, 204, "repeated");
+    assert_eq!(city.status(&ids[0]).await["user_notified_at"], sent_at);
+    report(&city, &json!([]), SECRET).await.is_error(400, "INVALID_VALUE");
+    let many: Vec<_> = (0..1_001).map(|_| json!({ "id": "x", "status": "failed", "at": 1 })).collect();
+    report(&city, &json!(many), SECRET).await.is_error(400, "INVALID_VALUE");
+    let unsigned = http().post(format!("{}/provider/v1/receipts", city.api));
+    let unsigned = unsigned.header("content-type", "application/json").body(delivered.to_string());
+    Answer::of(unsigned).await.is_error(401, "UNAUTHORIZED");
+}
+
+#[tokio::test]
+async fn what_is_not_taken_is_tried_again_under_the_same_id() {
+    let messenger = Messenger::default();
+    let (server, city) = up(&messenger, StatusCode::SERVICE_UNAVAILABLE).await;
+    let ids = city.accepted(&[member_document("A")]).await;
+    city.until(&ids[0], "RECEIVED").await;
+    eventually("the first try failed", async || {
+        server.metrics().await.contains(r#"seoham_notifications_total{outcome="retry"} 1"#).then_some(())
+    })
+    .await;
+    city.advance(5).await;
+    eventually("it is taken in the end", async || Some(()).filter(|()| messenger.taken().len() == 1)).await;
+    let tries = messenger.tries.lock().unwrap().clone();
+    assert_eq!(tries.len(), 1, "one id");
+    assert_eq!(tries.values().sum::<u32>(), 2);
+}
+
+#[tokio::test]
+async fn what_is_refused_or_never_taken_is_given_up_and_shown() {
+    let messenger = Messenger::default();
+    let (server, city) = up(&messenger, StatusCode::BAD_REQUEST).await;
+    let id = city.accepted(&[member_document("A")]).await.remove(0);
+    let given_up = async |id: &str| {
+        eventually("it is given up", async || {
+            let found = server.admin("GET", &format!("documents/{id}"), None).await.1;
+            Some(()).filter(|()| found["notification"] == "given_up")
+        })
+        .await;
+    };
+    given_up(&id).await;
+
+    let away = Start::sandbox()
+        .env("SEOHAM_NOTIFIER__URL", "http://127.0.0.1:9/nobody")
+        .env("SEOHAM_NOTIFIER__SECRET", SECRET)
+        .up();
+    let city = away.institution("가상시청").await;
+    let id = city.accepted(&[member_document("A")]).await.remove(0);
+    eventually("it is given up after a day", async || {
+        city.advance(3_600).await;
+        let found = away.admin("GET", &format!("documents/{id}"), None).await.1;
+        Some(()).filter(|()| found["notification"] == "given_up")
+    })
+    .await;
+    assert_eq!(city.status(&id).await["doc_box_status"], "RECEIVED");
+    let now = city.advance(0).await;
+    assert!(now - city.status(&id).await["doc_box_sent_at"].as_i64().unwrap() >= 86_400 - 900);
+}
