@@ -69,7 +69,8 @@ async fn people_are_imported_line_by_line() {
     let mut lines: Vec<String> = (0..2_500)
         .map(|i| {
             let number = format!("0102000{i:04}");
-            json!({ "phone_number": number, "name": "김가상", "birthday": "19700101", "member": i % 2 == 0 }).to_string()
+            json!({ "phone_number": number, "name": "김가상", "birthday": "19700101", "member": i % 2 == 0 })
+                .to_string()
         })
         .collect();
     lines[9] = "{".to_owned();
@@ -167,7 +168,8 @@ async fn the_command_line_covers_it() {
     assert!(run(&["contract", "close", id, contract]).0);
     assert!(run(&["given-up"]).0);
     let people = server.data().join("people.ndjson");
-    let line = json!({ "phone_number": "01012340000", "name": "김가상", "birthday": "19700101", "member": true });
+    let line =
+        json!({ "phone_number": "01012340000", "name": "김가상", "birthday": "19700101", "member": true });
     std::fs::write(&people, line.to_string()).unwrap();
     let (_, imported, _) = run(&["import-people", people.to_str().unwrap()]);
     assert_eq!(imported["imported"], 1);

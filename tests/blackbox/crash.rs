@@ -54,7 +54,8 @@ async fn send_until_killed(server: Server, city: &Client, alive: Duration) -> Ve
                 let mut acknowledged = Vec::new();
                 let body = bulk(&documents(100));
                 loop {
-                    let Ok(answer) = city.bulk_request("/v1/documents/bulk", body.clone()).send().await else {
+                    let Ok(answer) = city.bulk_request("/v1/documents/bulk", body.clone()).send().await
+                    else {
                         return acknowledged;
                     };
                     if answer.status() != 200 {
@@ -62,8 +63,9 @@ async fn send_until_killed(server: Server, city: &Client, alive: Duration) -> Ve
                     }
                     let Ok(body) = answer.json::<Value>().await else { return acknowledged };
                     let results = body["documents"].as_array().unwrap();
-                    acknowledged
-                        .extend(results.iter().map(|r| r["document_binder_uuid"].as_str().unwrap().to_owned()));
+                    acknowledged.extend(
+                        results.iter().map(|r| r["document_binder_uuid"].as_str().unwrap().to_owned()),
+                    );
                 }
             })
         })
@@ -88,7 +90,10 @@ impl Ledger {
             for (name, seen) in before.as_object().into_iter().flatten().filter(|(_, v)| v.is_i64()) {
                 assert_eq!(&data[name], seen, "{name} of {id} never changes");
             }
-            assert!(before["doc_box_status"] != "RECEIVED" || data["doc_box_status"] == "RECEIVED", "never back");
+            assert!(
+                before["doc_box_status"] != "RECEIVED" || data["doc_box_status"] == "RECEIVED",
+                "never back"
+            );
             *before = data.clone();
         }
     }
@@ -98,7 +103,8 @@ impl Ledger {
         eventually("every acknowledged document is delivered and announced", async || {
             let statuses = city.statuses(&ids).await;
             let done = |s: &Value| {
-                s["status_data"]["doc_box_status"] == "RECEIVED" && s["status_data"]["user_notified_at"].is_i64()
+                s["status_data"]["doc_box_status"] == "RECEIVED"
+                    && s["status_data"]["user_notified_at"].is_i64()
             };
             statuses.iter().all(done).then_some(())
         })

@@ -68,7 +68,9 @@ fn cases() -> Vec<Case> {
     bad("title", with("/title", json!({ "ko": "제목" })));
     bad("read_expired_at", without("", "read_expired_sec"));
     bad("read_expired_at", plus("", "read_expired_at", json!(4_000_000_000u64)));
-    for value in [json!(0), json!(-5), json!(100_000_000), json!("2592000"), json!(1.5), json!(1e3), json!([])] {
+    for value in
+        [json!(0), json!(-5), json!(100_000_000), json!("2592000"), json!(1.5), json!(1e3), json!([])]
+    {
         bad("read_expired_sec", with("/read_expired_sec", value));
     }
     for value in [json!(1_000_000_000), json!(10_000_000_000u64), json!("4000000000"), json!(true)] {
@@ -119,7 +121,10 @@ fn cases() -> Vec<Case> {
     good(with("/common_categories", json!(["default", "bill_PAY", "BILL", "Notice"])));
     good(with("/common_categories", Value::Null));
     good(by_ci(&json!("SANDBOX-CI-1"), &[]));
-    good(by_ci(&json!("SANDBOX-CI-1"), &[("is_required_verify_name", json!(true)), ("name", json!("서함시험"))]));
+    good(by_ci(
+        &json!("SANDBOX-CI-1"),
+        &[("is_required_verify_name", json!(true)), ("name", json!("서함시험"))],
+    ));
     good(plus("", "unknown", json!({ "deep": [1, 2, { "x": null }] })));
     good(plus("/receiver", "ci", json!("  ")));
     cases
@@ -147,7 +152,8 @@ async fn a_hundred_items_get_a_hundred_right_verdicts() {
         }
         let items: Vec<Value> = batch.iter().map(|c| c.item.clone()).collect();
         for language in ["en", "ko"] {
-            let request = city.bulk_request("/v1/documents/bulk", bulk(&items)).header("Accept-Language", language);
+            let request =
+                city.bulk_request("/v1/documents/bulk", bulk(&items)).header("Accept-Language", language);
             let answer = Answer::of(request).await;
             assert_eq!(answer.status, 200, "{}", answer.body);
             let results = answer.body["documents"].as_array().unwrap();
@@ -164,7 +170,8 @@ async fn a_hundred_items_get_a_hundred_right_verdicts() {
 }
 
 fn check(i: usize, case: &Case, result: &Value) {
-    let expected_id = case.item.pointer("/property/external_document_uuid").and_then(Value::as_str).unwrap_or("");
+    let expected_id =
+        case.item.pointer("/property/external_document_uuid").and_then(Value::as_str).unwrap_or("");
     assert_eq!(result["external_document_uuid"], expected_id, "item {i}: {}", case.item);
     let Some(member) = case.member else {
         assert!(result["document_binder_uuid"].is_string(), "item {i} is good: {result} for {}", case.item);

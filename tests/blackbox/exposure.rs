@@ -10,7 +10,8 @@ async fn plain_http_off_loopback_is_refused() {
         let said = Start::sandbox().argument(listen).try_up().err().expect("refused");
         assert!(said.contains("without TLS"), "{said}");
     }
-    let behind_proxy = Start::sandbox().argument("--api-listen=0.0.0.0:0").env("SEOHAM_LISTEN__BEHIND_TLS_PROXY", "true");
+    let behind_proxy =
+        Start::sandbox().argument("--api-listen=0.0.0.0:0").env("SEOHAM_LISTEN__BEHIND_TLS_PROXY", "true");
     assert!(behind_proxy.try_up().is_ok());
 }
 
@@ -19,7 +20,17 @@ async fn tls_protects_the_three_public_listeners() {
     let start = Start::sandbox();
     let (certificate, key) = (start.directory().join("cert.pem"), start.directory().join("key.pem"));
     let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+        ])
         .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
         .arg("-out")
         .arg(&certificate)

@@ -74,10 +74,7 @@ async fn what_was_accepted_is_there_after_a_restart() {
     let server = start.up();
     let mut again = city.clone();
     (again.api, again.bulk) = (server.url("api"), server.url("bulk"));
-    eventually("the last reports are in", async || {
-        Some(()).filter(|()| true)
-    })
-    .await;
+    eventually("the last reports are in", async || Some(()).filter(|()| true)).await;
     assert_eq!(again.statuses(&ids).await.len(), before.len());
     for (after, before) in again.statuses(&ids).await.iter().zip(&before) {
         for (name, value) in before["status_data"].as_object().unwrap() {
@@ -122,7 +119,8 @@ async fn the_mode_and_the_key_are_fixed() {
     assert!(made.status.success());
     let said = serve(&["--sandbox"], other.to_str());
     assert!(said.contains("another master key"), "{said}");
-    let again = Command::new(env!("CARGO_BIN_EXE_seoham")).args(["keys", "new"]).arg(&other).output().unwrap();
+    let again =
+        Command::new(env!("CARGO_BIN_EXE_seoham")).args(["keys", "new"]).arg(&other).output().unwrap();
     assert!(!again.status.success(), "an existing key is never overwritten");
     std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o644)).unwrap();
     let said = serve(&["--sandbox"], other.to_str());
@@ -133,15 +131,17 @@ async fn the_mode_and_the_key_are_fixed() {
 async fn wrong_configuration_is_told_and_secrets_are_masked() {
     let check = |variable: (&str, &str)| {
         let output = Command::new(env!("CARGO_BIN_EXE_seoham"))
-            .args(["check", "--sandbox", "--config", concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/seoham.toml")])
+            .args([
+                "check",
+                "--sandbox",
+                "--config",
+                concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/seoham.toml"),
+            ])
             .env(variable.0, variable.1)
             .output()
             .unwrap();
-        let text = format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         (output.status.success(), text)
     };
     let (ok, shown) = check(("SEOHAM_ADMIN__TOKEN", "a-secret-that-is-long-enough"));

@@ -1,7 +1,12 @@
 //! Black-box tests: the built binary, over real sockets, as an institution, an operator, a
 //! messenger and an attacker meet it.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, reason = "tests are documented by their names")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests are documented by their names"
+)]
 
 mod harness;
 

@@ -17,7 +17,9 @@ async fn beyond_its_bounds_it_refuses_at_once() {
     let held: Vec<_> = [&city, &city, &city, &bank]
         .into_iter()
         .map(|client| {
-            let body = reqwest::Body::wrap_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+            let body = reqwest::Body::wrap_stream(futures_util::stream::pending::<
+                Result<Vec<u8>, std::io::Error>,
+            >());
             tokio::spawn(client.bulk_request("/v1/documents/bulk", body).send())
         })
         .collect();

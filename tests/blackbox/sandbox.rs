@@ -77,7 +77,11 @@ async fn people_can_be_added_refuse_and_accept() {
     city.sandbox("people", taken).await.is_error(400, "INVALID_VALUE");
     let bad = city.sandbox("people", json!({ "phone_number": "1", "member": true })).await;
     bad.is_error(400, "INVALID_VALUE");
-    assert!(bad.message().contains("phone_number") && bad.message().contains("birthday"), "{}", bad.message());
+    assert!(
+        bad.message().contains("phone_number") && bad.message().contains("birthday"),
+        "{}",
+        bad.message()
+    );
     for call in ["join", "refuse", "accept"] {
         let path = format!("people/{call}");
         city.sandbox(&path, json!({ "phone_number": "01099999999" })).await.is_error(404, "NOT_FOUND");
@@ -105,7 +109,14 @@ async fn the_simulated_messenger_shows_what_was_said() {
     let page = http().get(format!("{}/messenger", server.url("web"))).send().await.unwrap();
     assert!(page.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
     let html = page.text().await.unwrap();
-    for said in ["가상시청", "2026년 자동차세 고지서", "기한 안에 납부해 주십시오.", "열람기한", "문서확인후 납부", &id] {
+    for said in [
+        "가상시청",
+        "2026년 자동차세 고지서",
+        "기한 안에 납부해 주십시오.",
+        "열람기한",
+        "문서확인후 납부",
+        &id,
+    ] {
         assert!(html.contains(said), "{said}");
     }
     let front = http().get(server.url("web")).send().await.unwrap();

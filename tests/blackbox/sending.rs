@@ -21,8 +21,10 @@ async fn each_item_is_answered_in_order() {
             json!(null),
         ])
         .await;
-    let told: Vec<_> =
-        results.iter().map(|r| (r["external_document_uuid"].as_str().unwrap(), r["error_code"].as_str())).collect();
+    let told: Vec<_> = results
+        .iter()
+        .map(|r| (r["external_document_uuid"].as_str().unwrap(), r["error_code"].as_str()))
+        .collect();
     assert_eq!(
         told,
         [
@@ -39,7 +41,9 @@ async fn each_item_is_answered_in_order() {
         assert_eq!(accepted.is_some(), result["error_code"].is_null());
         assert_eq!(result.as_object().unwrap().len(), if accepted.is_some() { 2 } else { 3 }, "{result}");
         if let Some(id) = accepted {
-            assert!(id.starts_with("BIN-") && id.len() == 36 && id == id.to_lowercase().replace("bin-", "BIN-"));
+            assert!(
+                id.starts_with("BIN-") && id.len() == 36 && id == id.to_lowercase().replace("bin-", "BIN-")
+            );
         }
     }
 }
@@ -94,7 +98,8 @@ async fn requests_that_are_wrong_as_a_whole_store_nothing() {
         answer.is_error(400, "INVALID_VALUE");
         assert!(answer.message().contains(says), "{} for {body:.60}", answer.message());
     }
-    let broken_utf8 = [good.as_bytes()[..30].to_vec(), vec![0xff, 0xfe], good.as_bytes()[30..].to_vec()].concat();
+    let broken_utf8 =
+        [good.as_bytes()[..30].to_vec(), vec![0xff, 0xfe], good.as_bytes()[30..].to_vec()].concat();
     send(broken_utf8).await.is_error(400, "INVALID_VALUE");
 
     let overview = server.admin("GET", &format!("institutions/{}", city.id), None).await.1;
@@ -172,7 +177,9 @@ async fn types_methods_and_paths_are_told_apart() {
     let city = server.institution("가상시청").await;
     let typed = |content_type: &'static str| {
         let request = http().post(format!("{}/v1/documents/bulk", city.bulk)).bearer_auth(&city.token);
-        Answer::of(request.header("Contract-Uuid", &city.contract).header("Content-Type", content_type).body("{}"))
+        Answer::of(
+            request.header("Contract-Uuid", &city.contract).header("Content-Type", content_type).body("{}"),
+        )
     };
     typed("text/plain").await.is_error(415, "INVALID_VALUE");
     typed("application/json;charset=euc-kr").await.is_error(415, "INVALID_VALUE");
@@ -235,7 +242,8 @@ async fn messages_come_in_the_clients_language() {
     assert!(in_language("fr-FR").await.message().contains("이상"));
     assert!(in_language("en-US,en;q=0.9,ko;q=0.1").await.message().contains("must hold 1 to 100"));
     let body = bulk(&[json!({})]);
-    let answer = Answer::of(city.bulk_request("/v1/documents/bulk", body).header("Accept-Language", "en")).await;
+    let answer =
+        Answer::of(city.bulk_request("/v1/documents/bulk", body).header("Accept-Language", "en")).await;
     let message = answer.body["documents"][0]["error_message"].as_str().unwrap();
     assert!(message.contains("documents[0].title: is required"), "{message}");
 }

@@ -9,8 +9,14 @@ async fn bulk_status_keeps_order_and_answers_everything() {
     let server = Start::sandbox().up();
     let city = server.institution("가상시청").await;
     let ids = city.accepted(&[member_document("A"), member_document("B")]).await;
-    let asked =
-        [ids[1].clone(), "x".into(), ids[0].clone(), format!("BIN-{}", "0".repeat(32)), ids[1].clone(), "가".into()];
+    let asked = [
+        ids[1].clone(),
+        "x".into(),
+        ids[0].clone(),
+        format!("BIN-{}", "0".repeat(32)),
+        ids[1].clone(),
+        "가".into(),
+    ];
     let answers = city.statuses(&asked).await;
     assert_eq!(answers.len(), asked.len());
     for (asked, answer) in asked.iter().zip(&answers) {

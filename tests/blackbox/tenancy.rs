@@ -14,7 +14,10 @@ async fn another_institution_sees_nothing() {
 
     let nothing = format!("BIN-{}", "0".repeat(32));
     for (theirs, unknown) in [
-        (bank.get(&format!("/v1/documents/{id}/status")), bank.get(&format!("/v1/documents/{nothing}/status"))),
+        (
+            bank.get(&format!("/v1/documents/{id}/status")),
+            bank.get(&format!("/v1/documents/{nothing}/status")),
+        ),
         (
             bank.get(&format!("/v1/documents/{id}/tokens/{token}")),
             bank.get(&format!("/v1/documents/{nothing}/tokens/{token}")),
@@ -77,6 +80,8 @@ async fn every_call_needs_a_token() {
         ("POST", "/sandbox/v1/clock".to_owned()),
     ] {
         let request = http().request(method.parse().unwrap(), format!("{api}{path}"));
-        Answer::of(request.header("Content-Type", "application/json").body("{}")).await.is_error(401, "UNAUTHORIZED");
+        Answer::of(request.header("Content-Type", "application/json").body("{}"))
+            .await
+            .is_error(401, "UNAUTHORIZED");
     }
 }

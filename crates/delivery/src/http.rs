@@ -50,8 +50,7 @@ struct Body<'a> {
 impl HttpNotifier {
     /// Makes the provider; nothing is sent yet.
     pub fn new(options: &HttpNotifierOptions) -> Result<Self, NotifierSetupError> {
-        let webhook =
-            Webhook::new(options.secret.expose_secret()).map_err(|_| NotifierSetupError::Secret)?;
+        let webhook = Webhook::new(options.secret.expose_secret()).map_err(|_| NotifierSetupError::Secret)?;
         let client = reqwest::Client::builder()
             .timeout(options.timeout)
             .connect_timeout(Duration::from_secs(3))

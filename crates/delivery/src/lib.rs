@@ -14,5 +14,5 @@ mod worker;
 pub use http::{HttpNotifier, HttpNotifierOptions, NotifierSetupError};
 pub use message::{Kind, Message};
 pub use notifier::{NoMessenger, Notifier, Sent};
-pub use simulator::{ShownMessage, Simulator};
+pub use simulator::{Report, ShownMessage, Simulator};
 pub use worker::{Worker, WorkerOptions};

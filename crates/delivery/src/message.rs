@@ -35,7 +35,8 @@ pub struct Message {
 /// no member an invitation to join.
 pub(crate) fn document_arrived(claim: &Claim, box_url: &str) -> Message {
     let content = &claim.content;
-    let mut text = format!("[{}] 전자문서가 도착했습니다.\n제목: {}\n", claim.institution_name, content.title);
+    let mut text =
+        format!("[{}] 전자문서가 도착했습니다.\n제목: {}\n", claim.institution_name, content.title);
     if let Some(message) = &content.message {
         let _ = writeln!(text, "\n{message}\n");
     }

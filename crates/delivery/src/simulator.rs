@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use seoham_model::{BinderId, Clock, UnixSeconds};
 use seoham_store::deliveries::Receipt;
 use seoham_store::personas;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::message::Message;
 use crate::notifier::{Notifier, Sent};
@@ -37,12 +37,18 @@ pub struct ShownMessage {
 pub struct Simulator {
     clock: Clock,
     messages: Mutex<VecDeque<ShownMessage>>,
-    reports: mpsc::Sender<Receipt>,
+    reports: mpsc::Sender<Report>,
+}
+
+/// A report, and whom to tell that it is recorded for good.
+pub struct Report {
+    pub(crate) receipt: Receipt,
+    pub(crate) recorded: oneshot::Sender<()>,
 }
 
 impl Simulator {
     /// A messenger that reports into `reports`.
-    pub fn new(clock: Clock, reports: mpsc::Sender<Receipt>) -> Self {
+    pub fn new(clock: Clock, reports: mpsc::Sender<Report>) -> Self {
         Self { clock, messages: Mutex::default(), reports }
     }
 
@@ -74,10 +80,16 @@ impl Notifier for Simulator {
                 taken_at: now,
             });
         }
-        if number != personas::NEVER_REPORTED {
-            // Nobody to report to means that the process is on its way out.
-            let _ = self.reports.send(Receipt { document, delivered: true, at: now }).await;
+        if number == personas::NEVER_REPORTED {
+            return Sent::Taken;
         }
-        Sent::Taken
+        // A real messenger reports however often we crash; this one lives in our own process, so
+        // a message counts as taken only when its report cannot be lost any more.
+        let (recorded, wait) = oneshot::channel();
+        let report = Report { receipt: Receipt { document, delivered: true, at: now }, recorded };
+        match self.reports.send(report).await {
+            Ok(()) if wait.await.is_ok() => Sent::Taken,
+            _ => Sent::NotNow { retry_after: None },
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use seoham_store::deliveries::{Claim, Finished, Outcome, Receipt};
+use seoham_store::deliveries::{Claim, Finished, Outcome};
 use seoham_store::{Store, StoreError};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::message::document_arrived;
 use crate::notifier::{Notifier, Sent};
 use crate::retry::after_failure;
+use crate::simulator::Report;
 
 /// How the worker works.
 #[derive(Clone, Debug)]
@@ -97,29 +98,31 @@ impl Worker {
         while batches.join_next().await.is_some() {}
     }
 
-    /// Records the reports that come through `reports` until all senders are gone.
-    pub async fn record_reports(store: Arc<dyn Store>, mut reports: mpsc::Receiver<Receipt>) {
+    /// Records the simulator's reports until the simulator is gone; one that cannot be recorded
+    /// is not confirmed, and its message is sent again.
+    pub async fn record_reports(store: Arc<dyn Store>, mut reports: mpsc::Receiver<Report>) {
         let mut batch = Vec::new();
-        while reports.recv_many(&mut batch, 500).await > 0 {
-            let now = store.clock().now();
-            while let Err(error) = store.record_receipts(batch.clone(), now).await {
-                tracing::warn!(%error, "could not record the messenger's reports; trying again");
-                if matches!(error, StoreError::Failed(_) | StoreError::Damaged(_)) {
-                    break;
+        while reports.recv_many(&mut batch, 1_000).await > 0 {
+            let receipts = batch.iter().map(|report| report.receipt).collect();
+            match store.record_receipts(receipts, store.clock().now()).await {
+                Ok(()) => {
+                    for report in batch.drain(..) {
+                        let _ = report.recorded.send(());
+                    }
                 }
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                if reports.is_closed() {
-                    break;
+                Err(error) => {
+                    tracing::warn!(%error, "could not record the messenger's reports");
+                    batch.clear();
                 }
             }
-            batch.clear();
         }
     }
 
     async fn claim(&self) -> Result<Vec<Claim>, StoreError> {
         let now = self.store.clock().now();
         let claimed = self.store.claim(self.options.batch, self.options.lease, now).await?;
-        metrics::counter!("seoham_deliveries_total", "outcome" => "expired").increment(claimed.expired as u64);
+        metrics::counter!("seoham_deliveries_total", "outcome" => "expired")
+            .increment(claimed.expired as u64);
         Ok(claimed.claims)
     }
 
@@ -169,7 +172,8 @@ impl Worker {
         let count = finished.len();
         match self.store.finish(finished, self.store.clock().now()).await {
             Ok(counted) => {
-                metrics::counter!("seoham_deliveries_total", "outcome" => "announced").increment(counted as u64);
+                metrics::counter!("seoham_deliveries_total", "outcome" => "announced")
+                    .increment(counted as u64);
             }
             // They will be claimed anew and announced under the same ids.
             Err(error) => tracing::warn!(%error, count, "could not finish deliveries"),

@@ -65,7 +65,8 @@ async fn contract(
     institution: InstitutionId,
     headers: &HeaderMap,
 ) -> Result<Contract, ApiError> {
-    let uuid = headers.get(CONTRACT_UUID).and_then(|v| v.to_str().ok()).and_then(|v| ContractUuid::parse(v.trim()));
+    let uuid =
+        headers.get(CONTRACT_UUID).and_then(|v| v.to_str().ok()).and_then(|v| ContractUuid::parse(v.trim()));
     let found = match uuid {
         Some(uuid) => gateway.store.open_contract(institution, uuid).await?,
         None => None,

@@ -18,7 +18,8 @@ pub(crate) async fn receipts(
     let (parts, stream) = request.into_parts();
     body::require_json(&parts.headers)?;
     let bytes = body::read(&parts.headers, stream).await?;
-    let signed = gateway.receipts.as_ref().is_some_and(|webhook| webhook.verify(&bytes, &parts.headers).is_ok());
+    let signed =
+        gateway.receipts.as_ref().is_some_and(|webhook| webhook.verify(&bytes, &parts.headers).is_ok());
     if !signed {
         metrics::counter!("seoham_receipts_refused_total").increment(1);
         return Err(ApiError::unauthorized());

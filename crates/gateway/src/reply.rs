@@ -74,5 +74,7 @@ pub(crate) fn unknown_document() -> ApiError {
 }
 
 /// What an unknown document is told.
-pub(crate) static UNKNOWN_DOCUMENT: seoham_model::Text =
-    seoham_model::Text::fixed("이 기관의 문서가 아니거나 없는 문서입니다", "no such document of this institution");
+pub(crate) static UNKNOWN_DOCUMENT: seoham_model::Text = seoham_model::Text::fixed(
+    "이 기관의 문서가 아니거나 없는 문서입니다",
+    "no such document of this institution",
+);

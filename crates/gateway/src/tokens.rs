@@ -94,7 +94,10 @@ async fn reply(
 }
 
 fn unknown_token() -> ApiError {
-    ApiError::not_found(Text::fixed("이 문서의 토큰이 아니거나 없는 토큰입니다", "no such token of this document"))
+    ApiError::not_found(Text::fixed(
+        "이 문서의 토큰이 아니거나 없는 토큰입니다",
+        "no such token of this document",
+    ))
 }
 
 fn count(verdict: &TokenVerdict) {

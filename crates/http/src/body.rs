@@ -135,7 +135,9 @@ mod tests {
             }
             require_json(&headers).is_ok()
         };
-        for good in ["application/json", "Application/JSON; Charset=UTF-8", "application/json;charset=\"utf-8\""] {
+        for good in
+            ["application/json", "Application/JSON; Charset=UTF-8", "application/json;charset=\"utf-8\""]
+        {
             assert!(of(Some(good)), "{good}");
         }
         for bad in ["text/plain", "application/json;charset=euc-kr", "application/jsonp", ""] {

@@ -41,10 +41,19 @@ mod tests {
             }
             Language::of(&headers).0
         };
-        for korean in [None, Some(""), Some("ko-KR,ko;q=0.9,en;q=0.8"), Some("fr"), Some("*"), Some("en;q=0.1,ko;q=0.2")] {
+        for korean in [
+            None,
+            Some(""),
+            Some("ko-KR,ko;q=0.9,en;q=0.8"),
+            Some("fr"),
+            Some("*"),
+            Some("en;q=0.1,ko;q=0.2"),
+        ] {
             assert_eq!(of(korean), Lang::Ko, "{korean:?}");
         }
-        for english in [Some("en"), Some("en-US,en;q=0.9,ko;q=0.5"), Some("fr,en;q=0.3"), Some("ko;q=0.1,en;q=0.2")] {
+        for english in
+            [Some("en"), Some("en-US,en;q=0.9,ko;q=0.5"), Some("fr,en;q=0.3"), Some("ko;q=0.1,en;q=0.2")]
+        {
             assert_eq!(of(english), Lang::En, "{english:?}");
         }
     }

@@ -34,9 +34,7 @@ pub fn dress_api(router: Router, listener: Listener) -> Router {
 /// Gives `router` what every listener has: ids, logs, metrics, the writing of errors, and an
 /// answer even where a handler panics.
 pub fn dress(router: Router, listener: Listener) -> Router {
-    router
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(listener, observe))
+    router.layer(CatchPanicLayer::custom(panicked)).layer(from_fn_with_state(listener, observe))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the layer's signature")]

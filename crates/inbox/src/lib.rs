@@ -84,7 +84,10 @@ async fn not_found(Language(lang): Language) -> Result<Response, ApiError> {
 }
 
 async fn style() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "public, max-age=3600")], include_str!("style.css"))
+    (
+        [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "public, max-age=3600")],
+        include_str!("style.css"),
+    )
 }
 
 fn page<T: Template>(status: StatusCode, template: &T) -> Result<Response, ApiError> {

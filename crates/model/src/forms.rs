@@ -74,9 +74,7 @@ pub fn institution_name(body: &[u8]) -> Result<String, MalformedRequest> {
         #[serde(borrow)]
         name: Raw<'a>,
     }
-    form(body, |checker, form: Form<'_>| {
-        checker.required("name", form.name, StringRule::characters(1, 40))
-    })
+    form(body, |checker, form: Form<'_>| checker.required("name", form.name, StringRule::characters(1, 40)))
 }
 
 /// A new contract's terms.
@@ -114,7 +112,10 @@ pub fn contract_terms(body: &[u8]) -> Result<ContractTerms, MalformedRequest> {
 }
 
 /// `{"label", "expires_at"?}` of an access token; it must expire in the future.
-pub fn access_token(body: &[u8], now: UnixSeconds) -> Result<(String, Option<UnixSeconds>), MalformedRequest> {
+pub fn access_token(
+    body: &[u8],
+    now: UnixSeconds,
+) -> Result<(String, Option<UnixSeconds>), MalformedRequest> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Form<'a> {
@@ -158,9 +159,7 @@ pub fn receipts(body: &[u8]) -> Result<Vec<ReportedReceipt>, MalformedRequest> {
     }
     let raw = any(body)?;
     let found = raw_kind(raw);
-    let broken = |index, violation: Violation| {
-        MalformedRequest(text(&[violation], Place::Element(index)))
-    };
+    let broken = |index, violation: Violation| MalformedRequest(text(&[violation], Place::Element(index)));
     if found != JsonKind::Array {
         let rule = Rule::WrongType { expected: JsonKind::Array, found };
         return Err(MalformedRequest(text(&[Violation::new("", rule)], Place::Body)));
@@ -208,8 +207,13 @@ mod tests {
     fn forms_tell_the_wrong_member() {
         let reason = |broken: MalformedRequest| broken.0.in_lang(Lang::En).to_owned();
         let now = UnixSeconds(1_000);
-        assert_eq!(reason(institution_name(b"{}").expect_err("no name")), "name: is required and missing or blank");
-        assert!(reason(contract_terms(br#"{"authentication":"x"}"#).expect_err("bad")).contains("authentication"));
+        assert_eq!(
+            reason(institution_name(b"{}").expect_err("no name")),
+            "name: is required and missing or blank"
+        );
+        assert!(
+            reason(contract_terms(br#"{"authentication":"x"}"#).expect_err("bad")).contains("authentication")
+        );
         assert!(access_token(br#"{"label":"a","expires_at":1001}"#, now).is_ok());
         assert!(access_token(br#"{"label":"a","expires_at":1000}"#, now).is_err());
         assert_eq!(advance_seconds(br#"{"advance_seconds":60}"#).expect("good"), 60);
@@ -220,11 +224,13 @@ mod tests {
 
     #[test]
     fn receipts_are_read_and_strangers_kept_harmless() {
-        let body = br#"[{"id":"x","status":"delivered","at":1700000000123},{"id":"y","status":"failed","at":5}]"#;
+        let body =
+            br#"[{"id":"x","status":"delivered","at":1700000000123},{"id":"y","status":"failed","at":5}]"#;
         let read = receipts(body).expect("good");
         assert_eq!(read[0], ReportedReceipt { id: None, delivered: true, at: UnixSeconds(1_700_000_000) });
         assert!(!read[1].delivered);
-        let broken = receipts(br#"[{"id":"x","status":"delivered","at":1},{"id":"x","status":"late","at":1}]"#);
+        let broken =
+            receipts(br#"[{"id":"x","status":"delivered","at":1},{"id":"x","status":"late","at":1}]"#);
         assert!(broken.expect_err("bad").0.in_lang(Lang::En).starts_with("[1].status"));
         assert!(receipts(b"[]").is_err() && receipts(b"{}").is_err());
     }

@@ -93,11 +93,7 @@ fn new_uuid(clock: &Clock) -> Uuid {
 
 fn parse_hex(digits: &str) -> Option<Uuid> {
     let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    if digits.len() == 32 && digits.bytes().all(lower_hex) {
-        Uuid::try_parse(digits).ok()
-    } else {
-        None
-    }
+    if digits.len() == 32 && digits.bytes().all(lower_hex) { Uuid::try_parse(digits).ok() } else { None }
 }
 
 #[cfg(test)]

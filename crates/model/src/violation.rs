@@ -1,7 +1,7 @@
 //! A broken rule of the contract: which member, which rule, said in both languages and never
 //! with the value itself, which may be personal.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use crate::lang::{Lang, Text, clip_message};
 
@@ -100,7 +100,9 @@ impl Rule {
     #[allow(clippy::too_many_lines, reason = "a table of messages, one entry a rule")]
     fn text(self) -> Text {
         match self {
-            Self::Missing => Text::fixed("필수 항목이 없거나 비어 있습니다", "is required and missing or blank"),
+            Self::Missing => {
+                Text::fixed("필수 항목이 없거나 비어 있습니다", "is required and missing or blank")
+            }
             Self::WrongType { expected, found } => {
                 let ((eko, een), (fko, fen)) = (expected.text(), found.text());
                 Text::made(
@@ -116,19 +118,13 @@ impl Rule {
                 format!("{min} 이상 {max} 이하의 정수여야 합니다"),
                 format!("must be an integer from {min} to {max}"),
             ),
-            Self::PhoneDigits => {
-                Text::fixed("숫자 10~11자리여야 합니다", "must be 10 or 11 digits")
-            }
+            Self::PhoneDigits => Text::fixed("숫자 10~11자리여야 합니다", "must be 10 or 11 digits"),
             Self::Date => Text::fixed(
                 "YYYYMMDD 형식의 실제 날짜여야 합니다",
                 "must be a real date in the form YYYYMMDD",
             ),
-            Self::FutureDate => {
-                Text::fixed("미래의 날짜일 수 없습니다", "must not lie in the future")
-            }
-            Self::PastDeadline => {
-                Text::fixed("현재보다 미래의 시각이어야 합니다", "must lie in the future")
-            }
+            Self::FutureDate => Text::fixed("미래의 날짜일 수 없습니다", "must not lie in the future"),
+            Self::PastDeadline => Text::fixed("현재보다 미래의 시각이어야 합니다", "must lie in the future"),
             Self::ExactlyOneDeadline => Text::fixed(
                 "read_expired_at과 read_expired_sec 중 정확히 하나만 있어야 합니다",
                 "exactly one of read_expired_at and read_expired_sec must be given",
@@ -145,10 +141,9 @@ impl Rule {
                 "Default, BILL, BILL_PAY, NOTICE, CONTRACT, REPORT 중 하나여야 합니다",
                 "must be one of Default, BILL, BILL_PAY, NOTICE, CONTRACT, REPORT",
             ),
-            Self::RequiredByCertifiedContract => Text::fixed(
-                "공인 계약에서는 필수입니다",
-                "is required under a certified contract",
-            ),
+            Self::RequiredByCertifiedContract => {
+                Text::fixed("공인 계약에서는 필수입니다", "is required under a certified contract")
+            }
             Self::RequiredForNameCheck => Text::fixed(
                 "is_required_verify_name이 true이면 필수입니다",
                 "is required when is_required_verify_name is true",
@@ -162,14 +157,12 @@ impl Rule {
                 "cannot be read (a member given twice, a broken escape or a number out of range)",
             ),
             Self::PinDigits => Text::fixed("숫자 6자리여야 합니다", "must be 6 digits"),
-            Self::UnknownAuthentication => Text::fixed(
-                "pin과 certificate 중 하나여야 합니다",
-                "must be pin or certificate",
-            ),
-            Self::UnknownReceiptStatus => Text::fixed(
-                "delivered와 failed 중 하나여야 합니다",
-                "must be delivered or failed",
-            ),
+            Self::UnknownAuthentication => {
+                Text::fixed("pin과 certificate 중 하나여야 합니다", "must be pin or certificate")
+            }
+            Self::UnknownReceiptStatus => {
+                Text::fixed("delivered와 failed 중 하나여야 합니다", "must be delivered or failed")
+            }
         }
     }
 }
@@ -222,7 +215,7 @@ impl Violation {
         }
         path.push_str(self.member);
         if let Some(i) = self.index {
-            path.push_str(&format!("[{i}]"));
+            let _ = write!(path, "[{i}]");
         }
         path
     }

@@ -20,7 +20,8 @@ pub(crate) async fn live() -> &'static str {
 /// The process takes requests: it is not going down, and its store takes writes.
 pub(crate) async fn ready(State(operator): State<Operator>) -> Result<&'static str, ApiError> {
     let not_ready = |ko, en| {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::InternalError, Text::fixed(ko, en)).retry_after(1)
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::InternalError, Text::fixed(ko, en))
+            .retry_after(1)
     };
     if operator.is_draining() {
         return Err(not_ready("종료하는 중입니다", "shutting down"));

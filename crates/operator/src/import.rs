@@ -49,7 +49,8 @@ pub(crate) async fn import(
     Language(lang): Language,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let mut import = Import { operator, lang, report: Report::default(), rejected: 0, line: 0, batch: Vec::new() };
+    let mut import =
+        Import { operator, lang, report: Report::default(), rejected: 0, line: 0, batch: Vec::new() };
     let mut stream = request.into_body().into_data_stream();
     match import.read(&mut stream).await {
         Ok(()) => json(&import.finish()),

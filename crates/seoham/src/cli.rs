@@ -112,7 +112,10 @@ impl Cli {
             }
             Command::Keys(KeysCommand::New { file }) => {
                 MasterKey::generate().write_new(&file)?;
-                say(&format!("{}: a new master key, mode 0600. Keep a copy where the data is not.", file.display()));
+                say(&format!(
+                    "{}: a new master key, mode 0600. Keep a copy where the data is not.",
+                    file.display()
+                ));
                 Ok(ExitCode::SUCCESS)
             }
             Command::Admin(args) => admin::run(args),

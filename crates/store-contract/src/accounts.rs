@@ -21,7 +21,9 @@ pub async fn tokens_open_their_own_institution_alone(world: World) {
     assert!(store.create_token(city, forever_record.clone(), forever.hash()).await.expect("creates"));
     assert!(store.create_token(city, record(Some(now.plus(10))), short.hash()).await.expect("creates"));
     let nobody = InstitutionId::generate(&world.clock);
-    assert!(!store.create_token(nobody, record(None), AccessToken::generate().hash()).await.expect("answers"));
+    assert!(
+        !store.create_token(nobody, record(None), AccessToken::generate().hash()).await.expect("answers")
+    );
 
     let whose = |token: &AccessToken, at| store.authenticate(token.hash(), at);
     assert_eq!(whose(&forever, now).await.expect("answers"), Some(city));

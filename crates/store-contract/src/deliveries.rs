@@ -191,7 +191,8 @@ pub async fn receipts_are_harmless_in_any_order(world: World) {
     let sent_at = world.status(world.city, id).await.expect("there").times.sent_at;
     let receipt = |delivered, at| Receipt { document: id, delivered, at };
     let report = |receipts| world.store.record_receipts(receipts, world.now());
-    let unknown = Receipt { document: seoham_model::BinderId::generate(&world.clock), ..receipt(true, sent_at) };
+    let unknown =
+        Receipt { document: seoham_model::BinderId::generate(&world.clock), ..receipt(true, sent_at) };
     report(vec![unknown, receipt(false, sent_at)]).await.expect("records");
     let notified = || async { world.status(world.city, id).await.expect("there").times.notified_at };
     assert_eq!(notified().await, None);

@@ -176,9 +176,8 @@ pub async fn times_are_set_once(world: World) {
 pub async fn expired_documents_do_not_open(world: World) {
     let id = world.delivered_document().await;
     let deadline = world.status(world.city, id).await.expect("there").deadline_at;
-    let open = |at: UnixSeconds| {
-        world.store.open(world.city.institution, id, OneTimeToken::generate().hash(), at)
-    };
+    let open =
+        |at: UnixSeconds| world.store.open(world.city.institution, id, OneTimeToken::generate().hash(), at);
     assert_eq!(open(deadline).await.expect("answers"), OpenVerdict::Expired);
     let times = world.status(world.city, id).await.expect("there").times;
     assert_eq!(times.authenticated_at, None);

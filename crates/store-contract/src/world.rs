@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use seoham_model::document::{Content, Own, Receiver, ReceiverIdentity};
+use seoham_model::document::{Categories, Content, Own, Receiver, ReceiverIdentity};
 use seoham_model::person::{Behaviour, PersonRecord};
 use seoham_model::{BinderId, Clock, ContractUuid, InstitutionId, UnixSeconds};
 use seoham_store::accounts::{Authentication, Contract, Institution};
@@ -191,7 +191,13 @@ async fn sender(store: &dyn Store, clock: &Clock, name: &str) -> Sender {
 }
 
 /// A person's record.
-pub fn record(phone_number: &str, name: &str, birthday: &str, ci: Option<&str>, member: bool) -> PersonRecord {
+pub fn record(
+    phone_number: &str,
+    name: &str,
+    birthday: &str,
+    ci: Option<&str>,
+    member: bool,
+) -> PersonRecord {
     PersonRecord {
         phone_number: phone_number.into(),
         name: name.into(),
@@ -205,8 +211,7 @@ pub fn record(phone_number: &str, name: &str, birthday: &str, ci: Option<&str>, 
 
 /// A receiver by number and birthday.
 pub fn by_phone(phone_number: &str, birthday: &str) -> Receiver {
-    let identity =
-        ReceiverIdentity::Phone { phone_number: phone_number.into(), birthday: birthday.into() };
+    let identity = ReceiverIdentity::Phone { phone_number: phone_number.into(), birthday: birthday.into() };
     Receiver { identity, verify_name: None }
 }
 
@@ -223,6 +228,6 @@ pub fn content(title: &str) -> Content {
         link: "https://notice.example.kr/open".to_owned(),
         cs_number: "02-000-0000".to_owned(),
         cs_name: "민원실".to_owned(),
-        categories: Default::default(),
+        categories: Categories::default(),
     }
 }

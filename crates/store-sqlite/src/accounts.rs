@@ -17,7 +17,9 @@ impl Accounts for SqliteStore {
             .writer
             .interactive(move |connection| {
                 connection
-                    .prepare_cached("INSERT INTO institutions (institution_id, name, created_at) VALUES (?1, ?2, ?3)")?
+                    .prepare_cached(
+                        "INSERT INTO institutions (institution_id, name, created_at) VALUES (?1, ?2, ?3)",
+                    )?
                     .execute(params![Id(institution.id), institution.name, institution.created_at.0])?;
                 Ok(())
             })
@@ -50,7 +52,9 @@ impl Accounts for SqliteStore {
                 contracts: contracts(connection, id)?,
                 tokens: tokens(connection, id)?,
                 accepted_on_day: connection
-                    .prepare_cached("SELECT accepted FROM daily_counts WHERE institution_id = ?1 AND day = ?2")?
+                    .prepare_cached(
+                        "SELECT accepted FROM daily_counts WHERE institution_id = ?1 AND day = ?2",
+                    )?
                     .query_row(params![Id(id), day.as_number()], |row| row.get(0))
                     .optional()?
                     .unwrap_or(0),

@@ -128,9 +128,7 @@ fn deployment_value<T: rusqlite::types::FromSql>(
     connection: &Connection,
     name: &str,
 ) -> rusqlite::Result<Option<T>> {
-    connection
-        .query_row("SELECT value FROM deployment WHERE name = ?1", [name], |row| row.get(0))
-        .optional()
+    connection.query_row("SELECT value FROM deployment WHERE name = ?1", [name], |row| row.get(0)).optional()
 }
 
 fn check_key(connection: &Connection, vault: &Vault, directory: &Path) -> Result<(), OpenError> {
@@ -154,7 +152,7 @@ fn fix_mode(connection: &mut Connection, vault: &Vault, options: &Options) -> Re
         transaction.execute("INSERT INTO deployment (name, value) VALUES ('mode', ?1)", [wanted])?;
         let clock = Clock::default();
         for person in people {
-            if let Err(error) = people::register_one(&transaction, vault, &clock, person, clock.now()) {
+            if let Err(error) = people::register_one(&transaction, vault, &clock, &person, clock.now()) {
                 return Err(match error {
                     crate::writer::WriteError::Sql(e) => OpenError::Sql(e),
                     crate::writer::WriteError::Store(_) => OpenError::OtherKey(options.directory.clone()),

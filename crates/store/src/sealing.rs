@@ -50,10 +50,10 @@ struct OwnPart<'a> {
 /// that others wait for.
 pub fn seal(
     vault: &Vault,
-    documents: Vec<IdentifiedDocument>,
+    documents: &[IdentifiedDocument],
 ) -> Result<(Vec<SealedContent>, Vec<SealedDocument>)> {
     let mut uses: HashMap<&Content, (BinderId, usize)> = HashMap::new();
-    for document in &documents {
+    for document in documents {
         uses.entry(&document.content).or_insert((document.id, 0)).1 += 1;
     }
     let mut contents = Vec::new();
@@ -64,7 +64,7 @@ pub fn seal(
         }
     }
     let mut sealed = Vec::with_capacity(documents.len());
-    for document in &documents {
+    for document in documents {
         let (content_id, count) = uses[&document.content];
         let shared = count > 1;
         let own_part = OwnPart {
@@ -114,7 +114,13 @@ pub fn open(vault: &Vault, stored: &StoredText) -> Result<(Content, Own)> {
 }
 
 /// Opens only what is a document's own.
-pub fn open_own(vault: &Vault, person: PersonId, key: &WrappedKey, id: BinderId, sealed: &[u8]) -> Result<Own> {
+pub fn open_own(
+    vault: &Vault,
+    person: PersonId,
+    key: &WrappedKey,
+    id: BinderId,
+    sealed: &[u8],
+) -> Result<Own> {
     let key = vault.person_key(person, key)?;
     Ok(open_own_part(&key, id, sealed)?.own.into_owned())
 }

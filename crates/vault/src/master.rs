@@ -56,12 +56,8 @@ impl MasterKey {
     /// Writes the key into a new file of mode 0600, durably; an existing file is never touched.
     pub fn write_new(&self, path: &Path) -> Result<(), KeyFileError> {
         let io = |source| KeyFileError::Io { path: path.to_owned(), source };
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(io)?;
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
         let text = Zeroizing::new(format!("{}\n", STANDARD.encode(self.0.expose_secret())));
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)
     }

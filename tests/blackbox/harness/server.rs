@@ -147,7 +147,8 @@ impl Server {
         let (status, made) = self.admin("POST", "institutions", Some(json!({ "name": name }))).await;
         assert_eq!(status, 201, "{made}");
         let id = made["institution_id"].as_str().unwrap().to_owned();
-        let (status, contract) = self.admin("POST", &format!("institutions/{id}/contracts"), Some(terms)).await;
+        let (status, contract) =
+            self.admin("POST", &format!("institutions/{id}/contracts"), Some(terms)).await;
         assert_eq!(status, 201, "{contract}");
         let label = json!({ "label": "시험" });
         let (status, token) = self.admin("POST", &format!("institutions/{id}/tokens"), Some(label)).await;

@@ -21,9 +21,9 @@ pub(super) async fn add(
     let now = gateway.now();
     let mut person = forms::person(&bytes, now)?;
     let pin = match person.pin.take() {
-        Some(pin) => {
-            Some(tokio::task::spawn_blocking(move || hash_pin(&pin)).await.map_err(|_| ApiError::internal())?)
-        }
+        Some(pin) => Some(
+            tokio::task::spawn_blocking(move || hash_pin(&pin)).await.map_err(|_| ApiError::internal())?,
+        ),
         None => None,
     };
     let registered = gateway.store.register(vec![Registration { person, pin }], now).await?;

@@ -28,10 +28,9 @@ impl Additions {
                 "Idempotency-Key: not supported by this version yet",
             )));
         }
-        match headers.get("seoham-dry-run").map(|v| v.as_bytes()) {
-            None => Ok(Self { dry_run: false }),
+        match headers.get("seoham-dry-run").map(axum::http::HeaderValue::as_bytes) {
             Some(b"true") => Ok(Self { dry_run: true }),
-            Some(b"false") => Ok(Self { dry_run: false }),
+            None | Some(b"false") => Ok(Self { dry_run: false }),
             Some(_) => Err(ApiError::invalid(Text::fixed(
                 "Seoham-Dry-Run: true 또는 false여야 합니다",
                 "Seoham-Dry-Run: must be true or false",

@@ -48,10 +48,12 @@ pub(crate) async fn single(
 
     let at = gateway.now();
     let context = CheckContext { now: at, certified: sender.contract.certified, bulk: false };
-    let checked = check(envelope::document(&bytes)?, context).map_err(Refusal::Broken).map_err(|r| refuse(&r))?;
+    let checked =
+        check(envelope::document(&bytes)?, context).map_err(Refusal::Broken).map_err(|r| refuse(&r))?;
     let Document { content, own, hash, deadline_at, receiver } = checked;
     let identified = gateway.store.identify(Lane::Interactive, sender.institution, vec![receiver]).await?;
-    let recipient = identified.into_iter().next().map_or(Err(Refusal::NotFound), Refusal::of).map_err(|r| refuse(&r))?;
+    let recipient =
+        identified.into_iter().next().map_or(Err(Refusal::NotFound), Refusal::of).map_err(|r| refuse(&r))?;
 
     let id = BinderId::generate(gateway.store.clock());
     if additions.dry_run {

@@ -16,12 +16,15 @@ pub(super) enum Refusal {
     Internal,
 }
 
-const NOT_FOUND: Text =
-    Text::fixed("일치하는 수신자가 없습니다", "no person matches the receiver");
-const REFUSED: Text =
-    Text::fixed("수신자가 이 기관의 문서를 수신거부했습니다", "the receiver refuses this institution's documents");
-const INTERNAL: Text =
-    Text::fixed("처리 중 오류가 발생하여 접수되지 않았습니다", "an error occurred and the item was not accepted");
+const NOT_FOUND: Text = Text::fixed("일치하는 수신자가 없습니다", "no person matches the receiver");
+const REFUSED: Text = Text::fixed(
+    "수신자가 이 기관의 문서를 수신거부했습니다",
+    "the receiver refuses this institution's documents",
+);
+const INTERNAL: Text = Text::fixed(
+    "처리 중 오류가 발생하여 접수되지 않았습니다",
+    "an error occurred and the item was not accepted",
+);
 
 impl Refusal {
     /// The refusal of an identified receiver, or the receiver.

@@ -33,7 +33,7 @@ pub(super) struct Document {
     /// The institution's hash of the original; required under a certified contract.
     #[schema(max_length = 99)]
     hash: Option<String>,
-    /// Of Default, BILL, BILL_PAY, NOTICE, CONTRACT, REPORT; letter case is free.
+    /// Of `Default`, `BILL`, `BILL_PAY`, `NOTICE`, `CONTRACT`, `REPORT`; letter case is free.
     common_categories: Option<Vec<String>>,
     receiver: Receiver,
     property: Property,

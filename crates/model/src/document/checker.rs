@@ -74,7 +74,12 @@ impl Checker {
     }
 
     /// A string that may be absent; white space alone counts as absent.
-    pub(crate) fn optional(&mut self, member: &'static str, raw: Raw<'_>, rule: StringRule) -> Option<String> {
+    pub(crate) fn optional(
+        &mut self,
+        member: &'static str,
+        raw: Raw<'_>,
+        rule: StringRule,
+    ) -> Option<String> {
         let value: String = self.typed(member, raw?, JsonKind::String)?;
         if value.trim().is_empty() {
             return None;
@@ -92,7 +97,12 @@ impl Checker {
     }
 
     /// A string that must be there.
-    pub(crate) fn required(&mut self, member: &'static str, raw: Raw<'_>, rule: StringRule) -> Option<String> {
+    pub(crate) fn required(
+        &mut self,
+        member: &'static str,
+        raw: Raw<'_>,
+        rule: StringRule,
+    ) -> Option<String> {
         let before = self.violations.len();
         let value = self.optional(member, raw, rule);
         if value.is_none() && self.violations.len() == before {
@@ -196,7 +206,9 @@ mod tests {
         for good in ["20240229", "19000101", "19991231"] {
             assert!(parse_date(good).is_some(), "{good}");
         }
-        for bad in ["20230229", "19991301", "19990100", "1999123", "199912310", "1999-1-1", "00000101", "١٩٩٠٠١٠١"] {
+        for bad in
+            ["20230229", "19991301", "19990100", "1999123", "199912310", "1999-1-1", "00000101", "١٩٩٠٠١٠١"]
+        {
             assert!(parse_date(bad).is_none(), "{bad}");
         }
     }

@@ -101,9 +101,8 @@ fn receiver(checker: &mut Checker, raw: &RawDocument<'_>, now: UnixSeconds) -> O
     let birthday = member("receiver.birthday", raw.birthday, usize::MAX);
     let phone_number = checker.phone_number("receiver.phone_number", phone_number);
     let birthday = checker.birthday("receiver.birthday", birthday, SeoulDay::of(now));
-    let verify = checker
-        .boolean("receiver.is_required_verify_name", raw.is_required_verify_name)
-        .unwrap_or(false);
+    let verify =
+        checker.boolean("receiver.is_required_verify_name", raw.is_required_verify_name).unwrap_or(false);
 
     if verify && by_ci && raw.name.is_none() {
         checker.report("receiver.name", Rule::RequiredForNameCheck);
@@ -134,11 +133,8 @@ fn property(checker: &mut Checker, raw: &RawDocument<'_>, bulk: bool) -> Option<
     let cs_number = checker.required("property.cs_number", raw.cs_number, StringRule::characters(1, 20));
     let cs_name = checker.required("property.cs_name", raw.cs_name, StringRule::characters(1, 10));
     let payload = checker.optional("property.payload", raw.payload, StringRule::characters(1, 200));
-    let message = checker.optional(
-        "property.message",
-        raw.message,
-        StringRule { min: 1, max: 500, multiline: true },
-    );
+    let message =
+        checker.optional("property.message", raw.message, StringRule { min: 1, max: 500, multiline: true });
     let external_rule = StringRule::characters(1, 40);
     let external_document_uuid = if bulk {
         checker.required("property.external_document_uuid", raw.external_document_uuid, external_rule)
@@ -152,10 +148,11 @@ fn property(checker: &mut Checker, raw: &RawDocument<'_>, bulk: bool) -> Option<
 fn is_http_url(text: &str) -> bool {
     // The parser forgives white space and missing slashes; a link is used as it was written, so
     // it must be right as it was written.
-    let scheme_is_written_out = ["http://", "https://"]
-        .iter()
-        .any(|s| text.get(..s.len()).is_some_and(|head| head.eq_ignore_ascii_case(s)));
-    scheme_is_written_out
+    let authority = ["http://", "https://"].iter().find_map(|scheme| {
+        let head = text.get(..scheme.len())?;
+        head.eq_ignore_ascii_case(scheme).then(|| &text[scheme.len()..])
+    });
+    authority.is_some_and(|rest| !rest.starts_with(['/', '?', '#', ':', '@']))
         && !text.contains(|c: char| c.is_whitespace() || c == '\\')
         && url::Url::parse(text).is_ok_and(|url| url.has_host())
 }

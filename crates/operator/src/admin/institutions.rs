@@ -92,7 +92,8 @@ pub(crate) async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let today = SeoulDay::of(operator.now());
-    let found = operator.store.institution(institution(&id)?, today).await?.ok_or_else(unknown_institution)?;
+    let found =
+        operator.store.institution(institution(&id)?, today).await?.ok_or_else(unknown_institution)?;
     json(&Overview {
         institution_id: found.institution.id,
         name: found.institution.name,

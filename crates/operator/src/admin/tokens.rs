@@ -40,7 +40,8 @@ pub(crate) async fn revoke(
     State(operator): State<Operator>,
     Path((id, token)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let unknown = || ApiError::not_found(Text::fixed("없는 접근 토큰입니다", "there is no such access token"));
+    let unknown =
+        || ApiError::not_found(Text::fixed("없는 접근 토큰입니다", "there is no such access token"));
     let institution = institution(&id)?;
     let token_id = AccessTokenId::parse(&token).ok_or_else(unknown)?;
     if !operator.store.revoke_token(institution, token_id, operator.now()).await? {

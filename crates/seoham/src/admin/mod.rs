@@ -15,7 +15,7 @@ pub(crate) struct AdminArgs {
     /// The admin listener.
     #[arg(long, env = "SEOHAM_ADMIN_URL", default_value = "http://127.0.0.1:8083", global = true)]
     url: String,
-    /// The file that holds the operator's token; SEOHAM_ADMIN__TOKEN is used when it is set.
+    /// The file that holds the operator's token; `SEOHAM_ADMIN__TOKEN` is used when it is set.
     #[arg(long, default_value = "./seoham-data/admin.token", global = true)]
     token_file: PathBuf,
     #[command(subcommand)]
@@ -35,7 +35,7 @@ enum AdminCommand {
     Token(TokenCommand),
     /// Add or update people from a file of NDJSON, `-` for standard input.
     ImportPeople {
-        /// A line each: {"phone_number","name","birthday","ci"?,"member":bool,"pin"?}
+        /// A line each: `{"phone_number","name","birthday","ci"?,"member":bool,"pin"?}`
         file: PathBuf,
     },
     /// All that is known of a document, personal values masked.
@@ -157,7 +157,9 @@ impl AdminClient {
     async fn institution(&self, command: InstitutionCommand) -> Result<Value> {
         match command {
             InstitutionCommand::Create { name } => self.post("institutions", &json!({ "name": name })).await,
-            InstitutionCommand::Show { institution } => self.get(&format!("institutions/{institution}")).await,
+            InstitutionCommand::Show { institution } => {
+                self.get(&format!("institutions/{institution}")).await
+            }
             InstitutionCommand::List => {
                 let mut all = Vec::new();
                 let mut path = "institutions".to_owned();

@@ -57,7 +57,13 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
                 server.stop().await?;
                 return Err(error);
             }
-            Some(Ok(agrees)) if args.exit => if agrees { ExitCode::SUCCESS } else { ExitCode::FAILURE },
+            Some(Ok(agrees)) if args.exit => {
+                if agrees {
+                    ExitCode::SUCCESS
+                } else {
+                    ExitCode::FAILURE
+                }
+            }
             Some(Ok(_)) => {
                 terminate.recv().await;
                 ExitCode::SUCCESS
@@ -87,7 +93,9 @@ fn choose_ports(config: &mut Config, args: &DemoArgs) {
 
 /// The language of whoever reads the terminal.
 fn terminal_language() -> Lang {
-    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
     if locale.is_some_and(|l| l.starts_with("ko")) { Lang::Ko } else { Lang::En }
 }
 

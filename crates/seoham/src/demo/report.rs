@@ -59,7 +59,12 @@ pub(super) fn table(
             1 => format!("{} {name}", Text::fixed("거절", "refused").in_lang(lang)),
             _ => format!("{} {name}", Text::fixed("상태", "status").in_lang(lang)),
         };
-        table.add_row([label, demanded.to_string(), found.to_string(), if same { "✓" } else { "✗" }.to_owned()]);
+        table.add_row([
+            label,
+            demanded.to_string(),
+            found.to_string(),
+            if same { "✓" } else { "✗" }.to_owned(),
+        ]);
     }
     for column in [1, 2] {
         if let Some(column) = table.column_mut(column) {
@@ -92,21 +97,36 @@ pub(super) fn way_on(lang: Lang, server: &Server, institution: &Institution, res
     let token_file = at.admin_token_file.as_ref().map_or_else(|| "…".to_owned(), |f| f.display().to_string());
     say(&format!(
         "\n{}\n  API       {}   ({}/docs)\n  bulk      {}\n  web       {}   ({}/messenger)\n  admin     {}   ({})\n",
-        heading(0), at.api, at.api, at.bulk, at.web, at.web, at.admin, token_file
+        heading(0),
+        at.api,
+        at.api,
+        at.bulk,
+        at.web,
+        at.web,
+        at.admin,
+        token_file
     ));
     say(&format!(
         "{}\n  curl -s {}/v1/documents/bulk -H 'Authorization: Bearer {token}' -H 'Contract-Uuid: {contract}' \\\n    -H 'Content-Type: application/json' -d '{body}'\n",
-        heading(1), at.bulk
+        heading(1),
+        at.bulk
     ));
     say(&format!(
         "{}\n  curl -s {}/v1/documents/{some}/status -H 'Authorization: Bearer {token}' -H 'Contract-Uuid: {contract}'\n",
-        heading(2), at.api
+        heading(2),
+        at.api
     ));
     say(&format!(
         "{}\n  curl -s -X POST {}/sandbox/v1/documents/{some}/open -H 'Authorization: Bearer {token}'\n",
-        heading(3), at.api
+        heading(3),
+        at.api
     ));
-    let program = std::env::current_exe().map_or_else(|_| "seoham".to_owned(), |path| path.display().to_string());
-    say(&format!("{}\n  {program} admin --url {} --token-file {token_file} document {some}\n", heading(4), at.admin));
+    let program =
+        std::env::current_exe().map_or_else(|_| "seoham".to_owned(), |path| path.display().to_string());
+    say(&format!(
+        "{}\n  {program} admin --url {} --token-file {token_file} document {some}\n",
+        heading(4),
+        at.admin
+    ));
     say(heading(5));
 }

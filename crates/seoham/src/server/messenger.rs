@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use secrecy::ExposeSecret;
-use seoham_delivery::{HttpNotifier, HttpNotifierOptions, NoMessenger, Notifier, NotifierSetupError, Simulator};
+use seoham_delivery::{
+    HttpNotifier, HttpNotifierOptions, NoMessenger, Notifier, NotifierSetupError, Report, Simulator,
+};
 use seoham_inbox::PhoneMessage;
 use seoham_model::clock::seoul_minutes;
-use seoham_store::deliveries::Receipt;
 use seoham_store::{Mode, Store};
 use seoham_vault::webhook_secret_is_sound;
 use tokio::sync::mpsc;
@@ -26,7 +27,11 @@ pub(super) struct Messenger {
 impl Messenger {
     /// The provider that is configured; a sandbox without one simulates a messenger, and live
     /// people without one are told nothing rather than told that they were told.
-    pub(super) fn start(config: &Config, store: &Arc<dyn Store>, reports: mpsc::Sender<Receipt>) -> Result<Self> {
+    pub(super) fn start(
+        config: &Config,
+        store: &Arc<dyn Store>,
+        reports: mpsc::Sender<Report>,
+    ) -> Result<Self> {
         if let Some(options) = options(config)? {
             let notifier = HttpNotifier::new(&options).map_err(|error| match error {
                 NotifierSetupError::Secret => anyhow!("notifier.secret: must be base64"),
@@ -38,7 +43,9 @@ impl Messenger {
             let simulator = Arc::new(Simulator::new(store.clock().clone(), reports));
             return Ok(Self { notifier: Arc::clone(&simulator) as Arc<_>, simulator: Some(simulator) });
         }
-        tracing::warn!("no messenger is configured (notifier.url): notifications wait, and are given up after 24 hours");
+        tracing::warn!(
+            "no messenger is configured (notifier.url): notifications wait, and are given up after 24 hours"
+        );
         Ok(Self { notifier: Arc::new(NoMessenger), simulator: None })
     }
 }

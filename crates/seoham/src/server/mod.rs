@@ -8,11 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use seoham_delivery::{Simulator, Worker, WorkerOptions};
+use seoham_delivery::{Report, Simulator, Worker, WorkerOptions};
 use seoham_gateway::{AdmissionLimits, Gateway, GatewayOptions};
 use seoham_inbox::Inbox;
 use seoham_operator::{Operator, OperatorOptions};
-use seoham_store::deliveries::Receipt;
 use seoham_store::{Mode, Store};
 use seoham_store_sqlite::{Options, SqliteStore};
 use seoham_vault::Vault;
@@ -132,14 +131,17 @@ impl Server {
         let bound = Bound::all(config)?;
         let addresses = bound.addresses(tls.is_some(), admin_token_file);
 
-        let (reports_in, reports_out) = mpsc::channel::<Receipt>(10_000);
+        let (reports_in, reports_out) = mpsc::channel::<Report>(10_000);
         let messenger = Messenger::start(config, &store, reports_in)?;
         let box_url = config.web.public_url.clone().unwrap_or_else(|| addresses.web.clone());
-        let options = WorkerOptions {
-            box_url,
-            concurrent_messages: config.notifier.concurrent_messages.clamp(1, 1_000),
-            ..WorkerOptions::default()
+        let defaults = WorkerOptions::default();
+        // The simulator answers a whole batch at once; a real messenger is not to be flooded.
+        let at_once = if messenger.simulator.is_some() {
+            defaults.batch
+        } else {
+            config.notifier.concurrent_messages.clamp(1, 1_000)
         };
+        let options = WorkerOptions { box_url, concurrent_messages: at_once, ..defaults };
         let stop_worker = CancellationToken::new();
         let worker = Worker::new(Arc::clone(&store), messenger.notifier, options);
         let worker = bulk.spawn(worker.run(stop_worker.clone()));

@@ -71,8 +71,7 @@ pub(super) fn claim(
         match put_into_box(connection, &free, now)? {
             None => expired += 1,
             Some(mut claim) => {
-                claim.ticket =
-                    state.hold(free.document_no, free.institution, free.is_retry, started + lease);
+                claim.ticket = state.hold(free.document_no, free.institution, free.is_retry, started + lease);
                 tickets.add(claim.ticket);
                 taken.push(claim);
             }
@@ -156,7 +155,13 @@ fn next_of(
         let document_no = row.get(0)?;
         *cursor = document_no;
         if !state.is_held(document_no) {
-            free.push(Free { document_no, institution, is_retry: false, attempts: 0, first_attempt_at: None });
+            free.push(Free {
+                document_no,
+                institution,
+                is_retry: false,
+                attempts: 0,
+                first_attempt_at: None,
+            });
         }
     }
     Ok(())
@@ -171,9 +176,8 @@ fn with_work(
     let mut next = connection.prepare_cached(
         "SELECT institution_id FROM deliveries WHERE institution_id > ?1 ORDER BY institution_id LIMIT 1",
     )?;
-    let mut after = |bytes: Vec<u8>| {
-        next.query_row([bytes], |row| row.get::<_, Id<InstitutionId>>(0)).optional()
-    };
+    let mut after =
+        |bytes: Vec<u8>| next.query_row([bytes], |row| row.get::<_, Id<InstitutionId>>(0)).optional();
     let first = last_served.map_or_else(Vec::new, |id| id.as_bytes().to_vec());
     let mut found = Vec::new();
     let mut at = first;

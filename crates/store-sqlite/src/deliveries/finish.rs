@@ -96,8 +96,9 @@ pub(super) fn record_receipts(
         "UPDATE documents SET notified_at = max(sent_at, min(?2, ?3)), notification = ?4
          WHERE document_id = ?1 AND notified_at IS NULL",
     )?;
-    let mut failed = connection
-        .prepare_cached("UPDATE documents SET notification = ?2 WHERE document_id = ?1 AND notification = 0")?;
+    let mut failed = connection.prepare_cached(
+        "UPDATE documents SET notification = ?2 WHERE document_id = ?1 AND notification = 0",
+    )?;
     for receipt in receipts {
         if receipt.delivered {
             delivered.execute(params![

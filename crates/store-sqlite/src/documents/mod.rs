@@ -24,7 +24,7 @@ impl Documents for SqliteStore {
     async fn accept(&self, acceptance: Acceptance) -> Result<()> {
         let Acceptance { institution, contract, accepted_at, documents } = acceptance;
         let vault = Arc::clone(&self.inner.vault);
-        let sealed = tokio::task::spawn_blocking(move || sealing::seal(&vault, documents))
+        let sealed = tokio::task::spawn_blocking(move || sealing::seal(&vault, &documents))
             .await
             .map_err(|_| StoreError::Unavailable("closing".to_owned()))?;
         let (contents, documents) = sealed?;
@@ -62,7 +62,9 @@ impl Documents for SqliteStore {
         let used = self
             .inner
             .writer
-            .interactive(move |connection| Ok(tokens::use_token(connection, institution, document, token, now)?))
+            .interactive(move |connection| {
+                Ok(tokens::use_token(connection, institution, document, token, now)?)
+            })
             .await?;
         used.verdict(&self.inner.vault, document, now)
     }

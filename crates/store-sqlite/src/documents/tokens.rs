@@ -53,9 +53,7 @@ pub(super) fn use_token(
         Some((expires_at, None)) => expires_at,
     };
     connection
-        .prepare_cached(
-            "UPDATE one_time_tokens SET used_at = ?2 WHERE token_hash = ?1 AND used_at IS NULL",
-        )?
+        .prepare_cached("UPDATE one_time_tokens SET used_at = ?2 WHERE token_hash = ?1 AND used_at IS NULL")?
         .execute(params![token.0, now.0])?;
     connection
         .prepare_cached(

@@ -32,10 +32,8 @@ pub(super) fn identify(
             (BY_PHONE, vault.phone_index(phone_number.expose_secret()), Some(birthday))
         }
     };
-    let found = connection
-        .prepare_cached(sql)?
-        .query_row(params![index, Id(institution)], known)
-        .optional()?;
+    let found =
+        connection.prepare_cached(sql)?.query_row(params![index, Id(institution)], known).optional()?;
     let Some(known) = found else { return Ok(Identified::NotFound) };
 
     if known.behaviour == Behaviour::Breaks {

@@ -22,7 +22,11 @@ pub(crate) fn join(connection: &Connection, person: PersonId, now: UnixSeconds) 
 }
 
 /// Has the worker look after `person` at `due_at`, or earlier if it was to already.
-pub(crate) fn schedule(connection: &Connection, person: PersonId, due_at: UnixSeconds) -> rusqlite::Result<()> {
+pub(crate) fn schedule(
+    connection: &Connection,
+    person: PersonId,
+    due_at: UnixSeconds,
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO joins (person_id, due_at) VALUES (?1, ?2)
@@ -34,7 +38,11 @@ pub(crate) fn schedule(connection: &Connection, person: PersonId, due_at: UnixSe
 
 /// Moves what is due for one person, at most `limit` documents; gives how many, or `None` when
 /// nobody is due.
-pub(crate) fn move_due(connection: &Connection, limit: usize, now: UnixSeconds) -> rusqlite::Result<Option<usize>> {
+pub(crate) fn move_due(
+    connection: &Connection,
+    limit: usize,
+    now: UnixSeconds,
+) -> rusqlite::Result<Option<usize>> {
     let due = connection
         .prepare_cached(
             "SELECT j.person_id, p.member_since IS NOT NULL, p.behaviour

@@ -27,10 +27,7 @@ impl People for SqliteStore {
         self.inner
             .writer
             .bulk(Weight::rows(people.len()), move |connection| {
-                people
-                    .into_iter()
-                    .map(|person| register_one(connection, &vault, &clock, person, now))
-                    .collect()
+                people.iter().map(|person| register_one(connection, &vault, &clock, person, now)).collect()
             })
             .await
     }

@@ -22,7 +22,7 @@ pub(crate) fn register_one(
     connection: &Connection,
     vault: &Vault,
     clock: &Clock,
-    registration: Registration,
+    registration: &Registration,
     now: UnixSeconds,
 ) -> Result<Registered, WriteError> {
     let person = &registration.person;
@@ -54,13 +54,10 @@ pub(crate) fn register_one(
 
     let (id, registered) = match known {
         Some(known) => {
-            update(connection, vault, &registration, &known, phone_index, ci_index)?;
+            update(connection, vault, registration, &known, phone_index, ci_index)?;
             (known.person, Registered::Updated)
         }
-        None => (
-            insert(connection, vault, clock, &registration, phone_index, ci_index)?,
-            Registered::Added,
-        ),
+        None => (insert(connection, vault, clock, registration, phone_index, ci_index)?, Registered::Added),
     };
     if person.member {
         super::join(connection, id, now)?;
@@ -150,7 +147,11 @@ fn sealed(
     Ok(key.seal(&person_row(id), &json))
 }
 
-fn find(connection: &Connection, column: &'static str, index: BlindIndex) -> rusqlite::Result<Option<Existing>> {
+fn find(
+    connection: &Connection,
+    column: &'static str,
+    index: BlindIndex,
+) -> rusqlite::Result<Option<Existing>> {
     connection
         .prepare_cached(&format!(
             "SELECT person_id, ci_index, birthday_tag, wrapped_key FROM people WHERE {column} = ?1"

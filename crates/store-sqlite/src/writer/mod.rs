@@ -27,12 +27,16 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread over `connection`.
-    pub(crate) fn start(connection: Connection, limits: Limits, checkpoints: Checkpoints) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        connection: Connection,
+        limits: Limits,
+        checkpoints: Checkpoints,
+    ) -> std::io::Result<Self> {
         let lanes = Arc::new(Lanes::new(limits));
         let of_thread = Arc::clone(&lanes);
         let thread = std::thread::Builder::new()
             .name("seoham-writer".to_owned())
-            .spawn(move || thread::run(connection, &of_thread, checkpoints))?;
+            .spawn(move || thread::run(&connection, &of_thread, &checkpoints))?;
         Ok(Self { lanes, thread: Some(thread) })
     }
 

@@ -21,18 +21,18 @@ pub(crate) struct Checkpoints {
     pub(crate) at_most_bytes: u64,
 }
 
-pub(super) fn run(connection: Connection, lanes: &Lanes, checkpoints: Checkpoints) {
+pub(super) fn run(connection: &Connection, lanes: &Lanes, checkpoints: &Checkpoints) {
     let mut since_checkpoint = 0u32;
     while lanes.wait() {
         let started = Instant::now();
-        let rows = transact(&connection, lanes);
+        let rows = transact(connection, lanes);
         metrics::histogram!("seoham_commit_rows").record(f64::from(u32::try_from(rows).unwrap_or(u32::MAX)));
         metrics::histogram!("seoham_commit_seconds").record(started.elapsed().as_secs_f64());
 
         since_checkpoint += 1;
         if since_checkpoint >= 64 {
             since_checkpoint = 0;
-            checkpoint(&connection, &checkpoints);
+            checkpoint(connection, checkpoints);
         }
     }
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;");

@@ -1,0 +1,67 @@
+//! The bare engine: the very rows that the server wrote, inserted again by one thread with the
+//! same schema and the same durability, and nothing else.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+const SCHEMA: &str = include_str!("../../crates/store-sqlite/migrations/V1__initial.sql");
+const COLUMNS: &str = "document_no, document_id, institution_id, contract_id, person_id, content_id, sealed, hash, \
+                       deadline_at, sent_at";
+/// Rows that are inserted again at most: enough for a steady figure, little enough for memory.
+const ROWS_MAX: usize = 200_000;
+
+/// How the bare engine did with one size of transaction.
+pub(crate) struct Bare {
+    pub(crate) batch: usize,
+    pub(crate) documents: usize,
+    pub(crate) seconds: f64,
+}
+
+pub(crate) fn insert_again(data: &Path, scratch: &Path, batches: &[usize]) -> Result<Vec<Bare>> {
+    let source = Connection::open(data.join("seoham.db"))?;
+    let rows = documents(&source)?;
+    let mut results = Vec::new();
+    for batch in batches {
+        let directory = scratch.join(batch.to_string());
+        std::fs::create_dir_all(&directory)?;
+        results.push(insert(&directory.join("bare.db"), &rows, *batch)?);
+    }
+    Ok(results)
+}
+
+fn documents(source: &Connection) -> Result<Vec<Vec<Value>>> {
+    let mut statement =
+        source.prepare(&format!("SELECT {COLUMNS} FROM documents ORDER BY document_no LIMIT {ROWS_MAX}"))?;
+    let columns = statement.column_count();
+    let rows = statement.query_map([], |row| (0..columns).map(|i| row.get(i)).collect())?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn insert(file: &Path, rows: &[Vec<Value>], batch: usize) -> Result<Bare> {
+    let mut connection = Connection::open(file)?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA mmap_size = 0; PRAGMA cache_size = -32768;",
+    )?;
+    connection.execute_batch(SCHEMA)?;
+    let started = Instant::now();
+    for rows in rows.chunks(batch) {
+        let transaction = connection.transaction()?;
+        {
+            let sql =
+                format!("INSERT INTO documents ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+            let mut document = transaction.prepare_cached(&sql)?;
+            let mut delivery = transaction
+                .prepare_cached("INSERT INTO deliveries (institution_id, document_no) VALUES (?1, ?2)")?;
+            for row in rows {
+                document.execute(params_from_iter(row))?;
+                delivery.execute([&row[2], &row[0]])?;
+            }
+        }
+        transaction.commit()?;
+    }
+    Ok(Bare { batch, documents: rows.len(), seconds: started.elapsed().as_secs_f64() })
+}

@@ -1,0 +1,87 @@
+//! The figures, for people and for machines.
+
+#![allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde_json::{Value, json};
+
+use crate::bare::Bare;
+use crate::load::Driven;
+
+impl Driven {
+    fn accepted_per_second(&self) -> f64 {
+        self.accepted as f64 / self.seconds
+    }
+
+    fn delivered_meanwhile_per_second(&self) -> f64 {
+        self.delivered_meanwhile as f64 / self.seconds
+    }
+
+    fn drained_per_second(&self) -> f64 {
+        self.drained as f64 / self.drain_seconds.max(f64::EPSILON)
+    }
+}
+
+impl Bare {
+    fn per_second(&self) -> f64 {
+        self.documents as f64 / self.seconds
+    }
+}
+
+pub(crate) fn print(driven: &Driven, bare: &[Bare], items: usize, connections: usize) {
+    let accepted = driven.accepted_per_second();
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(["", "documents/s", "accepted ÷ this"]);
+    let mut row = |what: String, rate: f64, ratio: Option<f64>| {
+        table.add_row([what, format!("{rate:.0}"), ratio.map_or_else(String::new, |r| format!("{r:.2}"))]);
+    };
+    row(format!("accepted over HTTP, {items} an item, {connections} connections"), accepted, None);
+    for bare in bare {
+        let what = format!("bare SQLite, same rows, {} a transaction", bare.batch);
+        row(what, bare.per_second(), Some(accepted / bare.per_second()));
+    }
+    row("delivered while accepting".to_owned(), driven.delivered_meanwhile_per_second(), None);
+    if driven.drained > 0 {
+        row("delivered afterwards, alone".to_owned(), driven.drained_per_second(), None);
+    }
+    for column in [1, 2] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    println!("{table}");
+    let each = 1e6 / driven.accepted.max(1) as f64;
+    println!(
+        "processor time for each accepted document while the load was on: server {:.1} µs (deliveries included), \
+         load generator {:.1} µs; {} documents in {:.1} s; {} requests refused; server's peak memory {} MiB",
+        driven.server_cpu_seconds * each,
+        driven.generator_cpu_seconds * each,
+        driven.accepted,
+        driven.seconds,
+        driven.refused_requests,
+        driven.server_peak_mib,
+    );
+}
+
+pub(crate) fn json(driven: &Driven, bare: &[Bare]) -> Value {
+    let accepted = driven.accepted_per_second();
+    let bare: Vec<Value> = bare
+        .iter()
+        .map(|b| {
+            json!({
+                "transaction_documents": b.batch, "documents_per_second": b.per_second(),
+                "accepted_to_this": accepted / b.per_second(),
+            })
+        })
+        .collect();
+    json!({
+        "accepted_per_second": accepted,
+        "bare": bare,
+        "delivered_while_accepting_per_second": driven.delivered_meanwhile_per_second(),
+        "delivered_alone_per_second": driven.drained_per_second(),
+        "server_cpu_seconds": driven.server_cpu_seconds,
+        "generator_cpu_seconds": driven.generator_cpu_seconds,
+        "server_peak_mib": driven.server_peak_mib,
+        "refused_requests": driven.refused_requests,
+    })
+}

@@ -1,0 +1,117 @@
+//! The server under test: the release binary beside this one, in a process of its own.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+pub(crate) struct Server {
+    child: Child,
+    ready: Value,
+    admin_token: String,
+    pub(crate) http: reqwest::Client,
+}
+
+/// Whom to send as.
+pub(crate) struct Target {
+    pub(crate) access_token: String,
+    pub(crate) contract_uuid: String,
+}
+
+impl Server {
+    pub(crate) fn start(data: &Path) -> Result<Self> {
+        let own = std::env::current_exe()?;
+        let binary = own.parent().context("a directory")?.join("seoham");
+        let mut command = Command::new(&binary);
+        command.args(["serve", "--sandbox", "--ready-json", "--data"]).arg(data);
+        for listen in ["api", "bulk", "web", "admin"] {
+            command.arg(format!("--{listen}-listen=127.0.0.1:0"));
+        }
+        command.env("SEOHAM_LOG__LEVEL", "warn").stdout(Stdio::piped());
+        let mut child = command.spawn().with_context(|| binary.display().to_string())?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("its output")?).read_line(&mut line)?;
+        let ready: Value = serde_json::from_str(&line).context("the ready line")?;
+        let token = ready["admin_token_file"].as_str().context("admin_token_file")?;
+        let admin_token = std::fs::read_to_string(token)?.trim().to_owned();
+        Ok(Self { child, ready, admin_token, http: reqwest::Client::new() })
+    }
+
+    pub(crate) fn url(&self, listener: &str) -> &str {
+        self.ready[listener].as_str().unwrap_or_default()
+    }
+
+    /// An institution, its contract and token, and people.
+    pub(crate) async fn prepare(&self, people: u32) -> Result<Target> {
+        let made = self.admin("institutions", json!({ "name": "측정시청" }).to_string()).await?;
+        let id = made["institution_id"].as_str().context("institution")?.to_owned();
+        let path = |what: &str| format!("institutions/{id}/{what}");
+        let contract = self.admin(&path("contracts"), json!({ "authentication": "pin" }).to_string()).await?;
+        let token = self.admin(&path("tokens"), json!({ "label": "bench" }).to_string()).await?;
+        let lines: Vec<String> = (0..people).map(|i| person(i).to_string()).collect();
+        let imported = self.admin("people", lines.join("\n")).await?;
+        if imported["imported"] != people {
+            bail!("people: {imported}");
+        }
+        let text = |value: &Value| value.as_str().map(str::to_owned).context("a text");
+        Ok(Target {
+            access_token: text(&token["access_token"])?,
+            contract_uuid: text(&contract["contract_uuid"])?,
+        })
+    }
+
+    async fn admin(&self, path: &str, body: String) -> Result<Value> {
+        let request = self.http.post(format!("{}/admin/v1/{path}", self.url("admin")));
+        let request = request.bearer_auth(&self.admin_token).header("content-type", "application/json");
+        Ok(request.body(body).send().await?.error_for_status()?.json().await?)
+    }
+
+    /// The sum of a counter over its labels that contain `label`.
+    pub(crate) async fn counter(&self, name: &str, label: &str) -> Result<u64> {
+        let text = self.http.get(format!("{}/metrics", self.url("admin"))).send().await?.text().await?;
+        let of = |line: &str| line.rsplit(' ').next().and_then(|n| n.parse::<u64>().ok());
+        Ok(text.lines().filter(|l| l.starts_with(name) && l.contains(label)).filter_map(of).sum())
+    }
+
+    /// Seconds of processor time that the server has used.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        cpu_seconds(self.child.id())
+    }
+
+    /// Memory that the server holds, in MiB.
+    pub(crate) fn resident_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap_or_default();
+        line.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) / 1024
+    }
+
+    pub(crate) fn stop(mut self) -> Result<()> {
+        Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
+        if !self.child.wait()?.success() {
+            bail!("the server did not end well");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Seconds of processor time that a process has used, at the kernel's 100 ticks a second.
+pub(crate) fn cpu_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = |field: usize| after_name.split_whitespace().nth(field).and_then(|n| n.parse::<f64>().ok());
+    (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0
+}
+
+/// An invented person.
+pub(crate) fn person(i: u32) -> Value {
+    json!({ "phone_number": format!("0101{i:07}"), "name": "김측정", "birthday": "19800101", "member": true })
+}

@@ -1,0 +1,55 @@
+//! The commands.
+
+use anyhow::{Context, Result, bail};
+
+use crate::audit;
+use crate::prerequisites;
+use crate::run::{cargo, output, root, run};
+
+/// Every test.
+pub(crate) fn test(rest: &[String]) -> Result<()> {
+    prerequisites::install()?;
+    let mut tests = cargo(&["test", "--workspace", "--locked"]);
+    tests.args(rest);
+    run(tests)
+}
+
+/// What a change must pass.
+pub(crate) fn ci() -> Result<()> {
+    prerequisites::install()?;
+    run(cargo(&["fmt", "--all", "--check"]))?;
+    audit::audit()?;
+    run(cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    let mut docs = cargo(&["doc", "--workspace", "--no-deps", "--locked", "--document-private-items"]);
+    docs.env("RUSTDOCFLAGS", "-D warnings");
+    run(docs)?;
+    check_openapi()?;
+    // Exactly the README's command.
+    run(cargo(&["xtask", "test"]))
+}
+
+/// The bench.
+pub(crate) fn bench(rest: &[String]) -> Result<()> {
+    run(cargo(&["build", "--release", "--locked", "--package", "seoham", "--package", "seoham-bench"]))?;
+    let mut bench = cargo(&["run", "--release", "--locked", "--quiet", "--package", "seoham-bench", "--"]);
+    bench.args(rest);
+    run(bench)
+}
+
+/// Writes the committed OpenAPI document anew.
+pub(crate) fn write_openapi() -> Result<()> {
+    std::fs::write(root().join("docs/openapi.json"), openapi()?).context("docs/openapi.json")
+}
+
+fn check_openapi() -> Result<()> {
+    let committed = std::fs::read_to_string(root().join("docs/openapi.json")).context("docs/openapi.json")?;
+    if committed != openapi()? {
+        bail!("docs/openapi.json is not what the routes say; run `cargo xtask openapi` and commit it");
+    }
+    println!("\ndocs/openapi.json is what the routes say");
+    Ok(())
+}
+
+fn openapi() -> Result<String> {
+    output(cargo(&["run", "--quiet", "--locked", "--package", "seoham", "--", "openapi"]))
+}

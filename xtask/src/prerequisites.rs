@@ -1,0 +1,44 @@
+//! What tests need beyond Rust, from Debian's packages.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::run::run;
+
+/// A program and the package that has it.
+const NEEDED: [(&str, &str); 2] = [("openssl", "openssl"), ("cc", "build-essential")];
+
+/// Installs what is missing; one who may not install is told the command instead.
+pub(crate) fn install() -> Result<()> {
+    let missing: Vec<&str> =
+        NEEDED.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages = missing.join(" ");
+    if !is_root()? {
+        bail!("tests need these packages: run `sudo apt-get install -y {packages}` and try again");
+    }
+    println!("installing what tests need: {packages}");
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    run(apt(&["update"]))?;
+    let mut install = apt(&["install", "-y", "--no-install-recommends"]);
+    install.args(&missing);
+    run(install)
+}
+
+fn is_there(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+}
+
+fn is_root() -> Result<bool> {
+    let mut id = Command::new("id");
+    id.arg("-u");
+    Ok(crate::run::output(id)?.trim() == "0")
+}
