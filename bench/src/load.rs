@@ -113,7 +113,7 @@ pub(crate) async fn drive(
     let draining = Instant::now();
     let mut last = delivered_meanwhile;
     while last < accepted {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
         last = delivered(server).await?;
     }
     Ok(Driven {

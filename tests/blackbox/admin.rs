@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Start, document, http, member_document};
+use crate::harness::{Answer, Start, document, eventually, http, member_document};
 
 #[tokio::test]
 async fn it_needs_the_operators_token() {
@@ -133,9 +133,11 @@ async fn the_queue_is_shown_by_institution() {
     let city = server.institution("가상시청").await;
     let ids = city.accepted(&[member_document("A"), member_document("B")]).await;
     city.until(&ids[0], "RECEIVED").await;
-    let metrics = server.metrics().await;
     let depth = format!("seoham_queue_depth{{institution=\"{}\"}} 2", city.id);
-    assert!(metrics.contains(&depth), "{depth} in\n{metrics}");
+    let metrics = eventually("the gauge is there", async || {
+        Some(server.metrics().await).filter(|metrics| metrics.contains(&depth))
+    })
+    .await;
     assert!(metrics.contains("seoham_queue_oldest_age_seconds"));
 }
 

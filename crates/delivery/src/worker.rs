@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
 use seoham_store::{Store, StoreError};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +24,7 @@ pub struct WorkerOptions {
     pub batches: usize,
     /// Messages handed to the messenger at once, for each batch.
     pub concurrent_messages: usize,
-    /// For how long a claim is held; longer than a message may take.
+    /// For how long a claim is held; longer than a batch of messages may take.
     pub lease: Duration,
     /// How long to sleep when nothing wakes the worker.
     pub idle: Duration,
@@ -38,7 +38,7 @@ impl Default for WorkerOptions {
             batch: 500,
             batches: 4,
             concurrent_messages: 32,
-            lease: Duration::from_secs(120),
+            lease: Duration::from_mins(5),
             idle: Duration::from_millis(500),
             box_url: String::new(),
         }
@@ -61,41 +61,54 @@ impl Worker {
 
     /// Works until `stop`; what is under way then is finished.
     pub async fn run(self, stop: CancellationToken) {
-        let room = Arc::new(Semaphore::new(self.options.batches));
-        let mut batches = JoinSet::new();
-        while !stop.is_cancelled() {
-            while let Some(ended) = batches.try_join_next() {
-                if let Err(error) = ended {
-                    tracing::error!(%error, "a batch of deliveries broke off; its lease brings it back");
-                }
-            }
-            let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
-            let idle = match self.claim().await {
-                Ok(claims) if claims.is_empty() => true,
-                Ok(claims) => {
-                    let worker = self.clone();
-                    batches.spawn(async move {
-                        worker.announce(claims).await;
-                        drop(permit);
-                    });
-                    false
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "could not claim deliveries");
-                    true
-                }
-            };
-            if let Err(error) = self.move_joined().await {
-                tracing::warn!(%error, "could not move documents of people who joined");
-            }
-            if idle {
-                tokio::select! {
-                    () = self.store.wait_for_work(self.options.idle) => {}
-                    () = stop.cancelled() => {}
+        let mut loops = JoinSet::new();
+        for _ in 0..self.options.batches {
+            loops.spawn(self.clone().deliver(stop.clone()));
+        }
+        loops.spawn(self.clone().move_joined(stop.clone()));
+        while let Some(ended) = loops.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a loop of the worker broke off; leases bring back what it held");
+                if error.is_panic() && !stop.is_cancelled() {
+                    loops.spawn(self.clone().deliver(stop.clone()));
                 }
             }
         }
-        while batches.join_next().await.is_some() {}
+    }
+
+    /// One batch after the other: claim, announce, finish. Several of these run side by side, and
+    /// the store's group commit joins what they write.
+    async fn deliver(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            match self.claim().await {
+                Ok(claims) if !claims.is_empty() => {
+                    self.announce(claims).await;
+                    continue;
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "could not claim deliveries"),
+            }
+            tokio::select! {
+                () = self.store.wait_for_work(self.options.idle) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Moves what waits for people who have joined.
+    async fn move_joined(self, stop: CancellationToken) {
+        const AT_ONCE: usize = 500;
+        while !stop.is_cancelled() {
+            match self.store.join_due(AT_ONCE, self.store.clock().now()).await {
+                Ok(moved) if moved >= AT_ONCE => continue,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "could not move documents of people who joined"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.options.idle) => {}
+                () = stop.cancelled() => {}
+            }
+        }
     }
 
     /// Records the simulator's reports until the simulator is gone; one that cannot be recorded
@@ -124,10 +137,6 @@ impl Worker {
         metrics::counter!("seoham_deliveries_total", "outcome" => "expired")
             .increment(claimed.expired as u64);
         Ok(claimed.claims)
-    }
-
-    async fn move_joined(&self) -> Result<(), StoreError> {
-        self.store.join_due(500, self.store.clock().now()).await.map(drop)
     }
 
     /// Announces claimed documents and finishes them as the answers come in.

@@ -1,13 +1,19 @@
 //! Prometheus metrics: the process's own, and the queue as it stands at the moment of asking.
 
-use std::sync::PoisonError;
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use seoham_http::ApiError;
+use seoham_model::{InstitutionId, UnixSeconds};
+use seoham_store::deliveries::QueueDepth;
 
 use crate::state::Operator;
+
+/// How old the queue's gauges may be.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// Installs the recorder of this process; to be called once.
 pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
@@ -50,19 +56,43 @@ pub async fn start_upkeep(handle: PrometheusHandle) {
 }
 
 pub(crate) async fn metrics(State(operator): State<Operator>) -> Result<String, ApiError> {
-    let now = operator.now();
-    let depths = operator.store.queue_depths().await?;
-    let mut gauged = operator.gauged.lock().unwrap_or_else(PoisonError::into_inner);
-    for institution in gauged.iter() {
-        set_gauges(&institution.to_string(), 0, 0);
+    if operator.gauges.is_due() {
+        let depths = operator.store.queue_depths().await?;
+        operator.gauges.set(&depths, operator.now());
     }
-    for depth in depths {
-        gauged.insert(depth.institution);
-        let age = now.seconds_since(depth.oldest_accepted_at).max(0);
-        set_gauges(&depth.institution.to_string(), depth.waiting, age);
-    }
-    drop(gauged);
     Ok(operator.metrics.render())
+}
+
+/// The gauges of the queue. Counting a long queue takes a while, so it is not done for every
+/// scrape of an eager scraper.
+#[derive(Default)]
+pub(crate) struct QueueGauges {
+    counted_at: Mutex<Option<Instant>>,
+    /// Institutions that have a gauge, so that an empty queue is shown as such.
+    known: Mutex<BTreeSet<InstitutionId>>,
+}
+
+impl QueueGauges {
+    fn is_due(&self) -> bool {
+        let mut counted_at = self.counted_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = counted_at.is_none_or(|at| at.elapsed() >= COUNT_EVERY);
+        if due {
+            *counted_at = Some(Instant::now());
+        }
+        due
+    }
+
+    fn set(&self, depths: &[QueueDepth], now: UnixSeconds) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for institution in known.iter() {
+            set_gauges(&institution.to_string(), 0, 0);
+        }
+        for depth in depths {
+            known.insert(depth.institution);
+            let age = now.seconds_since(depth.oldest_accepted_at).max(0);
+            set_gauges(&depth.institution.to_string(), depth.waiting, age);
+        }
+    }
 }
 
 fn set_gauges(institution: &str, waiting: u64, age_seconds: i64) {

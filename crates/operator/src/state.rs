@@ -1,8 +1,7 @@
 //! What every endpoint shares, and who may call.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
@@ -10,9 +9,11 @@ use axum::middleware::Next;
 use axum::response::Response;
 use metrics_exporter_prometheus::PrometheusHandle;
 use seoham_http::ApiError;
-use seoham_model::{InstitutionId, UnixSeconds};
+use seoham_model::UnixSeconds;
 use seoham_store::Store;
 use seoham_vault::TokenHash;
+
+use crate::metrics_page::QueueGauges;
 
 /// What the operator's side needs.
 pub struct OperatorOptions {
@@ -29,8 +30,7 @@ pub struct OperatorOptions {
 pub struct Operator {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) metrics: PrometheusHandle,
-    /// Institutions whose queue has a gauge, so that an empty queue is shown as such.
-    pub(crate) gauged: Arc<Mutex<BTreeSet<InstitutionId>>>,
+    pub(crate) gauges: Arc<QueueGauges>,
     admin_token: TokenHash,
     draining: Arc<AtomicBool>,
 }
@@ -41,7 +41,7 @@ impl Operator {
         Self {
             store: options.store,
             metrics: options.metrics,
-            gauged: Arc::default(),
+            gauges: Arc::default(),
             admin_token: options.admin_token,
             draining: Arc::default(),
         }
