@@ -13,7 +13,8 @@ async fn open() -> (Arc<dyn Store>, TempDir) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let options = Options { directory: directory.path().to_owned(), mode: Mode::Sandbox };
     let vault = Arc::new(Vault::new(&MasterKey::generate()));
-    let store = SqliteStore::open(&options, vault).expect("an empty store opens");
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&options, vault)).await;
+    let store = opened.expect("it does not panic").expect("an empty store opens");
     (Arc::new(store), directory)
 }
 

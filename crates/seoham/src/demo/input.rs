@@ -23,6 +23,6 @@ pub(super) fn people() -> Result<Vec<Person>> {
 }
 
 /// The notices, each a document in JSON.
-pub(super) fn notices() -> Result<Vec<String>> {
-    Ok(NOTICES.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect())
+pub(super) fn notices() -> Vec<String> {
+    NOTICES.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
 }

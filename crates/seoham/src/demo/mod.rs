@@ -111,7 +111,7 @@ impl Demo<'_> {
     async fn play(config: &Config, server: &Server, exit: bool) -> Result<bool> {
         let lang = terminal_language();
         let people = input::people()?;
-        let notices = input::notices()?;
+        let notices = input::notices();
         let admin = setup::admin(config, server)?;
         let institution = setup::institution(config, &admin).await?;
         setup::register(&admin).await?;

@@ -111,17 +111,14 @@ impl Socket {
         let handle = Handle::new();
         let _guard = on.enter();
         let service = router.into_make_service();
-        let task = match tls {
-            Some(tls) => {
-                let mut server = axum_server::from_tcp_rustls(self.listener, tls)?.handle(handle.clone());
-                configure(server.http_builder());
-                on.spawn(server.serve(service))
-            }
-            None => {
-                let mut server = axum_server::from_tcp(self.listener)?.handle(handle.clone());
-                configure(server.http_builder());
-                on.spawn(server.serve(service))
-            }
+        let task = if let Some(tls) = tls {
+            let mut server = axum_server::from_tcp_rustls(self.listener, tls)?.handle(handle.clone());
+            configure(server.http_builder());
+            on.spawn(server.serve(service))
+        } else {
+            let mut server = axum_server::from_tcp(self.listener)?.handle(handle.clone());
+            configure(server.http_builder());
+            on.spawn(server.serve(service))
         };
         Ok(Running { handle, task })
     }
