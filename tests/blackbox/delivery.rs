@@ -6,7 +6,6 @@ use crate::harness::{Start, document, documents, eventually, member_document};
 
 #[tokio::test]
 async fn a_backlog_of_one_institution_does_not_delay_another() {
-    // A messenger that never answers in time keeps the backlog where it is.
     let server = Start::sandbox().up();
     let (city, bank) = (server.institution("가상시청").await, server.institution("가상은행").await);
     let sending = async {

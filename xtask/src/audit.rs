@@ -3,10 +3,11 @@
 //!
 //! Advisories are not looked up: their database is not reachable from everywhere this runs.
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use std::collections::BTreeSet;
 
-use crate::run::{cargo, output};
+use anyhow::{Context, Result, bail};
+
+use crate::run::{cargo, output, root};
 
 /// Licences that a dependency may be taken under.
 const LICENCES: [&str; 14] = [
@@ -34,39 +35,40 @@ const BANNED: [(&str, &str); 4] = [
     ("sqlx", "the stores speak SQL through rusqlite and tokio-postgres"),
 ];
 
-/// Audits the lock file's crates.
+/// The one source that crates may come from, as the lock file writes it.
+const SOURCE: &str = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
+
+/// Audits the crates that the workspace is built from, on every platform.
 pub(crate) fn audit() -> Result<()> {
-    let metadata = output(cargo(&["metadata", "--format-version", "1", "--locked"]))?;
-    let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata")?;
-    let packages = metadata["packages"].as_array().context("packages")?;
-    let mut complaints = Vec::new();
-    for package in packages {
-        complaints.extend(complaints_about(package));
-    }
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).context("Cargo.lock")?;
+    let arguments = ["tree", "--workspace", "--locked", "--target", "all", "--prefix", "none"];
+    let mut tree = cargo(&arguments);
+    tree.args(["--edges", "normal,build,dev", "--format", "{p}|{l}"]);
+    let tree = output(tree)?;
+    let crates: BTreeSet<&str> =
+        tree.lines().map(|line| line.trim_end_matches(" (*)")).filter(|line| !line.is_empty()).collect();
+    let mut complaints: Vec<String> = crates.iter().filter_map(|line| complaint_about(line)).collect();
+    complaints.extend(strange_sources(&lock));
     if !complaints.is_empty() {
         bail!("dependency audit:\n  {}", complaints.join("\n  "));
     }
-    println!("\ndependency audit: {} crates, all from crates.io under known licences", packages.len());
+    println!("\ndependency audit: {} crates, all from crates.io under known licences", crates.len());
     Ok(())
 }
 
-fn complaints_about(package: &Value) -> Vec<String> {
-    let text = |member: &str| package[member].as_str().unwrap_or("");
-    let (name, version) = (text("name"), text("version"));
-    let mut complaints = Vec::new();
-    let source = text("source");
-    let own = package["source"].is_null();
-    if !own && !source.starts_with("registry+https://github.com/rust-lang/crates.io-index") {
-        complaints.push(format!("{name} {version}: comes from {source}"));
-    }
+/// What is wrong with a crate, told by a line `name version|licence`.
+fn complaint_about(line: &str) -> Option<String> {
+    let (package, licence) = line.split_once('|')?;
+    let name = package.split(' ').next().unwrap_or_default();
     if let Some((_, why)) = BANNED.iter().find(|(banned, _)| *banned == name) {
-        complaints.push(format!("{name} {version}: banned, {why}"));
+        return Some(format!("{package}: banned, {why}"));
     }
-    let licence = text("license");
-    if !is_allowed(licence) {
-        complaints.push(format!("{name} {version}: licence {licence:?}"));
-    }
-    complaints
+    (!is_allowed(licence)).then(|| format!("{package}: licence {licence:?}"))
+}
+
+/// Sources in a lock file that are not crates.io.
+fn strange_sources(lock: &str) -> Vec<String> {
+    lock.lines().filter(|l| l.starts_with("source = ") && *l != SOURCE).map(str::to_owned).collect()
 }
 
 /// Whether an SPDX expression can be met: every part of an AND, some part of an OR.
@@ -93,10 +95,10 @@ mod tests {
 
     #[test]
     fn strangers_and_banned_crates_are_told() {
-        let package = |name: &str, source: Value, licence: &str| serde_json::json!({ "name": name, "version": "1.0.0", "source": source, "license": licence });
-        let crates_io = Value::from("registry+https://github.com/rust-lang/crates.io-index");
-        assert!(complaints_about(&package("serde", crates_io.clone(), "MIT")).is_empty());
-        assert_eq!(complaints_about(&package("sqlx", crates_io, "MIT")).len(), 1);
-        assert_eq!(complaints_about(&package("x", "git+https://example.org".into(), "GPL-3.0")).len(), 2);
+        assert_eq!(complaint_about("serde v1.0.0|MIT OR Apache-2.0"), None);
+        assert!(complaint_about("ring v0.17.0|MIT").is_some_and(|c| c.contains("banned")));
+        assert!(complaint_about("x v1.0.0 (proc-macro)|GPL-3.0").is_some_and(|c| c.contains("licence")));
+        let git = "source = \"git+https://example.org/x\"";
+        assert_eq!(strange_sources(&format!("[[package]]\n{SOURCE}\n{git}\n")), [git]);
     }
 }

@@ -52,15 +52,19 @@ fn is_utf8_or_no_charset(parameter: &str) -> bool {
     }
 }
 
-/// What the body will take: its declared length, or the bound when it does not say.
-pub fn declared_length(headers: &HeaderMap) -> usize {
-    let declared = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
-    declared.unwrap_or(BODY_MAX)
+/// What the body can take in memory: its declared length, or the bound when it does not say or
+/// says more, since more is never taken.
+pub fn reserved_bytes(headers: &HeaderMap) -> usize {
+    declared_length(headers).unwrap_or(BODY_MAX).min(BODY_MAX)
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Reads a body of at most [`BODY_MAX`]; a longer one is refused before it is read whole.
 pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
-    if headers.contains_key(CONTENT_LENGTH) && declared_length(headers) > BODY_MAX {
+    if declared_length(headers).is_some_and(|length| length > BODY_MAX) {
         drain(body);
         return Err(too_large());
     }

@@ -197,8 +197,8 @@ pub(crate) fn load(args: &ServeArgs) -> Result<Config> {
         let source = config::File::from(file.as_path()).format(config::FileFormat::Toml);
         builder = builder.add_source(source);
     }
-    let environment =
-        config::Environment::with_prefix("SEOHAM").prefix_separator("_").separator("__").try_parsing(true);
+    // Values are taken as text and read as what the key wants: a token of digits alone is no number.
+    let environment = config::Environment::with_prefix("SEOHAM").prefix_separator("_").separator("__");
     let read = builder.add_source(environment).build().and_then(config::Config::try_deserialize);
     let mut config: Config = read.context("configuration")?;
     config.listen.apply(&args.listen);

@@ -54,12 +54,12 @@ impl Pool {
             .map_err(|_| StoreError::Unavailable("closing".to_owned()))?;
         let free = Arc::clone(&self.free);
         let done = tokio::task::spawn_blocking(move || {
-            let connection = lock(&free).pop();
-            let Some(connection) = connection else {
+            let Some(connection) = Borrowed::from(free) else {
                 return Err(StoreError::Unavailable("no connection".to_owned()));
             };
-            let result = work(&connection);
-            lock(&free).push(connection);
+            let result = work(connection.get());
+            // Given back before the next one may look for it.
+            drop(connection);
             drop(permit);
             result.map_err(|e| match e {
                 ReadError::Sql(e) => store_error(&e),
@@ -67,6 +67,29 @@ impl Pool {
             })
         });
         done.await.unwrap_or_else(|_| Err(StoreError::Unavailable("closing".to_owned())))
+    }
+}
+
+/// A connection that goes back even when the work on it panics.
+struct Borrowed {
+    connection: Option<Connection>,
+    home: Arc<Mutex<Vec<Connection>>>,
+}
+
+impl Borrowed {
+    fn from(home: Arc<Mutex<Vec<Connection>>>) -> Option<Self> {
+        let connection = Some(lock(&home).pop()?);
+        Some(Self { connection, home })
+    }
+
+    fn get(&self) -> &Connection {
+        self.connection.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        lock(&self.home).extend(self.connection.take());
     }
 }
 

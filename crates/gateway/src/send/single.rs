@@ -43,7 +43,7 @@ pub(crate) async fn single(
     let (parts, stream) = request.into_parts();
     let additions = Additions::of(&parts.headers)?;
     body::require_json(&parts.headers)?;
-    let _leave = gateway.admission.admit(sender.institution, body::declared_length(&parts.headers))?;
+    let _leave = gateway.admission.admit(sender.institution, body::reserved_bytes(&parts.headers))?;
     let bytes = body::read(&parts.headers, stream).await?;
 
     let at = gateway.now();

@@ -57,7 +57,7 @@ pub(crate) async fn bulk(
 ) -> Result<Response, ApiError> {
     let (parts, stream) = request.into_parts();
     body::require_json(&parts.headers)?;
-    let _leave = gateway.admission.admit(sender.institution, body::declared_length(&parts.headers))?;
+    let _leave = gateway.admission.admit(sender.institution, body::reserved_bytes(&parts.headers))?;
     let bytes = body::read(&parts.headers, stream).await?;
 
     let asked = envelope::document_binder_uuids(&bytes)?;

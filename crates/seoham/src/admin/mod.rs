@@ -13,7 +13,7 @@ use crate::cli::say;
 #[derive(Args)]
 pub(crate) struct AdminArgs {
     /// The admin listener.
-    #[arg(long, env = "SEOHAM_ADMIN_URL", default_value = "http://127.0.0.1:8083", global = true)]
+    #[arg(long, default_value = "http://127.0.0.1:8083", global = true)]
     url: String,
     /// The file that holds the operator's token; `SEOHAM_ADMIN__TOKEN` is used when it is set.
     #[arg(long, default_value = "./seoham-data/admin.token", global = true)]

@@ -47,7 +47,8 @@ fn transact(connection: &Connection, lanes: &Lanes) -> usize {
     let mut rows = 0;
     let mut time = limits.transaction_time;
 
-    while begun.is_ok() && started.elapsed() < time {
+    let mut whole = true;
+    while begun.is_ok() && whole && started.elapsed() < time {
         let (lane, mut waiting) = match lanes.take_interactive() {
             Some(waiting) => {
                 // Somebody waits for this very transaction: let bulk work ride along, but shortly,
@@ -64,14 +65,14 @@ fn transact(connection: &Connection, lanes: &Lanes) -> usize {
         metrics::histogram!("seoham_writer_wait_seconds", "lane" => lane)
             .record(waiting.since.elapsed().as_secs_f64());
         rows += waiting.weight.rows;
-        run_job(connection, &mut waiting);
+        whole = run_job(connection, &mut waiting);
         done.push(waiting);
     }
     if begun.is_err() {
         done.extend(lanes.take_interactive().or_else(|| lanes.take_bulk()));
     }
 
-    let committed = begun.and_then(|()| commit(connection));
+    let committed = begun.and_then(|()| if whole { commit(connection) } else { abandon(connection) });
     for waiting in done {
         waiting.job.answer(match &committed {
             Ok(()) => Ok(()),
@@ -81,22 +82,27 @@ fn transact(connection: &Connection, lanes: &Lanes) -> usize {
     rows
 }
 
-/// Runs one job inside a savepoint, so that one that fails takes nothing else with it.
-fn run_job(connection: &Connection, waiting: &mut Waiting) {
-    if execute(connection, "SAVEPOINT job").is_err() {
-        return;
+/// Runs one job inside a savepoint, so that one that fails takes nothing else with it. `false`
+/// means that the transaction around it cannot be trusted any more: SQLite ended it by itself, as
+/// it does when the disk is full, or the savepoint could not be ended.
+fn run_job(connection: &Connection, waiting: &mut Waiting) -> bool {
+    if let Err(error) = execute(connection, "SAVEPOINT job") {
+        tracing::error!(%error, "a savepoint could not be made");
+        return false;
     }
     let kept = catch_unwind(AssertUnwindSafe(|| waiting.job.run(connection))).unwrap_or_else(|_| {
         tracing::error!("a job of the writer panicked; what it wrote is taken back");
         false
     });
-    let end = if kept { "RELEASE job" } else { "ROLLBACK TO job" };
-    if let Err(error) = execute(connection, end) {
+    if connection.is_autocommit() {
+        return false;
+    }
+    let taken_back = if kept { Ok(()) } else { execute(connection, "ROLLBACK TO job") };
+    if let Err(error) = taken_back.and_then(|()| execute(connection, "RELEASE job")) {
         tracing::error!(%error, "a savepoint could not be ended");
+        return false;
     }
-    if !kept {
-        let _ = execute(connection, "RELEASE job");
-    }
+    true
 }
 
 fn execute(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
@@ -108,11 +114,13 @@ fn commit(connection: &Connection) -> Result<()> {
     tracing::error!(%error, "a transaction could not be committed");
     // A COMMIT that failed leaves the transaction open, and rolling it back makes sure that
     // nothing of it is there. If even that fails, nobody can say.
+    abandon(connection)
+}
+
+/// Takes a transaction back that cannot be trusted: nothing of it is written.
+fn abandon(connection: &Connection) -> Result<()> {
     if connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok() {
-        Err(match store_error(&error) {
-            StoreError::Failed(reason) => StoreError::Unavailable(reason),
-            error => error,
-        })
+        Err(StoreError::Unavailable("a transaction was broken off".to_owned()))
     } else {
         Err(StoreError::Uncertain("a transaction"))
     }
