@@ -4,8 +4,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use seoham_http::ApiError;
+use axum::body::Body;
+use axum::http::HeaderMap;
+use bytes::Bytes;
+use seoham_http::{ApiError, body};
 use seoham_model::InstitutionId;
+
+use crate::state::Gateway;
 
 /// The bounds.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +39,24 @@ struct UnderWay {
     requests: usize,
     bytes: usize,
     of_institution: HashMap<InstitutionId, usize>,
+}
+
+/// The body of a request that has leave, read only once it has.
+pub(crate) struct AdmittedBody {
+    pub(crate) bytes: Bytes,
+    _leave: Admitted,
+}
+
+/// Takes in the JSON body of a request of `institution`, if there is room for it.
+pub(crate) async fn take_in(
+    gateway: &Gateway,
+    institution: InstitutionId,
+    headers: &HeaderMap,
+    stream: Body,
+) -> Result<AdmittedBody, ApiError> {
+    body::require_json(headers)?;
+    let leave = gateway.admission.admit(institution, body::reserved_bytes(headers))?;
+    Ok(AdmittedBody { bytes: body::read(headers, stream).await?, _leave: leave })
 }
 
 /// Leave for one request; given back when dropped.

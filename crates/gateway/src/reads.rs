@@ -40,10 +40,7 @@ pub(crate) async fn report(
     Path(binder): Path<String>,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
-    let (parts, stream) = request.into_parts();
-    body::require_json(&parts.headers)?;
-    let bytes = body::read(&parts.headers, stream).await?;
-    envelope::is_detail_read(&bytes)?;
+    envelope::is_detail_read(&body::json(request).await?)?;
     let id = BinderId::parse(&binder).ok_or_else(unknown_document)?;
     match gateway.store.mark_read(caller.institution, id, gateway.now()).await? {
         ReadVerdict::Read => Ok(StatusCode::NO_CONTENT),

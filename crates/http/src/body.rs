@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use bytes::{Bytes, BytesMut};
@@ -60,6 +61,13 @@ pub fn reserved_bytes(headers: &HeaderMap) -> usize {
 
 fn declared_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The body of a request that must be JSON.
+pub async fn json(request: Request) -> Result<Bytes, ApiError> {
+    let (parts, stream) = request.into_parts();
+    require_json(&parts.headers)?;
+    read(&parts.headers, stream).await
 }
 
 /// Reads a body of at most [`BODY_MAX`]; a longer one is refused before it is read whole.

@@ -20,9 +20,7 @@ pub(super) async fn advance(
     _caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (parts, stream) = request.into_parts();
-    body::require_json(&parts.headers)?;
-    let seconds = forms::advance_seconds(&body::read(&parts.headers, stream).await?)?;
+    let seconds = forms::advance_seconds(&body::json(request).await?)?;
     let now = gateway.store.advance_clock(seconds).await?;
     json(&Now { now: now.0 })
 }

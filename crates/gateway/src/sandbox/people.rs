@@ -2,7 +2,6 @@
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use bytes::Bytes;
 use seoham_http::{ApiError, body};
 use seoham_model::{PersonId, Text, forms};
 use seoham_store::people::{Registered, Registration};
@@ -17,7 +16,7 @@ pub(super) async fn add(
     _caller: Caller,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
-    let bytes = read(request).await?;
+    let bytes = body::json(request).await?;
     let now = gateway.now();
     let mut person = forms::person(&bytes, now)?;
     let pin = match person.pin.take() {
@@ -77,7 +76,7 @@ async fn set_refusal(
 }
 
 async fn person(gateway: &Gateway, request: Request) -> Result<PersonId, ApiError> {
-    let phone_number = forms::phone_number(&read(request).await?)?;
+    let phone_number = forms::phone_number(&body::json(request).await?)?;
     let found = gateway.store.person_by_phone(&phone_number).await?;
     found.ok_or_else(|| {
         ApiError::not_found(Text::fixed(
@@ -85,10 +84,4 @@ async fn person(gateway: &Gateway, request: Request) -> Result<PersonId, ApiErro
             "phone_number: no such person",
         ))
     })
-}
-
-async fn read(request: Request) -> Result<Bytes, ApiError> {
-    let (parts, stream) = request.into_parts();
-    body::require_json(&parts.headers)?;
-    body::read(&parts.headers, stream).await
 }

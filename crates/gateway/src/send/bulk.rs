@@ -3,7 +3,7 @@
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use seoham_http::{ApiError, Language, body};
+use seoham_http::{ApiError, Language};
 use seoham_model::document::{CheckContext, Document, check, external_id};
 use seoham_model::violation::{Place, Rule, Violation};
 use seoham_model::{BinderId, Lang, UnixSeconds, bulk as envelope};
@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use super::Additions;
 use super::verdict::Refusal;
 use super::wire::BulkSend;
+use crate::admission::take_in;
 use crate::caller::Sender;
 use crate::reply::json;
 use crate::state::Gateway;
@@ -57,11 +58,8 @@ pub(crate) async fn bulk(
 ) -> Result<Response, ApiError> {
     let (parts, stream) = request.into_parts();
     let additions = Additions::of(&parts.headers)?;
-    body::require_json(&parts.headers)?;
-    let _leave = gateway.admission.admit(sender.institution, body::reserved_bytes(&parts.headers))?;
-    let bytes = body::read(&parts.headers, stream).await?;
-    let items = check_items(&gateway, &sender, &bytes)?;
-    drop(bytes);
+    let body = take_in(&gateway, sender.institution, &parts.headers, stream).await?;
+    let items = check_items(&gateway, &sender, &body.bytes)?;
     let replies = accept(&gateway, &sender, items, additions, lang).await?;
     json(&BulkReply { documents: replies })
 }

@@ -3,7 +3,7 @@
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use seoham_http::{ApiError, body};
+use seoham_http::ApiError;
 use seoham_model::document::{CheckContext, Document, check};
 use seoham_model::violation::Place;
 use seoham_model::{BinderId, ErrorCode, bulk as envelope};
@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use super::Additions;
 use super::verdict::Refusal;
 use super::wire::SingleSend;
+use crate::admission::take_in;
 use crate::caller::Sender;
 use crate::reply::json;
 use crate::state::Gateway;
@@ -42,14 +43,12 @@ pub(crate) async fn single(
 ) -> Result<Response, ApiError> {
     let (parts, stream) = request.into_parts();
     let additions = Additions::of(&parts.headers)?;
-    body::require_json(&parts.headers)?;
-    let _leave = gateway.admission.admit(sender.institution, body::reserved_bytes(&parts.headers))?;
-    let bytes = body::read(&parts.headers, stream).await?;
+    let body = take_in(&gateway, sender.institution, &parts.headers, stream).await?;
 
     let at = gateway.now();
     let context = CheckContext { now: at, certified: sender.contract.certified, bulk: false };
     let checked =
-        check(envelope::document(&bytes)?, context).map_err(Refusal::Broken).map_err(|r| refuse(&r))?;
+        check(envelope::document(&body.bytes)?, context).map_err(Refusal::Broken).map_err(|r| refuse(&r))?;
     let Document { content, own, hash, deadline_at, receiver } = checked;
     let identified = gateway.store.identify(Lane::Interactive, sender.institution, vec![receiver]).await?;
     let recipient =

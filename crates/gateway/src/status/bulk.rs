@@ -2,12 +2,13 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use seoham_http::{ApiError, Language, body};
+use seoham_http::{ApiError, Language};
 use seoham_model::{BinderId, ErrorCode, bulk as envelope};
 use seoham_store::Lane;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::admission::take_in;
 use crate::caller::Sender;
 use crate::reply::{StatusData, UNKNOWN_DOCUMENT, json};
 use crate::state::Gateway;
@@ -56,11 +57,8 @@ pub(crate) async fn bulk(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, stream) = request.into_parts();
-    body::require_json(&parts.headers)?;
-    let _leave = gateway.admission.admit(sender.institution, body::reserved_bytes(&parts.headers))?;
-    let bytes = body::read(&parts.headers, stream).await?;
-
-    let asked = envelope::document_binder_uuids(&bytes)?;
+    let body = take_in(&gateway, sender.institution, &parts.headers, stream).await?;
+    let asked = envelope::document_binder_uuids(&body.bytes)?;
     let ids: Vec<Option<BinderId>> = asked.iter().map(|id| BinderId::parse(id)).collect();
     let known = ids.iter().copied().flatten().collect();
     let mut found = gateway.store.statuses(Lane::Bulk, sender.institution, known).await?.into_iter();

@@ -3,12 +3,12 @@
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use seoham_http::ApiError;
+use seoham_http::{ApiError, body};
 use seoham_model::{ContractUuid, Text, forms};
 use seoham_store::accounts::{Authentication, Contract};
 use serde::Serialize;
 
-use super::{created, institution, read, unknown_institution};
+use super::{created, institution, unknown_institution};
 use crate::state::Operator;
 
 #[derive(Serialize)]
@@ -22,7 +22,7 @@ pub(crate) async fn create(
     request: Request,
 ) -> Result<Response, ApiError> {
     let institution = institution(&id)?;
-    let terms = forms::contract_terms(&read(request).await?)?;
+    let terms = forms::contract_terms(&body::json(request).await?)?;
     let uuid = ContractUuid::generate(operator.store.clock());
     let authentication = if terms.by_certificate { Authentication::Certificate } else { Authentication::Pin };
     let contract = Contract { uuid, authentication, certified: terms.certified, closed_at: None };

@@ -2,12 +2,12 @@
 
 use axum::extract::{Path, Query, Request, State};
 use axum::response::Response;
-use seoham_http::ApiError;
+use seoham_http::{ApiError, body};
 use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, forms};
 use seoham_store::accounts::{Authentication, Institution};
 use serde::{Deserialize, Serialize};
 
-use super::{created, institution, json, read, unknown_institution};
+use super::{created, institution, json, unknown_institution};
 use crate::state::Operator;
 
 /// Institutions in one answer.
@@ -26,7 +26,7 @@ impl From<Institution> for Shown {
 }
 
 pub(crate) async fn create(State(operator): State<Operator>, request: Request) -> Result<Response, ApiError> {
-    let name = forms::institution_name(&read(request).await?)?;
+    let name = forms::institution_name(&body::json(request).await?)?;
     let id = InstitutionId::generate(operator.store.clock());
     let institution = Institution { id, name, created_at: operator.now() };
     operator.store.create_institution(institution.clone()).await?;

@@ -6,11 +6,9 @@ pub(crate) mod institutions;
 pub(crate) mod notifications;
 pub(crate) mod tokens;
 
-use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use seoham_http::{ApiError, body};
+use seoham_http::ApiError;
 use seoham_model::{InstitutionId, Text};
 use serde::Serialize;
 
@@ -25,13 +23,6 @@ pub(crate) fn created<T: Serialize>(value: &T) -> Result<Response, ApiError> {
     let mut response = json(value)?;
     *response.status_mut() = axum::http::StatusCode::CREATED;
     Ok(response)
-}
-
-/// The body of a JSON request.
-pub(crate) async fn read(request: Request) -> Result<Bytes, ApiError> {
-    let (parts, stream) = request.into_parts();
-    body::require_json(&parts.headers)?;
-    body::read(&parts.headers, stream).await
 }
 
 /// The institution of a path.

@@ -3,13 +3,13 @@
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use seoham_http::ApiError;
+use seoham_http::{ApiError, body};
 use seoham_model::{AccessTokenId, Text, forms};
 use seoham_store::accounts::AccessTokenRecord;
 use seoham_vault::AccessToken;
 use serde::Serialize;
 
-use super::{created, institution, read, unknown_institution};
+use super::{created, institution, unknown_institution};
 use crate::state::Operator;
 
 #[derive(Serialize)]
@@ -25,7 +25,7 @@ pub(crate) async fn create(
     request: Request,
 ) -> Result<Response, ApiError> {
     let institution = institution(&id)?;
-    let (label, expires_at) = forms::access_token(&read(request).await?, operator.now())?;
+    let (label, expires_at) = forms::access_token(&body::json(request).await?, operator.now())?;
     let token = AccessToken::generate();
     let token_id = AccessTokenId::generate(operator.store.clock());
     let record = AccessTokenRecord { id: token_id, label, expires_at, revoked_at: None };

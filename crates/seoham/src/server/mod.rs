@@ -41,7 +41,8 @@ impl Runtimes {
             Builder::new_multi_thread()
                 .enable_all()
                 .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 8))
-                .max_blocking_threads(32)
+                // Four readers of each lane, sealing, and room for the rest; each thread keeps memory.
+                .max_blocking_threads(12)
                 .thread_name(name)
                 .build()
                 .context("threads")
