@@ -94,6 +94,10 @@ fn cases() -> Vec<Case> {
     bad("receiver.ci", by_ci(&json!("c".repeat(89)), &[]));
     bad("receiver.ci", by_ci(&json!(88), &[]));
     bad("receiver.name", by_ci(&json!("SANDBOX-CI-1"), &[("is_required_verify_name", json!(true))]));
+    bad(
+        "receiver.name",
+        by_ci(&json!("SANDBOX-CI-1"), &[("is_required_verify_name", json!(true)), ("name", json!("  "))]),
+    );
     for value in [
         "tax.example.kr/notice",
         "ftp://tax.example.kr/",

@@ -17,7 +17,7 @@ async fn it_says_where_it_listens_and_keeps_its_secrets_private() {
         assert!(url.starts_with("http://127.0.0.1:") && !url.ends_with(":0"), "{url}");
     }
     assert_eq!(server.ready()["ready"], json!(true));
-    for file in ["admin.token", "master.key"] {
+    for file in ["admin.token", "master.key", "seoham.db", "seoham.db-wal"] {
         let mode = std::fs::metadata(server.data().join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }

@@ -17,10 +17,15 @@ async fn beyond_its_bounds_it_refuses_at_once() {
     let held: Vec<_> = [&city, &city, &city, &bank]
         .into_iter()
         .map(|client| {
-            let body = reqwest::Body::wrap_stream(futures_util::stream::pending::<
-                Result<Vec<u8>, std::io::Error>,
-            >());
-            tokio::spawn(client.bulk_request("/v1/documents/bulk", body).send())
+            let client = client.clone();
+            tokio::spawn(async move {
+                // Refused while others hold the place, or timed out, it comes back for it.
+                loop {
+                    let never = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+                    let body = reqwest::Body::wrap_stream(never);
+                    let _ = client.bulk_request("/v1/documents/bulk", body).send().await;
+                }
+            })
         })
         .collect();
     let refused = crate::harness::eventually("the institution's own bound", async || {

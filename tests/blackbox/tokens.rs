@@ -38,6 +38,9 @@ async fn tokens_are_for_one_document_and_five_minutes() {
     }
     let token = city.open_token(&ids[0]).await;
     assert!(token.len() <= 50);
+    let head = crate::harness::http().head(format!("{}/v1/documents/{}/tokens/{token}", city.api, ids[0]));
+    assert_eq!(head.bearer_auth(&city.token).send().await.unwrap().status(), 405);
+    assert!(city.status(&ids[0]).await.get("token_used_at").is_none(), "looking at it does not use it");
     city.verify(&ids[1], &token).await.is_error(404, "NOT_FOUND");
     city.verify(&ids[0], "unknown").await.is_error(404, "NOT_FOUND");
     city.verify(&ids[0], &"a".repeat(51)).await.is_error(404, "NOT_FOUND");

@@ -65,13 +65,17 @@ impl Worker {
         for _ in 0..self.options.batches {
             loops.spawn(self.clone().deliver(stop.clone()));
         }
-        loops.spawn(self.clone().move_joined(stop.clone()));
+        let mut joins = loops.spawn(self.clone().move_joined(stop.clone())).id();
         while let Some(ended) = loops.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a loop of the worker broke off; leases bring back what it held");
-                if error.is_panic() && !stop.is_cancelled() {
-                    loops.spawn(self.clone().deliver(stop.clone()));
-                }
+            let Err(error) = ended else { continue };
+            tracing::error!(%error, "a loop of the worker broke off; leases bring back what it held");
+            if stop.is_cancelled() {
+                continue;
+            }
+            if error.id() == joins {
+                joins = loops.spawn(self.clone().move_joined(stop.clone())).id();
+            } else {
+                loops.spawn(self.clone().deliver(stop.clone()));
             }
         }
     }

@@ -54,8 +54,16 @@ pub(crate) async fn take_in(
     headers: &HeaderMap,
     stream: Body,
 ) -> Result<AdmittedBody, ApiError> {
-    body::require_json(headers)?;
-    let leave = gateway.admission.admit(institution, body::reserved_bytes(headers))?;
+    let leave = body::require_json(headers)
+        .and_then(|()| gateway.admission.admit(institution, body::reserved_bytes(headers)));
+    let leave = match leave {
+        Ok(leave) => leave,
+        Err(refusal) => {
+            // A client in the middle of sending is to read the refusal, not a broken connection.
+            body::drain(stream);
+            return Err(refusal);
+        }
+    };
     Ok(AdmittedBody { bytes: body::read(headers, stream).await?, _leave: leave })
 }
 

@@ -1,7 +1,9 @@
 //! `GET /v1/documents/{binder}/tokens/{token}` and its alias (SPEC 7).
 
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::http::header::ALLOW;
+use axum::http::{HeaderValue, Method};
+use axum::response::{IntoResponse, Response};
 use seoham_http::ApiError;
 use seoham_model::token::is_one_time_token;
 use seoham_model::{BinderId, InstitutionId, Text};
@@ -43,8 +45,12 @@ pub(crate) struct TokenReply {
 pub(crate) async fn verify(
     State(gateway): State<Gateway>,
     caller: Caller,
+    method: Method,
     Path((binder, token)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
+    if method != Method::GET {
+        return Ok(get_alone());
+    }
     reply(&gateway, caller.institution, &binder, &token).await
 }
 
@@ -58,8 +64,12 @@ pub(crate) async fn verify(
 pub(crate) async fn verify_alias(
     State(gateway): State<Gateway>,
     caller: Caller,
+    method: Method,
     Path((binder, token)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
+    if method != Method::GET {
+        return Ok(get_alone());
+    }
     reply(&gateway, caller.institution, &binder, &token).await
 }
 
@@ -91,6 +101,13 @@ async fn reply(
             payload: status.payload,
         }),
     }
+}
+
+/// A HEAD, which a router takes for a GET, must not use a token up.
+fn get_alone() -> Response {
+    let mut response = ApiError::method_not_allowed().into_response();
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+    response
 }
 
 fn unknown_token() -> ApiError {

@@ -15,9 +15,25 @@ impl Language {
     /// The language that `headers` ask for.
     pub fn of(headers: &HeaderMap) -> Self {
         let wished = headers.get(ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).unwrap_or("");
-        let best = accept_language::intersection(wished, &["ko", "en"]).into_iter().next();
-        Self(if best.as_deref() == Some("en") { Lang::En } else { Lang::Ko })
+        let (korean, english) = (quality(wished, "ko"), quality(wished, "en"));
+        Self(if english > korean { Lang::En } else { Lang::Ko })
     }
+}
+
+/// How much `wished` wants `language`, in any of its regions: 0 when it does not. The header is
+/// anybody's, so nothing in it may be more than a number between 0 and 1.
+fn quality(wished: &str, language: &str) -> f32 {
+    let of = |range: &str| {
+        let mut parts = range.split(';').map(str::trim);
+        let primary = parts.next()?.split('-').next()?;
+        if !primary.eq_ignore_ascii_case(language) {
+            return None;
+        }
+        let quality =
+            parts.find_map(|p| p.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse::<f32>().ok())?;
+        quality.is_finite().then(|| quality.clamp(0.0, 1.0))
+    };
+    wished.split(',').filter_map(of).fold(0.0, f32::max)
 }
 
 impl<S: Sync> FromRequestParts<S> for Language {
@@ -48,12 +64,21 @@ mod tests {
             Some("fr"),
             Some("*"),
             Some("en;q=0.1,ko;q=0.2"),
+            Some("en;q=0"),
+            Some("en;q=NaN"),
+            Some("ko-KR,en;q=0.8"),
+            Some(";,-;q"),
         ] {
             assert_eq!(of(korean), Lang::Ko, "{korean:?}");
         }
-        for english in
-            [Some("en"), Some("en-US,en;q=0.9,ko;q=0.5"), Some("fr,en;q=0.3"), Some("ko;q=0.1,en;q=0.2")]
-        {
+        for english in [
+            Some("en"),
+            Some("en-US"),
+            Some("EN-gb;q=0.2"),
+            Some("en-US,en;q=0.9,ko;q=0.5"),
+            Some("fr,en;q=0.3"),
+            Some("ko;q=0.1,en;q=0.2"),
+        ] {
             assert_eq!(of(english), Lang::En, "{english:?}");
         }
     }

@@ -1,6 +1,7 @@
 //! Opening a data directory: the lock, the schema, the key, the mode.
 
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -71,6 +72,10 @@ impl SqliteStore {
         let lock = lock(directory)?;
 
         let file = directory.join("seoham.db");
+        // SQLite gives its other files the mode of this one.
+        let own =
+            std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&file);
+        drop(own.map_err(io(&file))?);
         let mut connection = Connection::open(&file)?;
         configure(&connection)?;
         migrations::runner().run(&mut connection).map_err(|e| OpenError::Schema(Box::new(e)))?;

@@ -76,7 +76,7 @@ impl Start {
             return Err(std::fs::read_to_string(&log).unwrap());
         }
         let ready: Value = serde_json::from_str(&line).unwrap();
-        Ok(Server { child, ready, output, data: Arc::clone(&self.data), log })
+        Ok(Server { child, ready, output, data: Arc::clone(&self.data) })
     }
 
     pub(crate) fn up(&self) -> Server {
@@ -95,7 +95,6 @@ pub(crate) struct Server {
     ready: Value,
     output: BufReader<ChildStdout>,
     data: Arc<TempDir>,
-    log: PathBuf,
 }
 
 impl Server {
@@ -110,10 +109,6 @@ impl Server {
 
     pub(crate) fn data(&self) -> PathBuf {
         self.data.path().join("data")
-    }
-
-    pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap()
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -147,12 +147,12 @@ async fn accept(
             Err(refusal) => refuse(&mut replies[i], &refusal, i, lang),
         }
     }
-    count_verdicts(&replies, additions);
     if !documents.is_empty() && !additions.dry_run {
         let contract = sender.contract.uuid;
         let acceptance = Acceptance { institution: sender.institution, contract, accepted_at: at, documents };
         gateway.store.accept(acceptance).await?;
     }
+    count_verdicts(&replies, additions);
     Ok(replies)
 }
 

@@ -41,12 +41,14 @@ fn read(checker: &mut Checker, item: &RawValue, context: CheckContext) -> Option
     // Every part is read before any is missed, so that all that is wrong is told at once.
     let title = checker.required("title", raw.title, StringRule::characters(1, 40));
     let deadline_at = deadline(checker, &raw, context.now);
-    let hash = checker.optional("hash", raw.hash, StringRule::characters(1, 99));
-    if context.certified && raw.hash.is_none() {
+    let hash = if context.certified && raw.hash.is_none() {
         checker.report("hash", Rule::RequiredByCertifiedContract);
-    } else if context.certified && hash.is_none() {
-        checker.report("hash", Rule::Missing);
-    }
+        None
+    } else if context.certified {
+        checker.required("hash", raw.hash, StringRule::characters(1, 99))
+    } else {
+        checker.optional("hash", raw.hash, StringRule::characters(1, 99))
+    };
     let categories = categories(checker, &raw);
     let receiver = receiver(checker, &raw, context.now);
     let property = property(checker, &raw, context.bulk);
@@ -91,9 +93,16 @@ fn receiver(checker: &mut Checker, raw: &RawDocument<'_>, now: UnixSeconds) -> O
     let raw: RawReceiver<'_> = checker.object("receiver", raw.receiver)?;
     let ci = checker.optional("receiver.ci", raw.ci, StringRule::characters(1, 88));
     let by_ci = ci.is_some();
+    let verify =
+        checker.boolean("receiver.is_required_verify_name", raw.is_required_verify_name).unwrap_or(false);
+    if verify && by_ci && raw.name.is_none() {
+        checker.report("receiver.name", Rule::RequiredForNameCheck);
+    }
+    let named_to_verify = verify && raw.name.is_some();
     let mut member = |name, raw, max| {
         let rule = StringRule::characters(1, max);
-        if by_ci { checker.optional(name, raw, rule) } else { checker.required(name, raw, rule) }
+        let needed = !by_ci || (named_to_verify && name == "receiver.name");
+        if needed { checker.required(name, raw, rule) } else { checker.optional(name, raw, rule) }
     };
     // What stands beside a ci does not identify anybody, but it must still be well-formed.
     let phone_number = member("receiver.phone_number", raw.phone_number, usize::MAX);
@@ -101,12 +110,7 @@ fn receiver(checker: &mut Checker, raw: &RawDocument<'_>, now: UnixSeconds) -> O
     let birthday = member("receiver.birthday", raw.birthday, usize::MAX);
     let phone_number = checker.phone_number("receiver.phone_number", phone_number);
     let birthday = checker.birthday("receiver.birthday", birthday, SeoulDay::of(now));
-    let verify =
-        checker.boolean("receiver.is_required_verify_name", raw.is_required_verify_name).unwrap_or(false);
 
-    if verify && by_ci && raw.name.is_none() {
-        checker.report("receiver.name", Rule::RequiredForNameCheck);
-    }
     let identity = match ci {
         Some(ci) => ReceiverIdentity::Ci(SecretString::from(ci)),
         None => ReceiverIdentity::Phone {

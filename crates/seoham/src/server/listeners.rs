@@ -112,11 +112,14 @@ impl Socket {
         let _guard = on.enter();
         let service = router.into_make_service();
         let task = if let Some(tls) = tls {
-            let mut server = axum_server::from_tcp_rustls(self.listener, tls)?.handle(handle.clone());
+            let mut server = axum_server::from_tcp_rustls(self.listener, tls)?
+                .handle(handle.clone())
+                .first_request_timeout(HEAD_TIME);
             configure(server.http_builder());
             on.spawn(server.serve(service))
         } else {
-            let mut server = axum_server::from_tcp(self.listener)?.handle(handle.clone());
+            let mut server =
+                axum_server::from_tcp(self.listener)?.handle(handle.clone()).first_request_timeout(HEAD_TIME);
             configure(server.http_builder());
             on.spawn(server.serve(service))
         };

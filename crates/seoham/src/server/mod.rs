@@ -4,6 +4,7 @@ pub(crate) mod listeners;
 mod messenger;
 mod secrets;
 
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,7 +126,11 @@ impl Server {
     pub(crate) async fn start(config: &Config, bulk: &Handle) -> Result<Self> {
         listeners::check_exposure(config)?;
         let tls = listeners::tls(config).await?;
-        std::fs::create_dir_all(&config.store.data)
+        // PINs are few enough to be guessed from their hashes: the data is its owner's alone.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&config.store.data)
             .with_context(|| format!("data directory {}", config.store.data.display()))?;
         let store = open_store(config).await?;
         let (admin_token, admin_token_file) = secrets::admin_token(config)?;
@@ -142,7 +147,11 @@ impl Server {
         } else {
             config.notifier.concurrent_messages.clamp(1, 1_000)
         };
-        let options = WorkerOptions { box_url, concurrent_messages: at_once, ..defaults };
+        // A batch is held longer than its slowest messages can take, so that none is sent twice.
+        let turns = u32::try_from(defaults.batch.div_ceil(at_once)).unwrap_or(u32::MAX);
+        let slowest = Duration::from_secs(config.notifier.timeout_seconds.clamp(1, 60)).saturating_mul(turns);
+        let lease = defaults.lease.max(slowest.saturating_mul(2));
+        let options = WorkerOptions { box_url, concurrent_messages: at_once, lease, ..defaults };
         let stop_worker = CancellationToken::new();
         let worker = Worker::new(Arc::clone(&store), messenger.notifier, options);
         let worker = bulk.spawn(worker.run(stop_worker.clone()));

@@ -16,6 +16,7 @@ use seoham_store::{Deliveries, Lane, Result};
 use crate::SqliteStore;
 use crate::documents::{Text, text};
 use crate::people::move_due;
+use crate::readers::ReadError;
 use crate::writer::Weight;
 
 pub(crate) use book::ClaimBook;
@@ -44,8 +45,14 @@ impl Deliveries for SqliteStore {
         let read = self.inner.readers.read(Lane::Bulk, move |connection| {
             let mut claims = Vec::with_capacity(taken.len());
             for taken in taken {
-                let text = text(connection, &vault, taken.document_no)?;
-                claims.push(to_claim(taken, text));
+                match text(connection, &vault, taken.document_no) {
+                    Ok(text) => claims.push(to_claim(taken, text)),
+                    // It stays held until its lease runs out, so that it stops nobody else.
+                    Err(ReadError::Store(error)) => {
+                        tracing::error!(%error, document = %taken.document, "a document does not open");
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             Ok(claims)
         });

@@ -114,7 +114,12 @@ fn commit(connection: &Connection) -> Result<()> {
     tracing::error!(%error, "a transaction could not be committed");
     // A COMMIT that failed leaves the transaction open, and rolling it back makes sure that
     // nothing of it is there. If even that fails, nobody can say.
-    abandon(connection)
+    let abandoned = abandon(connection);
+    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure) {
+        // The commit may stand in the log already, unsynced, and come back at the next start.
+        return Err(StoreError::Uncertain("a commit"));
+    }
+    abandoned
 }
 
 /// Takes a transaction back that cannot be trusted: nothing of it is written.
