@@ -56,7 +56,7 @@ impl FromRequestParts<Gateway> for Sender {
 
 async fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<InstitutionId, ApiError> {
     let token = bearer(headers).filter(|token| is_access_token(token)).ok_or_else(ApiError::unauthorized)?;
-    let institution = gateway.store.authenticate(TokenHash::of(token), gateway.now()).await?;
+    let institution = gateway.store.authenticate(gateway.lane, TokenHash::of(token), gateway.now()).await?;
     institution.ok_or_else(ApiError::unauthorized)
 }
 
@@ -68,7 +68,7 @@ async fn contract(
     let uuid =
         headers.get(CONTRACT_UUID).and_then(|v| v.to_str().ok()).and_then(|v| ContractUuid::parse(v.trim()));
     let found = match uuid {
-        Some(uuid) => gateway.store.open_contract(institution, uuid).await?,
+        Some(uuid) => gateway.store.open_contract(gateway.lane, institution, uuid).await?,
         None => None,
     };
     found.ok_or_else(|| {

@@ -19,6 +19,7 @@ mod tokens;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use seoham_http::{Listener, dress_api, normalized};
+use seoham_store::Lane;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -43,7 +44,8 @@ pub fn api_router(gateway: &Gateway) -> Router {
 /// The bulk listener: the two bulk calls alone (SPEC 9).
 pub fn bulk_router(gateway: &Gateway) -> Router {
     let (router, _) = bulk_routes().split_for_parts();
-    finish(router.with_state(gateway.clone()), Listener("bulk"))
+    let gateway = Gateway { lane: Lane::Bulk, ..gateway.clone() };
+    finish(router.with_state(gateway), Listener("bulk"))
 }
 
 /// The routes whose description is the published API.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::UnixSeconds;
-use seoham_store::{Mode, Store};
+use seoham_store::{Lane, Mode, Store};
 use standardwebhooks::Webhook;
 
 use crate::admission::{Admission, AdmissionLimits};
@@ -25,6 +25,8 @@ pub struct Gateway {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) receipts: Option<Arc<Webhook>>,
+    /// The lane of its listener: bulk requests are authenticated among themselves.
+    pub(crate) lane: Lane,
 }
 
 impl Gateway {
@@ -34,7 +36,12 @@ impl Gateway {
             Some(secret) => Some(Arc::new(Webhook::new(secret.expose_secret()).ok()?)),
             None => None,
         };
-        Some(Self { store, admission: Arc::new(Admission::new(options.admission)), receipts })
+        Some(Self {
+            store,
+            admission: Arc::new(Admission::new(options.admission)),
+            receipts,
+            lane: Lane::Interactive,
+        })
     }
 
     pub(crate) fn now(&self) -> UnixSeconds {

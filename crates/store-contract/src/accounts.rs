@@ -1,6 +1,7 @@
 //! Institutions, contracts, tokens.
 
 use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay};
+use seoham_store::Lane;
 use seoham_store::accounts::AccessTokenRecord;
 use seoham_vault::AccessToken;
 
@@ -25,7 +26,7 @@ pub async fn tokens_open_their_own_institution_alone(world: World) {
         !store.create_token(nobody, record(None), AccessToken::generate().hash()).await.expect("answers")
     );
 
-    let whose = |token: &AccessToken, at| store.authenticate(token.hash(), at);
+    let whose = |token: &AccessToken, at| store.authenticate(Lane::Bulk, token.hash(), at);
     assert_eq!(whose(&forever, now).await.expect("answers"), Some(city));
     assert_eq!(whose(&short, now.plus(9)).await.expect("answers"), Some(city));
     assert_eq!(whose(&short, now.plus(10)).await.expect("answers"), None);
@@ -45,7 +46,7 @@ pub async fn tokens_open_their_own_institution_alone(world: World) {
 pub async fn contracts_close_once(world: World) {
     let (store, now) = (&world.store, world.now());
     let (city, bank) = (world.city, world.bank);
-    let open = |institution, uuid| store.open_contract(institution, uuid);
+    let open = |institution, uuid| store.open_contract(Lane::Interactive, institution, uuid);
     assert!(open(city.institution, city.contract).await.expect("answers").is_some());
     assert!(open(bank.institution, city.contract).await.expect("answers").is_none());
     assert!(!store.close_contract(bank.institution, city.contract, now).await.expect("answers"));

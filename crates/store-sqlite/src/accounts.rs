@@ -149,8 +149,13 @@ impl Accounts for SqliteStore {
             .await
     }
 
-    async fn authenticate(&self, hash: TokenHash, now: UnixSeconds) -> Result<Option<InstitutionId>> {
-        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+    async fn authenticate(
+        &self,
+        lane: Lane,
+        hash: TokenHash,
+        now: UnixSeconds,
+    ) -> Result<Option<InstitutionId>> {
+        let read = self.inner.readers.read(lane, move |connection| {
             let found = connection
                 .prepare_cached(
                     "SELECT institution_id FROM access_tokens
@@ -165,10 +170,11 @@ impl Accounts for SqliteStore {
 
     async fn open_contract(
         &self,
+        lane: Lane,
         institution: InstitutionId,
         uuid: ContractUuid,
     ) -> Result<Option<Contract>> {
-        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+        let read = self.inner.readers.read(lane, move |connection| {
             let found = connection
                 .prepare_cached(
                     "SELECT contract_id, authentication, certified, closed_at FROM contracts

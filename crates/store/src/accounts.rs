@@ -5,7 +5,7 @@ use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSec
 use seoham_vault::TokenHash;
 use serde::Serialize;
 
-use crate::Result;
+use crate::{Lane, Result};
 
 /// An institution.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,9 +108,18 @@ pub trait Accounts: Send + Sync {
     ) -> Result<bool>;
 
     /// Whose token this is; `None` when it is unknown, expired or revoked.
-    async fn authenticate(&self, hash: TokenHash, now: UnixSeconds) -> Result<Option<InstitutionId>>;
+    async fn authenticate(
+        &self,
+        lane: Lane,
+        hash: TokenHash,
+        now: UnixSeconds,
+    ) -> Result<Option<InstitutionId>>;
 
     /// A contract of `institution` that is not closed.
-    async fn open_contract(&self, institution: InstitutionId, uuid: ContractUuid)
-    -> Result<Option<Contract>>;
+    async fn open_contract(
+        &self,
+        lane: Lane,
+        institution: InstitutionId,
+        uuid: ContractUuid,
+    ) -> Result<Option<Contract>>;
 }
