@@ -60,6 +60,9 @@ async fn institutions_contracts_and_tokens_are_managed() {
     assert!(!overview.to_string().contains(&city.token), "a token is shown once");
     let listed = server.admin("GET", "institutions", None).await.1;
     assert_eq!(listed["institutions"].as_array().unwrap().len(), 2);
+    let twice = http().get(format!("{}/admin/v1/institutions?after=a&after=b", server.url("admin")));
+    Answer::of(twice.bearer_auth(server.admin_token())).await.is_error(400, "INVALID_VALUE");
+    assert_eq!(server.admin("GET", "documents/%FF", None).await.1["error_code"], "NOT_FOUND");
 }
 
 #[tokio::test]
@@ -98,6 +101,27 @@ async fn people_are_imported_line_by_line() {
     assert_eq!(shown["institution_id"], city.id);
     assert!(!shown.to_string().contains("19700101"));
     assert_eq!(server.admin("GET", "documents/BIN-1", None).await.0, 404);
+}
+
+#[tokio::test]
+async fn an_import_that_ends_early_says_where_to_go_on() {
+    let server = Start::sandbox().up();
+    let person = |i: u32| {
+        let number = format!("0102000{i:04}");
+        json!({ "phone_number": number, "name": "김가상", "birthday": "19700101", "member": true })
+            .to_string()
+    };
+    let import = |body: String| {
+        let request = http().post(format!("{}/admin/v1/people", server.url("admin")));
+        Answer::of(request.bearer_auth(server.admin_token()).header("Accept-Language", "en").body(body))
+    };
+    let long = "x".repeat(16 * 1024 + 1);
+    for end in ["", "\n"] {
+        let stopped = import(format!("{}\n{{\n{}\n{long}{end}", person(1), person(2))).await;
+        stopped.is_error(400, "INVALID_VALUE");
+        let says = "2 people were imported, go on from line 4";
+        assert!(stopped.message().contains(says), "{}", stopped.message());
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Under more than it can take the server refuses at once and its memory stays flat.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -54,6 +56,31 @@ async fn beyond_its_bounds_it_refuses_at_once() {
         (answer.status == 200).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn bodies_of_unknown_length_take_the_room_that_they_need() {
+    let server = Start::sandbox().env("SEOHAM_ADMISSION__BYTES", "4194304").up();
+    let city = server.institution("가상시청").await;
+    let stalled: Vec<_> = (0..8)
+        .map(|_| {
+            let mut socket = TcpStream::connect(city.bulk.strip_prefix("http://").unwrap()).unwrap();
+            let head = format!(
+                "POST /v1/documents/bulk HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+                 Contract-Uuid: {}\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n\
+                 Transfer-Encoding: chunked\r\n\r\n",
+                city.token, city.contract
+            );
+            socket.write_all(head.as_bytes()).unwrap();
+            // Asked for its body: it has leave.
+            let mut go_on = [0; 12];
+            socket.read_exact(&mut go_on).unwrap();
+            assert_eq!(&go_on, b"HTTP/1.1 100");
+            socket
+        })
+        .collect();
+    assert_eq!(city.accepted(&documents(100)).await.len(), 100);
+    drop(stalled);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The HTTP messenger (SPEC 13): signatures, retries under one id, reports.
 
 use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -116,6 +118,37 @@ async fn messages_are_signed_and_reports_come_back() {
     let unsigned = http().post(format!("{}/provider/v1/receipts", city.api));
     let unsigned = unsigned.header("content-type", "application/json").body(delivered.to_string());
     Answer::of(unsigned).await.is_error(401, "UNAUTHORIZED");
+}
+
+#[tokio::test]
+async fn strangers_reports_are_not_read_or_few_at_once() {
+    let messenger = Messenger::default();
+    let (_server, city) = up(&messenger, StatusCode::OK).await;
+    let begin = |signature: &str| {
+        let mut socket = TcpStream::connect(city.api.strip_prefix("http://").unwrap()).unwrap();
+        let head = format!(
+            "POST /provider/v1/receipts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+             Content-Length: 2\r\nwebhook-id: msg_1\r\nwebhook-timestamp: 1\r\n{signature}\r\n"
+        );
+        socket.write_all(head.as_bytes()).unwrap();
+        socket
+    };
+    let mut start = [0; 12];
+    begin("").read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 401", "although nothing of the body has come");
+
+    let held: Vec<_> = (0..8).map(|_| begin("webhook-signature: v1,x\r\n")).collect();
+    let refused = eventually("eight are under way", async || {
+        Some(report(&city, &json!([]), SECRET).await).filter(|answer| answer.status == 503)
+    })
+    .await;
+    refused.is_error(503, "INTERNAL_ERROR");
+    assert!(refused.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 1);
+    drop(held);
+    eventually("they are gone", async || {
+        Some(report(&city, &json!([]), SECRET).await).filter(|answer| answer.status == 400)
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -93,6 +93,29 @@ async fn people_can_be_added_refuse_and_accept() {
 }
 
 #[tokio::test]
+async fn the_people_that_are_always_there_cannot_be_changed() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let by_number =
+        json!({ "phone_number": "01000000001", "name": "김가상", "birthday": "19900101", "member": true });
+    let mut by_ci = by_number.clone();
+    by_ci["phone_number"] = json!("01055557777");
+    by_ci["ci"] = json!("SANDBOX-CI-3");
+    for person in [&by_number, &by_ci] {
+        let refused = city.sandbox("people", person.clone()).await;
+        refused.is_error(400, "INVALID_VALUE");
+        assert!(refused.message().contains("샌드박스"), "{}", refused.message());
+    }
+    let report = server.import(format!("{by_number}\n{by_ci}")).await;
+    assert_eq!(report["imported"], 0);
+    let rejected: Vec<_> = report["rejected"].as_array().unwrap().iter().map(|r| &r["line"]).collect();
+    assert_eq!(rejected, [1, 2]);
+    let mut notice = member_document("A");
+    notice["receiver"]["is_required_verify_name"] = json!(true);
+    city.accepted(&[notice]).await;
+}
+
+#[tokio::test]
 async fn it_is_not_there_for_live_people() {
     let server = Start::live().up();
     let city = server.institution("가상시청").await;

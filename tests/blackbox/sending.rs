@@ -193,6 +193,28 @@ async fn types_methods_and_paths_are_told_apart() {
     }
     let answer = Answer::of(http().get(format!("{}/v1/documents/BIN-1/status", city.bulk))).await;
     answer.is_error(404, "NOT_FOUND");
+    for no_text in ["/v1/documents/%FF/status", "/v1/documents/BIN-1/tokens/%FF", "/v1/%FF/tokens/x"] {
+        Answer::of(city.get(no_text)).await.is_error(404, "NOT_FOUND");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_can_be_read_while_the_body_is_still_being_sent() {
+    let server = Start::sandbox().up();
+    for (path, says) in [("/v1/documents", b"HTTP/1.1 401"), ("/v1/nothing", b"HTTP/1.1 404")] {
+        let mut socket = TcpStream::connect(server.url("api").strip_prefix("http://").unwrap()).unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+             Content-Length: 12582912\r\n\r\n"
+        );
+        socket.write_all(head.as_bytes()).unwrap();
+        for _ in 0..12 {
+            socket.write_all(&vec![b' '; 1024 * 1024]).expect("taken in");
+        }
+        let mut start = [0; 12];
+        socket.read_exact(&mut start).unwrap();
+        assert_eq!(&start, says, "{path}");
+    }
 }
 
 #[tokio::test]
@@ -268,6 +290,11 @@ async fn a_dry_run_checks_everything_and_stores_nothing() {
     let single = city.post("/v1/documents", &json!({ "document": member_document("A") }));
     let answer = Answer::of(single.header("Seoham-Dry-Run", "true")).await;
     assert_eq!((answer.status, answer.body), (200, json!({})));
+    let refused = city.post("/v1/documents", &json!({ "document": document("01000000002", "B") }));
+    Answer::of(refused.header("Seoham-Dry-Run", "true")).await.is_error(403, "FORBIDDEN");
+    let metrics = server.metrics().await;
+    assert!(metrics.contains(r#"{send="dry_run",verdict="FORBIDDEN"} 2"#), "{metrics}");
+    assert!(!metrics.contains(r#"send="single""#), "{metrics}");
     let with_key = city.bulk_request("/v1/documents/bulk", body).header("Idempotency-Key", "k");
     Answer::of(with_key).await.is_error(400, "INVALID_VALUE");
 }

@@ -10,8 +10,8 @@ use seoham_store::deliveries::Outcome;
 const GIVE_UP_AFTER_SECONDS: i64 = 24 * 60 * 60;
 const FIRST_PAUSE_SECONDS: i64 = 2;
 const LONGEST_PAUSE_SECONDS: i64 = 15 * 60;
-/// A messenger may ask for no longer pause than this; more would be an outage of its own.
-const LONGEST_ASKED_SECONDS: i64 = 60 * 60;
+/// The longest that chance adds to a pause that the messenger asked for.
+const LONGEST_SPREAD_SECONDS: i64 = 5 * 60;
 
 /// What is to become of a message after another failed attempt.
 ///
@@ -26,10 +26,11 @@ pub(crate) fn after_failure(
 ) -> Outcome {
     let own = pause_seconds(attempts, jitter);
     let asked = asked.map_or(0, |asked| i64::try_from(asked.as_secs()).unwrap_or(i64::MAX));
-    let not_before = now.plus(own.max(asked.min(LONGEST_ASKED_SECONDS)));
-    if not_before.seconds_since(first_attempt_at) > GIVE_UP_AFTER_SECONDS {
+    let end = first_attempt_at.plus(GIVE_UP_AFTER_SECONDS);
+    if now.plus(own.max(asked)) > end {
         return Outcome::GivenUp;
     }
+    let not_before = now.plus(own.max(asked + spread_seconds(asked, jitter))).min(end);
     // Not beyond the deadline: there the delivery is dropped, and need not wait longer for it.
     Outcome::Retry { not_before: not_before.min(deadline_at) }
 }
@@ -39,9 +40,19 @@ pub(crate) fn after_failure(
 fn pause_seconds(attempts: u32, jitter: f64) -> i64 {
     let full = FIRST_PAUSE_SECONDS.saturating_mul(1 << attempts.min(20)).min(LONGEST_PAUSE_SECONDS);
     let half = full / 2;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "at most 450 seconds")]
-    let random = (half as f64 * jitter.clamp(0.0, 1.0)).round() as i64;
-    half + random
+    half + share(half, jitter)
+}
+
+/// Up to a tenth more than was asked for, never less: many messages are told the same pause, and
+/// should not all come back at its end.
+fn spread_seconds(asked: i64, jitter: f64) -> i64 {
+    share((asked / 10).min(LONGEST_SPREAD_SECONDS), jitter)
+}
+
+/// The share of `seconds` that `jitter` says.
+#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "at most 450 seconds")]
+fn share(seconds: i64, jitter: f64) -> i64 {
+    (seconds as f64 * jitter.clamp(0.0, 1.0)).round() as i64
 }
 
 #[cfg(test)]
@@ -68,10 +79,23 @@ mod tests {
     }
 
     #[test]
-    fn the_messengers_wish_is_honoured_within_reason() {
-        assert_eq!(retry_in(0, START, Some(120), 1.0), Some(120));
+    fn the_messengers_wish_is_honoured_within_the_day() {
+        assert_eq!(retry_in(0, START, Some(120), 0.0), Some(120));
         assert_eq!(retry_in(9, START, Some(1), 1.0), Some(900), "never shorter than our own pause");
-        assert_eq!(retry_in(0, START, Some(u64::MAX), 1.0), Some(3_600));
+        assert_eq!(retry_in(0, START, Some(7_200), 0.0), Some(7_200));
+        assert_eq!(retry_in(0, START, Some(86_400), 1.0), Some(86_400), "spread no further than the day");
+        assert_eq!(retry_in(0, START, Some(86_401), 0.0), None);
+        assert_eq!(retry_in(0, START, Some(u64::MAX), 1.0), None);
+        assert_eq!(retry_in(3, START.plus(80_000), Some(6_400), 0.0), Some(6_400));
+        assert_eq!(retry_in(3, START.plus(80_000), Some(6_401), 0.0), None);
+    }
+
+    #[test]
+    fn what_was_asked_to_wait_alike_does_not_come_back_at_once() {
+        assert_eq!(retry_in(0, START, Some(120), 0.5), Some(126));
+        assert_eq!(retry_in(0, START, Some(120), 1.0), Some(132));
+        assert_eq!(retry_in(0, START, Some(36_000), 1.0), Some(36_300), "by five minutes at most");
+        assert_eq!(retry_in(0, START, Some(36_000), 2.0), Some(36_300));
     }
 
     #[test]

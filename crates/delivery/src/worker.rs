@@ -1,7 +1,8 @@
 //! The worker's loop: claim, announce, finish; and meanwhile move what people joined for.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
@@ -30,6 +31,8 @@ pub struct WorkerOptions {
     pub idle: Duration,
     /// The address of the document box, for the messages.
     pub box_url: String,
+    /// For how many days documents are kept; `None` keeps them for good.
+    pub retention_days: Option<u32>,
 }
 
 impl Default for WorkerOptions {
@@ -41,6 +44,7 @@ impl Default for WorkerOptions {
             lease: Duration::from_mins(5),
             idle: Duration::from_millis(500),
             box_url: String::new(),
+            retention_days: None,
         }
     }
 }
@@ -61,22 +65,26 @@ impl Worker {
 
     /// Works until `stop`; what is under way then is finished.
     pub async fn run(self, stop: CancellationToken) {
-        let mut loops = JoinSet::new();
-        for _ in 0..self.options.batches {
-            loops.spawn(self.clone().deliver(stop.clone()));
+        let mut running = JoinSet::new();
+        let mut kinds = HashMap::new();
+        let batches = std::iter::repeat_n(Loop::Deliver, self.options.batches);
+        for kind in batches.chain([Loop::MoveJoined, Loop::Tidy]) {
+            kinds.insert(running.spawn(self.clone().keep(kind, stop.clone())).id(), kind);
         }
-        let mut joins = loops.spawn(self.clone().move_joined(stop.clone())).id();
-        while let Some(ended) = loops.join_next().await {
+        while let Some(ended) = running.join_next_with_id().await {
             let Err(error) = ended else { continue };
             tracing::error!(%error, "a loop of the worker broke off; leases bring back what it held");
-            if stop.is_cancelled() {
-                continue;
+            if let Some(kind) = kinds.remove(&error.id()).filter(|_| !stop.is_cancelled()) {
+                kinds.insert(running.spawn(self.clone().keep(kind, stop.clone())).id(), kind);
             }
-            if error.id() == joins {
-                joins = loops.spawn(self.clone().move_joined(stop.clone())).id();
-            } else {
-                loops.spawn(self.clone().deliver(stop.clone()));
-            }
+        }
+    }
+
+    async fn keep(self, kind: Loop, stop: CancellationToken) {
+        match kind {
+            Loop::Deliver => self.deliver(stop).await,
+            Loop::MoveJoined => self.move_joined(stop).await,
+            Loop::Tidy => self.tidy(stop).await,
         }
     }
 
@@ -86,11 +94,14 @@ impl Worker {
         while !stop.is_cancelled() {
             match self.claim().await {
                 Ok(claims) if !claims.is_empty() => {
-                    self.announce(claims).await;
+                    self.announce(claims, &stop).await;
                     continue;
                 }
                 Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "could not claim deliveries"),
+                Err(error) => {
+                    tracing::warn!(%error, "could not claim deliveries");
+                    pause(self.options.idle, &stop).await;
+                }
             }
             tokio::select! {
                 () = self.store.wait_for_work(self.options.idle) => {}
@@ -108,10 +119,24 @@ impl Worker {
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "could not move documents of people who joined"),
             }
-            tokio::select! {
-                () = tokio::time::sleep(self.options.idle) => {}
-                () = stop.cancelled() => {}
-            }
+            pause(self.options.idle, &stop).await;
+        }
+    }
+
+    /// Makes room for what is to come and removes what is too old.
+    async fn tidy(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let wait = match self.store.tidy(self.options.retention_days, self.store.clock().now()).await {
+                Ok(tidied) => {
+                    metrics::counter!("seoham_documents_removed_total").increment(tidied.documents);
+                    if tidied.more { TIDY_AGAIN } else { TIDY_EVERY }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "could not remove old documents");
+                    TIDY_EVERY
+                }
+            };
+            pause(wait, &stop).await;
         }
     }
 
@@ -143,13 +168,15 @@ impl Worker {
         Ok(claimed.claims)
     }
 
-    /// Announces claimed documents and finishes them as the answers come in.
-    async fn announce(&self, claims: Vec<Claim>) {
+    /// Announces claimed documents and finishes them as the answers come in. Once it is to stop,
+    /// what was not yet handed over is left to its lease.
+    async fn announce(&self, claims: Vec<Claim>, stop: &CancellationToken) {
         futures_util::stream::iter(claims)
+            .take_until(stop.cancelled())
             .map(|claim| self.announce_one(claim))
             .buffer_unordered(self.options.concurrent_messages)
             .ready_chunks(self.options.batch)
-            .for_each(|finished| self.finish(finished))
+            .for_each(|finished| self.finish(finished, stop))
             .await;
     }
 
@@ -178,18 +205,54 @@ impl Worker {
             Outcome::GivenUp => "given_up",
         };
         metrics::counter!("seoham_notifications_total", "outcome" => name).increment(1);
-        Finished { ticket: claim.ticket, document: claim.document, outcome }
+        Finished { ticket: claim.ticket, document: claim.document, institution: claim.institution, outcome }
     }
 
-    async fn finish(&self, finished: Vec<Finished>) {
-        let count = finished.len();
-        match self.store.finish(finished, self.store.clock().now()).await {
-            Ok(counted) => {
-                metrics::counter!("seoham_deliveries_total", "outcome" => "announced")
-                    .increment(counted as u64);
+    /// Writes down what became of a batch. A store that does not take it is asked again, with
+    /// growing pauses and for as long as the claims are held: what is not written down is sent
+    /// once more, under the same id.
+    async fn finish(&self, finished: Vec<Finished>, stop: &CancellationToken) {
+        let count = |outcome: fn(&Outcome) -> bool| finished.iter().filter(|f| outcome(&f.outcome)).count();
+        let taken = count(|o| *o == Outcome::Taken) as u64;
+        let held_until = Instant::now() + self.options.lease;
+        let mut wait = self.options.idle;
+        loop {
+            match self.store.finish(finished.clone(), self.store.clock().now()).await {
+                Ok(_) => {
+                    metrics::counter!("seoham_deliveries_total", "outcome" => "announced").increment(taken);
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, count = finished.len(), "could not finish deliveries");
+                    if stop.is_cancelled() || Instant::now() + wait >= held_until {
+                        return;
+                    }
+                }
             }
-            // They will be claimed anew and announced under the same ids.
-            Err(error) => tracing::warn!(%error, count, "could not finish deliveries"),
+            pause(wait, stop).await;
+            wait = (wait * 2).min(LONGEST_PAUSE);
         }
+    }
+}
+
+/// What runs side by side in a worker.
+#[derive(Clone, Copy)]
+enum Loop {
+    Deliver,
+    MoveJoined,
+    Tidy,
+}
+
+/// The longest pause before a store that does not take a result is asked again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How often it is looked whether something is too old.
+const TIDY_EVERY: Duration = Duration::from_secs(60);
+/// The pause between bites, so that removing is never what a machine is busy with.
+const TIDY_AGAIN: Duration = Duration::from_millis(20);
+
+async fn pause(time: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        () = stop.cancelled() => {}
     }
 }

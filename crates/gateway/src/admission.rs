@@ -21,11 +21,14 @@ pub struct AdmissionLimits {
     pub bytes: usize,
     /// Requests under way of one institution.
     pub requests_per_institution: usize,
+    /// Their bodies' bytes.
+    pub bytes_per_institution: usize,
 }
 
 impl Default for AdmissionLimits {
     fn default() -> Self {
-        Self { requests: 256, bytes: 32 * 1024 * 1024, requests_per_institution: 128 }
+        let bytes = 32 * 1024 * 1024;
+        Self { requests: 256, bytes, requests_per_institution: 128, bytes_per_institution: bytes / 2 }
     }
 }
 
@@ -36,9 +39,33 @@ pub(crate) struct Admission {
 
 #[derive(Default)]
 struct UnderWay {
+    all: Taken,
+    of_institution: HashMap<InstitutionId, Taken>,
+}
+
+/// What requests under way take.
+#[derive(Clone, Copy, Default)]
+struct Taken {
     requests: usize,
     bytes: usize,
-    of_institution: HashMap<InstitutionId, usize>,
+}
+
+impl Taken {
+    fn add(&mut self, bytes: usize) {
+        self.requests += 1;
+        self.bytes += bytes;
+    }
+
+    fn remove(&mut self, bytes: usize) {
+        self.requests -= 1;
+        self.bytes -= bytes;
+    }
+
+    /// Whether a request of `bytes` finds room beside these. The only one always does, however
+    /// small the bound is set.
+    fn leaves_room(self, bytes: usize, bound: usize) -> bool {
+        self.requests == 0 || self.bytes + bytes <= bound
+    }
 }
 
 /// The body of a request that has leave, read only once it has.
@@ -47,24 +74,18 @@ pub(crate) struct AdmittedBody {
     _leave: Admitted,
 }
 
-/// Takes in the JSON body of a request of `institution`, if there is room for it.
+/// Takes in the JSON body of a request of `institution`, if there is room for it, and for as long
+/// as there is.
 pub(crate) async fn take_in(
     gateway: &Gateway,
     institution: InstitutionId,
     headers: &HeaderMap,
     stream: Body,
 ) -> Result<AdmittedBody, ApiError> {
-    let leave = body::require_json(headers)
-        .and_then(|()| gateway.admission.admit(institution, body::reserved_bytes(headers)));
-    let leave = match leave {
-        Ok(leave) => leave,
-        Err(refusal) => {
-            // A client in the middle of sending is to read the refusal, not a broken connection.
-            body::drain(stream);
-            return Err(refusal);
-        }
-    };
-    Ok(AdmittedBody { bytes: body::read(headers, stream).await?, _leave: leave })
+    body::require_json(headers)?;
+    let mut leave = gateway.admission.admit(institution, body::declared_bytes(headers))?;
+    let bytes = body::read_granted(headers, stream, |length| leave.grow(length)).await?;
+    Ok(AdmittedBody { bytes, _leave: leave })
 }
 
 /// Leave for one request; given back when dropped.
@@ -79,7 +100,7 @@ impl Admission {
         Self { limits, under_way: Mutex::default() }
     }
 
-    /// Leave for a request of `bytes`, or the refusal: 429 for the institution's own bound, 503
+    /// Leave for a request of `bytes`, or the refusal: 429 for the institution's own bounds, 503
     /// for everybody's.
     pub(crate) fn admit(
         self: &Arc<Self>,
@@ -87,21 +108,27 @@ impl Admission {
         bytes: usize,
     ) -> Result<Admitted, ApiError> {
         let mut under_way = self.lock();
-        let own = under_way.of_institution.get(&institution).copied().unwrap_or(0);
-        if own >= self.limits.requests_per_institution {
+        let own = under_way.of_institution.get(&institution).copied().unwrap_or_default();
+        self.check(under_way.all, own, bytes)?;
+        under_way.all.add(bytes);
+        under_way.of_institution.entry(institution).or_default().add(bytes);
+        Ok(Admitted { admission: Arc::clone(self), institution, bytes })
+    }
+
+    /// Whether a request of `bytes` finds room beside `all` the others and the institution's `own`.
+    fn check(&self, all: Taken, own: Taken, bytes: usize) -> Result<(), ApiError> {
+        let limits = self.limits;
+        if own.requests >= limits.requests_per_institution
+            || !own.leaves_room(bytes, limits.bytes_per_institution)
+        {
             metrics::counter!("seoham_refused_total", "bound" => "institution").increment(1);
             return Err(ApiError::too_many_requests());
         }
-        // One request is always admitted, however small the bound on bytes is set.
-        let too_much = under_way.requests > 0 && under_way.bytes + bytes > self.limits.bytes;
-        if under_way.requests >= self.limits.requests || too_much {
+        if all.requests >= limits.requests || !all.leaves_room(bytes, limits.bytes) {
             metrics::counter!("seoham_refused_total", "bound" => "all").increment(1);
             return Err(ApiError::unavailable());
         }
-        under_way.requests += 1;
-        under_way.bytes += bytes;
-        *under_way.of_institution.entry(institution).or_default() += 1;
-        Ok(Admitted { admission: Arc::clone(self), institution, bytes })
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, UnderWay> {
@@ -109,14 +136,35 @@ impl Admission {
     }
 }
 
+impl Admitted {
+    /// Leave for a body that has brought `bytes` by now: one of unknown length takes no more room
+    /// than it needs, and one that stalls keeps none from others.
+    fn grow(&mut self, bytes: usize) -> Result<(), ApiError> {
+        if bytes <= self.bytes {
+            return Ok(());
+        }
+        let mut under_way = self.admission.lock();
+        let UnderWay { all, of_institution } = &mut *under_way;
+        let own = of_institution.entry(self.institution).or_default();
+        let (mut all_others, mut own_others) = (*all, *own);
+        all_others.remove(self.bytes);
+        own_others.remove(self.bytes);
+        self.admission.check(all_others, own_others, bytes)?;
+        let more = bytes - self.bytes;
+        all.bytes += more;
+        own.bytes += more;
+        self.bytes = bytes;
+        Ok(())
+    }
+}
+
 impl Drop for Admitted {
     fn drop(&mut self) {
         let mut under_way = self.admission.lock();
-        under_way.requests -= 1;
-        under_way.bytes -= self.bytes;
+        under_way.all.remove(self.bytes);
         if let Some(own) = under_way.of_institution.get_mut(&self.institution) {
-            *own -= 1;
-            if *own == 0 {
+            own.remove(self.bytes);
+            if own.requests == 0 {
                 under_way.of_institution.remove(&self.institution);
             }
         }
@@ -130,21 +178,62 @@ mod tests {
     use axum::response::IntoResponse;
     use seoham_model::Clock;
 
+    const LIMITS: AdmissionLimits =
+        AdmissionLimits { requests: 3, bytes: 100, requests_per_institution: 2, bytes_per_institution: 90 };
+
+    fn admission() -> Arc<Admission> {
+        Arc::new(Admission::new(LIMITS))
+    }
+
+    fn institution() -> InstitutionId {
+        InstitutionId::generate(&Clock::default())
+    }
+
+    fn refusal<T>(asked: Result<T, ApiError>) -> Option<StatusCode> {
+        asked.err().map(|error| error.into_response().status())
+    }
+
     #[test]
     fn bounds_hold_and_are_given_back() {
-        let limits = AdmissionLimits { requests: 3, bytes: 100, requests_per_institution: 2 };
-        let admission = Arc::new(Admission::new(limits));
-        let institution = || InstitutionId::generate(&Clock::default());
+        let admission = admission();
         let (a, b, c) = (institution(), institution(), institution());
-        let status = |who, bytes| admission.admit(who, bytes).map_err(|e| e.into_response().status());
-
-        let first = status(a, 10).expect("admitted");
-        let _second = status(a, 10).expect("admitted");
-        assert_eq!(status(a, 10).err(), Some(StatusCode::TOO_MANY_REQUESTS));
-        assert_eq!(status(b, 81).err(), Some(StatusCode::SERVICE_UNAVAILABLE), "bytes");
-        let _third = status(b, 80).expect("admitted");
-        assert_eq!(status(c, 0).err(), Some(StatusCode::SERVICE_UNAVAILABLE), "requests");
+        let first = admission.admit(a, 10).expect("admitted");
+        let _second = admission.admit(a, 10).expect("admitted");
+        assert_eq!(refusal(admission.admit(a, 10)), Some(StatusCode::TOO_MANY_REQUESTS));
+        assert_eq!(refusal(admission.admit(b, 81)), Some(StatusCode::SERVICE_UNAVAILABLE), "bytes");
+        let _third = admission.admit(b, 80).expect("admitted");
+        assert_eq!(refusal(admission.admit(c, 0)), Some(StatusCode::SERVICE_UNAVAILABLE), "requests");
         drop(first);
-        assert!(status(a, 10).is_ok(), "given back");
+        assert!(admission.admit(a, 10).is_ok(), "given back");
+    }
+
+    #[test]
+    fn one_institution_has_not_all_the_bytes() {
+        let admission = admission();
+        let a = institution();
+        let _first = admission.admit(a, 60).expect("admitted");
+        assert_eq!(refusal(admission.admit(a, 31)), Some(StatusCode::TOO_MANY_REQUESTS));
+        assert!(admission.admit(a, 30).is_ok());
+        assert!(admission.admit(institution(), 40).is_ok());
+    }
+
+    #[test]
+    fn a_body_of_unknown_length_takes_what_it_has_brought() {
+        let admission = admission();
+        let (a, b) = (institution(), institution());
+        let mut growing = admission.admit(a, 0).expect("admitted");
+        let other = admission.admit(a, 50).expect("room is left");
+        growing.grow(40).expect("within both bounds");
+        growing.grow(20).expect("it had more");
+        assert_eq!(refusal(growing.grow(41)), Some(StatusCode::TOO_MANY_REQUESTS));
+        drop(other);
+        let stranger = admission.admit(b, 60).expect("room is left");
+        assert_eq!(refusal(growing.grow(41)), Some(StatusCode::SERVICE_UNAVAILABLE));
+        drop(stranger);
+        growing.grow(1_000).expect("the only one");
+        drop(growing);
+        let under_way = admission.lock();
+        assert_eq!((under_way.all.requests, under_way.all.bytes), (0, 0), "given back");
+        assert!(under_way.of_institution.is_empty());
     }
 }

@@ -1,8 +1,8 @@
 //! `POST /v1/documents/{binder}` with `is_detail_read` (SPEC 7).
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use seoham_http::{ApiError, body};
+use seoham_http::{ApiError, Path, body};
 use seoham_model::{BinderId, Text, bulk as envelope};
 use seoham_store::documents::ReadVerdict;
 use utoipa::ToSchema;

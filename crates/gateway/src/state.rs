@@ -5,9 +5,9 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::UnixSeconds;
 use seoham_store::{Lane, Mode, Store};
-use standardwebhooks::Webhook;
 
 use crate::admission::{Admission, AdmissionLimits};
+use crate::receipts::Receipts;
 
 /// How the gateway works.
 #[derive(Default)]
@@ -24,7 +24,7 @@ pub struct GatewayOptions {
 pub struct Gateway {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) admission: Arc<Admission>,
-    pub(crate) receipts: Option<Arc<Webhook>>,
+    pub(crate) receipts: Option<Arc<Receipts>>,
     /// The lane of its listener: bulk requests are authenticated among themselves.
     pub(crate) lane: Lane,
 }
@@ -33,7 +33,7 @@ impl Gateway {
     /// A gateway over `store`; `None` when the receipt secret cannot be used.
     pub fn new(store: Arc<dyn Store>, options: GatewayOptions) -> Option<Self> {
         let receipts = match options.receipt_secret {
-            Some(secret) => Some(Arc::new(Webhook::new(secret.expose_secret()).ok()?)),
+            Some(secret) => Some(Arc::new(Receipts::new(secret.expose_secret())?)),
             None => None,
         };
         Some(Self {

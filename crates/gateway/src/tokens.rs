@@ -1,10 +1,10 @@
 //! `GET /v1/documents/{binder}/tokens/{token}` and its alias (SPEC 7).
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
-use seoham_http::ApiError;
+use seoham_http::{ApiError, Path};
 use seoham_model::token::is_one_time_token;
 use seoham_model::{BinderId, InstitutionId, Text};
 use seoham_store::documents::TokenVerdict;

@@ -18,11 +18,6 @@ pub const BODY_MAX: usize = 2 * 1024 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
-/// How much of a refused body is still taken in, so that a client that is sending it can read
-/// the answer instead of a broken connection; and for how long.
-const DRAIN_MAX: usize = 16 * 1024 * 1024;
-const DRAIN_TIME: Duration = Duration::from_secs(5);
-
 /// Refuses anything but `application/json`, with or without `charset=utf-8`.
 pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let is_json = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|value| {
@@ -53,10 +48,10 @@ fn is_utf8_or_no_charset(parameter: &str) -> bool {
     }
 }
 
-/// What the body can take in memory: its declared length, or the bound when it does not say or
-/// says more, since more is never taken.
-pub fn reserved_bytes(headers: &HeaderMap) -> usize {
-    declared_length(headers).unwrap_or(BODY_MAX).min(BODY_MAX)
+/// What the body is certain to take in memory: its declared length, within the bound, since more
+/// is never taken; nothing yet when it does not say.
+pub fn declared_bytes(headers: &HeaderMap) -> usize {
+    declared_length(headers).unwrap_or(0).min(BODY_MAX)
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<usize> {
@@ -72,8 +67,17 @@ pub async fn json(request: Request) -> Result<Bytes, ApiError> {
 
 /// Reads a body of at most [`BODY_MAX`]; a longer one is refused before it is read whole.
 pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+    read_granted(headers, body, |_| Ok(())).await
+}
+
+/// [`read`], asking `grant` before more is kept, each time with the bytes that it will then be in
+/// all. What is not granted ends the reading.
+pub async fn read_granted(
+    headers: &HeaderMap,
+    body: Body,
+    mut grant: impl FnMut(usize) -> Result<(), ApiError>,
+) -> Result<Bytes, ApiError> {
     if declared_length(headers).is_some_and(|length| length > BODY_MAX) {
-        drain(body);
         return Err(too_large());
     }
     let mut stream = body.into_data_stream();
@@ -82,9 +86,11 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
         let mut first: Option<Bytes> = None;
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(|_| broken_off())?;
-            if whole.len() + first.as_ref().map_or(0, Bytes::len) + chunk.len() > BODY_MAX {
+            let length = whole.len() + first.as_ref().map_or(0, Bytes::len) + chunk.len();
+            if length > BODY_MAX {
                 return Err(too_large());
             }
+            grant(length)?;
             // A body that comes in one piece is not copied.
             match first.take() {
                 None if whole.is_empty() => first = Some(chunk),
@@ -98,25 +104,7 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
         }
         Ok(first.unwrap_or_else(|| std::mem::take(&mut whole).freeze()))
     };
-    let read = tokio::time::timeout(BODY_TIME, reading).await.unwrap_or_else(|_| Err(broken_off()));
-    if read.is_err() {
-        drain(Body::from_stream(stream));
-    }
-    read
-}
-
-/// Takes in the rest of a body that nobody wants, within bounds, in the background.
-pub fn drain(body: Body) {
-    tokio::spawn(tokio::time::timeout(DRAIN_TIME, async move {
-        let mut stream = body.into_data_stream();
-        let mut taken = 0;
-        while let Some(Ok(chunk)) = stream.next().await {
-            taken += chunk.len();
-            if taken > DRAIN_MAX {
-                break;
-            }
-        }
-    }));
+    tokio::time::timeout(BODY_TIME, reading).await.unwrap_or_else(|_| Err(broken_off()))
 }
 
 fn too_large() -> ApiError {
@@ -156,5 +144,23 @@ mod tests {
             assert!(!of(Some(bad)), "{bad}");
         }
         assert!(!of(None));
+    }
+
+    #[tokio::test]
+    async fn every_piece_is_granted_before_it_is_kept() {
+        let body = || {
+            let chunks = ["{\"a\"", ":1", "}"].map(|chunk| Ok::<_, std::io::Error>(Bytes::from(chunk)));
+            Body::from_stream(futures_util::stream::iter(chunks))
+        };
+        let mut asked = Vec::new();
+        let headers = HeaderMap::new();
+        let whole = read_granted(&headers, body(), |length| {
+            asked.push(length);
+            Ok(())
+        });
+        assert_eq!(whole.await.expect("granted"), r#"{"a":1}"#);
+        assert_eq!(asked, [4, 6, 7]);
+        let refuse = |length| if length > 4 { Err(ApiError::unavailable()) } else { Ok(()) };
+        assert!(read_granted(&HeaderMap::new(), body(), refuse).await.is_err());
     }
 }

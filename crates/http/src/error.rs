@@ -95,14 +95,14 @@ impl ApiError {
         .retry_after(RETRY_AFTER_SECONDS)
     }
 
-    /// 429: the institution's own limit.
+    /// 429: one of the institution's own limits.
     pub fn too_many_requests() -> Self {
         Self::new(
             StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::TooManyRequests,
             Text::fixed(
-                "이 기관이 동시에 보낼 수 있는 요청 수를 넘었습니다",
-                "too many requests of this institution are under way at once",
+                "이 기관이 동시에 보낼 수 있는 요청의 수나 크기를 넘었습니다",
+                "too many or too large requests of this institution are under way at once",
             ),
         )
         .retry_after(RETRY_AFTER_SECONDS)
@@ -112,6 +112,13 @@ impl ApiError {
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// The same error with another message. It must not carry a personal value.
+    #[must_use]
+    pub fn saying(mut self, message: Text) -> Self {
+        self.message = message;
         self
     }
 

@@ -4,12 +4,15 @@
 //! No endpoint lives here, and nothing that only one interface needs.
 
 pub mod body;
+mod drain;
 pub mod error;
+mod extract;
 mod language;
 mod normalize;
 mod observe;
 
 pub use error::ApiError;
+pub use extract::{Path, Query};
 pub use language::Language;
 pub use normalize::normalized;
 pub use observe::{Listener, dress, dress_api};

@@ -11,9 +11,11 @@ use axum::http::header::HeaderName;
 use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
+use crate::drain::drained;
 use crate::error::ApiError;
 use crate::language::Language;
 
@@ -31,10 +33,13 @@ pub fn dress_api(router: Router, listener: Listener) -> Router {
     dress(router, listener)
 }
 
-/// Gives `router` what every listener has: ids, logs, metrics, the writing of errors, and an
-/// answer even where a handler panics.
+/// Gives `router` what every listener has: ids, logs, metrics, the writing of errors, an answer
+/// even where a handler panics, and one that can be read even where the body was not.
 pub fn dress(router: Router, listener: Listener) -> Router {
-    router.layer(CatchPanicLayer::custom(panicked)).layer(from_fn_with_state(listener, observe))
+    router
+        .layer(MapRequestLayer::new(drained))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(listener, observe))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the layer's signature")]

@@ -34,13 +34,30 @@ impl fmt::Display for UnixSeconds {
 /// The clock behind every rule of the contract.
 ///
 /// It is the machine's clock plus what a sandbox has advanced it by (SPEC 12); on a live server
-/// the advance is always zero. Clones share the advance.
+/// the advance is always zero. It never goes back: when the machine's clock is set back, it stands
+/// still until that has caught up. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    advanced_seconds: Arc<AtomicI64>,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    advanced_seconds: AtomicI64,
+    /// The latest that was ever told.
+    told_millis: AtomicI64,
+    /// Where the clock stands still instead of following the machine's.
+    stopped_at_millis: Option<i64>,
 }
 
 impl Clock {
+    /// A clock that stands at `moment` and moves only when it is advanced: for simulations that
+    /// must run alike each time.
+    pub fn stopped_at(moment: UnixSeconds) -> Self {
+        let stopped_at_millis = Some(moment.0.saturating_mul(1000));
+        Self { inner: Arc::new(Inner { stopped_at_millis, ..Inner::default() }) }
+    }
+
     /// Now, in Unix seconds.
     pub fn now(&self) -> UnixSeconds {
         UnixSeconds(self.now_millis().div_euclid(1000))
@@ -48,22 +65,27 @@ impl Clock {
 
     /// Now, in Unix milliseconds: for ids, which carry their time.
     pub fn now_millis(&self) -> i64 {
-        let real = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
-        real.saturating_add(self.advanced_seconds.load(Ordering::Relaxed).saturating_mul(1000))
+        let base = self.inner.stopped_at_millis.unwrap_or_else(machine_millis);
+        let now = base.saturating_add(self.advanced_seconds().saturating_mul(1000));
+        now.max(self.inner.told_millis.fetch_max(now, Ordering::Relaxed))
     }
 
-    /// Sets how far this clock runs ahead of the machine's. It never goes back: a smaller value
-    /// than the present one is ignored.
+    /// Sets how far this clock runs ahead of the machine's. A smaller value than the present one
+    /// is ignored.
     pub fn set_advanced_seconds(&self, seconds: i64) {
-        self.advanced_seconds.fetch_max(seconds, Ordering::Relaxed);
+        self.inner.advanced_seconds.fetch_max(seconds, Ordering::Relaxed);
     }
 
     /// How far this clock runs ahead of the machine's, in seconds.
     pub fn advanced_seconds(&self) -> i64 {
-        self.advanced_seconds.load(Ordering::Relaxed)
+        self.inner.advanced_seconds.load(Ordering::Relaxed)
     }
+}
+
+fn machine_millis() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Korea has had no daylight saving since 1988, so its civil time is a constant offset.
@@ -121,5 +143,16 @@ mod tests {
         clock.set_advanced_seconds(40);
         assert_eq!(clock.advanced_seconds(), 100);
         assert_eq!(clock.clone().advanced_seconds(), 100);
+        let told = clock.now_millis();
+        clock.inner.told_millis.fetch_max(told + 60_000, Ordering::Relaxed);
+        assert!(clock.now_millis() >= told + 60_000, "not before what was told");
+    }
+
+    #[test]
+    fn a_stopped_clock_moves_only_when_it_is_advanced() {
+        let clock = Clock::stopped_at(UnixSeconds(5_000));
+        assert_eq!(clock.now(), UnixSeconds(5_000));
+        clock.set_advanced_seconds(60);
+        assert_eq!(clock.now_millis(), 5_060_000);
     }
 }

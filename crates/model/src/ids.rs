@@ -27,6 +27,19 @@ macro_rules! id {
                 parse_hex(text.strip_prefix(Self::PREFIX)?).map(Self)
             }
 
+            /// The first id that could carry the time `unix_millis`: a bound for ranges of time.
+            pub fn first_at(unix_millis: u64) -> Self {
+                // 48 bits of time, then version 7 and the variant, then nothing.
+                let bits = u128::from(unix_millis & 0xffff_ffff_ffff) << 80 | 0x7000_8000_0000_0000_0000;
+                Self(Uuid::from_u128(bits))
+            }
+
+            /// The time that the id carries, in Unix milliseconds.
+            pub fn unix_millis(&self) -> u64 {
+                let bits = self.0.as_u128() >> 80;
+                u64::try_from(bits).unwrap_or(u64::MAX)
+            }
+
             /// The id's 16 bytes, as stores keep it.
             pub fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
@@ -106,6 +119,14 @@ mod tests {
         let text = id.to_string();
         assert_eq!(text.len(), 36);
         assert_eq!(BinderId::parse(&text), Some(id));
+    }
+
+    #[test]
+    fn an_id_carries_its_time() {
+        let clock = Clock::stopped_at(crate::UnixSeconds(1_795_359_600));
+        let id = BinderId::generate(&clock);
+        assert_eq!(id.unix_millis(), 1_795_359_600_000);
+        assert!(BinderId::first_at(1_795_359_600_000) <= id && id < BinderId::first_at(1_795_359_600_001));
     }
 
     #[test]

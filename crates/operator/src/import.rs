@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, BodyDataStream};
+use axum::body::BodyDataStream;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::BytesMut;
 use futures_util::StreamExt;
-use seoham_http::{ApiError, Language, body};
+use seoham_http::{ApiError, Language};
 use seoham_model::{Lang, Text, forms};
-use seoham_store::StoreError;
 use seoham_store::people::{Registered, Registration};
-use seoham_vault::hash_pin;
+use seoham_store::{Mode, StoreError, personas};
+use seoham_vault::hash_pin_in_turn;
 use serde::Serialize;
 
 use crate::admin::json;
@@ -49,16 +49,29 @@ pub(crate) async fn import(
     Language(lang): Language,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let mut import =
-        Import { operator, lang, report: Report::default(), rejected: 0, line: 0, batch: Vec::new() };
-    let mut stream = request.into_body().into_data_stream();
-    match import.read(&mut stream).await {
+    let mut import = Import {
+        operator,
+        lang,
+        report: Report::default(),
+        rejected: 0,
+        line: 0,
+        next_line: 1,
+        batch: Vec::new(),
+    };
+    match import.read(request.into_body().into_data_stream()).await {
         Ok(()) => json(&import.finish()),
-        Err(error) => {
-            body::drain(Body::from_stream(stream));
-            Ok(error.into_response())
-        }
+        Err(stop) => Err(import.stopped(stop)),
     }
+}
+
+/// Why an import ends before its body does. What was imported until then is kept.
+enum Stop {
+    /// The body did not arrive in full.
+    BrokenOff,
+    /// The next line is longer than [`LINE_MAX`].
+    LineTooLong,
+    /// The store does not take more, or failed.
+    Store(StoreError),
 }
 
 struct Import {
@@ -66,36 +79,39 @@ struct Import {
     lang: Lang,
     report: Report,
     rejected: u64,
+    /// The last line that was read.
     line: u64,
+    /// The first line that is not imported for certain: where to go on after a stop.
+    next_line: u64,
     batch: Vec<(u64, Registration)>,
 }
 
 impl Import {
-    async fn read(&mut self, stream: &mut BodyDataStream) -> Result<(), ApiError> {
+    async fn read(&mut self, mut stream: BodyDataStream) -> Result<(), Stop> {
         let mut buffer = BytesMut::new();
         loop {
             let next = tokio::time::timeout(PATIENCE, stream.next()).await;
             match next {
                 Ok(Some(Ok(chunk))) => buffer.extend_from_slice(&chunk),
                 Ok(None) => break,
-                Ok(Some(Err(_))) | Err(_) => return Err(self.broken_off().await),
+                Ok(Some(Err(_))) | Err(_) => return self.stop(Stop::BrokenOff).await,
             }
             while let Some(end) = buffer.iter().position(|b| *b == b'\n') {
                 let line = buffer.split_to(end + 1);
                 self.take_line(&line[..end]).await?;
             }
             if buffer.len() > LINE_MAX {
-                return Err(ApiError::invalid(self.at_line(
-                    &format!("한 줄은 {LINE_MAX}바이트 이하여야 합니다"),
-                    &format!("a line must be at most {LINE_MAX} bytes"),
-                )));
+                return self.stop(Stop::LineTooLong).await;
             }
         }
         self.take_line(&buffer).await?;
         self.flush().await
     }
 
-    async fn take_line(&mut self, line: &[u8]) -> Result<(), ApiError> {
+    async fn take_line(&mut self, line: &[u8]) -> Result<(), Stop> {
+        if line.len() > LINE_MAX {
+            return self.stop(Stop::LineTooLong).await;
+        }
         self.line += 1;
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
@@ -103,56 +119,57 @@ impl Import {
         let person = match forms::person(line, self.operator.now()) {
             Ok(person) => person,
             Err(malformed) => {
-                self.reject(self.line, malformed.0.in_lang(self.lang).to_owned());
+                self.reject(self.line, &malformed.0);
                 return Ok(());
             }
         };
+        if self.operator.store.mode() == Mode::Sandbox && personas::is_reserved(&person) {
+            self.reject(self.line, &RESERVED);
+            return Ok(());
+        }
         self.batch.push((self.line, Registration { person, pin: None }));
         if self.batch.len() >= BATCH { self.flush().await } else { Ok(()) }
     }
 
-    async fn flush(&mut self) -> Result<(), ApiError> {
-        if self.batch.is_empty() {
-            return Ok(());
-        }
+    async fn flush(&mut self) -> Result<(), Stop> {
         let (lines, mut people): (Vec<u64>, Vec<Registration>) = self.batch.drain(..).unzip();
-        // PINs are slow to hash on purpose.
-        if people.iter().any(|p| p.person.pin.is_some()) {
-            people = tokio::task::spawn_blocking(move || with_hashed_pins(people))
-                .await
-                .map_err(|_| ApiError::internal())?;
-        }
-        let registered = self.register(people).await?;
-        for (line, registered) in lines.into_iter().zip(registered) {
-            if registered == Registered::NumberTaken {
-                let taken = Text::fixed(
-                    "phone_number: 생년월일이나 CI가 다른 사람의 번호입니다",
-                    "phone_number: belongs to a person with another birthday or ci",
-                );
-                self.reject(line, taken.in_lang(self.lang).to_owned());
-            } else {
-                self.report.imported += 1;
+        for registration in &mut people {
+            // One by one, so that an import leaves others their turn.
+            if let Some(pin) = registration.person.pin.take() {
+                registration.pin = Some(hash_pin_in_turn(pin).await);
             }
         }
+        if !people.is_empty() {
+            let registered = self.register(people).await.map_err(Stop::Store)?;
+            for (line, registered) in lines.into_iter().zip(registered) {
+                if registered == Registered::NumberTaken {
+                    self.reject(line, &NUMBER_TAKEN);
+                } else {
+                    self.report.imported += 1;
+                }
+            }
+        }
+        self.next_line = self.line + 1;
         Ok(())
     }
 
     /// Registers a batch; a store that has too much to do is waited for, so that an import goes
     /// on beside bulk traffic instead of failing half-way.
-    async fn register(&self, people: Vec<Registration>) -> Result<Vec<Registered>, ApiError> {
+    async fn register(&self, people: Vec<Registration>) -> Result<Vec<Registered>, StoreError> {
         let mut tries = 0;
         loop {
             tries += 1;
             match self.operator.store.register(people.clone(), self.operator.now()).await {
                 Err(StoreError::Overloaded) if tries < STORE_TRIES => tokio::time::sleep(STORE_PAUSE).await,
-                other => return Ok(other?),
+                other => return other,
             }
         }
     }
 
-    fn reject(&mut self, line: u64, error_message: String) {
+    fn reject(&mut self, line: u64, reason: &Text) {
         self.rejected += 1;
         if self.report.rejected.len() < REJECTED_MAX {
+            let error_message = reason.in_lang(self.lang).to_owned();
             self.report.rejected.push(Rejected { line, error_message });
         }
     }
@@ -164,30 +181,59 @@ impl Import {
         self.report
     }
 
-    /// What was read in full is kept, and said.
-    async fn broken_off(&mut self) -> ApiError {
-        if let Err(error) = self.flush().await {
-            return error;
-        }
-        let imported = self.report.imported;
-        ApiError::invalid(self.at_line(
-            &format!("본문이 끝까지 도착하지 않았습니다. {imported}명까지 등록되었습니다"),
-            &format!("the body did not arrive in full; {imported} people were imported"),
-        ))
+    /// Ends for `why`, once what was read in full is imported.
+    async fn stop(&mut self, why: Stop) -> Result<(), Stop> {
+        self.flush().await?;
+        Err(why)
     }
 
-    fn at_line(&self, ko: &str, en: &str) -> Text {
-        let line = self.line + 1;
-        Text::made(format!("{line}행: {ko}"), format!("line {line}: {en}"))
+    /// What a client is told that has to go on later: what was imported, and from where to go on.
+    fn stopped(&self, stop: Stop) -> ApiError {
+        let (error, why) = match stop {
+            Stop::BrokenOff => (ApiError::invalid(BROKEN_OFF), BROKEN_OFF),
+            Stop::LineTooLong => (ApiError::invalid(LINE_TOO_LONG), LINE_TOO_LONG),
+            Stop::Store(error @ (StoreError::Overloaded | StoreError::Unavailable(_))) => {
+                (ApiError::from(error), STORE_AWAY)
+            }
+            Stop::Store(error) => (ApiError::from(error), STORE_FAILED),
+        };
+        error.saying(progress(&why, self.report.imported, self.next_line))
     }
 }
 
-fn with_hashed_pins(people: Vec<Registration>) -> Vec<Registration> {
-    people
-        .into_iter()
-        .map(|mut registration| {
-            registration.pin = registration.person.pin.take().map(|pin| hash_pin(&pin));
-            registration
-        })
-        .collect()
+const RESERVED: Text = Text::fixed(
+    "phone_number, ci: 샌드박스에 늘 있는 사람의 값이어서 등록하거나 바꿀 수 없습니다",
+    "phone_number, ci: of a person who is always there in a sandbox and cannot be changed",
+);
+const NUMBER_TAKEN: Text = Text::fixed(
+    "phone_number: 생년월일이나 CI가 다른 사람의 번호입니다",
+    "phone_number: belongs to a person with another birthday or ci",
+);
+const BROKEN_OFF: Text = Text::fixed("본문이 끝까지 도착하지 않았습니다", "the body did not arrive in full");
+const LINE_TOO_LONG: Text =
+    Text::fixed("한 줄은 16384바이트 이하여야 합니다", "a line must be at most 16384 bytes");
+const STORE_AWAY: Text =
+    Text::fixed("지금은 더 등록할 수 없습니다", "no more people can be taken at the moment");
+const STORE_FAILED: Text = Text::fixed("서버 내부 오류가 발생했습니다", "an internal error occurred");
+
+/// A line sent once more changes nothing, so it is safe to go on from one that may be in already.
+fn progress(why: &Text, imported: u64, next_line: u64) -> Text {
+    let (ko, en) = (why.in_lang(Lang::Ko), why.in_lang(Lang::En));
+    Text::made(
+        format!("{next_line}행: {ko}. {imported}명까지 등록되었으니 {next_line}행부터 다시 보내 주십시오"),
+        format!("line {next_line}: {en}; {imported} people were imported, go on from line {next_line}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_tells_what_is_in_and_where_to_go_on() {
+        let told = progress(&STORE_AWAY, 400, 405);
+        assert!(told.in_lang(Lang::En).contains("400 people were imported, go on from line 405"));
+        assert!(told.in_lang(Lang::Ko).contains("400명까지 등록되었으니 405행부터"));
+        assert!(LINE_TOO_LONG.in_lang(Lang::En).contains(&LINE_MAX.to_string()));
+    }
 }

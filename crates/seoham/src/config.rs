@@ -135,6 +135,8 @@ pub(crate) struct Admission {
     pub(crate) bytes: usize,
     /// Bulk requests under way at once of one institution.
     pub(crate) requests_per_institution: usize,
+    /// Their bodies' bytes; half of `bytes` when it is not given.
+    pub(crate) bytes_per_institution: Option<usize>,
 }
 
 impl Default for Admission {
@@ -144,6 +146,7 @@ impl Default for Admission {
             requests: limits.requests,
             bytes: limits.bytes,
             requests_per_institution: limits.requests_per_institution,
+            bytes_per_institution: None,
         }
     }
 }

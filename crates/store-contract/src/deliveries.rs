@@ -12,7 +12,7 @@ use seoham_vault::OneTimeToken;
 
 use crate::world::{LEASE, World};
 
-/// When a claim returns, a member's document stands in the box and another's does not.
+/// A member's document stands in the box at once, another's does not; the claim tells them apart.
 pub async fn members_receive_and_others_wait(world: World) {
     world.person("01011112222", true).await;
     world.person("01033334444", false).await;
@@ -20,6 +20,9 @@ pub async fn members_receive_and_others_wait(world: World) {
     let other = world.recipient("01033334444", "19800229").await;
     let received = world.send(world.city, &member, 1).await[0];
     let waiting = world.send(world.city, &other, 1).await[0];
+    let status = |id| world.status(world.city, id);
+    let at_once = status(received).await.expect("there").times;
+    assert_eq!(at_once.received_at, Some(at_once.sent_at), "whatever becomes of the messenger");
     let claims = world.claim(10).await;
     assert_eq!(claims.len(), 2);
     for claim in &claims {
@@ -27,8 +30,6 @@ pub async fn members_receive_and_others_wait(world: World) {
         assert_eq!(claim.institution_name, "가상시청");
         assert_eq!(claim.content.title, "안내문");
     }
-    let status = |id| world.status(world.city, id);
-    assert!(status(received).await.expect("there").times.received_at.is_some());
     assert!(status(waiting).await.expect("there").times.received_at.is_none());
     let token = OneTimeToken::generate().hash();
     let opened = world.store.open(world.city.institution, waiting, token, world.now()).await;
@@ -78,8 +79,9 @@ pub async fn joining_moves_thousands_in_steps(world: World) {
 pub async fn institutions_take_turns(world: World) {
     world.person("01011112222", true).await;
     let person = world.recipient("01011112222", "19800229").await;
+    let mut of_city = Vec::new();
     for _ in 0..10 {
-        world.send(world.city, &person, 100).await;
+        of_city.extend(world.send(world.city, &person, 100).await);
     }
     let late = world.sender("늦은기관").await;
     let few: HashSet<_> = world.send(late, &person, 10).await.into_iter().collect();
@@ -88,7 +90,8 @@ pub async fn institutions_take_turns(world: World) {
     let of_late = first.iter().filter(|c| few.contains(&c.document)).count();
     assert_eq!(of_late, 10, "an equal share of the first claim is enough for all of them");
     let city: Vec<_> = first.iter().filter(|c| c.institution == world.city.institution).collect();
-    assert!(city.windows(2).all(|w| w[0].ticket < w[1].ticket));
+    let oldest: HashSet<_> = of_city[..100].iter().copied().collect();
+    assert!(city.iter().all(|c| oldest.contains(&c.document)), "first come, first served within one");
 
     let mut served = HashSet::new();
     for _ in 0..2 {
@@ -181,7 +184,6 @@ pub async fn expired_deliveries_are_dropped(world: World) {
     assert_eq!((claimed.claims.len(), claimed.expired), (0, 1));
     let record = world.store.describe(id).await.expect("answers").expect("there");
     assert_eq!(record.notification, Notification::Expired);
-    assert_eq!(record.status.times.received_at, None);
     assert!(world.store.queue_depths().await.expect("counts").is_empty());
 }
 
@@ -210,6 +212,19 @@ pub async fn receipts_are_harmless_in_any_order(world: World) {
     world.store.record_receipts(vec![ahead], now).await.expect("records");
     let at = world.status(world.city, other).await.expect("there").times.notified_at;
     assert_eq!(at, Some(now), "never after now");
+}
+
+/// Who became a member between being identified and the acceptance has the document in the box
+/// when it is claimed.
+pub async fn a_join_during_the_acceptance_is_not_lost(world: World) {
+    world.person("01033334444", false).await;
+    let looked_up = world.recipient("01033334444", "19800229").await;
+    world.store.join(looked_up.person, world.now()).await.expect("joins");
+    assert!(!looked_up.member, "it was looked up before");
+    let id = world.send(world.city, &looked_up, 1).await[0];
+    let claims = world.claim(1).await;
+    assert!(claims[0].received);
+    assert!(world.status(world.city, id).await.expect("there").times.received_at.is_some());
 }
 
 /// The person who joins by themselves takes each document ten seconds after it was accepted.

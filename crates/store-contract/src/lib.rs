@@ -7,12 +7,14 @@ mod accounts;
 mod deliveries;
 mod documents;
 mod people;
+mod retention;
 pub mod world;
 
 pub use accounts::*;
 pub use deliveries::*;
 pub use documents::*;
 pub use people::*;
+pub use retention::*;
 
 /// Makes one test of every case. `$open` is an `async fn() -> (Arc<dyn Store>, Guard)` that opens
 /// an empty sandbox store, which lives as long as the guard.
@@ -27,11 +29,12 @@ macro_rules! store_contract {
             shared_and_own_texts_read_back, one_of_many_verifications_wins,
             tokens_end_with_their_time, tokens_belong_to_their_document, reads_need_a_verified_token,
             times_are_set_once, expired_documents_do_not_open, a_read_document_opens_after_its_deadline,
-            members_receive_and_others_wait, joining_moves_what_waits, joining_moves_thousands_in_steps,
+            members_receive_and_others_wait, a_join_during_the_acceptance_is_not_lost, joining_moves_what_waits, joining_moves_thousands_in_steps,
             institutions_take_turns, a_claim_is_held_by_one_worker, a_lease_that_ran_out_changes_nothing,
             retries_wait_for_their_time, given_up_is_shown, expired_deliveries_are_dropped,
             receipts_are_harmless_in_any_order, later_joiners_take_after_ten_seconds,
             the_clock_moves_forward_only, work_wakes_a_waiting_worker,
+            old_documents_are_removed, what_can_still_be_opened_is_kept,
         );
     };
     (@cases $open:path; $($case:ident,)*) => {$(

@@ -105,6 +105,8 @@ pub async fn personas_are_there(world: World) {
     assert!(matches!(identify(personas::REFUSES).await, Identified::Refused));
     assert!(found(&identify(personas::NOT_A_MEMBER).await));
     assert!(matches!(identify(personas::BREAKS).await, Identified::Breaks));
+    assert!(world.recipient(personas::MEMBER, personas::BIRTHDAY).await.member);
+    assert!(!world.recipient(personas::NOT_A_MEMBER, personas::BIRTHDAY).await.member);
     assert!(matches!(identify("01000000008").await, Identified::NotFound));
     assert!(found(&world.identify(by_ci("SANDBOX-CI-5")).await));
     let refuser = personas::REFUSES.into();

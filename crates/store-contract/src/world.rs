@@ -140,8 +140,11 @@ impl World {
 
     /// Finishes claims with one outcome; gives how many still counted.
     pub async fn finish(&self, claims: &[Claim], outcome: Outcome) -> usize {
-        let finished =
-            claims.iter().map(|c| Finished { ticket: c.ticket, document: c.document, outcome }).collect();
+        let finished = |claim: &Claim| {
+            let Claim { ticket, document, institution, .. } = *claim;
+            Finished { ticket, document, institution, outcome }
+        };
+        let finished = claims.iter().map(finished).collect();
         self.store.finish(finished, self.now()).await.expect("finishes")
     }
 

@@ -15,6 +15,7 @@ mod migrations;
 mod open;
 mod people;
 mod readers;
+mod retention;
 mod writer;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use seoham_model::Clock;
 use seoham_store::Mode;
 use seoham_vault::Vault;
 
-pub use open::{OpenError, Options};
+pub use open::{Durability, OpenError, Options};
 
 /// The embedded store. Clones share it; the last one dropped closes it.
 #[derive(Clone)]
@@ -37,6 +38,8 @@ struct Inner {
     mode: Mode,
     readers: readers::Readers,
     claims: Arc<deliveries::ClaimBook>,
+    /// How far the removal of old documents has looked in its present round.
+    looked_at: Arc<std::sync::Mutex<i64>>,
     // Dropped last but one: it finishes what was taken before the lock on the data goes.
     writer: writer::Writer,
     _lock: std::fs::File,

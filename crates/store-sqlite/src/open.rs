@@ -22,6 +22,27 @@ pub struct Options {
     pub directory: PathBuf,
     /// Whose people it holds; must be what it was when the data was first created.
     pub mode: Mode,
+    /// The clock that the store keeps; the machine's by default.
+    pub clock: Clock,
+    /// What a COMMIT means.
+    pub durability: Durability,
+}
+
+impl Options {
+    /// The store in `directory`, as durable as SPEC 5 demands, by the machine's clock.
+    pub fn new(directory: PathBuf, mode: Mode) -> Self {
+        Self { directory, mode, clock: Clock::default(), durability: Durability::default() }
+    }
+}
+
+/// What a COMMIT means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// What was committed survives the loss of power (SPEC 5).
+    #[default]
+    Power,
+    /// What was committed survives the end of the process, and no more: for simulations.
+    Process,
 }
 
 /// Why a data directory cannot be opened.
@@ -77,11 +98,11 @@ impl SqliteStore {
             std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&file);
         drop(own.map_err(io(&file))?);
         let mut connection = Connection::open(&file)?;
-        configure(&connection)?;
+        configure(&connection, options.durability)?;
         migrations::runner().run(&mut connection).map_err(|e| OpenError::Schema(Box::new(e)))?;
         check_key(&connection, &vault, directory)?;
         fix_mode(&mut connection, &vault, options)?;
-        let clock = Clock::default();
+        let clock = options.clock.clone();
         if let Some(seconds) = deployment_value::<i64>(&connection, "clock_advanced_seconds")? {
             clock.set_advanced_seconds(seconds);
         }
@@ -95,7 +116,9 @@ impl SqliteStore {
             at_most_bytes: 512 * 1024 * 1024,
         };
         let writer = Writer::start(connection, Limits::default(), checkpoints).map_err(io(directory))?;
-        let inner = Inner { vault, clock, mode: options.mode, readers, claims, writer, _lock: lock };
+        let looked_at = Arc::default();
+        let inner =
+            Inner { vault, clock, mode: options.mode, readers, claims, looked_at, writer, _lock: lock };
         Ok(Self { inner: Arc::new(inner) })
     }
 }
@@ -113,11 +136,16 @@ fn lock(directory: &Path) -> Result<File, OpenError> {
 
 /// Durability is what SPEC 5 promises: `synchronous = FULL` syncs the log at every COMMIT.
 /// Checkpoints are the writer's own; a log that SQLite would truncate by itself would stall it.
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
+fn configure(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(128);
     stable_plans(connection)?;
+    let synchronous = match durability {
+        Durability::Power => "FULL",
+        Durability::Process => "OFF",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
     connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+        "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON;
          PRAGMA wal_autocheckpoint = 0; PRAGMA mmap_size = 0; PRAGMA cache_size = -16384;
          PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;",
     )
@@ -165,9 +193,9 @@ fn fix_mode(connection: &mut Connection, vault: &Vault, options: &Options) -> Re
         let people = if options.mode == Mode::Sandbox { personas::registrations() } else { Vec::new() };
         let transaction = connection.transaction()?;
         transaction.execute("INSERT INTO deployment (name, value) VALUES ('mode', ?1)", [wanted])?;
-        let clock = Clock::default();
+        let clock = &options.clock;
         for person in people {
-            if let Err(error) = people::register_one(&transaction, vault, &clock, &person, clock.now()) {
+            if let Err(error) = people::register_one(&transaction, vault, clock, &person, clock.now()) {
                 return Err(match error {
                     crate::writer::WriteError::Sql(e) => OpenError::Sql(e),
                     crate::writer::WriteError::Store(_) => OpenError::OtherKey(options.directory.clone()),

@@ -66,7 +66,16 @@ impl Pool {
                 ReadError::Store(e) => e,
             })
         });
-        done.await.unwrap_or_else(|_| Err(StoreError::Unavailable("closing".to_owned())))
+        done.await.unwrap_or_else(|error| Err(broken_off(&error)))
+    }
+}
+
+/// Why work on a blocking thread did not come to its end: a defect of ours, or the process ends.
+pub(crate) fn broken_off(error: &tokio::task::JoinError) -> StoreError {
+    if error.is_panic() {
+        StoreError::Failed("work on a reading thread panicked".to_owned())
+    } else {
+        StoreError::Unavailable("closing".to_owned())
     }
 }
 

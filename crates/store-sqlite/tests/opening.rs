@@ -10,7 +10,7 @@ use seoham_store_sqlite::{OpenError, Options, SqliteStore};
 use seoham_vault::{MasterKey, Vault};
 
 fn open(directory: &Path, mode: Mode, key: &MasterKey) -> Result<SqliteStore, OpenError> {
-    SqliteStore::open(&Options { directory: directory.to_owned(), mode }, Arc::new(Vault::new(key)))
+    SqliteStore::open(&Options::new(directory.to_owned(), mode), Arc::new(Vault::new(key)))
 }
 
 #[tokio::test]

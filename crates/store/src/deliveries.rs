@@ -62,6 +62,8 @@ pub struct Finished {
     pub ticket: u64,
     /// Its document.
     pub document: BinderId,
+    /// Who sent it.
+    pub institution: InstitutionId,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -91,11 +93,13 @@ pub struct QueueDepth {
 /// Deliveries.
 #[async_trait]
 pub trait Deliveries: Send + Sync {
-    /// Claims up to `limit` deliveries, in turns over the institutions that have any, and puts
-    /// the documents of members into their boxes: when this returns they stand there.
+    /// Claims up to `limit` deliveries, in turns over the institutions that have any. Documents of
+    /// people who became members while they were being accepted are put into their boxes: when
+    /// this returns they stand there.
     async fn claim(&self, limit: usize, lease: Duration, now: UnixSeconds) -> Result<Claimed>;
 
-    /// Finishes claims; gives how many still counted.
+    /// Finishes claims; gives how many still counted. On an error they are still held, and may be
+    /// finished again.
     async fn finish(&self, finished: Vec<Finished>, now: UnixSeconds) -> Result<usize>;
 
     /// Records the messenger's reports. The first `delivered` sets `user_notified_at`, which is
@@ -103,7 +107,8 @@ pub trait Deliveries: Send + Sync {
     /// reordered and unknown ones change nothing.
     async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()>;
 
-    /// Moves what waits for people who have joined, at most `limit` documents; gives how many.
+    /// Moves what waits for people who have joined, about `limit` documents at most; gives how
+    /// many, or at least one when there may be more to move.
     async fn join_due(&self, limit: usize, now: UnixSeconds) -> Result<usize>;
 
     /// What waits, by institution.

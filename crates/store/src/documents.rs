@@ -146,8 +146,9 @@ pub struct DocumentRecord {
 /// Documents.
 #[async_trait]
 pub trait Documents: Send + Sync {
-    /// Accepts documents. When this returns `Ok`, every one of them and its delivery are durable
-    /// against the loss of power; on any other answer but [`crate::StoreError::Uncertain`] none
+    /// Accepts documents; those of members stand in their boxes at once. When this returns `Ok`,
+    /// every one of them and its delivery are durable against the loss of power; on any other
+    /// answer but [`crate::StoreError::Uncertain`] none
     /// of them exists.
     async fn accept(&self, acceptance: Acceptance) -> Result<()>;
 

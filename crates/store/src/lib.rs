@@ -12,8 +12,10 @@ pub mod deliveries;
 pub mod deployment;
 pub mod documents;
 pub mod error;
+pub mod matching;
 pub mod people;
 pub mod personas;
+pub mod retention;
 pub mod sealing;
 
 pub use accounts::Accounts;
@@ -23,14 +25,15 @@ pub use deployment::{Deployment, Mode};
 pub use documents::Documents;
 pub use error::StoreError;
 pub use people::People;
+pub use retention::Retention;
 
 /// What every method gives.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// All capabilities of a store.
-pub trait Store: Accounts + People + Documents + Deliveries + Boxes + Deployment {}
+pub trait Store: Accounts + People + Documents + Deliveries + Boxes + Deployment + Retention {}
 
-impl<T: Accounts + People + Documents + Deliveries + Boxes + Deployment> Store for T {}
+impl<T: Accounts + People + Documents + Deliveries + Boxes + Deployment + Retention> Store for T {}
 
 /// Which traffic a read belongs to: each lane has connections of its own, so that bulk work
 /// never delays a person (SPEC 9).

@@ -1,11 +1,13 @@
 //! People: their registration, how they are identified, joining and refusing (SPEC 4, 8, 11).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use secrecy::SecretString;
 use seoham_model::document::Receiver;
 use seoham_model::person::PersonRecord;
 use seoham_model::{InstitutionId, PersonId, UnixSeconds};
-use seoham_vault::{PinHash, WrappedKey};
+use seoham_vault::{PersonKey, PinHash};
 
 use crate::{Lane, Result};
 
@@ -34,8 +36,11 @@ pub enum Registered {
 pub struct Recipient {
     /// The person.
     pub person: PersonId,
-    /// Their data key, still wrapped, under which what is theirs is sealed.
-    pub key: WrappedKey,
+    /// Their data key, under which what is theirs is sealed.
+    pub key: Arc<PersonKey>,
+    /// They were a member of the box when they were looked up. Membership is never taken away, so
+    /// `true` stays true.
+    pub member: bool,
 }
 
 /// What became of identifying a receiver.
@@ -47,7 +52,8 @@ pub enum Identified {
     NotFound,
     /// The person refuses the institution.
     Refused,
-    /// A person of the sandbox for whom every item fails (SPEC 12).
+    /// Nothing can be sent to this person: every item fails for one person of the sandbox
+    /// (SPEC 12), and for anybody whose data key does not open.
     Breaks,
 }
 

@@ -1,6 +1,6 @@
 //! The people that are always there in a sandbox (SPEC 12).
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use seoham_model::person::{Behaviour, PersonRecord};
 use seoham_vault::{PinHash, hash_pin};
 
@@ -58,4 +58,35 @@ pub fn registrations() -> Vec<Registration> {
         pin: Some(PinHash(pin.0.clone())),
     })
     .collect()
+}
+
+/// Whether registering `person` could change one of them: a number or a ci of theirs.
+pub fn is_reserved(person: &PersonRecord) -> bool {
+    const NUMBERS: [&str; 7] =
+        [MEMBER, REFUSES, NOT_A_MEMBER, JOINS_LATER, NEVER_REPORTED, NUMBER_REFUSED, BREAKS];
+    let number = person.phone_number.expose_secret();
+    let ci_digit = person.ci.as_ref().and_then(|ci| ci.expose_secret().strip_prefix("SANDBOX-CI-"));
+    NUMBERS.iter().any(|theirs| number == *theirs || ci_digit == Some(&theirs[10..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn their_numbers_and_their_cis_are_reserved() {
+        for registration in registrations() {
+            let mut person = registration.person;
+            assert!(is_reserved(&person));
+            let number = std::mem::replace(&mut person.phone_number, "01000000099".into());
+            assert!(is_reserved(&person), "by the ci");
+            person.ci = None;
+            assert!(!is_reserved(&person));
+            person.phone_number = number;
+            assert!(is_reserved(&person), "by the number");
+            person.phone_number = "01000000008".into();
+            person.ci = Some("SANDBOX-CI-8".into());
+            assert!(!is_reserved(&person), "nobody's");
+        }
+    }
 }

@@ -28,6 +28,8 @@ pub struct SealedDocument {
     pub id: BinderId,
     /// Whose box it is for.
     pub person: PersonId,
+    /// They are a member: it stands in their box from the beginning.
+    pub member: bool,
     /// Its content's row, when it shares it.
     pub content: Option<BinderId>,
     /// What is its own.
@@ -71,12 +73,13 @@ pub fn seal(
             own: std::borrow::Cow::Borrowed(&document.own),
             content: (!shared).then_some(std::borrow::Cow::Borrowed(&document.content)),
         };
-        let key = vault.person_key(document.recipient.person, &document.recipient.key)?;
+        let recipient = &document.recipient;
         sealed.push(SealedDocument {
             id: document.id,
-            person: document.recipient.person,
+            person: recipient.person,
+            member: recipient.member,
             content: shared.then_some(content_id),
-            sealed: key.seal(&document_row(document.id), &to_json(&own_part)?),
+            sealed: recipient.key.seal(&document_row(document.id), &to_json(&own_part)?),
             hash: document.hash.clone(),
             deadline_at: document.deadline_at.0,
         });
@@ -111,6 +114,23 @@ pub fn open(vault: &Vault, stored: &StoredText) -> Result<(Content, Own)> {
         (None, None) => return Err(StoreError::Damaged("a document without content")),
     };
     Ok((content, own_part.own.into_owned()))
+}
+
+/// A document's text and its recipient, opened.
+pub struct OpenedText {
+    /// What it says.
+    pub content: Content,
+    /// What is its own.
+    pub own: Own,
+    /// Whose box it is for.
+    pub recipient: PersonPlain,
+}
+
+/// Opens a document's text and its recipient's sealed row.
+pub fn open_with_recipient(vault: &Vault, stored: &StoredText, person: &[u8]) -> Result<OpenedText> {
+    let (content, own) = open(vault, stored)?;
+    let key = vault.person_key(stored.person, &stored.key)?;
+    Ok(OpenedText { content, own, recipient: PersonPlain::open(&key, stored.person, person)? })
 }
 
 /// Opens only what is a document's own.
@@ -165,6 +185,14 @@ pub struct PersonPlain {
     /// Connecting information.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ci: Option<String>,
+}
+
+impl PersonPlain {
+    /// Opens what a store holds of a person.
+    pub fn open(key: &PersonKey, person: PersonId, sealed: &[u8]) -> Result<Self> {
+        let plain = key.open(&person_row(person), sealed)?;
+        serde_json::from_slice(&plain).map_err(|_| StoreError::Damaged("a person"))
+    }
 }
 
 impl Drop for PersonPlain {

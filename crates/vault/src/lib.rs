@@ -12,7 +12,7 @@ mod token;
 
 pub use index::BlindIndex;
 pub use master::{KeyFileError, MasterKey};
-pub use pin::{PinHash, hash_pin};
+pub use pin::{PinHash, hash_pin, hash_pin_in_turn};
 pub use seal::{PersonKey, SealError, WrappedKey};
 pub use token::{AccessToken, AdminToken, OneTimeToken, TokenHash, webhook_secret_is_sound};
 

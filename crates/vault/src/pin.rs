@@ -1,21 +1,55 @@
 //! PINs, kept as Argon2id with its default cost (19 MiB, 2 passes).
 
-use std::sync::{Mutex, PoisonError};
-
 use argon2::{Argon2, password_hash::PasswordHasher};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
+
+/// Only who has it hashes: many at once would take many times the memory.
+static TURN: Semaphore = Semaphore::const_new(1);
 
 /// A PIN's hash in PHC form.
 #[derive(Clone)]
 pub struct PinHash(pub String);
 
-/// Hashes a PIN. Takes tens of milliseconds on purpose: call it where blocking is allowed. One is
-/// hashed at a time, so that many at once do not take many times the memory.
+/// Hashes a PIN. Takes tens of milliseconds on purpose: call it where blocking is allowed, and
+/// [`hash_pin_in_turn`] where several may want it at once.
 pub fn hash_pin(pin: &SecretString) -> PinHash {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let hash = Argon2::default()
         .hash_password(pin.expose_secret().as_bytes())
         .expect("the default parameters are sound and the system's random source answers");
     PinHash(hash.to_string())
+}
+
+/// Hashes a PIN when it is its turn, one at a time in the whole process and in the order of
+/// asking. Who waits takes no thread.
+pub async fn hash_pin_in_turn(pin: SecretString) -> PinHash {
+    let turn = TURN.acquire().await.expect("it is never closed");
+    let hashing = tokio::task::spawn_blocking(move || {
+        // Given back by the thread, so that nobody else begins when the caller has gone away.
+        let _turn = turn;
+        hash_pin(&pin)
+    });
+    hashing.await.expect("hashing does not break off")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_a_turn_takes_no_thread() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().expect("a runtime");
+        runtime.block_on(async {
+            let turn = TURN.acquire().await.expect("it is never closed");
+            let waiting = tokio::spawn(hash_pin_in_turn("135790".into()));
+            tokio::task::yield_now().await;
+            let other = tokio::task::spawn_blocking(|| 7).await.expect("the only thread is free");
+            assert_eq!(other, 7);
+            assert!(!waiting.is_finished(), "it is not its turn");
+            drop(turn);
+            let hash = waiting.await.expect("hashed");
+            assert!(hash.0.starts_with("$argon2id$"), "{}", hash.0);
+        });
+    }
 }

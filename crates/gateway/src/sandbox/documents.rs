@@ -1,9 +1,9 @@
 //! `POST /sandbox/v1/documents/{binder}/open` and `/notified`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use seoham_http::ApiError;
+use seoham_http::{ApiError, Path};
 use seoham_model::link::redirect_url;
 use seoham_model::{BinderId, Text};
 use seoham_store::Lane;

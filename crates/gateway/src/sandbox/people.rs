@@ -5,7 +5,8 @@ use axum::http::StatusCode;
 use seoham_http::{ApiError, body};
 use seoham_model::{PersonId, Text, forms};
 use seoham_store::people::{Registered, Registration};
-use seoham_vault::hash_pin;
+use seoham_store::personas;
+use seoham_vault::hash_pin_in_turn;
 
 use crate::caller::Caller;
 use crate::state::Gateway;
@@ -19,10 +20,14 @@ pub(super) async fn add(
     let bytes = body::json(request).await?;
     let now = gateway.now();
     let mut person = forms::person(&bytes, now)?;
+    if personas::is_reserved(&person) {
+        return Err(ApiError::invalid(Text::fixed(
+            "phone_number, ci: 샌드박스에 늘 있는 사람의 값이어서 등록하거나 바꿀 수 없습니다",
+            "phone_number, ci: of a person who is always there in a sandbox and cannot be changed",
+        )));
+    }
     let pin = match person.pin.take() {
-        Some(pin) => Some(
-            tokio::task::spawn_blocking(move || hash_pin(&pin)).await.map_err(|_| ApiError::internal())?,
-        ),
+        Some(pin) => Some(hash_pin_in_turn(pin).await),
         None => None,
     };
     let registered = gateway.store.register(vec![Registration { person, pin }], now).await?;

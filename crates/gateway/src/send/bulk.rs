@@ -177,7 +177,7 @@ fn count_verdicts(replies: &[ItemReply], additions: Additions) {
             *count += 1;
         }
     }
-    let kind = if additions.dry_run { "dry_run" } else { "bulk" };
+    let kind = additions.kind("bulk");
     for (verdict, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
         metrics::counter!("seoham_items_total", "send" => kind, "verdict" => verdict).increment(count);
     }

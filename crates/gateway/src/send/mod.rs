@@ -20,6 +20,11 @@ struct Additions {
 }
 
 impl Additions {
+    /// What the send counts as: a `real` one of its kind, or a dry run.
+    fn kind(self, real: &'static str) -> &'static str {
+        if self.dry_run { "dry_run" } else { real }
+    }
+
     fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
         // A client that asks for a key's protection must not be left to believe that it has it.
         if headers.contains_key("idempotency-key") {

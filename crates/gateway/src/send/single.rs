@@ -47,29 +47,34 @@ pub(crate) async fn single(
 
     let at = gateway.now();
     let context = CheckContext { now: at, certified: sender.contract.certified, bulk: false };
-    let checked =
-        check(envelope::document(&body.bytes)?, context).map_err(Refusal::Broken).map_err(|r| refuse(&r))?;
+    let kind = additions.kind("single");
+    let checked = check(envelope::document(&body.bytes)?, context)
+        .map_err(Refusal::Broken)
+        .map_err(|refusal| refuse(&refusal, kind))?;
     let Document { content, own, hash, deadline_at, receiver } = checked;
     let identified = gateway.store.identify(Lane::Interactive, sender.institution, vec![receiver]).await?;
-    let recipient =
-        identified.into_iter().next().map_or(Err(Refusal::NotFound), Refusal::of).map_err(|r| refuse(&r))?;
+    let recipient = identified
+        .into_iter()
+        .next()
+        .map_or(Err(Refusal::NotFound), Refusal::of)
+        .map_err(|refusal| refuse(&refusal, kind))?;
 
     let id = BinderId::generate(gateway.store.clock());
     if additions.dry_run {
-        count("dry_run", "accepted");
+        count(kind, "accepted");
         return json(&SingleReply { document_binder_uuid: None });
     }
     let documents = vec![IdentifiedDocument { id, recipient, content, own, hash, deadline_at }];
     let contract = sender.contract.uuid;
     let acceptance = Acceptance { institution: sender.institution, contract, accepted_at: at, documents };
     gateway.store.accept(acceptance).await?;
-    count("single", "accepted");
+    count(kind, "accepted");
     json(&SingleReply { document_binder_uuid: Some(id) })
 }
 
-fn refuse(refusal: &Refusal) -> ApiError {
+fn refuse(refusal: &Refusal, kind: &'static str) -> ApiError {
     let text = refusal.text(Place::Single);
-    count("single", refusal.item_code().as_str());
+    count(kind, refusal.item_code().as_str());
     match refusal {
         Refusal::Broken(_) => ApiError::invalid(text),
         Refusal::NotFound => ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::UnidentifiedUser, text),
@@ -78,6 +83,6 @@ fn refuse(refusal: &Refusal) -> ApiError {
     }
 }
 
-fn count(send: &'static str, verdict: &'static str) {
-    metrics::counter!("seoham_items_total", "send" => send, "verdict" => verdict).increment(1);
+fn count(kind: &'static str, verdict: &'static str) {
+    metrics::counter!("seoham_items_total", "send" => kind, "verdict" => verdict).increment(1);
 }

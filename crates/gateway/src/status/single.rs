@@ -1,8 +1,8 @@
 //! `GET /v1/documents/{binder}/status` (SPEC 6).
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
-use seoham_http::ApiError;
+use seoham_http::{ApiError, Path};
 use seoham_model::BinderId;
 use seoham_store::Lane;
 

@@ -1,9 +1,9 @@
 //! `/admin/v1/institutions/{id}/contracts`.
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use seoham_http::{ApiError, body};
+use seoham_http::{ApiError, Path, body};
 use seoham_model::{ContractUuid, Text, forms};
 use seoham_store::accounts::{Authentication, Contract};
 use serde::Serialize;

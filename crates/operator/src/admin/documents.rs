@@ -1,9 +1,9 @@
 //! `/admin/v1/documents/{binder}`: all that is known of a document, personal values masked.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use secrecy::ExposeSecret;
-use seoham_http::ApiError;
+use seoham_http::{ApiError, Path};
 use seoham_model::status::DocBoxStatus;
 use seoham_model::{BinderId, ContractUuid, InstitutionId, Text, mask};
 use seoham_store::documents::DocumentRecord;

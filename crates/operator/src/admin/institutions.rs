@@ -1,8 +1,8 @@
 //! `/admin/v1/institutions`.
 
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
-use seoham_http::{ApiError, body};
+use seoham_http::{ApiError, Path, Query, body};
 use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, forms};
 use seoham_store::accounts::{Authentication, Institution};
 use serde::{Deserialize, Serialize};

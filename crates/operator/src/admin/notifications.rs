@@ -1,8 +1,8 @@
 //! `/admin/v1/notifications/given-up`: documents whose recipients could not be told.
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
-use seoham_http::ApiError;
+use seoham_http::{ApiError, Query};
 use seoham_model::{BinderId, Text};
 use serde::{Deserialize, Serialize};
 

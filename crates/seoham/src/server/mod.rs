@@ -204,7 +204,7 @@ impl Server {
 
 async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
     let mode = if config.store.sandbox { Mode::Sandbox } else { Mode::Live };
-    let options = Options { directory: config.store.data.clone(), mode };
+    let options = Options::new(config.store.data.clone(), mode);
     let vault = Arc::new(Vault::new(&secrets::master_key(config)?));
     let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&options, vault)).await;
     Ok(Arc::new(opened.context("the store")??))
@@ -215,6 +215,7 @@ fn gateway(config: &Config, store: &Arc<dyn Store>) -> Result<Gateway> {
         requests: config.admission.requests,
         bytes: config.admission.bytes,
         requests_per_institution: config.admission.requests_per_institution,
+        bytes_per_institution: config.admission.bytes_per_institution.unwrap_or(config.admission.bytes / 2),
     };
     let options = GatewayOptions { admission, receipt_secret: config.notifier.secret.clone() };
     match Gateway::new(Arc::clone(store), options) {

@@ -1,4 +1,4 @@
-//! Claiming in turns, and putting members' documents into their boxes.
+//! Claiming in turns, and looking after people who joined meanwhile.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -202,8 +202,8 @@ fn with_work(
     Ok(found)
 }
 
-/// Puts one document into its recipient's box if they are a member; `None` when its deadline has
-/// passed, and then it is done with.
+/// Puts one document into its recipient's box if they became a member since it was sent; `None`
+/// when its deadline has passed, and then it is done with.
 fn put_into_box(connection: &Connection, free: &Free, now: UnixSeconds) -> rusqlite::Result<Option<Taken>> {
     let (claim, person, member, behaviour, sent_at) = connection
         .prepare_cached(
@@ -239,7 +239,8 @@ fn put_into_box(connection: &Connection, free: &Free, now: UnixSeconds) -> rusql
     if member {
         connection
             .prepare_cached(
-                "UPDATE documents SET received_at = ?2 WHERE document_no = ?1 AND received_at IS NULL",
+                "UPDATE documents SET received_at = max(?2, sent_at)
+                 WHERE document_no = ?1 AND received_at IS NULL",
             )?
             .execute(params![free.document_no, now.0])?;
     } else if behaviour == Behaviour::JoinsLater {

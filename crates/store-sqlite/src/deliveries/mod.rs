@@ -11,10 +11,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::deliveries::{Claim, Claimed, Finished, QueueDepth, Receipt};
+use seoham_store::sealing::OpenedText;
 use seoham_store::{Deliveries, Lane, Result};
 
 use crate::SqliteStore;
-use crate::documents::{Text, text};
+use crate::documents::text;
 use crate::people::move_due;
 use crate::readers::ReadError;
 use crate::writer::Weight;
@@ -74,10 +75,9 @@ impl Deliveries for SqliteStore {
             .bulk(Weight::rows(finished.len()), move |connection| {
                 Ok(finish::finish(connection, &book, &finished, now)?)
             })
-            .await;
-        // Done or not: what did not become durable is claimed anew, under the same id.
+            .await?;
         self.inner.claims.release(&tickets);
-        result
+        Ok(result)
     }
 
     async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()> {
@@ -120,8 +120,8 @@ impl Deliveries for SqliteStore {
     }
 }
 
-fn to_claim(taken: claim::Taken, text: Text) -> Claim {
-    let Text { content, mut recipient, .. } = text;
+fn to_claim(taken: claim::Taken, text: OpenedText) -> Claim {
+    let OpenedText { content, mut recipient, .. } = text;
     Claim {
         ticket: taken.ticket,
         document: taken.document,

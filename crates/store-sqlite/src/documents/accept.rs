@@ -22,8 +22,8 @@ pub(super) fn insert(connection: &Connection, batch: &Batch) -> rusqlite::Result
     }
     let mut document = connection.prepare_cached(
         "INSERT INTO documents (document_id, institution_id, contract_id, person_id, content_id, sealed, hash,
-                                deadline_at, sent_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                                deadline_at, sent_at, received_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     let mut delivery =
         connection.prepare_cached("INSERT INTO deliveries (institution_id, document_no) VALUES (?1, ?2)")?;
@@ -38,6 +38,7 @@ pub(super) fn insert(connection: &Connection, batch: &Batch) -> rusqlite::Result
             accepted.hash,
             accepted.deadline_at,
             batch.accepted_at.0,
+            accepted.member.then_some(batch.accepted_at.0),
         ])?;
         delivery.execute(params![Id(batch.institution), connection.last_insert_rowid()])?;
     }

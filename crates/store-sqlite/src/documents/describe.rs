@@ -1,23 +1,14 @@
 //! A document's text, opened, and all that is known of one.
 
 use rusqlite::{Connection, OptionalExtension, Row};
-use seoham_model::document::{Content, Own};
 use seoham_model::{BinderId, ContractUuid, InstitutionId, PersonId, UnixSeconds};
 use seoham_store::documents::{DocumentRecord, DocumentStatus, Notification};
 use seoham_store::people::PersonView;
-use seoham_store::sealing::{self, PersonPlain, SealedContent, StoredText, person_row};
-use seoham_store::{Result, StoreError};
+use seoham_store::sealing::{OpenedText, SealedContent, StoredText, open_with_recipient};
 use seoham_vault::{Vault, WrappedKey};
 
 use crate::columns::{Id, TIMES, moment, times};
 use crate::readers::ReadError;
-
-/// A document's text and its recipient, opened.
-pub(crate) struct Text {
-    pub(crate) content: Content,
-    pub(crate) own: Own,
-    pub(crate) recipient: PersonPlain,
-}
 
 /// The columns of [`text`], in its order; `d` is the document, `p` its person, `c` its content.
 const TEXT: &str = "d.document_id, d.person_id, p.wrapped_key, d.sealed, c.content_id, c.sealed, p.sealed";
@@ -29,11 +20,11 @@ pub(crate) fn text(
     connection: &Connection,
     vault: &Vault,
     document_no: i64,
-) -> std::result::Result<Text, ReadError> {
+) -> Result<OpenedText, ReadError> {
     static SQL: std::sync::LazyLock<String> =
         std::sync::LazyLock::new(|| format!("SELECT {TEXT} FROM {TEXT_FROM} WHERE d.document_no = ?1"));
     let (stored, person) = connection.prepare_cached(&SQL)?.query_row([document_no], |row| stored(row, 0))?;
-    Ok(open(vault, &stored, &person)?)
+    Ok(open_with_recipient(vault, &stored, &person)?)
 }
 
 fn stored(row: &Row<'_>, first: usize) -> rusqlite::Result<(StoredText, Vec<u8>)> {
@@ -51,20 +42,12 @@ fn stored(row: &Row<'_>, first: usize) -> rusqlite::Result<(StoredText, Vec<u8>)
     Ok((stored, row.get(first + 6)?))
 }
 
-fn open(vault: &Vault, stored: &StoredText, person: &[u8]) -> Result<Text> {
-    let (content, own) = sealing::open(vault, stored)?;
-    let key = vault.person_key(stored.person, &stored.key)?;
-    let plain = key.open(&person_row(stored.person), person)?;
-    let recipient = serde_json::from_slice(&plain).map_err(|_| StoreError::Damaged("a person"))?;
-    Ok(Text { content, own, recipient })
-}
-
 /// All that is known of a document.
 pub(super) fn describe(
     connection: &Connection,
     vault: &Vault,
     id: BinderId,
-) -> std::result::Result<Option<DocumentRecord>, ReadError> {
+) -> Result<Option<DocumentRecord>, ReadError> {
     let sql = format!(
         "SELECT d.institution_id, d.contract_id, d.hash, d.deadline_at, d.notification, p.member_since,
            EXISTS (SELECT 1 FROM deliveries q
@@ -89,7 +72,7 @@ pub(super) fn describe(
         .optional()?;
     let Some((record, times, (stored, person))) = found else { return Ok(None) };
     let (institution, contract, hash, deadline_at, notification, member_since, waiting) = record;
-    let Text { content, own, mut recipient } = open(vault, &stored, &person)?;
+    let OpenedText { content, own, mut recipient } = open_with_recipient(vault, &stored, &person)?;
     let notification = match Notification::from_number(notification) {
         // A notification that was taken leaves nothing but the absence of its delivery.
         Notification::Pending if !waiting => Notification::Taken,

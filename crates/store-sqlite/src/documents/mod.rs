@@ -10,13 +10,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::documents::{Acceptance, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict};
-use seoham_store::{Documents, Lane, Result, StoreError, sealing};
+use seoham_store::{Documents, Lane, Result, sealing};
 use seoham_vault::TokenHash;
 
 use crate::SqliteStore;
 use crate::writer::Weight;
 
-pub(crate) use describe::{Text, text};
+pub(crate) use describe::text;
 pub(crate) use statuses::stored_status;
 
 #[async_trait]
@@ -26,7 +26,7 @@ impl Documents for SqliteStore {
         let vault = Arc::clone(&self.inner.vault);
         let sealed = tokio::task::spawn_blocking(move || sealing::seal(&vault, &documents))
             .await
-            .map_err(|_| StoreError::Unavailable("closing".to_owned()))?;
+            .map_err(|error| crate::readers::broken_off(&error))?;
         let (contents, documents) = sealed?;
         let bytes = documents.iter().map(|d| d.sealed.len() + 200).sum::<usize>()
             + contents.iter().map(|c| c.sealed.len()).sum::<usize>();

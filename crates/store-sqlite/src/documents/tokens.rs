@@ -85,7 +85,8 @@ pub(super) fn mark_read(
         Some((document_no, true)) => {
             connection
                 .prepare_cached(
-                    "UPDATE documents SET read_at = ?2 WHERE document_no = ?1 AND read_at IS NULL",
+                    "UPDATE documents SET read_at = max(?2, token_used_at)
+                     WHERE document_no = ?1 AND read_at IS NULL",
                 )?
                 .execute(params![document_no, now.0])?;
             Ok(ReadVerdict::Read)

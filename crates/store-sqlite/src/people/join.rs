@@ -15,7 +15,7 @@ pub(crate) fn join(connection: &Connection, person: PersonId, now: UnixSeconds) 
     let joined = connection
         .prepare_cached("UPDATE people SET member_since = ?2 WHERE person_id = ?1 AND member_since IS NULL")?
         .execute(params![Id(person), now.0])?;
-    if joined == 1 && move_waiting(connection, person, now, now, MOVED_AT_ONCE)? == MOVED_AT_ONCE {
+    if joined == 1 && move_waiting(connection, person, None, now, MOVED_AT_ONCE)? == MOVED_AT_ONCE {
         schedule(connection, person, now)?;
     }
     Ok(())
@@ -55,7 +55,7 @@ pub(crate) fn move_due(
     let Some((person, member, behaviour)) = due else { return Ok(None) };
 
     let later = !member && Behaviour::from_number(behaviour) == Behaviour::JoinsLater;
-    let sent_by = if later { now.plus(-JOINS_LATER_SECONDS) } else { now };
+    let sent_by = later.then(|| now.plus(-JOINS_LATER_SECONDS));
     let moved = move_waiting(connection, person, sent_by, now, limit)?;
     if moved < limit {
         connection.prepare_cached("DELETE FROM joins WHERE person_id = ?1")?.execute([Id(person)])?;
@@ -69,17 +69,18 @@ pub(crate) fn move_due(
 fn move_waiting(
     connection: &Connection,
     person: PersonId,
-    sent_by: UnixSeconds,
+    sent_by: Option<UnixSeconds>,
     now: UnixSeconds,
     limit: usize,
 ) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(
-            "UPDATE documents SET received_at = ?3 WHERE document_no IN (
+            "UPDATE documents SET received_at = max(?3, sent_at) WHERE document_no IN (
                SELECT document_no FROM documents
-               WHERE person_id = ?1 AND received_at IS NULL AND sent_at <= ?2 AND deadline_at > ?3 LIMIT ?4)",
+               WHERE person_id = ?1 AND received_at IS NULL AND (?2 IS NULL OR sent_at <= ?2) AND deadline_at > ?3
+               LIMIT ?4)",
         )?
-        .execute(params![Id(person), sent_by.0, now.0, limit])
+        .execute(params![Id(person), sent_by.map(|t| t.0), now.0, limit])
 }
 
 fn oldest_waiting(

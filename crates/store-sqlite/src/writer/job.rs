@@ -5,6 +5,7 @@ use seoham_store::{Result, StoreError};
 use tokio::sync::oneshot;
 
 use crate::columns::store_error;
+use crate::readers::ReadError;
 
 /// Work that ran inside a transaction and waits for its end.
 pub(super) trait Job: Send {
@@ -36,6 +37,15 @@ impl From<StoreError> for WriteError {
 impl From<seoham_vault::SealError> for WriteError {
     fn from(error: seoham_vault::SealError) -> Self {
         Self::Store(error.into())
+    }
+}
+
+impl From<ReadError> for WriteError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Sql(error) => Self::Sql(error),
+            ReadError::Store(error) => Self::Store(error),
+        }
     }
 }
 

@@ -1,0 +1,145 @@
+//! Bodies that are refused before they were read: what still arrives of them is taken in for a
+//! while, so that a client in the middle of sending can read the answer instead of meeting a
+//! broken connection.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream, HttpBody as _};
+use axum::extract::Request;
+use axum::http::Method;
+use axum::http::header::EXPECT;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use tokio::runtime::Handle;
+
+/// How much of a refused body is still taken in, and for how long.
+const DRAIN_MAX: usize = 16 * 1024 * 1024;
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// `request`, whose body is taken in when whoever has it lets go of it before its end.
+pub(crate) fn drained(request: Request) -> Request {
+    let bodiless = matches!(*request.method(), Method::GET | Method::HEAD);
+    if bodiless || request.body().is_end_stream() {
+        return request;
+    }
+    let withheld = request.headers().contains_key(EXPECT);
+    request.map(|body| Body::from_stream(Drained { body: body.into_data_stream(), ended: false, withheld }))
+}
+
+struct Drained {
+    body: BodyDataStream,
+    ended: bool,
+    /// The client waits to be asked for the body (`Expect: 100-continue`) and was not: nothing is
+    /// under way, and taking it in would ask for it.
+    withheld: bool,
+}
+
+impl Stream for Drained {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.withheld = false;
+        let next = ready!(self.body.poll_next_unpin(context));
+        self.ended = !matches!(next, Some(Ok(_)));
+        Poll::Ready(next)
+    }
+}
+
+impl Drop for Drained {
+    fn drop(&mut self) {
+        if self.ended || self.withheld || self.body.is_end_stream() {
+            return;
+        }
+        // Without a runtime there is no connection either.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let rest = std::mem::replace(&mut self.body, Body::empty().into_data_stream());
+        runtime.spawn(take_in(rest, DRAIN_TIME));
+    }
+}
+
+async fn take_in(mut rest: BodyDataStream, time: Duration) {
+    let taking = async {
+        let mut taken = 0;
+        while let Some(Ok(chunk)) = rest.next().await {
+            taken += chunk.len();
+            if taken > DRAIN_MAX {
+                break;
+            }
+        }
+    };
+    // However far it came: nobody waits for it.
+    let _ = tokio::time::timeout(time, taking).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::stream;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    const CHUNK: usize = 1024 * 1024;
+
+    /// A body of `chunks`, and what hears of each that is taken.
+    fn body(chunks: usize) -> (Body, mpsc::UnboundedReceiver<usize>) {
+        let (taken, hear) = mpsc::unbounded_channel();
+        let chunks = stream::iter(0..chunks).map(move |i| {
+            let _ = taken.send(i);
+            Ok::<_, Infallible>(Bytes::from(vec![b' '; CHUNK]))
+        });
+        (Body::from_stream(chunks), hear)
+    }
+
+    fn request(method: Method, body: Body) -> Request {
+        axum::http::Request::builder().method(method).body(body).expect("a request")
+    }
+
+    /// How many chunks are taken until the body is gone.
+    async fn taken(mut hear: mpsc::UnboundedReceiver<usize>) -> usize {
+        let mut count = 0;
+        while hear.recv().await.is_some() {
+            count += 1;
+        }
+        count
+    }
+
+    #[tokio::test]
+    async fn what_is_let_go_of_is_taken_in_within_bounds() {
+        let (short, hear) = body(3);
+        drop(drained(request(Method::POST, short)));
+        assert_eq!(taken(hear).await, 3);
+
+        let (long, hear) = body(100);
+        drop(drained(request(Method::POST, long)));
+        assert_eq!(taken(hear).await, DRAIN_MAX / CHUNK + 1);
+
+        let (begun, hear) = body(3);
+        let mut stream = drained(request(Method::POST, begun)).into_body().into_data_stream();
+        assert!(stream.next().await.is_some_and(|chunk| chunk.is_ok()));
+        drop(stream);
+        assert_eq!(taken(hear).await, 3);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_let_go_of() {
+        let endless = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+        take_in(endless.into_data_stream(), Duration::from_millis(1)).await;
+    }
+
+    #[tokio::test]
+    async fn gets_and_bodies_that_were_not_asked_for_are_left_alone() {
+        let (unread, hear) = body(3);
+        drop(drained(request(Method::GET, unread)));
+        assert_eq!(taken(hear).await, 0);
+
+        let (waiting, hear) = body(3);
+        let mut expecting = request(Method::POST, waiting);
+        expecting.headers_mut().insert(EXPECT, axum::http::HeaderValue::from_static("100-continue"));
+        drop(drained(expecting));
+        assert_eq!(taken(hear).await, 0);
+    }
+}

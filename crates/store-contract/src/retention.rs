@@ -1,0 +1,63 @@
+//! Keeping documents as long as they are to be kept, and no longer.
+
+use seoham_store::documents::TokenVerdict;
+
+use crate::world::World;
+
+/// Long enough for every store, also one that removes a month at a time.
+const HUNDRED_DAYS: u32 = 100 * 24 * 60 * 60;
+
+async fn tidy(world: &World, days: Option<u32>) -> u64 {
+    let mut removed = 0;
+    loop {
+        let tidied = world.store.tidy(days, world.now()).await.expect("tidies");
+        removed += tidied.documents;
+        if !tidied.more {
+            return removed;
+        }
+    }
+}
+
+/// What is older than the period goes, with its delivery, its texts and its tokens; the rest stays.
+pub async fn old_documents_are_removed(world: World) {
+    let read = world.delivered_document().await;
+    let token = world.open(read).await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let mut old = world.send(world.city, &recipient, 100).await;
+    old.extend(world.send(world.city, &recipient, 100).await);
+    old.extend(world.send(world.city, &recipient, 50).await);
+    old.push(read);
+    world.advance(HUNDRED_DAYS).await;
+    let young = world.send(world.city, &recipient, 3).await;
+    assert_eq!(tidy(&world, None).await, 0, "everything is kept unless a period is set");
+    assert!(world.status(world.city, old[0]).await.is_some());
+
+    assert_eq!(tidy(&world, Some(30)).await, 251);
+    for id in old {
+        assert_eq!(world.status(world.city, id).await, None);
+    }
+    let city = world.city.institution;
+    let verdict = world.store.verify_token(city, read, token, world.now()).await.expect("answers");
+    assert_eq!(verdict, TokenVerdict::Unknown);
+    let claims = world.claim(100).await;
+    assert_eq!(claims.len(), 3, "the deliveries went with their documents");
+    for id in young {
+        let record = world.store.describe(id).await.expect("answers").expect("there");
+        assert_eq!(record.content.title, "안내문", "what they share is there");
+    }
+    assert_eq!(tidy(&world, Some(30)).await, 0);
+}
+
+/// A document whose deadline lies beyond the period stays until then.
+pub async fn what_can_still_be_opened_is_kept(world: World) {
+    world.person("01011112222", true).await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let deadline = world.now().plus(2 * i64::from(HUNDRED_DAYS));
+    let long = world.send_until(world.city, &recipient, 2, deadline).await;
+    world.advance(HUNDRED_DAYS).await;
+    assert_eq!(tidy(&world, Some(30)).await, 0);
+    world.open(long[0]).await;
+    world.advance(HUNDRED_DAYS).await;
+    assert_eq!(tidy(&world, Some(30)).await, 2);
+    assert_eq!(world.status(world.city, long[0]).await, None);
+}

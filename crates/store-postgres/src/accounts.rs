@@ -1,0 +1,175 @@
+//! Institutions, contracts, access tokens.
+
+use async_trait::async_trait;
+use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
+use seoham_store::accounts::{AccessTokenRecord, Authentication, Contract, Institution, InstitutionOverview};
+use seoham_store::{Accounts, Lane, Result};
+use seoham_vault::TokenHash;
+use tokio_postgres::Row;
+
+use crate::PostgresStore;
+use crate::columns::{Columns, Id};
+use crate::session::{Param, Session};
+
+#[async_trait]
+impl Accounts for PostgresStore {
+    async fn create_institution(&self, institution: Institution) -> Result<()> {
+        let sql = "INSERT INTO institutions (institution_id, name, created_at) VALUES ($1, $2, $3)";
+        let Institution { id, name, created_at } = institution;
+        let session = self.inner.sessions.interactive().await?;
+        session.write("an institution", sql, &[&id.uuid(), &name, &created_at.0]).await.map(drop)
+    }
+
+    async fn institutions(&self, after: Option<InstitutionId>, limit: usize) -> Result<Vec<Institution>> {
+        let sql = "SELECT institution_id, name, created_at FROM institutions
+                   WHERE $1::uuid IS NULL OR institution_id > $1 ORDER BY institution_id LIMIT $2";
+        let session = self.inner.sessions.interactive().await?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = session.query(sql, &[&after.map(|id| id.uuid()), &limit]).await?;
+        rows.iter().map(institution).collect()
+    }
+
+    async fn institution(&self, id: InstitutionId, day: SeoulDay) -> Result<Option<InstitutionOverview>> {
+        let session = self.inner.sessions.interactive().await?;
+        let sql = "SELECT institution_id, name, created_at FROM institutions WHERE institution_id = $1";
+        let Some(row) = session.query_opt(sql, &[&id.uuid()]).await? else { return Ok(None) };
+        let sql = "SELECT coalesce(sum(accepted), 0)::bigint AS accepted FROM daily_counts
+                   WHERE institution_id = $1 AND day = $2";
+        let day = i32::try_from(day.as_number()).unwrap_or(i32::MAX);
+        let counted = session.query_opt(sql, &[&id.uuid(), &day]).await?;
+        let accepted: i64 = counted.map_or(Ok(0), |row| row.value("accepted"))?;
+        Ok(Some(InstitutionOverview {
+            institution: institution(&row)?,
+            contracts: contracts(&session, id).await?,
+            tokens: tokens(&session, id).await?,
+            accepted_on_day: accepted.unsigned_abs(),
+        }))
+    }
+
+    async fn create_contract(&self, institution: InstitutionId, contract: Contract) -> Result<bool> {
+        let sql = "INSERT INTO contracts (contract_id, institution_id, authentication, certified)
+                   SELECT $1, institution_id, $3, $4 FROM institutions WHERE institution_id = $2
+                   RETURNING contract_id";
+        let authentication = authentication_name(contract.authentication);
+        let session = self.inner.sessions.interactive().await?;
+        let params: [Param<'_>; 4] =
+            [&contract.uuid.uuid(), &institution.uuid(), &authentication, &contract.certified];
+        Ok(!session.write("a contract", sql, &params).await?.is_empty())
+    }
+
+    async fn close_contract(
+        &self,
+        institution: InstitutionId,
+        uuid: ContractUuid,
+        now: UnixSeconds,
+    ) -> Result<bool> {
+        let sql = "UPDATE contracts SET closed_at = coalesce(closed_at, $3)
+                   WHERE contract_id = $1 AND institution_id = $2 RETURNING contract_id";
+        let session = self.inner.sessions.interactive().await?;
+        let params: [Param<'_>; 3] = [&uuid.uuid(), &institution.uuid(), &now.0];
+        Ok(!session.write("closing a contract", sql, &params).await?.is_empty())
+    }
+
+    async fn create_token(
+        &self,
+        institution: InstitutionId,
+        token: AccessTokenRecord,
+        hash: TokenHash,
+    ) -> Result<bool> {
+        let sql = "INSERT INTO access_tokens (token_hash, token_id, institution_id, label, expires_at)
+                   SELECT $1, $2, institution_id, $4, $5 FROM institutions WHERE institution_id = $3
+                   RETURNING token_id";
+        let session = self.inner.sessions.interactive().await?;
+        let (hash, expires_at) = (hash.0.as_slice(), token.expires_at.map(|t| t.0));
+        let params: [Param<'_>; 5] =
+            [&hash, &token.id.uuid(), &institution.uuid(), &token.label, &expires_at];
+        Ok(!session.write("an access token", sql, &params).await?.is_empty())
+    }
+
+    async fn revoke_token(
+        &self,
+        institution: InstitutionId,
+        id: AccessTokenId,
+        now: UnixSeconds,
+    ) -> Result<bool> {
+        let sql = "UPDATE access_tokens SET revoked_at = coalesce(revoked_at, $3)
+                   WHERE token_id = $1 AND institution_id = $2 RETURNING token_id";
+        let session = self.inner.sessions.interactive().await?;
+        let params: [Param<'_>; 3] = [&id.uuid(), &institution.uuid(), &now.0];
+        Ok(!session.write("revoking an access token", sql, &params).await?.is_empty())
+    }
+
+    async fn authenticate(
+        &self,
+        lane: Lane,
+        hash: TokenHash,
+        now: UnixSeconds,
+    ) -> Result<Option<InstitutionId>> {
+        // Looked up each time, so that a revoked token is refused by every node at once.
+        let sql = "SELECT institution_id FROM access_tokens
+                   WHERE token_hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)";
+        let session = self.inner.sessions.of(lane).await?;
+        let found = session.query_opt(sql, &[&hash.0.as_slice(), &now.0]).await?;
+        found.map(|row| row.id("institution_id")).transpose()
+    }
+
+    async fn open_contract(
+        &self,
+        lane: Lane,
+        institution: InstitutionId,
+        uuid: ContractUuid,
+    ) -> Result<Option<Contract>> {
+        let sql = "SELECT contract_id, authentication, certified, closed_at FROM contracts
+                   WHERE contract_id = $1 AND institution_id = $2 AND closed_at IS NULL";
+        let session = self.inner.sessions.of(lane).await?;
+        let found = session.query_opt(sql, &[&uuid.uuid(), &institution.uuid()]).await?;
+        found.as_ref().map(contract).transpose()
+    }
+}
+
+async fn contracts(session: &Session, id: InstitutionId) -> Result<Vec<Contract>> {
+    let sql = "SELECT contract_id, authentication, certified, closed_at FROM contracts
+               WHERE institution_id = $1 ORDER BY contract_id";
+    session.query(sql, &[&id.uuid()]).await?.iter().map(contract).collect()
+}
+
+async fn tokens(session: &Session, id: InstitutionId) -> Result<Vec<AccessTokenRecord>> {
+    let sql = "SELECT token_id, label, expires_at, revoked_at FROM access_tokens
+               WHERE institution_id = $1 ORDER BY token_id";
+    let read = |row: &Row| {
+        Ok(AccessTokenRecord {
+            id: row.id("token_id")?,
+            label: row.value("label")?,
+            expires_at: row.moment("expires_at")?,
+            revoked_at: row.moment("revoked_at")?,
+        })
+    };
+    session.query(sql, &[&id.uuid()]).await?.iter().map(read).collect()
+}
+
+fn institution(row: &Row) -> Result<Institution> {
+    Ok(Institution {
+        id: row.id("institution_id")?,
+        name: row.value("name")?,
+        created_at: UnixSeconds(row.value("created_at")?),
+    })
+}
+
+fn contract(row: &Row) -> Result<Contract> {
+    Ok(Contract {
+        uuid: row.id("contract_id")?,
+        authentication: match row.value("authentication")? {
+            "certificate" => Authentication::Certificate,
+            _ => Authentication::Pin,
+        },
+        certified: row.value("certified")?,
+        closed_at: row.moment("closed_at")?,
+    })
+}
+
+fn authentication_name(authentication: Authentication) -> &'static str {
+    match authentication {
+        Authentication::Pin => "pin",
+        Authentication::Certificate => "certificate",
+    }
+}

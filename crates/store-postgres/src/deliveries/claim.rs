@@ -1,0 +1,308 @@
+//! Claiming in turns, and looking after people who joined meanwhile.
+//!
+//! Each step is a statement of its own that commits: should the node die between two of them, the
+//! lease runs out and the rows are claimed anew.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use seoham_model::person::Behaviour;
+use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
+use seoham_store::Result;
+use seoham_store::deliveries::{Claim, Claimed};
+use seoham_store::documents::Notification;
+use seoham_store::personas::JOINS_LATER_SECONDS;
+use seoham_store::sealing::OpenedText;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::columns::{Columns, Id, uuids};
+use crate::documents::rows::{self, DocumentRow, PersonRow};
+use crate::session::Session;
+use crate::{Inner, people};
+
+/// A row of the queue that is held now.
+struct Held {
+    institution: InstitutionId,
+    document: BinderId,
+    attempts: u32,
+    first_attempt_at: Option<UnixSeconds>,
+}
+
+pub(super) async fn claim(
+    session: &Session,
+    store: &Inner,
+    limit: usize,
+    lease: Duration,
+    now: UnixSeconds,
+) -> Result<Claimed> {
+    let ticket = Ticket { number: rand::random_range(1..=i64::MAX), lease };
+    // What is to be tried again has waited longest, but must not crowd out what is new.
+    let mut held = due_retries(session, &ticket, limit.div_ceil(4), now).await?;
+    let room = limit - held.len();
+    held.extend(in_turns(session, store, &ticket, room).await?);
+    if held.is_empty() {
+        return Ok(Claimed { claims: Vec::new(), expired: 0 });
+    }
+
+    let ids: Vec<BinderId> = held.iter().map(|h| h.document).collect();
+    let documents = rows::documents(session, None, &ids).await?;
+    let people = rows::people(session, documents.values()).await?;
+    let contents = rows::contents(session, documents.values()).await?;
+    let names = names(session, documents.values()).await?;
+
+    let (over, open): (Vec<&Held>, Vec<&Held>) =
+        held.iter().partition(|h| documents.get(&h.document).is_none_or(|d| now >= d.deadline_at));
+    drop_expired(session, &over).await?;
+    let open: Vec<(&Held, &DocumentRow, &PersonRow)> = open
+        .into_iter()
+        .filter_map(|h| {
+            let document = documents.get(&h.document)?;
+            Some((h, document, people.get(&document.person)?))
+        })
+        .collect();
+    look_after_joins(session, &open, now).await?;
+
+    let mut claims = Vec::with_capacity(open.len());
+    for (held, document, person) in open {
+        match rows::open_text(&store.vault, document, person, &contents) {
+            Ok(OpenedText { content, mut recipient, .. }) => claims.push(Claim {
+                ticket: ticket.number.unsigned_abs(),
+                document: held.document,
+                institution: held.institution,
+                institution_name: names.get(&held.institution).cloned().unwrap_or_default(),
+                phone_number: std::mem::take(&mut recipient.phone_number).into(),
+                received: document.times.received_at.is_some() || person.member_since.is_some(),
+                content,
+                deadline_at: document.deadline_at,
+                attempts: held.attempts,
+                first_attempt_at: held.first_attempt_at,
+            }),
+            // It stays held until its lease runs out, so that it stops nobody else.
+            Err(error) => tracing::error!(%error, document = %held.document, "a document does not open"),
+        }
+    }
+    Ok(Claimed { claims, expired: over.len() })
+}
+
+struct Ticket {
+    number: i64,
+    lease: Duration,
+}
+
+impl Ticket {
+    fn lease_millis(&self) -> f64 {
+        self.lease.as_secs_f64() * 1000.0
+    }
+}
+
+// Leases go by the clock of the database, which is the same for every node and never advanced.
+const CLAIM: &str = "WITH free AS MATERIALIZED (
+      SELECT q.institution_id, q.document_id
+      FROM unnest($1::uuid[]) AS turn (institution_id)
+      CROSS JOIN LATERAL (
+        SELECT d.institution_id, d.document_id FROM deliveries d
+        WHERE d.institution_id = turn.institution_id
+          AND (d.leased_until IS NULL OR d.leased_until <= clock_timestamp())
+        ORDER BY d.document_id LIMIT $2 FOR UPDATE SKIP LOCKED) q)
+    UPDATE deliveries d
+    SET ticket = $3, leased_until = clock_timestamp() + $4::float8 * interval '1 millisecond'
+    FROM free WHERE d.institution_id = free.institution_id AND d.document_id = free.document_id
+    RETURNING d.institution_id, d.document_id";
+
+const CLAIM_RETRIES: &str = "WITH free AS MATERIALIZED (
+      SELECT q.institution_id, q.document_id
+      FROM unnest($1::uuid[]) AS turn (institution_id)
+      CROSS JOIN LATERAL (
+        SELECT r.institution_id, r.document_id FROM delivery_retries r
+        WHERE r.institution_id = turn.institution_id AND r.not_before <= $5
+          AND (r.leased_until IS NULL OR r.leased_until <= clock_timestamp())
+        ORDER BY r.not_before LIMIT $2 FOR UPDATE SKIP LOCKED) q)
+    UPDATE delivery_retries r
+    SET ticket = $3, leased_until = clock_timestamp() + $4::float8 * interval '1 millisecond'
+    FROM free WHERE r.institution_id = free.institution_id AND r.document_id = free.document_id
+    RETURNING r.institution_id, r.document_id, r.attempts, r.first_attempt_at";
+
+// One step along the index for each institution, however much it has waiting.
+const WITH_WORK: &str = "WITH RECURSIVE turn AS (
+      (SELECT institution_id FROM deliveries ORDER BY institution_id LIMIT 1)
+      UNION ALL
+      SELECT (SELECT d.institution_id FROM deliveries d WHERE d.institution_id > turn.institution_id
+              ORDER BY d.institution_id LIMIT 1)
+      FROM turn WHERE turn.institution_id IS NOT NULL)
+    SELECT institution_id FROM turn WHERE institution_id IS NOT NULL LIMIT $1";
+
+const WITH_RETRIES: &str = "WITH RECURSIVE turn AS (
+      (SELECT institution_id FROM delivery_retries ORDER BY institution_id LIMIT 1)
+      UNION ALL
+      SELECT (SELECT d.institution_id FROM delivery_retries d WHERE d.institution_id > turn.institution_id
+              ORDER BY d.institution_id LIMIT 1)
+      FROM turn WHERE turn.institution_id IS NOT NULL)
+    SELECT institution_id FROM turn WHERE institution_id IS NOT NULL LIMIT $1";
+
+/// Institutions looked at in one claim.
+const TURNS_MAX: i64 = 10_000;
+
+async fn institutions(session: &Session, sql: &'static str) -> Result<Vec<InstitutionId>> {
+    let rows = session.query(sql, &[&TURNS_MAX]).await?;
+    rows.iter().map(|row| row.id("institution_id")).collect()
+}
+
+/// Retries are claimed in turns too: an equal share of the room for each institution that has any.
+async fn due_retries(session: &Session, ticket: &Ticket, room: usize, now: UnixSeconds) -> Result<Vec<Held>> {
+    let mut institutions = institutions(session, WITH_RETRIES).await?;
+    if institutions.is_empty() || room == 0 {
+        return Ok(Vec::new());
+    }
+    if institutions.len() > room {
+        // Not the same ones each time.
+        let first = rand::random_range(0..institutions.len());
+        institutions.rotate_left(first);
+        institutions.truncate(room);
+    }
+    let share = i64::try_from(room / institutions.len()).unwrap_or(1);
+    let rows = session
+        .write(
+            "claiming retries",
+            CLAIM_RETRIES,
+            &[&uuids(&institutions), &share, &ticket.number, &ticket.lease_millis(), &now.0],
+        )
+        .await?;
+    let held = |row: &Row| {
+        Ok(Held {
+            institution: row.id("institution_id")?,
+            document: row.id("document_id")?,
+            attempts: row.value::<i32>("attempts")?.unsigned_abs(),
+            first_attempt_at: row.moment("first_attempt_at")?,
+        })
+    };
+    rows.iter().map(held).collect()
+}
+
+/// Takes from the institutions that have work, each in its turn: an equal share first, then what
+/// is left of the room. A sender of 500,000 never delays a sender of 100.
+async fn in_turns(session: &Session, store: &Inner, ticket: &Ticket, room: usize) -> Result<Vec<Held>> {
+    let mut institutions = institutions(session, WITH_WORK).await?;
+    if institutions.is_empty() || room == 0 {
+        return Ok(Vec::new());
+    }
+    if let Some(last) = store.turns.last() {
+        let next = institutions.partition_point(|id| *id <= last);
+        let next = next % institutions.len();
+        institutions.rotate_left(next);
+    }
+    institutions.truncate(room);
+    let share = room / institutions.len();
+    let mut held = take(session, ticket, &institutions, share).await?;
+    if let Some(last) = institutions.last().filter(|_| !held.is_empty()) {
+        store.turns.set_last(*last);
+    }
+    let rest = room - held.len();
+    if rest > 0 && held.len() >= share {
+        let mut taken: HashMap<InstitutionId, usize> = HashMap::new();
+        for row in &held {
+            *taken.entry(row.institution).or_default() += 1;
+        }
+        // Whoever had less than the share has no more. Of the others one after the other fills up
+        // what is left, beginning with the one whose turn it is.
+        let more: Vec<InstitutionId> =
+            institutions.into_iter().filter(|id| taken.get(id).is_some_and(|n| *n == share)).collect();
+        for institution in more {
+            let rest = room - held.len();
+            if rest == 0 {
+                break;
+            }
+            held.extend(take(session, ticket, &[institution], rest).await?);
+        }
+    }
+    Ok(held)
+}
+
+async fn take(
+    session: &Session,
+    ticket: &Ticket,
+    institutions: &[InstitutionId],
+    each: usize,
+) -> Result<Vec<Held>> {
+    let each = i64::try_from(each).unwrap_or(i64::MAX);
+    let rows = session
+        .write("claiming", CLAIM, &[&uuids(institutions), &each, &ticket.number, &ticket.lease_millis()])
+        .await?;
+    let held = |row: &Row| {
+        let (institution, document) = (row.id("institution_id")?, row.id("document_id")?);
+        Ok(Held { institution, document, attempts: 0, first_attempt_at: None })
+    };
+    rows.iter().map(held).collect()
+}
+
+async fn names<'a>(
+    session: &Session,
+    documents: impl Iterator<Item = &'a DocumentRow>,
+) -> Result<HashMap<InstitutionId, String>> {
+    let mut ids: Vec<InstitutionId> = documents.map(|d| d.institution).collect();
+    ids.sort();
+    ids.dedup();
+    let sql = "SELECT i.institution_id, i.name
+               FROM unnest($1::uuid[]) AS asked (id) JOIN institutions i ON i.institution_id = asked.id";
+    let rows = session.query(sql, &[&uuids(&ids)]).await?;
+    rows.iter().map(|row| Ok((row.id("institution_id")?, row.value("name")?))).collect()
+}
+
+const DROP_EXPIRED: &str = "WITH over AS (
+      SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS over (institution_id, document_id)),
+    fresh AS (
+      DELETE FROM deliveries q USING over
+      WHERE q.institution_id = over.institution_id AND q.document_id = over.document_id),
+    again AS (
+      DELETE FROM delivery_retries q USING over
+      WHERE q.institution_id = over.institution_id AND q.document_id = over.document_id)
+    UPDATE documents d SET notification = $3 FROM over
+    WHERE d.document_id = over.document_id AND d.notification = 0";
+
+/// Drops deliveries whose deadline has passed, or whose document is no longer kept.
+async fn drop_expired(session: &Session, over: &[&Held]) -> Result<()> {
+    if over.is_empty() {
+        return Ok(());
+    }
+    let institutions: Vec<Uuid> = over.iter().map(|h| h.institution.uuid()).collect();
+    let documents: Vec<Uuid> = over.iter().map(|h| h.document.uuid()).collect();
+    let expired = notification(Notification::Expired);
+    session.write("expired deliveries", DROP_EXPIRED, &[&institutions, &documents, &expired]).await?;
+    Ok(())
+}
+
+pub(super) fn notification(outcome: Notification) -> i16 {
+    i16::try_from(outcome.as_number()).unwrap_or(0)
+}
+
+const PUT_INTO_BOX: &str = "UPDATE documents d SET received_at = greatest($2, d.sent_at)
+    FROM unnest($1::uuid[]) AS joined (id) WHERE d.document_id = joined.id AND d.received_at IS NULL";
+
+/// Whoever became a member while a document was being accepted has it now; whoever will join by
+/// themselves is remembered.
+async fn look_after_joins(
+    session: &Session,
+    open: &[(&Held, &DocumentRow, &PersonRow)],
+    now: UnixSeconds,
+) -> Result<()> {
+    let outside = || open.iter().filter(|(_, document, _)| document.times.received_at.is_none());
+    let joined: Vec<BinderId> = outside()
+        .filter(|(.., person)| person.member_since.is_some())
+        .map(|(held, ..)| held.document)
+        .collect();
+    if !joined.is_empty() {
+        session.write("putting into boxes", PUT_INTO_BOX, &[&uuids(&joined), &now.0]).await?;
+    }
+    let mut later: HashMap<PersonId, UnixSeconds> = HashMap::new();
+    for (_, document, person) in outside() {
+        if person.member_since.is_none() && person.behaviour == Behaviour::JoinsLater {
+            let due_at = document.times.sent_at.plus(JOINS_LATER_SECONDS);
+            let earliest = later.entry(document.person).or_insert(due_at);
+            *earliest = due_at.min(*earliest);
+        }
+    }
+    for (person, due_at) in later {
+        people::schedule(session, person, due_at).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! The deployment's clock, mode and readiness.
+
+use async_trait::async_trait;
+use seoham_model::{Clock, UnixSeconds};
+use seoham_store::{Deployment, Mode, Result, StoreError};
+
+use crate::columns::Columns;
+use crate::{PostgresStore, clock};
+
+#[async_trait]
+impl Deployment for PostgresStore {
+    fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    fn mode(&self) -> Mode {
+        self.inner.mode
+    }
+
+    async fn advance_clock(&self, seconds: u32) -> Result<UnixSeconds> {
+        let session = self.inner.sessions.interactive().await?;
+        let rows = session.write("the clock", clock::ADVANCE, &[&i64::from(seconds)]).await?;
+        let advanced = rows.first().ok_or(StoreError::Damaged("the clock"))?;
+        self.inner.clock.set_advanced_seconds(advanced.value("value")?);
+        drop(session);
+        self.inner.signals.clock_moved().await?;
+        self.inner.signals.wake();
+        Ok(self.inner.clock.now())
+    }
+
+    async fn ready(&self) -> Result<()> {
+        let session = self.inner.sessions.interactive().await?;
+        let row = session.query_opt("SELECT pg_is_in_recovery() AS standby", &[]).await?;
+        match row.map(|row| row.value("standby")).transpose()? {
+            Some(false) => Ok(()),
+            _ => Err(StoreError::Unavailable("the database is a standby".to_owned())),
+        }
+    }
+}

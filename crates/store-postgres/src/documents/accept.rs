@@ -1,0 +1,133 @@
+//! The rows of acceptances: documents, their texts, their deliveries and the day's counts, in one
+//! transaction that is sent in one go.
+
+use std::collections::BTreeMap;
+
+use deadpool_postgres::Client;
+use seoham_model::{ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
+use seoham_store::sealing::{SealedContent, SealedDocument};
+use tokio_postgres::Error;
+use uuid::Uuid;
+
+use crate::columns::Id;
+use crate::session::Param;
+
+/// The documents of one request, sealed.
+pub(crate) struct Batch {
+    pub(crate) institution: InstitutionId,
+    pub(crate) contract: ContractUuid,
+    pub(crate) accepted_at: UnixSeconds,
+    pub(crate) contents: Vec<SealedContent>,
+    pub(crate) documents: Vec<SealedDocument>,
+}
+
+const CONTENTS: &str = "INSERT INTO contents (content_id, sealed)
+    SELECT * FROM unnest($1::uuid[], $2::bytea[])";
+
+const DOCUMENTS: &str =
+    "INSERT INTO documents (document_id, institution_id, contract_id, person_id, content_id,
+        sealed, hash, deadline_at, sent_at, received_at)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bytea[], $7::text[],
+                         $8::bigint[], $9::bigint[], $10::bigint[])";
+
+const DELIVERIES: &str = "INSERT INTO deliveries (institution_id, document_id)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[])";
+
+// In order, so that two transactions cannot wait for one another.
+const COUNTS: &str = "INSERT INTO daily_counts (institution_id, day, slot, accepted)
+    SELECT institution_id, day, $4, accepted
+    FROM unnest($1::uuid[], $2::integer[], $3::bigint[]) AS counted (institution_id, day, accepted)
+    ORDER BY institution_id, day
+    ON CONFLICT (institution_id, day, slot) DO UPDATE SET accepted = daily_counts.accepted + excluded.accepted";
+
+#[derive(Default)]
+struct Columns<'a> {
+    id: Vec<Uuid>,
+    institution: Vec<Uuid>,
+    contract: Vec<Uuid>,
+    person: Vec<Uuid>,
+    content: Vec<Option<Uuid>>,
+    sealed: Vec<&'a [u8]>,
+    hash: Vec<Option<&'a str>>,
+    deadline_at: Vec<i64>,
+    sent_at: Vec<i64>,
+    received_at: Vec<Option<i64>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(batches: &'a [Batch]) -> Self {
+        let mut columns = Self::default();
+        for batch in batches {
+            for document in &batch.documents {
+                columns.id.push(document.id.uuid());
+                columns.institution.push(batch.institution.uuid());
+                columns.contract.push(batch.contract.uuid());
+                columns.person.push(document.person.uuid());
+                columns.content.push(document.content.as_ref().map(Id::uuid));
+                columns.sealed.push(&document.sealed);
+                columns.hash.push(document.hash.as_deref());
+                columns.deadline_at.push(document.deadline_at);
+                columns.sent_at.push(batch.accepted_at.0);
+                columns.received_at.push(document.member.then_some(batch.accepted_at.0));
+            }
+        }
+        columns
+    }
+}
+
+/// Writes `batches` in one transaction; returns after its COMMIT.
+pub(super) async fn insert(client: &Client, batches: &[Batch], slot: i16) -> Result<(), Error> {
+    let columns = Columns::of(batches);
+    let (content_ids, content_texts): (Vec<Uuid>, Vec<&[u8]>) =
+        batches.iter().flat_map(|b| &b.contents).map(|c| (c.id.uuid(), c.sealed.as_slice())).unzip();
+    let (institutions, days, counts) = counts(batches);
+
+    let statements = futures_util::try_join!(
+        client.prepare_cached(CONTENTS),
+        client.prepare_cached(DOCUMENTS),
+        client.prepare_cached(DELIVERIES),
+        client.prepare_cached(COUNTS),
+    )?;
+    let of_contents: [Param<'_>; 2] = [&content_ids, &content_texts];
+    let of_documents: [Param<'_>; 10] = [
+        &columns.id,
+        &columns.institution,
+        &columns.contract,
+        &columns.person,
+        &columns.content,
+        &columns.sealed,
+        &columns.hash,
+        &columns.deadline_at,
+        &columns.sent_at,
+        &columns.received_at,
+    ];
+    let of_deliveries: [Param<'_>; 2] = [&columns.institution, &columns.id];
+    let of_counts: [Param<'_>; 4] = [&institutions, &days, &counts, &slot];
+    // Polled together they go out together, in this order, before the first answer is awaited.
+    // When one fails, the rest and the COMMIT are refused by the server.
+    futures_util::try_join!(
+        client.batch_execute("BEGIN"),
+        client.execute(&statements.0, &of_contents),
+        client.execute(&statements.1, &of_documents),
+        client.execute(&statements.2, &of_deliveries),
+        client.execute(&statements.3, &of_counts),
+        client.batch_execute("COMMIT"),
+    )?;
+    Ok(())
+}
+
+fn counts(batches: &[Batch]) -> (Vec<Uuid>, Vec<i32>, Vec<i64>) {
+    let mut counts: BTreeMap<(InstitutionId, i32), i64> = BTreeMap::new();
+    for batch in batches {
+        let day = i32::try_from(SeoulDay::of(batch.accepted_at).as_number()).unwrap_or(i32::MAX);
+        let count = i64::try_from(batch.documents.len()).unwrap_or(i64::MAX);
+        *counts.entry((batch.institution, day)).or_default() += count;
+    }
+    let (mut institutions, mut days, mut accepted) = (Vec::new(), Vec::new(), Vec::new());
+    for ((institution, day), count) in counts {
+        institutions.push(institution.uuid());
+        days.push(day);
+        accepted.push(count);
+    }
+    (institutions, days, accepted)
+}

@@ -1,0 +1,160 @@
+//! Group commit: what is to be accepted at the same time on this node shares a transaction.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use deadpool_postgres::Pool;
+use seoham_store::{Result, StoreError};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use super::accept::{Batch, insert};
+use crate::failure::{Doing, lacks_partition};
+use crate::partitions::Partitions;
+use crate::session::Session;
+
+/// Documents that may wait.
+const ROWS_MAX: usize = 50_000;
+/// Kibibytes that they may have.
+const KIB_MAX: usize = 32 * 1024;
+/// Documents after which a transaction takes no more.
+const TRANSACTION_ROWS: usize = 2_000;
+
+/// Takes acceptances in; dropped, it finishes those that it took.
+pub(crate) struct Accepting {
+    waiting: mpsc::UnboundedSender<Waiting>,
+    rows: Arc<Semaphore>,
+    kib: Arc<Semaphore>,
+}
+
+struct Waiting {
+    batch: Batch,
+    since: Instant,
+    answer: oneshot::Sender<Result<()>>,
+    // Given back when it is answered: they bound what waits.
+    _room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+}
+
+impl Accepting {
+    /// Starts as many loops as there are connections.
+    pub(crate) fn start(pool: &Pool, connections: usize, partitions: &Arc<Partitions>) -> Self {
+        let (waiting, arrived) = mpsc::unbounded_channel();
+        let arrived = Arc::new(Mutex::new(arrived));
+        for _ in 0..connections {
+            let writer = AcceptLoop {
+                pool: pool.clone(),
+                arrived: Arc::clone(&arrived),
+                partitions: Arc::clone(partitions),
+                slot: rand::random(),
+            };
+            tokio::spawn(writer.run());
+        }
+        let (rows, kib) = (Semaphore::new(ROWS_MAX), Semaphore::new(KIB_MAX));
+        Self { waiting, rows: Arc::new(rows), kib: Arc::new(kib) }
+    }
+
+    /// Writes a batch with whatever else waits; returns after the COMMIT.
+    pub(crate) async fn accept(&self, batch: Batch) -> Result<()> {
+        let bytes: usize = batch.documents.iter().map(|d| d.sealed.len() + 200).sum::<usize>()
+            + batch.contents.iter().map(|c| c.sealed.len()).sum::<usize>();
+        let take = |room: &Arc<Semaphore>, wanted: usize| {
+            let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+            Arc::clone(room).try_acquire_many_owned(wanted).map_err(|_| StoreError::Overloaded)
+        };
+        let room = (take(&self.rows, batch.documents.len())?, take(&self.kib, bytes.div_ceil(1024))?);
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { batch, since: Instant::now(), answer, _room: room };
+        self.waiting.send(waiting).map_err(|_| StoreError::Unavailable("closing".to_owned()))?;
+        // No answer means that the loop broke off in the middle of a transaction.
+        answered.await.unwrap_or(Err(StoreError::Uncertain("an acceptance")))
+    }
+}
+
+/// One connection's worth of accepting.
+struct AcceptLoop {
+    pool: Pool,
+    arrived: Arc<Mutex<mpsc::UnboundedReceiver<Waiting>>>,
+    partitions: Arc<Partitions>,
+    /// Where this loop counts the day's documents.
+    slot: i16,
+}
+
+impl AcceptLoop {
+    async fn run(self) {
+        while let Some(waiting) = self.next().await {
+            let (answers, batches): (Vec<_>, Vec<_>) = waiting
+                .into_iter()
+                .map(|w| {
+                    metrics::histogram!("seoham_writer_wait_seconds", "lane" => "bulk")
+                        .record(w.since.elapsed().as_secs_f64());
+                    ((w.answer, w._room), w.batch)
+                })
+                .unzip();
+            let mut results = vec![self.write(&batches).await];
+            if batches.len() > 1 && matches!(results[0], Err(StoreError::Failed(_))) {
+                // One of them is the cause; it must not take the others with it.
+                results.clear();
+                for batch in &batches {
+                    results.push(self.write(std::slice::from_ref(batch)).await);
+                }
+            }
+            for (i, (answer, room)) in answers.into_iter().enumerate() {
+                let result = results.get(i).unwrap_or(&results[0]);
+                // A caller that has gone needs no answer.
+                let _ = answer.send(result.as_ref().map(|()| ()).map_err(again));
+                drop(room);
+            }
+        }
+    }
+
+    /// The next of what waits, with as much else as one transaction takes.
+    async fn next(&self) -> Option<Vec<Waiting>> {
+        let mut arrived = self.arrived.lock().await;
+        let first = arrived.recv().await?;
+        let mut rows = first.batch.documents.len();
+        let mut taken = vec![first];
+        while rows < TRANSACTION_ROWS
+            && let Ok(next) = arrived.try_recv()
+        {
+            rows += next.batch.documents.len();
+            taken.push(next);
+        }
+        Some(taken)
+    }
+
+    async fn write(&self, batches: &[Batch]) -> Result<()> {
+        let started = Instant::now();
+        let rows: usize = batches.iter().map(|b| b.documents.len()).sum();
+        let session = Session::from(&self.pool).await?;
+        let mut partitions_made = false;
+        loop {
+            let doing = Doing::Writing("an acceptance");
+            let mut lacking = false;
+            let work = async {
+                insert(session.client(), batches, self.slot)
+                    .await
+                    .inspect_err(|e| lacking = lacks_partition(e))
+            };
+            let result = session.within(doing, work).await;
+            metrics::histogram!("seoham_commit_rows")
+                .record(f64::from(u32::try_from(rows).unwrap_or(u32::MAX)));
+            metrics::histogram!("seoham_commit_seconds").record(started.elapsed().as_secs_f64());
+            if result.is_ok() || !lacking || partitions_made {
+                return result;
+            }
+            let ids = batches.iter().flat_map(|b| &b.documents).map(|d| d.id);
+            self.partitions.make_for(&session, ids).await?;
+            partitions_made = true;
+        }
+    }
+}
+
+/// The same error once more, for each request of a transaction that failed as a whole.
+fn again(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Overloaded => StoreError::Overloaded,
+        StoreError::Unavailable(reason) => StoreError::Unavailable(reason.clone()),
+        StoreError::Uncertain(what) => StoreError::Uncertain(what),
+        StoreError::Failed(reason) => StoreError::Failed(reason.clone()),
+        StoreError::Damaged(what) => StoreError::Damaged(what),
+    }
+}

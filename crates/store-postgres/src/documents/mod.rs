@@ -1,0 +1,120 @@
+//! Documents: accepting, asking, verifying, reading, describing.
+
+mod accept;
+mod accepting;
+pub(crate) mod rows;
+mod tokens;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use seoham_model::{BinderId, InstitutionId, UnixSeconds};
+use seoham_store::documents::{
+    Acceptance, DocumentRecord, DocumentStatus, Notification, ReadVerdict, TokenVerdict,
+};
+use seoham_store::people::PersonView;
+use seoham_store::sealing::{self, OpenedText};
+use seoham_store::{Documents, Lane, Result, StoreError};
+use seoham_vault::TokenHash;
+
+use crate::PostgresStore;
+use crate::columns::{Columns, Id};
+pub(crate) use accepting::Accepting;
+
+#[async_trait]
+impl Documents for PostgresStore {
+    async fn accept(&self, acceptance: Acceptance) -> Result<()> {
+        let Acceptance { institution, contract, accepted_at, documents } = acceptance;
+        let vault = Arc::clone(&self.inner.vault);
+        let sealed = tokio::task::spawn_blocking(move || sealing::seal(&vault, &documents)).await;
+        let (contents, documents) = sealed.map_err(|error| {
+            if error.is_panic() {
+                StoreError::Failed("sealing panicked".to_owned())
+            } else {
+                StoreError::Unavailable("closing".to_owned())
+            }
+        })??;
+        let batch = accept::Batch { institution, contract, accepted_at, contents, documents };
+        self.inner.accepting.accept(batch).await?;
+        self.inner.signals.work_arrived();
+        Ok(())
+    }
+
+    async fn statuses(
+        &self,
+        lane: Lane,
+        institution: InstitutionId,
+        ids: Vec<BinderId>,
+    ) -> Result<Vec<Option<DocumentStatus>>> {
+        let session = self.inner.sessions.of(lane).await?;
+        let documents = rows::documents(&session, Some(institution), &ids).await?;
+        let people = rows::people(&session, documents.values()).await?;
+        drop(session);
+        let status = |id: &BinderId| {
+            let Some(document) = documents.get(id) else { return Ok(None) };
+            let person =
+                people.get(&document.person).ok_or(StoreError::Damaged("a document without its person"))?;
+            let vault = &self.inner.vault;
+            let own = sealing::open_own(vault, document.person, &person.key, *id, &document.sealed)?;
+            let (times, deadline_at) = (document.times, document.deadline_at);
+            Ok(Some(DocumentStatus { times, deadline_at, payload: own.payload }))
+        };
+        ids.iter().map(status).collect()
+    }
+
+    async fn verify_token(
+        &self,
+        institution: InstitutionId,
+        document: BinderId,
+        token: TokenHash,
+        now: UnixSeconds,
+    ) -> Result<TokenVerdict> {
+        let session = self.inner.sessions.interactive().await?;
+        tokens::verify(&session, &self.inner.vault, institution, document, token, now).await
+    }
+
+    async fn mark_read(
+        &self,
+        institution: InstitutionId,
+        document: BinderId,
+        now: UnixSeconds,
+    ) -> Result<ReadVerdict> {
+        let session = self.inner.sessions.interactive().await?;
+        tokens::mark_read(&session, institution, document, now).await
+    }
+
+    async fn describe(&self, id: BinderId) -> Result<Option<DocumentRecord>> {
+        let session = self.inner.sessions.interactive().await?;
+        let Some(document) = rows::documents(&session, None, &[id]).await?.remove(&id) else {
+            return Ok(None);
+        };
+        let (text, person) = rows::text(&session, &self.inner.vault, &document).await?;
+        let OpenedText { content, own, mut recipient } = text;
+        let waiting = session.query_opt(WAITING, &[&document.institution.uuid(), &id.uuid()]).await?;
+        let waiting = waiting.is_some_and(|row| row.value("waiting").unwrap_or(false));
+        let notification = match Notification::from_number(document.notification.into()) {
+            // A notification that was taken leaves nothing but the absence of its delivery.
+            Notification::Pending if !waiting => Notification::Taken,
+            known => known,
+        };
+        let payload = own.payload.clone();
+        Ok(Some(DocumentRecord {
+            institution: document.institution,
+            contract: document.contract,
+            content,
+            own,
+            hash: document.hash,
+            status: DocumentStatus { times: document.times, deadline_at: document.deadline_at, payload },
+            notification,
+            recipient: PersonView {
+                phone_number: std::mem::take(&mut recipient.phone_number).into(),
+                name: std::mem::take(&mut recipient.name).into(),
+                member_since: person.member_since,
+            },
+        }))
+    }
+}
+
+const WAITING: &str = "SELECT
+    EXISTS (SELECT 1 FROM deliveries WHERE institution_id = $1 AND document_id = $2)
+    OR EXISTS (SELECT 1 FROM delivery_retries WHERE institution_id = $1 AND document_id = $2) AS waiting";

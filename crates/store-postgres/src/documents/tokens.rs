@@ -1,0 +1,77 @@
+//! Using a token and marking read: each time is set once, guarded in SQL.
+
+use seoham_model::{BinderId, InstitutionId, UnixSeconds};
+use seoham_store::documents::{DocumentStatus, ReadVerdict, TokenVerdict};
+use seoham_store::{Result, StoreError, sealing};
+use seoham_vault::{TokenHash, Vault};
+
+use super::rows;
+use crate::columns::{Columns, Id};
+use crate::session::Session;
+
+/// Of any number of callers one updates the token's row; only that one touches the document.
+const USE: &str = "WITH used AS (
+      UPDATE one_time_tokens SET used_at = $3
+      WHERE document_id = $1 AND token_hash = $2 AND used_at IS NULL AND expires_at > $3
+      RETURNING document_id)
+    UPDATE documents d SET token_used_at = coalesce(d.token_used_at, greatest($3, d.authenticated_at))
+    FROM used WHERE d.document_id = used.document_id AND d.document_id = $1
+    RETURNING d.token_used_at";
+
+pub(super) async fn verify(
+    session: &Session,
+    vault: &Vault,
+    institution: InstitutionId,
+    id: BinderId,
+    token: TokenHash,
+    now: UnixSeconds,
+) -> Result<TokenVerdict> {
+    let Some(document) = rows::own_document(session, institution, id).await? else {
+        return Ok(TokenVerdict::Unknown);
+    };
+    let sql = "SELECT expires_at, used_at FROM one_time_tokens WHERE document_id = $1 AND token_hash = $2";
+    let hash = token.0.as_slice();
+    let Some(found) = session.query_opt(sql, &[&id.uuid(), &hash]).await? else {
+        return Ok(TokenVerdict::Unknown);
+    };
+    let token_expires_at = UnixSeconds(found.value("expires_at")?);
+    if found.moment("used_at")?.is_some() {
+        return Ok(TokenVerdict::Used);
+    }
+    if now >= token_expires_at {
+        return Ok(TokenVerdict::Expired);
+    }
+    // Read before it is used: what cannot be read must not cost a token.
+    let people = rows::people(session, std::iter::once(&document)).await?;
+    let person = people.get(&document.person).ok_or(StoreError::Damaged("a document without its person"))?;
+    let own = sealing::open_own(vault, document.person, &person.key, id, &document.sealed)?;
+
+    let used = session.write("using a token", USE, &[&id.uuid(), &hash, &now.0]).await?;
+    let Some(used) = used.first() else { return Ok(TokenVerdict::Used) };
+    let mut times = document.times;
+    times.token_used_at = used.moment("token_used_at")?;
+    Ok(TokenVerdict::Verified {
+        token_expires_at,
+        token_used_at: now,
+        status: DocumentStatus { times, deadline_at: document.deadline_at, payload: own.payload },
+    })
+}
+
+const MARK_READ: &str = "WITH read AS (
+      UPDATE documents SET read_at = greatest($3, token_used_at)
+      WHERE document_id = $1 AND institution_id = $2 AND token_used_at IS NOT NULL AND read_at IS NULL)
+    SELECT token_used_at IS NOT NULL AS verified FROM documents WHERE document_id = $1 AND institution_id = $2";
+
+pub(super) async fn mark_read(
+    session: &Session,
+    institution: InstitutionId,
+    id: BinderId,
+    now: UnixSeconds,
+) -> Result<ReadVerdict> {
+    let rows = session.write("a read report", MARK_READ, &[&id.uuid(), &institution.uuid(), &now.0]).await?;
+    match rows.first().map(|row| row.value("verified")).transpose()? {
+        None => Ok(ReadVerdict::Unknown),
+        Some(false) => Ok(ReadVerdict::NoTokenVerified),
+        Some(true) => Ok(ReadVerdict::Read),
+    }
+}

@@ -1,0 +1,91 @@
+//! PostgreSQL's errors as the store's: whether it is away, failed, or may have written.
+
+use deadpool_postgres::PoolError;
+use seoham_store::StoreError;
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
+
+/// What was under way when it failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Doing {
+    /// Nothing that could have written.
+    Reading,
+    /// Something that commits.
+    Writing(&'static str),
+}
+
+impl Doing {
+    /// The connection was lost, or no answer came.
+    pub(crate) fn broken_off(self, why: &str) -> StoreError {
+        match self {
+            Self::Reading => StoreError::Unavailable(why.to_owned()),
+            Self::Writing(what) => StoreError::Uncertain(what),
+        }
+    }
+
+    pub(crate) fn failed(self, error: &Error) -> StoreError {
+        match error.code() {
+            None => self.broken_off("the connection to the database was lost"),
+            // Told to go while it may have been waiting for a standby: then it has committed.
+            Some(code) if going_down(code) => self.broken_off("the database is going down"),
+            Some(code) if away(code) => StoreError::Unavailable(text(error)),
+            Some(_) => StoreError::Failed(text(error)),
+        }
+    }
+}
+
+/// Without the detail, which repeats values.
+fn text(error: &Error) -> String {
+    error
+        .as_db_error()
+        .map_or_else(|| error.to_string(), |db| format!("{} ({})", db.message(), db.code().code()))
+}
+
+fn going_down(code: &SqlState) -> bool {
+    [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN].contains(code)
+}
+
+/// It refuses for now: it is starting, out of room or of connections, or no longer the primary.
+fn away(code: &SqlState) -> bool {
+    let class = &code.code()[..2];
+    class == "53"
+        || class == "08"
+        || [
+            SqlState::CANNOT_CONNECT_NOW,
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+            SqlState::IO_ERROR,
+            SqlState::LOCK_NOT_AVAILABLE,
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::T_R_DEADLOCK_DETECTED,
+        ]
+        .contains(code)
+}
+
+/// It was taken back, certainly and whole, because of what another transaction did.
+pub(crate) fn is_conflict(error: &Error) -> bool {
+    let conflicts = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
+    error.code().is_some_and(|code| conflicts.contains(code))
+}
+
+/// A row has no partition to go to.
+pub(crate) fn lacks_partition(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|db| *db.code() == SqlState::CHECK_VIOLATION && db.constraint().is_none())
+}
+
+/// The connection is of no more use: lost, or to a server that is no longer the primary.
+pub(crate) fn spoils_connection(error: &Error) -> bool {
+    match error.code() {
+        None => true,
+        Some(code) => going_down(code) || *code == SqlState::READ_ONLY_SQL_TRANSACTION,
+    }
+}
+
+/// A connection could not be had.
+pub(crate) fn no_connection(error: &PoolError) -> StoreError {
+    match error {
+        // All are in use, by more work than there should be.
+        PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => StoreError::Overloaded,
+        PoolError::Backend(error) => StoreError::Unavailable(text(error)),
+        other => StoreError::Unavailable(other.to_string()),
+    }
+}

@@ -1,0 +1,51 @@
+//! The shared store: one PostgreSQL, any number of processes.
+//!
+//! Nodes share nothing but the database. Every hot statement is keyed by document, person or
+//! institution alone, so that a sharded PostgreSQL could hold it. What is to be accepted at the
+//! same time on a node is written in one transaction (group commit); the delivery queue is rows
+//! that workers hold under leases, and no transaction is open across I/O to anybody but the
+//! database. Nothing outside this crate sees SQL, and nothing in it knows HTTP.
+
+mod accounts;
+mod boxes;
+mod clock;
+mod columns;
+mod connect;
+mod deliveries;
+mod deployment;
+mod documents;
+mod failure;
+mod migrations;
+mod open;
+mod partitions;
+mod people;
+mod retention;
+mod session;
+mod signals;
+
+use std::sync::Arc;
+
+use seoham_model::Clock;
+use seoham_store::Mode;
+use seoham_vault::Vault;
+
+pub use open::{OpenError, Options, migrate};
+
+/// The shared store. Clones share it.
+#[derive(Clone)]
+pub struct PostgresStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    vault: Arc<Vault>,
+    clock: Clock,
+    mode: Mode,
+    sessions: session::Sessions,
+    accepting: documents::Accepting,
+    partitions: Arc<partitions::Partitions>,
+    signals: Arc<signals::Signals>,
+    turns: deliveries::Turns,
+    // Ends the tasks that listen and signal.
+    _tasks: tokio_util::sync::DropGuard,
+}

@@ -1,0 +1,106 @@
+//! Joining: what waits for a person comes into their box (SPEC 8.7).
+//!
+//! In two steps that commit by themselves, so that no document falls between: first the person is
+//! a member and is remembered in `joins`, then what waits is moved. Whatever was accepted by
+//! somebody who did not see the membership yet is either there to be moved by the second step, or
+//! is claimed for delivery only after the first, and then finds a member.
+
+use seoham_model::person::Behaviour;
+use seoham_model::{PersonId, UnixSeconds};
+use seoham_store::Result;
+use seoham_store::personas::JOINS_LATER_SECONDS;
+
+use crate::columns::{Columns, Id};
+use crate::session::Session;
+
+/// Documents that one step moves.
+const MOVED_AT_ONCE: usize = 500;
+
+pub(super) const BECOME_MEMBER: &str = "WITH joined AS (
+      UPDATE people SET member_since = $2 WHERE person_id = $1 AND member_since IS NULL RETURNING person_id)
+    INSERT INTO joins (person_id, due_at) SELECT person_id, $2 FROM joined
+    ON CONFLICT (person_id) DO UPDATE SET due_at = least(joins.due_at, excluded.due_at)
+    RETURNING person_id";
+
+/// The first step; `false` when the person is a member already.
+pub(super) async fn become_member(session: &Session, person: PersonId, now: UnixSeconds) -> Result<bool> {
+    Ok(!session.write("joining", BECOME_MEMBER, &[&person.uuid(), &now.0]).await?.is_empty())
+}
+
+/// The second step, as far as it goes at once; the worker does the rest.
+pub(super) async fn move_joined(session: &Session, person: PersonId, now: UnixSeconds) -> Result<()> {
+    if move_waiting(session, person, None, now, MOVED_AT_ONCE).await? < MOVED_AT_ONCE {
+        forget(session, person).await?;
+    }
+    Ok(())
+}
+
+/// Has a worker look after `person` at `due_at`, or earlier if one was to already.
+pub(crate) async fn schedule(session: &Session, person: PersonId, due_at: UnixSeconds) -> Result<()> {
+    let sql = "INSERT INTO joins (person_id, due_at) VALUES ($1, $2)
+               ON CONFLICT (person_id) DO UPDATE SET due_at = least(joins.due_at, excluded.due_at)";
+    session.write("a join", sql, &[&person.uuid(), &due_at.0]).await.map(drop)
+}
+
+async fn forget(session: &Session, person: PersonId) -> Result<()> {
+    session.write("a join", "DELETE FROM joins WHERE person_id = $1", &[&person.uuid()]).await.map(drop)
+}
+
+/// Moves what is due for one person, at most `limit` documents; gives how many, or `None` when
+/// nobody is due.
+pub(crate) async fn move_due(session: &Session, limit: usize, now: UnixSeconds) -> Result<Option<usize>> {
+    let sql = "SELECT person_id FROM joins WHERE due_at <= $1 ORDER BY due_at LIMIT 1";
+    let Some(due) = session.query_opt(sql, &[&now.0]).await? else { return Ok(None) };
+    let person: PersonId = due.id("person_id")?;
+    let sql = "SELECT member_since, behaviour FROM people WHERE person_id = $1";
+    let Some(known) = session.query_opt(sql, &[&person.uuid()]).await? else {
+        forget(session, person).await?;
+        return Ok(Some(0));
+    };
+    let behaviour = Behaviour::from_number(known.value::<i16>("behaviour")?.into());
+    let later = known.moment("member_since")?.is_none() && behaviour == Behaviour::JoinsLater;
+
+    let sent_by = later.then(|| now.plus(-JOINS_LATER_SECONDS));
+    let moved = move_waiting(session, person, sent_by, now, limit).await?;
+    if moved < limit {
+        forget(session, person).await?;
+        if later && let Some(sent_at) = oldest_waiting(session, person, now).await? {
+            schedule(session, person, sent_at.plus(JOINS_LATER_SECONDS)).await?;
+        }
+    }
+    Ok(Some(moved))
+}
+
+// Rows that somebody else is writing are waited for, and looked at again then.
+const MOVE: &str = "WITH waiting AS MATERIALIZED (
+      SELECT document_id FROM documents
+      WHERE person_id = $1 AND received_at IS NULL AND ($2::bigint IS NULL OR sent_at <= $2) AND deadline_at > $3
+      ORDER BY document_id LIMIT $4)
+    UPDATE documents d SET received_at = greatest($3, d.sent_at)
+    FROM waiting WHERE d.document_id = waiting.document_id AND d.received_at IS NULL
+    RETURNING d.document_id";
+
+async fn move_waiting(
+    session: &Session,
+    person: PersonId,
+    sent_by: Option<UnixSeconds>,
+    now: UnixSeconds,
+    limit: usize,
+) -> Result<usize> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let moved = session
+        .write("moving into a box", MOVE, &[&person.uuid(), &sent_by.map(|t| t.0), &now.0, &limit])
+        .await?;
+    Ok(moved.len())
+}
+
+async fn oldest_waiting(
+    session: &Session,
+    person: PersonId,
+    now: UnixSeconds,
+) -> Result<Option<UnixSeconds>> {
+    let sql = "SELECT min(sent_at) AS oldest FROM documents
+               WHERE person_id = $1 AND received_at IS NULL AND deadline_at > $2";
+    let found = session.query_opt(sql, &[&person.uuid(), &now.0]).await?;
+    Ok(found.map(|row| row.moment("oldest")).transpose()?.flatten())
+}

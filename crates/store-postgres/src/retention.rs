@@ -1,0 +1,100 @@
+//! Months made ahead of time, and months dropped that are older than documents are to be kept.
+
+use async_trait::async_trait;
+use seoham_model::UnixSeconds;
+use seoham_store::retention::{RETENTION_DAYS_MIN, Tidied};
+use seoham_store::{Result, Retention};
+
+use crate::PostgresStore;
+use crate::failure::Doing;
+use crate::partitions::{Month, TABLES, months};
+use crate::session::Session;
+
+const DAY_SECONDS: i64 = 24 * 60 * 60;
+
+#[async_trait]
+impl Retention for PostgresStore {
+    async fn tidy(&self, days: Option<u32>, now: UnixSeconds) -> Result<Tidied> {
+        self.make_partitions(now).await?;
+        let Some(days) = days else { return Ok(Tidied::default()) };
+        let ended_by = now.plus(-DAY_SECONDS * i64::from(days.max(RETENTION_DAYS_MIN)));
+        let session = self.inner.sessions.bulk().await?;
+        for month in months(&session, "documents").await? {
+            if month.next().begins_at() > ended_by {
+                break;
+            }
+            if !can_be_opened(&session, month, now).await? {
+                let documents = drop_month(&session, month).await?;
+                self.inner.partitions.forget(month);
+                tracing::info!(%month, documents, "a month was removed");
+                return Ok(Tidied { documents, more: true });
+            }
+        }
+        drop_contents(&session, ended_by).await?;
+        Ok(Tidied::default())
+    }
+}
+
+impl PostgresStore {
+    /// Makes the present month and the two to come.
+    pub(crate) async fn make_partitions(&self, now: UnixSeconds) -> Result<()> {
+        let session = self.inner.sessions.bulk().await?;
+        let mut month = Month::of(now);
+        for _ in 0..3 {
+            self.inner.partitions.make(&session, month).await?;
+            month = month.next();
+        }
+        Ok(())
+    }
+}
+
+/// Whether a document of `month` has a deadline that is still to come.
+async fn can_be_opened(session: &Session, month: Month, now: UnixSeconds) -> Result<bool> {
+    let sql = format!("SELECT 1 FROM documents_{month} WHERE deadline_at > {} LIMIT 1", now.0);
+    let rows = session.within(Doing::Reading, session.client().query(&sql, &[])).await?;
+    Ok(!rows.is_empty())
+}
+
+/// Drops a month of documents with all that belongs to them but the shared texts; gives how many
+/// they were.
+async fn drop_month(session: &Session, month: Month) -> Result<u64> {
+    let sql = format!("SELECT count(*) FROM documents_{month}");
+    let rows = session.within(Doing::Reading, session.client().query(&sql, &[])).await?;
+    let count: i64 = rows.first().and_then(|row| row.try_get(0).ok()).unwrap_or(0);
+    // Dropping waits for whoever reads, and has everybody wait who comes after: not for long.
+    let mut sql = "BEGIN; SET LOCAL lock_timeout = '2s';".to_owned();
+    for queue in ["deliveries", "delivery_retries"] {
+        sql.push_str(&format!(
+            "DELETE FROM {queue} q USING documents_{month} d WHERE q.document_id = d.document_id
+               AND q.institution_id = d.institution_id;"
+        ));
+    }
+    for (table, _) in TABLES.iter().filter(|(table, _)| *table != "contents") {
+        sql.push_str(&format!("DROP TABLE {table}_{month};"));
+    }
+    sql.push_str("COMMIT");
+    in_one(session, &sql).await?;
+    Ok(count.unsigned_abs())
+}
+
+/// Drops months of shared texts. One stays a month longer than its documents: a request that was
+/// taken as the month turned has its text in the first and documents in the second.
+async fn drop_contents(session: &Session, ended_by: UnixSeconds) -> Result<()> {
+    let documents = months(session, "documents").await?;
+    for month in months(session, "contents").await? {
+        let in_use = documents.contains(&month) || documents.contains(&month.next());
+        if !in_use && month.next().next().begins_at() <= ended_by {
+            let sql = format!("BEGIN; SET LOCAL lock_timeout = '2s'; DROP TABLE contents_{month}; COMMIT");
+            in_one(session, &sql).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn in_one(session: &Session, sql: &str) -> Result<()> {
+    let done = session.within(Doing::Writing("removing a month"), session.client().batch_execute(sql)).await;
+    if done.is_err() {
+        let _ = session.client().batch_execute("ROLLBACK").await;
+    }
+    done
+}

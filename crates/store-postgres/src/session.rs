@@ -1,0 +1,131 @@
+//! Connections: a bounded number for each lane, each operation with an end.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{Client, Object, Pool};
+use seoham_store::{Lane, Result};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Statement};
+
+use crate::failure::{Doing, is_conflict, no_connection, spoils_connection};
+
+/// How long one statement may take before its connection is given up. There is no
+/// `statement_timeout` on the server beside it: one that strikes while a commit waits for its
+/// standby would have the server report that commit as done.
+const STATEMENT_TIME: Duration = Duration::from_secs(10);
+
+/// How often a statement is tried again that lost against another.
+const CONFLICTS_MAX: u32 = 4;
+
+/// A parameter.
+pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
+
+pub(crate) struct Sessions {
+    pub(crate) interactive: Pool,
+    pub(crate) bulk: Pool,
+}
+
+impl Sessions {
+    /// A connection of `lane`.
+    pub(crate) async fn of(&self, lane: Lane) -> Result<Session> {
+        match lane {
+            Lane::Interactive => Session::from(&self.interactive).await,
+            Lane::Bulk => Session::from(&self.bulk).await,
+        }
+    }
+
+    pub(crate) async fn interactive(&self) -> Result<Session> {
+        self.of(Lane::Interactive).await
+    }
+
+    pub(crate) async fn bulk(&self) -> Result<Session> {
+        self.of(Lane::Bulk).await
+    }
+}
+
+/// A connection in use. It goes back when dropped, unless it was spoilt: then it is closed, so
+/// that nobody meets what was left on it.
+pub(crate) struct Session {
+    client: Option<Client>,
+    spoilt: AtomicBool,
+}
+
+impl Session {
+    pub(crate) async fn from(pool: &Pool) -> Result<Self> {
+        let client = pool.get().await.map_err(|e| no_connection(&e))?;
+        Ok(Self { client: Some(client), spoilt: AtomicBool::new(false) })
+    }
+
+    /// The connection itself, for what is sent in one go.
+    pub(crate) fn client(&self) -> &Client {
+        self.client.as_ref().expect("it is there until it is dropped")
+    }
+
+    pub(crate) async fn prepare(&self, sql: &'static str) -> Result<Statement> {
+        self.within(Doing::Reading, self.client().prepare_cached(sql)).await
+    }
+
+    /// Reads rows.
+    pub(crate) async fn query(&self, sql: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>> {
+        let statement = self.prepare(sql).await?;
+        self.within(Doing::Reading, self.client().query(&statement, params)).await
+    }
+
+    /// Reads one row, if there is one.
+    pub(crate) async fn query_opt(&self, sql: &'static str, params: &[Param<'_>]) -> Result<Option<Row>> {
+        Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    /// One statement that writes and commits; `what` names it should the connection break. It is
+    /// tried again when the database took it back to break a deadlock.
+    pub(crate) async fn write(
+        &self,
+        what: &'static str,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>> {
+        let statement = self.prepare(sql).await?;
+        let work = async {
+            for _ in 0..CONFLICTS_MAX {
+                match self.client().query(&statement, params).await {
+                    Err(error) if is_conflict(&error) => {}
+                    other => return other,
+                }
+            }
+            self.client().query(&statement, params).await
+        };
+        self.within(Doing::Writing(what), work).await
+    }
+
+    /// Awaits what the database does, but not for ever.
+    pub(crate) async fn within<T>(
+        &self,
+        doing: Doing,
+        work: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
+    ) -> Result<T> {
+        // Until it is known how it ended, also when the caller goes away in the middle.
+        self.spoilt.store(true, Ordering::Relaxed);
+        match tokio::time::timeout(STATEMENT_TIME, work).await {
+            Ok(Ok(value)) => {
+                self.spoilt.store(false, Ordering::Relaxed);
+                Ok(value)
+            }
+            Ok(Err(error)) => {
+                self.spoilt.store(spoils_connection(&error), Ordering::Relaxed);
+                Err(doing.failed(&error))
+            }
+            Err(_) => Err(doing.broken_off("the database does not answer")),
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take()
+            && self.spoilt.load(Ordering::Relaxed)
+        {
+            drop(Object::take(client));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What nodes tell one another at once; whoever misses it finds out by looking a little later.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::Pool;
+use futures_util::StreamExt;
+use futures_util::stream::poll_fn;
+use seoham_model::Clock;
+use seoham_store::Mode;
+use tokio::sync::Notify;
+use tokio_postgres::{AsyncMessage, Client};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::connect::Connector;
+use crate::session::Session;
+
+const WORK: &str = "seoham_work";
+const CLOCK: &str = "seoham_clock";
+
+/// A NOTIFY has all commits of the database wait for one another, so it is never part of an
+/// acceptance and sent this often at most.
+const AT_MOST_EVERY: Duration = Duration::from_millis(50);
+/// How often a sandbox's clock is looked at, whatever is heard.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+pub(crate) struct Signals {
+    /// Wakes workers of this node.
+    arrived: Notify,
+    /// Has the other nodes told.
+    tell: Arc<Notify>,
+    pool: Pool,
+}
+
+impl Signals {
+    pub(crate) fn new(pool: Pool) -> Self {
+        Self { arrived: Notify::new(), tell: Arc::default(), pool }
+    }
+
+    /// There is work: for a worker here, and one elsewhere.
+    pub(crate) fn work_arrived(&self) {
+        self.arrived.notify_one();
+        self.tell.notify_one();
+    }
+
+    /// Wakes a worker of this node.
+    pub(crate) fn wake(&self) {
+        self.arrived.notify_one();
+    }
+
+    pub(crate) async fn wait(&self, at_most: Duration) {
+        let _ = tokio::time::timeout(at_most, self.arrived.notified()).await;
+    }
+
+    /// Tells the other nodes that the clock was moved.
+    pub(crate) async fn clock_moved(&self) -> seoham_store::Result<()> {
+        let session = Session::from(&self.pool).await?;
+        session.query("SELECT pg_notify('seoham_clock', '')", &[]).await.map(drop)
+    }
+
+    /// Starts telling and listening, until `stop`.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        connector: &Connector,
+        clock: &Clock,
+        mode: Mode,
+        stop: &CancellationToken,
+    ) {
+        let telling = Arc::clone(self).tell_work(stop.clone());
+        tokio::spawn(telling);
+        tokio::spawn(Arc::clone(self).listen(connector.clone(), clock.clone(), mode, stop.clone()));
+    }
+
+    async fn tell_work(self: Arc<Self>, stop: CancellationToken) {
+        let telling = async {
+            loop {
+                self.tell.notified().await;
+                if let Ok(session) = Session::from(&self.pool).await {
+                    // Whoever does not hear it looks by themselves soon.
+                    let _ = session.query("SELECT pg_notify('seoham_work', '')", &[]).await;
+                }
+                tokio::time::sleep(AT_MOST_EVERY).await;
+            }
+        };
+        stop.run_until_cancelled(telling).await;
+    }
+
+    async fn listen(
+        self: Arc<Self>,
+        connector: Connector,
+        clock: Clock,
+        mode: Mode,
+        stop: CancellationToken,
+    ) {
+        let listening = async {
+            loop {
+                if let Err(error) = self.hear(&connector, &clock, mode).await {
+                    tracing::debug!(%error, "listening to the database broke off");
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        stop.run_until_cancelled(listening).await;
+    }
+
+    /// Listens on a connection of its own until it breaks.
+    async fn hear(
+        &self,
+        connector: &Connector,
+        clock: &Clock,
+        mode: Mode,
+    ) -> Result<(), tokio_postgres::Error> {
+        let (client, mut connection) = connector.config.connect(connector.tls.clone()).await?;
+        let mut messages = poll_fn(move |context| connection.poll_message(context));
+        let (heard_in, mut heard) = tokio::sync::mpsc::channel(16);
+        let reading = async move {
+            while let Some(message) = messages.next().await {
+                if let AsyncMessage::Notification(notification) = message? {
+                    // A full channel holds what wakes us all the same.
+                    let _ = heard_in.try_send(notification.channel() == CLOCK);
+                }
+            }
+            Ok(())
+        };
+        let acting = async {
+            client.batch_execute(&format!("LISTEN {WORK}; LISTEN {CLOCK}")).await?;
+            follow(&client, clock).await?;
+            loop {
+                match tokio::time::timeout(LOOK_EVERY, heard.recv()).await {
+                    Ok(None) => return Ok(()),
+                    Ok(Some(false)) => self.wake(),
+                    Ok(Some(true)) => {
+                        follow(&client, clock).await?;
+                        self.wake();
+                    }
+                    Err(_) if mode == Mode::Sandbox => follow(&client, clock).await?,
+                    Err(_) => {}
+                }
+            }
+        };
+        tokio::select! {
+            ended = reading => ended,
+            ended = acting => ended,
+        }
+    }
+}
+
+async fn follow(client: &Client, clock: &Clock) -> Result<(), tokio_postgres::Error> {
+    let row = client.query_opt(clock::ADVANCED, &[]).await?;
+    if let Some(advanced) = row.and_then(|row| row.try_get::<_, i64>(0).ok()) {
+        clock.set_advanced_seconds(advanced);
+    }
+    Ok(())
+}

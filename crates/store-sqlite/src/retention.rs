@@ -1,0 +1,94 @@
+//! Removing what is older than it is to be kept, in small bites beside the other bulk work.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, params};
+use seoham_model::{BinderId, UnixSeconds};
+use seoham_store::retention::{RETENTION_DAYS_MIN, Tidied};
+use seoham_store::{Result, Retention};
+
+use crate::SqliteStore;
+use crate::columns::Id;
+use crate::writer::Weight;
+
+/// Documents looked at in one bite: a few milliseconds of the writer's time.
+const BITE: usize = 200;
+const DAY_SECONDS: i64 = 24 * 60 * 60;
+/// Ids of one request carry times this close to one another.
+const REQUEST_MILLIS: u64 = 60_000;
+
+#[async_trait]
+impl Retention for SqliteStore {
+    async fn tidy(&self, days: Option<u32>, now: UnixSeconds) -> Result<Tidied> {
+        let Some(days) = days else { return Ok(Tidied::default()) };
+        let sent_before = now.plus(-DAY_SECONDS * i64::from(days.max(RETENTION_DAYS_MIN)));
+        let looked_at = self.inner.looked_at.clone();
+        self.inner
+            .writer
+            .bulk(Weight::rows(BITE), move |connection| {
+                let mut looked_at = looked_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                Ok(bite(connection, &mut looked_at, sent_before, now)?)
+            })
+            .await
+    }
+}
+
+/// Looks at the next documents in the order of their acceptance, after `looked_at`, and removes
+/// those that are due. What can still be opened is passed over and looked at in the next round.
+fn bite(
+    connection: &Connection,
+    looked_at: &mut i64,
+    sent_before: UnixSeconds,
+    now: UnixSeconds,
+) -> rusqlite::Result<Tidied> {
+    let mut next = connection.prepare_cached(
+        "SELECT document_no, deadline_at, sent_at FROM documents
+         WHERE document_no > ?1 ORDER BY document_no LIMIT ?2",
+    )?;
+    let mut old: Vec<(i64, i64)> = Vec::with_capacity(BITE);
+    let mut rows = next.query(params![*looked_at, BITE])?;
+    // They are numbered as they were accepted: the first that is not old ends the round.
+    while let Some(row) = rows.next()?
+        && row.get::<_, i64>(2)? < sent_before.0
+    {
+        old.push((row.get(0)?, row.get(1)?));
+    }
+    drop(rows);
+    let mut removed = 0;
+    for (document_no, _) in old.iter().filter(|(_, deadline_at)| *deadline_at <= now.0) {
+        remove(connection, *document_no)?;
+        removed += 1;
+    }
+    let more = old.len() == BITE;
+    *looked_at = if more { old.last().map_or(0, |(no, _)| *no) } else { 0 };
+    let contents = if old.is_empty() { 0 } else { remove_contents(connection)? };
+    Ok(Tidied { documents: removed, more: more || contents == BITE })
+}
+
+fn remove(connection: &Connection, document_no: i64) -> rusqlite::Result<()> {
+    for sql in [
+        "DELETE FROM one_time_tokens WHERE document_no = ?1",
+        "DELETE FROM deliveries WHERE document_no = ?1
+           AND institution_id = (SELECT institution_id FROM documents WHERE document_no = ?1)",
+        "DELETE FROM delivery_retries WHERE document_no = ?1",
+        "DELETE FROM documents WHERE document_no = ?1",
+    ] {
+        connection.prepare_cached(sql)?.execute([document_no])?;
+    }
+    Ok(())
+}
+
+/// Removes shared texts that are older than every document that is left; gives how many.
+fn remove_contents(connection: &Connection) -> rusqlite::Result<usize> {
+    let oldest = connection
+        .prepare_cached("SELECT document_id FROM documents ORDER BY document_id LIMIT 1")?
+        .query_row([], |row| row.get::<_, Id<BinderId>>(0))
+        .optional()?;
+    let oldest_millis = oldest.map_or(u64::MAX, |Id(oldest)| oldest.unix_millis());
+    let before = BinderId::first_at(oldest_millis.saturating_sub(REQUEST_MILLIS));
+    connection
+        .prepare_cached(
+            "DELETE FROM contents WHERE content_id IN
+               (SELECT content_id FROM contents WHERE content_id < ?1 ORDER BY content_id LIMIT ?2)",
+        )?
+        .execute(params![Id(before), BITE])
+}

@@ -1,0 +1,235 @@
+//! One cluster and the databases in it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::program::{command, directory, unprivileged_user};
+
+/// Runs postgres until its standard input ends, which happens when the process that started it
+/// is gone, in whatever way; then stops it and removes its directory. `$1` is the directory, `$2`
+/// the program, the rest its arguments.
+const KEEPER: &str = r#"
+directory=$1; shift
+"$@" >>"$directory/log" 2>&1 &
+postgres=$!
+trap '' INT TERM HUP
+while read -r line; do kill -"$line" $postgres; done
+kill -CONT $postgres 2>/dev/null
+kill -QUIT $postgres 2>/dev/null
+wait $postgres
+test -e "$directory/keep" || rm -rf "$directory"
+"#;
+
+/// A running cluster.
+pub struct Cluster {
+    directory: PathBuf,
+    programs: PathBuf,
+    keeper: Mutex<Option<Child>>,
+    port: u16,
+    databases: AtomicU32,
+}
+
+impl Cluster {
+    /// The one that the tests of a process share.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start(&[]))
+    }
+
+    /// A new, empty cluster with `settings` (`name=value`) beside the defaults.
+    pub fn start(settings: &[&str]) -> Self {
+        let cluster = Self::prepared();
+        let data = cluster.data();
+        let mut initdb = command(&cluster.programs.join("initdb"));
+        initdb.args([
+            "--auth=trust",
+            "--username=postgres",
+            "--encoding=UTF8",
+            "--no-locale",
+            "--no-instructions",
+        ]);
+        run(initdb.arg("--pgdata").arg(&data));
+        cluster.run(settings);
+        cluster
+    }
+
+    /// A standby of `primary` that follows it by streaming, under the name `application_name`.
+    pub fn standby_of(primary: &Self, application_name: &str, settings: &[&str]) -> Self {
+        let cluster = Self::prepared();
+        let mut copy = command(&cluster.programs.join("pg_basebackup"));
+        let from = format!(
+            "host={} port={} user=postgres application_name={application_name}",
+            primary.directory.display(),
+            primary.port
+        );
+        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--dbname"]).arg(from);
+        run(copy.arg("--pgdata").arg(cluster.data()));
+        cluster.run(settings);
+        cluster
+    }
+
+    /// A directory of its own that belongs to the user who runs postgres.
+    fn prepared() -> Self {
+        let programs = directory().expect("PostgreSQL is installed (apt-get install postgresql)");
+        let directory = tempfile::Builder::new().prefix("seoham-pg-").tempdir().expect("a directory").keep();
+        if let Some(user) = unprivileged_user() {
+            run(Command::new("chown").arg(user).arg(&directory));
+        }
+        // The port only names the socket, and the address when there is one.
+        let port =
+            std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+        Self { directory, programs, keeper: Mutex::default(), port, databases: AtomicU32::new(0) }
+    }
+
+    fn run(&self, settings: &[&str]) {
+        let mut keeper = Command::new("sh");
+        keeper.args(["-c", KEEPER, "sh"]).arg(&self.directory);
+        let mut postgres = command(&self.programs.join("postgres"));
+        postgres.arg("-D").arg(self.data());
+        let own = [
+            format!("unix_socket_directories={}", self.directory.display()),
+            format!("port={}", self.port),
+            "listen_addresses=".to_owned(),
+            "max_connections=300".to_owned(),
+        ];
+        for setting in own.iter().map(String::as_str).chain(settings.iter().copied()) {
+            postgres.arg("-c").arg(setting);
+        }
+        keeper.arg(postgres.get_program()).args(postgres.get_args());
+        // A process group of its own: Ctrl-C in the terminal is not for postgres.
+        std::os::unix::process::CommandExt::process_group(&mut keeper, 0);
+        let keeper = keeper
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sh starts");
+        *self.keeper() = Some(keeper);
+        self.wait_until_ready();
+    }
+
+    /// Waits until it takes connections.
+    pub fn wait_until_ready(&self) {
+        let patience = Instant::now() + Duration::from_secs(60);
+        loop {
+            let mut ready = command(&self.programs.join("pg_isready"));
+            ready.args(["--quiet", "--port", &self.port.to_string(), "--host"]).arg(&self.directory);
+            if ready.status().is_ok_and(|status| status.success()) {
+                return;
+            }
+            let log = || std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
+            assert!(Instant::now() < patience, "PostgreSQL did not start: {}", log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// A new, empty database.
+    pub fn database(&self) -> Database {
+        let name = format!("scratch_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        Database { url: self.url(&name) }
+    }
+
+    /// Where a database is reached, through the socket.
+    pub fn url(&self, database: &str) -> String {
+        let socket = self.directory.to_string_lossy().replace('/', "%2F");
+        format!("postgres://postgres@{socket}:{}/{database}", self.port)
+    }
+
+    /// The directory of its socket.
+    pub fn socket_directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Its port: the name of its socket, and its address if it was told to listen.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Runs statements in `database`; gives what they print, without decoration.
+    pub fn sql(&self, database: &str, statements: &str) -> String {
+        let mut psql = command(&self.programs.join("psql"));
+        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--username=postgres"]);
+        psql.args(["--set=ON_ERROR_STOP=1", "--port", &self.port.to_string(), "--host"]).arg(&self.directory);
+        run(psql.args(["--dbname", database, "--command", statements]))
+    }
+
+    /// The process numbers of the server's sessions in `database`.
+    pub fn backends(&self, database: &str) -> Vec<u32> {
+        let asked = format!(
+            "SELECT pid FROM pg_stat_activity WHERE datname = '{database}' AND pid <> pg_backend_pid()"
+        );
+        self.sql("postgres", &asked).lines().filter_map(|line| line.trim().parse().ok()).collect()
+    }
+
+    /// Makes a standby the primary.
+    pub fn promote(&self) {
+        self.sql("postgres", "SELECT pg_promote(true, 60)");
+    }
+
+    /// Sends the server a signal, by the name that `kill` knows.
+    pub fn signal(&self, name: &str) {
+        if let Some(keeper) = self.keeper().as_mut() {
+            let told = keeper.stdin.as_mut().map(|stdin| writeln!(stdin, "{name}"));
+            assert!(told.is_some_and(|told| told.is_ok()), "the keeper is there");
+        }
+    }
+
+    /// Kills the whole server at once, as the loss of its machine would.
+    pub fn kill(&self) {
+        let postmaster = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
+        let pid: Option<u32> = postmaster.lines().next().and_then(|line| line.parse().ok());
+        let Some(pid) = pid else { return };
+        // The children first, so that none outlives its parent.
+        let children =
+            std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        let mut kill = Command::new("kill");
+        kill.arg("-KILL").arg(pid.to_string()).args(children.split_whitespace()).stderr(Stdio::null());
+        let _ = kill.status();
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    fn keeper(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Some(mut keeper) = self.keeper().take() {
+            drop(keeper.stdin.take());
+            let _ = keeper.wait();
+        }
+    }
+}
+
+/// A database of a cluster; it goes with the cluster.
+pub struct Database {
+    url: String,
+}
+
+impl Database {
+    /// Where it is reached.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.url.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().expect("the program starts");
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{command:?}: {}{}", said(&output.stdout), said(&output.stderr));
+    said(&output.stdout)
+}

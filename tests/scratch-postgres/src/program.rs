@@ -1,0 +1,45 @@
+//! PostgreSQL's programs, and the user that may run them.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Where Debian puts them, by version.
+const DEBIAN: &str = "/usr/lib/postgresql";
+
+/// Why PostgreSQL cannot be run here, if it cannot.
+pub fn missing() -> Option<String> {
+    directory().is_none().then(|| "PostgreSQL's initdb and postgres are not installed".to_owned())
+}
+
+/// The directory of the newest version's programs.
+pub(crate) fn directory() -> Option<PathBuf> {
+    let versions = std::fs::read_dir(DEBIAN).ok().into_iter().flatten().flatten();
+    let mut found: Vec<(u32, PathBuf)> = versions
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
+        .filter(|(_, bin)| bin.join("initdb").exists())
+        .collect();
+    found.sort();
+    let on_path = std::env::var_os("PATH")
+        .and_then(|path| std::env::split_paths(&path).find(|directory| directory.join("initdb").exists()));
+    found.pop().map(|(_, bin)| bin).or(on_path)
+}
+
+/// PostgreSQL refuses to run as root; then it runs as this user.
+pub(crate) fn unprivileged_user() -> Option<&'static str> {
+    let root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    root.then_some("postgres")
+}
+
+/// `program` as the user that may run it.
+pub(crate) fn command(program: &Path) -> Command {
+    match unprivileged_user() {
+        None => Command::new(program),
+        Some(user) => {
+            // It becomes the program, so that signals for the one reach the other.
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid", user, "--regid", user, "--clear-groups", "--"]).arg(program);
+            command
+        }
+    }
+}
