@@ -7,16 +7,21 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::harness::{Start, bulk, documents, eventually, http};
+use crate::harness::{Backing, Start, bulk, documents, eventually, http};
 
 #[tokio::test]
-async fn it_says_where_it_listens_and_keeps_its_secrets_private() {
+async fn it_says_where_it_listens() {
     let server = Start::sandbox().up();
     for listener in ["api", "bulk", "web", "admin"] {
         let url = server.url(listener);
         assert!(url.starts_with("http://127.0.0.1:") && !url.ends_with(":0"), "{url}");
     }
     assert_eq!(server.ready()["ready"], json!(true));
+}
+
+#[tokio::test]
+async fn the_files_of_a_sandbox_are_its_owners_alone() {
+    let server = Start::on(Backing::embedded()).up();
     for file in ["admin.token", "master.key", "seoham.db", "seoham.db-wal"] {
         let mode = std::fs::metadata(server.data().join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
@@ -85,7 +90,7 @@ async fn what_was_accepted_is_there_after_a_restart() {
 
 #[tokio::test]
 async fn a_second_process_on_the_same_data_is_refused() {
-    let start = Start::sandbox();
+    let start = Start::on(Backing::embedded());
     let _server = start.up();
     let said = start.try_up().err().expect("refused");
     assert!(said.contains("another seoham process is using it"), "{said}");
@@ -98,7 +103,9 @@ async fn the_mode_and_the_key_are_fixed() {
     let data = start.directory().join("data");
     let serve = |more: &[&str], key: Option<&str>| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_seoham"));
-        command.args(["serve", "--ready-json", "--data"]).arg(&data).args(more);
+        command.args(["serve", "--ready-json"]).args(more);
+        start.backing().apply(&mut command, &data);
+        command.env_remove("SEOHAM_KEYS__MASTER_FILE");
         for listen in ["api", "bulk", "web", "admin"] {
             command.arg(format!("--{listen}-listen=127.0.0.1:0"));
         }
@@ -110,7 +117,8 @@ async fn the_mode_and_the_key_are_fixed() {
         String::from_utf8(output.stderr).unwrap()
     };
     assert!(serve(&[], None).contains("seoham keys new"));
-    let key = data.join("master.key");
+    let own = data.join("master.key");
+    let key = if start.backing().is_embedded() { own } else { start.backing().key() };
     let said = serve(&[], key.to_str());
     assert!(said.contains("was created as a sandbox"), "{said}");
     let other = start.directory().join("other.key");

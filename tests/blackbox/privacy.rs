@@ -75,7 +75,7 @@ async fn no_personal_value_is_left_in_logs_or_files() {
     server.admin("GET", &format!("documents/{}", ids[0]), None).await;
     server.admin("GET", "documents/01076540000", None).await;
 
-    let (data, log_file) = (server.data(), start.directory().join("server.log"));
+    let (data, log_file) = (server.data(), start.directory().join("data.log"));
     let look = |when: &str| {
         let log = std::fs::read_to_string(&log_file).unwrap();
         assert!(log.len() > 10_000, "there is a log to look at");

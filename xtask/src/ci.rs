@@ -11,6 +11,10 @@ pub(crate) fn test(rest: &[String]) -> Result<()> {
     prerequisites::install()?;
     let mut tests = cargo(&["test", "--workspace", "--locked"]);
     tests.args(rest);
+    run(tests)?;
+    // The black-box cases once more, on the other store.
+    let mut tests = cargo(&["test", "--package", "seoham", "--test", "blackbox", "--locked"]);
+    tests.args(rest).env("BLACKBOX_STORE", "postgres");
     run(tests)
 }
 

@@ -11,8 +11,14 @@ const NEEDED: [(&str, &str); 2] = [("openssl", "openssl"), ("cc", "build-essenti
 
 /// Installs what is missing; one who may not install is told the command instead.
 pub(crate) fn install() -> Result<()> {
-    let missing: Vec<&str> =
+    let mut missing: Vec<&str> =
         NEEDED.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+    // Debian keeps its servers' programs off the path, one directory for each version.
+    let servers = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    if !is_there("initdb") && !servers.into_iter().any(|version| version.path().join("bin/initdb").is_file())
+    {
+        missing.push("postgresql");
+    }
     if missing.is_empty() {
         return Ok(());
     }

@@ -8,7 +8,8 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use seoham_vault::MasterKey;
 
-use crate::{admin, config, demo, server};
+use crate::server::Runtimes;
+use crate::{admin, config, demo, logging, server};
 
 /// Seoham (서함): electronic documents in bulk, provably read.
 #[derive(Parser)]
@@ -30,6 +31,8 @@ enum Command {
     Serve(ServeArgs),
     /// Print the configuration in force, with secrets masked, and check that it can be used.
     Check(ServeArgs),
+    /// Bring the database's schema up to date.
+    Migrate(ServeArgs),
     /// Master keys.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -76,6 +79,16 @@ pub(crate) struct ServeArgs {
     /// The embedded store's directory [default: ./seoham-data]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) data: Option<PathBuf>,
+    /// The shared store instead: a PostgreSQL connection string. A password belongs into
+    /// `SEOHAM_STORE__DATABASE`, which nobody else on the machine sees.
+    #[arg(long, value_name = "postgres://…")]
+    pub(crate) database: Option<String>,
+    /// Leave the database's schema as it is; refuse to start if it is behind.
+    #[arg(long)]
+    pub(crate) no_migrate: bool,
+    /// What this process does; anything but all of it needs --database [default: all]
+    #[arg(long, value_enum)]
+    pub(crate) role: Option<config::Role>,
     /// All people are invented: institutions' own tests. Fixed when the data is created.
     #[arg(long)]
     pub(crate) sandbox: bool,
@@ -108,6 +121,14 @@ impl Cli {
                 let config = config::load(&args)?;
                 say(&config::shown(&config)?);
                 server::check(&config)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Migrate(args) => {
+                let config = config::load(&args)?;
+                logging::start(&config.log)?;
+                let options = server::store::database(&config)?;
+                let steps = Runtimes::start()?.run(seoham_store_postgres::migrate(&options))?;
+                say(&format!("the schema is up to date ({steps} steps taken)"));
                 Ok(ExitCode::SUCCESS)
             }
             Command::Keys(KeysCommand::New { file }) => {

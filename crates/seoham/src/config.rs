@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -14,6 +15,7 @@ use crate::cli::{ListenArgs, ServeArgs};
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
+    pub(crate) node: Node,
     pub(crate) listen: Listen,
     pub(crate) tls: Tls,
     pub(crate) store: StoreSection,
@@ -21,9 +23,60 @@ pub(crate) struct Config {
     pub(crate) admin: Admin,
     pub(crate) web: Web,
     pub(crate) notifier: Notifier,
+    pub(crate) delivery: Delivery,
     pub(crate) admission: Admission,
     pub(crate) log: Log,
     pub(crate) shutdown: Shutdown,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Node {
+    /// What this process does.
+    pub(crate) role: Role,
+}
+
+/// What a process does. Anything but all of it needs a store that processes share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// Everything.
+    #[default]
+    All,
+    /// The institution API: the api and bulk listeners.
+    Gateway,
+    /// The worker, with no listener but admin.
+    Delivery,
+    /// The recipients' pages: the web listener.
+    Web,
+}
+
+impl Role {
+    /// It has the api and bulk listeners.
+    pub(crate) fn takes_requests(self) -> bool {
+        matches!(self, Self::All | Self::Gateway)
+    }
+
+    /// It has the web listener.
+    pub(crate) fn shows_pages(self) -> bool {
+        matches!(self, Self::All | Self::Web)
+    }
+
+    /// It has the worker.
+    pub(crate) fn delivers(self) -> bool {
+        matches!(self, Self::All | Self::Delivery)
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::All => "all",
+            Self::Gateway => "gateway",
+            Self::Delivery => "delivery",
+            Self::Web => "web",
+        })
+    }
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -72,15 +125,35 @@ pub(crate) struct Tls {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct StoreSection {
-    /// The embedded store's directory.
+    /// The embedded store's directory; with a database, where the operator's token is kept if it
+    /// is made here.
     pub(crate) data: PathBuf,
     /// All people are invented.
     pub(crate) sandbox: bool,
+    /// The shared store, `postgres://…`, instead of the embedded one.
+    #[serde(serialize_with = "masked")]
+    pub(crate) database: Option<SecretString>,
+    /// Authorities in PEM, one of which signed the database server's certificate.
+    pub(crate) database_ca_file: Option<PathBuf>,
+    /// Connections to the database at most, for each of the two lanes.
+    pub(crate) connections_per_lane: usize,
+    /// Bring the database's schema up to date at the start.
+    pub(crate) migrate: bool,
+    /// For how many days documents are kept after their acceptance; for good when absent.
+    pub(crate) retention_days: Option<u32>,
 }
 
 impl Default for StoreSection {
     fn default() -> Self {
-        Self { data: PathBuf::from("./seoham-data"), sandbox: false }
+        Self {
+            data: PathBuf::from("./seoham-data"),
+            sandbox: false,
+            database: None,
+            database_ca_file: None,
+            connections_per_lane: 8,
+            migrate: true,
+            retention_days: None,
+        }
     }
 }
 
@@ -123,6 +196,20 @@ pub(crate) struct Notifier {
 impl Default for Notifier {
     fn default() -> Self {
         Self { url: None, secret: None, timeout_seconds: 10, concurrent_messages: 32 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Delivery {
+    /// For how long at least a worker holds what it claimed; what a worker that was lost held is
+    /// delivered by another after this time.
+    pub(crate) lease_seconds: u64,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self { lease_seconds: 60 }
     }
 }
 
@@ -208,7 +295,12 @@ pub(crate) fn load(args: &ServeArgs) -> Result<Config> {
     if let Some(data) = &args.data {
         config.store.data.clone_from(data);
     }
+    if let Some(database) = &args.database {
+        config.store.database = Some(database.clone().into());
+    }
     config.store.sandbox |= args.sandbox;
+    config.store.migrate &= !args.no_migrate;
+    config.node.role = args.role.unwrap_or(config.node.role);
     Ok(config)
 }
 

@@ -5,9 +5,14 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 
+/// Whether `log.level` can be read.
+pub(crate) fn check(log: &Log) -> Result<EnvFilter> {
+    EnvFilter::builder().parse(&log.level).context("log.level")
+}
+
 /// Starts logging; to be called once.
 pub(crate) fn start(log: &Log) -> Result<()> {
-    let filter = EnvFilter::builder().parse(&log.level).context("log.level")?;
+    let filter = check(log)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match log.format {
         LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),

@@ -29,7 +29,7 @@ use seoham_model::Clock;
 use seoham_store::Mode;
 use seoham_vault::Vault;
 
-pub use open::{OpenError, Options, migrate};
+pub use open::{OpenError, Options, check, migrate};
 
 /// The shared store. Clones share it.
 #[derive(Clone)]

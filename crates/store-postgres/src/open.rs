@@ -26,6 +26,8 @@ pub struct Options {
     pub ca_file: Option<PathBuf>,
     /// Whose people it holds; must be what it was when the data was first created.
     pub mode: Mode,
+    /// The clock that the store keeps; the machine's by default.
+    pub clock: Clock,
     /// Bring the schema up to date first.
     pub migrate: bool,
     /// Connections at most, for each of the two lanes.
@@ -37,7 +39,16 @@ pub struct Options {
 impl Options {
     /// The store at `url` with the default numbers of connections.
     pub fn new(url: SecretString, mode: Mode) -> Self {
-        Self { url, ca_file: None, mode, migrate: true, connections_per_lane: 8, accepting_connections: 2 }
+        let clock = Clock::default();
+        Self {
+            url,
+            ca_file: None,
+            mode,
+            clock,
+            migrate: true,
+            connections_per_lane: 8,
+            accepting_connections: 2,
+        }
     }
 }
 
@@ -98,7 +109,7 @@ impl PostgresStore {
     pub async fn open(options: &Options, vault: Arc<Vault>) -> Result<Self, OpenError> {
         let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
         let advanced_seconds = prepare(&connector, options, &vault).await?;
-        let clock = Clock::default();
+        let clock = options.clock.clone();
         clock.set_advanced_seconds(advanced_seconds);
 
         let bulk = connector.pool(options.connections_per_lane.max(1))?;
@@ -140,6 +151,11 @@ impl PostgresStore {
         }
         Ok(())
     }
+}
+
+/// Whether `options` can be read, without reaching for the database.
+pub fn check(options: &Options) -> Result<(), OpenError> {
+    Connector::new(options.url.expose_secret(), options.ca_file.as_deref()).map(drop)
 }
 
 /// Brings the schema up to date if that is wanted; gives how many steps it took.

@@ -8,32 +8,48 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
+use super::backing::{Backing, new_key};
 use super::client::{Client, http};
 
 /// How a server is started.
+#[derive(Clone)]
 pub(crate) struct Start {
-    data: Arc<TempDir>,
+    backing: Arc<Backing>,
+    data: PathBuf,
     sandbox: bool,
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
 }
 
 impl Start {
-    /// A sandbox in a new directory.
+    /// A sandbox in a new store.
     pub(crate) fn sandbox() -> Self {
-        let data = Arc::new(tempfile::tempdir().unwrap());
-        Self { data, sandbox: true, environment: Vec::new(), arguments: Vec::new() }
+        Self::on(Backing::chosen())
     }
 
-    /// Live people in a new directory, with a master key beside it.
+    /// A sandbox in `backing`.
+    pub(crate) fn on(backing: Backing) -> Self {
+        let data = backing.data();
+        let backing = Arc::new(backing);
+        Self { backing, data, sandbox: true, environment: Vec::new(), arguments: Vec::new() }
+    }
+
+    /// Live people in a new store, with a master key beside it.
     pub(crate) fn live() -> Self {
         let start = Self { sandbox: false, ..Self::sandbox() };
-        let key = start.data.path().join("live.key");
-        let made = Command::new(binary()).args(["keys", "new"]).arg(&key).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let key = start.directory().join("live.key");
+        new_key(&key);
         start.env("SEOHAM_KEYS__MASTER_FILE", key.to_str().unwrap())
+    }
+
+    /// Another node of the same deployment, with a data directory of its own.
+    pub(crate) fn node(&self, name: &str) -> Self {
+        Self { data: self.directory().join(name), ..self.clone() }
+    }
+
+    pub(crate) fn backing(&self) -> &Backing {
+        &self.backing
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
@@ -47,16 +63,16 @@ impl Start {
     }
 
     pub(crate) fn directory(&self) -> &Path {
-        self.data.path()
+        self.backing.directory()
     }
 
     /// Starts it, and gives what it said instead if it does not come up.
     pub(crate) fn try_up(&self) -> Result<Server, String> {
-        let directory = self.data.path();
-        let log = directory.join("server.log");
+        let log = self.data.with_extension("log");
         let errors = File::options().create(true).append(true).open(&log).unwrap();
         let mut command = Command::new(binary());
-        command.args(["serve", "--ready-json", "--data"]).arg(directory.join("data"));
+        command.args(["serve", "--ready-json"]);
+        self.backing.apply(&mut command, &self.data);
         for listen in ["api", "bulk", "web", "admin"] {
             if !self.arguments.iter().any(|a| a.starts_with(&format!("--{listen}-listen"))) {
                 command.arg(format!("--{listen}-listen=127.0.0.1:0"));
@@ -76,7 +92,8 @@ impl Start {
             return Err(std::fs::read_to_string(&log).unwrap());
         }
         let ready: Value = serde_json::from_str(&line).unwrap();
-        Ok(Server { child, ready, output, data: Arc::clone(&self.data) })
+        let (backing, data) = (Arc::clone(&self.backing), self.data.clone());
+        Ok(Server { child, ready, output, backing, data })
     }
 
     pub(crate) fn up(&self) -> Server {
@@ -94,7 +111,10 @@ pub(crate) struct Server {
     child: Child,
     ready: Value,
     output: BufReader<ChildStdout>,
-    data: Arc<TempDir>,
+    // Held so that the files are there as long as the server.
+    #[allow(dead_code, reason = "see above")]
+    backing: Arc<Backing>,
+    data: PathBuf,
 }
 
 impl Server {
@@ -108,7 +128,7 @@ impl Server {
     }
 
     pub(crate) fn data(&self) -> PathBuf {
-        self.data.path().join("data")
+        self.data.clone()
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -15,9 +15,10 @@ pub(crate) struct AdminArgs {
     /// The admin listener.
     #[arg(long, default_value = "http://127.0.0.1:8083", global = true)]
     url: String,
-    /// The file that holds the operator's token; `SEOHAM_ADMIN__TOKEN` is used when it is set.
-    #[arg(long, default_value = "./seoham-data/admin.token", global = true)]
-    token_file: PathBuf,
+    /// The file that holds the operator's token. Without it `SEOHAM_ADMIN__TOKEN` is used, or else
+    /// the token of ./seoham-data.
+    #[arg(long, global = true)]
+    token_file: Option<PathBuf>,
     #[command(subcommand)]
     command: AdminCommand,
 }
@@ -115,10 +116,12 @@ enum TokenCommand {
 
 /// `seoham admin`.
 pub(crate) fn run(args: AdminArgs) -> Result<ExitCode> {
-    let token = match std::env::var("SEOHAM_ADMIN__TOKEN") {
-        Ok(token) => token,
-        Err(_) => std::fs::read_to_string(&args.token_file)
-            .with_context(|| format!("operator's token {}", args.token_file.display()))?,
+    let token = match (&args.token_file, std::env::var("SEOHAM_ADMIN__TOKEN")) {
+        (None, Ok(token)) => token,
+        (file, _) => {
+            let file = file.clone().unwrap_or_else(|| PathBuf::from("./seoham-data/admin.token"));
+            std::fs::read_to_string(&file).with_context(|| format!("operator's token {}", file.display()))?
+        }
     };
     let client = AdminClient::new(&args.url, token.trim())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -34,8 +34,8 @@ impl Client {
     pub(super) fn new(server: &Server, institution: &Institution) -> Result<Self> {
         Ok(Self {
             http: reqwest::Client::builder().build()?,
-            api: server.addresses.api.clone(),
-            bulk: server.addresses.bulk.clone(),
+            api: server.addresses.api.clone().unwrap_or_default(),
+            bulk: server.addresses.bulk.clone().unwrap_or_default(),
             access_token: institution.access_token.clone(),
             contract_uuid: institution.contract_uuid.clone(),
         })

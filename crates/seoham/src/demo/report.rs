@@ -82,6 +82,8 @@ fn key(verdict: &str) -> (u8, &str) {
 /// Prints the addresses and commands to go on with.
 pub(super) fn way_on(lang: Lang, server: &Server, institution: &Institution, results: &[Sent]) {
     let at = &server.addresses;
+    let of = |address: &Option<String>| address.clone().unwrap_or_default();
+    let (api, bulk, web) = (of(&at.api), of(&at.bulk), of(&at.web));
     let (token, contract) = (&institution.access_token, &institution.contract_uuid);
     let some = results.iter().find_map(|r| r.document_binder_uuid.as_deref()).unwrap_or("BIN-…");
     let headings = [
@@ -98,28 +100,28 @@ pub(super) fn way_on(lang: Lang, server: &Server, institution: &Institution, res
     say(&format!(
         "\n{}\n  API       {}   ({}/docs)\n  bulk      {}\n  web       {}   ({}/messenger)\n  admin     {}   ({})\n",
         heading(0),
-        at.api,
-        at.api,
-        at.bulk,
-        at.web,
-        at.web,
+        api,
+        api,
+        bulk,
+        web,
+        web,
         at.admin,
         token_file
     ));
     say(&format!(
         "{}\n  curl -s {}/v1/documents/bulk -H 'Authorization: Bearer {token}' -H 'Contract-Uuid: {contract}' \\\n    -H 'Content-Type: application/json' -d '{body}'\n",
         heading(1),
-        at.bulk
+        bulk
     ));
     say(&format!(
         "{}\n  curl -s {}/v1/documents/{some}/status -H 'Authorization: Bearer {token}' -H 'Contract-Uuid: {contract}'\n",
         heading(2),
-        at.api
+        api
     ));
     say(&format!(
         "{}\n  curl -s -X POST {}/sandbox/v1/documents/{some}/open -H 'Authorization: Bearer {token}'\n",
         heading(3),
-        at.api
+        api
     ));
     let program =
         std::env::current_exe().map_or_else(|_| "seoham".to_owned(), |path| path.display().to_string());

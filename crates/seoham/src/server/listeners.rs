@@ -26,10 +26,14 @@ const STREAMS_MAX: u32 = 64;
 pub(super) fn check_exposure(config: &Config) -> Result<()> {
     let listen = &config.listen;
     let protected = config.tls.certificate_file.is_some() || listen.behind_tls_proxy;
-    for (name, address) in
-        [("api", listen.api), ("bulk", listen.bulk), ("web", listen.web), ("admin", listen.admin)]
-    {
-        if !address.ip().is_loopback() && !protected {
+    let role = config.node.role;
+    for (wanted, name, address) in [
+        (role.takes_requests(), "api", listen.api),
+        (role.takes_requests(), "bulk", listen.bulk),
+        (role.shows_pages(), "web", listen.web),
+        (true, "admin", listen.admin),
+    ] {
+        if wanted && !address.ip().is_loopback() && !protected {
             bail!(
                 "listen.{name} = {address}: reachable from elsewhere without TLS; set tls.certificate_file and \
                  tls.key_file, or listen.behind_tls_proxy = true if a proxy terminates TLS"
@@ -52,21 +56,24 @@ pub(super) async fn tls(config: &Config) -> Result<Option<RustlsConfig>> {
     }
 }
 
-/// All sockets, bound but not served yet.
+/// The sockets of the process's role, bound but not served yet.
 pub(super) struct Bound {
-    pub(super) api: Socket,
-    pub(super) bulk: Socket,
-    pub(super) web: Socket,
+    pub(super) api: Option<Socket>,
+    pub(super) bulk: Option<Socket>,
+    pub(super) web: Option<Socket>,
     pub(super) admin: Socket,
 }
 
 impl Bound {
     pub(super) fn all(config: &Config) -> Result<Self> {
-        let listen = &config.listen;
+        let (listen, role) = (&config.listen, config.node.role);
+        let bind = |wanted: bool, name, address| {
+            if wanted { Socket::bind(name, address).map(Some) } else { Ok(None) }
+        };
         Ok(Self {
-            api: Socket::bind("api", listen.api)?,
-            bulk: Socket::bind("bulk", listen.bulk)?,
-            web: Socket::bind("web", listen.web)?,
+            api: bind(role.takes_requests(), "api", listen.api)?,
+            bulk: bind(role.takes_requests(), "bulk", listen.bulk)?,
+            web: bind(role.shows_pages(), "web", listen.web)?,
             admin: Socket::bind("admin", listen.admin)?,
         })
     }
@@ -77,9 +84,9 @@ impl Bound {
         };
         Addresses {
             ready: true,
-            api: url(&self.api, tls),
-            bulk: url(&self.bulk, tls),
-            web: url(&self.web, tls),
+            api: self.api.as_ref().map(|socket| url(socket, tls)),
+            bulk: self.bulk.as_ref().map(|socket| url(socket, tls)),
+            web: self.web.as_ref().map(|socket| url(socket, tls)),
             admin: url(&self.admin, tls && !self.admin.address.ip().is_loopback()),
             admin_token_file,
         }

@@ -15,6 +15,12 @@ pub(super) fn master_key(config: &Config) -> Result<MasterKey> {
     if let Some(file) = &config.keys.master_file {
         return Ok(MasterKey::read(file)?);
     }
+    if config.store.database.is_some() {
+        bail!(
+            "keys.master_file: nodes that share a database need the same master key; make one with `seoham keys new \
+             FILE` and name it in the configuration of each or in SEOHAM_KEYS__MASTER_FILE"
+        );
+    }
     if !config.store.sandbox {
         bail!(
             "keys.master_file: live people need a master key that is kept apart from the data; make one with \
@@ -37,6 +43,7 @@ pub(super) fn admin_token(config: &Config) -> Result<(TokenHash, Option<PathBuf>
         }
         return Ok((TokenHash::of(token), None));
     }
+    super::store::make_directory(config)?;
     let file = config.store.data.join("admin.token");
     let context = || format!("admin token {}", file.display());
     if !file.exists() {

@@ -1,0 +1,72 @@
+//! Which store the configuration means, and opening it.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use seoham_store::retention::RETENTION_DAYS_MIN;
+use seoham_store::{Mode, Store};
+use seoham_store_postgres::PostgresStore;
+use seoham_store_sqlite::SqliteStore;
+use seoham_vault::Vault;
+use tokio::runtime::Handle;
+
+use super::secrets;
+use crate::config::{Config, Role};
+
+/// Whether what the configuration says of the store can be.
+pub(super) fn check(config: &Config) -> Result<()> {
+    let store = &config.store;
+    if store.retention_days.is_some_and(|days| days < RETENTION_DAYS_MIN) {
+        bail!("store.retention_days: must be at least {RETENTION_DAYS_MIN}");
+    }
+    if store.database.is_some() {
+        return Ok(seoham_store_postgres::check(&database(config)?)?);
+    }
+    if config.node.role != Role::All {
+        bail!("--role {}: the embedded store is one process; roles apart need --database", config.node.role);
+    }
+    Ok(())
+}
+
+/// Opens the store. What a shared one keeps running goes onto the runtime `bulk`.
+pub(super) async fn open(config: &Config, bulk: &Handle) -> Result<Arc<dyn Store>> {
+    if config.store.database.is_some() {
+        let (options, vault) = (database(config)?, vault(config)?);
+        let opened = bulk.spawn(async move { PostgresStore::open(&options, vault).await }).await;
+        return Ok(Arc::new(opened.context("the store")??));
+    }
+    make_directory(config)?;
+    let options = seoham_store_sqlite::Options::new(config.store.data.clone(), mode(config));
+    let vault = vault(config)?;
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&options, vault)).await;
+    Ok(Arc::new(opened.context("the store")??))
+}
+
+/// PINs are few enough to be guessed from their hashes: the data is its owner's alone.
+pub(super) fn make_directory(config: &Config) -> Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&config.store.data)
+        .with_context(|| format!("data directory {}", config.store.data.display()))
+}
+
+pub(crate) fn mode(config: &Config) -> Mode {
+    if config.store.sandbox { Mode::Sandbox } else { Mode::Live }
+}
+
+pub(crate) fn vault(config: &Config) -> Result<Arc<Vault>> {
+    Ok(Arc::new(Vault::new(&secrets::master_key(config)?)))
+}
+
+/// How the shared store is opened.
+pub(crate) fn database(config: &Config) -> Result<seoham_store_postgres::Options> {
+    let Some(url) = config.store.database.clone() else { bail!("--database: none is given") };
+    Ok(seoham_store_postgres::Options {
+        ca_file: config.store.database_ca_file.clone(),
+        migrate: config.store.migrate,
+        connections_per_lane: config.store.connections_per_lane,
+        ..seoham_store_postgres::Options::new(url, mode(config))
+    })
+}

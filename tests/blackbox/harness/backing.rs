@@ -1,0 +1,104 @@
+//! What keeps a server's data: the embedded store, or a database of a scratch PostgreSQL. The same
+//! cases run on both; `BLACKBOX_STORE=postgres` chooses the second.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use seoham_scratch_postgres::{Cluster, Database};
+use tempfile::TempDir;
+
+use super::server::binary;
+
+/// A directory for a server's files and, with the shared store, a database and its key.
+pub(crate) struct Backing {
+    directory: TempDir,
+    shared: Option<Shared>,
+}
+
+struct Shared {
+    url: String,
+    _database: Option<Database>,
+}
+
+impl Backing {
+    /// As the parameter says.
+    pub(crate) fn chosen() -> Self {
+        match std::env::var("BLACKBOX_STORE").as_deref() {
+            Ok("postgres") => Self::postgres(),
+            Ok("sqlite") | Err(_) => Self::embedded(),
+            Ok(other) => panic!("BLACKBOX_STORE={other}: sqlite or postgres"),
+        }
+    }
+
+    pub(crate) fn embedded() -> Self {
+        Self { directory: tempfile::tempdir().unwrap(), shared: None }
+    }
+
+    /// A database of its own in the cluster that all tests share.
+    pub(crate) fn postgres() -> Self {
+        let database = Cluster::shared().database();
+        Self::database(database.url().to_owned(), Some(database))
+    }
+
+    /// The database at `url`.
+    pub(crate) fn at(url: String) -> Self {
+        Self::database(url, None)
+    }
+
+    fn database(url: String, database: Option<Database>) -> Self {
+        let backing = Self::embedded();
+        new_key(&backing.key());
+        Self { shared: Some(Shared { url, _database: database }), ..backing }
+    }
+
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.shared.is_none()
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory().join("data")
+    }
+
+    /// The master key, where the store does not make its own.
+    pub(crate) fn key(&self) -> PathBuf {
+        self.directory().join("shared.key")
+    }
+
+    /// Has `command` use this store, with its files in `data`.
+    pub(crate) fn apply(&self, command: &mut Command, data: &Path) {
+        command.arg("--data").arg(data);
+        if let Some(shared) = &self.shared {
+            command.env("SEOHAM_STORE__DATABASE", &shared.url).env("SEOHAM_KEYS__MASTER_FILE", self.key());
+        }
+    }
+
+    /// A number that a query of the store gives, past the server.
+    pub(crate) fn count(&self, sql: &str) -> i64 {
+        match &self.shared {
+            None => {
+                let database = rusqlite::Connection::open(self.data().join("seoham.db")).unwrap();
+                database.query_row(sql, [], |row| row.get(0)).unwrap()
+            }
+            Some(shared) => {
+                let psql = Command::new("psql")
+                    .args(["-XqtA", "-v", "ON_ERROR_STOP=1", "-c", sql, &shared.url])
+                    .output();
+                let output = psql.expect("psql is installed");
+                let said = String::from_utf8_lossy(&output.stdout);
+                said.trim()
+                    .parse()
+                    .unwrap_or_else(|_| panic!("{sql}: {}", String::from_utf8_lossy(&output.stderr)))
+            }
+        }
+    }
+}
+
+/// Makes a master key.
+pub(crate) fn new_key(file: &Path) {
+    let made = Command::new(binary()).args(["keys", "new"]).arg(file).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
