@@ -1,7 +1,7 @@
 //! Connections: a bounded number for each lane, each operation with an end.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Client, Object, Pool};
 use seoham_store::{Lane, Result};
@@ -29,10 +29,15 @@ pub(crate) struct Sessions {
 impl Sessions {
     /// A connection of `lane`.
     pub(crate) async fn of(&self, lane: Lane) -> Result<Session> {
-        match lane {
-            Lane::Interactive => Session::from(&self.interactive).await,
-            Lane::Bulk => Session::from(&self.bulk).await,
-        }
+        let (pool, name) = match lane {
+            Lane::Interactive => (&self.interactive, "interactive"),
+            Lane::Bulk => (&self.bulk, "bulk"),
+        };
+        let asked = Instant::now();
+        let session = Session::from(pool).await;
+        metrics::histogram!("seoham_connection_wait_seconds", "lane" => name)
+            .record(asked.elapsed().as_secs_f64());
+        session
     }
 
     pub(crate) async fn interactive(&self) -> Result<Session> {

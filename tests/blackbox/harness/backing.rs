@@ -41,6 +41,7 @@ impl Backing {
     }
 
     /// The database at `url`.
+    #[allow(dead_code, reason = "for the chaos tests, which bring their own cluster")]
     pub(crate) fn at(url: String) -> Self {
         Self::database(url, None)
     }

@@ -43,6 +43,7 @@ impl Start {
         start.env("SEOHAM_KEYS__MASTER_FILE", key.to_str().unwrap())
     }
 
+    #[allow(dead_code, reason = "for the chaos tests")]
     /// Another node of the same deployment, with a data directory of its own.
     pub(crate) fn node(&self, name: &str) -> Self {
         Self { data: self.directory().join(name), ..self.clone() }

@@ -1,0 +1,124 @@
+//! Nodes killed, paused and started again, with the database's sessions and the messenger in
+//! trouble too: nothing acknowledged is lost, nothing stands in a box twice.
+
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::deployment::{Deployment, GATEWAYS, LEASE_SECONDS, WORKERS, signal};
+use crate::harness::{Backing, eventually};
+use crate::ledger::Ledger;
+use crate::load;
+use crate::messenger::{Messenger, Mood};
+use crate::{minutes, seed};
+use seoham_scratch_postgres::{Cluster, Database};
+
+const KILLS: usize = 200;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_kills_lose_nothing_and_deliver_nothing_twice() {
+    let mut random = StdRng::seed_from_u64(seed());
+    // A cluster of its own: killing one of its sessions has all of its sessions start again.
+    let cluster = Cluster::start(&[]);
+    let database = cluster.database();
+    let messenger = Messenger::start().await;
+    let mut deployment = Deployment::up(Backing::at(database.url().to_owned()), &messenger);
+    let clients = [deployment.institution("가상시청").await, deployment.institution("가상은행").await];
+    let (gateways, ledger) = (deployment.gateways.clone(), Ledger::default());
+    let senders = load::start(&clients, 2, &gateways, &ledger);
+    let watching = tokio::spawn(ledger.clone().watch(clients.to_vec(), gateways.clone()));
+    let reporting = tokio::spawn(messenger.clone().report(gateways.clone()));
+
+    let until = Instant::now() + Duration::from_secs(60 * minutes());
+    let mut kills = 0;
+    while kills < KILLS || Instant::now() < until {
+        kills += trouble(&mut random, &mut deployment, &messenger, (&cluster, &database)).await;
+        assert!(!watching.is_finished(), "the watcher found something");
+    }
+    messenger.set_mood(Mood::Up);
+    drop(senders);
+    eprintln!("{kills} kills, {} documents acknowledged", ledger.len());
+    assert!(ledger.len() > 2_000, "load was there: {}", ledger.len());
+    ledger.settle(&clients, &gateways).await;
+    assert!(!watching.is_finished(), "the watcher found something");
+    watching.abort();
+
+    // Also what was accepted without its 200 having arrived is delivered, and only once.
+    eventually("the queue is empty", async || {
+        let waiting = "SELECT (SELECT count(*) FROM deliveries) + (SELECT count(*) FROM delivery_retries)";
+        (deployment.count(waiting) == 0).then_some(())
+    })
+    .await;
+    reporting.abort();
+    let stored = deployment.count("SELECT count(*) FROM documents");
+    assert!(stored >= i64::try_from(ledger.len()).unwrap());
+    assert_eq!(deployment.count("SELECT count(DISTINCT document_id) FROM documents"), stored);
+    assert_eq!(deployment.count("SELECT sum(accepted)::bigint FROM daily_counts"), stored);
+    let unreceived = "SELECT count(*) FROM documents JOIN people USING (person_id)
+                      WHERE member_since IS NOT NULL AND received_at IS NULL";
+    assert_eq!(deployment.count(unreceived), 0);
+    assert_eq!(i64::try_from(messenger.notifications()).unwrap(), stored, "one id for each document");
+    eprintln!("{stored} documents, their notifications taken {} times in all", messenger.times_taken());
+}
+
+/// One thing that goes wrong; gives how many nodes it killed.
+async fn trouble(
+    random: &mut StdRng,
+    deployment: &mut Deployment,
+    messenger: &Messenger,
+    (cluster, database): (&Cluster, &Database),
+) -> usize {
+    let pause = |random: &mut StdRng, millis: std::ops::Range<u64>| {
+        tokio::time::sleep(Duration::from_millis(random.random_range(millis)))
+    };
+    let node = random.random_range(0..GATEWAYS + WORKERS);
+    match random.random_range(0..100) {
+        0..88 => {
+            deployment.kill(node);
+            pause(random, 0..60).await;
+            deployment.start(node);
+            pause(random, 0..120).await;
+            1
+        }
+        88..91 => {
+            let moods = [Mood::Up, Mood::Down, Mood::Slow];
+            messenger.set_mood(moods[random.random_range(0..moods.len())]);
+            0
+        }
+        91..94 => {
+            // Longer than a lease now and then: what it held is delivered by the other one.
+            deployment.signal(node, "STOP");
+            pause(random, 100..LEASE_SECONDS * 1_000 + 1_000).await;
+            deployment.signal(node, "CONT");
+            0
+        }
+        94..97 => {
+            let backends = cluster.backends(database.name());
+            for pid in backends {
+                cluster.sql("postgres", &format!("SELECT pg_terminate_backend({pid})"));
+            }
+            0
+        }
+        97..99 => {
+            // A session that stops in the middle of what it does.
+            let backends = cluster.backends(database.name());
+            if !backends.is_empty() {
+                let pid = backends[random.random_range(0..backends.len())];
+                signal(pid, "STOP");
+                pause(random, 200..1_500).await;
+                signal(pid, "CONT");
+            }
+            0
+        }
+        _ => {
+            // A session that crashes takes the database down until it has recovered.
+            let backends = cluster.backends(database.name());
+            if !backends.is_empty() {
+                signal(backends[random.random_range(0..backends.len())], "KILL");
+                cluster.wait_until_ready();
+            }
+            0
+        }
+    }
+}

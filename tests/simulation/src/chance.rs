@@ -1,0 +1,80 @@
+//! The one source of chance: everything random in a run comes from its seed through here.
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use seoham_model::{BinderId, ContractUuid, InstitutionId, UnixSeconds};
+use seoham_vault::TokenHash;
+
+pub(crate) struct Chance(StdRng);
+
+impl Chance {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(StdRng::seed_from_u64(seed))
+    }
+
+    /// True this many times of 1,000.
+    pub(crate) fn permille(&mut self, times: u32) -> bool {
+        self.0.random_range(0..1_000) < times
+    }
+
+    pub(crate) fn percent(&mut self, times: u32) -> bool {
+        self.permille(times * 10)
+    }
+
+    /// From 0 to `end`, without it.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0.random_range(0..end)
+    }
+
+    pub(crate) fn between(&mut self, low: i64, high: i64) -> i64 {
+        self.0.random_range(low..=high)
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+        if from.is_empty() { None } else { Some(from[self.below(from.len())]) }
+    }
+
+    /// One of the last `window`, mostly; else any.
+    pub(crate) fn recent(&mut self, count: usize, window: usize) -> Option<usize> {
+        if count == 0 {
+            return None;
+        }
+        let from = if self.percent(75) { count.saturating_sub(window) } else { 0 };
+        Some(from + self.below(count - from))
+    }
+
+    /// Takes one out, in no order.
+    pub(crate) fn take<T>(&mut self, from: &mut Vec<T>) -> Option<T> {
+        if from.is_empty() { None } else { Some(from.swap_remove(self.below(from.len()))) }
+    }
+
+    pub(crate) fn token(&mut self) -> TokenHash {
+        TokenHash(self.0.random())
+    }
+
+    pub(crate) fn binder(&mut self, now: UnixSeconds) -> BinderId {
+        BinderId::from_bytes(self.id(*BinderId::first_at(millis(now)).as_bytes()))
+    }
+
+    pub(crate) fn institution(&mut self, now: UnixSeconds) -> InstitutionId {
+        InstitutionId::from_bytes(self.id(*InstitutionId::first_at(millis(now)).as_bytes()))
+    }
+
+    pub(crate) fn contract(&mut self, now: UnixSeconds) -> ContractUuid {
+        ContractUuid::from_bytes(self.id(*ContractUuid::first_at(millis(now)).as_bytes()))
+    }
+
+    /// Fills what neither the time nor the version nor the variant takes.
+    fn id(&mut self, mut bytes: [u8; 16]) -> [u8; 16] {
+        let random: [u8; 16] = self.0.random();
+        bytes[6] |= random[6] & 0x0f;
+        bytes[7] = random[7];
+        bytes[8] |= random[8] & 0x3f;
+        bytes[9..].copy_from_slice(&random[9..]);
+        bytes
+    }
+}
+
+fn millis(now: UnixSeconds) -> u64 {
+    u64::try_from(now.0).unwrap_or(0) * 1000
+}

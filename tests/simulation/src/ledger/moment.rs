@@ -1,0 +1,57 @@
+//! A time that is set once, as far as it is known from outside.
+
+use seoham_model::UnixSeconds;
+
+use crate::{Found, demand};
+
+#[derive(Default)]
+pub(crate) struct Moment {
+    seen: Option<UnixSeconds>,
+    /// What it can be, if it is anything: the times of the calls that may have set it.
+    possible: Vec<UnixSeconds>,
+    certain: bool,
+}
+
+impl Moment {
+    /// A call that sets it was acknowledged.
+    pub(crate) fn happened(&mut self, at: UnixSeconds) {
+        self.may_have_happened(at);
+        self.certain = true;
+    }
+
+    /// A call that sets it was not answered.
+    pub(crate) fn may_have_happened(&mut self, at: UnixSeconds) {
+        if !self.certain {
+            self.possible.push(at);
+        }
+    }
+
+    pub(crate) fn is_certain(&self) -> bool {
+        self.certain
+    }
+
+    pub(crate) fn is_possible(&self) -> bool {
+        !self.possible.is_empty()
+    }
+
+    /// The store tells it.
+    pub(crate) fn observe(&mut self, what: &str, told: Option<UnixSeconds>) -> Found<()> {
+        if let Some(seen) = self.seen {
+            demand!(told == Some(seen), "{what} was {seen} and is now {told:?}");
+            return Ok(());
+        }
+        let possible = &self.possible;
+        match told {
+            Some(at) => {
+                demand!(possible.contains(&at), "{what} is {at}, and can only be one of {possible:?}");
+                *self = Self { seen: told, possible: vec![at], certain: true };
+            }
+            None => {
+                demand!(!self.certain, "{what} was acknowledged at {possible:?} and is not there");
+                // Nothing is under way, so it was never done.
+                self.possible.clear();
+            }
+        }
+        Ok(())
+    }
+}
