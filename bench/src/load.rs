@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
-use crate::server::{Server, Target, cpu_seconds, person};
+use crate::node::{Node, Target, cpu_seconds, person};
 
 /// Different bodies; enough that receivers differ from request to request.
 const BODIES: u32 = 200;
@@ -62,42 +62,58 @@ fn document(receiver: u32, i: usize) -> Value {
     })
 }
 
+/// The processes under test.
+pub(crate) struct Platform {
+    pub(crate) gateways: Vec<Node>,
+    /// Those that deliver, if others than the gateways do.
+    pub(crate) workers: Vec<Node>,
+}
+
+impl Platform {
+    fn all(&self) -> impl Iterator<Item = &Node> {
+        self.gateways.iter().chain(&self.workers)
+    }
+
+    /// Announced since they started.
+    pub(crate) async fn delivered(&self) -> Result<u64> {
+        let mut sum = 0;
+        for node in self.all() {
+            sum += node.counter("seoham_deliveries_total", "announced").await?;
+        }
+        Ok(sum)
+    }
+
+    pub(crate) fn stop(self) -> Result<()> {
+        self.gateways.into_iter().chain(self.workers).try_for_each(Node::stop)
+    }
+}
+
+/// Sends for `duration` over `connections`, spread over the gateways.
 pub(crate) async fn drive(
-    server: &Server,
+    platform: &Platform,
     target: &Target,
     bodies: &[String],
     connections: usize,
     duration: Duration,
 ) -> Result<Driven> {
     let (accepted, refused) = (AtomicU64::new(0), AtomicU64::new(0));
-    let (server_cpu, own_cpu) = (server.cpu_seconds(), cpu_seconds(std::process::id()));
+    let server_cpu = || platform.all().map(Node::cpu_seconds).sum::<f64>();
+    let (cpu_before, own_before) = (server_cpu(), cpu_seconds(std::process::id()));
+    let delivered_before = platform.delivered().await?;
     let started = Instant::now();
     let senders = (0..connections).map(|c| {
         let (accepted, refused) = (&accepted, &refused);
+        let gateway = &platform.gateways[c % platform.gateways.len()];
         async move {
             let mut bodies = bodies.iter().cycle().skip(c * 13);
             while started.elapsed() < duration {
                 let Some(body) = bodies.next() else { break };
-                let answer = server
-                    .http
-                    .post(format!("{}/v1/documents/bulk", server.url("bulk")))
-                    .bearer_auth(&target.access_token)
-                    .header("contract-uuid", &target.contract_uuid)
-                    .header("content-type", "application/json")
-                    .body(body.clone())
-                    .send()
-                    .await?;
-                match answer.status().as_u16() {
-                    200 => {
-                        let answer = answer.bytes().await?;
-                        let ids = answer.windows(5).filter(|w| w == b"\"BIN-").count();
-                        accepted.fetch_add(ids as u64, Ordering::Relaxed);
-                    }
-                    429 | 503 => {
+                match send(gateway, target, body).await? {
+                    Some(ids) => drop(accepted.fetch_add(ids.len() as u64, Ordering::Relaxed)),
+                    None => {
                         refused.fetch_add(1, Ordering::Relaxed);
                         tokio::time::sleep(Duration::from_millis(20)).await;
                     }
-                    other => bail!("{other}"),
                 }
             }
             anyhow::Ok(())
@@ -106,29 +122,55 @@ pub(crate) async fn drive(
     futures_util::future::try_join_all(senders).await?;
     let seconds = started.elapsed().as_secs_f64();
     let (server_cpu_seconds, generator_cpu_seconds) =
-        (server.cpu_seconds() - server_cpu, cpu_seconds(std::process::id()) - own_cpu);
-
+        (server_cpu() - cpu_before, cpu_seconds(std::process::id()) - own_before);
     let accepted = accepted.into_inner();
-    let delivered_meanwhile = delivered(server).await?;
-    let draining = Instant::now();
-    let mut last = delivered_meanwhile;
-    while last < accepted {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        last = delivered(server).await?;
-    }
     Ok(Driven {
         accepted,
         seconds,
         refused_requests: refused.into_inner(),
-        delivered_meanwhile,
-        drained: last - delivered_meanwhile,
-        drain_seconds: draining.elapsed().as_secs_f64(),
+        delivered_meanwhile: platform.delivered().await? - delivered_before,
+        drained: 0,
+        drain_seconds: 0.0,
         server_cpu_seconds,
         generator_cpu_seconds,
-        server_peak_mib: server.resident_mib(),
+        server_peak_mib: platform.all().map(Node::resident_mib).max().unwrap_or(0),
     })
 }
 
-async fn delivered(server: &Server) -> Result<u64> {
-    server.counter("seoham_deliveries_total", "announced").await
+impl Driven {
+    /// Waits until `all` that the platform ever accepted is delivered.
+    pub(crate) async fn drain(&mut self, platform: &Platform, all: u64) -> Result<()> {
+        let draining = Instant::now();
+        let before = platform.delivered().await?;
+        let mut last = before;
+        while last < all {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            last = platform.delivered().await?;
+        }
+        self.drained = last - before;
+        self.drain_seconds = draining.elapsed().as_secs_f64();
+        Ok(())
+    }
+}
+
+/// Sends one request; gives the ids accepted, or `None` when it was refused for now.
+pub(crate) async fn send(gateway: &Node, target: &Target, body: &str) -> Result<Option<Vec<String>>> {
+    let answer = gateway
+        .http
+        .post(format!("{}/v1/documents/bulk", gateway.url("bulk")))
+        .bearer_auth(&target.access_token)
+        .header("contract-uuid", &target.contract_uuid)
+        .header("content-type", "application/json")
+        .body(body.to_owned())
+        .send()
+        .await?;
+    match answer.status().as_u16() {
+        200 => {
+            let answer = answer.text().await?;
+            let id = |from: (usize, &str)| answer.get(from.0 + 1..from.0 + 37).map(str::to_owned);
+            Ok(Some(answer.match_indices("\"BIN-").filter_map(id).collect()))
+        }
+        429 | 503 => Ok(None),
+        other => bail!("{other}"),
+    }
 }

@@ -6,6 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
 use crate::bare::Bare;
+use crate::fairness::Fairness;
 use crate::load::Driven;
 
 impl Driven {
@@ -28,7 +29,19 @@ impl Bare {
     }
 }
 
-pub(crate) fn print(driven: &Driven, bare: &[Bare], items: usize, connections: usize) {
+/// All that was measured in one run.
+pub(crate) struct Figures {
+    pub(crate) driven: Driven,
+    /// The same load while a worker delivers, where it can be apart.
+    pub(crate) with_worker: Option<Driven>,
+    /// The same load and worker on three gateways, where there can be several.
+    pub(crate) with_three: Option<Driven>,
+    pub(crate) fairness: Fairness,
+    pub(crate) bare: Vec<Bare>,
+}
+
+pub(crate) fn print(figures: &Figures, items: usize, connections: usize) {
+    let Figures { driven, with_worker, with_three, fairness, bare } = figures;
     let accepted = driven.accepted_per_second();
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_header(["", "documents/s", "accepted ÷ this"]);
@@ -37,10 +50,17 @@ pub(crate) fn print(driven: &Driven, bare: &[Bare], items: usize, connections: u
     };
     row(format!("accepted over HTTP, {items} an item, {connections} connections"), accepted, None);
     for bare in bare {
-        let what = format!("bare SQLite, same rows, {} a transaction", bare.batch);
-        row(what, bare.per_second(), Some(accepted / bare.per_second()));
+        row(bare.engine.clone(), bare.per_second(), Some(accepted / bare.per_second()));
     }
-    row("delivered while accepting".to_owned(), driven.delivered_meanwhile_per_second(), None);
+    for (what, driven) in [("one gateway", with_worker), ("three gateways", with_three)] {
+        if let Some(driven) = driven {
+            row(format!("accepted over {what} while a worker delivers"), driven.accepted_per_second(), None);
+            row("    delivered meanwhile".to_owned(), driven.delivered_meanwhile_per_second(), None);
+        }
+    }
+    if driven.delivered_meanwhile > 0 {
+        row("delivered while accepting".to_owned(), driven.delivered_meanwhile_per_second(), None);
+    }
     if driven.drained > 0 {
         row("delivered afterwards, alone".to_owned(), driven.drained_per_second(), None);
     }
@@ -50,6 +70,10 @@ pub(crate) fn print(driven: &Driven, bare: &[Bare], items: usize, connections: u
         }
     }
     println!("{table}");
+    println!(
+        "with {} documents of one institution waiting, a request of 100 of another was delivered and announced in {:.2} s",
+        fairness.backlog, fairness.seconds
+    );
     let each = 1e6 / driven.accepted.max(1) as f64;
     println!(
         "processor time for each accepted document while the load was on: server {:.1} µs (deliveries included), \
@@ -63,7 +87,8 @@ pub(crate) fn print(driven: &Driven, bare: &[Bare], items: usize, connections: u
     );
 }
 
-pub(crate) fn json(driven: &Driven, bare: &[Bare]) -> Value {
+pub(crate) fn json(figures: &Figures) -> Value {
+    let Figures { driven, with_worker, with_three, fairness, bare } = figures;
     let accepted = driven.accepted_per_second();
     let bare: Vec<Value> = bare
         .iter()
@@ -77,6 +102,10 @@ pub(crate) fn json(driven: &Driven, bare: &[Bare]) -> Value {
     json!({
         "accepted_per_second": accepted,
         "bare": bare,
+        "accepted_while_delivering_per_second": with_worker.as_ref().map(Driven::accepted_per_second),
+        "accepted_with_three_gateways_per_second": with_three.as_ref().map(Driven::accepted_per_second),
+        "backlog_documents": fairness.backlog,
+        "hundred_behind_backlog_seconds": fairness.seconds,
         "delivered_while_accepting_per_second": driven.delivered_meanwhile_per_second(),
         "delivered_alone_per_second": driven.drained_per_second(),
         "server_cpu_seconds": driven.server_cpu_seconds,

@@ -17,6 +17,7 @@ mod delivery;
 mod demo;
 mod exposure;
 mod lifecycle;
+mod moving;
 mod old_clients;
 mod overload;
 mod privacy;

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use seoham_vault::MasterKey;
 
 use crate::server::Runtimes;
-use crate::{admin, config, demo, logging, server};
+use crate::{admin, config, demo, logging, moving, server};
 
 /// Seoham (서함): electronic documents in bulk, provably read.
 #[derive(Parser)]
@@ -33,6 +33,8 @@ enum Command {
     Check(ServeArgs),
     /// Bring the database's schema up to date.
     Migrate(ServeArgs),
+    /// Move a stopped embedded data directory into an empty database, and check that all is there.
+    Move(ServeArgs),
     /// Master keys.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -129,6 +131,10 @@ impl Cli {
                 let options = server::store::database(&config)?;
                 let steps = Runtimes::start()?.run(seoham_store_postgres::migrate(&options))?;
                 say(&format!("the schema is up to date ({steps} steps taken)"));
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Move(args) => {
+                moving::run(&config::load(&args)?)?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Keys(KeysCommand::New { file }) => {

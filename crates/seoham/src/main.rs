@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod demo;
 mod logging;
+mod moving;
 mod server;
 
 use std::process::ExitCode;

@@ -89,6 +89,8 @@ CREATE TABLE documents (
 ) PARTITION BY RANGE (document_id);
 CREATE INDEX documents_by_person ON documents (person_id, document_id);
 CREATE INDEX documents_given_up ON documents (document_id) WHERE notification = 2;
+-- A few bytes for many pages: whether a month still has a deadline to come.
+CREATE INDEX documents_by_deadline ON documents USING brin (deadline_at);
 
 -- One-time tokens, by their SHA-256 alone.
 CREATE TABLE one_time_tokens (

@@ -22,6 +22,7 @@ mod people;
 mod retention;
 mod session;
 mod signals;
+mod transfer;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ use seoham_store::Mode;
 use seoham_vault::Vault;
 
 pub use open::{OpenError, Options, check, migrate};
+pub use transfer::Target;
 
 /// The shared store. Clones share it.
 #[derive(Clone)]

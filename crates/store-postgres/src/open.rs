@@ -73,6 +73,12 @@ pub enum OpenError {
         /// What it is.
         sandbox: bool,
     },
+    /// There is something in a database that is to be filled.
+    #[error("the database is not empty: `seoham move` fills a new one, before any node has used it")]
+    NotEmpty,
+    /// A row that is to be moved does not have the form that it should have.
+    #[error("{0}: a row is damaged")]
+    Damaged(&'static str),
     /// The schema lacks what this program needs.
     #[error(
         "the database's schema is behind this program: run `seoham migrate`, or start without --no-migrate"
@@ -89,19 +95,13 @@ pub enum OpenError {
     Store(#[from] StoreError),
 }
 
-/// The whole chain of causes; a detail of the server would repeat values and is left out.
+/// A detail of the server would repeat values and is left out.
 fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(db) = error.as_db_error() {
         return db.message().to_owned();
     }
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+    // Its own text ends with its cause.
+    error.to_string()
 }
 
 impl PostgresStore {
@@ -166,7 +166,7 @@ pub async fn migrate(options: &Options) -> Result<usize, OpenError> {
     migrations::run(&mut client).await
 }
 
-async fn connect(connector: &Connector) -> Result<Client, OpenError> {
+pub(crate) async fn connect(connector: &Connector) -> Result<Client, OpenError> {
     let (client, connection) = connector.config.connect(connector.tls.clone()).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
@@ -177,7 +177,7 @@ async fn connect(connector: &Connector) -> Result<Client, OpenError> {
 }
 
 /// Held until the connection ends.
-async fn lock(client: &Client) -> Result<(), OpenError> {
+pub(crate) async fn lock(client: &Client) -> Result<(), OpenError> {
     client.execute("SELECT pg_advisory_lock($1)", &[&migrations::SCHEMA_LOCK]).await?;
     Ok(())
 }
@@ -191,7 +191,7 @@ async fn prepare(connector: &Connector, options: &Options, vault: &Vault) -> Res
     } else {
         migrations::check(&client).await?;
     }
-    let key_check: String = vault.key_check().iter().map(|b| format!("{b:02x}")).collect();
+    let key_check = key_check(vault);
     if fixed(&client, "key_check", &key_check).await? != key_check {
         return Err(OpenError::OtherKey);
     }
@@ -207,8 +207,13 @@ async fn prepare(connector: &Connector, options: &Options, vault: &Vault) -> Res
     Ok(advanced.parse().unwrap_or(0))
 }
 
+/// What is kept to notice another master key.
+pub(crate) fn key_check(vault: &Vault) -> String {
+    vault.key_check().iter().map(|b| format!("{b:02x}")).collect()
+}
+
 /// The value of `name`, which is `value` from now on if there was none.
-async fn fixed(client: &Client, name: &str, value: &str) -> Result<String, OpenError> {
+pub(crate) async fn fixed(client: &Client, name: &str, value: &str) -> Result<String, OpenError> {
     client
         .execute(
             "INSERT INTO deployment (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING",

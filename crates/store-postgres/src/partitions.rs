@@ -37,7 +37,11 @@ impl Month {
         UnixSeconds(begin.map_or(0, |begin| begin.timestamp().as_second()))
     }
 
-    /// The first id of it.
+    /// The first id of it, and the first after it.
+    pub(crate) fn ids(self) -> (uuid::Uuid, uuid::Uuid) {
+        (self.first_id(), self.next().first_id())
+    }
+
     fn first_id(self) -> uuid::Uuid {
         let millis = u64::try_from(self.begins_at().0).unwrap_or(0) * 1000;
         uuid::Uuid::from_bytes(*BinderId::first_at(millis).as_bytes())
@@ -84,19 +88,8 @@ impl Partitions {
         if self.lock().contains(&month) {
             return Ok(());
         }
-        let (from, to) = (month.first_id(), month.next().first_id());
-        // One node at a time, in one transaction. A table that is made apart and attached does not
-        // stop anybody who works with its siblings.
-        let mut sql = "BEGIN; SELECT pg_advisory_xact_lock(7306080, 1);".to_owned();
-        for (table, _) in TABLES {
-            sql.push_str(&format!(
-                "DO $$ BEGIN IF to_regclass('{table}_{month}') IS NULL THEN
-                   CREATE TABLE {table}_{month} (LIKE {table} INCLUDING ALL);
-                   ALTER TABLE {table} ATTACH PARTITION {table}_{month} FOR VALUES FROM ('{from}') TO ('{to}');
-                 END IF; END $$;"
-            ));
-        }
-        sql.push_str("COMMIT");
+        // One node at a time, in one transaction.
+        let sql = format!("BEGIN; SELECT pg_advisory_xact_lock(7306080, 1); {} COMMIT", make_sql(month));
         let made = session.within(Doing::Writing("a month"), session.client().batch_execute(&sql)).await;
         if made.is_err() {
             let _ = session.client().batch_execute("ROLLBACK").await;
@@ -113,6 +106,21 @@ impl Partitions {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<Month>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Makes a month's tables. A table that is made apart and attached does not stop anybody who works
+/// with its siblings.
+pub(crate) fn make_sql(month: Month) -> String {
+    let (from, to) = month.ids();
+    let make = |(table, _): (&str, &str)| {
+        format!(
+            "DO $$ BEGIN IF to_regclass('{table}_{month}') IS NULL THEN
+               CREATE TABLE {table}_{month} (LIKE {table} INCLUDING ALL);
+               ALTER TABLE {table} ATTACH PARTITION {table}_{month} FOR VALUES FROM ('{from}') TO ('{to}');
+             END IF; END $$;"
+        )
+    };
+    TABLES.map(make).concat()
 }
 
 /// The months in which `table` has a partition, oldest first.

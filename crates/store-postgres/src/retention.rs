@@ -51,7 +51,7 @@ impl PostgresStore {
 /// Whether a document of `month` has a deadline that is still to come.
 async fn can_be_opened(session: &Session, month: Month, now: UnixSeconds) -> Result<bool> {
     let sql = format!("SELECT 1 FROM documents_{month} WHERE deadline_at > {} LIMIT 1", now.0);
-    let rows = session.within(Doing::Reading, session.client().query(&sql, &[])).await?;
+    let rows = session.within_long(Doing::Reading, session.client().query(&sql, &[])).await?;
     Ok(!rows.is_empty())
 }
 
@@ -59,18 +59,18 @@ async fn can_be_opened(session: &Session, month: Month, now: UnixSeconds) -> Res
 /// they were.
 async fn drop_month(session: &Session, month: Month) -> Result<u64> {
     let sql = format!("SELECT count(*) FROM documents_{month}");
-    let rows = session.within(Doing::Reading, session.client().query(&sql, &[])).await?;
+    let rows = session.within_long(Doing::Reading, session.client().query(&sql, &[])).await?;
     let count: i64 = rows.first().and_then(|row| row.try_get(0).ok()).unwrap_or(0);
-    // Dropping waits for whoever reads, and has everybody wait who comes after: not for long.
-    let mut sql = "BEGIN; SET LOCAL lock_timeout = '2s';".to_owned();
+    // Dropping waits for whoever reads, and has everybody wait who comes after: not for long. Of
+    // several workers that come to it at once one drops it, the others find it gone.
+    let mut sql =
+        "BEGIN; SET LOCAL lock_timeout = '2s'; SELECT pg_advisory_xact_lock(7306080, 1);".to_owned();
+    let (from, to) = month.ids();
     for queue in ["deliveries", "delivery_retries"] {
-        sql.push_str(&format!(
-            "DELETE FROM {queue} q USING documents_{month} d WHERE q.document_id = d.document_id
-               AND q.institution_id = d.institution_id;"
-        ));
+        sql.push_str(&format!("DELETE FROM {queue} WHERE document_id >= '{from}' AND document_id < '{to}';"));
     }
     for (table, _) in TABLES.iter().filter(|(table, _)| *table != "contents") {
-        sql.push_str(&format!("DROP TABLE {table}_{month};"));
+        sql.push_str(&format!("DROP TABLE IF EXISTS {table}_{month};"));
     }
     sql.push_str("COMMIT");
     in_one(session, &sql).await?;
@@ -84,7 +84,9 @@ async fn drop_contents(session: &Session, ended_by: UnixSeconds) -> Result<()> {
     for month in months(session, "contents").await? {
         let in_use = documents.contains(&month) || documents.contains(&month.next());
         if !in_use && month.next().next().begins_at() <= ended_by {
-            let sql = format!("BEGIN; SET LOCAL lock_timeout = '2s'; DROP TABLE contents_{month}; COMMIT");
+            let sql = format!(
+                "BEGIN; SET LOCAL lock_timeout = '2s'; DROP TABLE IF EXISTS contents_{month}; COMMIT"
+            );
             in_one(session, &sql).await?;
         }
     }
@@ -92,7 +94,8 @@ async fn drop_contents(session: &Session, ended_by: UnixSeconds) -> Result<()> {
 }
 
 async fn in_one(session: &Session, sql: &str) -> Result<()> {
-    let done = session.within(Doing::Writing("removing a month"), session.client().batch_execute(sql)).await;
+    let done =
+        session.within_long(Doing::Writing("removing a month"), session.client().batch_execute(sql)).await;
     if done.is_err() {
         let _ = session.client().batch_execute("ROLLBACK").await;
     }

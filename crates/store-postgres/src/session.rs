@@ -15,6 +15,9 @@ use crate::failure::{Doing, is_conflict, no_connection, spoils_connection};
 /// standby would have the server report that commit as done.
 const STATEMENT_TIME: Duration = Duration::from_secs(10);
 
+/// How long what nobody waits for may take.
+const LONG_TIME: Duration = Duration::from_secs(15 * 60);
+
 /// How often a statement is tried again that lost against another.
 const CONFLICTS_MAX: u32 = 4;
 
@@ -109,9 +112,28 @@ impl Session {
         doing: Doing,
         work: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
     ) -> Result<T> {
+        self.at_most(STATEMENT_TIME, doing, work).await
+    }
+
+    /// The same for what reads a whole month, or waits for its COMMIT whatever it takes: nobody
+    /// waits for the answer.
+    pub(crate) async fn within_long<T>(
+        &self,
+        doing: Doing,
+        work: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
+    ) -> Result<T> {
+        self.at_most(LONG_TIME, doing, work).await
+    }
+
+    async fn at_most<T>(
+        &self,
+        time: Duration,
+        doing: Doing,
+        work: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
+    ) -> Result<T> {
         // Until it is known how it ended, also when the caller goes away in the middle.
         self.spoilt.store(true, Ordering::Relaxed);
-        match tokio::time::timeout(STATEMENT_TIME, work).await {
+        match tokio::time::timeout(time, work).await {
             Ok(Ok(value)) => {
                 self.spoilt.store(false, Ordering::Relaxed);
                 Ok(value)

@@ -16,6 +16,7 @@ mod open;
 mod people;
 mod readers;
 mod retention;
+mod transfer;
 mod writer;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use seoham_store::Mode;
 use seoham_vault::Vault;
 
 pub use open::{Durability, OpenError, Options};
+pub use transfer::Source;
 
 /// The embedded store. Clones share it; the last one dropped closes it.
 #[derive(Clone)]

@@ -78,6 +78,9 @@ pub enum OpenError {
     Schema(Box<refinery::Error>),
 }
 
+/// The database's file in its directory.
+pub(crate) const DATABASE: &str = "seoham.db";
+
 /// Connections that read, for each lane.
 const READERS_PER_LANE: usize = 4;
 
@@ -92,7 +95,7 @@ impl SqliteStore {
         std::fs::create_dir_all(directory).map_err(io(directory))?;
         let lock = lock(directory)?;
 
-        let file = directory.join("seoham.db");
+        let file = directory.join(DATABASE);
         // SQLite gives its other files the mode of this one.
         let own =
             std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&file);
@@ -123,7 +126,7 @@ impl SqliteStore {
     }
 }
 
-fn lock(directory: &Path) -> Result<File, OpenError> {
+pub(crate) fn lock(directory: &Path) -> Result<File, OpenError> {
     let path = directory.join("seoham.lock");
     let io = |source| OpenError::Io { path: path.clone(), source };
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
@@ -167,14 +170,14 @@ fn stable_plans(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
-fn deployment_value<T: rusqlite::types::FromSql>(
+pub(crate) fn deployment_value<T: rusqlite::types::FromSql>(
     connection: &Connection,
     name: &str,
 ) -> rusqlite::Result<Option<T>> {
     connection.query_row("SELECT value FROM deployment WHERE name = ?1", [name], |row| row.get(0)).optional()
 }
 
-fn check_key(connection: &Connection, vault: &Vault, directory: &Path) -> Result<(), OpenError> {
+pub(crate) fn check_key(connection: &Connection, vault: &Vault, directory: &Path) -> Result<(), OpenError> {
     connection.execute(
         "INSERT INTO deployment (name, value) VALUES ('key_check', ?1) ON CONFLICT DO NOTHING",
         [vault.key_check()],

@@ -17,6 +17,7 @@ pub mod people;
 pub mod personas;
 pub mod retention;
 pub mod sealing;
+pub mod transfer;
 
 pub use accounts::Accounts;
 pub use boxes::Boxes;

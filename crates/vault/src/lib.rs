@@ -4,12 +4,14 @@
 //! No I/O but the key file, no SQL, no HTTP. Stores seal at their edge with what is here, so that
 //! a personal value never reaches a database, and no other room does cryptography of its own.
 
+mod digest;
 mod index;
 mod master;
 mod pin;
 mod seal;
 mod token;
 
+pub use digest::sha256;
 pub use index::BlindIndex;
 pub use master::{KeyFileError, MasterKey};
 pub use pin::{PinHash, hash_pin, hash_pin_in_turn};

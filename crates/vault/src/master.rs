@@ -1,7 +1,7 @@
 //! The master key and its file: 32 random bytes in base64 (DESIGN: `keys.master_file`).
 
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -27,7 +27,9 @@ pub enum KeyFileError {
     #[error("key file {0}: must hold 32 bytes in base64 on one line")]
     Form(PathBuf),
     /// Others than its owner can read the file.
-    #[error("key file {0}: must be readable by its owner alone (chmod 600)")]
+    #[error(
+        "key file {0}: must be readable by its owner alone (chmod 600), or be root's and readable by its group"
+    )]
     Mode(PathBuf),
 }
 
@@ -42,8 +44,11 @@ impl MasterKey {
     /// Reads a key file; one that others can read is refused.
     pub fn read(path: &Path) -> Result<Self, KeyFileError> {
         let io = |source| KeyFileError::Io { path: path.to_owned(), source };
-        let mode = std::fs::metadata(path).map_err(io)?.permissions().mode();
-        if mode & 0o077 != 0 {
+        let file = std::fs::metadata(path).map_err(io)?;
+        let own = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == file.uid());
+        // Service managers hand a secret over as root's file that our group can read.
+        let too_much = if !own && file.uid() == 0 { 0o037 } else { 0o077 };
+        if file.permissions().mode() & too_much != 0 {
             return Err(KeyFileError::Mode(path.to_owned()));
         }
         let text = Zeroizing::new(std::fs::read_to_string(path).map_err(io)?);

@@ -56,6 +56,11 @@ impl Backing {
         self.shared.is_none()
     }
 
+    /// Where the database is reached.
+    pub(crate) fn url(&self) -> &str {
+        &self.shared.as_ref().expect("a shared store").url
+    }
+
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }

@@ -8,7 +8,7 @@ mod server;
 pub(crate) use backing::Backing;
 pub(crate) use client::{Answer, Client, http};
 pub(crate) use documents::{bulk, document, documents, member_document};
-pub(crate) use server::{Server, Start};
+pub(crate) use server::{Server, Start, binary};
 
 use std::time::{Duration, Instant};
 

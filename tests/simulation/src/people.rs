@@ -51,7 +51,7 @@ impl Person {
         Self {
             phone_number: format!("0107{number:07}"),
             birthday: format!("19{:02}{:02}{:02}", number % 80 + 10, number % 12 + 1, number % 28 + 1),
-            ci: (number % 3 == 0).then(|| format!("CI-{number:08}")),
+            ci: number.is_multiple_of(3).then(|| format!("CI-{number:08}")),
             id: None,
             joined: None,
             member: false,

@@ -40,14 +40,18 @@ impl Delivering {
         } else {
             config.notifier.concurrent_messages.clamp(1, 1_000)
         };
-        // A batch is held longer than its slowest messages can take, so that none is sent twice.
-        let turns = u32::try_from(defaults.batch.div_ceil(at_once)).unwrap_or(u32::MAX);
-        let slowest = Duration::from_secs(config.notifier.timeout_seconds.clamp(1, 60)).saturating_mul(turns);
-        let least = Duration::from_secs(config.delivery.lease_seconds.max(1));
+        // What is claimed is held longer than its slowest messages can take, so that none is sent
+        // twice: as many messages are claimed as can be sent, each at its slowest, in half a lease.
+        let slowest_seconds = config.notifier.timeout_seconds.clamp(1, 60);
+        let lease_seconds = config.delivery.lease_seconds.max(2 * slowest_seconds);
+        let turns = usize::try_from(lease_seconds / 2 / slowest_seconds).unwrap_or(1);
+        let batch =
+            if messenger.simulator.is_some() { defaults.batch } else { defaults.batch.min(at_once * turns) };
         let options = WorkerOptions {
             box_url: box_url(config, web, store.mode()),
             concurrent_messages: at_once,
-            lease: least.max(slowest.saturating_mul(2)),
+            lease: Duration::from_secs(lease_seconds),
+            batch,
             retention_days: config.store.retention_days,
             ..defaults
         };

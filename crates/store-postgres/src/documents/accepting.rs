@@ -1,7 +1,8 @@
 //! Group commit: what is to be accepted at the same time on this node shares a transaction.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
 use seoham_store::{Result, StoreError};
@@ -12,6 +13,8 @@ use crate::failure::{Doing, lacks_partition};
 use crate::partitions::Partitions;
 use crate::session::Session;
 
+/// How long an acceptance may wait to be begun, and once more to be confirmed.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Documents that may wait.
 const ROWS_MAX: usize = 50_000;
 /// Kibibytes that they may have.
@@ -29,6 +32,8 @@ pub(crate) struct Accepting {
 struct Waiting {
     batch: Batch,
     since: Instant,
+    /// Whoever sets it first has the batch: a loop to write it, or the caller to give it up.
+    claimed: Arc<AtomicBool>,
     answer: oneshot::Sender<Result<()>>,
     // Given back when it is answered: they bound what waits.
     _room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
@@ -61,11 +66,25 @@ impl Accepting {
             Arc::clone(room).try_acquire_many_owned(wanted).map_err(|_| StoreError::Overloaded)
         };
         let room = (take(&self.rows, batch.documents.len())?, take(&self.kib, bytes.div_ceil(1024))?);
-        let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { batch, since: Instant::now(), answer, _room: room };
+        let (answer, mut answered) = oneshot::channel();
+        let claimed = Arc::new(AtomicBool::new(false));
+        let waiting =
+            Waiting { batch, since: Instant::now(), claimed: Arc::clone(&claimed), answer, _room: room };
         self.waiting.send(waiting).map_err(|_| StoreError::Unavailable("closing".to_owned()))?;
-        // No answer means that the loop broke off in the middle of a transaction.
-        answered.await.unwrap_or(Err(StoreError::Uncertain("an acceptance")))
+        // No answer means that the loop broke off in the middle of a transaction, or that the
+        // database does not confirm it.
+        let uncertain = || Err(StoreError::Uncertain("an acceptance"));
+        if let Ok(answer) = tokio::time::timeout(PATIENCE, &mut answered).await {
+            return answer.unwrap_or_else(|_| uncertain());
+        }
+        if !claimed.swap(true, Ordering::AcqRel) {
+            // Never begun, and now never will be.
+            return Err(StoreError::Unavailable("the database does not keep up".to_owned()));
+        }
+        match tokio::time::timeout(PATIENCE, answered).await {
+            Ok(answer) => answer.unwrap_or_else(|_| uncertain()),
+            Err(_) => uncertain(),
+        }
     }
 }
 
@@ -109,16 +128,26 @@ impl AcceptLoop {
     /// The next of what waits, with as much else as one transaction takes.
     async fn next(&self) -> Option<Vec<Waiting>> {
         let mut arrived = self.arrived.lock().await;
-        let first = arrived.recv().await?;
-        let mut rows = first.batch.documents.len();
-        let mut taken = vec![first];
-        while rows < TRANSACTION_ROWS
-            && let Ok(next) = arrived.try_recv()
-        {
+        let (mut rows, mut taken) = (0, Vec::new());
+        loop {
+            let next = if taken.is_empty() {
+                arrived.recv().await?
+            } else {
+                match arrived.try_recv() {
+                    Ok(next) => next,
+                    Err(_) => return Some(taken),
+                }
+            };
+            if next.claimed.swap(true, Ordering::AcqRel) {
+                // Its caller has given it up.
+                continue;
+            }
             rows += next.batch.documents.len();
             taken.push(next);
+            if rows >= TRANSACTION_ROWS {
+                return Some(taken);
+            }
         }
-        Some(taken)
     }
 
     async fn write(&self, batches: &[Batch]) -> Result<()> {
@@ -134,7 +163,9 @@ impl AcceptLoop {
                     .await
                     .inspect_err(|e| lacking = lacks_partition(e))
             };
-            let result = session.within(doing, work).await;
+            // A COMMIT that waits for its standby is waited for: giving the connection up would leave
+            // one behind on the server each time, and tell nothing more.
+            let result = session.within_long(doing, work).await;
             metrics::histogram!("seoham_commit_rows")
                 .record(f64::from(u32::try_from(rows).unwrap_or(u32::MAX)));
             metrics::histogram!("seoham_commit_seconds").record(started.elapsed().as_secs_f64());

@@ -24,6 +24,7 @@ impl Delivery {
     }
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each of them is known by itself")]
 pub(crate) struct Document {
     pub(crate) id: BinderId,
     pub(crate) institution: usize,

@@ -41,16 +41,13 @@ impl Moment {
             return Ok(());
         }
         let possible = &self.possible;
-        match told {
-            Some(at) => {
-                demand!(possible.contains(&at), "{what} is {at}, and can only be one of {possible:?}");
-                *self = Self { seen: told, possible: vec![at], certain: true };
-            }
-            None => {
-                demand!(!self.certain, "{what} was acknowledged at {possible:?} and is not there");
-                // Nothing is under way, so it was never done.
-                self.possible.clear();
-            }
+        if let Some(at) = told {
+            demand!(possible.contains(&at), "{what} is {at}, and can only be one of {possible:?}");
+            *self = Self { seen: told, possible: vec![at], certain: true };
+        } else {
+            demand!(!self.certain, "{what} was acknowledged at {possible:?} and is not there");
+            // Nothing is under way, so it was never done.
+            self.possible.clear();
         }
         Ok(())
     }

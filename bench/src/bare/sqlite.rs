@@ -1,5 +1,4 @@
-//! The bare engine: the very rows that the server wrote, inserted again by one thread with the
-//! same schema and the same durability, and nothing else.
+//! Bare SQLite: one thread, the way that one process writes to one file.
 
 use std::path::Path;
 use std::time::Instant;
@@ -8,19 +7,11 @@ use anyhow::Result;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-const SCHEMA: &str = include_str!("../../crates/store-sqlite/migrations/V1__initial.sql");
+use super::{Bare, ROWS_MAX};
+
+const SCHEMA: &str = include_str!("../../../crates/store-sqlite/migrations/V1__initial.sql");
 const COLUMNS: &str = "document_no, document_id, institution_id, contract_id, person_id, content_id, sealed, hash, \
-                       deadline_at, sent_at";
-/// Rows that are inserted again at most: enough for a steady figure, little enough for memory.
-const ROWS_MAX: usize = 200_000;
-
-/// How the bare engine did with one size of transaction.
-pub(crate) struct Bare {
-    pub(crate) batch: usize,
-    pub(crate) documents: usize,
-    pub(crate) seconds: f64,
-}
-
+                       deadline_at, sent_at, received_at";
 pub(crate) fn insert_again(data: &Path, scratch: &Path, batches: &[usize]) -> Result<Vec<Bare>> {
     let source = Connection::open(data.join("seoham.db"))?;
     let rows = documents(&source)?;
@@ -51,8 +42,9 @@ fn insert(file: &Path, rows: &[Vec<Value>], batch: usize) -> Result<Bare> {
     for rows in rows.chunks(batch) {
         let transaction = connection.transaction()?;
         {
-            let sql =
-                format!("INSERT INTO documents ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+            let sql = format!(
+                "INSERT INTO documents ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+            );
             let mut document = transaction.prepare_cached(&sql)?;
             let mut delivery = transaction
                 .prepare_cached("INSERT INTO deliveries (institution_id, document_no) VALUES (?1, ?2)")?;
@@ -63,5 +55,6 @@ fn insert(file: &Path, rows: &[Vec<Value>], batch: usize) -> Result<Bare> {
         }
         transaction.commit()?;
     }
-    Ok(Bare { batch, documents: rows.len(), seconds: started.elapsed().as_secs_f64() })
+    let engine = format!("bare SQLite, same rows, {batch} a transaction");
+    Ok(Bare { engine, batch, documents: rows.len(), seconds: started.elapsed().as_secs_f64() })
 }

@@ -1,13 +1,13 @@
-//! The server under test: the release binary beside this one, in a process of its own.
+//! A process under test: the release binary beside this one.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-pub(crate) struct Server {
+pub(crate) struct Node {
     child: Child,
     ready: Value,
     admin_token: String,
@@ -20,17 +20,19 @@ pub(crate) struct Target {
     pub(crate) contract_uuid: String,
 }
 
-impl Server {
-    pub(crate) fn start(data: &Path) -> Result<Self> {
-        let own = std::env::current_exe()?;
-        let binary = own.parent().context("a directory")?.join("seoham");
-        let mut command = Command::new(&binary);
-        command.args(["serve", "--sandbox", "--ready-json", "--data"]).arg(data);
+/// The program under test.
+pub(crate) fn binary() -> Result<PathBuf> {
+    Ok(std::env::current_exe()?.parent().context("a directory")?.join("seoham"))
+}
+
+impl Node {
+    /// Starts it on free ports; returns when it is up.
+    pub(crate) fn start(mut command: Command) -> Result<Self> {
         for listen in ["api", "bulk", "web", "admin"] {
             command.arg(format!("--{listen}-listen=127.0.0.1:0"));
         }
         command.env("SEOHAM_LOG__LEVEL", "warn").stdout(Stdio::piped());
-        let mut child = command.spawn().with_context(|| binary.display().to_string())?;
+        let mut child = command.spawn().context("the program")?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("its output")?).read_line(&mut line)?;
         let ready: Value = serde_json::from_str(&line).context("the ready line")?;
@@ -43,18 +45,23 @@ impl Server {
         self.ready[listener].as_str().unwrap_or_default()
     }
 
-    /// An institution, its contract and token, and people.
-    pub(crate) async fn prepare(&self, people: u32) -> Result<Target> {
-        let made = self.admin("institutions", json!({ "name": "측정시청" }).to_string()).await?;
-        let id = made["institution_id"].as_str().context("institution")?.to_owned();
-        let path = |what: &str| format!("institutions/{id}/{what}");
-        let contract = self.admin(&path("contracts"), json!({ "authentication": "pin" }).to_string()).await?;
-        let token = self.admin(&path("tokens"), json!({ "label": "bench" }).to_string()).await?;
+    /// People to send to.
+    pub(crate) async fn people(&self, people: u32) -> Result<()> {
         let lines: Vec<String> = (0..people).map(|i| person(i).to_string()).collect();
         let imported = self.admin("people", lines.join("\n")).await?;
         if imported["imported"] != people {
             bail!("people: {imported}");
         }
+        Ok(())
+    }
+
+    /// An institution with its contract and token.
+    pub(crate) async fn institution(&self) -> Result<Target> {
+        let made = self.admin("institutions", json!({ "name": "측정시청" }).to_string()).await?;
+        let id = made["institution_id"].as_str().context("institution")?.to_owned();
+        let path = |what: &str| format!("institutions/{id}/{what}");
+        let contract = self.admin(&path("contracts"), json!({ "authentication": "pin" }).to_string()).await?;
+        let token = self.admin(&path("tokens"), json!({ "label": "bench" }).to_string()).await?;
         let text = |value: &Value| value.as_str().map(str::to_owned).context("a text");
         Ok(Target {
             access_token: text(&token["access_token"])?,
@@ -96,7 +103,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for Node {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,0 +1,99 @@
+//! `seoham move`: a stopped embedded data directory into an empty database, whole or not at all.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use seoham_store::Mode;
+use seoham_store::transfer::{Fingerprint, TABLES, Table};
+use seoham_store_postgres::Target;
+use seoham_store_sqlite::Source;
+use seoham_vault::{MasterKey, Vault};
+use tokio::sync::mpsc;
+
+use crate::cli::say;
+use crate::config::Config;
+use crate::logging;
+use crate::server::{Runtimes, store};
+
+/// Rows on their way between the two at once.
+const UNDER_WAY: usize = 2_000;
+
+/// `seoham move`.
+pub(crate) fn run(config: &Config) -> Result<()> {
+    logging::start(&config.log)?;
+    let own_key = config.store.data.join("master.key");
+    let key = config.keys.master_file.as_ref().unwrap_or(&own_key);
+    let vault = Vault::new(&MasterKey::read(key)?);
+    let source = Source::open(&config.store.data, &vault)?;
+    let mode = source.mode;
+    Runtimes::start()?.run(move_all(config, source, &vault))?;
+    say(&format!(
+        "Everything is there, and is the same. Start the nodes with the same master key: \
+         SEOHAM_KEYS__MASTER_FILE={} seoham serve{} --database …\n{} is as it was; do not serve it any more.",
+        key.display(),
+        if mode == Mode::Sandbox { " --sandbox" } else { "" },
+        config.store.data.display(),
+    ));
+    Ok(())
+}
+
+async fn move_all(config: &Config, source: Source, vault: &Vault) -> Result<()> {
+    let options = seoham_store_postgres::Options { mode: source.mode, ..store::database(config)? };
+    let target = Target::open(&options, vault, source.advanced_seconds).await?;
+    if let Some((first, last)) = source.span()? {
+        target.make_months(first, last).await?;
+    }
+    let mut rows = 0;
+    for table in &TABLES {
+        rows += source.count(table)?;
+    }
+    let bar = bar(rows)?;
+    let source = Arc::new(Mutex::new(source));
+    let mut moved = Vec::new();
+    for table in &TABLES {
+        bar.set_message(table.name);
+        moved.push((table, move_one(&source, &target, table, &bar).await?));
+    }
+    bar.set_message("checking");
+    for (table, there) in moved {
+        let here = target.fingerprint(table).await?;
+        if here != there {
+            bail!(
+                "{}: {} rows were read and {} stand there, or they differ; nothing was moved",
+                table.name,
+                there.rows,
+                here.rows
+            );
+        }
+        bar.suspend(|| say(&format!("{:>18}  {:>12}", table.name, here.rows)));
+    }
+    target.commit().await.context("the last step")?;
+    bar.finish_and_clear();
+    Ok(())
+}
+
+async fn move_one(
+    source: &Arc<Mutex<Source>>,
+    target: &Target,
+    table: &'static Table,
+    bar: &ProgressBar,
+) -> Result<Fingerprint> {
+    let (rows_in, mut rows_out) = mpsc::channel(UNDER_WAY);
+    let (source, counted) = (Arc::clone(source), bar.clone());
+    let reading = tokio::task::spawn_blocking(move || {
+        let source = source.lock().unwrap_or_else(PoisonError::into_inner);
+        source.read(table, |row| {
+            counted.inc(1);
+            rows_in.blocking_send(row).is_ok()
+        })
+    });
+    let filled = target.fill(table, &mut rows_out).await?;
+    reading.await.context("reading")??;
+    Ok(filled)
+}
+
+fn bar(rows: u64) -> Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{msg:>18} [{bar:40}] {pos}/{len} {per_sec}")?;
+    Ok(ProgressBar::new(rows).with_style(style.progress_chars("=> ")))
+}

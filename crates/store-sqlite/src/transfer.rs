@@ -1,0 +1,105 @@
+//! A stopped data directory, read row by row.
+
+use std::fs::File;
+use std::path::Path;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
+use seoham_model::UnixSeconds;
+use seoham_store::Mode;
+use seoham_store::transfer::{Kind, Table, Value};
+use seoham_vault::Vault;
+
+use crate::open::{self, OpenError};
+
+/// A data directory that nobody else uses.
+pub struct Source {
+    connection: Connection,
+    /// Whose people it holds.
+    pub mode: Mode,
+    /// How far its clock runs ahead, in seconds.
+    pub advanced_seconds: i64,
+    _lock: File,
+}
+
+impl Source {
+    /// Takes the data in `directory`; its schema is brought up to date, and nothing else changes.
+    pub fn open(directory: &Path, vault: &Vault) -> Result<Self, OpenError> {
+        if !directory.join(open::DATABASE).exists() {
+            let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+            return Err(OpenError::Io { path: directory.join(open::DATABASE), source });
+        }
+        let lock = open::lock(directory)?;
+        let mut connection = Connection::open(directory.join(open::DATABASE))?;
+        crate::migrations::runner().run(&mut connection).map_err(|e| OpenError::Schema(Box::new(e)))?;
+        open::check_key(&connection, vault, directory)?;
+        let mode = match open::deployment_value::<String>(&connection, "mode")?.as_deref() {
+            Some("sandbox") => Mode::Sandbox,
+            _ => Mode::Live,
+        };
+        let advanced_seconds = open::deployment_value(&connection, "clock_advanced_seconds")?.unwrap_or(0);
+        Ok(Self { connection, mode, advanced_seconds, _lock: lock })
+    }
+
+    /// How many rows a table has.
+    pub fn count(&self, table: &Table) -> Result<u64, OpenError> {
+        let sql = format!("SELECT count(*) FROM {}", table.name);
+        Ok(self.connection.query_row(&sql, [], |row| row.get(0))?)
+    }
+
+    /// The times that the first and the last document carry, if there is one. Shared texts carry
+    /// the same times.
+    pub fn span(&self) -> Result<Option<(UnixSeconds, UnixSeconds)>, OpenError> {
+        let sql = "SELECT min(sent_at), max(sent_at) FROM documents";
+        let (first, last): (Option<i64>, Option<i64>) =
+            self.connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(first.zip(last).map(|(first, last)| (UnixSeconds(first), UnixSeconds(last))))
+    }
+
+    /// Gives every row of a table to `take`, until that says `false`. Blocks.
+    pub fn read(&self, table: &Table, mut take: impl FnMut(Vec<Value>) -> bool) -> Result<(), OpenError> {
+        let columns: Vec<&str> = table.columns.iter().map(|(name, _)| column(table.name, name)).collect();
+        let sql = format!("SELECT {} FROM {}", columns.join(", "), from(table.name));
+        let mut statement = self.connection.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            if !take(values(row, table.columns)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Here some tables know a document by its number.
+fn from(table: &str) -> String {
+    match table {
+        "one_time_tokens" | "deliveries" | "delivery_retries" => {
+            format!("{table} AS t JOIN documents AS d USING (document_no)")
+        }
+        other => format!("{other} AS t"),
+    }
+}
+
+fn column(table: &str, name: &'static str) -> &'static str {
+    match (table, name) {
+        ("one_time_tokens" | "deliveries" | "delivery_retries", "document_id") => "d.document_id",
+        ("deliveries" | "delivery_retries", "institution_id") => "d.institution_id",
+        // One process counts in one row.
+        ("daily_counts", "slot") => "0",
+        (_, name) => name,
+    }
+}
+
+fn values(row: &Row<'_>, columns: &[(&str, Kind)]) -> rusqlite::Result<Vec<Value>> {
+    (0..columns.len())
+        .map(|i| {
+            Ok(match row.get_ref(i)? {
+                ValueRef::Null | ValueRef::Real(_) => Value::Null,
+                ValueRef::Integer(number) => Value::Number(number),
+                ValueRef::Text(_) => Value::Text(row.get(i)?),
+                ValueRef::Blob(bytes) => Value::Bytes(bytes.to_owned()),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,198 @@
+//! Everything that a store holds, row by row, for moving it into another one.
+//!
+//! What is sealed stays sealed: the rows' identities, to which it is bound, do not change.
+
+use seoham_vault::sha256;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One of our ids: 16 bytes.
+    Id,
+    /// Other bytes.
+    Bytes,
+    /// Text.
+    Text,
+    /// A whole number or a time.
+    Number,
+    /// A number that fits 32 bits.
+    Number32,
+    /// A number that fits 16 bits.
+    Number16,
+    /// Yes or no.
+    Flag,
+}
+
+/// A table that every store has, in some form.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// Its columns.
+    pub columns: &'static [(&'static str, Kind)],
+}
+
+/// A value in a row; a flag is the number 0 or 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Absent.
+    Null,
+    /// A number or a flag.
+    Number(i64),
+    /// Text.
+    Text(String),
+    /// Bytes or an id.
+    Bytes(Vec<u8>),
+}
+
+/// All tables, those first that others refer to.
+pub const TABLES: [Table; 12] = [
+    Table {
+        name: "institutions",
+        columns: &[("institution_id", Kind::Id), ("name", Kind::Text), ("created_at", Kind::Number)],
+    },
+    Table {
+        name: "contracts",
+        columns: &[
+            ("contract_id", Kind::Id),
+            ("institution_id", Kind::Id),
+            ("authentication", Kind::Text),
+            ("certified", Kind::Flag),
+            ("closed_at", Kind::Number),
+        ],
+    },
+    Table {
+        name: "access_tokens",
+        columns: &[
+            ("token_hash", Kind::Bytes),
+            ("token_id", Kind::Id),
+            ("institution_id", Kind::Id),
+            ("label", Kind::Text),
+            ("expires_at", Kind::Number),
+            ("revoked_at", Kind::Number),
+        ],
+    },
+    Table {
+        name: "daily_counts",
+        columns: &[
+            ("institution_id", Kind::Id),
+            ("day", Kind::Number32),
+            ("slot", Kind::Number16),
+            ("accepted", Kind::Number),
+        ],
+    },
+    Table {
+        name: "people",
+        columns: &[
+            ("person_id", Kind::Id),
+            ("phone_index", Kind::Bytes),
+            ("ci_index", Kind::Bytes),
+            ("birthday_tag", Kind::Bytes),
+            ("name_tag", Kind::Bytes),
+            ("wrapped_key", Kind::Bytes),
+            ("sealed", Kind::Bytes),
+            ("behaviour", Kind::Number16),
+            ("member_since", Kind::Number),
+            ("pin_hash", Kind::Text),
+        ],
+    },
+    Table {
+        name: "refusals",
+        columns: &[("person_id", Kind::Id), ("institution_id", Kind::Id), ("refused", Kind::Flag)],
+    },
+    Table { name: "contents", columns: &[("content_id", Kind::Id), ("sealed", Kind::Bytes)] },
+    Table {
+        name: "documents",
+        columns: &[
+            ("document_id", Kind::Id),
+            ("institution_id", Kind::Id),
+            ("contract_id", Kind::Id),
+            ("person_id", Kind::Id),
+            ("content_id", Kind::Id),
+            ("sealed", Kind::Bytes),
+            ("hash", Kind::Text),
+            ("deadline_at", Kind::Number),
+            ("sent_at", Kind::Number),
+            ("notification", Kind::Number16),
+            ("received_at", Kind::Number),
+            ("authenticated_at", Kind::Number),
+            ("token_used_at", Kind::Number),
+            ("read_at", Kind::Number),
+            ("notified_at", Kind::Number),
+        ],
+    },
+    Table {
+        name: "one_time_tokens",
+        columns: &[
+            ("document_id", Kind::Id),
+            ("token_hash", Kind::Bytes),
+            ("expires_at", Kind::Number),
+            ("used_at", Kind::Number),
+        ],
+    },
+    Table { name: "deliveries", columns: &[("institution_id", Kind::Id), ("document_id", Kind::Id)] },
+    Table {
+        name: "delivery_retries",
+        columns: &[
+            ("institution_id", Kind::Id),
+            ("document_id", Kind::Id),
+            ("not_before", Kind::Number),
+            ("attempts", Kind::Number32),
+            ("first_attempt_at", Kind::Number),
+        ],
+    },
+    Table { name: "joins", columns: &[("person_id", Kind::Id), ("due_at", Kind::Number)] },
+];
+
+/// How many rows a table has, and a hash of them all that does not depend on their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Rows.
+    pub rows: u64,
+    sum: [u128; 2],
+}
+
+impl Fingerprint {
+    /// Adds a row.
+    pub fn add(&mut self, row: &[Value]) {
+        let mut bytes = Vec::with_capacity(256);
+        for value in row {
+            let (tag, data): (u8, &[u8]) = match value {
+                Value::Null => (0, &[]),
+                Value::Number(number) => (1, &number.to_be_bytes()),
+                Value::Text(text) => (2, text.as_bytes()),
+                Value::Bytes(data) => (3, data),
+            };
+            bytes.push(tag);
+            bytes.extend_from_slice(&(data.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(data);
+        }
+        let hash = sha256(&bytes);
+        for (sum, half) in self.sum.iter_mut().zip(hash.chunks_exact(16)) {
+            *sum = sum.wrapping_add(u128::from_be_bytes(half.try_into().expect("16 bytes")));
+        }
+        self.rows += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(rows: &[&[Value]]) -> Fingerprint {
+        let mut fingerprint = Fingerprint::default();
+        rows.iter().for_each(|row| fingerprint.add(row));
+        fingerprint
+    }
+
+    #[test]
+    fn a_fingerprint_tells_rows_apart_but_not_their_order() {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let (a, b) = ([text("가"), Value::Null], [text("나"), Value::Number(0)]);
+        assert_eq!(of(&[&a, &b]), of(&[&b, &a]));
+        assert_ne!(of(&[&a, &b]), of(&[&a]));
+        assert_ne!(of(&[&a, &a]), of(&[&b, &b]));
+        assert_ne!(of(&[&[text("ab"), text("c")]]), of(&[&[text("a"), text("bc")]]));
+        assert_ne!(of(&[&[Value::Null]]), of(&[&[Value::Number(0)]]));
+    }
+}

@@ -1,0 +1,160 @@
+//! Holding the store to the ledger.
+
+use secrecy::ExposeSecret;
+use seoham_model::SeoulDay;
+use seoham_store::Lane;
+use seoham_store::documents::{DocumentRecord, Notification};
+
+use crate::ledger::{Delivery, Known};
+use crate::world::{World, answered};
+use crate::{Broken, Found, demand};
+
+/// Documents asked about at once.
+const AT_ONCE: usize = 100;
+/// Others that are looked at after a fault, beside those touched last.
+const SAMPLE: usize = 15;
+
+impl World<'_> {
+    /// After a fault: what was touched last, and some others.
+    pub(crate) async fn check_after_fault(&mut self) -> Found<()> {
+        self.disturbed = false;
+        let mut documents: Vec<usize> = self.recent.iter().copied().collect();
+        let count = self.ledger.documents.len();
+        if count > 0 {
+            documents.extend((0..SAMPLE).map(|_| self.chance.below(count)));
+        }
+        documents.sort_unstable();
+        documents.dedup();
+        self.look_at(&documents).await?;
+        if let Some(document) = self.chance.pick(&documents) {
+            self.describe(document).await?;
+            self.ask_as_strangers(&[document]).await?;
+        }
+        Ok(())
+    }
+
+    /// Everything that can still be there, the queue, and what was counted.
+    pub(crate) async fn check_everything(&mut self) -> Found<()> {
+        self.disturbed = false;
+        let there: Vec<usize> =
+            (0..self.ledger.documents.len()).filter(|no| !self.ledger.documents[*no].gone).collect();
+        self.look_at(&there).await?;
+        self.ledger.check_removed()?;
+        self.check_queue().await?;
+        let daily: Vec<_> = self.ledger.daily().into_iter().collect();
+        for _ in 0..daily.len().min(20) {
+            let one = self.chance.below(daily.len());
+            self.check_count(daily[one]).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks for the statuses of documents on behalf of their institutions.
+    pub(crate) async fn look_at(&mut self, documents: &[usize]) -> Found<()> {
+        let (store, now) = (self.store(), self.now());
+        for institution in 0..self.ledger.institutions.len() {
+            let own: Vec<usize> = documents
+                .iter()
+                .copied()
+                .filter(|no| self.ledger.documents[*no].institution == institution)
+                .collect();
+            for own in own.chunks(AT_ONCE) {
+                let ids = own.iter().map(|no| self.ledger.documents[*no].id).collect();
+                let asker = self.ledger.institutions[institution].id;
+                let told = answered("statuses", store.statuses(Lane::Bulk, asker, ids).await)?;
+                demand!(told.len() == own.len(), "{} asked about, {} told", own.len(), told.len());
+                for (no, told) in own.iter().zip(&told) {
+                    self.ledger.observe(*no, told.as_ref(), now)?;
+                    self.looks += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks every other institution for documents.
+    pub(crate) async fn ask_as_strangers(&mut self, documents: &[usize]) -> Found<()> {
+        let store = self.store();
+        for (no, stranger) in self.ledger.institutions.iter().enumerate() {
+            let others = documents.iter().map(|document| &self.ledger.documents[*document]);
+            let ids: Vec<_> = others.filter(|other| other.institution != no).map(|other| other.id).collect();
+            let told = answered("statuses", store.statuses(Lane::Interactive, stranger.id, ids).await)?;
+            let nothing = told.iter().all(Option::is_none);
+            demand!(nothing, "{} is told another institution's documents", stranger.name);
+        }
+        Ok(())
+    }
+
+    /// All that the operator sees of a document.
+    pub(crate) async fn describe(&mut self, no: usize) -> Found<()> {
+        let (store, now) = (self.store(), self.now());
+        let told = answered("describe", store.describe(self.ledger.documents[no].id).await)?;
+        self.ledger.observe(no, told.as_ref().map(|told| &told.status), now)?;
+        let Some(told) = told else { return Ok(()) };
+        self.check_record(no, &told)
+            .map_err(|broken| Broken(format!("{}: {}", self.ledger.documents[no].id, broken.0)))
+    }
+
+    fn check_record(&self, no: usize, told: &DocumentRecord) -> Found<()> {
+        let document = &self.ledger.documents[no];
+        let sender = &self.ledger.institutions[document.institution];
+        let person = &self.ledger.people[document.person];
+        demand!(told.institution == sender.id && told.contract == sender.contract, "described: its sender");
+        let number = told.recipient.phone_number.expose_secret();
+        demand!(*number == person.phone_number, "described: it is for somebody else");
+        let member = told.recipient.member_since;
+        demand!(member.is_none() || person.joined.is_some(), "described: its recipient never joined");
+        demand!(member.is_some() || !person.member, "described: its recipient's joining is forgotten");
+        demand!(told.content.title == document.title, "described: says {:?}", told.content.title);
+        demand!(told.own.external_document_uuid.as_ref() == Some(&document.external), "described: its id");
+
+        let notification = told.notification;
+        let delivered = told.status.times.notified_at.is_some();
+        demand!((notification == Notification::Delivered) == delivered, "{notification:?}, {delivered}");
+        let possible = match notification {
+            Notification::Delivered => true,
+            Notification::Failed => document.reported_failed,
+            Notification::GivenUp => document.may_be_given_up,
+            Notification::Expired => !document.is_open_at(self.now()),
+            Notification::Taken => document.delivery == Delivery::Taken || document.delivery_unsure,
+            Notification::Pending => !document.delivery.is_over() || document.delivery_unsure,
+        };
+        demand!(possible, "notification {notification:?}, and the delivery is {:?}", document.delivery);
+        Ok(())
+    }
+
+    pub(crate) async fn check_queue(&mut self) -> Found<()> {
+        self.settle_batches().await?;
+        let store = self.store();
+        let depths = answered("queue_depths", store.queue_depths().await)?;
+        self.ledger.observe_queue(&depths, self.now())
+    }
+
+    /// Finds out of every batch that was not answered whether it is there.
+    pub(crate) async fn settle_batches(&mut self) -> Found<()> {
+        for batch in self.ledger.unsure_batches() {
+            let documents = self.ledger.batches[batch].documents.clone();
+            self.look_at(&documents).await?;
+        }
+        Ok(())
+    }
+
+    /// What the store counted for an institution on a day.
+    pub(crate) async fn check_count(&mut self, counted: ((usize, SeoulDay), u64)) -> Found<()> {
+        let ((institution, day), accepted) = counted;
+        let sender = &self.ledger.institutions[institution];
+        let told = answered("an institution", self.store().institution(sender.id, day).await)?;
+        let told = told.map_or(0, |told| told.accepted_on_day);
+        let (name, day) = (&sender.name, day.as_number());
+        demand!(told == accepted, "{name} is said to have sent {told} on {day}, and sent {accepted}");
+        Ok(())
+    }
+
+    /// A document that was certainly not accepted, or was removed, is not there.
+    pub(crate) async fn check_absent(&mut self) -> Found<()> {
+        let ledger = &self.ledger;
+        let absent = |no: &usize| ledger.there(*no) == Known::No || ledger.documents[*no].gone;
+        let absent: Vec<usize> = (0..ledger.documents.len()).filter(absent).collect();
+        self.look_at(&absent).await
+    }
+}

@@ -1,0 +1,176 @@
+//! The ledger: what was told and seen, outside the store, and what must follow from it.
+
+mod boxes;
+mod deliveries;
+mod document;
+mod moment;
+mod retention;
+mod token;
+
+use std::collections::{BTreeMap, HashMap};
+
+use seoham_model::{BinderId, SeoulDay, UnixSeconds};
+use seoham_store::documents::DocumentStatus;
+
+use crate::people::{Institution, Person};
+use crate::{Found, demand};
+
+pub(crate) use boxes::Shown;
+pub(crate) use deliveries::Hold;
+pub(crate) use document::{Delivery, Document, New};
+pub(crate) use moment::Moment;
+pub(crate) use token::{Known, Token};
+
+/// Documents of one request.
+pub(crate) struct Batch {
+    pub(crate) institution: usize,
+    pub(crate) day: SeoulDay,
+    pub(crate) documents: Vec<usize>,
+    /// Whether they are there; unsure until one of them is looked at.
+    pub(crate) there: Known,
+}
+
+#[derive(Default)]
+pub(crate) struct Ledger {
+    pub(crate) institutions: Vec<Institution>,
+    pub(crate) people: Vec<Person>,
+    pub(crate) documents: Vec<Document>,
+    pub(crate) batches: Vec<Batch>,
+    pub(crate) tokens: Vec<Token>,
+    by_id: HashMap<BinderId, usize>,
+    /// Deliveries that the store says it dropped as expired, at least and at most.
+    pub(crate) dropped: (usize, usize),
+    /// Documents that the store says it removed.
+    pub(crate) removed: u64,
+}
+
+impl Ledger {
+    pub(crate) fn add_person(&mut self, person: Person) -> usize {
+        self.people.push(person);
+        self.people.len() - 1
+    }
+
+    pub(crate) fn document_by_id(&self, id: BinderId) -> Option<usize> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// Documents were sent; `there` is what was answered.
+    pub(crate) fn sent(&mut self, institution: usize, new: Vec<New>, there: Known, now: UnixSeconds) {
+        let batch = self.batches.len();
+        let mut documents = Vec::with_capacity(new.len());
+        for new in new {
+            let no = self.documents.len();
+            self.by_id.insert(new.id, no);
+            self.people[new.person].documents.push(no);
+            documents.push(no);
+            self.documents.push(Document::new(new, institution, batch, now));
+        }
+        self.batches.push(Batch { institution, day: SeoulDay::of(now), documents, there });
+    }
+
+    pub(crate) fn there(&self, no: usize) -> Known {
+        self.batches[self.documents[no].batch].there
+    }
+
+    /// A document came to light, whose acceptance may not have been answered.
+    fn appeared(&mut self, no: usize) -> Found<()> {
+        let document = &mut self.documents[no];
+        demand!(!document.gone, "{} was removed and is there again", document.id);
+        let there = &mut self.batches[document.batch].there;
+        demand!(*there != Known::No, "{} was certainly not accepted, and is there", document.id);
+        *there = Known::Yes;
+        document.may_be_gone = false;
+        Ok(())
+    }
+
+    /// The store tells the status of a document to its own institution.
+    pub(crate) fn observe(
+        &mut self,
+        no: usize,
+        told: Option<&DocumentStatus>,
+        now: UnixSeconds,
+    ) -> Found<()> {
+        let Some(told) = told else { return self.is_missing(no) };
+        self.appeared(no)?;
+        let document = &mut self.documents[no];
+        document
+            .observe(&self.people[document.person], told, now)
+            .map_err(|broken| crate::Broken(format!("{}: {}", document.id, broken.0)))
+    }
+
+    fn is_missing(&mut self, no: usize) -> Found<()> {
+        let document = &mut self.documents[no];
+        let there = &mut self.batches[document.batch].there;
+        match *there {
+            Known::No => {}
+            Known::Unsure => *there = Known::No,
+            Known::Yes => {
+                demand!(
+                    document.gone || document.may_be_gone,
+                    "{} was accepted and is not there (sent at {}, deadline {})",
+                    document.id,
+                    document.sent_at,
+                    document.deadline_at
+                );
+                (document.gone, document.may_be_gone) = (true, false);
+            }
+        }
+        Ok(())
+    }
+
+    /// Documents accepted by institution and day.
+    pub(crate) fn daily(&self) -> BTreeMap<(usize, SeoulDay), u64> {
+        let mut daily = BTreeMap::new();
+        for batch in self.batches.iter().filter(|batch| batch.there == Known::Yes) {
+            *daily.entry((batch.institution, batch.day)).or_default() += batch.documents.len() as u64;
+        }
+        daily
+    }
+
+    pub(crate) fn unsure_batches(&self) -> Vec<usize> {
+        let unsure = |(no, batch): (usize, &Batch)| (batch.there == Known::Unsure).then_some(no);
+        self.batches.iter().enumerate().filter_map(unsure).collect()
+    }
+
+    /// A person joined: what waits for them and is open stands in their box, up to what one step
+    /// moves.
+    pub(crate) fn joined(&mut self, person: usize, now: UnixSeconds) {
+        /// The least that a store moves at once.
+        const MOVED_AT_ONCE: usize = 500;
+        let known = &mut self.people[person];
+        if known.member {
+            return;
+        }
+        let unanswered_before = known.joined.is_some();
+        known.member = true;
+        known.joined.get_or_insert(now);
+        let waiting: Vec<usize> = known
+            .documents
+            .iter()
+            .copied()
+            .filter(|no| {
+                let document = &self.documents[*no];
+                document.received.is_none() && document.is_open_at(now) && !document.gone
+            })
+            .collect();
+        if waiting.len() < MOVED_AT_ONCE && !unanswered_before {
+            for no in waiting {
+                self.documents[no].must_be_received = true;
+            }
+        } else {
+            known.to_be_moved = waiting;
+        }
+    }
+
+    /// The store has nothing more to move for people who joined.
+    pub(crate) fn all_moved(&mut self, now: UnixSeconds) {
+        for person in self.people.iter_mut().filter(|person| person.member) {
+            for no in std::mem::take(&mut person.to_be_moved) {
+                let document = &mut self.documents[no];
+                if document.is_open_at(now) {
+                    document.must_be_received = true;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The stores that are simulated.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use seoham_model::Clock;
+use seoham_scratch_postgres::{Cluster, Database};
+use seoham_simulation::{Opener, Traits};
+use seoham_store::{Mode, Store};
+use seoham_store_postgres::PostgresStore;
+use seoham_store_sqlite::{Durability, SqliteStore};
+use seoham_vault::{MasterKey, Vault};
+use tempfile::TempDir;
+
+/// The embedded store, in memory where there is a file system for that.
+pub(crate) struct Sqlite {
+    directory: TempDir,
+    vault: Arc<Vault>,
+}
+
+impl Sqlite {
+    pub(crate) fn new() -> Self {
+        let memory = Path::new("/dev/shm");
+        let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let vault = Arc::new(Vault::new(&MasterKey::generate()));
+        Self { directory: directory.expect("a directory"), vault }
+    }
+}
+
+#[async_trait]
+impl Opener for Sqlite {
+    async fn open(&self, clock: Clock) -> Arc<dyn Store> {
+        let options = seoham_store_sqlite::Options {
+            directory: self.directory.path().to_owned(),
+            mode: Mode::Sandbox,
+            clock,
+            durability: Durability::Process,
+        };
+        let vault = Arc::clone(&self.vault);
+        let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&options, vault)).await;
+        Arc::new(opened.expect("it does not panic").expect("the store opens"))
+    }
+
+    fn traits(&self) -> Traits {
+        Traits { claims_outlive_crashes: false, claimed_at_least: 1 }
+    }
+}
+
+/// The shared store, in a database of its own.
+pub(crate) struct Postgres {
+    database: Database,
+    vault: Arc<Vault>,
+}
+
+impl Postgres {
+    /// Blocks.
+    pub(crate) fn new() -> Self {
+        let database = Cluster::shared().database();
+        Self { database, vault: Arc::new(Vault::new(&MasterKey::generate())) }
+    }
+}
+
+#[async_trait]
+impl Opener for Postgres {
+    async fn open(&self, clock: Clock) -> Arc<dyn Store> {
+        let url = self.database.url().into();
+        let options = seoham_store_postgres::Options {
+            clock,
+            connections_per_lane: 2,
+            ..seoham_store_postgres::Options::new(url, Mode::Sandbox)
+        };
+        let opened = PostgresStore::open(&options, Arc::clone(&self.vault)).await;
+        Arc::new(opened.expect("the store opens"))
+    }
+
+    fn traits(&self) -> Traits {
+        // A quarter of a claim is for what is tried again: enough for each of four institutions.
+        Traits { claims_outlive_crashes: true, claimed_at_least: 16 }
+    }
+}

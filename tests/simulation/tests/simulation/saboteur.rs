@@ -1,0 +1,330 @@
+//! Stores that break one promise each: the simulation must find them all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use seoham_model::document::Receiver;
+use seoham_model::{
+    AccessTokenId, BinderId, Clock, ContractUuid, InstitutionId, PersonId, SeoulDay, UnixSeconds,
+};
+use seoham_simulation::{Opener, Traits};
+use seoham_store::accounts::{AccessTokenRecord, Contract, Institution, InstitutionOverview};
+use seoham_store::boxes::OpenVerdict;
+use seoham_store::deliveries::{Claimed, Finished, Outcome, QueueDepth, Receipt};
+use seoham_store::documents::{Acceptance, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict};
+use seoham_store::people::{Identified, Registered, Registration};
+use seoham_store::retention::Tidied;
+use seoham_store::{
+    Accounts, Boxes, Deliveries, Deployment, Documents, Lane, Mode, People, Result, Retention, Store,
+};
+use seoham_vault::TokenHash;
+
+use crate::openers::Sqlite;
+
+/// The promise that is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sabotage {
+    /// The last document of a batch is not accepted.
+    LosesTheLast,
+    /// The day's documents are counted twice.
+    CountsTwice,
+    /// Claims are held by nobody.
+    HoldsNothing,
+    /// Reports of arrivals are thrown away.
+    ForgetsReports,
+    /// Read times are told anew each time.
+    RewritesReads,
+    /// A joining is acknowledged and not done.
+    ForgetsJoins,
+    /// Every institution is told every document.
+    TellsStrangers,
+    /// What may still be opened is removed.
+    RemovesTooEarly,
+    /// A token that was used is verified again.
+    VerifiesTwice,
+    /// A notification that was taken is sent again.
+    AnnouncesAgain,
+}
+
+impl Sabotage {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::LosesTheLast,
+        Self::CountsTwice,
+        Self::HoldsNothing,
+        Self::ForgetsReports,
+        Self::RewritesReads,
+        Self::ForgetsJoins,
+        Self::TellsStrangers,
+        Self::RemovesTooEarly,
+        Self::VerifiesTwice,
+        Self::AnnouncesAgain,
+    ];
+}
+
+/// Opens sabotaged stores.
+pub(crate) struct Saboteur {
+    pub(crate) within: Sqlite,
+    pub(crate) sabotage: Sabotage,
+}
+
+#[async_trait]
+impl Opener for Saboteur {
+    async fn open(&self, clock: Clock) -> Arc<dyn Store> {
+        Arc::new(Sabotaged { store: self.within.open(clock).await, sabotage: self.sabotage })
+    }
+
+    fn traits(&self) -> Traits {
+        self.within.traits()
+    }
+}
+
+struct Sabotaged {
+    store: Arc<dyn Store>,
+    sabotage: Sabotage,
+}
+
+impl Sabotaged {
+    fn is(&self, sabotage: Sabotage) -> bool {
+        self.sabotage == sabotage
+    }
+}
+
+#[async_trait]
+impl Accounts for Sabotaged {
+    async fn create_institution(&self, institution: Institution) -> Result<()> {
+        self.store.create_institution(institution).await
+    }
+
+    async fn institutions(&self, after: Option<InstitutionId>, limit: usize) -> Result<Vec<Institution>> {
+        self.store.institutions(after, limit).await
+    }
+
+    async fn institution(&self, id: InstitutionId, day: SeoulDay) -> Result<Option<InstitutionOverview>> {
+        let told = self.store.institution(id, day).await?;
+        let twice = if self.is(Sabotage::CountsTwice) { 2 } else { 1 };
+        Ok(told.map(|told| InstitutionOverview { accepted_on_day: told.accepted_on_day * twice, ..told }))
+    }
+
+    async fn create_contract(&self, institution: InstitutionId, contract: Contract) -> Result<bool> {
+        self.store.create_contract(institution, contract).await
+    }
+
+    async fn close_contract(
+        &self,
+        institution: InstitutionId,
+        uuid: ContractUuid,
+        now: UnixSeconds,
+    ) -> Result<bool> {
+        self.store.close_contract(institution, uuid, now).await
+    }
+
+    async fn create_token(
+        &self,
+        institution: InstitutionId,
+        token: AccessTokenRecord,
+        hash: TokenHash,
+    ) -> Result<bool> {
+        self.store.create_token(institution, token, hash).await
+    }
+
+    async fn revoke_token(
+        &self,
+        institution: InstitutionId,
+        id: AccessTokenId,
+        now: UnixSeconds,
+    ) -> Result<bool> {
+        self.store.revoke_token(institution, id, now).await
+    }
+
+    async fn authenticate(
+        &self,
+        lane: Lane,
+        hash: TokenHash,
+        now: UnixSeconds,
+    ) -> Result<Option<InstitutionId>> {
+        self.store.authenticate(lane, hash, now).await
+    }
+
+    async fn open_contract(
+        &self,
+        lane: Lane,
+        institution: InstitutionId,
+        uuid: ContractUuid,
+    ) -> Result<Option<Contract>> {
+        self.store.open_contract(lane, institution, uuid).await
+    }
+}
+
+#[async_trait]
+impl People for Sabotaged {
+    async fn register(&self, people: Vec<Registration>, now: UnixSeconds) -> Result<Vec<Registered>> {
+        self.store.register(people, now).await
+    }
+
+    async fn identify(
+        &self,
+        lane: Lane,
+        institution: InstitutionId,
+        receivers: Vec<Receiver>,
+    ) -> Result<Vec<Identified>> {
+        self.store.identify(lane, institution, receivers).await
+    }
+
+    async fn person_by_phone(&self, phone_number: &SecretString) -> Result<Option<PersonId>> {
+        self.store.person_by_phone(phone_number).await
+    }
+
+    async fn join(&self, person: PersonId, now: UnixSeconds) -> Result<()> {
+        if self.is(Sabotage::ForgetsJoins) { Ok(()) } else { self.store.join(person, now).await }
+    }
+
+    async fn set_refusal(&self, person: PersonId, institution: InstitutionId, refused: bool) -> Result<()> {
+        self.store.set_refusal(person, institution, refused).await
+    }
+}
+
+#[async_trait]
+impl Documents for Sabotaged {
+    async fn accept(&self, acceptance: Acceptance) -> Result<()> {
+        let mut acceptance = acceptance;
+        if self.is(Sabotage::LosesTheLast) && acceptance.documents.len() > 1 {
+            acceptance.documents.pop();
+        }
+        self.store.accept(acceptance).await
+    }
+
+    async fn statuses(
+        &self,
+        lane: Lane,
+        institution: InstitutionId,
+        ids: Vec<BinderId>,
+    ) -> Result<Vec<Option<DocumentStatus>>> {
+        let mut told = self.store.statuses(lane, institution, ids.clone()).await?;
+        for (id, told) in ids.into_iter().zip(&mut told) {
+            if self.is(Sabotage::TellsStrangers) && told.is_none() {
+                *told = self.store.describe(id).await?.map(|record| record.status);
+            }
+            let read_at = told.as_mut().and_then(|told| told.times.read_at.as_mut());
+            if self.is(Sabotage::RewritesReads)
+                && let Some(read_at) = read_at
+            {
+                *read_at = self.store.clock().now();
+            }
+        }
+        Ok(told)
+    }
+
+    async fn verify_token(
+        &self,
+        institution: InstitutionId,
+        document: BinderId,
+        token: TokenHash,
+        now: UnixSeconds,
+    ) -> Result<TokenVerdict> {
+        let verdict = self.store.verify_token(institution, document, token, now).await?;
+        if !self.is(Sabotage::VerifiesTwice) || verdict != TokenVerdict::Used {
+            return Ok(verdict);
+        }
+        let told = self.store.statuses(Lane::Interactive, institution, vec![document]).await?;
+        let status = told.into_iter().flatten().next();
+        Ok(status.map_or(TokenVerdict::Used, |status| TokenVerdict::Verified {
+            token_expires_at: now.plus(1),
+            token_used_at: now,
+            status,
+        }))
+    }
+
+    async fn mark_read(
+        &self,
+        institution: InstitutionId,
+        document: BinderId,
+        now: UnixSeconds,
+    ) -> Result<ReadVerdict> {
+        self.store.mark_read(institution, document, now).await
+    }
+
+    async fn describe(&self, document: BinderId) -> Result<Option<DocumentRecord>> {
+        self.store.describe(document).await
+    }
+}
+
+#[async_trait]
+impl Deliveries for Sabotaged {
+    async fn claim(&self, limit: usize, lease: Duration, now: UnixSeconds) -> Result<Claimed> {
+        let lease = if self.is(Sabotage::HoldsNothing) { Duration::ZERO } else { lease };
+        self.store.claim(limit, lease, now).await
+    }
+
+    async fn finish(&self, finished: Vec<Finished>, now: UnixSeconds) -> Result<usize> {
+        let mut finished = finished;
+        for one in &mut finished {
+            if self.is(Sabotage::AnnouncesAgain) && one.outcome == Outcome::Taken {
+                one.outcome = Outcome::Retry { not_before: now };
+            }
+        }
+        self.store.finish(finished, now).await
+    }
+
+    async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()> {
+        let receipts = if self.is(Sabotage::ForgetsReports) { Vec::new() } else { receipts };
+        self.store.record_receipts(receipts, now).await
+    }
+
+    async fn join_due(&self, limit: usize, now: UnixSeconds) -> Result<usize> {
+        self.store.join_due(limit, now).await
+    }
+
+    async fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
+        self.store.queue_depths().await
+    }
+
+    async fn given_up(&self, before: Option<BinderId>, limit: usize) -> Result<Vec<BinderId>> {
+        self.store.given_up(before, limit).await
+    }
+
+    async fn wait_for_work(&self, at_most: Duration) {
+        self.store.wait_for_work(at_most).await;
+    }
+}
+
+#[async_trait]
+impl Boxes for Sabotaged {
+    async fn open(
+        &self,
+        institution: InstitutionId,
+        document: BinderId,
+        token: TokenHash,
+        now: UnixSeconds,
+    ) -> Result<OpenVerdict> {
+        self.store.open(institution, document, token, now).await
+    }
+}
+
+#[async_trait]
+impl Deployment for Sabotaged {
+    fn clock(&self) -> &Clock {
+        self.store.clock()
+    }
+
+    fn mode(&self) -> Mode {
+        self.store.mode()
+    }
+
+    async fn advance_clock(&self, seconds: u32) -> Result<UnixSeconds> {
+        self.store.advance_clock(seconds).await
+    }
+
+    async fn ready(&self) -> Result<()> {
+        self.store.ready().await
+    }
+}
+
+#[async_trait]
+impl Retention for Sabotaged {
+    async fn tidy(&self, days: Option<u32>, now: UnixSeconds) -> Result<Tidied> {
+        let years = if self.is(Sabotage::RemovesTooEarly) { 2 } else { 0 };
+        self.store.tidy(days, now.plus(years * 365 * 24 * 60 * 60)).await
+    }
+}
