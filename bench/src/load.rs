@@ -108,12 +108,11 @@ pub(crate) async fn drive(
             let mut bodies = bodies.iter().cycle().skip(c * 13);
             while started.elapsed() < duration {
                 let Some(body) = bodies.next() else { break };
-                match send(gateway, target, body).await? {
-                    Some(ids) => drop(accepted.fetch_add(ids.len() as u64, Ordering::Relaxed)),
-                    None => {
-                        refused.fetch_add(1, Ordering::Relaxed);
-                        tokio::time::sleep(Duration::from_millis(20)).await;
-                    }
+                if let Some(ids) = send(gateway, target, body).await? {
+                    accepted.fetch_add(ids.len() as u64, Ordering::Relaxed);
+                } else {
+                    refused.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }
             anyhow::Ok(())

@@ -18,6 +18,7 @@ mod demo;
 mod exposure;
 mod lifecycle;
 mod moving;
+mod nodes;
 mod old_clients;
 mod overload;
 mod privacy;

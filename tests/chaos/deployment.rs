@@ -21,7 +21,10 @@ pub(crate) struct Deployment {
 
 /// The addresses that a load balancer would know.
 #[derive(Clone, Default)]
-pub(crate) struct Gateways(Arc<Mutex<Vec<Option<(String, String)>>>>);
+pub(crate) struct Gateways(Arc<Mutex<Vec<Option<Addresses>>>>);
+
+/// Of the api and the bulk listener.
+type Addresses = (String, String);
 
 struct Node {
     start: Start,
@@ -106,7 +109,7 @@ pub(crate) fn signal(pid: u32, name: &str) {
 
 impl Gateways {
     /// One that is there now: the `n`th of them, counted round.
-    pub(crate) fn pick(&self, n: usize) -> Option<(String, String)> {
+    pub(crate) fn pick(&self, n: usize) -> Option<Addresses> {
         let all = self.0.lock().unwrap();
         let there: Vec<_> = all.iter().flatten().collect();
         if there.is_empty() { None } else { Some(there[n % there.len()].clone()) }

@@ -40,6 +40,25 @@ pub(crate) fn bench(rest: &[String]) -> Result<()> {
     run(bench)
 }
 
+/// Trouble for longer than the tests have time for.
+pub(crate) fn chaos(rest: &[String]) -> Result<()> {
+    prerequisites::install()?;
+    let mut chaos = cargo(&["test", "--package", "seoham", "--test", "chaos", "--locked", "--"]);
+    chaos.args(["--nocapture", "--test-threads=1"]);
+    let mut rest = rest.iter();
+    while let Some(flag) = rest.next() {
+        let name = match flag.as_str() {
+            "--minutes" => "CHAOS_MINUTES",
+            "--seed" => "CHAOS_SEED",
+            other => bail!("unknown option {other}: --minutes N, --seed S"),
+        };
+        let value = rest.next().with_context(|| format!("{flag}: a number"))?;
+        let number: u64 = value.parse().with_context(|| format!("{flag} {value}: a number"))?;
+        chaos.env(name, number.to_string());
+    }
+    run(chaos)
+}
+
 /// Writes the committed OpenAPI document anew.
 pub(crate) fn write_openapi() -> Result<()> {
     std::fs::write(root().join("docs/openapi.json"), openapi()?).context("docs/openapi.json")

@@ -1,5 +1,5 @@
 //! What a person types to help themselves: `cargo xtask test`, `cargo xtask ci`, `cargo xtask
-//! bench`. It runs the project's own tools and installs what a fresh Debian machine lacks.
+//! bench`, `cargo xtask chaos`. It runs the project's own tools and installs what a fresh Debian machine lacks.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
 
@@ -16,7 +16,10 @@ cargo xtask <command>
   test [-- ARGUMENTS]   every test: unit, contract, black-box, crash. Installs what tests need
   ci                    format, lints, docs, dependency audit, OpenAPI drift, then the tests
   openapi               write docs/openapi.json anew from the routes
-  bench [-- ARGUMENTS]  acceptance and delivery beside the bare engine, in one run
+  bench [-- ARGUMENTS]  acceptance and delivery beside the bare engine, in one run;
+                        --store postgres for the other store
+  chaos [--minutes N] [--seed S]
+                        kills, pauses and lost primaries for longer, or again as they were
 ";
 
 fn main() -> ExitCode {
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
         "ci" => ci::ci(),
         "openapi" => ci::write_openapi(),
         "bench" => ci::bench(&rest),
+        "chaos" => ci::chaos(&rest),
         "help" | "--help" | "-h" | "" => {
             println!("{HELP}");
             Ok(())

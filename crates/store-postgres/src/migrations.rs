@@ -29,5 +29,5 @@ pub(crate) async fn check(client: &Client) -> Result<(), OpenError> {
         }
         None => None,
     };
-    if applied.map(i64::from) >= wanted.map(|v| v as i64) { Ok(()) } else { Err(OpenError::SchemaBehind) }
+    if applied.map(i64::from) >= wanted.map(i64::from) { Ok(()) } else { Err(OpenError::SchemaBehind) }
 }

@@ -209,7 +209,7 @@ async fn prepare(connector: &Connector, options: &Options, vault: &Vault) -> Res
 
 /// What is kept to notice another master key.
 pub(crate) fn key_check(vault: &Vault) -> String {
-    vault.key_check().iter().map(|b| format!("{b:02x}")).collect()
+    format!("{:032x}", u128::from_be_bytes(vault.key_check()))
 }
 
 /// The value of `name`, which is `value` from now on if there was none.

@@ -63,16 +63,17 @@ async fn drop_month(session: &Session, month: Month) -> Result<u64> {
     let count: i64 = rows.first().and_then(|row| row.try_get(0).ok()).unwrap_or(0);
     // Dropping waits for whoever reads, and has everybody wait who comes after: not for long. Of
     // several workers that come to it at once one drops it, the others find it gone.
-    let mut sql =
-        "BEGIN; SET LOCAL lock_timeout = '2s'; SELECT pg_advisory_xact_lock(7306080, 1);".to_owned();
     let (from, to) = month.ids();
-    for queue in ["deliveries", "delivery_retries"] {
-        sql.push_str(&format!("DELETE FROM {queue} WHERE document_id >= '{from}' AND document_id < '{to}';"));
-    }
-    for (table, _) in TABLES.iter().filter(|(table, _)| *table != "contents") {
-        sql.push_str(&format!("DROP TABLE IF EXISTS {table}_{month};"));
-    }
-    sql.push_str("COMMIT");
+    let emptied = ["deliveries", "delivery_retries"]
+        .map(|queue| format!("DELETE FROM {queue} WHERE document_id >= '{from}' AND document_id < '{to}';"));
+    let dropped = TABLES.iter().filter(|(table, _)| *table != "contents");
+    let dropped: Vec<String> =
+        dropped.map(|(table, _)| format!("DROP TABLE IF EXISTS {table}_{month};")).collect();
+    let sql = format!(
+        "BEGIN; SET LOCAL lock_timeout = '2s'; SELECT pg_advisory_xact_lock(7306080, 1); {} {} COMMIT",
+        emptied.concat(),
+        dropped.concat()
+    );
     in_one(session, &sql).await?;
     Ok(count.unsigned_abs())
 }

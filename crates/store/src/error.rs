@@ -3,7 +3,7 @@
 use seoham_vault::SealError;
 
 /// A store's refusal or failure. Its text is for the log; it never carries a personal value.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// More is waiting than the store's bounds allow. Nothing was written.
     #[error("the store's queue is full")]

@@ -24,6 +24,11 @@ wait $postgres
 test -e "$directory/keep" || rm -rf "$directory"
 "#;
 
+/// A certificate that signs for itself and for nobody else.
+const OPENSSL: &str = "[req]\ndistinguished_name=name\nx509_extensions=extensions\nprompt=no\n\
+    [name]\nCN=localhost\n\
+    [extensions]\nbasicConstraints=critical,CA:FALSE\nsubjectAltName=IP:127.0.0.1\n";
+
 /// A running cluster.
 pub struct Cluster {
     directory: PathBuf,
@@ -42,6 +47,12 @@ impl Cluster {
 
     /// A new, empty cluster with `settings` (`name=value`) beside the defaults.
     pub fn start(settings: &[&str]) -> Self {
+        let cluster = Self::initialized();
+        cluster.run(settings);
+        cluster
+    }
+
+    fn initialized() -> Self {
         let cluster = Self::prepared();
         let data = cluster.data();
         let mut initdb = command(&cluster.programs.join("initdb"));
@@ -53,8 +64,26 @@ impl Cluster {
             "--no-instructions",
         ]);
         run(initdb.arg("--pgdata").arg(&data));
-        cluster.run(settings);
         cluster
+    }
+
+    /// A new cluster that speaks TLS on 127.0.0.1, and the file of the authority that signed its
+    /// certificate.
+    pub fn start_with_tls() -> (Self, PathBuf) {
+        let cluster = Self::initialized();
+        let (certificate, key) = (cluster.directory.join("server.crt"), cluster.directory.join("server.key"));
+        let settings = cluster.directory.join("openssl.cnf");
+        std::fs::write(&settings, OPENSSL).expect("a file can be written");
+        let mut openssl = Command::new("openssl");
+        openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
+        run(openssl.arg("-config").arg(settings).arg("-out").arg(&certificate).arg("-keyout").arg(&key));
+        if let Some(user) = unprivileged_user() {
+            run(Command::new("chown").arg(user).arg(&certificate).arg(&key));
+        }
+        let file = |name: &str, path: &Path| format!("{name}={}", path.display());
+        let (certificate_setting, key) = (file("ssl_cert_file", &certificate), file("ssl_key_file", &key));
+        cluster.run(&["ssl=on", "listen_addresses=127.0.0.1", &certificate_setting, &key]);
+        (cluster, certificate)
     }
 
     /// A standby of `primary` that follows it by streaming, under the name `application_name`.

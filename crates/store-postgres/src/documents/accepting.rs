@@ -36,7 +36,7 @@ struct Waiting {
     claimed: Arc<AtomicBool>,
     answer: oneshot::Sender<Result<()>>,
     // Given back when it is answered: they bound what waits.
-    _room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+    room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 }
 
 impl Accepting {
@@ -68,8 +68,7 @@ impl Accepting {
         let room = (take(&self.rows, batch.documents.len())?, take(&self.kib, bytes.div_ceil(1024))?);
         let (answer, mut answered) = oneshot::channel();
         let claimed = Arc::new(AtomicBool::new(false));
-        let waiting =
-            Waiting { batch, since: Instant::now(), claimed: Arc::clone(&claimed), answer, _room: room };
+        let waiting = Waiting { batch, since: Instant::now(), claimed: Arc::clone(&claimed), answer, room };
         self.waiting.send(waiting).map_err(|_| StoreError::Unavailable("closing".to_owned()))?;
         // No answer means that the loop broke off in the middle of a transaction, or that the
         // database does not confirm it.
@@ -105,21 +104,21 @@ impl AcceptLoop {
                 .map(|w| {
                     metrics::histogram!("seoham_writer_wait_seconds", "lane" => "bulk")
                         .record(w.since.elapsed().as_secs_f64());
-                    ((w.answer, w._room), w.batch)
+                    ((w.answer, w.room), w.batch)
                 })
                 .unzip();
-            let mut results = vec![self.write(&batches).await];
+            let mut results = vec![Box::pin(self.write(&batches)).await];
             if batches.len() > 1 && matches!(results[0], Err(StoreError::Failed(_))) {
                 // One of them is the cause; it must not take the others with it.
                 results.clear();
                 for batch in &batches {
-                    results.push(self.write(std::slice::from_ref(batch)).await);
+                    results.push(Box::pin(self.write(std::slice::from_ref(batch))).await);
                 }
             }
             for (i, (answer, room)) in answers.into_iter().enumerate() {
                 let result = results.get(i).unwrap_or(&results[0]);
                 // A caller that has gone needs no answer.
-                let _ = answer.send(result.as_ref().map(|()| ()).map_err(again));
+                let _ = answer.send(result.clone());
                 drop(room);
             }
         }
@@ -165,7 +164,7 @@ impl AcceptLoop {
             };
             // A COMMIT that waits for its standby is waited for: giving the connection up would leave
             // one behind on the server each time, and tell nothing more.
-            let result = session.within_long(doing, work).await;
+            let result = Box::pin(session.within_long(doing, work)).await;
             metrics::histogram!("seoham_commit_rows")
                 .record(f64::from(u32::try_from(rows).unwrap_or(u32::MAX)));
             metrics::histogram!("seoham_commit_seconds").record(started.elapsed().as_secs_f64());
@@ -176,16 +175,5 @@ impl AcceptLoop {
             self.partitions.make_for(&session, ids).await?;
             partitions_made = true;
         }
-    }
-}
-
-/// The same error once more, for each request of a transaction that failed as a whole.
-fn again(error: &StoreError) -> StoreError {
-    match error {
-        StoreError::Overloaded => StoreError::Overloaded,
-        StoreError::Unavailable(reason) => StoreError::Unavailable(reason.clone()),
-        StoreError::Uncertain(what) => StoreError::Uncertain(what),
-        StoreError::Failed(reason) => StoreError::Failed(reason.clone()),
-        StoreError::Damaged(what) => StoreError::Damaged(what),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use seoham_model::InstitutionId;
+use seoham_model::{BinderId, InstitutionId};
 use tokio::sync::Notify;
 
 #[derive(Default)]
@@ -25,6 +25,7 @@ pub(super) struct State {
 
 #[derive(Clone, Copy)]
 pub(super) struct Held {
+    pub(super) document: BinderId,
     pub(super) document_no: i64,
     pub(super) institution: InstitutionId,
     pub(super) is_retry: bool,
@@ -63,13 +64,14 @@ impl State {
 
     pub(super) fn hold(
         &mut self,
+        document: BinderId,
         document_no: i64,
         institution: InstitutionId,
         is_retry: bool,
         until: Instant,
     ) -> u64 {
         self.last_ticket += 1;
-        self.held.insert(self.last_ticket, Held { document_no, institution, is_retry, until });
+        self.held.insert(self.last_ticket, Held { document, document_no, institution, is_retry, until });
         self.held_documents.insert(document_no);
         self.last_ticket
     }

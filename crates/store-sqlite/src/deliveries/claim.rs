@@ -71,7 +71,13 @@ pub(super) fn claim(
         match put_into_box(connection, &free, now)? {
             None => expired += 1,
             Some(mut claim) => {
-                claim.ticket = state.hold(free.document_no, free.institution, free.is_retry, started + lease);
+                claim.ticket = state.hold(
+                    claim.document,
+                    free.document_no,
+                    free.institution,
+                    free.is_retry,
+                    started + lease,
+                );
                 tickets.add(claim.ticket);
                 taken.push(claim);
             }

@@ -19,10 +19,13 @@ pub(super) fn finish(
     for done in finished {
         // Looked at here, in the writer, where claims are made too: nobody can have claimed it
         // anew in between.
-        let Some(held) = book.lock().held(done.ticket) else { continue };
+        let held = book.lock().held(done.ticket).filter(|held| held.document == done.document);
+        let Some(held) = held else { continue };
         counted += 1;
         match done.outcome {
-            Outcome::Taken => remove(connection, held.document_no, held.institution, held.is_retry)?,
+            Outcome::Taken => {
+                remove(connection, held.document_no, held.institution, held.is_retry)?;
+            }
             Outcome::GivenUp => {
                 remove(connection, held.document_no, held.institution, held.is_retry)?;
                 set_notification(connection, held.document_no, Notification::GivenUp)?;
@@ -33,22 +36,23 @@ pub(super) fn finish(
     Ok(counted)
 }
 
+/// Takes a delivery from the queue; `false` when it was not there.
 pub(super) fn remove(
     connection: &Connection,
     document_no: i64,
     institution: InstitutionId,
     is_retry: bool,
-) -> rusqlite::Result<()> {
-    if is_retry {
+) -> rusqlite::Result<bool> {
+    let removed = if is_retry {
         connection
             .prepare_cached("DELETE FROM delivery_retries WHERE document_no = ?1")?
-            .execute([document_no])?;
+            .execute([document_no])?
     } else {
         connection
             .prepare_cached("DELETE FROM deliveries WHERE institution_id = ?1 AND document_no = ?2")?
-            .execute(params![Id(institution), document_no])?;
-    }
-    Ok(())
+            .execute(params![Id(institution), document_no])?
+    };
+    Ok(removed > 0)
 }
 
 /// Notes an outcome that is not overtaken by a report of the messenger.
@@ -77,7 +81,10 @@ fn retry(
             .execute(params![held.document_no, not_before.0])?;
         return Ok(());
     }
-    remove(connection, held.document_no, held.institution, false)?;
+    if !remove(connection, held.document_no, held.institution, false)? {
+        // Removed meanwhile, with its document: what is no longer kept is not announced either.
+        return Ok(());
+    }
     connection
         .prepare_cached(
             "INSERT INTO delivery_retries (document_no, institution_id, not_before, attempts, first_attempt_at)

@@ -74,10 +74,7 @@ fn transact(connection: &Connection, lanes: &Lanes) -> usize {
 
     let committed = begun.and_then(|()| if whole { commit(connection) } else { abandon(connection) });
     for waiting in done {
-        waiting.job.answer(match &committed {
-            Ok(()) => Ok(()),
-            Err(error) => Err(again(error)),
-        });
+        waiting.job.answer(committed.clone());
     }
     rows
 }
@@ -128,17 +125,6 @@ fn abandon(connection: &Connection) -> Result<()> {
         Err(StoreError::Unavailable("a transaction was broken off".to_owned()))
     } else {
         Err(StoreError::Uncertain("a transaction"))
-    }
-}
-
-/// The same error once more, for each caller of a transaction that failed as a whole.
-fn again(error: &StoreError) -> StoreError {
-    match error {
-        StoreError::Overloaded => StoreError::Overloaded,
-        StoreError::Unavailable(reason) => StoreError::Unavailable(reason.clone()),
-        StoreError::Uncertain(what) => StoreError::Uncertain(what),
-        StoreError::Failed(reason) => StoreError::Failed(reason.clone()),
-        StoreError::Damaged(what) => StoreError::Damaged(what),
     }
 }
 
