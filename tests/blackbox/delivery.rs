@@ -1,23 +1,50 @@
 //! Delivery: fairness, and people who join.
 
-use serde_json::json;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use crate::harness::{Start, document, documents, eventually, member_document};
+use serde_json::{Value, json};
+
+use crate::harness::{Start, document, documents, eventually};
+
+/// A messenger that takes its time, and remembers in which order it was asked.
+async fn slow_messenger() -> (String, Arc<Mutex<Vec<String>>>) {
+    let taken: Arc<Mutex<Vec<String>>> = Arc::default();
+    let order = Arc::clone(&taken);
+    let take = async move |body: String| {
+        let message: Value = serde_json::from_str(&body).unwrap();
+        order.lock().unwrap().push(message["id"].as_str().unwrap().replace("NTF-", "BIN-"));
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/send", listener.local_addr().unwrap());
+    let app = axum::Router::new().route("/send", axum::routing::post(take));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (url, taken)
+}
 
 #[tokio::test]
 async fn a_backlog_of_one_institution_does_not_delay_another() {
-    let server = Start::sandbox().up();
+    let (url, taken) = slow_messenger().await;
+    let server = Start::sandbox()
+        .env("SEOHAM_NOTIFIER__URL", &url)
+        .env("SEOHAM_NOTIFIER__SECRET", "whsec_c2VvaGFtIGJsYWNrIGJveCB0ZXN0IHNlY3JldA==")
+        .up();
     let (city, bank) = (server.institution("가상시청").await, server.institution("가상은행").await);
-    let sending = async {
-        for _ in 0..30 {
-            city.accepted(&documents(100)).await;
-        }
-    };
-    let other = async {
-        let id = bank.accepted(&[member_document("A")]).await.remove(0);
-        bank.until(&id, "RECEIVED").await;
-    };
-    tokio::join!(sending, other);
+    for _ in 0..60 {
+        city.accepted(&documents(100)).await;
+    }
+    let before = taken.lock().unwrap().len();
+    let small = bank.accepted(&documents(100)).await;
+    assert_eq!(bank.status(&small[0]).await["doc_box_status"], "RECEIVED", "no messenger holds that up");
+    eventually("all of the small sender's recipients are told", async || {
+        let taken = taken.lock().unwrap();
+        small.iter().all(|id| taken.contains(id)).then_some(())
+    })
+    .await;
+    // In plain order they would have come after all of the backlog.
+    let since = taken.lock().unwrap().len() - before;
+    assert!(since < 3_000 && before < 3_000, "{since} messages were sent meanwhile, {before} before");
 }
 
 #[tokio::test]
