@@ -61,7 +61,7 @@ async fn joining_brings_everything_that_waits() {
     assert_eq!(city.sandbox("people/join", person).await.status, 204);
     eventually("all are in the box", async || {
         let statuses = city.statuses(&ids).await;
-        let received = |s: &serde_json::Value| s["status_data"]["doc_box_status"] == "RECEIVED";
+        let received = |s: &Value| s["status_data"]["doc_box_status"] == "RECEIVED";
         statuses.iter().all(received).then_some(())
     })
     .await;

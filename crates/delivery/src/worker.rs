@@ -27,6 +27,8 @@ pub struct WorkerOptions {
     pub concurrent_messages: usize,
     /// For how long a claim is held; longer than a batch of messages may take.
     pub lease: Duration,
+    /// The longest that one message can take: none is begun that could outlast its lease.
+    pub slowest_message: Duration,
     /// How long to sleep when nothing wakes the worker.
     pub idle: Duration,
     /// The address of the document box, for the messages.
@@ -42,6 +44,7 @@ impl Default for WorkerOptions {
             batches: 4,
             concurrent_messages: 32,
             lease: Duration::from_mins(5),
+            slowest_message: Duration::from_secs(10),
             idle: Duration::from_millis(500),
             box_url: String::new(),
             retention_days: None,
@@ -92,9 +95,11 @@ impl Worker {
     /// the store's group commit joins what they write.
     async fn deliver(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
+            // Counted from before the claim, so that it never ends later here than in the store.
+            let held_until = Instant::now() + self.options.lease;
             match self.claim().await {
                 Ok(claims) if !claims.is_empty() => {
-                    self.announce(claims, &stop).await;
+                    self.announce(claims, held_until, &stop).await;
                     continue;
                 }
                 Ok(_) => {}
@@ -169,14 +174,20 @@ impl Worker {
     }
 
     /// Announces claimed documents and finishes them as the answers come in. Once it is to stop,
-    /// what was not yet handed over is left to its lease.
-    async fn announce(&self, claims: Vec<Claim>, stop: &CancellationToken) {
+    /// what was not yet handed over is left to its lease; and so is what could outlast it, for
+    /// somebody else may hold that by then.
+    async fn announce(&self, claims: Vec<Claim>, held_until: Instant, stop: &CancellationToken) {
+        let in_time = |_: &Claim| {
+            let in_time = Instant::now() + self.options.slowest_message < held_until;
+            std::future::ready(in_time)
+        };
         futures_util::stream::iter(claims)
             .take_until(stop.cancelled())
+            .take_while(in_time)
             .map(|claim| self.announce_one(claim))
             .buffer_unordered(self.options.concurrent_messages)
             .ready_chunks(self.options.batch)
-            .for_each(|finished| self.finish(finished, stop))
+            .for_each_concurrent(FINISHING, |finished| self.finish(finished, held_until, stop))
             .await;
     }
 
@@ -211,10 +222,8 @@ impl Worker {
     /// Writes down what became of a batch. A store that does not take it is asked again, with
     /// growing pauses and for as long as the claims are held: what is not written down is sent
     /// once more, under the same id.
-    async fn finish(&self, finished: Vec<Finished>, stop: &CancellationToken) {
-        let count = |outcome: fn(&Outcome) -> bool| finished.iter().filter(|f| outcome(&f.outcome)).count();
-        let taken = count(|o| *o == Outcome::Taken) as u64;
-        let held_until = Instant::now() + self.options.lease;
+    async fn finish(&self, finished: Vec<Finished>, held_until: Instant, stop: &CancellationToken) {
+        let taken = finished.iter().filter(|f| f.outcome == Outcome::Taken).count() as u64;
         let mut wait = self.options.idle;
         loop {
             match self.store.finish(finished.clone(), self.store.clock().now()).await {
@@ -243,6 +252,8 @@ enum Loop {
     Tidy,
 }
 
+/// Finishes of one batch under way at once: sending goes on beside them.
+const FINISHING: usize = 4;
 /// The longest pause before a store that does not take a result is asked again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How often it is looked whether something is too old.

@@ -40,15 +40,16 @@ pub(crate) fn run(config: &Config) -> Result<()> {
 
 async fn move_all(config: &Config, source: Source, vault: &Vault) -> Result<()> {
     let options = seoham_store_postgres::Options { mode: source.mode, ..store::database(config)? };
+    let span = source.span()?;
+    let mut counts = Vec::new();
+    for table in &TABLES {
+        counts.push(source.count(table)?);
+    }
     let target = Target::open(&options, vault, source.advanced_seconds).await?;
-    if let Some((first, last)) = source.span()? {
+    if let Some((first, last)) = span {
         target.make_months(first, last).await?;
     }
-    let mut rows = 0;
-    for table in &TABLES {
-        rows += source.count(table)?;
-    }
-    let bar = bar(rows)?;
+    let bar = bar(counts.iter().sum())?;
     let source = Arc::new(Mutex::new(source));
     let mut moved = Vec::new();
     for table in &TABLES {
@@ -56,9 +57,9 @@ async fn move_all(config: &Config, source: Source, vault: &Vault) -> Result<()> 
         moved.push((table, move_one(&source, &target, table, &bar).await?));
     }
     bar.set_message("checking");
-    for (table, there) in moved {
+    for ((table, there), count) in moved.into_iter().zip(counts) {
         let here = target.fingerprint(table).await?;
-        if here != there {
+        if here != there || here.rows != count {
             bail!(
                 "{}: {} rows were read and {} stand there, or they differ; nothing was moved",
                 table.name,
@@ -68,7 +69,9 @@ async fn move_all(config: &Config, source: Source, vault: &Vault) -> Result<()> 
         }
         bar.suspend(|| say(&format!("{:>18}  {:>12}", table.name, here.rows)));
     }
-    target.commit().await.context("the last step")?;
+    target.commit().await.context(
+        "the last step: if the database was lost just now, everything may have been moved all the same; look at it",
+    )?;
     bar.finish_and_clear();
     Ok(())
 }

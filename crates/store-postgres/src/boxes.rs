@@ -14,7 +14,7 @@ use crate::documents::rows;
 /// The token and the first authentication stand together or not at all.
 const OPEN: &str = "WITH token AS (
       INSERT INTO one_time_tokens (document_id, token_hash, expires_at) VALUES ($1, $2, $3))
-    UPDATE documents SET authenticated_at = greatest($4, sent_at)
+    UPDATE documents SET authenticated_at = greatest($4, sent_at, received_at)
     WHERE document_id = $1 AND authenticated_at IS NULL";
 
 #[async_trait]

@@ -76,7 +76,10 @@ pub(crate) fn lacks_partition(error: &Error) -> bool {
 pub(crate) fn spoils_connection(error: &Error) -> bool {
     match error.code() {
         None => true,
-        Some(code) => going_down(code) || *code == SqlState::READ_ONLY_SQL_TRANSACTION,
+        Some(code) => {
+            going_down(code)
+                || [SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::IN_FAILED_SQL_TRANSACTION].contains(code)
+        }
     }
 }
 

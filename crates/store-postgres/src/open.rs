@@ -167,7 +167,7 @@ pub async fn migrate(options: &Options) -> Result<usize, OpenError> {
 }
 
 pub(crate) async fn connect(connector: &Connector) -> Result<Client, OpenError> {
-    let (client, connection) = connector.config.connect(connector.tls.clone()).await?;
+    let (client, connection) = connector.connect().await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::warn!(%error, "a connection to the database was lost");

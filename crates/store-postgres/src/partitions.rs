@@ -89,10 +89,13 @@ impl Partitions {
             return Ok(());
         }
         // One node at a time, in one transaction.
-        let sql = format!("BEGIN; SELECT pg_advisory_xact_lock(7306080, 1); {} COMMIT", make_sql(month));
+        let sql = format!(
+            "BEGIN; SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock(7306080, 1); {} COMMIT",
+            make_sql(month)
+        );
         let made = session.within(Doing::Writing("a month"), session.client().batch_execute(&sql)).await;
         if made.is_err() {
-            let _ = session.client().batch_execute("ROLLBACK").await;
+            session.spoil();
         }
         made?;
         self.lock().insert(month);

@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use seoham_model::UnixSeconds;
 use seoham_store::retention::{RETENTION_DAYS_MIN, Tidied};
-use seoham_store::{Result, Retention};
+use seoham_store::{Result, Retention, StoreError};
 
 use crate::PostgresStore;
+use crate::columns::Columns;
 use crate::failure::Doing;
 use crate::partitions::{Month, TABLES, months};
 use crate::session::Session;
@@ -17,14 +18,16 @@ impl Retention for PostgresStore {
     async fn tidy(&self, days: Option<u32>, now: UnixSeconds) -> Result<Tidied> {
         self.make_partitions(now).await?;
         let Some(days) = days else { return Ok(Tidied::default()) };
-        let ended_by = now.plus(-DAY_SECONDS * i64::from(days.max(RETENTION_DAYS_MIN)));
         let session = self.inner.sessions.bulk().await?;
+        // A machine whose clock is wrong must not remove what others still need.
+        let now = now.min(database_now(&session, self.inner.clock.advanced_seconds()).await?);
+        let ended_by = now.plus(-DAY_SECONDS * i64::from(days.max(RETENTION_DAYS_MIN)));
         for month in months(&session, "documents").await? {
             if month.next().begins_at() > ended_by {
                 break;
             }
             if !can_be_opened(&session, month, now).await? {
-                let documents = drop_month(&session, month).await?;
+                let documents = drop_month(&session, month, now).await?;
                 self.inner.partitions.forget(month);
                 tracing::info!(%month, documents, "a month was removed");
                 return Ok(Tidied { documents, more: true });
@@ -48,6 +51,13 @@ impl PostgresStore {
     }
 }
 
+/// Now, by the clock of the database and the sandbox's advance.
+async fn database_now(session: &Session, advanced_seconds: i64) -> Result<UnixSeconds> {
+    let sql = "SELECT floor(extract(epoch FROM clock_timestamp()))::bigint AS now";
+    let row = session.query_opt(sql, &[]).await?.ok_or(StoreError::Damaged("the time"))?;
+    Ok(UnixSeconds(row.value::<i64>("now")?).plus(advanced_seconds))
+}
+
 /// Whether a document of `month` has a deadline that is still to come.
 async fn can_be_opened(session: &Session, month: Month, now: UnixSeconds) -> Result<bool> {
     let sql = format!("SELECT 1 FROM documents_{month} WHERE deadline_at > {} LIMIT 1", now.0);
@@ -57,12 +67,21 @@ async fn can_be_opened(session: &Session, month: Month, now: UnixSeconds) -> Res
 
 /// Drops a month of documents with all that belongs to them but the shared texts; gives how many
 /// they were.
-async fn drop_month(session: &Session, month: Month) -> Result<u64> {
+async fn drop_month(session: &Session, month: Month, now: UnixSeconds) -> Result<u64> {
     let sql = format!("SELECT count(*) FROM documents_{month}");
     let rows = session.within_long(Doing::Reading, session.client().query(&sql, &[])).await?;
     let count: i64 = rows.first().and_then(|row| row.try_get(0).ok()).unwrap_or(0);
     // Dropping waits for whoever reads, and has everybody wait who comes after: not for long. Of
     // several workers that come to it at once one drops it, the others find it gone.
+    // Looked at once more when nobody can add to it any more.
+    let still_open = format!(
+        "DO $$ BEGIN IF to_regclass('documents_{month}') IS NOT NULL THEN
+           LOCK TABLE documents_{month} IN ACCESS EXCLUSIVE MODE;
+           IF EXISTS (SELECT 1 FROM documents_{month} WHERE deadline_at > {}) THEN
+             RAISE EXCEPTION 'a month is in use';
+           END IF; END IF; END $$;",
+        now.0
+    );
     let (from, to) = month.ids();
     let emptied = ["deliveries", "delivery_retries"]
         .map(|queue| format!("DELETE FROM {queue} WHERE document_id >= '{from}' AND document_id < '{to}';"));
@@ -70,7 +89,7 @@ async fn drop_month(session: &Session, month: Month) -> Result<u64> {
     let dropped: Vec<String> =
         dropped.map(|(table, _)| format!("DROP TABLE IF EXISTS {table}_{month};")).collect();
     let sql = format!(
-        "BEGIN; SET LOCAL lock_timeout = '2s'; SELECT pg_advisory_xact_lock(7306080, 1); {} {} COMMIT",
+        "BEGIN; SET LOCAL lock_timeout = '200ms'; SELECT pg_advisory_xact_lock(7306080, 1); {still_open} {} {} COMMIT",
         emptied.concat(),
         dropped.concat()
     );
@@ -86,7 +105,7 @@ async fn drop_contents(session: &Session, ended_by: UnixSeconds) -> Result<()> {
         let in_use = documents.contains(&month) || documents.contains(&month.next());
         if !in_use && month.next().next().begins_at() <= ended_by {
             let sql = format!(
-                "BEGIN; SET LOCAL lock_timeout = '2s'; DROP TABLE IF EXISTS contents_{month}; COMMIT"
+                "BEGIN; SET LOCAL lock_timeout = '200ms'; DROP TABLE IF EXISTS contents_{month}; COMMIT"
             );
             in_one(session, &sql).await?;
         }
@@ -98,7 +117,7 @@ async fn in_one(session: &Session, sql: &str) -> Result<()> {
     let done =
         session.within_long(Doing::Writing("removing a month"), session.client().batch_execute(sql)).await;
     if done.is_err() {
-        let _ = session.client().batch_execute("ROLLBACK").await;
+        session.spoil();
     }
     done
 }

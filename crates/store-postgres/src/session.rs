@@ -125,7 +125,13 @@ impl Session {
         self.at_most(LONG_TIME, doing, work).await
     }
 
-    async fn at_most<T>(
+    /// What was begun on the connection was not ended: it is closed instead of given back.
+    pub(crate) fn spoil(&self) {
+        self.spoilt.store(true, Ordering::Relaxed);
+    }
+
+    /// Awaits what the database does for at most `time`.
+    pub(crate) async fn at_most<T>(
         &self,
         time: Duration,
         doing: Doing,

@@ -53,10 +53,11 @@ impl Signals {
         let _ = tokio::time::timeout(at_most, self.arrived.notified()).await;
     }
 
-    /// Tells the other nodes that the clock was moved.
-    pub(crate) async fn clock_moved(&self) -> seoham_store::Result<()> {
-        let session = Session::from(&self.pool).await?;
-        session.query("SELECT pg_notify('seoham_clock', '')", &[]).await.map(drop)
+    /// Tells the other nodes that the clock was moved; they look by themselves too.
+    pub(crate) async fn clock_moved(&self) {
+        if let Ok(session) = Session::from(&self.pool).await {
+            let _ = session.query("SELECT pg_notify('seoham_clock', '')", &[]).await;
+        }
     }
 
     /// Starts telling and listening, until `stop`.
@@ -111,14 +112,17 @@ impl Signals {
         clock: &Clock,
         mode: Mode,
     ) -> Result<(), tokio_postgres::Error> {
-        let (client, mut connection) = connector.config.connect(connector.tls.clone()).await?;
+        let (client, mut connection) = connector.connect().await?;
         let mut messages = poll_fn(move |context| connection.poll_message(context));
-        let (heard_in, mut heard) = tokio::sync::mpsc::channel(16);
-        let reading = async move {
+        let clock_moved = Notify::new();
+        let reading = async {
             while let Some(message) = messages.next().await {
                 if let AsyncMessage::Notification(notification) = message? {
-                    // A full channel holds what wakes us all the same.
-                    let _ = heard_in.try_send(notification.channel() == CLOCK);
+                    if notification.channel() == CLOCK {
+                        clock_moved.notify_one();
+                    } else {
+                        self.wake();
+                    }
                 }
             }
             Ok(())
@@ -127,15 +131,12 @@ impl Signals {
             client.batch_execute(&format!("LISTEN {WORK}; LISTEN {CLOCK}")).await?;
             follow(&client, clock).await?;
             loop {
-                match tokio::time::timeout(LOOK_EVERY, heard.recv()).await {
-                    Ok(None) => return Ok(()),
-                    Ok(Some(false)) => self.wake(),
-                    Ok(Some(true)) => {
-                        follow(&client, clock).await?;
-                        self.wake();
-                    }
-                    Err(_) if mode == Mode::Sandbox => follow(&client, clock).await?,
-                    Err(_) => {}
+                let heard = tokio::time::timeout(LOOK_EVERY, clock_moved.notified()).await.is_ok();
+                if mode == Mode::Sandbox {
+                    follow(&client, clock).await?;
+                }
+                if heard {
+                    self.wake();
                 }
             }
         };

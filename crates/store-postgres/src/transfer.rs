@@ -36,7 +36,10 @@ impl Target {
                 return Err(OpenError::NotEmpty);
             }
         }
-        client.batch_execute("BEGIN; DELETE FROM deployment").await?;
+        if client.query_opt("SELECT 1 FROM deployment LIMIT 1", &[]).await?.is_some() {
+            return Err(OpenError::NotEmpty);
+        }
+        client.batch_execute("SET idle_in_transaction_session_timeout = 0; BEGIN").await?;
         let mode = match options.mode {
             Mode::Live => "live",
             Mode::Sandbox => "sandbox",
@@ -49,10 +52,8 @@ impl Target {
 
     /// Makes the months from `first` to `last`.
     pub async fn make_months(&self, first: UnixSeconds, last: UnixSeconds) -> Result<(), OpenError> {
-        let mut month = Month::of(first.plus(-1));
-        // An id carries the moment after its acceptance began, at the turn of a month the next one.
-        let end = Month::of(last).next();
-        while month <= end {
+        let mut month = Month::of(first);
+        while month <= Month::of(last) {
             self.client.batch_execute(&partitions::make_sql(month)).await?;
             month = month.next();
         }
@@ -95,7 +96,11 @@ impl Target {
 
     /// Makes it last.
     pub async fn commit(self) -> Result<(), OpenError> {
-        self.client.batch_execute("COMMIT; ANALYZE").await?;
+        self.client.batch_execute("COMMIT").await?;
+        // Statistics come by themselves, only later.
+        if let Err(error) = self.client.batch_execute("ANALYZE").await {
+            tracing::warn!(%error, "ANALYZE");
+        }
         Ok(())
     }
 }

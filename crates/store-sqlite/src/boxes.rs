@@ -57,7 +57,7 @@ fn open(
         .execute(params![token.0, stored.document_no, token_expires_at.0])?;
     connection
         .prepare_cached(
-            "UPDATE documents SET authenticated_at = max(?2, sent_at)
+            "UPDATE documents SET authenticated_at = max(?2, sent_at, coalesce(received_at, 0))
              WHERE document_no = ?1 AND authenticated_at IS NULL",
         )?
         .execute(params![stored.document_no, now.0])?;

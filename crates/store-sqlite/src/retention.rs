@@ -60,7 +60,7 @@ fn bite(
     }
     let more = old.len() == BITE;
     *looked_at = if more { old.last().map_or(0, |(no, _)| *no) } else { 0 };
-    let contents = if old.is_empty() { 0 } else { remove_contents(connection)? };
+    let contents = remove_contents(connection)?;
     Ok(Tidied { documents: removed, more: more || contents == BITE })
 }
 

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
-use seoham_model::UnixSeconds;
+use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::Mode;
 use seoham_store::transfer::{Kind, Table, Value};
 use seoham_vault::Vault;
 
+use crate::columns::Id;
 use crate::open::{self, OpenError};
 
 /// A data directory that nobody else uses.
@@ -47,13 +48,20 @@ impl Source {
         Ok(self.connection.query_row(&sql, [], |row| row.get(0))?)
     }
 
-    /// The times that the first and the last document carry, if there is one. Shared texts carry
-    /// the same times.
+    /// The first and the last time that the id of a document or of a shared text carries.
     pub fn span(&self) -> Result<Option<(UnixSeconds, UnixSeconds)>, OpenError> {
-        let sql = "SELECT min(sent_at), max(sent_at) FROM documents";
-        let (first, last): (Option<i64>, Option<i64>) =
-            self.connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(first.zip(last).map(|(first, last)| (UnixSeconds(first), UnixSeconds(last))))
+        let mut ends = Vec::new();
+        for sql in [
+            "SELECT min(document_id) FROM documents",
+            "SELECT max(document_id) FROM documents",
+            "SELECT min(content_id) FROM contents",
+            "SELECT max(content_id) FROM contents",
+        ] {
+            let end: Option<Id<BinderId>> = self.connection.query_row(sql, [], |row| row.get(0))?;
+            ends.extend(end.map(|Id(id)| i64::try_from(id.unix_millis() / 1000).unwrap_or(i64::MAX)));
+        }
+        let (first, last) = (ends.iter().min(), ends.iter().max());
+        Ok(first.zip(last).map(|(first, last)| (UnixSeconds(*first), UnixSeconds(*last))))
     }
 
     /// Gives every row of a table to `take`, until that says `false`. Blocks.

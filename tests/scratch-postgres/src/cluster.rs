@@ -18,7 +18,7 @@ directory=$1; shift
 postgres=$!
 trap '' INT TERM HUP
 while read -r line; do kill -"$line" $postgres; done
-kill -CONT $postgres 2>/dev/null
+kill -CONT $postgres $(cat "/proc/$postgres/task/$postgres/children" 2>/dev/null) 2>/dev/null
 kill -QUIT $postgres 2>/dev/null
 wait $postgres
 test -e "$directory/keep" || rm -rf "$directory"
@@ -210,14 +210,25 @@ impl Cluster {
 
     /// Kills the whole server at once, as the loss of its machine would.
     pub fn kill(&self) {
+        self.signal_all("KILL");
+    }
+
+    /// Freezes the whole server: it keeps its connections and answers nothing more.
+    pub fn freeze(&self) {
+        self.signal_all("STOP");
+    }
+
+    fn signal_all(&self, name: &str) {
         let postmaster = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
         let pid: Option<u32> = postmaster.lines().next().and_then(|line| line.parse().ok());
         let Some(pid) = pid else { return };
-        // The children first, so that none outlives its parent.
         let children =
             std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
         let mut kill = Command::new("kill");
-        kill.arg("-KILL").arg(pid.to_string()).args(children.split_whitespace()).stderr(Stdio::null());
+        kill.arg(format!("-{name}"))
+            .arg(pid.to_string())
+            .args(children.split_whitespace())
+            .stderr(Stdio::null());
         let _ = kill.status();
     }
 

@@ -51,6 +51,7 @@ impl Delivering {
             box_url: box_url(config, web, store.mode()),
             concurrent_messages: at_once,
             lease: Duration::from_secs(lease_seconds),
+            slowest_message: Duration::from_secs(slowest_seconds),
             batch,
             retention_days: config.store.retention_days,
             ..defaults

@@ -53,7 +53,7 @@ pub(super) async fn claim(
 
     let (over, open): (Vec<&Held>, Vec<&Held>) =
         held.iter().partition(|h| documents.get(&h.document).is_none_or(|d| now >= d.deadline_at));
-    drop_expired(session, &over).await?;
+    drop_expired(session, &over, &ticket).await?;
     let open: Vec<(&Held, &DocumentRow, &PersonRow)> = open
         .into_iter()
         .filter_map(|h| {
@@ -252,22 +252,24 @@ const DROP_EXPIRED: &str = "WITH over AS (
       SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS over (institution_id, document_id)),
     fresh AS (
       DELETE FROM deliveries q USING over
-      WHERE q.institution_id = over.institution_id AND q.document_id = over.document_id),
+      WHERE q.institution_id = over.institution_id AND q.document_id = over.document_id AND q.ticket = $4),
     again AS (
       DELETE FROM delivery_retries q USING over
-      WHERE q.institution_id = over.institution_id AND q.document_id = over.document_id)
+      WHERE q.institution_id = over.institution_id AND q.document_id = over.document_id AND q.ticket = $4)
     UPDATE documents d SET notification = $3 FROM over
     WHERE d.document_id = over.document_id AND d.notification = 0";
 
 /// Drops deliveries whose deadline has passed, or whose document is no longer kept.
-async fn drop_expired(session: &Session, over: &[&Held]) -> Result<()> {
+async fn drop_expired(session: &Session, over: &[&Held], ticket: &Ticket) -> Result<()> {
     if over.is_empty() {
         return Ok(());
     }
     let institutions: Vec<Uuid> = over.iter().map(|h| h.institution.uuid()).collect();
     let documents: Vec<Uuid> = over.iter().map(|h| h.document.uuid()).collect();
     let expired = notification(Notification::Expired);
-    session.write("expired deliveries", DROP_EXPIRED, &[&institutions, &documents, &expired]).await?;
+    session
+        .write("expired deliveries", DROP_EXPIRED, &[&institutions, &documents, &expired, &ticket.number])
+        .await?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Group commit: what is to be accepted at the same time on this node shares a transaction.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
@@ -13,8 +13,15 @@ use crate::failure::{Doing, lacks_partition};
 use crate::partitions::Partitions;
 use crate::session::Session;
 
-/// How long an acceptance may wait to be begun, and once more to be confirmed.
+/// How long an acceptance may wait to be begun.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may then wait for its confirmation: longer than it takes to learn that there is no
+/// connection, which is certain.
+const CONFIRMATION: Duration = Duration::from_secs(12);
+/// How long a loop itself waits for a COMMIT at first. It may wait for a standby, or for a primary
+/// that is gone without a word: each time in a row that it was in vain it waits twice as long, so
+/// that a lost primary is soon left and few sessions are left behind on one that only waits.
+const COMMIT_TIME: Duration = Duration::from_secs(20);
 /// Documents that may wait.
 const ROWS_MAX: usize = 50_000;
 /// Kibibytes that they may have.
@@ -50,8 +57,9 @@ impl Accepting {
                 arrived: Arc::clone(&arrived),
                 partitions: Arc::clone(partitions),
                 slot: rand::random(),
+                in_vain: Arc::default(),
             };
-            tokio::spawn(writer.run());
+            tokio::spawn(writer.keep_running());
         }
         let (rows, kib) = (Semaphore::new(ROWS_MAX), Semaphore::new(KIB_MAX));
         Self { waiting, rows: Arc::new(rows), kib: Arc::new(kib) }
@@ -80,7 +88,7 @@ impl Accepting {
             // Never begun, and now never will be.
             return Err(StoreError::Unavailable("the database does not keep up".to_owned()));
         }
-        match tokio::time::timeout(PATIENCE, answered).await {
+        match tokio::time::timeout(CONFIRMATION, answered).await {
             Ok(answer) => answer.unwrap_or_else(|_| uncertain()),
             Err(_) => uncertain(),
         }
@@ -88,15 +96,29 @@ impl Accepting {
 }
 
 /// One connection's worth of accepting.
+#[derive(Clone)]
 struct AcceptLoop {
     pool: Pool,
     arrived: Arc<Mutex<mpsc::UnboundedReceiver<Waiting>>>,
     partitions: Arc<Partitions>,
     /// Where this loop counts the day's documents.
     slot: i16,
+    /// How often in a row a COMMIT was not confirmed.
+    in_vain: Arc<AtomicU32>,
 }
 
 impl AcceptLoop {
+    /// Runs until nothing can come any more; a defect that breaks it off is logged, and it begins
+    /// anew.
+    async fn keep_running(self) {
+        while let Err(error) = tokio::spawn(self.clone().run()).await {
+            if error.is_cancelled() {
+                return;
+            }
+            tracing::error!(%error, "accepting broke off");
+        }
+    }
+
     async fn run(self) {
         while let Some(waiting) = self.next().await {
             let (answers, batches): (Vec<_>, Vec<_>) = waiting
@@ -162,9 +184,14 @@ impl AcceptLoop {
                     .await
                     .inspect_err(|e| lacking = lacks_partition(e))
             };
-            // A COMMIT that waits for its standby is waited for: giving the connection up would leave
-            // one behind on the server each time, and tell nothing more.
-            let result = Box::pin(session.within_long(doing, work)).await;
+            let in_vain = self.in_vain.load(Ordering::Relaxed);
+            let time = COMMIT_TIME * 2_u32.pow(in_vain.min(6));
+            let result = Box::pin(session.at_most(time, doing, work)).await;
+            match result {
+                Ok(()) => self.in_vain.store(0, Ordering::Relaxed),
+                Err(StoreError::Uncertain(_)) => self.in_vain.store(in_vain + 1, Ordering::Relaxed),
+                Err(_) => {}
+            }
             metrics::histogram!("seoham_commit_rows")
                 .record(f64::from(u32::try_from(rows).unwrap_or(u32::MAX)));
             metrics::histogram!("seoham_commit_seconds").record(started.elapsed().as_secs_f64());
@@ -172,7 +199,9 @@ impl AcceptLoop {
                 return result;
             }
             let ids = batches.iter().flat_map(|b| &b.documents).map(|d| d.id);
-            self.partitions.make_for(&session, ids).await?;
+            // Whatever became of the month, the documents were taken back.
+            let made = self.partitions.make_for(&session, ids).await;
+            made.map_err(|error| StoreError::Unavailable(error.to_string()))?;
             partitions_made = true;
         }
     }

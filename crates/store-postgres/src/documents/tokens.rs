@@ -12,9 +12,9 @@ use crate::session::Session;
 /// Of any number of callers one updates the token's row; only that one touches the document.
 const USE: &str = "WITH used AS (
       UPDATE one_time_tokens SET used_at = $3
-      WHERE document_id = $1 AND token_hash = $2 AND used_at IS NULL AND expires_at > $3
+      WHERE document_id = $1 AND token_hash = $2 AND used_at IS NULL
       RETURNING document_id)
-    UPDATE documents d SET token_used_at = coalesce(d.token_used_at, greatest($3, d.authenticated_at))
+    UPDATE documents d SET token_used_at = coalesce(d.token_used_at, $3)
     FROM used WHERE d.document_id = used.document_id AND d.document_id = $1
     RETURNING d.token_used_at";
 
@@ -46,13 +46,15 @@ pub(super) async fn verify(
     let person = people.get(&document.person).ok_or(StoreError::Damaged("a document without its person"))?;
     let own = sealing::open_own(vault, document.person, &person.key, id, &document.sealed)?;
 
-    let used = session.write("using a token", USE, &[&id.uuid(), &hash, &now.0]).await?;
+    // Never before the authentication, whichever node's clock that was taken from.
+    let at = document.times.authenticated_at.map_or(now, |before| before.max(now));
+    let used = session.write("using a token", USE, &[&id.uuid(), &hash, &at.0]).await?;
     let Some(used) = used.first() else { return Ok(TokenVerdict::Used) };
     let mut times = document.times;
     times.token_used_at = used.moment("token_used_at")?;
     Ok(TokenVerdict::Verified {
         token_expires_at,
-        token_used_at: now,
+        token_used_at: at,
         status: DocumentStatus { times, deadline_at: document.deadline_at, payload: own.payload },
     })
 }

@@ -7,8 +7,8 @@
 
 use seoham_model::person::Behaviour;
 use seoham_model::{PersonId, UnixSeconds};
-use seoham_store::Result;
 use seoham_store::personas::JOINS_LATER_SECONDS;
+use seoham_store::{Result, StoreError};
 
 use crate::columns::{Columns, Id};
 use crate::session::Session;
@@ -27,12 +27,18 @@ pub(super) async fn become_member(session: &Session, person: PersonId, now: Unix
     Ok(!session.write("joining", BECOME_MEMBER, &[&person.uuid(), &now.0]).await?.is_empty())
 }
 
-/// The second step, as far as it goes at once; the worker does the rest.
-pub(super) async fn move_joined(session: &Session, person: PersonId, now: UnixSeconds) -> Result<()> {
-    if move_waiting(session, person, None, now, MOVED_AT_ONCE).await? < MOVED_AT_ONCE {
-        forget(session, person).await?;
+/// The second step, as far as it goes at once. The worker does the rest, also when this fails: the
+/// person is a member by now, and is remembered.
+pub(super) async fn move_joined(session: &Session, person: PersonId, now: UnixSeconds) {
+    let moving = async {
+        if move_waiting(session, person, None, now, MOVED_AT_ONCE).await? < MOVED_AT_ONCE {
+            forget(session, person).await?;
+        }
+        Ok(())
+    };
+    if let Err::<(), StoreError>(error) = moving.await {
+        tracing::warn!(%error, %person, "what waited for a person is left to the worker");
     }
-    Ok(())
 }
 
 /// Has a worker look after `person` at `due_at`, or earlier if one was to already.
@@ -75,11 +81,14 @@ pub(crate) async fn move_due(session: &Session, limit: usize, now: UnixSeconds) 
 const MOVE: &str = "WITH waiting AS MATERIALIZED (
       SELECT document_id FROM documents
       WHERE person_id = $1 AND received_at IS NULL AND ($2::bigint IS NULL OR sent_at <= $2) AND deadline_at > $3
-      ORDER BY document_id LIMIT $4)
-    UPDATE documents d SET received_at = greatest($3, d.sent_at)
-    FROM waiting WHERE d.document_id = waiting.document_id AND d.received_at IS NULL
-    RETURNING d.document_id";
+      ORDER BY document_id LIMIT $4),
+    moved AS (
+      UPDATE documents d SET received_at = greatest($3, d.sent_at)
+      FROM waiting WHERE d.document_id = waiting.document_id AND d.received_at IS NULL)
+    SELECT count(*) AS found FROM waiting";
 
+/// Moves what waits, at most `limit`; gives how many it found. Not how many it moved: what another
+/// node moves at the same time must not look like the end.
 async fn move_waiting(
     session: &Session,
     person: PersonId,
@@ -91,7 +100,8 @@ async fn move_waiting(
     let moved = session
         .write("moving into a box", MOVE, &[&person.uuid(), &sent_by.map(|t| t.0), &now.0, &limit])
         .await?;
-    Ok(moved.len())
+    let found: i64 = moved.first().ok_or(StoreError::Damaged("a count"))?.value("found")?;
+    Ok(usize::try_from(found).unwrap_or(0))
 }
 
 async fn oldest_waiting(

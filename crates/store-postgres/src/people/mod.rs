@@ -25,7 +25,7 @@ impl People for PostgresStore {
         let (vault, clock) = (&self.inner.vault, &self.inner.clock);
         let (registered, joined) = register::register(&session, vault, clock, &people, now).await?;
         for person in joined {
-            join::move_joined(&session, person, now).await?;
+            join::move_joined(&session, person, now).await;
         }
         Ok(registered)
     }
@@ -51,7 +51,7 @@ impl People for PostgresStore {
     async fn join(&self, person: PersonId, now: UnixSeconds) -> Result<()> {
         let session = self.inner.sessions.interactive().await?;
         if join::become_member(&session, person, now).await? {
-            join::move_joined(&session, person, now).await?;
+            join::move_joined(&session, person, now).await;
         }
         Ok(())
     }

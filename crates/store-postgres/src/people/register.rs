@@ -22,7 +22,8 @@ pub(super) async fn register(
 ) -> Result<(Vec<Registered>, Vec<PersonId>)> {
     // Two that register the same person at once would both find nobody.
     let begin = "BEGIN; SELECT pg_advisory_xact_lock(7306080, 2)";
-    session.within(Doing::Reading, session.client().batch_execute(begin)).await?;
+    let begun = session.within(Doing::Reading, session.client().batch_execute(begin)).await;
+    begun.inspect_err(|_| session.spoil())?;
     let mut registered = Vec::with_capacity(people.len());
     let mut joined = Vec::new();
     let written = async {
@@ -34,7 +35,7 @@ pub(super) async fn register(
     let end = match written.await {
         Ok(()) => session.within(Doing::Writing("people"), session.client().batch_execute("COMMIT")).await,
         Err(error) => {
-            let _ = session.within(Doing::Reading, session.client().batch_execute("ROLLBACK")).await;
+            session.spoil();
             Err(error)
         }
     };

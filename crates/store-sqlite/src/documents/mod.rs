@@ -66,7 +66,7 @@ impl Documents for SqliteStore {
                 Ok(tokens::use_token(connection, institution, document, token, now)?)
             })
             .await?;
-        used.verdict(&self.inner.vault, document, now)
+        used.verdict(&self.inner.vault, document)
     }
 
     async fn mark_read(

@@ -11,17 +11,17 @@ use crate::columns::Id;
 
 /// A [`TokenVerdict`] with the document still sealed.
 pub(super) enum Used {
-    Now { token_expires_at: UnixSeconds, stored: StoredStatus },
+    Now { token_expires_at: UnixSeconds, token_used_at: UnixSeconds, stored: StoredStatus },
     No(TokenVerdict),
 }
 
 impl Used {
-    pub(super) fn verdict(self, vault: &Vault, id: BinderId, now: UnixSeconds) -> Result<TokenVerdict> {
+    pub(super) fn verdict(self, vault: &Vault, id: BinderId) -> Result<TokenVerdict> {
         match self {
             Self::No(verdict) => Ok(verdict),
-            Self::Now { token_expires_at, stored } => Ok(TokenVerdict::Verified {
+            Self::Now { token_expires_at, token_used_at, stored } => Ok(TokenVerdict::Verified {
                 token_expires_at,
-                token_used_at: now,
+                token_used_at,
                 status: stored.open(vault, id)?,
             }),
         }
@@ -52,16 +52,18 @@ pub(super) fn use_token(
         Some((expires_at, None)) if now >= expires_at => return Ok(Used::No(TokenVerdict::Expired)),
         Some((expires_at, None)) => expires_at,
     };
+    // Never before the authentication, also when the machine's clock was set back.
+    let at = stored.times.authenticated_at.map_or(now, |before| before.max(now));
     connection
         .prepare_cached("UPDATE one_time_tokens SET used_at = ?2 WHERE token_hash = ?1 AND used_at IS NULL")?
-        .execute(params![token.0, now.0])?;
+        .execute(params![token.0, at.0])?;
     connection
         .prepare_cached(
             "UPDATE documents SET token_used_at = ?2 WHERE document_no = ?1 AND token_used_at IS NULL",
         )?
-        .execute(params![stored.document_no, now.0])?;
-    stored.times.token_used_at.get_or_insert(now);
-    Ok(Used::Now { token_expires_at, stored })
+        .execute(params![stored.document_no, at.0])?;
+    stored.times.token_used_at.get_or_insert(at);
+    Ok(Used::Now { token_expires_at, token_used_at: at, stored })
 }
 
 pub(super) fn mark_read(
