@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use seoham_model::status::DocBoxStatus;
-use seoham_store::boxes::OpenVerdict;
+use seoham_store::boxes::{OpenVerdict, Opener};
 use seoham_store::deliveries::{Outcome, Receipt};
 use seoham_store::documents::Notification;
 use seoham_store::personas;
@@ -32,7 +32,8 @@ pub async fn members_receive_and_others_wait(world: World) {
     }
     assert!(status(waiting).await.expect("there").times.received_at.is_none());
     let token = OneTimeToken::generate().hash();
-    let opened = world.store.open(world.city.institution, waiting, token, world.now()).await;
+    let opened =
+        world.store.open(Opener::Institution(world.city.institution), waiting, token, world.now()).await;
     assert_eq!(opened.expect("answers"), OpenVerdict::NotInBox);
 }
 

@@ -5,7 +5,7 @@ use seoham_model::document::Own;
 use seoham_model::status::DocBoxStatus;
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::Lane;
-use seoham_store::boxes::OpenVerdict;
+use seoham_store::boxes::{OpenVerdict, Opener};
 use seoham_store::documents::{IdentifiedDocument, Notification, ReadVerdict, TokenVerdict};
 use seoham_vault::OneTimeToken;
 
@@ -96,7 +96,7 @@ pub async fn tokens_end_with_their_time(world: World) {
     let (city, now) = (world.city.institution, world.now());
     for (after, valid) in [(299, true), (300, false)] {
         let token = OneTimeToken::generate().hash();
-        world.store.open(city, id, token, now).await.expect("opens");
+        world.store.open(Opener::Institution(city), id, token, now).await.expect("opens");
         let verdict = world.store.verify_token(city, id, token, now.plus(after)).await.expect("answers");
         assert_eq!(matches!(verdict, TokenVerdict::Verified { .. }), valid, "after {after} s");
         assert_eq!(verdict == TokenVerdict::Expired, !valid, "after {after} s");
@@ -132,7 +132,8 @@ pub async fn tokens_belong_to_their_document(world: World) {
         assert_eq!(verify(sender, document, token).await.expect("answers"), TokenVerdict::Unknown);
     }
     let bank = world.bank.institution;
-    let opened = world.store.open(bank, id, OneTimeToken::generate().hash(), world.now()).await;
+    let opened =
+        world.store.open(Opener::Institution(bank), id, OneTimeToken::generate().hash(), world.now()).await;
     assert_eq!(opened.expect("answers"), OpenVerdict::Unknown);
     let read = world.store.mark_read(bank, id, world.now()).await.expect("answers");
     assert_eq!(read, ReadVerdict::Unknown);
@@ -162,7 +163,7 @@ pub async fn times_are_set_once(world: World) {
     for later in [0, 10, 20] {
         let at = now.plus(later);
         let token = OneTimeToken::generate().hash();
-        world.store.open(city, id, token, at).await.expect("opens");
+        world.store.open(Opener::Institution(city), id, token, at).await.expect("opens");
         world.store.verify_token(city, id, token, at).await.expect("verifies");
         world.store.mark_read(city, id, at).await.expect("reads");
     }
@@ -176,8 +177,9 @@ pub async fn times_are_set_once(world: World) {
 pub async fn expired_documents_do_not_open(world: World) {
     let id = world.delivered_document().await;
     let deadline = world.status(world.city, id).await.expect("there").deadline_at;
-    let open =
-        |at: UnixSeconds| world.store.open(world.city.institution, id, OneTimeToken::generate().hash(), at);
+    let open = |at: UnixSeconds| {
+        world.store.open(Opener::Institution(world.city.institution), id, OneTimeToken::generate().hash(), at)
+    };
     assert_eq!(open(deadline).await.expect("answers"), OpenVerdict::Expired);
     let times = world.status(world.city, id).await.expect("there").times;
     assert_eq!(times.authenticated_at, None);
@@ -192,7 +194,7 @@ pub async fn a_read_document_opens_after_its_deadline(world: World) {
     world.store.mark_read(city, id, world.now()).await.expect("reads");
     let late = world.status(world.city, id).await.expect("there").deadline_at.plus(1_000);
     let token = OneTimeToken::generate().hash();
-    let opened = world.store.open(city, id, token, late).await.expect("answers");
+    let opened = world.store.open(Opener::Institution(city), id, token, late).await.expect("answers");
     let OpenVerdict::Opened { token_expires_at, link, external_document_uuid } = opened else {
         panic!("a read document opens");
     };

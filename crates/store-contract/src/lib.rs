@@ -8,6 +8,7 @@ mod deliveries;
 mod documents;
 mod people;
 mod retention;
+mod visits;
 pub mod world;
 
 pub use accounts::*;
@@ -15,6 +16,7 @@ pub use deliveries::*;
 pub use documents::*;
 pub use people::*;
 pub use retention::*;
+pub use visits::*;
 
 /// Makes one test of every case. `$open` is an `async fn() -> (Arc<dyn Store>, Guard)` that opens
 /// an empty sandbox store, which lives as long as the guard.
@@ -35,6 +37,7 @@ macro_rules! store_contract {
             receipts_are_harmless_in_any_order, later_joiners_take_after_ten_seconds,
             the_clock_moves_forward_only, work_wakes_a_waiting_worker,
             old_documents_are_removed, what_can_still_be_opened_is_kept,
+            links_let_in_once, sessions_end, five_wrong_attempts_lock, a_box_is_its_owners,
         );
     };
     (@cases $open:path; $($case:ident,)*) => {$(

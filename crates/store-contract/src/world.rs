@@ -7,6 +7,7 @@ use seoham_model::document::{Categories, Content, Own, Receiver, ReceiverIdentit
 use seoham_model::person::{Behaviour, PersonRecord};
 use seoham_model::{BinderId, Clock, ContractUuid, InstitutionId, UnixSeconds};
 use seoham_store::accounts::{Authentication, Contract, Institution};
+use seoham_store::boxes::Opener;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
 use seoham_store::documents::{Acceptance, DocumentStatus, IdentifiedDocument};
 use seoham_store::people::{Identified, Recipient, Registered, Registration};
@@ -166,7 +167,11 @@ impl World {
     /// Opens a document of the city; gives the token's hash.
     pub async fn open(&self, id: BinderId) -> TokenHash {
         let token = OneTimeToken::generate().hash();
-        let opened = self.store.open(self.city.institution, id, token, self.now()).await.expect("answers");
+        let opened = self
+            .store
+            .open(Opener::Institution(self.city.institution), id, token, self.now())
+            .await
+            .expect("answers");
         assert!(
             matches!(opened, seoham_store::boxes::OpenVerdict::Opened { .. }),
             "the document is open to its recipient"

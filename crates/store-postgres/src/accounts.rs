@@ -147,7 +147,7 @@ async fn tokens(session: &Session, id: InstitutionId) -> Result<Vec<AccessTokenR
     session.query(sql, &[&id.uuid()]).await?.iter().map(read).collect()
 }
 
-fn institution(row: &Row) -> Result<Institution> {
+pub(crate) fn institution(row: &Row) -> Result<Institution> {
     Ok(Institution {
         id: row.id("institution_id")?,
         name: row.value("name")?,
@@ -158,13 +158,14 @@ fn institution(row: &Row) -> Result<Institution> {
 fn contract(row: &Row) -> Result<Contract> {
     Ok(Contract {
         uuid: row.id("contract_id")?,
-        authentication: match row.value("authentication")? {
-            "certificate" => Authentication::Certificate,
-            _ => Authentication::Pin,
-        },
+        authentication: authentication(row.value("authentication")?),
         certified: row.value("certified")?,
         closed_at: row.moment("closed_at")?,
     })
+}
+
+pub(crate) fn authentication(name: &str) -> Authentication {
+    if name == "certificate" { Authentication::Certificate } else { Authentication::Pin }
 }
 
 fn authentication_name(authentication: Authentication) -> &'static str {

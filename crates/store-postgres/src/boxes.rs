@@ -1,15 +1,18 @@
-//! Opening a document.
+//! What lies in a box, and opening it.
 
 use async_trait::async_trait;
 use seoham_model::status::{DocBoxStatus, token_expires_at};
-use seoham_model::{BinderId, InstitutionId, UnixSeconds};
-use seoham_store::boxes::OpenVerdict;
-use seoham_store::{Boxes, Result};
+use seoham_model::{BinderId, PersonId, UnixSeconds};
+use seoham_store::accounts::Institution;
+use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener, Shelf};
+use seoham_store::{Boxes, Result, StoreError};
 use seoham_vault::TokenHash;
 
 use crate::PostgresStore;
-use crate::columns::Id;
-use crate::documents::rows;
+use crate::accounts::{authentication, institution};
+use crate::columns::{Columns, Id};
+use crate::documents::rows::{self, DocumentRow};
+use crate::session::{Param, Session};
 
 /// The token and the first authentication stand together or not at all.
 const OPEN: &str = "WITH token AS (
@@ -17,17 +20,110 @@ const OPEN: &str = "WITH token AS (
     UPDATE documents SET authenticated_at = greatest($4, sent_at, received_at)
     WHERE document_id = $1 AND authenticated_at IS NULL";
 
+const UNREAD: &str = "SELECT document_id FROM documents
+    WHERE person_id = $1 AND received_at IS NOT NULL AND read_at IS NULL AND deadline_at > $2
+      AND ($3::uuid IS NULL OR document_id < $3) ORDER BY document_id DESC LIMIT $4";
+const READ: &str = "SELECT document_id FROM documents
+    WHERE person_id = $1 AND received_at IS NOT NULL AND read_at IS NOT NULL AND $2::bigint IS NOT NULL
+      AND ($3::uuid IS NULL OR document_id < $3) ORDER BY document_id DESC LIMIT $4";
+const EXPIRED: &str = "SELECT document_id FROM documents
+    WHERE person_id = $1 AND received_at IS NOT NULL AND read_at IS NULL AND deadline_at <= $2
+      AND ($3::uuid IS NULL OR document_id < $3) ORDER BY document_id DESC LIMIT $4";
+
+impl PostgresStore {
+    /// Those of `ids` that lie in the box of `person`, in that order.
+    async fn box_documents(
+        &self,
+        session: &Session,
+        person: PersonId,
+        ids: &[BinderId],
+    ) -> Result<Vec<BoxDocument>> {
+        let mut documents = rows::documents(session, None, ids).await?;
+        documents.retain(|_, d| d.person == person && d.times.received_at.is_some());
+        let people = rows::people(session, documents.values()).await?;
+        let contents = rows::contents(session, documents.values()).await?;
+        let mut in_order = Vec::with_capacity(ids.len());
+        for document in ids.iter().filter_map(|id| documents.remove(id)) {
+            let recipient =
+                people.get(&person).ok_or(StoreError::Damaged("a document without its person"))?;
+            let text = rows::open_text(&self.inner.vault, &document, recipient, &contents)?;
+            let sql = "SELECT i.name, c.authentication,
+                         coalesce((SELECT refused FROM refusals WHERE person_id = $3 AND institution_id = $1), false)
+                           AS refused
+                       FROM institutions i JOIN contracts c ON c.institution_id = i.institution_id
+                       WHERE i.institution_id = $1 AND c.contract_id = $2";
+            let params: [Param<'_>; 3] =
+                [&document.institution.uuid(), &document.contract.uuid(), &person.uuid()];
+            let sender = session.query_opt(sql, &params).await?.ok_or(StoreError::Damaged("a contract"))?;
+            in_order.push(BoxDocument {
+                id: document.id,
+                institution: document.institution,
+                institution_name: sender.value("name")?,
+                content: text.content,
+                authentication: authentication(sender.value("authentication")?),
+                times: document.times,
+                deadline_at: document.deadline_at,
+                refused: sender.value("refused")?,
+            });
+        }
+        Ok(in_order)
+    }
+}
+
 #[async_trait]
 impl Boxes for PostgresStore {
+    async fn shelf(
+        &self,
+        person: PersonId,
+        shelf: Shelf,
+        before: Option<BinderId>,
+        limit: usize,
+        now: UnixSeconds,
+    ) -> Result<Vec<BoxDocument>> {
+        let session = self.inner.sessions.interactive().await?;
+        let sql = match shelf {
+            Shelf::Unread => UNREAD,
+            Shelf::Read => READ,
+            Shelf::Expired => EXPIRED,
+        };
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let before = before.map(|id| id.uuid());
+        let rows = session.query(sql, &[&person.uuid(), &now.0, &before, &limit]).await?;
+        let ids: Vec<BinderId> = rows.iter().map(|row| row.id("document_id")).collect::<Result<_>>()?;
+        self.box_documents(&session, person, &ids).await
+    }
+
+    async fn box_document(&self, person: PersonId, document: BinderId) -> Result<Option<BoxDocument>> {
+        let session = self.inner.sessions.interactive().await?;
+        Ok(self.box_documents(&session, person, &[document]).await?.pop())
+    }
+
+    async fn refused_institutions(&self, person: PersonId) -> Result<Vec<Institution>> {
+        let session = self.inner.sessions.interactive().await?;
+        let sql = "SELECT i.institution_id, i.name, i.created_at
+                   FROM refusals r JOIN institutions i ON i.institution_id = r.institution_id
+                   WHERE r.person_id = $1 AND r.refused ORDER BY i.institution_id LIMIT 1000";
+        session.query(sql, &[&person.uuid()]).await?.iter().map(institution).collect()
+    }
+
     async fn open(
         &self,
-        institution: InstitutionId,
+        opener: Opener,
         id: BinderId,
         token: TokenHash,
         now: UnixSeconds,
     ) -> Result<OpenVerdict> {
         let session = self.inner.sessions.interactive().await?;
-        let Some(document) = rows::own_document(&session, institution, id).await? else {
+        let sender = match opener {
+            Opener::Institution(institution) => Some(institution),
+            Opener::Recipient(_) => None,
+        };
+        let found = rows::documents(&session, sender, &[id]).await?.remove(&id);
+        let mine = |document: &DocumentRow| match opener {
+            Opener::Recipient(person) => document.person == person,
+            Opener::Institution(_) => true,
+        };
+        let Some(document) = found.filter(mine) else {
             return Ok(OpenVerdict::Unknown);
         };
         match document.times.status(document.deadline_at, now) {

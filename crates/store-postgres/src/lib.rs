@@ -23,6 +23,7 @@ mod retention;
 mod session;
 mod signals;
 mod transfer;
+mod visits;
 
 use std::sync::Arc;
 

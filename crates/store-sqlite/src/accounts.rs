@@ -226,13 +226,14 @@ fn institution(row: &Row<'_>) -> rusqlite::Result<Institution> {
 fn contract(row: &Row<'_>) -> rusqlite::Result<Contract> {
     Ok(Contract {
         uuid: row.get::<_, Id<ContractUuid>>(0)?.0,
-        authentication: match row.get_ref(1)?.as_str()? {
-            "certificate" => Authentication::Certificate,
-            _ => Authentication::Pin,
-        },
+        authentication: authentication(row.get_ref(1)?.as_str()?),
         certified: row.get(2)?,
         closed_at: moment(row, 3)?,
     })
+}
+
+pub(crate) fn authentication(name: &str) -> Authentication {
+    if name == "certificate" { Authentication::Certificate } else { Authentication::Pin }
 }
 
 fn authentication_name(authentication: Authentication) -> &'static str {

@@ -1,24 +1,81 @@
-//! Opening a document, in the writer.
+//! What lies in a box, and opening it, which is the writer's.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use seoham_model::status::{DocBoxStatus, token_expires_at};
-use seoham_model::{BinderId, InstitutionId, UnixSeconds};
-use seoham_store::boxes::OpenVerdict;
-use seoham_store::{Boxes, Result};
+use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
+use seoham_store::accounts::Institution;
+use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener, Shelf};
+use seoham_store::{Boxes, Lane, Result};
 use seoham_vault::{TokenHash, Vault};
 
 use crate::SqliteStore;
+use crate::accounts::authentication;
+use crate::columns::{Id, TIMES, times};
 use crate::documents::{stored_status, text};
+use crate::readers::ReadError;
 use crate::writer::WriteError;
 
 #[async_trait]
 impl Boxes for SqliteStore {
+    async fn shelf(
+        &self,
+        person: PersonId,
+        shelf: Shelf,
+        before: Option<BinderId>,
+        limit: usize,
+        now: UnixSeconds,
+    ) -> Result<Vec<BoxDocument>> {
+        let vault = Arc::clone(&self.inner.vault);
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            on_shelf(connection, person, shelf, before, limit, now)?
+                .into_iter()
+                .map(|document_no| box_document(connection, &vault, document_no))
+                .collect()
+        });
+        read.await
+    }
+
+    async fn box_document(&self, person: PersonId, document: BinderId) -> Result<Option<BoxDocument>> {
+        let vault = Arc::clone(&self.inner.vault);
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let found = connection
+                .prepare_cached(
+                    "SELECT document_no FROM documents
+                     WHERE document_id = ?1 AND person_id = ?2 AND received_at IS NOT NULL",
+                )?
+                .query_row(params![Id(document), Id(person)], |row| row.get(0))
+                .optional()?;
+            found.map(|document_no| box_document(connection, &vault, document_no)).transpose()
+        });
+        read.await
+    }
+
+    async fn refused_institutions(&self, person: PersonId) -> Result<Vec<Institution>> {
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let refused = connection
+                .prepare_cached(
+                    "SELECT i.institution_id, i.name, i.created_at FROM refusals r JOIN institutions i USING (institution_id)
+                     WHERE r.person_id = ?1 AND r.refused ORDER BY i.institution_id LIMIT 1000",
+                )?
+                .query_map([Id(person)], |row| {
+                    Ok(Institution {
+                        id: row.get::<_, Id<InstitutionId>>(0)?.0,
+                        name: row.get(1)?,
+                        created_at: UnixSeconds(row.get(2)?),
+                    })
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok(refused)
+        });
+        read.await
+    }
+
     async fn open(
         &self,
-        institution: InstitutionId,
+        opener: Opener,
         document: BinderId,
         token: TokenHash,
         now: UnixSeconds,
@@ -26,20 +83,85 @@ impl Boxes for SqliteStore {
         let vault = Arc::clone(&self.inner.vault);
         self.inner
             .writer
-            .interactive(move |connection| open(connection, &vault, institution, document, token, now))
+            .interactive(move |connection| open(connection, &vault, opener, document, token, now))
             .await
     }
+}
+
+/// The documents on a shelf, by their numbers, newest first.
+fn on_shelf(
+    connection: &Connection,
+    person: PersonId,
+    shelf: Shelf,
+    before: Option<BinderId>,
+    limit: usize,
+    now: UnixSeconds,
+) -> rusqlite::Result<Vec<i64>> {
+    let standing = match shelf {
+        Shelf::Unread => "read_at IS NULL AND deadline_at > ?2",
+        Shelf::Read => "read_at IS NOT NULL AND ?2 = ?2",
+        Shelf::Expired => "read_at IS NULL AND deadline_at <= ?2",
+    };
+    let sql = format!(
+        "SELECT document_no FROM documents
+         WHERE person_id = ?1 AND received_at IS NOT NULL AND {standing}
+           AND document_no < coalesce((SELECT document_no FROM documents WHERE document_id = ?3), 9223372036854775807)
+         ORDER BY document_no DESC LIMIT ?4"
+    );
+    connection
+        .prepare_cached(&sql)?
+        .query_map(params![Id(person), now.0, before.map(Id), limit], |row| row.get(0))?
+        .collect()
+}
+
+fn box_document(
+    connection: &Connection,
+    vault: &Vault,
+    document_no: i64,
+) -> std::result::Result<BoxDocument, ReadError> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT d.document_id, d.institution_id, i.name, c.authentication, {TIMES}, d.deadline_at,
+               coalesce((SELECT refused FROM refusals r
+                         WHERE r.person_id = d.person_id AND r.institution_id = d.institution_id), 0)
+             FROM documents d JOIN institutions i USING (institution_id) JOIN contracts c USING (contract_id)
+             WHERE d.document_no = ?1"
+        )
+    });
+    let text = text(connection, vault, document_no)?;
+    let document = connection.prepare_cached(&SQL)?.query_row([document_no], |row| {
+        Ok(BoxDocument {
+            id: row.get::<_, Id<BinderId>>(0)?.0,
+            institution: row.get::<_, Id<InstitutionId>>(1)?.0,
+            institution_name: row.get(2)?,
+            authentication: authentication(row.get_ref(3)?.as_str()?),
+            times: times(row, 4)?,
+            deadline_at: UnixSeconds(row.get(10)?),
+            refused: row.get(11)?,
+            content: text.content,
+        })
+    })?;
+    Ok(document)
 }
 
 fn open(
     connection: &Connection,
     vault: &Vault,
-    institution: InstitutionId,
+    opener: Opener,
     document: BinderId,
     token: TokenHash,
     now: UnixSeconds,
 ) -> std::result::Result<OpenVerdict, WriteError> {
-    let Some(stored) = stored_status(connection, institution, document)? else {
+    let sender = match opener {
+        Opener::Institution(institution) => Some(institution),
+        Opener::Recipient(person) => connection
+            .prepare_cached("SELECT institution_id FROM documents WHERE document_id = ?1 AND person_id = ?2")?
+            .query_row(params![Id(document), Id(person)], |row| row.get::<_, Id<InstitutionId>>(0))
+            .optional()?
+            .map(|id| id.0),
+    };
+    let Some(sender) = sender else { return Ok(OpenVerdict::Unknown) };
+    let Some(stored) = stored_status(connection, sender, document)? else {
         return Ok(OpenVerdict::Unknown);
     };
     match stored.times.status(stored.deadline_at, now) {

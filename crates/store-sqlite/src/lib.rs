@@ -17,6 +17,7 @@ mod people;
 mod readers;
 mod retention;
 mod transfer;
+mod visits;
 mod writer;
 
 use std::sync::Arc;

@@ -1,10 +1,13 @@
-//! Document boxes: opening what lies in them (SPEC 8).
+//! Document boxes: what lies in them, and opening it (SPEC 8).
 
 use async_trait::async_trait;
-use seoham_model::{BinderId, InstitutionId, UnixSeconds};
+use seoham_model::document::Content;
+use seoham_model::status::Times;
+use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
 use seoham_vault::TokenHash;
 
 use crate::Result;
+use crate::accounts::{Authentication, Institution};
 
 /// What became of opening a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,14 +29,71 @@ pub enum OpenVerdict {
     Unknown,
 }
 
+/// On whose behalf a document is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opener {
+    /// The recipient themselves.
+    Recipient(PersonId),
+    /// The institution that sent it, in a sandbox.
+    Institution(InstitutionId),
+}
+
+/// A part of a box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shelf {
+    /// To be opened.
+    Unread,
+    /// Read.
+    Read,
+    /// The deadline passed unread.
+    Expired,
+}
+
+/// A document as it lies in its recipient's box.
+#[derive(Clone, Debug)]
+pub struct BoxDocument {
+    /// Its id.
+    pub id: BinderId,
+    /// Who sent it.
+    pub institution: InstitutionId,
+    /// The sender's name.
+    pub institution_name: String,
+    /// What it says.
+    pub content: Content,
+    /// How its recipient authenticates.
+    pub authentication: Authentication,
+    /// All times so far.
+    pub times: Times,
+    /// Until when it can be opened.
+    pub deadline_at: UnixSeconds,
+    /// The recipient refuses what this institution sends from now on.
+    pub refused: bool,
+}
+
 /// Document boxes.
 #[async_trait]
 pub trait Boxes: Send + Sync {
-    /// Opens a document of `institution` on behalf of its recipient, who has just authenticated:
-    /// records `authenticated_at` and stores the token by its hash.
+    /// Documents on a shelf of a person's box, newest first, older than `before`, at most `limit`.
+    async fn shelf(
+        &self,
+        person: PersonId,
+        shelf: Shelf,
+        before: Option<BinderId>,
+        limit: usize,
+        now: UnixSeconds,
+    ) -> Result<Vec<BoxDocument>>;
+
+    /// One document of a person's box; `None` for anything that does not lie in it.
+    async fn box_document(&self, person: PersonId, document: BinderId) -> Result<Option<BoxDocument>>;
+
+    /// Institutions that a person refuses.
+    async fn refused_institutions(&self, person: PersonId) -> Result<Vec<Institution>>;
+
+    /// Opens a document on behalf of its recipient, who has just authenticated: records
+    /// `authenticated_at` and stores the token by its hash.
     async fn open(
         &self,
-        institution: InstitutionId,
+        opener: Opener,
         document: BinderId,
         token: TokenHash,
         now: UnixSeconds,

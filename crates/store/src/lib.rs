@@ -18,6 +18,7 @@ pub mod personas;
 pub mod retention;
 pub mod sealing;
 pub mod transfer;
+pub mod visits;
 
 pub use accounts::Accounts;
 pub use boxes::Boxes;
@@ -27,14 +28,18 @@ pub use documents::Documents;
 pub use error::StoreError;
 pub use people::People;
 pub use retention::Retention;
+pub use visits::Visits;
 
 /// What every method gives.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// All capabilities of a store.
-pub trait Store: Accounts + People + Documents + Deliveries + Boxes + Deployment + Retention {}
+pub trait Store:
+    Accounts + People + Documents + Deliveries + Boxes + Deployment + Retention + Visits
+{
+}
 
-impl<T: Accounts + People + Documents + Deliveries + Boxes + Deployment + Retention> Store for T {}
+impl<T: Accounts + People + Documents + Deliveries + Boxes + Deployment + Retention + Visits> Store for T {}
 
 /// Which traffic a read belongs to: each lane has connections of its own, so that bulk work
 /// never delays a person (SPEC 9).

@@ -46,7 +46,7 @@ pub enum Value {
 }
 
 /// All tables, those first that others refer to.
-pub const TABLES: [Table; 12] = [
+pub const TABLES: [Table; 13] = [
     Table {
         name: "institutions",
         columns: &[("institution_id", Kind::Id), ("name", Kind::Text), ("created_at", Kind::Number)],
@@ -94,6 +94,15 @@ pub const TABLES: [Table; 12] = [
             ("behaviour", Kind::Number16),
             ("member_since", Kind::Number),
             ("pin_hash", Kind::Text),
+        ],
+    },
+    Table {
+        name: "authentications",
+        columns: &[
+            ("person_id", Kind::Id),
+            ("failures", Kind::Number),
+            ("locked_until", Kind::Number),
+            ("certificate_hash", Kind::Text),
         ],
     },
     Table {

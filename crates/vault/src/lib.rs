@@ -6,6 +6,7 @@
 
 mod digest;
 mod index;
+mod link;
 mod master;
 mod pin;
 mod seal;

@@ -7,7 +7,7 @@ use seoham_http::{ApiError, Path};
 use seoham_model::link::redirect_url;
 use seoham_model::{BinderId, Text};
 use seoham_store::Lane;
-use seoham_store::boxes::OpenVerdict;
+use seoham_store::boxes::{OpenVerdict, Opener};
 use seoham_store::deliveries::Receipt;
 use seoham_vault::OneTimeToken;
 use serde::Serialize;
@@ -29,7 +29,8 @@ pub(super) async fn open(
 ) -> Result<Response, ApiError> {
     let id = BinderId::parse(&binder).ok_or_else(unknown_document)?;
     let token = OneTimeToken::generate();
-    match gateway.store.open(caller.institution, id, token.hash(), gateway.now()).await? {
+    match gateway.store.open(Opener::Institution(caller.institution), id, token.hash(), gateway.now()).await?
+    {
         OpenVerdict::Opened { link, external_document_uuid, .. } => {
             let external = external_document_uuid.as_deref();
             json(&Opened { redirect_url: redirect_url(&link, token.expose(), &id.to_string(), external) })

@@ -4,6 +4,7 @@ use crate::Found;
 use crate::faults::Answer;
 use crate::ledger::{Known, Shown, Token};
 use crate::world::World;
+use seoham_store::boxes::Opener;
 
 impl World<'_> {
     pub(super) async fn open(&mut self) -> Found<()> {
@@ -14,7 +15,7 @@ impl World<'_> {
         let (asker, id) = (self.ledger.institutions[institution].id, self.ledger.documents[document].id);
         self.touch(document);
         self.say(format!("{id} is opened"));
-        match self.call("open", store.open(asker, id, hash, now)).await? {
+        match self.call("open", store.open(Opener::Institution(asker), id, hash, now)).await? {
             Answer::Told(verdict) => self.ledger.opened(institution, document, hash, &verdict, now),
             Answer::NotDone => Ok(()),
             Answer::Unknown(_) => {

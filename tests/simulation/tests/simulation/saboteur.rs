@@ -11,15 +11,16 @@ use seoham_model::{
 };
 use seoham_simulation::{Opener, Traits};
 use seoham_store::accounts::{AccessTokenRecord, Contract, Institution, InstitutionOverview};
-use seoham_store::boxes::OpenVerdict;
+use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener as OpenedBy, Shelf};
 use seoham_store::deliveries::{Claimed, Finished, Outcome, QueueDepth, Receipt};
 use seoham_store::documents::{Acceptance, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict};
 use seoham_store::people::{Identified, Registered, Registration};
 use seoham_store::retention::Tidied;
+use seoham_store::visits::{Attempt, SecretKind, Visitor};
 use seoham_store::{
-    Accounts, Boxes, Deliveries, Deployment, Documents, Lane, Mode, People, Result, Retention, Store,
+    Accounts, Boxes, Deliveries, Deployment, Documents, Lane, Mode, People, Result, Retention, Store, Visits,
 };
-use seoham_vault::TokenHash;
+use seoham_vault::{PinHash, TokenHash};
 
 use crate::openers::Sqlite;
 
@@ -291,14 +292,94 @@ impl Deliveries for Sabotaged {
 
 #[async_trait]
 impl Boxes for Sabotaged {
+    async fn shelf(
+        &self,
+        person: PersonId,
+        shelf: Shelf,
+        before: Option<BinderId>,
+        limit: usize,
+        now: UnixSeconds,
+    ) -> Result<Vec<BoxDocument>> {
+        self.store.shelf(person, shelf, before, limit, now).await
+    }
+
+    async fn box_document(&self, person: PersonId, document: BinderId) -> Result<Option<BoxDocument>> {
+        self.store.box_document(person, document).await
+    }
+
+    async fn refused_institutions(&self, person: PersonId) -> Result<Vec<Institution>> {
+        self.store.refused_institutions(person).await
+    }
+
     async fn open(
         &self,
-        institution: InstitutionId,
+        opener: OpenedBy,
         document: BinderId,
         token: TokenHash,
         now: UnixSeconds,
     ) -> Result<OpenVerdict> {
-        self.store.open(institution, document, token, now).await
+        self.store.open(opener, document, token, now).await
+    }
+}
+
+#[async_trait]
+impl Visits for Sabotaged {
+    fn notification_link(&self, document: BinderId) -> SecretString {
+        self.store.notification_link(document)
+    }
+
+    async fn use_notification_link(
+        &self,
+        token: &SecretString,
+        now: UnixSeconds,
+    ) -> Result<Option<(PersonId, BinderId)>> {
+        self.store.use_notification_link(token, now).await
+    }
+
+    async fn add_login_link(
+        &self,
+        person: PersonId,
+        token: TokenHash,
+        expires_at: UnixSeconds,
+    ) -> Result<()> {
+        self.store.add_login_link(person, token, expires_at).await
+    }
+
+    async fn use_login_link(&self, token: TokenHash, now: UnixSeconds) -> Result<Option<PersonId>> {
+        self.store.use_login_link(token, now).await
+    }
+
+    async fn start_session(
+        &self,
+        person: PersonId,
+        session: TokenHash,
+        expires_at: UnixSeconds,
+    ) -> Result<()> {
+        self.store.start_session(person, session, expires_at).await
+    }
+
+    async fn session(&self, session: TokenHash, now: UnixSeconds) -> Result<Option<Visitor>> {
+        self.store.session(session, now).await
+    }
+
+    async fn end_session(&self, session: TokenHash) -> Result<()> {
+        self.store.end_session(session).await
+    }
+
+    async fn end_sessions(&self, person: PersonId) -> Result<()> {
+        self.store.end_sessions(person).await
+    }
+
+    async fn set_secret(&self, person: PersonId, kind: SecretKind, hash: PinHash) -> Result<()> {
+        self.store.set_secret(person, kind, hash).await
+    }
+
+    async fn begin_attempt(&self, person: PersonId, kind: SecretKind, now: UnixSeconds) -> Result<Attempt> {
+        self.store.begin_attempt(person, kind, now).await
+    }
+
+    async fn attempt_succeeded(&self, person: PersonId) -> Result<()> {
+        self.store.attempt_succeeded(person).await
     }
 }
 

@@ -1,0 +1,112 @@
+//! A recipient's visits to the box: how they get in, and how they prove to be themselves (SPEC 8).
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use seoham_model::{BinderId, PersonId, UnixSeconds};
+use seoham_vault::{PinHash, TokenHash, Vault};
+
+use crate::Result;
+
+/// Wrong attempts in a row that lock a person's authentication.
+pub const ATTEMPTS_MAX: i64 = 5;
+/// For how long, in seconds.
+pub const LOCKED_SECONDS: i64 = 15 * 60;
+/// How long after its document was accepted the link in a notification can be used, in seconds.
+pub const NOTIFICATION_LINK_SECONDS: i64 = 3 * 24 * 60 * 60;
+
+/// By what a person authenticates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretKind {
+    /// A payment-style PIN.
+    Pin,
+    /// A certificate's password.
+    Certificate,
+}
+
+/// Whether an attempt may be made.
+#[derive(Clone)]
+pub enum Attempt {
+    /// Not before this moment.
+    Locked {
+        /// When it may be tried again.
+        until: UnixSeconds,
+    },
+    /// The person has no such secret yet.
+    NotSet,
+    /// It may: it counts as a wrong one until [`Visits::attempt_succeeded`].
+    Allowed {
+        /// What it is compared with.
+        hash: PinHash,
+        /// How many more are left after it.
+        left: u32,
+    },
+}
+
+/// Whose session it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visitor {
+    /// The person.
+    pub person: PersonId,
+    /// They have joined the box.
+    pub member: bool,
+}
+
+/// Signing in, sessions, and secrets.
+#[async_trait]
+pub trait Visits: Send + Sync {
+    /// The token in the link of a document's notification: the same however often it is sent, and
+    /// nowhere stored.
+    fn notification_link(&self, document: BinderId) -> SecretString;
+
+    /// Uses the link of a notification; gives whose it is and of which document. The first use
+    /// counts, and only in its time.
+    async fn use_notification_link(
+        &self,
+        token: &SecretString,
+        now: UnixSeconds,
+    ) -> Result<Option<(PersonId, BinderId)>>;
+
+    /// Remembers a link by which `person` may sign in once until `expires_at`.
+    async fn add_login_link(&self, person: PersonId, token: TokenHash, expires_at: UnixSeconds)
+    -> Result<()>;
+
+    /// Uses a link; gives whose it is. The first use counts, and only in its time.
+    async fn use_login_link(&self, token: TokenHash, now: UnixSeconds) -> Result<Option<PersonId>>;
+
+    /// Begins a session.
+    async fn start_session(
+        &self,
+        person: PersonId,
+        session: TokenHash,
+        expires_at: UnixSeconds,
+    ) -> Result<()>;
+
+    /// Whose session it is, if it has not ended.
+    async fn session(&self, session: TokenHash, now: UnixSeconds) -> Result<Option<Visitor>>;
+
+    /// Ends a session.
+    async fn end_session(&self, session: TokenHash) -> Result<()>;
+
+    /// Ends every session of a person.
+    async fn end_sessions(&self, person: PersonId) -> Result<()>;
+
+    /// Sets a secret anew.
+    async fn set_secret(&self, person: PersonId, kind: SecretKind, hash: PinHash) -> Result<()>;
+
+    /// Begins an attempt. It counts before it is made, so that many at once are no way around the
+    /// lock; the fifth locks for [`LOCKED_SECONDS`] from `now` on.
+    async fn begin_attempt(&self, person: PersonId, kind: SecretKind, now: UnixSeconds) -> Result<Attempt>;
+
+    /// The attempt was right: nothing counts any more.
+    async fn attempt_succeeded(&self, person: PersonId) -> Result<()>;
+}
+
+/// The token of a notification's link: the document and a code that only this deployment can make.
+pub fn notification_token(vault: &Vault, document: BinderId) -> SecretString {
+    vault.document_link(document)
+}
+
+/// The document of a link's token, if it is a right one.
+pub fn read_notification_token(vault: &Vault, token: &SecretString) -> Option<BinderId> {
+    vault.document_of_link(token)
+}
