@@ -16,6 +16,7 @@ mod defects;
 mod delivery;
 mod demo;
 mod exposure;
+mod inbox;
 mod lifecycle;
 mod moving;
 mod nodes;

@@ -12,7 +12,7 @@ mod simulator;
 mod worker;
 
 pub use http::{HttpNotifier, HttpNotifierOptions, NotifierSetupError};
-pub use message::{Kind, Message};
+pub use message::{Kind, Message, MessageId, login_link};
 pub use notifier::{NoMessenger, Notifier, Sent};
 pub use simulator::{Report, ShownMessage, Simulator};
 pub use worker::{Worker, WorkerOptions};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use seoham_model::clock::seoul_minutes;
 use seoham_model::notification::NotificationId;
 use seoham_store::deliveries::Claim;
@@ -14,26 +14,45 @@ use serde::Serialize;
 pub enum Kind {
     /// A document has come.
     DocumentArrived,
+    /// A link to sign in by, asked for by telephone number.
+    LoginLink,
 }
 
-/// A message to one person. Its `Debug` shows no personal value.
-#[derive(Debug)]
+/// What names a message; the same on every retry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageId {
+    /// The notification of a document.
+    Document(NotificationId),
+    /// A link to sign in by, by a random number.
+    Login(u128),
+}
+
+impl std::fmt::Display for MessageId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Document(id) => id.fmt(f),
+            Self::Login(number) => write!(f, "LGN-{number:032x}"),
+        }
+    }
+}
+
+/// A message to one person.
 pub struct Message {
     /// The same on every retry.
-    pub id: NotificationId,
+    pub id: MessageId,
     /// What it is about.
     pub kind: Kind,
     /// The telephone number.
     pub to: SecretString,
     /// What the person reads. It can name them, so it is no more for a log than the number is.
     pub text: SecretString,
-    /// The document box.
+    /// Into the document box. It lets its bearer in, so it is a secret.
     pub link: String,
 }
 
 /// The announcement of a document: institution, title, message and deadline, and for one who is
 /// no member an invitation to join.
-pub(crate) fn document_arrived(claim: &Claim, box_url: &str) -> Message {
+pub(crate) fn document_arrived(claim: &Claim, box_url: &str, token: &SecretString) -> Message {
     let content = &claim.content;
     let mut text =
         format!("[{}] 전자문서가 도착했습니다.\n제목: {}\n", claim.institution_name, content.title);
@@ -48,10 +67,28 @@ pub(crate) fn document_arrived(claim: &Claim, box_url: &str) -> Message {
         text.push_str("▶ 서함에 가입하시면 문서함에서 이 문서를 받아 보실 수 있습니다.");
     }
     Message {
-        id: NotificationId(claim.document),
+        id: MessageId::Document(NotificationId(claim.document)),
         kind: Kind::DocumentArrived,
         to: claim.phone_number.clone(),
         text: text.into(),
-        link: box_url.to_owned(),
+        link: link(box_url, token),
     }
+}
+
+/// A message with a link to sign in by.
+pub fn login_link(to: SecretString, box_url: &str, token: &SecretString) -> Message {
+    let text = "[서함] 문서함 로그인 링크입니다. 10분 안에 한 번만 쓸 수 있습니다. 요청하지 않으셨다면 이 메시지를 \
+                무시해 주십시오.";
+    Message {
+        id: MessageId::Login(rand::random()),
+        kind: Kind::LoginLink,
+        to,
+        text: text.into(),
+        link: link(box_url, token),
+    }
+}
+
+/// The page of the document box that a token lets in by.
+fn link(box_url: &str, token: &SecretString) -> String {
+    format!("{}/l/{}", box_url.trim_end_matches('/'), token.expose_secret())
 }

@@ -11,7 +11,7 @@ use seoham_store::deliveries::Receipt;
 use seoham_store::personas;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::message::Message;
+use crate::message::{Message, MessageId};
 use crate::notifier::{Notifier, Sent};
 
 /// Messages kept to be looked at; older ones are forgotten.
@@ -20,8 +20,8 @@ const KEPT: usize = 2_000;
 /// A message as a phone would show it.
 #[derive(Clone, Debug)]
 pub struct ShownMessage {
-    /// The document it is about.
-    pub document: BinderId,
+    /// The document it is about, if it is about one.
+    pub document: Option<BinderId>,
     /// The telephone number.
     pub to: SecretString,
     /// What it says.
@@ -66,7 +66,10 @@ impl Notifier for Simulator {
             return Sent::Refused;
         }
         let now = self.clock.now();
-        let document = message.id.0;
+        let document = match message.id {
+            MessageId::Document(id) => Some(id.0),
+            MessageId::Login(_) => None,
+        };
         {
             let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
             if messages.len() == KEPT {
@@ -80,9 +83,9 @@ impl Notifier for Simulator {
                 taken_at: now,
             });
         }
-        if number == personas::NEVER_REPORTED {
+        let Some(document) = document.filter(|_| number != personas::NEVER_REPORTED) else {
             return Sent::Taken;
-        }
+        };
         // A real messenger reports however often we crash; this one lives in our own process, so
         // a message counts as taken only when its report cannot be lost any more.
         let (recorded, wait) = oneshot::channel();

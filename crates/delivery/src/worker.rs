@@ -192,7 +192,8 @@ impl Worker {
     }
 
     async fn announce_one(&self, claim: Claim) -> Finished {
-        let message = document_arrived(&claim, &self.options.box_url);
+        let message =
+            document_arrived(&claim, &self.options.box_url, &self.store.notification_link(claim.document));
         let sent = self.notifier.send(&message).await;
         let now = self.store.clock().now();
         let outcome = match sent {

@@ -15,7 +15,7 @@ mod token;
 pub use digest::sha256;
 pub use index::BlindIndex;
 pub use master::{KeyFileError, MasterKey};
-pub use pin::{PinHash, hash_pin, hash_pin_in_turn};
+pub use pin::{PinHash, hash_pin, hash_pin_in_turn, verify_pin_in_turn};
 pub use seal::{PersonKey, SealError, WrappedKey};
 pub use token::{AccessToken, AdminToken, OneTimeToken, TokenHash, webhook_secret_is_sound};
 

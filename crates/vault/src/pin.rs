@@ -1,6 +1,9 @@
 //! PINs, kept as Argon2id with its default cost (19 MiB, 2 passes).
 
-use argon2::{Argon2, password_hash::PasswordHasher};
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
@@ -30,6 +33,20 @@ pub async fn hash_pin_in_turn(pin: SecretString) -> PinHash {
         hash_pin(&pin)
     });
     hashing.await.expect("hashing does not break off")
+}
+
+/// Compares a PIN with a hash when it is its turn, two at a time in the whole process.
+pub async fn verify_pin_in_turn(hash: PinHash, pin: SecretString) -> bool {
+    static TURN: Semaphore = Semaphore::const_new(2);
+    let turn = TURN.acquire().await.expect("it is never closed");
+    let comparing = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        let hash = PasswordHash::new(&hash.0);
+        hash.is_ok_and(|hash| {
+            Argon2::default().verify_password(pin.expose_secret().as_bytes(), &hash).is_ok()
+        })
+    });
+    comparing.await.unwrap_or(false)
 }
 
 #[cfg(test)]

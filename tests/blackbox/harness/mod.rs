@@ -1,11 +1,13 @@
 //! A server of its own for each test, on free ports and a directory that goes with it.
 
 mod backing;
+mod browser;
 mod client;
 mod documents;
 mod server;
 
 pub(crate) use backing::Backing;
+pub(crate) use browser::{Browser, Page};
 pub(crate) use client::{Answer, Client, http};
 pub(crate) use documents::{bulk, document, documents, member_document};
 pub(crate) use server::{Server, Start, binary};

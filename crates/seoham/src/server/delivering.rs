@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
-use seoham_delivery::{Report, Simulator, Worker, WorkerOptions};
-use seoham_store::{Mode, Store};
+use seoham_delivery::{Report, Worker, WorkerOptions};
+use seoham_store::Store;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -19,20 +18,18 @@ pub(super) struct Delivering {
     stop: CancellationToken,
     worker: JoinHandle<()>,
     reports: JoinHandle<()>,
-    /// The simulated messenger, if it is that.
-    pub(super) simulator: Option<Arc<Simulator>>,
 }
 
 impl Delivering {
-    /// Starts delivering on the runtime `bulk`; `web` is the web listener of this process.
+    /// Starts delivering through `messenger` on the runtime `bulk`.
     pub(super) fn start(
         config: &Config,
         store: &Arc<dyn Store>,
-        web: Option<&str>,
+        messenger: &Messenger,
+        reports: mpsc::Receiver<Report>,
+        box_url: &str,
         bulk: &Handle,
-    ) -> Result<Self> {
-        let (reports_in, reports_out) = mpsc::channel::<Report>(10_000);
-        let messenger = Messenger::start(config, store, reports_in)?;
+    ) -> Self {
         let defaults = WorkerOptions::default();
         // The simulator answers a whole batch at once; a real messenger is not to be flooded.
         let at_once = if messenger.simulator.is_some() {
@@ -48,7 +45,7 @@ impl Delivering {
         let batch =
             if messenger.simulator.is_some() { defaults.batch } else { defaults.batch.min(at_once * turns) };
         let options = WorkerOptions {
-            box_url: box_url(config, web, store.mode()),
+            box_url: box_url.to_owned(),
             concurrent_messages: at_once,
             lease: Duration::from_secs(lease_seconds),
             slowest_message: Duration::from_secs(slowest_seconds),
@@ -57,10 +54,10 @@ impl Delivering {
             ..defaults
         };
         let stop = CancellationToken::new();
-        let worker = Worker::new(Arc::clone(store), messenger.notifier, options);
+        let worker = Worker::new(Arc::clone(store), Arc::clone(&messenger.notifier), options);
         let worker = bulk.spawn(worker.run(stop.clone()));
-        let reports = bulk.spawn(Worker::record_reports(Arc::clone(store), reports_out));
-        Ok(Self { stop, worker, reports, simulator: messenger.simulator })
+        let reports = bulk.spawn(Worker::record_reports(Arc::clone(store), reports));
+        Self { stop, worker, reports }
     }
 
     /// Claims no more; what is under way is finished.
@@ -69,19 +66,9 @@ impl Delivering {
     }
 
     pub(super) async fn ended(self) {
-        drop(self.simulator);
         let _ = self.worker.await;
+        // Nothing more can be reported: what was is recorded.
+        self.reports.abort();
         let _ = self.reports.await;
     }
-}
-
-/// The document box as the messages name it.
-fn box_url(config: &Config, web: Option<&str>, mode: Mode) -> String {
-    if let Some(url) = &config.web.public_url {
-        return url.clone();
-    }
-    if mode == Mode::Live {
-        tracing::warn!("web.public_url is not set: the links in notifications lead to this machine alone");
-    }
-    web.map_or_else(|| format!("http://{}", config.listen.web), str::to_owned)
 }

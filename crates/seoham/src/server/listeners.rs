@@ -117,7 +117,7 @@ impl Socket {
     ) -> Result<Running> {
         let handle = Handle::new();
         let _guard = on.enter();
-        let service = router.into_make_service();
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let task = if let Some(tls) = tls {
             let mut server = axum_server::from_tcp_rustls(self.listener, tls)?
                 .handle(handle.clone())

@@ -60,12 +60,24 @@ pub(super) fn options(config: &Config) -> Result<Option<HttpNotifierOptions>> {
     Ok(Some(HttpNotifierOptions { url: url.clone(), secret, timeout }))
 }
 
+/// The document box as the messages name it; `web` is the web listener of this process.
+pub(super) fn box_url(config: &Config, web: Option<&str>, mode: Mode) -> String {
+    if let Some(url) = &config.web.public_url {
+        return url.clone();
+    }
+    if mode == Mode::Live {
+        tracing::warn!("web.public_url is not set: the links in notifications lead to this machine alone");
+    }
+    web.map_or_else(|| format!("http://{}", config.listen.web), str::to_owned)
+}
+
 pub(super) fn shown(simulator: &Simulator) -> Vec<PhoneMessage> {
     let show = |message: seoham_delivery::ShownMessage| PhoneMessage {
         to: message.to.expose_secret().to_owned(),
         text: message.text.expose_secret().to_owned(),
         at: seoul_minutes(message.taken_at),
-        document: message.document.to_string(),
+        link: message.link,
+        document: message.document,
     };
     simulator.messages().into_iter().take(SHOWN).map(show).collect()
 }

@@ -1,6 +1,7 @@
 //! One process: the store opened, its roles started, the listeners up, and down again in order.
 
 mod delivering;
+mod link_sender;
 pub(crate) mod listeners;
 mod messenger;
 mod runtimes;
@@ -13,18 +14,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use seoham_delivery::Simulator;
 use seoham_gateway::{AdmissionLimits, Gateway, GatewayOptions};
-use seoham_inbox::Inbox;
+use seoham_inbox::{Inbox, InboxOptions};
 use seoham_operator::{Operator, OperatorOptions};
 use seoham_store::Store;
 use seoham_vault::webhook_secret_is_sound;
 use serde::Serialize;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 
 use crate::cli::say;
 use crate::config::Config;
 use crate::logging;
 use delivering::Delivering;
+use link_sender::LinkSender;
 use listeners::{Bound, Running};
+use messenger::Messenger;
 pub(crate) use runtimes::Runtimes;
 
 /// A process that is up.
@@ -107,16 +111,22 @@ impl Server {
         let bound = Bound::all(config)?;
         let addresses = bound.addresses(tls.is_some(), admin_token_file);
 
-        let delivering = if config.node.role.delivers() {
-            Some(Delivering::start(config, &store, addresses.web.as_deref(), bulk)?)
-        } else {
-            None
-        };
+        let (reports_in, reports) = mpsc::channel(10_000);
+        let messenger = Messenger::start(config, &store, reports_in)?;
+        let box_url = messenger::box_url(config, addresses.web.as_deref(), store.mode());
+        let delivers = config.node.role.delivers();
+        let delivering =
+            delivers.then(|| Delivering::start(config, &store, &messenger, reports, &box_url, bulk));
         let metrics = seoham_operator::install_metrics().context("metrics")?;
         tokio::spawn(seoham_operator::start_upkeep(metrics.clone()));
         let gateway = gateway(config, &store)?;
-        let simulator = delivering.as_ref().and_then(|d| d.simulator.clone());
-        let inbox = Inbox { phones: simulator.map(|s| Arc::new(Phones(s)) as Arc<_>) };
+        let inbox = Inbox::new(InboxOptions {
+            store: Arc::clone(&store),
+            phones: messenger.simulator.clone().map(|s| Arc::new(Phones(s)) as Arc<_>),
+            secure: box_url.starts_with("https://"),
+            behind_proxy: config.listen.behind_tls_proxy,
+            login_links: Arc::new(LinkSender::start(messenger.notifier, box_url)),
+        });
         let operator = Operator::new(OperatorOptions { store, admin_token, metrics });
 
         let here = Handle::current();

@@ -1,0 +1,177 @@
+//! Signing in by a link: from a notification, or asked for by telephone number.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use secrecy::SecretString;
+use seoham_http::{Language, Path};
+use seoham_model::{BinderId, Lang, PersonId, Text};
+use seoham_vault::{OneTimeToken, TokenHash};
+use serde::Deserialize;
+
+use crate::Inbox;
+use crate::page::page;
+use crate::trouble::{Trouble, Turn};
+use crate::visit::{self, Address};
+use secrecy::ExposeSecret;
+
+/// How long a link that was asked for can be used, in seconds.
+const LINK_SECONDS: i64 = 10 * 60;
+
+#[derive(Template)]
+#[template(path = "front.html")]
+struct Front {
+    korean: bool,
+    sandbox: bool,
+}
+
+#[derive(Template)]
+#[template(path = "asked.html")]
+struct Asked {
+    korean: bool,
+    sandbox: bool,
+}
+
+#[derive(Template)]
+#[template(path = "enter.html")]
+struct Enter {
+    korean: bool,
+    token: String,
+}
+
+/// `GET /`
+pub(crate) async fn front(
+    State(inbox): State<Inbox>,
+    Language(lang): Language,
+    headers: HeaderMap,
+) -> Result<Response, Turn> {
+    if visit::present(&inbox, &headers, lang).await?.is_some() {
+        return Ok(Redirect::to("/documents").into_response());
+    }
+    Ok(page(StatusCode::OK, &Front { korean: lang == Lang::Ko, sandbox: inbox.phones.is_some() }))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Ask {
+    phone_number: String,
+}
+
+/// `POST /login`: the answer is the same, and as fast, whether the number is known or not.
+pub(crate) async fn ask(
+    State(inbox): State<Inbox>,
+    Language(lang): Language,
+    Address(address): Address,
+    Form(ask): Form<Ask>,
+) -> Result<Response, Turn> {
+    if !inbox.limits.address_may(address) {
+        return Err(too_often());
+    }
+    let digits: String = ask.phone_number.chars().filter(char::is_ascii_digit).collect();
+    if !(10..=11).contains(&digits.len()) {
+        return Err(Trouble::new(
+            StatusCode::BAD_REQUEST,
+            Text::fixed("휴대전화 번호를 확인해 주십시오", "Please check the telephone number"),
+            Text::fixed("숫자 10자리 또는 11자리로 입력해 주십시오.", "It has 10 or 11 digits."),
+        )
+        .into());
+    }
+    if inbox.limits.number_may(&digits) {
+        // Beside the answer, which therefore tells nothing by its time either.
+        tokio::spawn(send_link(inbox.clone(), digits.into()));
+    }
+    Ok(page(StatusCode::OK, &Asked { korean: lang == Lang::Ko, sandbox: inbox.phones.is_some() }))
+}
+
+async fn send_link(inbox: Inbox, phone_number: SecretString) {
+    let sending = async {
+        let Some(person) = inbox.store.person_by_phone(&phone_number).await? else { return Ok(()) };
+        let token = OneTimeToken::generate();
+        inbox.store.add_login_link(person, token.hash(), inbox.now().plus(LINK_SECONDS)).await?;
+        inbox.login_links.send(phone_number, token.expose().into());
+        Ok(())
+    };
+    if let Err::<(), seoham_store::StoreError>(error) = sending.await {
+        tracing::warn!(%error, "a link to sign in by could not be sent");
+    }
+}
+
+/// `GET /l/{token}`: a person's browser goes in at once; whatever else follows links, such as a
+/// messenger's preview, is shown a page with a button, so that it does not use the link up.
+pub(crate) async fn follow(
+    State(inbox): State<Inbox>,
+    Language(lang): Language,
+    Address(address): Address,
+    Path(token): Path<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Turn> {
+    let is = |name: &str, value: &str| headers.get(name).is_some_and(|v| v.as_bytes() == value.as_bytes());
+    let person_s_own = is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document");
+    if method == Method::GET && person_s_own {
+        return go_in(&inbox, lang, address, token, &headers).await;
+    }
+    Ok(page(StatusCode::OK, &Enter { korean: lang == Lang::Ko, token }))
+}
+
+/// `POST /l/{token}`
+pub(crate) async fn enter(
+    State(inbox): State<Inbox>,
+    Language(lang): Language,
+    Address(address): Address,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Turn> {
+    go_in(&inbox, lang, address, token, &headers).await
+}
+
+async fn go_in(
+    inbox: &Inbox,
+    lang: Lang,
+    address: std::net::IpAddr,
+    token: String,
+    headers: &HeaderMap,
+) -> Result<Response, Turn> {
+    if !inbox.limits.address_may(address) {
+        return Err(too_often());
+    }
+    let before = visit::present(inbox, headers, lang).await?;
+    let token = SecretString::from(token);
+    match use_link(inbox, &token).await? {
+        Some((person, document)) => {
+            let address = document.map_or_else(|| "/documents".to_owned(), |id| format!("/documents/{id}"));
+            visit::begin(inbox, person, before.as_ref(), &address).await
+        }
+        // Tapped once more in the same browser: they are in already.
+        None if before.is_some() => Ok(Redirect::to("/documents").into_response()),
+        None => Err(Trouble::new(
+            StatusCode::GONE,
+            Text::fixed("이미 사용했거나 기한이 지난 링크입니다", "The link was used, or its time is over"),
+            Text::fixed(
+                "링크는 한 번만 쓸 수 있습니다. 휴대전화 번호로 새 링크를 받아 주십시오.",
+                "A link can be used once. Please ask for a new one by your telephone number.",
+            ),
+        )
+        .then("/", Text::fixed("새 링크 받기", "Get a new link"))
+        .into()),
+    }
+}
+
+async fn use_link(inbox: &Inbox, token: &SecretString) -> Result<Option<(PersonId, Option<BinderId>)>, Turn> {
+    let now = inbox.now();
+    if let Some((person, document)) = inbox.store.use_notification_link(token, now).await? {
+        return Ok(Some((person, Some(document))));
+    }
+    let person = inbox.store.use_login_link(TokenHash::of(token.expose_secret()), now).await?;
+    Ok(person.map(|person| (person, None)))
+}
+
+fn too_often() -> Turn {
+    Trouble::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        Text::fixed("너무 자주 시도했습니다", "Tried too often"),
+        Text::fixed("1분 뒤에 다시 시도해 주십시오.", "Please try again in a minute."),
+    )
+    .into()
+}

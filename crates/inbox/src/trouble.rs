@@ -1,0 +1,143 @@
+//! Every error is a page that says what to do next, in the reader's language.
+
+use askama::Template;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use seoham_http::Language;
+use seoham_model::{Lang, Text};
+use seoham_store::StoreError;
+
+use crate::page::page;
+
+/// What went wrong, and what to do.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    status: StatusCode,
+    title: Text,
+    advice: Text,
+    /// Where to go on: an address and its name.
+    next: (String, Text),
+}
+
+/// Why a page is not shown.
+pub(crate) enum Turn {
+    /// Another page is shown instead.
+    Trouble(Box<Trouble>),
+    /// Another page comes first.
+    To(&'static str),
+}
+
+impl Trouble {
+    pub(crate) fn new(status: StatusCode, title: Text, advice: Text) -> Self {
+        Self {
+            status, title, advice, next: ("/".to_owned(), Text::fixed("처음으로", "Back to the start"))
+        }
+    }
+
+    /// With a way on of its own.
+    pub(crate) fn then(mut self, address: &str, name: Text) -> Self {
+        self.next = (address.to_owned(), name);
+        self
+    }
+
+    /// With the list as the way on.
+    pub(crate) fn then_documents(self) -> Self {
+        self.then("/documents", Text::fixed("문서 목록으로", "To my documents"))
+    }
+}
+
+impl From<Trouble> for Turn {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(Box::new(trouble))
+    }
+}
+
+impl From<StoreError> for Turn {
+    fn from(error: StoreError) -> Self {
+        tracing::warn!(%error, "a page's store");
+        Trouble::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Text::fixed("지금은 처리할 수 없습니다", "This cannot be done just now"),
+            Text::fixed(
+                "잠시 뒤에 다시 시도해 주십시오. 이미 하신 일은 그대로 남아 있습니다.",
+                "Please try again in a moment. What you did before is kept.",
+            ),
+        )
+        .into()
+    }
+}
+
+impl IntoResponse for Turn {
+    fn into_response(self) -> Response {
+        match self {
+            Self::To(address) => Redirect::to(address).into_response(),
+            Self::Trouble(trouble) => {
+                let mut response = trouble.status.into_response();
+                response.extensions_mut().insert(*trouble);
+                response
+            }
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "trouble.html")]
+struct Shown<'a> {
+    korean: bool,
+    title: &'a str,
+    advice: &'a str,
+    next: &'a str,
+    next_name: &'a str,
+}
+
+/// Writes errors as pages; also those that the framework answers by itself.
+pub(crate) async fn show(request: Request, next: Next) -> Response {
+    let Language(lang) = Language::of(request.headers());
+    let response = next.run(request).await;
+    let status = response.status();
+    if let Some(trouble) = response.extensions().get::<Trouble>() {
+        return trouble.page(lang);
+    }
+    let is_page =
+        response.headers().get("content-type").is_some_and(|t| t.as_bytes().starts_with(b"text/html"));
+    if status.is_client_error() && !is_page {
+        return unreadable(status).page(lang);
+    }
+    response
+}
+
+fn unreadable(status: StatusCode) -> Trouble {
+    Trouble::new(
+        status,
+        Text::fixed("요청을 읽을 수 없습니다", "The request cannot be read"),
+        Text::fixed("뒤로 돌아가 다시 입력해 주십시오.", "Please go back and enter it again."),
+    )
+}
+
+impl Trouble {
+    fn page(&self, lang: Lang) -> Response {
+        let shown = Shown {
+            korean: lang == Lang::Ko,
+            title: self.title.in_lang(lang),
+            advice: self.advice.in_lang(lang),
+            next: &self.next.0,
+            next_name: self.next.1.in_lang(lang),
+        };
+        page(self.status, &shown)
+    }
+}
+
+pub(crate) async fn no_such_page() -> Turn {
+    unknown().into()
+}
+
+/// The same for what does not exist and for what is another's.
+pub(crate) fn unknown() -> Trouble {
+    Trouble::new(
+        StatusCode::NOT_FOUND,
+        Text::fixed("찾으시는 페이지가 없습니다", "There is no such page"),
+        Text::fixed("주소를 다시 확인해 주십시오.", "Please check the address."),
+    )
+}
