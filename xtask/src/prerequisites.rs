@@ -7,7 +7,13 @@ use anyhow::{Result, bail};
 use crate::run::run;
 
 /// A program and the package that has it.
-const NEEDED: [(&str, &str); 2] = [("openssl", "openssl"), ("cc", "build-essential")];
+const NEEDED: [(&str, &str); 5] = [
+    ("openssl", "openssl"),
+    ("cc", "build-essential"),
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+    ("psql", "postgresql-client"),
+];
 
 /// Installs what is missing; one who may not install is told the command instead.
 pub(crate) fn install() -> Result<()> {

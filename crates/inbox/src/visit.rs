@@ -57,7 +57,7 @@ impl Visit {
     }
 
     /// Goes on only as a member.
-    pub(crate) fn as_member(self) -> Result<Self, Turn> {
+    pub(crate) fn member_only(self) -> Result<Self, Turn> {
         if self.member { Ok(self) } else { Err(Turn::To("/join")) }
     }
 

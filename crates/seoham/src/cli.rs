@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use seoham_vault::MasterKey;
 
 use crate::server::Runtimes;
-use crate::{admin, config, demo, logging, moving, server};
+use crate::{admin, config, demo, exchange_log, landing, logging, moving, server};
 
 /// Seoham (서함): electronic documents in bulk, provably read.
 #[derive(Parser)]
@@ -35,6 +35,11 @@ enum Command {
     Migrate(ServeArgs),
     /// Move a stopped embedded data directory into an empty database, and check that all is there.
     Move(ServeArgs),
+    /// Stand in front of an institution's page: verify tokens, let people in, report reads.
+    Landing(landing::LandingArgs),
+    /// Look at an exchange log.
+    #[command(subcommand)]
+    Log(exchange_log::LogCommand),
     /// Master keys.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -137,6 +142,8 @@ impl Cli {
                 moving::run(&config::load(&args)?)?;
                 Ok(ExitCode::SUCCESS)
             }
+            Command::Landing(args) => landing::run(&args).map(|()| ExitCode::SUCCESS),
+            Command::Log(command) => exchange_log::run(command),
             Command::Keys(KeysCommand::New { file }) => {
                 MasterKey::generate().write_new(&file)?;
                 say(&format!(

@@ -6,6 +6,8 @@ mod admin;
 mod cli;
 mod config;
 mod demo;
+mod exchange_log;
+mod landing;
 mod logging;
 mod moving;
 mod server;

@@ -51,7 +51,7 @@ pub(crate) async fn show(
     visit: Visit,
     Path(binder): Path<String>,
 ) -> Result<Response, Turn> {
-    let visit = visit.as_member()?;
+    let visit = visit.member_only()?;
     let document = own(&inbox, &visit, &binder).await?;
     let now = inbox.now();
     let status = document.times.status(document.deadline_at, now);
@@ -108,7 +108,7 @@ async fn set_refusal(
     refused: bool,
 ) -> Result<Response, Turn> {
     visit.check(&form.csrf)?;
-    let visit = visit.as_member()?;
+    let visit = visit.member_only()?;
     let document = own(inbox, &visit, binder).await?;
     inbox.store.set_refusal(visit.person, document.institution, refused).await?;
     Ok(Redirect::to(&format!("/documents/{}", document.id)).into_response())

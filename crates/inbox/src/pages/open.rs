@@ -40,7 +40,7 @@ pub(crate) async fn ask(
     visit: Visit,
     Path(binder): Path<String>,
 ) -> Result<Response, Turn> {
-    let visit = visit.as_member()?;
+    let visit = visit.member_only()?;
     let document = own(&inbox, &visit, &binder).await?;
     let ask = Ask {
         korean: visit.korean(),
@@ -68,7 +68,7 @@ pub(crate) async fn open(
     Form(form): Form<Opening>,
 ) -> Result<Response, Turn> {
     visit.check(&form.csrf)?;
-    let visit = visit.as_member()?;
+    let visit = visit.member_only()?;
     let document = own(&inbox, &visit, &binder).await?;
     let kind = match document.authentication {
         Authentication::Pin => SecretKind::Pin,

@@ -27,7 +27,7 @@ struct Settings {
 
 /// `GET /settings`
 pub(crate) async fn show(State(inbox): State<Inbox>, visit: Visit) -> Result<Response, Turn> {
-    let visit = visit.as_member()?;
+    let visit = visit.member_only()?;
     let refused = inbox.store.refused_institutions(visit.person).await?;
     let refused = refused.into_iter().map(|i| (i.id.to_string(), i.name)).collect();
     Ok(page(StatusCode::OK, &Settings { korean: visit.korean(), csrf: visit.csrf(), refused }))
@@ -48,7 +48,7 @@ pub(crate) async fn change_pin(
     Form(form): Form<ChangePin>,
 ) -> Result<Response, Turn> {
     visit.check(&form.csrf)?;
-    let visit = visit.as_member()?;
+    let visit = visit.member_only()?;
     secret::check_new_pin(&form.pin, &form.pin_again, "/settings")?;
     authenticate_if_set(&inbox, &visit, form.current).await?;
     let hash = hash_pin_in_turn(form.pin).await;
@@ -73,7 +73,7 @@ pub(crate) async fn change_certificate(
     Form(form): Form<ChangeCertificate>,
 ) -> Result<Response, Turn> {
     visit.check(&form.csrf)?;
-    let visit = visit.as_member()?;
+    let visit = visit.member_only()?;
     secret::check_new_password(&form.password, &form.password_again)?;
     secret::authenticate(&inbox, visit.person, SecretKind::Pin, form.current, "/settings").await?;
     let hash = hash_pin_in_turn(form.password).await;
@@ -106,7 +106,7 @@ pub(crate) async fn accept(
     Form(form): Form<Accept>,
 ) -> Result<Response, Turn> {
     visit.check(&form.csrf)?;
-    let visit = visit.as_member()?;
+    let visit = visit.member_only()?;
     let institution = InstitutionId::parse(&form.institution).ok_or_else(|| Turn::from(unknown()))?;
     inbox.store.set_refusal(visit.person, institution, false).await?;
     Ok(Redirect::to("/settings").into_response())

@@ -49,7 +49,7 @@ pub(crate) async fn show(
     visit: Visit,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Turn> {
-    let visit = visit.as_member()?;
+    let visit = visit.member_only()?;
     let (shelf, name) = match asked.shelf.as_deref() {
         Some("read") => (Shelf::Read, "read"),
         Some("expired") => (Shelf::Expired, "expired"),

@@ -29,7 +29,7 @@ impl LinkSender {
                     match notifier.send(&message).await {
                         Sent::NotNow { .. } if left > 0 => tokio::time::sleep(PAUSE).await,
                         Sent::NotNow { .. } => {
-                            tracing::warn!("a link to sign in by was not taken by the messenger")
+                            tracing::warn!("a link to sign in by was not taken by the messenger");
                         }
                         Sent::Taken | Sent::Refused => break,
                     }

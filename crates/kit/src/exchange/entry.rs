@@ -1,0 +1,162 @@
+//! What can be written. Only ids, numbers and fixed words fit in: a personal value has no place.
+
+use std::fmt;
+
+use seoham_model::BinderId;
+use serde::Serialize;
+
+/// What a record is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A user entering the page was confirmed (SPEC 9, a).
+    Entered,
+    /// The page is about to be whole at the browser: its last piece is handed over next.
+    Shown,
+    /// The page could not be shown (SPEC 9, b).
+    PageFailed,
+    /// One exchange with the platform (SPEC 9, c).
+    Platform,
+    /// A read that was not reported yet when the gateway started.
+    ReadPending,
+    /// The platform has taken the report of a read.
+    ReadReported,
+    /// The platform refused the report of a read for good.
+    ReadRefused,
+    /// A torn end was cut at the opening.
+    Recovered,
+    /// Something before the end was not as it was written.
+    DamageFound,
+}
+
+/// One visit of one document: what its records have in common.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize)]
+#[serde(transparent)]
+pub struct VisitId(String);
+
+impl VisitId {
+    /// A new one.
+    pub fn generate() -> Self {
+        Self(uuid::Uuid::now_v7().simple().to_string())
+    }
+
+    /// Reads 32 lower-case hex digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (text.len() == 32 && text.bytes().all(hex)).then(|| Self(text.to_owned()))
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for VisitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The id that the platform gave an exchange.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(transparent)]
+pub struct RequestId(String);
+
+impl RequestId {
+    /// An id of 1 to 64 letters, digits, `-`, `_` and `.`; anything else is not kept.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        ((1..=64).contains(&text.len()) && text.bytes().all(plain)).then(|| Self(text.to_owned()))
+    }
+}
+
+/// Which call of the platform it was, by its template: the path itself can carry a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// `GET`, `POST`.
+    pub method: &'static str,
+    /// `/v1/documents/{binder}`.
+    pub path: &'static str,
+}
+
+impl Call {
+    /// Verifying a token (SPEC 7).
+    pub const VERIFY: Self = Self { method: "GET", path: "/v1/documents/{binder}/tokens/{token}" };
+    /// Reporting a read (SPEC 7).
+    pub const READ: Self = Self { method: "POST", path: "/v1/documents/{binder}" };
+}
+
+/// One record to be written. The log adds time, number and hashes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Entry {
+    /// What it is about.
+    pub kind: Kind,
+    /// The document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<BinderId>,
+    /// The visit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visit: Option<VisitId>,
+    /// The call's method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<&'static str>,
+    /// The call's path template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<&'static str>,
+    /// The HTTP status of the answer, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// How it came out, in one fixed word.
+    pub outcome: &'static str,
+    /// How long it took, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ms: Option<u64>,
+    /// The platform's id of the exchange.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<RequestId>,
+    /// Bytes that were cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// The log's file that this is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+}
+
+impl Entry {
+    /// A record of `kind` that came out as `outcome`.
+    pub fn new(kind: Kind, outcome: &'static str) -> Self {
+        Self {
+            kind,
+            document: None,
+            visit: None,
+            method: None,
+            path: None,
+            status: None,
+            outcome,
+            ms: None,
+            request_id: None,
+            bytes: None,
+            file: None,
+            line: None,
+        }
+    }
+
+    /// About this visit of this document.
+    #[must_use]
+    pub fn of(mut self, document: BinderId, visit: &VisitId) -> Self {
+        self.document = Some(document);
+        self.visit = Some(visit.clone());
+        self
+    }
+
+    /// With this status of an answer.
+    #[must_use]
+    pub fn status(mut self, status: Option<u16>) -> Self {
+        self.status = status;
+        self
+    }
+}

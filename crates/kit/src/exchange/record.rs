@@ -1,0 +1,83 @@
+//! One line of the log: sealing an entry into it and reading it back.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+
+use super::entry::Entry;
+
+/// What the first record of all continues.
+pub(super) const NOTHING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// `,"hash":"`, 64 digits, `"}` and the end of the line.
+const BEFORE_HASH: &[u8] = b",\"hash\":\"";
+const AFTER_HASH: &[u8] = b"\"}\n";
+const TAIL: usize = BEFORE_HASH.len() + 64 + AFTER_HASH.len();
+
+#[derive(Serialize)]
+struct Unsealed<'a> {
+    seq: u64,
+    at: i64,
+    #[serde(flatten)]
+    entry: &'a Entry,
+    prev: &'a str,
+}
+
+/// A record as it stands in the log.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Record {
+    /// Its number, from 1 on, without a gap.
+    pub seq: u64,
+    /// When it was written, Unix seconds.
+    pub at: i64,
+    /// What it is about.
+    pub kind: String,
+    /// The document.
+    pub document: Option<String>,
+    /// The visit.
+    pub visit: Option<String>,
+    /// The call's method.
+    pub method: Option<String>,
+    /// The call's path template.
+    pub path: Option<String>,
+    /// The answer's HTTP status.
+    pub status: Option<u16>,
+    /// How it came out.
+    pub outcome: String,
+    /// How long it took, in milliseconds.
+    pub ms: Option<u64>,
+    /// The platform's id of the exchange.
+    pub request_id: Option<String>,
+    /// The hash of the record before it.
+    pub prev: String,
+    /// Its own hash.
+    pub hash: String,
+}
+
+/// The line of `entry`, with its end, and its hash.
+pub(super) fn seal(seq: u64, at: i64, entry: &Entry, prev: &str) -> serde_json::Result<(Vec<u8>, String)> {
+    let mut line = serde_json::to_vec(&Unsealed { seq, at, entry, prev })?;
+    let hash = sha256(&line);
+    line.pop();
+    line.extend_from_slice(BEFORE_HASH);
+    line.extend_from_slice(hash.as_bytes());
+    line.extend_from_slice(AFTER_HASH);
+    Ok((line, hash))
+}
+
+/// Reads a line with its end; `None` unless every byte is as it was sealed.
+pub(super) fn unseal(line: &[u8]) -> Option<Record> {
+    let (sealed, tail) = line.split_at(line.len().checked_sub(TAIL)?);
+    let digits = tail.strip_prefix(BEFORE_HASH)?.strip_suffix(AFTER_HASH)?;
+    let mut hashed = sealed.to_vec();
+    hashed.push(b'}');
+    if sha256(&hashed).as_bytes() != digits {
+        return None;
+    }
+    serde_json::from_slice(line).ok()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let hash = digest(&SHA256, bytes);
+    hash.as_ref().iter().flat_map(|b| [b >> 4, b & 15]).map(|n| char::from(DIGITS[usize::from(n)])).collect()
+}

@@ -1,0 +1,131 @@
+//! The upstream's answer on its way to the browser. Of a page whose showing counts, the last piece
+//! is held back until the log has it that the page is shown; nothing else waits.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http_body::{Body, Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::showing::Showing;
+use crate::exchange::AppendError;
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+pub(super) struct Passing {
+    inner: reqwest::Body,
+    /// Bytes that the upstream still has to send, if it said how many.
+    missing: Option<u64>,
+    /// The piece before the next, which may be the last.
+    held: Option<Frame<Bytes>>,
+    state: State,
+    showing: Option<Showing>,
+    /// Its place among those under way, until the end.
+    _permit: OwnedSemaphorePermit,
+}
+
+enum State {
+    Going,
+    Noting(BoxFuture<'static, Result<(), AppendError>>),
+    Ending,
+}
+
+impl Passing {
+    /// An answer that counts as the page if there is a `showing`.
+    pub(super) fn new(inner: reqwest::Body, showing: Option<Showing>, permit: OwnedSemaphorePermit) -> Self {
+        let missing = inner.size_hint().exact();
+        Self { inner, missing, held: None, state: State::Going, showing, _permit: permit }
+    }
+
+    /// Writes down at once that a page without a body is shown: of it only the head is handed over,
+    /// and nobody asks for its pieces.
+    pub(super) async fn note_if_empty(&mut self) -> Result<(), AppendError> {
+        if !self.inner.is_end_stream() {
+            return Ok(());
+        }
+        if let Some(showing) = &mut self.showing {
+            showing.note().await?;
+            showing.noted();
+            showing.handed();
+        }
+        self.state = State::Ending;
+        Ok(())
+    }
+
+    fn all_there(&self) -> bool {
+        self.missing == Some(0) || self.inner.is_end_stream()
+    }
+
+    fn at_end(&mut self) {
+        self.state = match &self.showing {
+            Some(showing) => State::Noting(showing.note()),
+            None => State::Ending,
+        };
+    }
+}
+
+impl Body for Passing {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let this = &mut *self;
+        loop {
+            match &mut this.state {
+                State::Going => match Pin::new(&mut this.inner).poll_frame(context) {
+                    // What is known not to be the last, or may not be, does not wait for the next.
+                    Poll::Pending => match this.held.take() {
+                        Some(held) => return Poll::Ready(Some(Ok(held))),
+                        None => return Poll::Pending,
+                    },
+                    Poll::Ready(None) => this.at_end(),
+                    Poll::Ready(Some(Err(error))) => {
+                        if let Some(showing) = &mut this.showing {
+                            showing.broke_off();
+                        }
+                        return Poll::Ready(Some(Err(error.without_url().into())));
+                    }
+                    Poll::Ready(Some(Ok(frame))) => {
+                        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                        this.missing = this.missing.map(|missing| missing.saturating_sub(length));
+                        if this.all_there() {
+                            this.at_end();
+                        }
+                        if let Some(before) = this.held.replace(frame) {
+                            return Poll::Ready(Some(Ok(before)));
+                        }
+                    }
+                },
+                State::Noting(note) => {
+                    ready!(note.as_mut().poll(context))?;
+                    if let Some(showing) = &mut this.showing {
+                        showing.noted();
+                    }
+                    this.state = State::Ending;
+                }
+                State::Ending => {
+                    let last = this.held.take();
+                    if let Some(showing) = &mut this.showing {
+                        showing.handed();
+                    }
+                    return Poll::Ready(last.map(Ok));
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.state, State::Ending) && self.held.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let held = self.held.as_ref().and_then(Frame::data_ref).map_or(0, |data| data.len() as u64);
+        self.missing.map_or_else(SizeHint::default, |missing| SizeHint::with_exact(missing + held))
+    }
+}

@@ -1,0 +1,197 @@
+//! Headers on their way: what is of one connection alone stays here, what only we may say is ours.
+
+use std::net::IpAddr;
+
+use axum::http::header::{
+    CONNECTION, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, REFERER, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::query::referer_without_token;
+use super::session::other_cookies;
+use super::visit::Visit;
+
+const HOP_BY_HOP: [HeaderName; 10] = [
+    CONNECTION,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    EXPECT,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
+
+/// RFC 3986's unreserved characters stay.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// How the request came to us.
+pub(super) struct Came<'a> {
+    pub(super) uri: &'a Uri,
+    pub(super) peer: IpAddr,
+    pub(super) secure: bool,
+    pub(super) behind_proxy: bool,
+}
+
+/// Removes what is of one connection alone, and what that connection says is.
+pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// Makes a browser's headers those that the application gets.
+pub(super) fn for_upstream(headers: &mut HeaderMap, visit: &Visit, came: &Came<'_>) {
+    strip_hop_by_hop(headers);
+    // Gateways to applications write `-` and `_` alike.
+    let ours = |name: &HeaderName| name.as_str().replace('_', "-").starts_with("seoham-");
+    let claimed: Vec<_> = headers.keys().filter(|name| ours(name)).cloned().collect();
+    for name in claimed {
+        headers.remove(name);
+    }
+
+    let cookies = other_cookies(headers);
+    headers.remove(COOKIE);
+    put(headers, COOKIE, Some(cookies).filter(|cookies| !cookies.is_empty()));
+    let referer = headers.get(REFERER).and_then(|value| value.to_str().ok()).map(referer_without_token);
+    headers.remove(REFERER);
+    put(headers, REFERER, referer);
+
+    // HTTP/2 has the host in its address.
+    let authority = came.uri.authority().map(|authority| authority.as_str().to_owned());
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned).or(authority);
+    headers.remove(HOST);
+    let before = headers.get(FORWARDED_FOR).and_then(|value| value.to_str().ok());
+    let forwarded = match before.filter(|_| came.behind_proxy) {
+        Some(before) => format!("{before}, {}", came.peer),
+        None => came.peer.to_string(),
+    };
+    for name in [FORWARDED, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO] {
+        headers.remove(name);
+    }
+    put(headers, FORWARDED_FOR, Some(forwarded));
+    put(headers, FORWARDED_HOST, host.clone());
+    put(headers, HOST, host);
+    put(headers, FORWARDED_PROTO, Some(if came.secure { "https" } else { "http" }.to_owned()));
+
+    let encoded = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
+    let verified = &visit.verified;
+    let confirmed = verified.external_document_uuid.as_deref();
+    let unverified = visit.unverified_external.as_deref().filter(|_| confirmed.is_none());
+    for (name, value) in [
+        ("seoham-document", Some(visit.document.to_string())),
+        ("seoham-visit", Some(visit.id.to_string())),
+        ("seoham-external-document", confirmed.map(encoded)),
+        ("seoham-unverified-external-document", unverified.map(encoded)),
+        ("seoham-payload", verified.payload.as_deref().map(encoded)),
+        ("seoham-authenticated-at", verified.authenticated_at.map(|at| at.to_string())),
+    ] {
+        put(headers, HeaderName::from_static(name), value);
+    }
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<String>) {
+    if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use seoham_model::{BinderId, Clock};
+
+    use super::super::platform::Verified;
+    use super::*;
+    use crate::exchange::VisitId;
+
+    fn visit(confirmed: Option<&str>) -> Visit {
+        let verified = Verified {
+            authenticated_at: Some(1_795_359_600),
+            payload: Some("금액=120,000 원".to_owned()),
+            external_document_uuid: confirmed.map(str::to_owned),
+        };
+        let document = BinderId::generate(&Clock::default());
+        Visit::new(VisitId::generate(), document, "T", Some("남의 것".to_owned()), verified)
+    }
+
+    fn passed(visit: &Visit, sent: &[(&'static str, &str)], behind_proxy: bool) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in sent {
+            headers.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        let uri = Uri::from_static("/x");
+        let came = Came { uri: &uri, peer: Ipv4Addr::LOCALHOST.into(), secure: true, behind_proxy };
+        for_upstream(&mut headers, visit, &came);
+        headers
+    }
+
+    #[test]
+    fn a_client_cannot_say_what_we_say() {
+        let visit = visit(Some("나의 것"));
+        let sent = [
+            ("seoham-document", "BIN-0"),
+            ("seoham_payload", "x"),
+            ("seoham-anything", "x"),
+            ("seoham_visit", "x"),
+            ("connection", "close, x-one"),
+            ("x-one", "1"),
+            ("x-two", "2"),
+            ("te", "trailers"),
+            ("x-forwarded-for", "203.0.113.1"),
+            ("forwarded", "for=203.0.113.1"),
+            ("cookie", "seoham_landing=S"),
+            ("cookie", "a=1"),
+            ("host", "tax.example.kr"),
+            ("referer", "https://tax.example.kr/?token=T&document_binder_uuid=B"),
+        ];
+        let headers = passed(&visit, &sent, false);
+        assert_eq!(headers["seoham-document"], visit.document.to_string().as_str());
+        assert_eq!(headers["seoham-payload"], "%EA%B8%88%EC%95%A1%3D120%2C000%20%EC%9B%90");
+        assert_eq!(headers["seoham-external-document"], "%EB%82%98%EC%9D%98%20%EA%B2%83");
+        assert_eq!(headers["seoham-authenticated-at"], "1795359600");
+        assert_eq!(headers["x-forwarded-for"], "127.0.0.1");
+        assert_eq!(headers["x-forwarded-proto"], "https");
+        assert_eq!(headers["cookie"], "a=1");
+        assert_eq!(headers["host"], "tax.example.kr");
+        assert_eq!(headers["referer"], "https://tax.example.kr/?document_binder_uuid=B");
+        assert_eq!(headers["x-two"], "2");
+        for gone in [
+            "seoham_payload",
+            "seoham_visit",
+            "seoham-anything",
+            "x-one",
+            "te",
+            "connection",
+            "forwarded",
+            "seoham-unverified-external-document",
+        ] {
+            assert!(!headers.contains_key(gone), "{gone}");
+        }
+    }
+
+    #[test]
+    fn what_the_platform_did_not_confirm_has_another_name() {
+        let headers = passed(&visit(None), &[("x-forwarded-for", "203.0.113.1")], true);
+        assert!(!headers.contains_key("seoham-external-document"));
+        assert!(headers.contains_key("seoham-unverified-external-document"));
+        assert_eq!(headers["x-forwarded-for"], "203.0.113.1, 127.0.0.1");
+    }
+}

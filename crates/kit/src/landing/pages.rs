@@ -1,0 +1,183 @@
+//! The pages that a person sees instead of the institution's, each with what to do next.
+
+use askama::Template;
+use axum::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use seoham_model::{Lang, Text};
+
+use crate::exchange::VisitId;
+
+/// Where the pages' one style sheet is; never passed on.
+pub(super) const STYLE_PATH: &str = "/.seoham/style.css";
+
+/// Why there is no page of the institution's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// Neither a token nor a session.
+    NotEntered,
+    /// A request that makes no sense.
+    BadRequest,
+    /// The token was used or has expired.
+    Spent,
+    /// No such token of this document.
+    Unknown,
+    /// A token with another method than GET.
+    Method,
+    /// The application cannot be reached, broke off or answered an error.
+    Upstream,
+    /// The application did not answer in time.
+    Slow,
+    /// The platform could not say whether the token is good.
+    Platform,
+    /// Too much is under way, or nothing can be written down.
+    Busy,
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct Page<'a> {
+    korean: bool,
+    title: &'a str,
+    what: &'a str,
+    next: &'a str,
+    reference: Option<&'a str>,
+}
+
+const REOPEN: Text = Text::fixed(
+    "내문서함이나 알림톡에서 문서를 다시 열어 주십시오.",
+    "Please open the document again from your document box or from the message you received.",
+);
+const LATER: Text = Text::fixed(
+    "잠시 후 이 화면을 새로 고치거나, 내문서함에서 문서를 다시 열어 주십시오.",
+    "Please reload this page in a moment, or open the document again from your document box.",
+);
+
+impl Problem {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::NotEntered => StatusCode::FORBIDDEN,
+            Self::BadRequest | Self::Spent => StatusCode::BAD_REQUEST,
+            Self::Unknown => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Upstream => StatusCode::BAD_GATEWAY,
+            Self::Slow => StatusCode::GATEWAY_TIMEOUT,
+            Self::Platform | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn texts(self) -> (Text, Text, Text) {
+        match self {
+            Self::NotEntered => (
+                Text::fixed("문서함에서 열어 주십시오", "Please open this from your document box"),
+                Text::fixed(
+                    "이 화면은 본인 확인을 거쳐 문서를 열었을 때만 볼 수 있습니다. 문서를 연 지 오래되었을 수도 있습니다.",
+                    "This page can be seen only after you have confirmed who you are and opened the document. It may also have been open for too long.",
+                ),
+                REOPEN,
+            ),
+            Self::BadRequest | Self::Method => (
+                Text::fixed("요청을 처리할 수 없습니다", "This request cannot be handled"),
+                Text::fixed(
+                    "주소나 요청 방식이 올바르지 않습니다.",
+                    "The address or the kind of request is not right.",
+                ),
+                REOPEN,
+            ),
+            Self::Spent => (
+                Text::fixed(
+                    "이미 사용되었거나 만료된 주소입니다",
+                    "This address was used before or has expired",
+                ),
+                Text::fixed(
+                    "안전을 위해 문서 주소는 짧은 시간 동안 한 번만 쓸 수 있습니다.",
+                    "For your safety, a document's address works once and for a short time only.",
+                ),
+                REOPEN,
+            ),
+            Self::Unknown => (
+                Text::fixed("올바르지 않은 주소입니다", "This address is not right"),
+                Text::fixed(
+                    "이 주소로 열 수 있는 문서가 없습니다.",
+                    "There is no document that this address opens.",
+                ),
+                REOPEN,
+            ),
+            Self::Upstream => (
+                Text::fixed("지금은 문서를 보여 드릴 수 없습니다", "The document cannot be shown right now"),
+                Text::fixed(
+                    "기관의 시스템에 문제가 있습니다. 문서는 읽은 것으로 처리되지 않았습니다.",
+                    "The institution's system has a problem. The document was not marked as read.",
+                ),
+                LATER,
+            ),
+            Self::Slow => (
+                Text::fixed("응답이 늦어지고 있습니다", "This is taking too long"),
+                Text::fixed(
+                    "기관의 시스템이 제때 응답하지 않았습니다. 문서는 읽은 것으로 처리되지 않았습니다.",
+                    "The institution's system did not answer in time. The document was not marked as read.",
+                ),
+                LATER,
+            ),
+            Self::Platform => (
+                Text::fixed("지금은 확인할 수 없습니다", "This cannot be checked right now"),
+                Text::fixed(
+                    "문서를 여는 데 필요한 확인을 마치지 못했습니다. 문서는 읽은 것으로 처리되지 않았습니다.",
+                    "What must be checked before the document opens could not be checked. The document was not marked as read.",
+                ),
+                REOPEN,
+            ),
+            Self::Busy => (
+                Text::fixed("지금은 이용하는 사람이 많습니다", "Too many people are here right now"),
+                Text::fixed("잠시 동안 요청을 받을 수 없습니다.", "Requests cannot be taken for a moment."),
+                LATER,
+            ),
+        }
+    }
+}
+
+/// The page about `problem`; `visit` is what a caller of the customer service can name.
+pub(super) fn page(problem: Problem, lang: Lang, visit: Option<&VisitId>) -> Response {
+    let (title, what, next) = problem.texts();
+    let page = Page {
+        korean: lang == Lang::Ko,
+        title: title.in_lang(lang),
+        what: what.in_lang(lang),
+        next: next.in_lang(lang),
+        reference: visit.map(VisitId::as_str),
+    };
+    let html = page.render().unwrap_or_else(|error| {
+        tracing::error!(%error, "a page could not be rendered");
+        String::new()
+    });
+    let mut response = (problem.status(), html).into_response();
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    match problem {
+        Problem::Method => headers.insert(ALLOW, HeaderValue::from_static("GET")),
+        Problem::Busy | Problem::Platform => headers.insert(RETRY_AFTER, HeaderValue::from_static("5")),
+        _ => None,
+    };
+    response
+}
+
+pub(super) async fn style() -> impl IntoResponse {
+    (
+        [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "public, max-age=3600")],
+        include_str!("style.css"),
+    )
+}

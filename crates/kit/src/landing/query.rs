@@ -1,0 +1,87 @@
+//! The query of a visit: its three members (SPEC 8.4), and what of it the application may see.
+
+use url::form_urlencoded;
+
+/// What a query says of the visit.
+#[derive(Default, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) token: Option<String>,
+    pub(super) document: Option<String>,
+    pub(super) external: Option<String>,
+}
+
+impl Asked {
+    /// Reads the last member of each name: ours are added at the end, behind the institution's own.
+    pub(super) fn of(query: &str) -> Self {
+        let mut asked = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "token" => asked.token = Some(value.into_owned()),
+                "document_binder_uuid" => asked.document = Some(value.into_owned()),
+                "external_document_uuid" => asked.external = Some(value.into_owned()),
+                _ => {}
+            }
+        }
+        asked
+    }
+}
+
+/// `query` without the visit's token; everything else stays to the byte. A `token` without a
+/// `document_binder_uuid` beside it is the institution's own.
+pub(super) fn without_token(query: &str) -> String {
+    let name =
+        |member: &str| form_urlencoded::parse(member.as_bytes()).next().map(|(name, _)| name.into_owned());
+    let members: Vec<_> = query.split('&').collect();
+    let last = |wanted: &str| members.iter().rposition(|member| name(member).as_deref() == Some(wanted));
+    let (Some(token), Some(_)) = (last("token"), last("document_binder_uuid")) else {
+        return query.to_owned();
+    };
+    let kept: Vec<_> = members.iter().enumerate().filter(|(i, _)| *i != token).map(|(_, m)| *m).collect();
+    kept.join("&")
+}
+
+/// A `Referer` without the token in its query: browsers send the visited address along.
+pub(super) fn referer_without_token(referer: &str) -> String {
+    let Some((before, query)) = referer.split_once('?') else { return referer.to_owned() };
+    let query = without_token(query);
+    if query.is_empty() { before.to_owned() } else { format!("{before}?{query}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BINDER: &str = "document_binder_uuid=B";
+
+    #[test]
+    fn the_last_of_a_name_is_ours() {
+        let asked = Asked::of(
+            "token=theirs&a=1&token=ours&document_binder_uuid=B&external_document_uuid=%EA%B0%80+1",
+        );
+        assert_eq!(asked.token.as_deref(), Some("ours"));
+        assert_eq!(asked.document.as_deref(), Some("B"));
+        assert_eq!(asked.external.as_deref(), Some("가 1"));
+        assert_eq!(Asked::of(""), Asked::default());
+    }
+
+    #[test]
+    fn the_token_alone_goes() {
+        for (query, expected) in [
+            (format!("token=T&{BINDER}"), BINDER.to_owned()),
+            (format!("a=%20b&&x=&token=T&{BINDER}&c"), format!("a=%20b&&x=&{BINDER}&c")),
+            (format!("token=theirs&token=T&{BINDER}"), format!("token=theirs&{BINDER}")),
+            (format!("%74oken=T&{BINDER}"), BINDER.to_owned()),
+            ("token=theirs".to_owned(), "token=theirs".to_owned()),
+            (String::new(), String::new()),
+        ] {
+            assert_eq!(without_token(&query), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_referer_loses_it_too() {
+        let of = |query: &str| referer_without_token(&format!("https://a.kr/x{query}"));
+        assert_eq!(of(&format!("?a=1&token=T&{BINDER}")), format!("https://a.kr/x?a=1&{BINDER}"));
+        assert_eq!(of(""), "https://a.kr/x");
+    }
+}

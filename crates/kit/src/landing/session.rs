@@ -1,0 +1,198 @@
+//! Sessions: which browser may see which documents, for a short while and in memory alone.
+//!
+//! A browser can have several documents open, so a session holds several visits. A request belongs
+//! to the document that its address names, else to the one that the page it came from names, else
+//! to the latest.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::rand;
+use axum::http::HeaderMap;
+use axum::http::header::{COOKIE, REFERER};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::Limits;
+use super::query::Asked;
+use super::visit::{Fingerprint, Visit};
+
+/// Documents in one session; the oldest goes.
+const VISITS_MAX: usize = 8;
+
+pub(super) struct Sessions {
+    inner: Mutex<Inner>,
+    max: usize,
+    idle: Duration,
+    total: Duration,
+}
+
+#[derive(Default)]
+struct Inner {
+    sessions: HashMap<Fingerprint, Session>,
+    /// In the order in which they were made.
+    order: VecDeque<Fingerprint>,
+}
+
+struct Session {
+    /// The latest last.
+    visits: Vec<Arc<Visit>>,
+    made: Instant,
+    used: Instant,
+}
+
+impl Sessions {
+    pub(super) fn new(limits: Limits) -> Self {
+        let Limits { session_idle: idle, session_total: total, sessions, .. } = limits;
+        Self { inner: Mutex::default(), max: sessions.max(1), idle, total }
+    }
+
+    /// Makes a session of `visit` and the `earlier` ones of the same browser; gives its secret.
+    ///
+    /// A new secret each time: nobody can have fixed it before. The old one goes on for what is
+    /// still under way with it.
+    pub(super) fn make(&self, mut earlier: Vec<Arc<Visit>>, visit: Arc<Visit>) -> String {
+        let mut secret = [0; 32];
+        rand::fill(&mut secret).expect("the system's random source answers");
+        let secret = URL_SAFE_NO_PAD.encode(secret);
+        earlier.retain(|other| other.document != visit.document);
+        earlier.drain(..earlier.len().saturating_sub(VISITS_MAX - 1));
+        earlier.push(visit);
+        let now = Instant::now();
+        let mut inner = self.lock();
+        while let Some(oldest) = inner.order.front().copied() {
+            let over = inner.sessions.get(&oldest).is_none_or(|s| now - s.made >= self.total);
+            if !over && inner.sessions.len() < self.max {
+                break;
+            }
+            inner.order.pop_front();
+            inner.sessions.remove(&oldest);
+        }
+        let key = Fingerprint::of(&secret);
+        inner.order.push_back(key);
+        inner.sessions.insert(key, Session { visits: earlier, made: now, used: now });
+        secret
+    }
+
+    /// The visits of the session whose cookie is among `headers`; none without one.
+    pub(super) fn of(&self, headers: &HeaderMap, secure: bool) -> Vec<Arc<Visit>> {
+        let Some(key) = cookies(headers).find_map(|c| c.strip_prefix(prefix(secure))).map(Fingerprint::of)
+        else {
+            return Vec::new();
+        };
+        let now = Instant::now();
+        let mut inner = self.lock();
+        let Some(session) = inner.sessions.get_mut(&key) else { return Vec::new() };
+        if now - session.used >= self.idle {
+            inner.sessions.remove(&key);
+            return Vec::new();
+        }
+        session.used = now;
+        session.visits.retain(|visit| now - visit.since < self.total);
+        session.visits.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The visit among `visits` that a request is about. One that names a document that is not there
+/// is about none.
+pub(super) fn choose<'a>(
+    visits: &'a [Arc<Visit>],
+    asked: &Asked,
+    headers: &HeaderMap,
+) -> Option<&'a Arc<Visit>> {
+    let named = |document: &str| visits.iter().rev().find(|visit| visit.is_of(document));
+    if let Some(document) = &asked.document {
+        return named(document);
+    }
+    let referer = headers.get(REFERER).and_then(|r| r.to_str().ok()).and_then(|r| r.split_once('?'));
+    let came_from = referer.and_then(|(_, query)| Asked::of(query).document);
+    came_from.and_then(|document| named(&document)).or(visits.last())
+}
+
+/// The name of our cookie and `=`. The prefix has browsers refuse it from anybody but this host.
+fn prefix(secure: bool) -> &'static str {
+    if secure { "__Host-seoham_landing=" } else { "seoham_landing=" }
+}
+
+/// The cookie that carries `secret`; it goes with the browser's session.
+pub(super) fn set_cookie(secret: &str, secure: bool) -> String {
+    let attributes = if secure { "; Secure" } else { "" };
+    format!("{}{secret}; Path=/; HttpOnly; SameSite=Lax{attributes}", prefix(secure))
+}
+
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers.get_all(COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';')).map(str::trim)
+}
+
+/// The cookies that the application may see: all but ours.
+pub(super) fn other_cookies(headers: &HeaderMap) -> String {
+    let ours = |cookie: &str| cookie.starts_with(prefix(true)) || cookie.starts_with(prefix(false));
+    cookies(headers).filter(|c| !c.is_empty() && !ours(c)).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use seoham_model::{BinderId, Clock};
+
+    use super::super::platform::Verified;
+    use super::*;
+    use crate::exchange::VisitId;
+
+    fn visit() -> Arc<Visit> {
+        let document = BinderId::generate(&Clock::default());
+        Arc::new(Visit::new(VisitId::generate(), document, "T", None, Verified::default()))
+    }
+
+    fn with(secret: &str) -> HeaderMap {
+        let cookie = set_cookie(secret, false);
+        let mut headers = HeaderMap::new();
+        headers.insert(COOKIE, format!("a=1; {}; b=2", cookie.split(';').next().unwrap()).parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn a_request_belongs_to_the_document_that_it_names() {
+        let sessions = Sessions::new(Limits::default());
+        let (one, two) = (visit(), visit());
+        let first = sessions.make(Vec::new(), Arc::clone(&one));
+        let earlier = sessions.of(&with(&first), false);
+        let second = sessions.make(earlier, Arc::clone(&two));
+        assert_ne!(first, second);
+        let mut headers = with(&second);
+        assert_eq!(other_cookies(&headers), "a=1; b=2");
+        let visits = sessions.of(&headers, false);
+        let chosen = |document: Option<String>, headers: &HeaderMap| {
+            let asked = Asked { document, ..Asked::default() };
+            choose(&visits, &asked, headers).map(|v| v.document)
+        };
+        assert_eq!(chosen(None, &headers), Some(two.document), "the latest");
+        assert_eq!(chosen(Some(one.document.to_string()), &headers), Some(one.document));
+        assert_eq!(chosen(Some(visit().document.to_string()), &headers), None, "a stranger's");
+        assert_eq!(chosen(Some("x".to_owned()), &headers), None);
+        let referer = format!("https://a.kr/?document_binder_uuid={}", one.document);
+        headers.insert(REFERER, referer.parse().unwrap());
+        assert_eq!(chosen(None, &headers), Some(one.document));
+        assert!(sessions.of(&with("forged"), false).is_empty());
+        assert!(sessions.of(&with(&second), true).is_empty(), "not the cookie of TLS");
+    }
+
+    #[test]
+    fn sessions_end_and_are_bounded() {
+        let limits = Limits { sessions: 3, ..Limits::default() };
+        let sessions = Sessions::new(limits);
+        let secrets: Vec<_> = (0..5).map(|_| sessions.make(Vec::new(), visit())).collect();
+        let there: Vec<_> = secrets.iter().map(|s| sessions.of(&with(s), false).len()).collect();
+        assert_eq!(there, [0, 0, 1, 1, 1]);
+        let ended = Sessions::new(Limits { session_idle: Duration::ZERO, ..limits });
+        let secret = ended.make(Vec::new(), visit());
+        assert!(ended.of(&with(&secret), false).is_empty());
+        let ended = Sessions::new(Limits { session_total: Duration::ZERO, ..limits });
+        let secret = ended.make(Vec::new(), visit());
+        assert!(ended.of(&with(&secret), false).is_empty());
+    }
+}

@@ -1,0 +1,65 @@
+//! The institution's application.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Response};
+use futures_util::StreamExt;
+use http_body::Body as _;
+
+use super::platform::word;
+use super::{Limits, StartError, base};
+
+pub(super) struct Upstream {
+    client: reqwest::Client,
+    base: String,
+    first_byte: Duration,
+}
+
+impl Upstream {
+    pub(super) fn new(url: &str, limits: Limits) -> Result<Self, StartError> {
+        let client = reqwest::Client::builder()
+            .connect_timeout(limits.connect)
+            .read_timeout(limits.first_byte)
+            .redirect(reqwest::redirect::Policy::none())
+            // The browser's host is passed on, which HTTP/2 has no place for beside the address.
+            .http1_only()
+            .build()?;
+        Ok(Self { client, base: base("upstream", url)?, first_byte: limits.first_byte })
+    }
+
+    /// Passes a request on; gives the answer once its head is there, or what went wrong in a word.
+    pub(super) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Body,
+    ) -> Result<Response<reqwest::Body>, &'static str> {
+        let moved = Arc::new(Mutex::new(Instant::now()));
+        let mut request = self.client.request(method, format!("{}{path}", self.base)).headers(headers);
+        if !body.is_end_stream() {
+            let moved = Arc::clone(&moved);
+            let pieces = body.into_data_stream().inspect(move |_| {
+                *moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            });
+            request = request.body(reqwest::Body::wrap_stream(pieces));
+        }
+        tokio::select! {
+            answer = request.send() => answer.map(Response::from).map_err(|error| word(&error)),
+            () = still(&moved, self.first_byte) => Err("timeout"),
+        }
+    }
+}
+
+/// Ends when nothing has moved for `time`: a long upload is not a slow answer.
+async fn still(moved: &Mutex<Instant>, time: Duration) {
+    loop {
+        let until = *moved.lock().unwrap_or_else(PoisonError::into_inner) + time;
+        if Instant::now() >= until {
+            return;
+        }
+        tokio::time::sleep_until(until.into()).await;
+    }
+}

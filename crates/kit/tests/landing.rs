@@ -1,0 +1,362 @@
+//! The gateway in this process, between a platform and an application that are stubs.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests are documented by their names")]
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path as Segments, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use futures_util::StreamExt;
+use reqwest::RequestBuilder;
+use seoham_kit::exchange::{VerifyOptions, show, verify};
+use seoham_kit::landing::{Landing, LandingOptions, Limits};
+use seoham_model::{BinderId, Clock};
+use serde_json::json;
+
+#[derive(Clone, Default)]
+struct Stub {
+    used: Arc<Mutex<HashSet<String>>>,
+    reads: Arc<Mutex<Vec<String>>>,
+    /// How many reports are still to be answered with 503.
+    failing: Arc<Mutex<u32>>,
+    seen: Arc<Mutex<Vec<(String, HeaderMap)>>>,
+}
+
+impl Stub {
+    async fn platform(&self) -> String {
+        let verify = async |State(stub): State<Self>, Segments((_, token)): Segments<(String, String)>| {
+            if token.starts_with("unknown") {
+                StatusCode::NOT_FOUND.into_response()
+            } else if stub.used.lock().unwrap().insert(token) {
+                let headers = [("x-request-id", "request-1")];
+                (headers, json!({ "token_status": "USED", "payload": "금액 1" }).to_string()).into_response()
+            } else {
+                StatusCode::BAD_REQUEST.into_response()
+            }
+        };
+        let read = async |State(stub): State<Self>, Segments(document): Segments<String>| {
+            let mut failing = stub.failing.lock().unwrap();
+            if *failing > 0 {
+                *failing -= 1;
+                return StatusCode::SERVICE_UNAVAILABLE;
+            }
+            stub.reads.lock().unwrap().push(document);
+            StatusCode::NO_CONTENT
+        };
+        let app = Router::new()
+            .route("/v1/documents/{binder}/tokens/{token}", get(verify))
+            .route("/v1/documents/{binder}", axum::routing::post(read));
+        serve(app.with_state(self.clone())).await
+    }
+
+    async fn upstream(&self) -> String {
+        let answer =
+            async |State(stub): State<Self>, uri: Uri, headers: HeaderMap, body: String| -> Response {
+                stub.seen.lock().unwrap().push((uri.to_string(), headers));
+                match uri.path() {
+                    "/error" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+                    "/redirect" => (StatusCode::SEE_OTHER, [("location", "/notice")]).into_response(),
+                    "/empty" => ([("content-type", "text/html")], "").into_response(),
+                    "/chunked" => {
+                        let pieces =
+                            ["가", "나", "다"].map(|piece| Ok::<_, std::io::Error>(piece.to_owned()));
+                        Body::from_stream(futures_util::stream::iter(pieces)).into_response()
+                    }
+                    "/slow" => {
+                        tokio::time::sleep(Duration::from_secs(60)).await;
+                        StatusCode::OK.into_response()
+                    }
+                    "/large" => {
+                        let pieces = (0..2_000).map(|_| Ok::<_, std::io::Error>("0".repeat(64 * 1024)));
+                        Body::from_stream(futures_util::stream::iter(pieces)).into_response()
+                    }
+                    "/broken" => {
+                        let pieces = [Ok("가".to_owned()), Err(std::io::Error::other("broken"))];
+                        let slowly = futures_util::stream::iter(pieces).then(async |piece| {
+                            tokio::time::sleep(Duration::from_millis(50)).await;
+                            piece
+                        });
+                        Body::from_stream(slowly).into_response()
+                    }
+                    _ => ([("content-type", "text/html")], format!("<p>고지서 {body}")).into_response(),
+                }
+            };
+        serve(Router::new().fallback(any(answer)).with_state(self.clone())).await
+    }
+
+    fn seen(&self) -> (String, HeaderMap) {
+        self.seen.lock().unwrap().last().unwrap().clone()
+    }
+
+    fn reads(&self) -> usize {
+        self.reads.lock().unwrap().len()
+    }
+}
+
+async fn serve(app: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    format!("http://{address}")
+}
+
+fn client() -> reqwest::Client {
+    static PROVIDER: LazyLock<()> = LazyLock::new(|| {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    });
+    LazyLock::force(&PROVIDER);
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
+async fn up(stub: &Stub, upstream: Option<&str>, log: &Path) -> (Landing, String) {
+    let limits = Limits { first_byte: Duration::from_secs(5), ..Limits::default() };
+    up_within(stub, upstream, log, limits).await
+}
+
+async fn up_within(stub: &Stub, upstream: Option<&str>, log: &Path, limits: Limits) -> (Landing, String) {
+    client();
+    let upstream = match upstream {
+        Some(upstream) => upstream.to_owned(),
+        None => stub.upstream().await,
+    };
+    let options = LandingOptions {
+        upstream,
+        platform: stub.platform().await,
+        access_token: "0".repeat(32).into(),
+        log: log.to_owned(),
+        secure: false,
+        behind_proxy: false,
+        limits,
+    };
+    let landing = Landing::start(&options).unwrap();
+    let url = serve(landing.router()).await;
+    (landing, url)
+}
+
+fn binder() -> String {
+    BinderId::generate(&Clock::default()).to_string()
+}
+
+fn visit(url: &str, path: &str, token: &str, document: &str) -> RequestBuilder {
+    client().get(format!(
+        "{url}{path}?a=1&token={token}&document_binder_uuid={document}&external_document_uuid=E%201"
+    ))
+}
+
+fn cookie(response: &reqwest::Response) -> String {
+    let cookie = response.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && cookie.contains("Path=/"));
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < patience, "within half a minute: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn kinds(log: &Path, document: &str) -> Vec<String> {
+    let story = show(log, document).unwrap();
+    assert!(story.damage.is_empty(), "{:?}", story.damage);
+    story.records.into_iter().map(|r| format!("{} {}", r.kind, r.outcome)).collect()
+}
+
+#[tokio::test]
+async fn a_visit_is_let_in_shown_and_reported() {
+    let (stub, log) = (Stub::default(), tempfile::tempdir().unwrap());
+    let (_landing, url) = up(&stub, None, log.path()).await;
+    let document = binder();
+    let request = visit(&url, "/notice", "T1", &document)
+        .header("seoham-document", "forged")
+        .header("seoham_payload", "forged")
+        .header("cookie", "mine=1");
+    let first = request.send().await.unwrap();
+    assert_eq!(first.status(), 200);
+    let session = cookie(&first);
+    assert_eq!(first.text().await.unwrap(), "<p>고지서 ");
+    let (uri, headers) = stub.seen();
+    assert_eq!(uri, format!("/notice?a=1&document_binder_uuid={document}&external_document_uuid=E%201"));
+    assert_eq!(headers["seoham-document"], document.as_str());
+    assert_eq!(headers["seoham-payload"], "%EA%B8%88%EC%95%A1%201");
+    assert_eq!(headers["seoham-unverified-external-document"], "E%201");
+    assert!(!headers.contains_key("seoham_payload") && !headers.contains_key("seoham-external-document"));
+    assert_eq!(headers["cookie"], "mine=1");
+    eventually("the read is reported", || stub.reads() == 1).await;
+    let story =
+        ["platform verified", "entered verified", "shown whole", "platform taken", "read_reported taken"];
+    eventually("it is written down", || kinds(log.path(), &document) == story).await;
+
+    let again = visit(&url, "/notice", "T1", &document).header("cookie", &session).send().await.unwrap();
+    assert_eq!(again.status(), 200, "a reload");
+    assert!(!again.headers().contains_key("set-cookie"));
+    let form =
+        client().post(format!("{url}/pay")).header("cookie", &session).body("hello").send().await.unwrap();
+    assert_eq!(form.text().await.unwrap(), "<p>고지서 hello");
+    let elsewhere = visit(&url, "/notice", "T1", &document).send().await.unwrap();
+    assert_eq!(elsewhere.status(), 400, "pasted elsewhere");
+    assert!(elsewhere.text().await.unwrap().contains("이미 사용"));
+    let stranger =
+        visit(&url, "/notice", "unknown", &binder()).header("cookie", &session).send().await.unwrap();
+    assert_eq!(stranger.status(), 404);
+    let named = client().get(format!("{url}/?document_binder_uuid={}", binder()));
+    assert_eq!(named.header("cookie", &session).send().await.unwrap().status(), 403, "another's document");
+    assert_eq!(stub.reads(), 1);
+    let files = std::fs::read_dir(log.path()).unwrap();
+    for file in files {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for personal in ["T1", "금액", "%EA%B8%88", "E 1", "a=1"] {
+            assert!(!text.contains(personal), "{personal}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_good_token_there_is_a_page_that_says_what_to_do() {
+    let (stub, log) = (Stub::default(), tempfile::tempdir().unwrap());
+    let (_landing, url) = up(&stub, None, log.path()).await;
+    let document = binder();
+    let status = async |request: RequestBuilder| {
+        let response = request.header("accept-language", "en").send().await.unwrap();
+        let status = response.status().as_u16();
+        assert!(
+            response.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'")
+        );
+        let text = response.text().await.unwrap();
+        assert!(text.contains(r#"<html lang="en">"#) && text.contains("document box"), "{text}");
+        status
+    };
+    assert_eq!(status(client().get(&url)).await, 403);
+    assert_eq!(status(client().get(&url).header("cookie", "seoham_landing=forged")).await, 403);
+    assert_eq!(status(client().get(format!("{url}/?token=T"))).await, 400);
+    assert_eq!(status(visit(&url, "/", "unknown", &document)).await, 404);
+    assert_eq!(status(visit(&url, "/", "T", "BIN-x")).await, 404);
+    assert_eq!(status(visit(&url, "/", "T", &document).header("sec-purpose", "prefetch")).await, 403);
+    let target = format!("{url}/?token=T&document_binder_uuid={document}");
+    assert_eq!(status(client().post(&target)).await, 405);
+    assert_eq!(client().head(&target).send().await.unwrap().status(), 405);
+    assert!(stub.used.lock().unwrap().is_empty(), "the token is as good as before");
+    assert!(stub.seen.lock().unwrap().is_empty() && stub.reads() == 0, "nothing was passed on");
+    assert_eq!(client().get(format!("{url}/.seoham/style.css")).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn what_is_not_shown_whole_is_not_reported_until_it_is() {
+    let (stub, log) = (Stub::default(), tempfile::tempdir().unwrap());
+    let (_landing, url) = up(&stub, None, log.path()).await;
+    for (path, status) in [("/error", 502), ("/broken", 200), ("/redirect", 303)] {
+        let (document, token) = (binder(), format!("T{}", &path[1..]));
+        let first = visit(&url, path, &token, &document).send().await.unwrap();
+        assert_eq!(first.status(), status, "{path}");
+        let session = cookie(&first);
+        assert_eq!(first.text().await.is_err(), path == "/broken");
+        if path != "/redirect" {
+            eventually("the failure is written down", || kinds(log.path(), &document).len() == 3).await;
+            assert!(kinds(log.path(), &document)[2].starts_with("page_failed"));
+        }
+        let before = stub.reads();
+        let next = client().get(format!("{url}/notice")).header("cookie", &session).send().await.unwrap();
+        assert_eq!(next.status(), 200);
+        next.text().await.unwrap();
+        eventually("then it is reported", || stub.reads() == before + 1).await;
+    }
+    for path in ["/chunked", "/empty"] {
+        let before = stub.reads();
+        visit(&url, path, &format!("T{}", &path[1..]), &binder()).send().await.unwrap().text().await.unwrap();
+        eventually("reported", || stub.reads() == before + 1).await;
+    }
+    assert!(verify(log.path(), &VerifyOptions::default()).unwrap().damage.is_empty());
+}
+
+#[tokio::test]
+async fn an_application_that_is_away_is_told_politely() {
+    let (stub, log) = (Stub::default(), tempfile::tempdir().unwrap());
+    let (_landing, url) = up(&stub, Some("http://127.0.0.1:9"), log.path()).await;
+    let document = binder();
+    let answer = visit(&url, "/", "T", &document).send().await.unwrap();
+    assert_eq!(answer.status(), 502);
+    assert!(answer.text().await.unwrap().contains("기관의 시스템"));
+    let story = ["platform verified", "entered verified", "page_failed unreachable"];
+    eventually("it is written down", || kinds(log.path(), &document) == story).await;
+    assert_eq!(stub.reads(), 0);
+}
+
+#[tokio::test]
+async fn a_report_is_tried_until_it_is_taken_and_across_starts() {
+    let (stub, log) = (Stub::default(), tempfile::tempdir().unwrap());
+    *stub.failing.lock().unwrap() = 1;
+    let document = binder();
+    let (landing, url) = up(&stub, None, log.path()).await;
+    visit(&url, "/", "T", &document).send().await.unwrap().text().await.unwrap();
+    eventually("it is taken in the end", || stub.reads() == 1).await;
+    eventually("and written down", || kinds(log.path(), &document).len() == 6).await;
+    drop(landing);
+
+    let other = tempfile::tempdir().unwrap();
+    *stub.failing.lock().unwrap() = u32::MAX;
+    let (landing, url) = up(&stub, None, other.path()).await;
+    visit(&url, "/", "T2", &document).send().await.unwrap().text().await.unwrap();
+    eventually("it was tried", || *stub.failing.lock().unwrap() < u32::MAX).await;
+    landing.stop(Duration::from_secs(10)).await;
+    // The listener of this test still holds the log, as a process that was killed would not.
+    let copy = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(other.path()).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    *stub.failing.lock().unwrap() = 0;
+    let (landing, _) = up(&stub, None, copy.path()).await;
+    assert_eq!(landing.opened().pending.len(), 1);
+    eventually("it is reported after the start", || stub.reads() == 2).await;
+    eventually("once", || kinds(copy.path(), &document).last().unwrap() == "read_reported taken").await;
+}
+
+#[tokio::test]
+async fn a_browser_that_leaves_has_not_read() {
+    let (stub, log) = (Stub::default(), tempfile::tempdir().unwrap());
+    let (_landing, url) = up(&stub, None, log.path()).await;
+    for path in ["/large", "/slow"] {
+        let document = binder();
+        let request = visit(&url, path, &format!("T{}", &path[1..]), &document).send();
+        if path == "/large" {
+            drop(request.await.unwrap().chunk().await.unwrap());
+        } else {
+            let passed_on = || stub.seen.lock().unwrap().last().is_some_and(|(uri, _)| uri.starts_with(path));
+            tokio::select! {
+                _ = request => panic!("it is slow"),
+                () = eventually("it is passed on", passed_on) => {}
+            }
+        }
+        let left = || kinds(log.path(), &document).last().is_some_and(|last| last == "page_failed left");
+        eventually("that it left is written down", left).await;
+    }
+    assert_eq!(stub.reads(), 0);
+}
+
+#[tokio::test]
+async fn what_is_slow_or_too_much_is_told_politely() {
+    let (stub, log) = (Stub::default(), tempfile::tempdir().unwrap());
+    let limits = Limits { first_byte: Duration::from_secs(2), under_way: 1, ..Limits::default() };
+    let (_landing, url) = up_within(&stub, None, log.path(), limits).await;
+    let document = binder();
+    let slow = tokio::spawn(visit(&url, "/slow", "T1", &document).send());
+    eventually("it is passed on", || !stub.seen.lock().unwrap().is_empty()).await;
+    let second = visit(&url, "/", "T2", &binder()).send().await.unwrap();
+    assert_eq!(second.status(), 503);
+    assert!(second.headers().contains_key("retry-after"));
+    assert!(!stub.used.lock().unwrap().contains("T2"), "its token is as good as before");
+    assert_eq!(slow.await.unwrap().unwrap().status(), 504);
+    eventually("written down", || kinds(log.path(), &document).last().unwrap() == "page_failed timeout")
+        .await;
+    assert_eq!(visit(&url, "/", "T2", &binder()).send().await.unwrap().status(), 200);
+}

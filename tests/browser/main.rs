@@ -1,0 +1,15 @@
+//! The recipient's pages in a real browser: headless Chromium against the built binary.
+//!
+//! Screenshots of every page stay in `target/screenshots` after a run.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests are documented by their names")]
+
+#[allow(dead_code, unused_imports, reason = "shared with the black-box tests")]
+#[path = "../blackbox/harness/mod.rs"]
+mod harness;
+
+mod accessible;
+mod driver;
+mod institution;
+mod journeys;
+mod scene;
