@@ -1,4 +1,4 @@
-//! A browser, driven by the WebDriver protocol: as much of it as these tests need.
+//! A browser, driven by the `WebDriver` protocol: as much of it as these tests need.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;

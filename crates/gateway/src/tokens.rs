@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::header::ALLOW;
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use seoham_http::{ApiError, Path};
 use seoham_model::token::is_one_time_token;
@@ -33,7 +33,13 @@ pub(crate) struct TokenReply {
     user_notified_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<String>,
+    /// Only for a caller that sent `Seoham-External-Document: true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_document_uuid: Option<String>,
 }
+
+/// Asks for `external_document_uuid` in the answer, which an old client must not see.
+const ASK_EXTERNAL: &str = "seoham-external-document";
 
 /// Verifies a one-time token, which uses it up.
 #[utoipa::path(
@@ -46,12 +52,13 @@ pub(crate) async fn verify(
     State(gateway): State<Gateway>,
     caller: Caller,
     method: Method,
+    headers: HeaderMap,
     Path((binder, token)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     if method != Method::GET {
         return Ok(get_alone());
     }
-    reply(&gateway, caller.institution, &binder, &token).await
+    reply(&gateway, caller.institution, &binder, &token, &headers).await
 }
 
 /// The path under which old clients verify.
@@ -65,12 +72,13 @@ pub(crate) async fn verify_alias(
     State(gateway): State<Gateway>,
     caller: Caller,
     method: Method,
+    headers: HeaderMap,
     Path((binder, token)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     if method != Method::GET {
         return Ok(get_alone());
     }
-    reply(&gateway, caller.institution, &binder, &token).await
+    reply(&gateway, caller.institution, &binder, &token, &headers).await
 }
 
 async fn reply(
@@ -78,7 +86,9 @@ async fn reply(
     institution: InstitutionId,
     binder: &str,
     token: &str,
+    headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
+    let tells_external = headers.get(ASK_EXTERNAL).is_some_and(|value| value.as_bytes() == b"true");
     let id = BinderId::parse(binder).filter(|_| is_one_time_token(token)).ok_or_else(unknown_token)?;
     let verdict = gateway.store.verify_token(institution, id, TokenHash::of(token), gateway.now()).await?;
     count(&verdict);
@@ -99,6 +109,7 @@ async fn reply(
             authenticated_at: seconds(status.times.authenticated_at),
             user_notified_at: seconds(status.times.notified_at),
             payload: status.payload,
+            external_document_uuid: status.external_document_uuid.filter(|_| tells_external),
         }),
     }
 }

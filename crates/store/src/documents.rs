@@ -46,6 +46,8 @@ pub struct DocumentStatus {
     pub deadline_at: UnixSeconds,
     /// As it was sent.
     pub payload: Option<String>,
+    /// The institution's own id of it.
+    pub external_document_uuid: Option<String>,
 }
 
 /// What became of verifying a token.

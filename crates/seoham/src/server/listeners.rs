@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use axum::Router;
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -119,14 +120,18 @@ impl Socket {
         let _guard = on.enter();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let task = if let Some(tls) = tls {
-            let mut server = axum_server::from_tcp_rustls(self.listener, tls)?
+            let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
+            let mut server = axum_server::from_tcp(self.listener)?
+                .acceptor(acceptor)
                 .handle(handle.clone())
                 .first_request_timeout(HEAD_TIME);
             configure(server.http_builder());
             on.spawn(server.serve(service))
         } else {
-            let mut server =
-                axum_server::from_tcp(self.listener)?.handle(handle.clone()).first_request_timeout(HEAD_TIME);
+            let mut server = axum_server::from_tcp(self.listener)?
+                .acceptor(NoDelayAcceptor::new())
+                .handle(handle.clone())
+                .first_request_timeout(HEAD_TIME);
             configure(server.http_builder());
             on.spawn(server.serve(service))
         };

@@ -57,7 +57,8 @@ impl Documents for PostgresStore {
             let vault = &self.inner.vault;
             let own = sealing::open_own(vault, document.person, &person.key, *id, &document.sealed)?;
             let (times, deadline_at) = (document.times, document.deadline_at);
-            Ok(Some(DocumentStatus { times, deadline_at, payload: own.payload }))
+            let seoham_model::document::Own { payload, external_document_uuid } = own;
+            Ok(Some(DocumentStatus { times, deadline_at, payload, external_document_uuid }))
         };
         ids.iter().map(status).collect()
     }
@@ -97,14 +98,19 @@ impl Documents for PostgresStore {
             Notification::Pending if !waiting => Notification::Taken,
             known => known,
         };
-        let payload = own.payload.clone();
+        let (payload, external) = (own.payload.clone(), own.external_document_uuid.clone());
         Ok(Some(DocumentRecord {
             institution: document.institution,
             contract: document.contract,
             content,
             own,
             hash: document.hash,
-            status: DocumentStatus { times: document.times, deadline_at: document.deadline_at, payload },
+            status: DocumentStatus {
+                times: document.times,
+                deadline_at: document.deadline_at,
+                payload,
+                external_document_uuid: external,
+            },
             notification,
             recipient: PersonView {
                 phone_number: std::mem::take(&mut recipient.phone_number).into(),

@@ -55,7 +55,12 @@ pub(super) async fn verify(
     Ok(TokenVerdict::Verified {
         token_expires_at,
         token_used_at: at,
-        status: DocumentStatus { times, deadline_at: document.deadline_at, payload: own.payload },
+        status: DocumentStatus {
+            times,
+            deadline_at: document.deadline_at,
+            payload: own.payload,
+            external_document_uuid: own.external_document_uuid,
+        },
     })
 }
 

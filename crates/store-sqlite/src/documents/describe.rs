@@ -81,7 +81,12 @@ pub(super) fn describe(
     Ok(Some(DocumentRecord {
         institution,
         contract,
-        status: DocumentStatus { times, deadline_at, payload: own.payload.clone() },
+        status: DocumentStatus {
+            times,
+            deadline_at,
+            payload: own.payload.clone(),
+            external_document_uuid: own.external_document_uuid.clone(),
+        },
         content,
         own,
         hash,

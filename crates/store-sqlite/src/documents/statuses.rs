@@ -23,7 +23,12 @@ pub(crate) struct StoredStatus {
 impl StoredStatus {
     pub(crate) fn open(self, vault: &Vault, id: BinderId) -> Result<DocumentStatus> {
         let own = sealing::open_own(vault, self.person, &self.key, id, &self.sealed)?;
-        Ok(DocumentStatus { times: self.times, deadline_at: self.deadline_at, payload: own.payload })
+        Ok(DocumentStatus {
+            times: self.times,
+            deadline_at: self.deadline_at,
+            payload: own.payload,
+            external_document_uuid: own.external_document_uuid,
+        })
     }
 }
 
