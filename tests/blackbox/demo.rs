@@ -1,6 +1,9 @@
 //! The demo, as the README runs it.
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
+
+use crate::harness::{Browser, Client, binary, eventually, member_document};
 
 fn demo(data: &std::path::Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_seoham"));
@@ -30,4 +33,57 @@ fn it_ends_well_and_goes_on_from_what_is_there() {
     let text = std::fs::read_to_string(&journal).unwrap();
     std::fs::write(&journal, &text[..text.len() / 2]).unwrap();
     assert_eq!(table(&demo(&data)), first);
+}
+
+#[tokio::test]
+async fn the_demo_can_be_clicked_through_to_the_institutions_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let mut command = Command::new(binary());
+    command.args(["demo", "--data"]).arg(&data).env("LC_ALL", "ko_KR.UTF-8");
+    for listen in ["api", "bulk", "web", "admin"] {
+        command.arg(format!("--{listen}-listen=127.0.0.1:0"));
+    }
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut said = String::new();
+    while !said.contains("/messenger?number=") {
+        said.push_str(&lines.next().expect("it says how to go on").unwrap());
+        said.push('\n');
+    }
+    let between = |before: &str, after: &str| {
+        let rest = said.split(before).nth(1).unwrap_or_else(|| panic!("{before} in {said}"));
+        rest.split(after).next().unwrap().trim().to_owned()
+    };
+    let told: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(data.join("demo.json")).unwrap()).unwrap();
+    let text = |name: &str| told[name].as_str().unwrap().to_owned();
+    let city = Client {
+        api: between("API ", "("),
+        bulk: between("curl -s ", "/v1/documents/bulk"),
+        id: text("institution_id"),
+        token: text("access_token"),
+        token_id: String::new(),
+        contract: text("contract_uuid"),
+    };
+    let mut notice = member_document("CLICK-1");
+    notice["property"]["link"] = serde_json::json!(between("\"link\":\"", "\""));
+    let id = city.accepted(&[notice]).await.remove(0);
+    let web = between("web ", "(");
+    let mut browser = Browser::at(&web);
+    let link = eventually("the message has come", async || {
+        let page = browser.get("/messenger?number=01000000001").await;
+        page.html.contains(&id).then(|| page.links("/l/").remove(0))
+    })
+    .await;
+    browser.get(&link).await.shows(200, "2026년 자동차세 고지서");
+    let open = format!("/documents/{id}/open");
+    let page = browser.get(&open).await;
+    let page = browser.submit(&page, &open, &[("secret", "135790")]).await;
+    let mut at_institution = Browser::at(&web);
+    at_institution.get(page.location.as_deref().unwrap()).await.shows(200, "120,000원");
+    city.until(&id, "READ").await;
+    let sent = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap();
+    assert!(sent.success());
+    assert!(child.wait().unwrap().success());
 }

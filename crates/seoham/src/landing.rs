@@ -2,32 +2,19 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::tls_rustls::RustlsConfig;
 use clap::Args;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use secrecy::SecretString;
 use seoham_kit::landing::{Landing, LandingOptions, Limits};
 use serde_json::json;
 
 use crate::cli::say;
 use crate::config::Log;
+use crate::door::Door;
 use crate::logging;
 use crate::server::listeners::termination;
-
-/// How long a browser may take to send a request's head.
-const HEAD_TIME: Duration = Duration::from_secs(15);
-/// How long a request's head may be, in bytes.
-const HEAD_MAX: usize = 64 * 1024;
-/// Requests under way at once on one HTTP/2 connection.
-const STREAMS_MAX: u32 = 64;
-/// How long pages and reports that are under way may take once the process is told to end.
-const ENDING: Duration = Duration::from_secs(10);
 
 /// What `seoham landing` is told.
 #[derive(Args)]
@@ -89,8 +76,6 @@ async fn serve(args: &LandingArgs) -> Result<()> {
     let context = || format!("--token-file {}", args.token_file.display());
     let token = std::fs::read_to_string(&args.token_file).with_context(context)?;
     let listener = TcpListener::bind(args.listen).with_context(|| format!("--listen {}", args.listen))?;
-    listener.set_nonblocking(true)?;
-    let address = listener.local_addr()?;
 
     let landing = Landing::start(&LandingOptions {
         upstream: args.upstream.clone(),
@@ -101,45 +86,16 @@ async fn serve(args: &LandingArgs) -> Result<()> {
         behind_proxy: args.behind_tls_proxy,
         limits: Limits::default(),
     })?;
-    let service = landing.router().into_make_service_with_connect_info::<SocketAddr>();
-    let handle = Handle::new();
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    // The last piece of a page leaves by itself, and is not to wait for the browser to acknowledge
-    // the one before: that alone would be 40 ms.
-    let serving = if let Some(tls) = tls {
-        let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
-        let server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
-        let mut server = server.first_request_timeout(HEAD_TIME);
-        configure(server.http_builder());
-        tokio::spawn(server.serve(service))
-    } else {
-        let server = axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new()).handle(handle.clone());
-        let mut server = server.first_request_timeout(HEAD_TIME);
-        configure(server.http_builder());
-        tokio::spawn(server.serve(service))
-    };
-    let url = format!("{scheme}://{address}");
+    let door = Door::open(landing, listener, tls)?;
     if args.ready_json {
-        say(&json!({ "ready": true, "landing": url }).to_string());
+        say(&json!({ "ready": true, "landing": door.url }).to_string());
     }
-    tracing::info!(landing = url, pending_reads = landing.opened().pending.len(), "ready");
+    tracing::info!(landing = door.url, pending_reads = door.pending_reads(), "ready");
     terminate.recv().await;
     // Nobody hears the second time, which therefore ends the process at once.
     drop(terminate);
     tracing::info!("shutting down");
-    handle.graceful_shutdown(Some(ENDING));
-    serving.await.context("the listener's task broke off")?.context("the listener broke off")?;
-    landing.stop(ENDING).await;
+    door.close().await?;
     tracing::info!("ended");
     Ok(())
-}
-
-fn configure(builder: &mut Builder<TokioExecutor>) {
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_MAX);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(16 * 1024)
-        .keep_alive_interval(Some(Duration::from_secs(30)));
 }

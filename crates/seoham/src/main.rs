@@ -6,6 +6,7 @@ mod admin;
 mod cli;
 mod config;
 mod demo;
+mod door;
 mod exchange_log;
 mod landing;
 mod logging;

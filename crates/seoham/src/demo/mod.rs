@@ -7,6 +7,7 @@
 mod client;
 mod expectation;
 mod input;
+mod institution;
 mod journal;
 mod reading;
 mod report;
@@ -24,6 +25,7 @@ use seoham_model::{Lang, Text};
 
 use crate::cli::{DemoArgs, say};
 use crate::config::Config;
+use crate::door::Door;
 use crate::logging;
 use crate::server::{Runtimes, Server, listeners};
 use client::Client;
@@ -54,11 +56,13 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
         let code = match done {
             None => Ok(ExitCode::FAILURE),
             Some(Err(error)) => Err(error),
-            Some(Ok(true)) if args.exit => Ok(ExitCode::SUCCESS),
-            Some(Ok(false)) if args.exit => Ok(ExitCode::FAILURE),
-            Some(Ok(_)) => {
-                terminate.recv().await;
-                Ok(ExitCode::SUCCESS)
+            Some(Ok((agrees, door))) => {
+                if !args.exit {
+                    terminate.recv().await;
+                }
+                door.close().await?;
+                let fine = agrees || !args.exit;
+                Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
         };
         // Nobody hears the second time, which therefore ends the process at once.
@@ -101,15 +105,18 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
-    /// Plays it through; gives whether what came of it is what the input demands.
-    async fn play(config: &Config, server: &Server, exit: bool) -> Result<bool> {
+    /// Plays it through; gives whether what came of it is what the input demands, and the sample
+    /// institution's gateway, which is still open.
+    async fn play(config: &Config, server: &Server, exit: bool) -> Result<(bool, Door)> {
         let lang = terminal_language();
         let people = input::people()?;
-        let notices = input::notices();
         let admin = setup::admin(config, server)?;
         let institution = setup::institution(config, &admin).await?;
         setup::register(&admin).await?;
         let client = Client::new(server, &institution)?;
+        let door = institution::start(config, server, &institution).await?;
+        let lead = |notice: String| institution::lead_to(&notice, &door.url);
+        let notices: Vec<String> = input::notices().into_iter().map(lead).collect();
         let expected = expectation::expect(&notices, &people, client.now().await?);
         let demo = Demo { client, server, lang, expected };
 
@@ -123,9 +130,9 @@ impl Demo<'_> {
         let statuses = demo.client.statuses(&results).await?;
         let agrees = report::table(lang, &demo.expected, &results, &statuses);
         if !exit {
-            report::way_on(lang, demo.server, &institution, &results);
+            report::way_on(lang, demo.server, &institution, &results, &door.url);
         }
-        Ok(agrees)
+        Ok((agrees, door))
     }
 
     async fn send(&self, notices: &[String], journal: &mut Journal) -> Result<()> {

@@ -80,7 +80,13 @@ fn key(verdict: &str) -> (u8, &str) {
 }
 
 /// Prints the addresses and commands to go on with.
-pub(super) fn way_on(lang: Lang, server: &Server, institution: &Institution, results: &[Sent]) {
+pub(super) fn way_on(
+    lang: Lang,
+    server: &Server,
+    institution: &Institution,
+    results: &[Sent],
+    gateway: &str,
+) {
     let at = &server.addresses;
     let of = |address: &Option<String>| address.clone().unwrap_or_default();
     let (api, bulk, web) = (of(&at.api), of(&at.bulk), of(&at.web));
@@ -93,9 +99,15 @@ pub(super) fn way_on(lang: Lang, server: &Server, institution: &Institution, res
         Text::fixed("수신자가 되어 열어 보기", "Open it as its recipient"),
         Text::fixed("운영자로서 보기", "Look at it as the operator"),
         Text::fixed("Ctrl-C로 끝냅니다.", "Ctrl-C ends it."),
+        Text::fixed(
+            "브라우저로 끝까지 가 보기: 위의 문서를 보낸 뒤 메신저에서 링크를 열고, PIN 135790으로 문서를 엽니다",
+            "The whole way in a browser: send the document above, open its link in the messenger, and open it with \
+             the PIN 135790",
+        ),
     ];
     let heading = |i: usize| headings[i].in_lang(lang);
-    let body = r#"{"documents":[{"title":"첫 문서","read_expired_sec":2592000,"receiver":{"phone_number":"01000000001","name":"서함시험","birthday":"19900101"},"property":{"link":"https://example.kr/notice","cs_number":"02-000-0000","cs_name":"민원실","external_document_uuid":"MY-1"}}]}"#;
+    let body = r#"{"documents":[{"title":"첫 문서","read_expired_sec":2592000,"receiver":{"phone_number":"01000000001","name":"서함시험","birthday":"19900101"},"property":{"link":"GATEWAY/tax","payload":"amount=120000","cs_number":"02-000-0000","cs_name":"민원실","external_document_uuid":"MY-1"}}]}"#;
+    let body = body.replace("GATEWAY", gateway);
     let token_file = at.admin_token_file.as_ref().map_or_else(|| "…".to_owned(), |f| f.display().to_string());
     say(&format!(
         "\n{}\n  API       {}   ({}/docs)\n  bulk      {}\n  web       {}   ({}/messenger)\n  admin     {}   ({})\n",
@@ -130,5 +142,6 @@ pub(super) fn way_on(lang: Lang, server: &Server, institution: &Institution, res
         heading(4),
         at.admin
     ));
+    say(&format!("{}\n  {web}/messenger?number=01000000001\n", heading(6)));
     say(heading(5));
 }
