@@ -1,15 +1,19 @@
 //! How often one address, and one telephone number, may try.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use governor::clock::DefaultClock;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use seoham_vault::sha256;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 type Keyed<K> = RateLimiter<K, HashMapStateStore<K>, DefaultClock>;
 
+/// Links that are being made at once.
+const LINKS_AT_ONCE: usize = 64;
 /// Keys kept before those that are at rest are forgotten.
 const KEYS_MAX: usize = 50_000;
 
@@ -17,6 +21,7 @@ const KEYS_MAX: usize = 50_000;
 pub(crate) struct Limits {
     by_address: Keyed<IpAddr>,
     by_number: Keyed<[u8; 32]>,
+    links_under_way: Arc<Semaphore>,
 }
 
 impl Default for Limits {
@@ -26,13 +31,24 @@ impl Default for Limits {
             // Many people can share an address.
             by_address: RateLimiter::hashmap(a_minute(60)),
             by_number: RateLimiter::hashmap(a_minute(3)),
+            links_under_way: Arc::new(Semaphore::new(LINKS_AT_ONCE)),
         }
     }
 }
 
 impl Limits {
+    /// Leave to make one more link; `None` when too many are being made.
+    pub(crate) fn one_more_link(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.links_under_way).try_acquire_owned().ok()
+    }
+
     /// Whether an address may try to sign in once more.
     pub(crate) fn address_may(&self, address: IpAddr) -> bool {
+        // Whoever has one address of IPv6 has all of its /64.
+        let address = match address.to_canonical() {
+            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
+            v4 @ IpAddr::V4(_) => v4,
+        };
         if self.by_address.len() > KEYS_MAX {
             self.by_address.retain_recent();
         }

@@ -11,12 +11,16 @@ const POLICY: &str =
 
 /// Renders a page.
 pub(crate) fn page<T: Template>(status: StatusCode, template: &T) -> Response {
-    page_leading_to(status, template, "")
+    page_with(status, template, "")
 }
 
-/// Renders a page whose form leads on to `origin`: browsers hold a form's policy against the
-/// redirect that answers it too.
-pub(crate) fn page_leading_to<T: Template>(status: StatusCode, template: &T, origin: &str) -> Response {
+/// Renders a page whose form leads on to an institution's page: browsers hold a form's policy against
+/// every redirect that follows too, and where those go is the institution's matter.
+pub(crate) fn page_leading_on<T: Template>(status: StatusCode, template: &T) -> Response {
+    page_with(status, template, "https: http:")
+}
+
+fn page_with<T: Template>(status: StatusCode, template: &T, form_targets: &str) -> Response {
     let html = match template.render() {
         Ok(html) => html,
         Err(error) => {
@@ -28,7 +32,7 @@ pub(crate) fn page_leading_to<T: Template>(status: StatusCode, template: &T, ori
         (CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
         (CACHE_CONTROL, "no-store".to_owned()),
         (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-        (CONTENT_SECURITY_POLICY, format!("{POLICY} {origin}").trim_end().to_owned()),
+        (CONTENT_SECURITY_POLICY, format!("{POLICY} {form_targets}").trim_end().to_owned()),
         (HeaderName::from_static("referrer-policy"), "no-referrer".to_owned()),
     ];
     (status, headers, html).into_response()

@@ -2,7 +2,10 @@
 
 use askama::Template;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use seoham_http::Language;
@@ -95,17 +98,41 @@ struct Shown<'a> {
 /// Writes errors as pages; also those that the framework answers by itself.
 pub(crate) async fn show(request: Request, next: Next) -> Response {
     let Language(lang) = Language::of(request.headers());
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
     let status = response.status();
-    if let Some(trouble) = response.extensions().get::<Trouble>() {
-        return trouble.page(lang);
+    let trouble = response.extensions().get::<Trouble>().cloned();
+    let content = response.headers().get(CONTENT_TYPE);
+    let is_page = content.is_some_and(|t| t.as_bytes().starts_with(b"text/html"));
+    if let Some(trouble) = trouble {
+        response = trouble.page(lang);
+    } else if status.is_client_error() && !is_page {
+        response = unreadable(status).page(lang);
+    } else if status.is_server_error() && !is_page {
+        response = ours(status).page(lang);
     }
-    let is_page =
-        response.headers().get("content-type").is_some_and(|t| t.as_bytes().starts_with(b"text/html"));
-    if status.is_client_error() && !is_page {
-        return unreadable(status).page(lang);
-    }
+    guard(&mut response);
     response
+}
+
+/// What goes with every answer, redirects with their tokens and cookies included.
+fn guard(response: &mut Response) {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+fn ours(status: StatusCode) -> Trouble {
+    Trouble::new(
+        status,
+        Text::fixed("처리하지 못했습니다", "Something went wrong here"),
+        Text::fixed("잠시 뒤에 다시 시도해 주십시오.", "Please try again in a moment."),
+    )
 }
 
 fn unreadable(status: StatusCode) -> Trouble {

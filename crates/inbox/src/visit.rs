@@ -130,7 +130,8 @@ impl FromRequestParts<Inbox> for Address {
     type Rejection = Turn;
 
     async fn from_request_parts(parts: &mut Parts, inbox: &Inbox) -> Result<Self, Turn> {
-        let told = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+        let told = parts.headers.get_all("x-forwarded-for").into_iter().next_back();
+        let told = told.and_then(|value| value.to_str().ok());
         // The last entry is the proxy's own word; those before it are the client's.
         let told = told.and_then(|value| value.rsplit(',').next()?.trim().parse().ok());
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());

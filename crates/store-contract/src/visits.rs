@@ -86,13 +86,18 @@ pub async fn five_wrong_attempts_lock(world: World) {
         };
         assert_eq!((hash.0.as_str(), told), ("hash", left));
     }
-    world.store.attempt_succeeded(person).await.expect("notes");
+    world.store.attempt_succeeded(person, SecretKind::Pin).await.expect("notes");
     assert!(matches!(begin(over).await.expect("answers"), Attempt::Allowed { left: 4, .. }));
+    let first = world.store.set_first_pin(person, PinHash("late".to_owned())).await;
+    assert!(!first.expect("answers"), "a member's PIN is not set without knowing it");
     let certificate = world.store.begin_attempt(person, SecretKind::Certificate, over).await;
     assert!(matches!(certificate.expect("answers"), Attempt::NotSet));
     world.store.set_secret(person, SecretKind::Certificate, PinHash("other".to_owned())).await.expect("sets");
     let certificate = world.store.begin_attempt(person, SecretKind::Certificate, over).await;
     assert!(matches!(certificate.expect("answers"), Attempt::Allowed { hash, .. } if hash.0 == "other"));
+    world.store.attempt_succeeded(person, SecretKind::Certificate).await.expect("notes");
+    let pin = begin(over).await.expect("answers");
+    assert!(matches!(pin, Attempt::Allowed { left: 3, .. }), "one kind does not undo the other's count");
 }
 
 /// A box shows its owner's documents, each on its shelf, newest first, page by page.

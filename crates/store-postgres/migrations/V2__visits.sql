@@ -19,6 +19,7 @@ CREATE INDEX sessions_by_time ON sessions (expires_at);
 CREATE TABLE authentications (
   person_id        uuid PRIMARY KEY,
   failures         bigint NOT NULL DEFAULT 0,
+  certificate_failures bigint NOT NULL DEFAULT 0,
   locked_until     bigint,
   certificate_hash text
 );

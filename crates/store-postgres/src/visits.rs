@@ -14,6 +14,22 @@ use seoham_vault::{PinHash, TokenHash};
 use crate::PostgresStore;
 use crate::columns::{Columns, Id};
 
+// The row's lock has attempts at the same moment counted one after the other. Each kind is counted
+// by itself, so that the one cannot undo the other's lock.
+const COUNT_PIN: &str = "INSERT INTO authentications AS a (person_id, failures) VALUES ($1, 1)
+    ON CONFLICT (person_id) DO UPDATE SET
+      failures = CASE WHEN a.locked_until > $2 THEN $3::bigint + 1 WHEN a.failures >= $3 THEN 1 ELSE a.failures + 1 END,
+      locked_until = CASE WHEN a.locked_until > $2 THEN a.locked_until
+                          WHEN a.failures + 1 = $3 THEN $2::bigint + $4::bigint ELSE NULL END
+    RETURNING failures, locked_until";
+const COUNT_CERTIFICATE: &str = "INSERT INTO authentications AS a (person_id, certificate_failures) VALUES ($1, 1)
+    ON CONFLICT (person_id) DO UPDATE SET
+      certificate_failures = CASE WHEN a.locked_until > $2 THEN $3::bigint + 1 WHEN a.certificate_failures >= $3 THEN 1
+                                  ELSE a.certificate_failures + 1 END,
+      locked_until = CASE WHEN a.locked_until > $2 THEN a.locked_until
+                          WHEN a.certificate_failures + 1 = $3 THEN $2::bigint + $4::bigint ELSE NULL END
+    RETURNING certificate_failures AS failures, locked_until";
+
 #[async_trait]
 impl Visits for PostgresStore {
     fn notification_link(&self, document: BinderId) -> SecretString {
@@ -123,6 +139,29 @@ impl Visits for PostgresStore {
         connection.write("a secret", sql, &[&person.uuid(), &hash.0]).await.map(drop)
     }
 
+    async fn set_first_pin(&self, person: PersonId, hash: PinHash) -> Result<bool> {
+        let sql = "UPDATE people SET pin_hash = $2
+                   WHERE person_id = $1 AND (pin_hash IS NULL OR member_since IS NULL) RETURNING person_id";
+        let connection = self.inner.sessions.interactive().await?;
+        Ok(!connection.write("a secret", sql, &[&person.uuid(), &hash.0]).await?.is_empty())
+    }
+
+    async fn has_secret(&self, person: PersonId, kind: SecretKind) -> Result<bool> {
+        let sql = match kind {
+            SecretKind::Pin => "SELECT pin_hash IS NOT NULL AS has FROM people WHERE person_id = $1",
+            SecretKind::Certificate => {
+                "SELECT certificate_hash IS NOT NULL AS has FROM authentications WHERE person_id = $1"
+            }
+        };
+        let connection = self.inner.sessions.interactive().await?;
+        let found = connection.query_opt(sql, &[&person.uuid()]).await?;
+        Ok(found.map(|row| row.value("has")).transpose()?.unwrap_or(false))
+    }
+
+    fn document_of_link(&self, token: &SecretString) -> Option<BinderId> {
+        read_notification_token(&self.inner.vault, token)
+    }
+
     async fn begin_attempt(&self, person: PersonId, kind: SecretKind, now: UnixSeconds) -> Result<Attempt> {
         let connection = self.inner.sessions.interactive().await?;
         let sql = match kind {
@@ -134,15 +173,10 @@ impl Visits for PostgresStore {
         let found = connection.query_opt(sql, &[&person.uuid()]).await?;
         let hash: Option<String> = found.map(|row| row.value("hash")).transpose()?.flatten();
         let Some(hash) = hash else { return Ok(Attempt::NotSet) };
-        // The row's lock has attempts at the same moment counted one after the other.
-        let sql = "INSERT INTO authentications AS a (person_id, failures) VALUES ($1, 1)
-                   ON CONFLICT (person_id) DO UPDATE SET
-                     failures = CASE WHEN a.locked_until > $2 THEN a.failures + 1
-                                     WHEN a.locked_until IS NOT NULL THEN 1 ELSE a.failures + 1 END,
-                     locked_until = CASE WHEN a.locked_until > $2 THEN a.locked_until
-                                         WHEN a.locked_until IS NULL AND a.failures + 1 >= $3 THEN $2 + $4
-                                         ELSE NULL END
-                   RETURNING failures, locked_until";
+        let sql = match kind {
+            SecretKind::Pin => COUNT_PIN,
+            SecretKind::Certificate => COUNT_CERTIFICATE,
+        };
         let params: [crate::session::Param<'_>; 4] = [&person.uuid(), &now.0, &ATTEMPTS_MAX, &LOCKED_SECONDS];
         let rows = connection.write("an attempt", sql, &params).await?;
         let row = rows.first().ok_or(StoreError::Damaged("an attempt"))?;
@@ -158,8 +192,15 @@ impl Visits for PostgresStore {
         }
     }
 
-    async fn attempt_succeeded(&self, person: PersonId) -> Result<()> {
-        let sql = "UPDATE authentications SET failures = 0, locked_until = NULL WHERE person_id = $1";
+    async fn attempt_succeeded(&self, person: PersonId, kind: SecretKind) -> Result<()> {
+        let sql = match kind {
+            SecretKind::Pin => {
+                "UPDATE authentications SET failures = 0, locked_until = NULL WHERE person_id = $1"
+            }
+            SecretKind::Certificate => {
+                "UPDATE authentications SET certificate_failures = 0, locked_until = NULL WHERE person_id = $1"
+            }
+        };
         let connection = self.inner.sessions.interactive().await?;
         connection.write("an attempt", sql, &[&person.uuid()]).await.map(drop)
     }

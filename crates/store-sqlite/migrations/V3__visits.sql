@@ -19,6 +19,7 @@ CREATE INDEX sessions_by_time ON sessions (expires_at);
 CREATE TABLE authentications (
   person_id        BLOB NOT NULL PRIMARY KEY,
   failures         INTEGER NOT NULL DEFAULT 0,
+  certificate_failures INTEGER NOT NULL DEFAULT 0,
   locked_until     INTEGER,
   certificate_hash TEXT
 ) STRICT, WITHOUT ROWID;

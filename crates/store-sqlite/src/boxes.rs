@@ -105,7 +105,8 @@ fn on_shelf(
     let sql = format!(
         "SELECT document_no FROM documents
          WHERE person_id = ?1 AND received_at IS NOT NULL AND {standing}
-           AND document_no < coalesce((SELECT document_no FROM documents WHERE document_id = ?3), 9223372036854775807)
+           AND document_no < coalesce((SELECT document_no FROM documents WHERE document_id = ?3 AND person_id = ?1),
+                                      9223372036854775807)
          ORDER BY document_no DESC LIMIT ?4"
     );
     connection

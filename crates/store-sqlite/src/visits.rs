@@ -166,6 +166,36 @@ impl Visits for SqliteStore {
             .await
     }
 
+    async fn set_first_pin(&self, person: PersonId, hash: PinHash) -> Result<bool> {
+        self.inner
+            .writer
+            .interactive(move |connection| {
+                let sql = "UPDATE people SET pin_hash = ?2
+                           WHERE person_id = ?1 AND (pin_hash IS NULL OR member_since IS NULL)";
+                Ok(connection.prepare_cached(sql)?.execute(params![Id(person), hash.0])? == 1)
+            })
+            .await
+    }
+
+    async fn has_secret(&self, person: PersonId, kind: SecretKind) -> Result<bool> {
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let sql = match kind {
+                SecretKind::Pin => "SELECT pin_hash IS NOT NULL FROM people WHERE person_id = ?1",
+                SecretKind::Certificate => {
+                    "SELECT certificate_hash IS NOT NULL FROM authentications WHERE person_id = ?1"
+                }
+            };
+            let found =
+                connection.prepare_cached(sql)?.query_row([Id(person)], |row| row.get(0)).optional()?;
+            Ok(found.unwrap_or(false))
+        });
+        read.await
+    }
+
+    fn document_of_link(&self, token: &SecretString) -> Option<BinderId> {
+        read_notification_token(&self.inner.vault, token)
+    }
+
     async fn begin_attempt(&self, person: PersonId, kind: SecretKind, now: UnixSeconds) -> Result<Attempt> {
         self.inner
             .writer
@@ -173,12 +203,15 @@ impl Visits for SqliteStore {
             .await
     }
 
-    async fn attempt_succeeded(&self, person: PersonId) -> Result<()> {
+    async fn attempt_succeeded(&self, person: PersonId, kind: SecretKind) -> Result<()> {
         self.inner
             .writer
             .interactive(move |connection| {
-                let sql = "UPDATE authentications SET failures = 0, locked_until = NULL WHERE person_id = ?1";
-                connection.prepare_cached(sql)?.execute([Id(person)])?;
+                let counter = counter(kind);
+                let sql = format!(
+                    "UPDATE authentications SET {counter} = 0, locked_until = NULL WHERE person_id = ?1"
+                );
+                connection.prepare_cached(&sql)?.execute([Id(person)])?;
                 Ok(())
             })
             .await
@@ -199,6 +232,14 @@ fn clear(
     Ok(())
 }
 
+/// Where attempts of a kind are counted: the one must not undo the other's lock.
+fn counter(kind: SecretKind) -> &'static str {
+    match kind {
+        SecretKind::Pin => "failures",
+        SecretKind::Certificate => "certificate_failures",
+    }
+}
+
 fn begin_attempt(
     connection: &Connection,
     person: PersonId,
@@ -209,8 +250,9 @@ fn begin_attempt(
         SecretKind::Pin => "p.pin_hash",
         SecretKind::Certificate => "a.certificate_hash",
     };
+    let counter = counter(kind);
     let sql = format!(
-        "SELECT {column}, coalesce(a.failures, 0), a.locked_until
+        "SELECT {column}, coalesce(a.{counter}, 0), a.locked_until
          FROM people p LEFT JOIN authentications a USING (person_id) WHERE p.person_id = ?1"
     );
     let found = connection
@@ -224,14 +266,13 @@ fn begin_attempt(
         return Ok(Attempt::Locked { until: UnixSeconds(until) });
     }
     // A lock that is over has been paid for.
-    let failures = if locked_until.is_some() { 1 } else { failures + 1 };
+    let failures = if failures >= ATTEMPTS_MAX { 1 } else { failures + 1 };
     let locked_until = (failures >= ATTEMPTS_MAX).then(|| now.plus(LOCKED_SECONDS).0);
-    connection
-        .prepare_cached(
-            "INSERT INTO authentications (person_id, failures, locked_until) VALUES (?1, ?2, ?3)
-             ON CONFLICT (person_id) DO UPDATE SET failures = excluded.failures, locked_until = excluded.locked_until",
-        )?
-        .execute(params![Id(person), failures, locked_until])?;
+    let sql = format!(
+        "INSERT INTO authentications (person_id, {counter}, locked_until) VALUES (?1, ?2, ?3)
+         ON CONFLICT (person_id) DO UPDATE SET {counter} = excluded.{counter}, locked_until = excluded.locked_until"
+    );
+    connection.prepare_cached(&sql)?.execute(params![Id(person), failures, locked_until])?;
     let left = u32::try_from(ATTEMPTS_MAX - failures).unwrap_or(0);
     Ok(Attempt::Allowed { hash: PinHash(hash), left })
 }

@@ -101,6 +101,7 @@ pub const TABLES: [Table; 13] = [
         columns: &[
             ("person_id", Kind::Id),
             ("failures", Kind::Number),
+            ("certificate_failures", Kind::Number),
             ("locked_until", Kind::Number),
             ("certificate_hash", Kind::Text),
         ],

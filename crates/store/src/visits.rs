@@ -93,12 +93,22 @@ pub trait Visits: Send + Sync {
     /// Sets a secret anew.
     async fn set_secret(&self, person: PersonId, kind: SecretKind, hash: PinHash) -> Result<()>;
 
+    /// Sets a PIN for somebody who has none, or who is still to join; `false` for anybody else, who
+    /// has one that must be known to change it.
+    async fn set_first_pin(&self, person: PersonId, hash: PinHash) -> Result<bool>;
+
+    /// Whether a person has such a secret.
+    async fn has_secret(&self, person: PersonId, kind: SecretKind) -> Result<bool>;
+
+    /// The document of a notification's link, used or not.
+    fn document_of_link(&self, token: &SecretString) -> Option<BinderId>;
+
     /// Begins an attempt. It counts before it is made, so that many at once are no way around the
-    /// lock; the fifth locks for [`LOCKED_SECONDS`] from `now` on.
+    /// lock; the fifth of one kind locks both for [`LOCKED_SECONDS`] from `now` on.
     async fn begin_attempt(&self, person: PersonId, kind: SecretKind, now: UnixSeconds) -> Result<Attempt>;
 
-    /// The attempt was right: nothing counts any more.
-    async fn attempt_succeeded(&self, person: PersonId) -> Result<()>;
+    /// The attempt was right: no attempt of its kind counts any more.
+    async fn attempt_succeeded(&self, person: PersonId, kind: SecretKind) -> Result<()>;
 }
 
 /// The token of a notification's link: the document and a code that only this deployment can make.

@@ -7,15 +7,15 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use secrecy::SecretString;
 use seoham_model::Text;
-use seoham_store::visits::SecretKind;
 use seoham_vault::hash_pin_in_turn;
 use serde::Deserialize;
 
 use super::secret;
+use super::sign_in::too_often;
 use crate::Inbox;
 use crate::page::page;
 use crate::trouble::{Trouble, Turn};
-use crate::visit::{self, Visit};
+use crate::visit::{self, Address, Visit};
 
 #[derive(Template)]
 #[template(path = "join.html")]
@@ -44,6 +44,7 @@ pub(crate) struct Joining {
 pub(crate) async fn join(
     State(inbox): State<Inbox>,
     visit: Visit,
+    Address(address): Address,
     Form(form): Form<Joining>,
 ) -> Result<Response, Turn> {
     visit.check(&form.csrf)?;
@@ -63,9 +64,16 @@ pub(crate) async fn join(
         .into());
     }
     secret::check_new_pin(&form.pin, &form.pin_again, "/join")?;
+    if !inbox.limits.address_may(address) {
+        return Err(too_often());
+    }
     let hash = hash_pin_in_turn(form.pin).await;
-    inbox.store.set_secret(visit.person, SecretKind::Pin, hash).await?;
+    if !inbox.store.set_first_pin(visit.person, hash).await? {
+        // Joined meanwhile, elsewhere: that PIN is the one that counts.
+        return Err(Turn::To("/documents"));
+    }
     inbox.store.join(visit.person, inbox.now()).await?;
-    // More may be done from now on, so the session is a new one.
-    visit::begin(&inbox, visit.person, Some(&visit), "/documents").await
+    // More may be done from now on: whoever else was let in before is not, and this session is new.
+    inbox.store.end_sessions(visit.person).await?;
+    visit::begin(&inbox, visit.person, None, "/documents").await
 }

@@ -10,7 +10,7 @@ use seoham_http::Path;
 use seoham_model::Text;
 use seoham_model::link::redirect_url;
 use seoham_store::accounts::Authentication;
-use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener};
+use seoham_store::boxes::{OpenVerdict, Opener};
 use seoham_store::visits::SecretKind;
 use seoham_vault::OneTimeToken;
 use serde::Deserialize;
@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::document::own;
 use super::{secret, words};
 use crate::Inbox;
-use crate::page::page_leading_to;
+use crate::page::page_leading_on;
 use crate::trouble::{Trouble, Turn, unknown};
 use crate::visit::Visit;
 
@@ -51,7 +51,7 @@ pub(crate) async fn ask(
         pin: document.authentication == Authentication::Pin,
         button: words::button(&document, visit.lang),
     };
-    Ok(page_leading_to(StatusCode::OK, &ask, &origin(&document)))
+    Ok(page_leading_on(StatusCode::OK, &ask))
 }
 
 #[derive(Deserialize)]
@@ -97,10 +97,4 @@ pub(crate) async fn open(
         .into()),
         OpenVerdict::NotInBox | OpenVerdict::Unknown => Err(unknown().then_documents().into()),
     }
-}
-
-/// The origin of the institution's page, to which the form leads on.
-fn origin(document: &BoxDocument) -> String {
-    url::Url::parse(&document.content.link)
-        .map_or_else(|_| String::new(), |url| url.origin().ascii_serialization())
 }

@@ -83,7 +83,7 @@ pub(crate) async fn authenticate(
     match inbox.store.begin_attempt(person, kind, inbox.now()).await? {
         Attempt::Allowed { hash, left } => {
             if verify_pin_in_turn(hash, tried).await {
-                inbox.store.attempt_succeeded(person).await?;
+                inbox.store.attempt_succeeded(person, kind).await?;
                 return Ok(());
             }
             if left == 0 {

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::InstitutionId;
-use seoham_store::visits::{Attempt, SecretKind};
+use seoham_store::visits::SecretKind;
 use seoham_vault::hash_pin_in_turn;
 use serde::Deserialize;
 
@@ -50,9 +50,15 @@ pub(crate) async fn change_pin(
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
     secret::check_new_pin(&form.pin, &form.pin_again, "/settings")?;
-    authenticate_if_set(&inbox, &visit, form.current).await?;
     let hash = hash_pin_in_turn(form.pin).await;
-    inbox.store.set_secret(visit.person, SecretKind::Pin, hash).await?;
+    // A member whom an import brought without a PIN sets the first one with nothing to prove but the
+    // telephone that the link came to.
+    let first = form.current.expose_secret().is_empty()
+        && inbox.store.set_first_pin(visit.person, hash.clone()).await?;
+    if !first {
+        secret::authenticate(&inbox, visit.person, SecretKind::Pin, form.current, "/settings").await?;
+        inbox.store.set_secret(visit.person, SecretKind::Pin, hash).await?;
+    }
     // Whoever else is signed in knew the old one.
     inbox.store.end_sessions(visit.person).await?;
     visit::begin(&inbox, visit.person, None, "/settings").await
@@ -62,6 +68,7 @@ pub(crate) async fn change_pin(
 pub(crate) struct ChangeCertificate {
     csrf: String,
     current: SecretString,
+    current_password: SecretString,
     password: SecretString,
     password_again: SecretString,
 }
@@ -76,21 +83,14 @@ pub(crate) async fn change_certificate(
     let visit = visit.member_only()?;
     secret::check_new_password(&form.password, &form.password_again)?;
     secret::authenticate(&inbox, visit.person, SecretKind::Pin, form.current, "/settings").await?;
+    // A password that is there is not replaced by who knows the PIN alone.
+    let kind = SecretKind::Certificate;
+    if inbox.store.has_secret(visit.person, kind).await? {
+        secret::authenticate(&inbox, visit.person, kind, form.current_password, "/settings").await?;
+    }
     let hash = hash_pin_in_turn(form.password).await;
     inbox.store.set_secret(visit.person, SecretKind::Certificate, hash).await?;
     Ok(Redirect::to("/settings").into_response())
-}
-
-/// A member whom an import brought without a PIN sets the first one with nothing to prove but the
-/// telephone that the link came to.
-async fn authenticate_if_set(inbox: &Inbox, visit: &Visit, current: SecretString) -> Result<(), Turn> {
-    if current.expose_secret().is_empty() {
-        let attempt = inbox.store.begin_attempt(visit.person, SecretKind::Pin, inbox.now()).await?;
-        if matches!(attempt, Attempt::NotSet) {
-            return Ok(());
-        }
-    }
-    secret::authenticate(inbox, visit.person, SecretKind::Pin, current, "/settings").await
 }
 
 #[derive(Deserialize)]

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::SecretString;
 use seoham_http::{Language, Path};
+use seoham_model::token::is_one_time_token;
 use seoham_model::{BinderId, Lang, PersonId, Text};
 use seoham_vault::{OneTimeToken, TokenHash};
 use serde::Deserialize;
@@ -63,8 +64,10 @@ pub(crate) async fn ask(
     State(inbox): State<Inbox>,
     Language(lang): Language,
     Address(address): Address,
+    headers: HeaderMap,
     Form(ask): Form<Ask>,
 ) -> Result<Response, Turn> {
+    from_our_pages(&headers)?;
     if !inbox.limits.address_may(address) {
         return Err(too_often());
     }
@@ -77,9 +80,15 @@ pub(crate) async fn ask(
         )
         .into());
     }
-    if inbox.limits.number_may(&digits) {
+    if inbox.limits.number_may(&digits)
+        && let Some(leave) = inbox.limits.one_more_link()
+    {
         // Beside the answer, which therefore tells nothing by its time either.
-        tokio::spawn(send_link(inbox.clone(), digits.into()));
+        let sending = send_link(inbox.clone(), digits.into());
+        tokio::spawn(async move {
+            sending.await;
+            drop(leave);
+        });
     }
     Ok(page(StatusCode::OK, &Asked { korean: lang == Lang::Ko, sandbox: inbox.phones.is_some() }))
 }
@@ -107,9 +116,14 @@ pub(crate) async fn follow(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Turn> {
+    if !is_one_time_token(&token) {
+        return Err(used_up());
+    }
     let is = |name: &str, value: &str| headers.get(name).is_some_and(|v| v.as_bytes() == value.as_bytes());
-    let person_s_own = is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document");
-    if method == Method::GET && person_s_own {
+    let tapped = is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document");
+    // Another site that leads here is not the person's own tap, and a browser that reads ahead is none.
+    let elsewhere = is("sec-fetch-site", "cross-site") || headers.contains_key("sec-purpose");
+    if method == Method::GET && tapped && !elsewhere {
         return go_in(&inbox, lang, address, token, &headers).await;
     }
     Ok(page(StatusCode::OK, &Enter { korean: lang == Lang::Ko, token }))
@@ -123,6 +137,7 @@ pub(crate) async fn enter(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Turn> {
+    from_our_pages(&headers)?;
     go_in(&inbox, lang, address, token, &headers).await
 }
 
@@ -143,19 +158,43 @@ async fn go_in(
             let address = document.map_or_else(|| "/documents".to_owned(), |id| format!("/documents/{id}"));
             visit::begin(inbox, person, before.as_ref(), &address).await
         }
-        // Tapped once more in the same browser: they are in already.
-        None if before.is_some() => Ok(Redirect::to("/documents").into_response()),
-        None => Err(Trouble::new(
-            StatusCode::GONE,
-            Text::fixed("이미 사용했거나 기한이 지난 링크입니다", "The link was used, or its time is over"),
-            Text::fixed(
-                "링크는 한 번만 쓸 수 있습니다. 휴대전화 번호로 새 링크를 받아 주십시오.",
-                "A link can be used once. Please ask for a new one by your telephone number.",
-            ),
-        )
-        .then("/", Text::fixed("새 링크 받기", "Get a new link"))
-        .into()),
+        None => {
+            // Tapped once more where its own person is in already: to the document that it is about.
+            if let (Some(before), Some(id)) = (before, inbox.store.document_of_link(&token))
+                && inbox.store.box_document(before.person, id).await?.is_some()
+            {
+                return Ok(Redirect::to(&format!("/documents/{id}")).into_response());
+            }
+            Err(used_up())
+        }
     }
+}
+
+fn used_up() -> Turn {
+    Trouble::new(
+        StatusCode::GONE,
+        Text::fixed("이미 사용했거나 기한이 지난 링크입니다", "The link was used, or its time is over"),
+        Text::fixed(
+            "링크는 한 번만 쓸 수 있습니다. 휴대전화 번호로 새 링크를 받아 주십시오.",
+            "A link can be used once. Please ask for a new one by your telephone number.",
+        ),
+    )
+    .then("/", Text::fixed("새 링크 받기", "Get a new link"))
+    .into()
+}
+
+/// Refuses a form that another site sent: nobody is to be signed in as somebody else unawares.
+fn from_our_pages(headers: &HeaderMap) -> Result<(), Turn> {
+    let site = headers.get("sec-fetch-site").map(axum::http::HeaderValue::as_bytes);
+    if matches!(site, None | Some(b"same-origin" | b"none")) {
+        return Ok(());
+    }
+    Err(Trouble::new(
+        StatusCode::FORBIDDEN,
+        Text::fixed("다른 사이트에서 보낸 요청입니다", "The request came from another site"),
+        Text::fixed("이 페이지에서 다시 시작해 주십시오.", "Please begin again from this page."),
+    )
+    .into())
 }
 
 async fn use_link(inbox: &Inbox, token: &SecretString) -> Result<Option<(PersonId, Option<BinderId>)>, Turn> {
@@ -167,7 +206,8 @@ async fn use_link(inbox: &Inbox, token: &SecretString) -> Result<Option<(PersonI
     Ok(person.map(|person| (person, None)))
 }
 
-fn too_often() -> Turn {
+/// The address has tried too often.
+pub(super) fn too_often() -> Turn {
     Trouble::new(
         StatusCode::TOO_MANY_REQUESTS,
         Text::fixed("너무 자주 시도했습니다", "Tried too often"),

@@ -157,6 +157,6 @@ fn is_http_url(text: &str) -> bool {
         head.eq_ignore_ascii_case(scheme).then(|| &text[scheme.len()..])
     });
     authority.is_some_and(|rest| !rest.starts_with(['/', '?', '#', ':', '@']))
-        && !text.contains(|c: char| c.is_whitespace() || c == '\\')
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\')
         && url::Url::parse(text).is_ok_and(|url| url.has_host())
 }

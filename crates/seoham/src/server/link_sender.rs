@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use secrecy::SecretString;
 use seoham_delivery::{Notifier, Sent, login_link};
 use seoham_inbox::LoginLinks;
@@ -10,6 +11,8 @@ use tokio::sync::mpsc;
 
 /// Links that may wait; whoever asked for one beyond it asks again.
 const WAITING_MAX: usize = 1_000;
+/// Links that are being sent at once.
+const AT_ONCE: usize = 32;
 /// How often one is tried; its ten minutes pass meanwhile.
 const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_secs(5);
@@ -22,8 +25,11 @@ impl LinkSender {
     /// Starts sending on the present runtime.
     pub(super) fn start(notifier: Arc<dyn Notifier>, box_url: String) -> Self {
         let (waiting, mut arrived) = mpsc::channel::<(SecretString, SecretString)>(WAITING_MAX);
-        tokio::spawn(async move {
-            while let Some((phone_number, token)) = arrived.recv().await {
+        let sending = futures_util::stream::poll_fn(move |context| arrived.poll_recv(context));
+        // Several at once: one that is not taken must not hold up the others.
+        let sending = sending.for_each_concurrent(AT_ONCE, move |(phone_number, token)| {
+            let (notifier, box_url) = (Arc::clone(&notifier), box_url.clone());
+            async move {
                 let message = login_link(phone_number, &box_url, &token);
                 for left in (0..TRIES).rev() {
                     match notifier.send(&message).await {
@@ -36,6 +42,7 @@ impl LinkSender {
                 }
             }
         });
+        tokio::spawn(sending);
         Self { waiting }
     }
 }

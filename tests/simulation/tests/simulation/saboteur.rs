@@ -378,8 +378,20 @@ impl Visits for Sabotaged {
         self.store.begin_attempt(person, kind, now).await
     }
 
-    async fn attempt_succeeded(&self, person: PersonId) -> Result<()> {
-        self.store.attempt_succeeded(person).await
+    async fn attempt_succeeded(&self, person: PersonId, kind: SecretKind) -> Result<()> {
+        self.store.attempt_succeeded(person, kind).await
+    }
+
+    async fn set_first_pin(&self, person: PersonId, hash: PinHash) -> Result<bool> {
+        self.store.set_first_pin(person, hash).await
+    }
+
+    async fn has_secret(&self, person: PersonId, kind: SecretKind) -> Result<bool> {
+        self.store.has_secret(person, kind).await
+    }
+
+    fn document_of_link(&self, token: &SecretString) -> Option<BinderId> {
+        self.store.document_of_link(token)
     }
 }
 
