@@ -153,21 +153,17 @@ async fn go_in(
     }
     let before = visit::present(inbox, headers, lang).await?;
     let token = SecretString::from(token);
-    match use_link(inbox, &token).await? {
-        Some((person, document)) => {
-            let address = document.map_or_else(|| "/documents".to_owned(), |id| format!("/documents/{id}"));
-            visit::begin(inbox, person, before.as_ref(), &address).await
-        }
-        None => {
-            // Tapped once more where its own person is in already: to the document that it is about.
-            if let (Some(before), Some(id)) = (before, inbox.store.document_of_link(&token))
-                && inbox.store.box_document(before.person, id).await?.is_some()
-            {
-                return Ok(Redirect::to(&format!("/documents/{id}")).into_response());
-            }
-            Err(used_up())
-        }
+    if let Some((person, document)) = use_link(inbox, &token).await? {
+        let address = document.map_or_else(|| "/documents".to_owned(), |id| format!("/documents/{id}"));
+        return visit::begin(inbox, person, before.as_ref(), &address).await;
     }
+    // Tapped once more where its own person is in already: to the document that it is about.
+    if let (Some(before), Some(id)) = (before, inbox.store.document_of_link(&token))
+        && inbox.store.box_document(before.person, id).await?.is_some()
+    {
+        return Ok(Redirect::to(&format!("/documents/{id}")).into_response());
+    }
+    Err(used_up())
 }
 
 fn used_up() -> Turn {
