@@ -15,25 +15,8 @@ impl Language {
     /// The language that `headers` ask for.
     pub fn of(headers: &HeaderMap) -> Self {
         let wished = headers.get(ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).unwrap_or("");
-        let (korean, english) = (quality(wished, "ko"), quality(wished, "en"));
-        Self(if english > korean { Lang::En } else { Lang::Ko })
+        Self(Lang::preferred(wished))
     }
-}
-
-/// How much `wished` wants `language`, in any of its regions: 0 when it does not. The header is
-/// anybody's, so nothing in it may be more than a number between 0 and 1.
-fn quality(wished: &str, language: &str) -> f32 {
-    let of = |range: &str| {
-        let mut parts = range.split(';').map(str::trim);
-        let primary = parts.next()?.split('-').next()?;
-        if !primary.eq_ignore_ascii_case(language) {
-            return None;
-        }
-        let quality =
-            parts.find_map(|p| p.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse::<f32>().ok())?;
-        quality.is_finite().then(|| quality.clamp(0.0, 1.0))
-    };
-    wished.split(',').filter_map(of).fold(0.0, f32::max)
 }
 
 impl<S: Sync> FromRequestParts<S> for Language {

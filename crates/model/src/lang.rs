@@ -12,6 +12,30 @@ pub enum Lang {
     En,
 }
 
+impl Lang {
+    /// The language that an `Accept-Language` prefers: Korean unless it prefers English.
+    pub fn preferred(accept_language: &str) -> Self {
+        let (korean, english) = (quality(accept_language, "ko"), quality(accept_language, "en"));
+        if english > korean { Self::En } else { Self::Ko }
+    }
+}
+
+/// How much `wished` wants `language`, in any of its regions: 0 when it does not. The header is
+/// anybody's, so nothing in it may be more than a number between 0 and 1.
+fn quality(wished: &str, language: &str) -> f32 {
+    let of = |range: &str| {
+        let mut parts = range.split(';').map(str::trim);
+        let primary = parts.next()?.split('-').next()?;
+        if !primary.eq_ignore_ascii_case(language) {
+            return None;
+        }
+        let quality =
+            parts.find_map(|p| p.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse::<f32>().ok())?;
+        quality.is_finite().then(|| quality.clamp(0.0, 1.0))
+    };
+    wished.split(',').filter_map(of).fold(0.0, f32::max)
+}
+
 /// One message in both languages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {

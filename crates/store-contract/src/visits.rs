@@ -3,8 +3,9 @@
 use futures_util::future::join_all;
 use secrecy::SecretString;
 use seoham_model::{BinderId, PersonId};
+use seoham_store::accounts::Authentication;
 use seoham_store::boxes::{OpenVerdict, Opener, Shelf};
-use seoham_store::visits::{Attempt, LOCKED_SECONDS, NOTIFICATION_LINK_SECONDS, SecretKind};
+use seoham_store::visits::{Attempt, LOCKED_SECONDS, NOTIFICATION_LINK_SECONDS};
 use seoham_vault::{OneTimeToken, PinHash};
 
 use crate::world::World;
@@ -69,9 +70,9 @@ pub async fn sessions_end(world: World) {
 pub async fn five_wrong_attempts_lock(world: World) {
     let person = member(&world, "01011112222").await;
     let now = world.now();
-    let begin = |at| world.store.begin_attempt(person, SecretKind::Pin, at);
+    let begin = |at| world.store.begin_attempt(person, Authentication::Pin, at);
     assert!(matches!(begin(now).await.expect("answers"), Attempt::NotSet));
-    world.store.set_secret(person, SecretKind::Pin, PinHash("hash".to_owned())).await.expect("sets");
+    world.store.set_secret(person, Authentication::Pin, PinHash("hash".to_owned())).await.expect("sets");
     let attempts = join_all((0..20).map(|_| begin(now))).await;
     let allowed = attempts.iter().filter(|a| matches!(a, Ok(Attempt::Allowed { .. }))).count();
     let locked = attempts.iter().filter(|a| matches!(a, Ok(Attempt::Locked { .. }))).count();
@@ -86,16 +87,20 @@ pub async fn five_wrong_attempts_lock(world: World) {
         };
         assert_eq!((hash.0.as_str(), told), ("hash", left));
     }
-    world.store.attempt_succeeded(person, SecretKind::Pin).await.expect("notes");
+    world.store.attempt_succeeded(person, Authentication::Pin).await.expect("notes");
     assert!(matches!(begin(over).await.expect("answers"), Attempt::Allowed { left: 4, .. }));
     let first = world.store.set_first_pin(person, PinHash("late".to_owned())).await;
     assert!(!first.expect("answers"), "a member's PIN is not set without knowing it");
-    let certificate = world.store.begin_attempt(person, SecretKind::Certificate, over).await;
+    let certificate = world.store.begin_attempt(person, Authentication::Certificate, over).await;
     assert!(matches!(certificate.expect("answers"), Attempt::NotSet));
-    world.store.set_secret(person, SecretKind::Certificate, PinHash("other".to_owned())).await.expect("sets");
-    let certificate = world.store.begin_attempt(person, SecretKind::Certificate, over).await;
+    world
+        .store
+        .set_secret(person, Authentication::Certificate, PinHash("other".to_owned()))
+        .await
+        .expect("sets");
+    let certificate = world.store.begin_attempt(person, Authentication::Certificate, over).await;
     assert!(matches!(certificate.expect("answers"), Attempt::Allowed { hash, .. } if hash.0 == "other"));
-    world.store.attempt_succeeded(person, SecretKind::Certificate).await.expect("notes");
+    world.store.attempt_succeeded(person, Authentication::Certificate).await.expect("notes");
     let pin = begin(over).await.expect("answers");
     assert!(matches!(pin, Attempt::Allowed { left: 3, .. }), "one kind does not undo the other's count");
 }

@@ -50,7 +50,7 @@ impl Accounts for PostgresStore {
         let sql = "INSERT INTO contracts (contract_id, institution_id, authentication, certified)
                    SELECT $1, institution_id, $3, $4 FROM institutions WHERE institution_id = $2
                    RETURNING contract_id";
-        let authentication = authentication_name(contract.authentication);
+        let authentication = contract.authentication.name();
         let session = self.inner.sessions.interactive().await?;
         let params: [Param<'_>; 4] =
             [&contract.uuid.uuid(), &institution.uuid(), &authentication, &contract.certified];
@@ -158,19 +158,8 @@ pub(crate) fn institution(row: &Row) -> Result<Institution> {
 fn contract(row: &Row) -> Result<Contract> {
     Ok(Contract {
         uuid: row.id("contract_id")?,
-        authentication: authentication(row.value("authentication")?),
+        authentication: Authentication::from_name(row.value("authentication")?),
         certified: row.value("certified")?,
         closed_at: row.moment("closed_at")?,
     })
-}
-
-pub(crate) fn authentication(name: &str) -> Authentication {
-    if name == "certificate" { Authentication::Certificate } else { Authentication::Pin }
-}
-
-fn authentication_name(authentication: Authentication) -> &'static str {
-    match authentication {
-        Authentication::Pin => "pin",
-        Authentication::Certificate => "certificate",
-    }
 }

@@ -1,18 +1,21 @@
 //! What lies in a box, and opening it.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use seoham_model::status::{DocBoxStatus, token_expires_at};
-use seoham_model::{BinderId, PersonId, UnixSeconds};
-use seoham_store::accounts::Institution;
+use seoham_model::{BinderId, ContractUuid, PersonId, UnixSeconds};
+use seoham_store::accounts::{Authentication, Institution};
 use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener, Shelf};
 use seoham_store::{Boxes, Result, StoreError};
 use seoham_vault::TokenHash;
+use tokio_postgres::Row;
 
 use crate::PostgresStore;
-use crate::accounts::{authentication, institution};
-use crate::columns::{Columns, Id};
+use crate::accounts::institution;
+use crate::columns::{Columns, Id, uuids};
 use crate::documents::rows::{self, DocumentRow};
-use crate::session::{Param, Session};
+use crate::session::Session;
 
 /// The token and the first authentication stand together or not at all.
 const OPEN: &str = "WITH token AS (
@@ -42,32 +45,58 @@ impl PostgresStore {
         documents.retain(|_, d| d.person == person && d.times.received_at.is_some());
         let people = rows::people(session, documents.values()).await?;
         let contents = rows::contents(session, documents.values()).await?;
+        let senders = senders(session, person, documents.values()).await?;
         let mut in_order = Vec::with_capacity(ids.len());
         for document in ids.iter().filter_map(|id| documents.remove(id)) {
             let recipient =
                 people.get(&person).ok_or(StoreError::Damaged("a document without its person"))?;
             let text = rows::open_text(&self.inner.vault, &document, recipient, &contents)?;
-            let sql = "SELECT i.name, c.authentication,
-                         coalesce((SELECT refused FROM refusals WHERE person_id = $3 AND institution_id = $1), false)
-                           AS refused
-                       FROM institutions i JOIN contracts c ON c.institution_id = i.institution_id
-                       WHERE i.institution_id = $1 AND c.contract_id = $2";
-            let params: [Param<'_>; 3] =
-                [&document.institution.uuid(), &document.contract.uuid(), &person.uuid()];
-            let sender = session.query_opt(sql, &params).await?.ok_or(StoreError::Damaged("a contract"))?;
+            let sender = senders.get(&document.contract).ok_or(StoreError::Damaged("a contract"))?;
             in_order.push(BoxDocument {
                 id: document.id,
                 institution: document.institution,
-                institution_name: sender.value("name")?,
+                institution_name: sender.name.clone(),
                 content: text.content,
-                authentication: authentication(sender.value("authentication")?),
+                authentication: sender.authentication,
                 times: document.times,
                 deadline_at: document.deadline_at,
-                refused: sender.value("refused")?,
+                refused: sender.refused,
             });
         }
         Ok(in_order)
     }
+}
+
+/// Who sent under a contract, as a person sees them.
+struct Sender {
+    name: String,
+    authentication: Authentication,
+    refused: bool,
+}
+
+/// The senders of documents, by their contracts: all at once.
+async fn senders<'a>(
+    session: &Session,
+    person: PersonId,
+    documents: impl Iterator<Item = &'a DocumentRow>,
+) -> Result<HashMap<ContractUuid, Sender>> {
+    let mut contracts: Vec<ContractUuid> = documents.map(|d| d.contract).collect();
+    contracts.sort();
+    contracts.dedup();
+    let sql = "SELECT c.contract_id, i.name, c.authentication, coalesce(r.refused, false) AS refused
+               FROM unnest($1::uuid[]) AS asked (id)
+               JOIN contracts c ON c.contract_id = asked.id
+               JOIN institutions i ON i.institution_id = c.institution_id
+               LEFT JOIN refusals r ON r.person_id = $2 AND r.institution_id = c.institution_id";
+    let sender = |row: &Row| {
+        let sender = Sender {
+            name: row.value("name")?,
+            authentication: Authentication::from_name(row.value("authentication")?),
+            refused: row.value("refused")?,
+        };
+        Ok((row.id("contract_id")?, sender))
+    };
+    session.query(sql, &[&uuids(&contracts), &person.uuid()]).await?.iter().map(sender).collect()
 }
 
 #[async_trait]

@@ -12,9 +12,8 @@ use seoham_store::{Result, StoreError};
 use crate::failure::Doing;
 use crate::session::Session;
 
-/// What is kept by month, with the column that carries the id.
-pub(crate) const TABLES: [(&str, &str); 3] =
-    [("contents", "content_id"), ("documents", "document_id"), ("one_time_tokens", "document_id")];
+/// What is kept by month.
+pub(crate) const TABLES: [&str; 3] = ["contents", "documents", "one_time_tokens"];
 
 /// One month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,7 +114,7 @@ impl Partitions {
 /// with its siblings.
 pub(crate) fn make_sql(month: Month) -> String {
     let (from, to) = month.ids();
-    let make = |(table, _): (&str, &str)| {
+    let make = |table: &str| {
         format!(
             "DO $$ BEGIN IF to_regclass('{table}_{month}') IS NULL THEN
                CREATE TABLE {table}_{month} (LIKE {table} INCLUDING ALL);

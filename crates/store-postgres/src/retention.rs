@@ -85,9 +85,9 @@ async fn drop_month(session: &Session, month: Month, now: UnixSeconds) -> Result
     let (from, to) = month.ids();
     let emptied = ["deliveries", "delivery_retries"]
         .map(|queue| format!("DELETE FROM {queue} WHERE document_id >= '{from}' AND document_id < '{to}';"));
-    let dropped = TABLES.iter().filter(|(table, _)| *table != "contents");
+    let dropped = TABLES.iter().filter(|table| **table != "contents");
     let dropped: Vec<String> =
-        dropped.map(|(table, _)| format!("DROP TABLE IF EXISTS {table}_{month};")).collect();
+        dropped.map(|table| format!("DROP TABLE IF EXISTS {table}_{month};")).collect();
     let sql = format!(
         "BEGIN; SET LOCAL lock_timeout = '200ms'; SELECT pg_advisory_xact_lock(7306080, 1); {still_open} {} {} COMMIT",
         emptied.concat(),

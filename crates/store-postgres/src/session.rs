@@ -115,8 +115,7 @@ impl Session {
         self.at_most(STATEMENT_TIME, doing, work).await
     }
 
-    /// The same for what reads a whole month, or waits for its COMMIT whatever it takes: nobody
-    /// waits for the answer.
+    /// The same for what reads or removes a whole month: nobody waits for the answer.
     pub(crate) async fn within_long<T>(
         &self,
         doing: Doing,

@@ -4,10 +4,8 @@
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::{BinderId, PersonId, UnixSeconds};
-use seoham_store::visits::{
-    ATTEMPTS_MAX, Attempt, LOCKED_SECONDS, NOTIFICATION_LINK_SECONDS, SecretKind, Visitor,
-    notification_token, read_notification_token,
-};
+use seoham_store::accounts::Authentication;
+use seoham_store::visits::{ATTEMPTS_MAX, Attempt, LOCKED_SECONDS, NOTIFICATION_LINK_SECONDS, Visitor};
 use seoham_store::{Result, StoreError, Visits};
 use seoham_vault::{PinHash, TokenHash};
 
@@ -33,7 +31,7 @@ const COUNT_CERTIFICATE: &str = "INSERT INTO authentications AS a (person_id, ce
 #[async_trait]
 impl Visits for PostgresStore {
     fn notification_link(&self, document: BinderId) -> SecretString {
-        notification_token(&self.inner.vault, document)
+        self.inner.vault.document_link(document)
     }
 
     async fn use_notification_link(
@@ -41,7 +39,7 @@ impl Visits for PostgresStore {
         token: &SecretString,
         now: UnixSeconds,
     ) -> Result<Option<(PersonId, BinderId)>> {
-        let Some(document) = read_notification_token(&self.inner.vault, token) else { return Ok(None) };
+        let Some(document) = self.inner.vault.document_of_link(token) else { return Ok(None) };
         let session = self.inner.sessions.interactive().await?;
         let sql = "SELECT person_id, sent_at FROM documents WHERE document_id = $1";
         let Some(found) = session.query_opt(sql, &[&document.uuid()]).await? else { return Ok(None) };
@@ -127,10 +125,10 @@ impl Visits for PostgresStore {
         connection.write("sessions", sql, &[&person.uuid()]).await.map(drop)
     }
 
-    async fn set_secret(&self, person: PersonId, kind: SecretKind, hash: PinHash) -> Result<()> {
+    async fn set_secret(&self, person: PersonId, kind: Authentication, hash: PinHash) -> Result<()> {
         let sql = match kind {
-            SecretKind::Pin => "UPDATE people SET pin_hash = $2 WHERE person_id = $1",
-            SecretKind::Certificate => {
+            Authentication::Pin => "UPDATE people SET pin_hash = $2 WHERE person_id = $1",
+            Authentication::Certificate => {
                 "INSERT INTO authentications (person_id, certificate_hash) VALUES ($1, $2)
                  ON CONFLICT (person_id) DO UPDATE SET certificate_hash = excluded.certificate_hash"
             }
@@ -146,10 +144,10 @@ impl Visits for PostgresStore {
         Ok(!connection.write("a secret", sql, &[&person.uuid(), &hash.0]).await?.is_empty())
     }
 
-    async fn has_secret(&self, person: PersonId, kind: SecretKind) -> Result<bool> {
+    async fn has_secret(&self, person: PersonId, kind: Authentication) -> Result<bool> {
         let sql = match kind {
-            SecretKind::Pin => "SELECT pin_hash IS NOT NULL AS has FROM people WHERE person_id = $1",
-            SecretKind::Certificate => {
+            Authentication::Pin => "SELECT pin_hash IS NOT NULL AS has FROM people WHERE person_id = $1",
+            Authentication::Certificate => {
                 "SELECT certificate_hash IS NOT NULL AS has FROM authentications WHERE person_id = $1"
             }
         };
@@ -159,14 +157,19 @@ impl Visits for PostgresStore {
     }
 
     fn document_of_link(&self, token: &SecretString) -> Option<BinderId> {
-        read_notification_token(&self.inner.vault, token)
+        self.inner.vault.document_of_link(token)
     }
 
-    async fn begin_attempt(&self, person: PersonId, kind: SecretKind, now: UnixSeconds) -> Result<Attempt> {
+    async fn begin_attempt(
+        &self,
+        person: PersonId,
+        kind: Authentication,
+        now: UnixSeconds,
+    ) -> Result<Attempt> {
         let connection = self.inner.sessions.interactive().await?;
         let sql = match kind {
-            SecretKind::Pin => "SELECT pin_hash AS hash FROM people WHERE person_id = $1",
-            SecretKind::Certificate => {
+            Authentication::Pin => "SELECT pin_hash AS hash FROM people WHERE person_id = $1",
+            Authentication::Certificate => {
                 "SELECT certificate_hash AS hash FROM authentications WHERE person_id = $1"
             }
         };
@@ -174,8 +177,8 @@ impl Visits for PostgresStore {
         let hash: Option<String> = found.map(|row| row.value("hash")).transpose()?.flatten();
         let Some(hash) = hash else { return Ok(Attempt::NotSet) };
         let sql = match kind {
-            SecretKind::Pin => COUNT_PIN,
-            SecretKind::Certificate => COUNT_CERTIFICATE,
+            Authentication::Pin => COUNT_PIN,
+            Authentication::Certificate => COUNT_CERTIFICATE,
         };
         let params: [crate::session::Param<'_>; 4] = [&person.uuid(), &now.0, &ATTEMPTS_MAX, &LOCKED_SECONDS];
         let rows = connection.write("an attempt", sql, &params).await?;
@@ -192,12 +195,12 @@ impl Visits for PostgresStore {
         }
     }
 
-    async fn attempt_succeeded(&self, person: PersonId, kind: SecretKind) -> Result<()> {
+    async fn attempt_succeeded(&self, person: PersonId, kind: Authentication) -> Result<()> {
         let sql = match kind {
-            SecretKind::Pin => {
+            Authentication::Pin => {
                 "UPDATE authentications SET failures = 0, locked_until = NULL WHERE person_id = $1"
             }
-            SecretKind::Certificate => {
+            Authentication::Certificate => {
                 "UPDATE authentications SET certificate_failures = 0, locked_until = NULL WHERE person_id = $1"
             }
         };

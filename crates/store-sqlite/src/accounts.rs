@@ -75,7 +75,7 @@ impl Accounts for SqliteStore {
                     .execute(params![
                         Id(contract.uuid),
                         Id(institution),
-                        authentication_name(contract.authentication),
+                        contract.authentication.name(),
                         contract.certified,
                     ])?;
                 Ok(added == 1)
@@ -226,19 +226,8 @@ fn institution(row: &Row<'_>) -> rusqlite::Result<Institution> {
 fn contract(row: &Row<'_>) -> rusqlite::Result<Contract> {
     Ok(Contract {
         uuid: row.get::<_, Id<ContractUuid>>(0)?.0,
-        authentication: authentication(row.get_ref(1)?.as_str()?),
+        authentication: Authentication::from_name(row.get_ref(1)?.as_str()?),
         certified: row.get(2)?,
         closed_at: moment(row, 3)?,
     })
-}
-
-pub(crate) fn authentication(name: &str) -> Authentication {
-    if name == "certificate" { Authentication::Certificate } else { Authentication::Pin }
-}
-
-fn authentication_name(authentication: Authentication) -> &'static str {
-    match authentication {
-        Authentication::Pin => "pin",
-        Authentication::Certificate => "certificate",
-    }
 }

@@ -6,13 +6,12 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use seoham_model::status::{DocBoxStatus, token_expires_at};
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
-use seoham_store::accounts::Institution;
+use seoham_store::accounts::{Authentication, Institution};
 use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener, Shelf};
 use seoham_store::{Boxes, Lane, Result};
 use seoham_vault::{TokenHash, Vault};
 
 use crate::SqliteStore;
-use crate::accounts::authentication;
 use crate::columns::{Id, TIMES, times};
 use crate::documents::{stored_status, text};
 use crate::readers::ReadError;
@@ -135,7 +134,7 @@ fn box_document(
             id: row.get::<_, Id<BinderId>>(0)?.0,
             institution: row.get::<_, Id<InstitutionId>>(1)?.0,
             institution_name: row.get(2)?,
-            authentication: authentication(row.get_ref(3)?.as_str()?),
+            authentication: Authentication::from_name(row.get_ref(3)?.as_str()?),
             times: times(row, 4)?,
             deadline_at: UnixSeconds(row.get(10)?),
             refused: row.get(11)?,

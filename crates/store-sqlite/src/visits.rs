@@ -4,10 +4,8 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::{BinderId, PersonId, UnixSeconds};
-use seoham_store::visits::{
-    ATTEMPTS_MAX, Attempt, LOCKED_SECONDS, NOTIFICATION_LINK_SECONDS, SecretKind, Visitor,
-    notification_token, read_notification_token,
-};
+use seoham_store::accounts::Authentication;
+use seoham_store::visits::{ATTEMPTS_MAX, Attempt, LOCKED_SECONDS, NOTIFICATION_LINK_SECONDS, Visitor};
 use seoham_store::{Lane, Result, Visits};
 use seoham_vault::{PinHash, TokenHash};
 
@@ -20,7 +18,7 @@ const CLEARED_AT_ONCE: usize = 20;
 #[async_trait]
 impl Visits for SqliteStore {
     fn notification_link(&self, document: BinderId) -> SecretString {
-        notification_token(&self.inner.vault, document)
+        self.inner.vault.document_link(document)
     }
 
     async fn use_notification_link(
@@ -28,7 +26,7 @@ impl Visits for SqliteStore {
         token: &SecretString,
         now: UnixSeconds,
     ) -> Result<Option<(PersonId, BinderId)>> {
-        let Some(document) = read_notification_token(&self.inner.vault, token) else { return Ok(None) };
+        let Some(document) = self.inner.vault.document_of_link(token) else { return Ok(None) };
         let hash = TokenHash::of(token.expose_secret());
         self.inner
             .writer
@@ -149,13 +147,13 @@ impl Visits for SqliteStore {
             .await
     }
 
-    async fn set_secret(&self, person: PersonId, kind: SecretKind, hash: PinHash) -> Result<()> {
+    async fn set_secret(&self, person: PersonId, kind: Authentication, hash: PinHash) -> Result<()> {
         self.inner
             .writer
             .interactive(move |connection| {
                 let sql = match kind {
-                    SecretKind::Pin => "UPDATE people SET pin_hash = ?2 WHERE person_id = ?1",
-                    SecretKind::Certificate => {
+                    Authentication::Pin => "UPDATE people SET pin_hash = ?2 WHERE person_id = ?1",
+                    Authentication::Certificate => {
                         "INSERT INTO authentications (person_id, certificate_hash) VALUES (?1, ?2)
                          ON CONFLICT (person_id) DO UPDATE SET certificate_hash = excluded.certificate_hash"
                     }
@@ -177,11 +175,11 @@ impl Visits for SqliteStore {
             .await
     }
 
-    async fn has_secret(&self, person: PersonId, kind: SecretKind) -> Result<bool> {
+    async fn has_secret(&self, person: PersonId, kind: Authentication) -> Result<bool> {
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
             let sql = match kind {
-                SecretKind::Pin => "SELECT pin_hash IS NOT NULL FROM people WHERE person_id = ?1",
-                SecretKind::Certificate => {
+                Authentication::Pin => "SELECT pin_hash IS NOT NULL FROM people WHERE person_id = ?1",
+                Authentication::Certificate => {
                     "SELECT certificate_hash IS NOT NULL FROM authentications WHERE person_id = ?1"
                 }
             };
@@ -193,17 +191,22 @@ impl Visits for SqliteStore {
     }
 
     fn document_of_link(&self, token: &SecretString) -> Option<BinderId> {
-        read_notification_token(&self.inner.vault, token)
+        self.inner.vault.document_of_link(token)
     }
 
-    async fn begin_attempt(&self, person: PersonId, kind: SecretKind, now: UnixSeconds) -> Result<Attempt> {
+    async fn begin_attempt(
+        &self,
+        person: PersonId,
+        kind: Authentication,
+        now: UnixSeconds,
+    ) -> Result<Attempt> {
         self.inner
             .writer
             .interactive(move |connection| Ok(begin_attempt(connection, person, kind, now)?))
             .await
     }
 
-    async fn attempt_succeeded(&self, person: PersonId, kind: SecretKind) -> Result<()> {
+    async fn attempt_succeeded(&self, person: PersonId, kind: Authentication) -> Result<()> {
         self.inner
             .writer
             .interactive(move |connection| {
@@ -233,22 +236,22 @@ fn clear(
 }
 
 /// Where attempts of a kind are counted: the one must not undo the other's lock.
-fn counter(kind: SecretKind) -> &'static str {
+fn counter(kind: Authentication) -> &'static str {
     match kind {
-        SecretKind::Pin => "failures",
-        SecretKind::Certificate => "certificate_failures",
+        Authentication::Pin => "failures",
+        Authentication::Certificate => "certificate_failures",
     }
 }
 
 fn begin_attempt(
     connection: &Connection,
     person: PersonId,
-    kind: SecretKind,
+    kind: Authentication,
     now: UnixSeconds,
 ) -> rusqlite::Result<Attempt> {
     let column = match kind {
-        SecretKind::Pin => "p.pin_hash",
-        SecretKind::Certificate => "a.certificate_hash",
+        Authentication::Pin => "p.pin_hash",
+        Authentication::Certificate => "a.certificate_hash",
     };
     let counter = counter(kind);
     let sql = format!(

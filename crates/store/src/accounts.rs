@@ -28,6 +28,21 @@ pub enum Authentication {
     Certificate,
 }
 
+impl Authentication {
+    /// The name that a store keeps.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pin => "pin",
+            Self::Certificate => "certificate",
+        }
+    }
+
+    /// The way of authenticating that a store kept as `name`.
+    pub fn from_name(name: &str) -> Self {
+        if name == "certificate" { Self::Certificate } else { Self::Pin }
+    }
+}
+
 /// One product bought by one institution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contract {

@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use secrecy::SecretString;
 use seoham_model::{BinderId, PersonId, UnixSeconds};
-use seoham_vault::{PinHash, TokenHash, Vault};
+use seoham_vault::{PinHash, TokenHash};
 
 use crate::Result;
+use crate::accounts::Authentication;
 
 /// Wrong attempts in a row that lock a person's authentication.
 pub const ATTEMPTS_MAX: i64 = 5;
@@ -13,15 +14,6 @@ pub const ATTEMPTS_MAX: i64 = 5;
 pub const LOCKED_SECONDS: i64 = 15 * 60;
 /// How long after its document was accepted the link in a notification can be used, in seconds.
 pub const NOTIFICATION_LINK_SECONDS: i64 = 3 * 24 * 60 * 60;
-
-/// By what a person authenticates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecretKind {
-    /// A payment-style PIN.
-    Pin,
-    /// A certificate's password.
-    Certificate,
-}
 
 /// Whether an attempt may be made.
 #[derive(Clone)]
@@ -91,32 +83,27 @@ pub trait Visits: Send + Sync {
     async fn end_sessions(&self, person: PersonId) -> Result<()>;
 
     /// Sets a secret anew.
-    async fn set_secret(&self, person: PersonId, kind: SecretKind, hash: PinHash) -> Result<()>;
+    async fn set_secret(&self, person: PersonId, kind: Authentication, hash: PinHash) -> Result<()>;
 
     /// Sets a PIN for somebody who has none, or who is still to join; `false` for anybody else, who
     /// has one that must be known to change it.
     async fn set_first_pin(&self, person: PersonId, hash: PinHash) -> Result<bool>;
 
     /// Whether a person has such a secret.
-    async fn has_secret(&self, person: PersonId, kind: SecretKind) -> Result<bool>;
+    async fn has_secret(&self, person: PersonId, kind: Authentication) -> Result<bool>;
 
     /// The document of a notification's link, used or not.
     fn document_of_link(&self, token: &SecretString) -> Option<BinderId>;
 
     /// Begins an attempt. It counts before it is made, so that many at once are no way around the
     /// lock; the fifth of one kind locks both for [`LOCKED_SECONDS`] from `now` on.
-    async fn begin_attempt(&self, person: PersonId, kind: SecretKind, now: UnixSeconds) -> Result<Attempt>;
+    async fn begin_attempt(
+        &self,
+        person: PersonId,
+        kind: Authentication,
+        now: UnixSeconds,
+    ) -> Result<Attempt>;
 
     /// The attempt was right: no attempt of its kind counts any more.
-    async fn attempt_succeeded(&self, person: PersonId, kind: SecretKind) -> Result<()>;
-}
-
-/// The token of a notification's link: the document and a code that only this deployment can make.
-pub fn notification_token(vault: &Vault, document: BinderId) -> SecretString {
-    vault.document_link(document)
-}
-
-/// The document of a link's token, if it is a right one.
-pub fn read_notification_token(vault: &Vault, token: &SecretString) -> Option<BinderId> {
-    vault.document_of_link(token)
+    async fn attempt_succeeded(&self, person: PersonId, kind: Authentication) -> Result<()>;
 }

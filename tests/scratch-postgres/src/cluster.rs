@@ -1,6 +1,5 @@
 //! One cluster and the databases in it.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,11 +16,11 @@ directory=$1; shift
 "$@" >>"$directory/log" 2>&1 &
 postgres=$!
 trap '' INT TERM HUP
-while read -r line; do kill -"$line" $postgres; done
+cat >/dev/null
 kill -CONT $postgres $(cat "/proc/$postgres/task/$postgres/children" 2>/dev/null) 2>/dev/null
 kill -QUIT $postgres 2>/dev/null
 wait $postgres
-test -e "$directory/keep" || rm -rf "$directory"
+rm -rf "$directory"
 "#;
 
 /// A certificate that signs for itself and for nobody else.
@@ -198,14 +197,6 @@ impl Cluster {
     /// Makes a standby the primary.
     pub fn promote(&self) {
         self.sql("postgres", "SELECT pg_promote(true, 60)");
-    }
-
-    /// Sends the server a signal, by the name that `kill` knows.
-    pub fn signal(&self, name: &str) {
-        if let Some(keeper) = self.keeper().as_mut() {
-            let told = keeper.stdin.as_mut().map(|stdin| writeln!(stdin, "{name}"));
-            assert!(told.is_some_and(|told| told.is_ok()), "the keeper is there");
-        }
     }
 
     /// Kills the whole server at once, as the loss of its machine would.

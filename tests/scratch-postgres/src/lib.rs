@@ -8,4 +8,3 @@ mod cluster;
 mod program;
 
 pub use cluster::{Cluster, Database};
-pub use program::missing;

@@ -7,11 +7,6 @@ use std::process::Command;
 /// Where Debian puts them, by version.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
-/// Why PostgreSQL cannot be run here, if it cannot.
-pub fn missing() -> Option<String> {
-    directory().is_none().then(|| "PostgreSQL's initdb and postgres are not installed".to_owned())
-}
-
 /// The directory of the newest version's programs.
 pub(crate) fn directory() -> Option<PathBuf> {
     let versions = std::fs::read_dir(DEBIAN).ok().into_iter().flatten().flatten();

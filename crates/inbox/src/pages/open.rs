@@ -11,7 +11,6 @@ use seoham_model::Text;
 use seoham_model::link::redirect_url;
 use seoham_store::accounts::Authentication;
 use seoham_store::boxes::{OpenVerdict, Opener};
-use seoham_store::visits::SecretKind;
 use seoham_vault::OneTimeToken;
 use serde::Deserialize;
 
@@ -70,12 +69,8 @@ pub(crate) async fn open(
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
     let document = own(&inbox, &visit, &binder).await?;
-    let kind = match document.authentication {
-        Authentication::Pin => SecretKind::Pin,
-        Authentication::Certificate => SecretKind::Certificate,
-    };
     let address = format!("/documents/{}/open", document.id);
-    secret::authenticate(&inbox, visit.person, kind, form.secret, &address).await?;
+    secret::authenticate(&inbox, visit.person, document.authentication, form.secret, &address).await?;
 
     let token = OneTimeToken::generate();
     let opener = Opener::Recipient(visit.person);

@@ -4,7 +4,8 @@ use axum::http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::clock::seoul_minutes;
 use seoham_model::{PersonId, Text};
-use seoham_store::visits::{Attempt, SecretKind};
+use seoham_store::accounts::Authentication;
+use seoham_store::visits::Attempt;
 use seoham_vault::verify_pin_in_turn;
 
 use crate::Inbox;
@@ -76,7 +77,7 @@ pub(crate) fn check_new_password(password: &SecretString, password_again: &Secre
 pub(crate) async fn authenticate(
     inbox: &Inbox,
     person: PersonId,
-    kind: SecretKind,
+    kind: Authentication,
     tried: SecretString,
     address: &str,
 ) -> Result<(), Turn> {
@@ -104,8 +105,8 @@ pub(crate) async fn authenticate(
         Attempt::NotSet => Err(Trouble::new(
             StatusCode::FORBIDDEN,
             match kind {
-                SecretKind::Pin => Text::fixed("PIN이 아직 없습니다", "There is no PIN yet"),
-                SecretKind::Certificate => {
+                Authentication::Pin => Text::fixed("PIN이 아직 없습니다", "There is no PIN yet"),
+                Authentication::Certificate => {
                     Text::fixed("인증서 비밀번호가 아직 없습니다", "There is no certificate password yet")
                 }
             },

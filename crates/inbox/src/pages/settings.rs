@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::InstitutionId;
-use seoham_store::visits::SecretKind;
+use seoham_store::accounts::Authentication;
 use seoham_vault::hash_pin_in_turn;
 use serde::Deserialize;
 
@@ -56,8 +56,8 @@ pub(crate) async fn change_pin(
     let first = form.current.expose_secret().is_empty()
         && inbox.store.set_first_pin(visit.person, hash.clone()).await?;
     if !first {
-        secret::authenticate(&inbox, visit.person, SecretKind::Pin, form.current, "/settings").await?;
-        inbox.store.set_secret(visit.person, SecretKind::Pin, hash).await?;
+        secret::authenticate(&inbox, visit.person, Authentication::Pin, form.current, "/settings").await?;
+        inbox.store.set_secret(visit.person, Authentication::Pin, hash).await?;
     }
     // Whoever else is signed in knew the old one.
     inbox.store.end_sessions(visit.person).await?;
@@ -82,14 +82,14 @@ pub(crate) async fn change_certificate(
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
     secret::check_new_password(&form.password, &form.password_again)?;
-    secret::authenticate(&inbox, visit.person, SecretKind::Pin, form.current, "/settings").await?;
+    secret::authenticate(&inbox, visit.person, Authentication::Pin, form.current, "/settings").await?;
     // A password that is there is not replaced by who knows the PIN alone.
-    let kind = SecretKind::Certificate;
+    let kind = Authentication::Certificate;
     if inbox.store.has_secret(visit.person, kind).await? {
         secret::authenticate(&inbox, visit.person, kind, form.current_password, "/settings").await?;
     }
     let hash = hash_pin_in_turn(form.password).await;
-    inbox.store.set_secret(visit.person, SecretKind::Certificate, hash).await?;
+    inbox.store.set_secret(visit.person, Authentication::Certificate, hash).await?;
     Ok(Redirect::to("/settings").into_response())
 }
 

@@ -7,22 +7,7 @@ use seoham_model::Lang;
 /// Korean unless `Accept-Language` prefers English (SPEC 3).
 pub(super) fn language(headers: &HeaderMap) -> Lang {
     let wished = headers.get(ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).unwrap_or("");
-    if quality(wished, "en") > quality(wished, "ko") { Lang::En } else { Lang::Ko }
-}
-
-/// How much `wished` wants `language`, in any of its regions: 0 when it does not.
-fn quality(wished: &str, language: &str) -> f32 {
-    let of = |range: &str| {
-        let mut parts = range.split(';').map(str::trim);
-        let primary = parts.next()?.split('-').next()?;
-        if !primary.eq_ignore_ascii_case(language) {
-            return None;
-        }
-        let quality =
-            parts.find_map(|p| p.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse::<f32>().ok())?;
-        quality.is_finite().then(|| quality.clamp(0.0, 1.0))
-    };
-    wished.split(',').filter_map(of).fold(0.0, f32::max)
+    Lang::preferred(wished)
 }
 
 #[cfg(test)]

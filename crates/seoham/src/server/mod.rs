@@ -159,7 +159,7 @@ impl Server {
             listener.stop(self.deadline);
         }
         for listener in self.public {
-            listener.ended().await;
+            complain(listener.ended().await);
         }
         if let Some(delivering) = self.delivering
             && tokio::time::timeout_at(until.into(), delivering.ended()).await.is_err()
@@ -167,9 +167,16 @@ impl Server {
             tracing::warn!("deliveries under way were left to the next start");
         }
         self.admin.stop(Duration::from_secs(1));
-        self.admin.ended().await;
+        complain(self.admin.ended().await);
         tracing::info!("ended");
         Ok(())
+    }
+}
+
+/// A listener that broke off keeps nothing else from going down in order.
+fn complain(ended: Result<()>) {
+    if let Err(error) = ended {
+        tracing::error!(error = format!("{error:#}"), "at the end");
     }
 }
 

@@ -10,13 +10,13 @@ use seoham_model::{
     AccessTokenId, BinderId, Clock, ContractUuid, InstitutionId, PersonId, SeoulDay, UnixSeconds,
 };
 use seoham_simulation::{Opener, Traits};
-use seoham_store::accounts::{AccessTokenRecord, Contract, Institution, InstitutionOverview};
+use seoham_store::accounts::{AccessTokenRecord, Authentication, Contract, Institution, InstitutionOverview};
 use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener as OpenedBy, Shelf};
 use seoham_store::deliveries::{Claimed, Finished, Outcome, QueueDepth, Receipt};
 use seoham_store::documents::{Acceptance, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict};
 use seoham_store::people::{Identified, Registered, Registration};
 use seoham_store::retention::Tidied;
-use seoham_store::visits::{Attempt, SecretKind, Visitor};
+use seoham_store::visits::{Attempt, Visitor};
 use seoham_store::{
     Accounts, Boxes, Deliveries, Deployment, Documents, Lane, Mode, People, Result, Retention, Store, Visits,
 };
@@ -370,15 +370,20 @@ impl Visits for Sabotaged {
         self.store.end_sessions(person).await
     }
 
-    async fn set_secret(&self, person: PersonId, kind: SecretKind, hash: PinHash) -> Result<()> {
+    async fn set_secret(&self, person: PersonId, kind: Authentication, hash: PinHash) -> Result<()> {
         self.store.set_secret(person, kind, hash).await
     }
 
-    async fn begin_attempt(&self, person: PersonId, kind: SecretKind, now: UnixSeconds) -> Result<Attempt> {
+    async fn begin_attempt(
+        &self,
+        person: PersonId,
+        kind: Authentication,
+        now: UnixSeconds,
+    ) -> Result<Attempt> {
         self.store.begin_attempt(person, kind, now).await
     }
 
-    async fn attempt_succeeded(&self, person: PersonId, kind: SecretKind) -> Result<()> {
+    async fn attempt_succeeded(&self, person: PersonId, kind: Authentication) -> Result<()> {
         self.store.attempt_succeeded(person, kind).await
     }
 
@@ -386,7 +391,7 @@ impl Visits for Sabotaged {
         self.store.set_first_pin(person, hash).await
     }
 
-    async fn has_secret(&self, person: PersonId, kind: SecretKind) -> Result<bool> {
+    async fn has_secret(&self, person: PersonId, kind: Authentication) -> Result<bool> {
         self.store.has_secret(person, kind).await
     }
 
