@@ -104,13 +104,14 @@ pub(super) fn way_on(
             "The whole way in a browser: send the document above, open its link in the messenger, and open it with \
              the PIN 135790",
         ),
+        Text::fixed("예시 기관의 페이지 앞", "in front of a sample institution's page"),
     ];
     let heading = |i: usize| headings[i].in_lang(lang);
     let body = r#"{"documents":[{"title":"첫 문서","read_expired_sec":2592000,"receiver":{"phone_number":"01000000001","name":"서함시험","birthday":"19900101"},"property":{"link":"GATEWAY/tax","payload":"amount=120000","cs_number":"02-000-0000","cs_name":"민원실","external_document_uuid":"MY-1"}}]}"#;
     let body = body.replace("GATEWAY", gateway);
     let token_file = at.admin_token_file.as_ref().map_or_else(|| "…".to_owned(), |f| f.display().to_string());
     say(&format!(
-        "\n{}\n  API       {}   ({}/docs)\n  bulk      {}\n  web       {}   ({}/messenger)\n  admin     {}   ({})\n",
+        "\n{}\n  API       {}   ({}/docs)\n  bulk      {}\n  web       {}   ({}/messenger)\n  admin     {}   ({})\n  landing   {gateway}   ({})\n",
         heading(0),
         api,
         api,
@@ -118,7 +119,8 @@ pub(super) fn way_on(
         web,
         web,
         at.admin,
-        token_file
+        token_file,
+        heading(7)
     ));
     say(&format!(
         "{}\n  curl -s {}/v1/documents/bulk -H 'Authorization: Bearer {token}' -H 'Contract-Uuid: {contract}' \\\n    -H 'Content-Type: application/json' -d '{body}'\n",
