@@ -118,6 +118,11 @@ pub fn seoul_minutes(moment: UnixSeconds) -> String {
     format!("{:04}-{:02}-{:02} {:02}:{:02}", t.year(), t.month(), t.day(), t.hour(), t.minute())
 }
 
+/// The same to the second: `2026-12-23 17:03:59`, as a spreadsheet program reads it.
+pub fn seoul_seconds(moment: UnixSeconds) -> String {
+    format!("{}:{:02}", seoul_minutes(moment), seoul(moment).second())
+}
+
 fn seoul(moment: UnixSeconds) -> jiff::civil::DateTime {
     let timestamp = jiff::Timestamp::from_second(moment.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     SEOUL.to_datetime(timestamp)

@@ -1,12 +1,12 @@
 //! The life of a document (SPEC 6): a status is never stored, it follows from the times and the
 //! deadline, so it cannot be late or contradict them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixSeconds;
 
 /// `doc_box_status`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum DocBoxStatus {
     /// Accepted; the person has not joined the box.

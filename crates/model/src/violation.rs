@@ -86,6 +86,8 @@ pub enum Rule {
     RequiredForNameCheck,
     /// The external id stands more than once in the request.
     DuplicateExternalId,
+    /// Another document with this external id was sent under the same idempotency key.
+    AnotherUnderTheKey,
     /// The value cannot be read at all: a member twice, a broken escape, a number out of range.
     Unreadable,
     /// Something other than six digits.
@@ -151,6 +153,10 @@ impl Rule {
             Self::DuplicateExternalId => Text::fixed(
                 "한 요청 안에서 같은 값이 두 번 이상 쓰였습니다",
                 "stands more than once in this request",
+            ),
+            Self::AnotherUnderTheKey => Text::fixed(
+                "같은 Idempotency-Key로 먼저 보낸 문서와 내용이 다릅니다",
+                "differs from the document that was sent first under this Idempotency-Key",
             ),
             Self::Unreadable => Text::fixed(
                 "읽을 수 없습니다(중복된 항목, 잘못된 이스케이프, 범위를 벗어난 숫자)",

@@ -6,6 +6,7 @@
 mod accounts;
 mod deliveries;
 mod documents;
+mod idempotency;
 mod people;
 mod retention;
 mod visits;
@@ -14,6 +15,7 @@ pub mod world;
 pub use accounts::*;
 pub use deliveries::*;
 pub use documents::*;
+pub use idempotency::*;
 pub use people::*;
 pub use retention::*;
 pub use visits::*;
@@ -37,6 +39,7 @@ macro_rules! store_contract {
             receipts_are_harmless_in_any_order, later_joiners_take_after_ten_seconds,
             the_clock_moves_forward_only, work_wakes_a_waiting_worker,
             old_documents_are_removed, what_can_still_be_opened_is_kept,
+            a_key_recalls_its_items, one_of_many_with_a_key_is_whole, keys_are_forgotten_after_a_week,
             links_let_in_once, sessions_end, five_wrong_attempts_lock, a_box_is_its_owners,
         );
     };

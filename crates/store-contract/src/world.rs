@@ -9,7 +9,7 @@ use seoham_model::{BinderId, Clock, ContractUuid, InstitutionId, UnixSeconds};
 use seoham_store::accounts::{Authentication, Contract, Institution};
 use seoham_store::boxes::Opener;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
-use seoham_store::documents::{Acceptance, DocumentStatus, IdentifiedDocument};
+use seoham_store::documents::{Acceptance, Accepted, DocumentStatus, IdentifiedDocument};
 use seoham_store::people::{Identified, Recipient, Registered, Registration};
 use seoham_store::{Lane, Store};
 use seoham_vault::{OneTimeToken, TokenHash};
@@ -95,7 +95,20 @@ impl World {
         count: usize,
         deadline_at: UnixSeconds,
     ) -> Vec<BinderId> {
-        let documents: Vec<_> = (0..count)
+        let documents = self.documents(recipient, count, deadline_at);
+        let ids = documents.iter().map(|d| d.id).collect();
+        self.accept(sender, documents).await;
+        ids
+    }
+
+    /// Documents to be accepted.
+    pub fn documents(
+        &self,
+        recipient: &Recipient,
+        count: usize,
+        deadline_at: UnixSeconds,
+    ) -> Vec<IdentifiedDocument> {
+        (0..count)
             .map(|i| IdentifiedDocument {
                 id: BinderId::generate(&self.clock),
                 recipient: recipient.clone(),
@@ -104,10 +117,7 @@ impl World {
                 hash: None,
                 deadline_at,
             })
-            .collect();
-        let ids = documents.iter().map(|d| d.id).collect();
-        self.accept(sender, documents).await;
-        ids
+            .collect()
     }
 
     /// Accepts documents.
@@ -117,8 +127,10 @@ impl World {
             contract: sender.contract,
             accepted_at: self.now(),
             documents,
+            remember: None,
         };
-        self.store.accept(acceptance).await.expect("accepts");
+        let accepted = self.store.accept(acceptance).await.expect("accepts");
+        assert_eq!(accepted, Accepted::Whole);
     }
 
     /// Claims.

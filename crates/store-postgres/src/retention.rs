@@ -7,6 +7,7 @@ use seoham_store::{Result, Retention, StoreError};
 
 use crate::PostgresStore;
 use crate::columns::Columns;
+use crate::documents::forget;
 use crate::failure::Doing;
 use crate::partitions::{Month, TABLES, months};
 use crate::session::Session;
@@ -17,10 +18,11 @@ const DAY_SECONDS: i64 = 24 * 60 * 60;
 impl Retention for PostgresStore {
     async fn tidy(&self, days: Option<u32>, now: UnixSeconds) -> Result<Tidied> {
         self.make_partitions(now).await?;
-        let Some(days) = days else { return Ok(Tidied::default()) };
         let session = self.inner.sessions.bulk().await?;
         // A machine whose clock is wrong must not remove what others still need.
         let now = now.min(database_now(&session, self.inner.clock.advanced_seconds()).await?);
+        let more = forget(&session, now).await?;
+        let Some(days) = days else { return Ok(Tidied { documents: 0, more }) };
         let ended_by = now.plus(-DAY_SECONDS * i64::from(days.max(RETENTION_DAYS_MIN)));
         for month in months(&session, "documents").await? {
             if month.next().begins_at() > ended_by {
@@ -34,7 +36,7 @@ impl Retention for PostgresStore {
             }
         }
         drop_contents(&session, ended_by).await?;
-        Ok(Tidied::default())
+        Ok(Tidied { documents: 0, more })
     }
 }
 

@@ -8,6 +8,7 @@ use seoham_store::{Result, Retention};
 
 use crate::SqliteStore;
 use crate::columns::Id;
+use crate::documents::forget;
 use crate::writer::Weight;
 
 /// Documents looked at in one bite: a few milliseconds of the writer's time.
@@ -19,16 +20,18 @@ const REQUEST_MILLIS: u64 = 60_000;
 #[async_trait]
 impl Retention for SqliteStore {
     async fn tidy(&self, days: Option<u32>, now: UnixSeconds) -> Result<Tidied> {
-        let Some(days) = days else { return Ok(Tidied::default()) };
+        let forget = move |connection: &Connection| Ok(forget(connection, BITE, now)?);
+        let forgotten = self.inner.writer.bulk(Weight::rows(BITE), forget).await?;
+        let more = forgotten == BITE;
+        let Some(days) = days else { return Ok(Tidied { documents: 0, more }) };
         let sent_before = now.plus(-DAY_SECONDS * i64::from(days.max(RETENTION_DAYS_MIN)));
         let looked_at = self.inner.looked_at.clone();
-        self.inner
-            .writer
-            .bulk(Weight::rows(BITE), move |connection| {
-                let mut looked_at = looked_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                Ok(bite(connection, &mut looked_at, sent_before, now)?)
-            })
-            .await
+        let work = move |connection: &Connection| {
+            let mut looked_at = looked_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            Ok(bite(connection, &mut looked_at, sent_before, now)?)
+        };
+        let tidied = self.inner.writer.bulk(Weight::rows(BITE), work).await?;
+        Ok(Tidied { more: tidied.more || more, ..tidied })
     }
 }
 

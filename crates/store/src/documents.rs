@@ -1,11 +1,14 @@
 //! Documents: accepting, asking, verifying tokens, marking read (SPEC 5 to 7).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use seoham_model::document::{Content, Own};
 use seoham_model::status::Times;
 use seoham_model::{BinderId, ContractUuid, InstitutionId, UnixSeconds};
 use seoham_vault::TokenHash;
 
+use crate::idempotency::{IdempotencyKey, Presented, Recalled, Remember};
 use crate::people::{PersonView, Recipient};
 use crate::{Lane, Result};
 
@@ -19,6 +22,19 @@ pub struct Acceptance {
     pub accepted_at: UnixSeconds,
     /// The documents, at most [`seoham_model::bulk::ITEMS_MAX`].
     pub documents: Vec<IdentifiedDocument>,
+    /// What is to be remembered with them under a key (SPEC 10).
+    pub remember: Option<Remember>,
+}
+
+/// What became of an acceptance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "nothing is accepted when the key has moved"]
+pub enum Accepted {
+    /// All of it is there.
+    Whole,
+    /// None of it is: the key has a record that the caller did not know of. Recall it, and see what
+    /// is left to accept.
+    KeyMoved,
 }
 
 /// A checked document whose recipient is known.
@@ -151,8 +167,20 @@ pub trait Documents: Send + Sync {
     /// Accepts documents; those of members stand in their boxes at once. When this returns `Ok`,
     /// every one of them and its delivery are durable against the loss of power; on any other
     /// answer but [`crate::StoreError::Uncertain`] none
-    /// of them exists.
-    async fn accept(&self, acceptance: Acceptance) -> Result<()>;
+    /// of them exists. What is to be remembered under a key is durable with them, and of any
+    /// number of simultaneous acceptances with the same key and number exactly one is whole.
+    async fn accept(&self, acceptance: Acceptance) -> Result<Accepted>;
+
+    /// What a key of `institution` is known for in the last
+    /// [`crate::idempotency::REMEMBERED_SECONDS`].
+    async fn recall(
+        &self,
+        lane: Lane,
+        institution: InstitutionId,
+        key: &IdempotencyKey,
+        items: Vec<Arc<Presented>>,
+        now: UnixSeconds,
+    ) -> Result<Recalled>;
 
     /// The statuses of documents of `institution`, in order; `None` for what it does not have.
     async fn statuses(

@@ -12,6 +12,7 @@ pub mod deliveries;
 pub mod deployment;
 pub mod documents;
 pub mod error;
+pub mod idempotency;
 pub mod matching;
 pub mod people;
 pub mod personas;

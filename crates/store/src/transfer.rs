@@ -46,7 +46,7 @@ pub enum Value {
 }
 
 /// All tables, those first that others refer to.
-pub const TABLES: [Table; 13] = [
+pub const TABLES: [Table; 14] = [
     Table {
         name: "institutions",
         columns: &[("institution_id", Kind::Id), ("name", Kind::Text), ("created_at", Kind::Number)],
@@ -149,6 +149,16 @@ pub const TABLES: [Table; 13] = [
             ("not_before", Kind::Number),
             ("attempts", Kind::Number32),
             ("first_attempt_at", Kind::Number),
+        ],
+    },
+    Table {
+        name: "idempotency_records",
+        columns: &[
+            ("institution_id", Kind::Id),
+            ("key_tag", Kind::Bytes),
+            ("seq", Kind::Number32),
+            ("recorded_at", Kind::Number),
+            ("verdicts", Kind::Bytes),
         ],
     },
     Table { name: "joins", columns: &[("person_id", Kind::Id), ("due_at", Kind::Number)] },

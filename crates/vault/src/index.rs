@@ -31,6 +31,21 @@ impl Vault {
         self.blind_index(b"name", &[person.as_bytes(), normalized_name(name).as_bytes()])
     }
 
+    /// Finds what an institution's idempotency key is known for.
+    pub fn key_tag(&self, key: &[u8]) -> BlindIndex {
+        self.blind_index(b"idempotency key", &[key])
+    }
+
+    /// Finds an item among those of an idempotency key.
+    pub fn external_id_tag(&self, external_document_uuid: &[u8]) -> BlindIndex {
+        self.blind_index(b"external id", &[external_document_uuid])
+    }
+
+    /// Compares an item with one that came before.
+    pub fn content_tag(&self, content: &[u8]) -> BlindIndex {
+        self.blind_index(b"content", &[content])
+    }
+
     pub(crate) fn blind_index(&self, purpose: &[u8], parts: &[&[u8]]) -> BlindIndex {
         let mut context = hmac::Context::with_key(&self.index);
         context.update(purpose);

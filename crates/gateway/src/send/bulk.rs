@@ -1,18 +1,19 @@
 //! `POST /v1/documents/bulk` (SPEC 5).
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Request, State};
 use axum::response::Response;
-use bytes::Bytes;
 use seoham_http::{ApiError, Language};
-use seoham_model::document::{CheckContext, Document, check, external_id};
+use seoham_model::document::{CheckContext, external_id};
 use seoham_model::violation::{Place, Rule, Violation};
 use seoham_model::{BinderId, Lang, UnixSeconds, bulk as envelope};
 use seoham_store::Lane;
-use seoham_store::documents::{Acceptance, IdentifiedDocument};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Additions;
+use super::deciding::{Decision, Item, decide};
 use super::verdict::Refusal;
 use super::wire::BulkSend;
 use crate::admission::take_in;
@@ -46,7 +47,12 @@ struct ItemReply {
 /// When the 200 leaves, every accepted item is durable.
 #[utoipa::path(
     post, path = "/v1/documents/bulk", tag = "documents", request_body = inline(BulkSend),
-    params(("Contract-Uuid" = String, Header, description = "CON-…")),
+    params(
+        ("Contract-Uuid" = String, Header, description = "CON-…"),
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "1 to 64 printable characters: each item gets its first verdict under this key, for 7 days"),
+        ("Seoham-Dry-Run" = Option<bool>, Header, description = "check everything, store nothing"),
+    ),
     responses((status = 200, body = inline(BulkReply)), (status = "4XX"), (status = "5XX")),
     security(("access_token" = [])),
 )]
@@ -59,126 +65,60 @@ pub(crate) async fn bulk(
     let (parts, stream) = request.into_parts();
     let additions = Additions::of(&parts.headers)?;
     let body = take_in(&gateway, sender.institution, &parts.headers, stream).await?;
-    let items = check_items(&gateway, &sender, &body.bytes)?;
-    let replies = accept(&gateway, &sender, items, additions, lang).await?;
-    json(&BulkReply { documents: replies })
-}
-
-/// An item and whether it keeps the rules.
-struct Item {
-    external_document_uuid: String,
-    checked: Result<Document, Refusal>,
-}
-
-struct Items {
-    at: UnixSeconds,
-    items: Vec<Item>,
-}
-
-fn check_items(gateway: &Gateway, sender: &Sender, bytes: &Bytes) -> Result<Items, ApiError> {
-    let at = gateway.now();
-    let context = CheckContext { now: at, certified: sender.contract.certified, bulk: true };
-    let raw = envelope::documents(bytes)?;
-    let mut items: Vec<Item> = raw
-        .into_iter()
-        .map(|raw| match check(raw, context) {
-            Ok(document) => Item {
-                external_document_uuid: document.own.external_document_uuid.clone().unwrap_or_default(),
-                checked: Ok(document),
-            },
-            Err(violations) => Item {
-                external_document_uuid: external_id(raw).unwrap_or_default(),
-                checked: Err(Refusal::Broken(violations)),
-            },
-        })
-        .collect();
-    refuse_repeated(&mut items);
-    Ok(Items { at, items })
-}
-
-/// Refuses every item whose external id stands more than once: no result could be told apart.
-fn refuse_repeated(items: &mut [Item]) {
-    let ids = items.iter().map(|item| item.external_document_uuid.as_str()).filter(|id| !id.is_empty());
-    let repeated: Vec<String> = envelope::repeated(ids).into_iter().map(str::to_owned).collect();
-    for item in items.iter_mut().filter(|item| repeated.contains(&item.external_document_uuid)) {
-        let violation = Violation::new("property.external_document_uuid", Rule::DuplicateExternalId);
-        match &mut item.checked {
-            Err(Refusal::Broken(violations)) => violations.push(violation),
-            checked => *checked = Err(Refusal::Broken(vec![violation])),
-        }
-    }
-}
-
-async fn accept(
-    gateway: &Gateway,
-    sender: &Sender,
-    Items { at, items }: Items,
-    additions: Additions,
-    lang: Lang,
-) -> Result<Vec<ItemReply>, ApiError> {
-    let mut replies = Vec::with_capacity(items.len());
-    let (mut receivers, mut checked) = (Vec::new(), Vec::new());
-    for (i, item) in items.into_iter().enumerate() {
-        let reply = ItemReply {
-            external_document_uuid: item.external_document_uuid,
-            document_binder_uuid: None,
-            error_code: None,
-            error_message: None,
-        };
-        replies.push(match item.checked {
-            Ok(Document { content, own, hash, deadline_at, receiver }) => {
-                receivers.push(receiver);
-                checked.push((i, content, own, hash, deadline_at));
-                reply
+    let raw = envelope::documents(&body.bytes)?;
+    let external_ids: Vec<String> = raw.iter().map(|raw| external_id(raw).unwrap_or_default()).collect();
+    let repeated = envelope::repeated(external_ids.iter().map(String::as_str).filter(|id| !id.is_empty()));
+    let read = |now: UnixSeconds| {
+        let context = CheckContext { now, certified: sender.contract.certified, bulk: true };
+        let items = raw.iter().zip(&external_ids).enumerate().map(|(i, (raw, external_id))| {
+            let mut item = Item::check(raw, Place::Bulk(i), context);
+            if repeated.contains(&external_id.as_str()) {
+                refuse_repeated(&mut item);
+            } else if additions.remembers() && !external_id.is_empty() {
+                item.present(raw, external_id, &sender);
             }
-            Err(refusal) => reply.refuse(&refusal, i, lang),
+            item
         });
-    }
+        Ok(items.collect())
+    };
+    let decisions = decide(&gateway, &sender, Lane::Bulk, &additions, read).await?;
+    count_verdicts(&decisions, &additions);
+    let replies = external_ids.into_iter().zip(decisions).enumerate();
+    let documents = replies.map(|(i, (id, decision))| ItemReply::of(id, decision, i, lang)).collect();
+    json(&BulkReply { documents }).map(|answer| additions.answer(answer))
+}
 
-    let identified = gateway.store.identify(Lane::Bulk, sender.institution, receivers).await?;
-    let mut documents = Vec::with_capacity(checked.len());
-    for ((i, content, own, hash, deadline_at), identified) in checked.into_iter().zip(identified) {
-        match Refusal::of(identified) {
-            Ok(recipient) => {
-                let id = BinderId::generate(gateway.store.clock());
-                replies[i].document_binder_uuid = (!additions.dry_run).then_some(id);
-                documents.push(IdentifiedDocument { id, recipient, content, own, hash, deadline_at });
-            }
-            Err(refusal) => refuse(&mut replies[i], &refusal, i, lang),
-        }
+/// Refuses an item whose external id stands more than once: no result could be told apart.
+fn refuse_repeated(item: &mut Item) {
+    let violation = Violation::new("property.external_document_uuid", Rule::DuplicateExternalId);
+    match &mut item.checked {
+        Err(Refusal::Broken(violations)) => violations.push(violation),
+        checked => *checked = Err(Refusal::Broken(vec![violation])),
     }
-    if !documents.is_empty() && !additions.dry_run {
-        let contract = sender.contract.uuid;
-        let acceptance = Acceptance { institution: sender.institution, contract, accepted_at: at, documents };
-        gateway.store.accept(acceptance).await?;
-    }
-    count_verdicts(&replies, additions);
-    Ok(replies)
 }
 
 impl ItemReply {
-    fn refuse(mut self, refusal: &Refusal, index: usize, lang: Lang) -> Self {
-        refuse(&mut self, refusal, index, lang);
-        self
-    }
-}
-
-fn refuse(reply: &mut ItemReply, refusal: &Refusal, index: usize, lang: Lang) {
-    reply.error_code = Some(refusal.item_code().as_str());
-    reply.error_message = Some(refusal.message(Place::Bulk(index), lang));
-}
-
-fn count_verdicts(replies: &[ItemReply], additions: Additions) {
-    let mut counts: [(&'static str, u64); 5] =
-        [("accepted", 0), ("INVALID_VALUE", 0), ("NOT_FOUND", 0), ("FORBIDDEN", 0), ("INTERNAL_ERROR", 0)];
-    for reply in replies {
-        let verdict = reply.error_code.unwrap_or("accepted");
-        if let Some((_, count)) = counts.iter_mut().find(|(name, _)| *name == verdict) {
-            *count += 1;
+    fn of(external_document_uuid: String, decision: Decision, index: usize, lang: Lang) -> Self {
+        let (document_binder_uuid, refusal) = match decision.verdict {
+            Ok(id) => (id, None),
+            Err(refusal) => (None, Some(refusal)),
+        };
+        Self {
+            external_document_uuid,
+            document_binder_uuid,
+            error_code: refusal.as_ref().map(|refusal| refusal.item_code().as_str()),
+            error_message: refusal.map(|refusal| refusal.message(Place::Bulk(index), lang)),
         }
     }
-    let kind = additions.kind("bulk");
-    for (verdict, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+}
+
+fn count_verdicts(decisions: &[Decision], additions: &Additions) {
+    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for decision in decisions {
+        let verdict = decision.verdict.as_ref().err().map_or("accepted", |r| r.item_code().as_str());
+        *counts.entry((additions.kind("bulk", decision), verdict)).or_default() += 1;
+    }
+    for ((kind, verdict), count) in counts {
         metrics::counter!("seoham_items_total", "send" => kind, "verdict" => verdict).increment(count);
     }
 }

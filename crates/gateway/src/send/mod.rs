@@ -1,6 +1,7 @@
 //! Sending (SPEC 5).
 
 mod bulk;
+mod deciding;
 mod single;
 mod verdict;
 mod wire;
@@ -8,38 +9,85 @@ mod wire;
 pub(crate) use bulk::{__path_bulk, bulk};
 pub(crate) use single::{__path_single, single};
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
 use seoham_http::ApiError;
 use seoham_model::Text;
+use seoham_store::idempotency::IdempotencyKey;
+
+use deciding::Decision;
 
 /// What the headers of SPEC 10 ask for.
-#[derive(Clone, Copy)]
+#[derive(Default)]
 struct Additions {
     /// Check everything, store nothing.
     dry_run: bool,
+    /// Answer what was answered first.
+    key: Option<IdempotencyKey>,
+    /// Some such header was there: the answer tells what this server knows of them.
+    asked: bool,
 }
 
+/// Tells a client that asked for an addition which of them the server knows; one that knows none
+/// does not send it.
+const ADDITIONS: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("seoham-additions"), HeaderValue::from_static("idempotency-key, dry-run"));
+
 impl Additions {
-    /// What the send counts as: a `real` one of its kind, or a dry run.
-    fn kind(self, real: &'static str) -> &'static str {
-        if self.dry_run { "dry_run" } else { real }
+    /// What a document of the send counts as: `real`, a dry run, or one that was sent before.
+    fn kind(&self, real: &'static str, decision: &Decision) -> &'static str {
+        match (self.dry_run, decision.replayed) {
+            (true, _) => "dry_run",
+            (false, true) => "replayed",
+            (false, false) => real,
+        }
     }
 
     fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
-        // A client that asks for a key's protection must not be left to believe that it has it.
-        if headers.contains_key("idempotency-key") {
-            return Err(ApiError::invalid(Text::fixed(
-                "Idempotency-Key: 이 버전은 아직 지원하지 않습니다",
-                "Idempotency-Key: not supported by this version yet",
-            )));
+        let dry_run = match headers.get("seoham-dry-run").map(HeaderValue::as_bytes) {
+            Some(b"true") => true,
+            None | Some(b"false") => false,
+            Some(_) => {
+                return Err(ApiError::invalid(Text::fixed(
+                    "Seoham-Dry-Run: true 또는 false여야 합니다",
+                    "Seoham-Dry-Run: must be true or false",
+                )));
+            }
+        };
+        let mut keys = headers.get_all("idempotency-key").iter();
+        let key = match (keys.next(), keys.next()) {
+            (None, _) => None,
+            (Some(key), None) => {
+                let key = key.to_str().ok().and_then(IdempotencyKey::parse);
+                Some(key.ok_or_else(|| {
+                    ApiError::invalid(Text::fixed(
+                        "Idempotency-Key: 출력 가능한 ASCII 문자 1~64자여야 합니다",
+                        "Idempotency-Key: must be 1 to 64 printable ASCII characters",
+                    ))
+                })?)
+            }
+            (Some(_), Some(_)) => {
+                return Err(ApiError::invalid(Text::fixed(
+                    "Idempotency-Key: 헤더는 하나만 보낼 수 있습니다",
+                    "Idempotency-Key: must be given once",
+                )));
+            }
+        };
+        let asked = key.is_some() || headers.contains_key("seoham-dry-run");
+        Ok(Self { dry_run, key, asked })
+    }
+
+    /// Whether documents are to be remembered and recalled.
+    fn remembers(&self) -> bool {
+        self.key.is_some() && !self.dry_run
+    }
+
+    /// The answer to a request with these headers.
+    fn answer(&self, mut answer: Response) -> Response {
+        if self.asked {
+            let (name, value) = ADDITIONS;
+            answer.headers_mut().insert(name, value);
         }
-        match headers.get("seoham-dry-run").map(axum::http::HeaderValue::as_bytes) {
-            Some(b"true") => Ok(Self { dry_run: true }),
-            None | Some(b"false") => Ok(Self { dry_run: false }),
-            Some(_) => Err(ApiError::invalid(Text::fixed(
-                "Seoham-Dry-Run: true 또는 false여야 합니다",
-                "Seoham-Dry-Run: must be true or false",
-            ))),
-        }
+        answer
     }
 }

@@ -4,15 +4,15 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use seoham_http::ApiError;
-use seoham_model::document::{CheckContext, Document, check};
+use seoham_model::document::{CheckContext, external_id};
 use seoham_model::violation::Place;
-use seoham_model::{BinderId, ErrorCode, bulk as envelope};
+use seoham_model::{BinderId, ErrorCode, UnixSeconds, bulk as envelope};
 use seoham_store::Lane;
-use seoham_store::documents::{Acceptance, IdentifiedDocument};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Additions;
+use super::deciding::{Item, decide};
 use super::verdict::Refusal;
 use super::wire::SingleSend;
 use crate::admission::take_in;
@@ -32,7 +32,12 @@ pub(crate) struct SingleReply {
 /// Sends one document.
 #[utoipa::path(
     post, path = "/v1/documents", tag = "documents", request_body = inline(SingleSend),
-    params(("Contract-Uuid" = String, Header, description = "CON-…")),
+    params(
+        ("Contract-Uuid" = String, Header, description = "CON-…"),
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "1 to 64 printable characters: the document gets its first verdict under this key, for 7 days"),
+        ("Seoham-Dry-Run" = Option<bool>, Header, description = "check everything, store nothing"),
+    ),
     responses((status = 200, body = inline(SingleReply)), (status = "4XX"), (status = "5XX")),
     security(("access_token" = [])),
 )]
@@ -44,42 +49,31 @@ pub(crate) async fn single(
     let (parts, stream) = request.into_parts();
     let additions = Additions::of(&parts.headers)?;
     let body = take_in(&gateway, sender.institution, &parts.headers, stream).await?;
-
-    let at = gateway.now();
-    let context = CheckContext { now: at, certified: sender.contract.certified, bulk: false };
-    let kind = additions.kind("single");
-    let checked = check(envelope::document(&body.bytes)?, context)
-        .map_err(Refusal::Broken)
-        .map_err(|refusal| refuse(&refusal, kind))?;
-    let Document { content, own, hash, deadline_at, receiver } = checked;
-    let identified = gateway.store.identify(Lane::Interactive, sender.institution, vec![receiver]).await?;
-    let recipient = identified
-        .into_iter()
-        .next()
-        .map_or(Err(Refusal::NotFound), Refusal::of)
-        .map_err(|refusal| refuse(&refusal, kind))?;
-
-    let id = BinderId::generate(gateway.store.clock());
-    if additions.dry_run {
-        count(kind, "accepted");
-        return json(&SingleReply { document_binder_uuid: None });
-    }
-    let documents = vec![IdentifiedDocument { id, recipient, content, own, hash, deadline_at }];
-    let contract = sender.contract.uuid;
-    let acceptance = Acceptance { institution: sender.institution, contract, accepted_at: at, documents };
-    gateway.store.accept(acceptance).await?;
+    let raw = envelope::document(&body.bytes)?;
+    let read = |now: UnixSeconds| {
+        let context = CheckContext { now, certified: sender.contract.certified, bulk: false };
+        let mut item = Item::check(raw, Place::Single, context);
+        if additions.remembers() {
+            item.present(raw, &external_id(raw).unwrap_or_default(), &sender);
+        }
+        Ok(vec![item])
+    };
+    let decided = decide(&gateway, &sender, Lane::Interactive, &additions, read).await?;
+    let Some(decision) = decided.into_iter().next() else { return Err(ApiError::internal()) };
+    let kind = additions.kind("single", &decision);
+    let id = decision.verdict.map_err(|refusal| refuse(&refusal, kind))?;
     count(kind, "accepted");
-    json(&SingleReply { document_binder_uuid: Some(id) })
+    json(&SingleReply { document_binder_uuid: id }).map(|answer| additions.answer(answer))
 }
 
 fn refuse(refusal: &Refusal, kind: &'static str) -> ApiError {
-    let text = refusal.text(Place::Single);
-    count(kind, refusal.item_code().as_str());
-    match refusal {
-        Refusal::Broken(_) => ApiError::invalid(text),
-        Refusal::NotFound => ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::UnidentifiedUser, text),
-        Refusal::Refused => ApiError::forbidden(text),
-        Refusal::Internal => ApiError::internal(),
+    let (code, text) = (refusal.item_code(), refusal.text(Place::Single));
+    count(kind, code.as_str());
+    match code {
+        ErrorCode::NotFound => ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::UnidentifiedUser, text),
+        ErrorCode::Forbidden => ApiError::forbidden(text),
+        ErrorCode::InternalError => ApiError::internal(),
+        _ => ApiError::invalid(text),
     }
 }
 

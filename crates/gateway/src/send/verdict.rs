@@ -14,6 +14,8 @@ pub(super) enum Refusal {
     Refused,
     /// Anything undefined.
     Internal,
+    /// As it was refused first under the same key, word for word.
+    First(ErrorCode, Text),
 }
 
 const NOT_FOUND: Text = Text::fixed("일치하는 수신자가 없습니다", "no person matches the receiver");
@@ -44,6 +46,7 @@ impl Refusal {
             Self::NotFound => ErrorCode::NotFound,
             Self::Refused => ErrorCode::Forbidden,
             Self::Internal => ErrorCode::InternalError,
+            Self::First(code, _) => *code,
         }
     }
 
@@ -54,6 +57,7 @@ impl Refusal {
             Self::NotFound => (".receiver", NOT_FOUND),
             Self::Refused => (".receiver", REFUSED),
             Self::Internal => ("", INTERNAL),
+            Self::First(_, text) => return text.in_lang(lang).to_owned(),
         };
         format!("{place}{member}: {}", text.in_lang(lang))
     }

@@ -1,7 +1,9 @@
 //! A document as an institution hands it over (SPEC 4).
 
+mod canonical;
 mod category;
 mod checker;
+mod new;
 mod raw;
 mod rules;
 
@@ -10,8 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixSeconds;
 
+pub use canonical::canonical;
 pub use category::{Categories, Category};
 pub(crate) use checker::{Checker, StringRule};
+pub use new::{Deadline, NewDocument, NewReceiver};
 pub use raw::external_id;
 pub(crate) use raw::kind as raw_kind;
 pub use rules::{CheckContext, check};

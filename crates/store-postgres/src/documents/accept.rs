@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 
 use deadpool_postgres::Client;
 use seoham_model::{ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
+use seoham_store::documents::Accepted;
+use seoham_store::idempotency::Record;
 use seoham_store::sealing::{SealedContent, SealedDocument};
 use tokio_postgres::Error;
 use uuid::Uuid;
 
+use super::keys;
 use crate::columns::Id;
 use crate::session::Param;
 
@@ -19,6 +22,7 @@ pub(crate) struct Batch {
     pub(crate) accepted_at: UnixSeconds,
     pub(crate) contents: Vec<SealedContent>,
     pub(crate) documents: Vec<SealedDocument>,
+    pub(crate) record: Option<Record>,
 }
 
 const CONTENTS: &str = "INSERT INTO contents (content_id, sealed)
@@ -55,7 +59,7 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(batches: &'a [Batch]) -> Self {
+    fn of(batches: &[&'a Batch]) -> Self {
         let mut columns = Self::default();
         for batch in batches {
             for document in &batch.documents {
@@ -75,8 +79,26 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Writes `batches` in one transaction; returns after its COMMIT.
-pub(super) async fn insert(client: &Client, batches: &[Batch], slot: i16) -> Result<(), Error> {
+/// Writes `batches` in one transaction; returns after its COMMIT with what became of each.
+pub(super) async fn insert(client: &Client, batches: &[Batch], slot: i16) -> Result<Vec<Accepted>, Error> {
+    let keyed = batches.iter().any(|batch| batch.record.is_some());
+    if !keyed {
+        let all: Vec<&Batch> = batches.iter().collect();
+        insert_documents(client, &all, slot, "BEGIN").await?;
+        return Ok(vec![Accepted::Whole; batches.len()]);
+    }
+    // A record that is there already takes its documents out of the transaction, so this is awaited
+    // before they are sent. Where another transaction is writing the same record, it waits for that.
+    let ((), accepted) =
+        futures_util::try_join!(client.batch_execute("BEGIN"), keys::insert(client, batches))?;
+    let whole: Vec<&Batch> =
+        batches.iter().zip(&accepted).filter(|(_, a)| **a == Accepted::Whole).map(|(b, _)| b).collect();
+    insert_documents(client, &whole, slot, "").await?;
+    Ok(accepted)
+}
+
+/// Writes `batches` and commits, all sent in one go after `begin`.
+async fn insert_documents(client: &Client, batches: &[&Batch], slot: i16, begin: &str) -> Result<(), Error> {
     let columns = Columns::of(batches);
     let (content_ids, content_texts): (Vec<Uuid>, Vec<&[u8]>) =
         batches.iter().flat_map(|b| &b.contents).map(|c| (c.id.uuid(), c.sealed.as_slice())).unzip();
@@ -106,7 +128,7 @@ pub(super) async fn insert(client: &Client, batches: &[Batch], slot: i16) -> Res
     // Polled together they go out together, in this order, before the first answer is awaited.
     // When one fails, the rest and the COMMIT are refused by the server.
     futures_util::try_join!(
-        client.batch_execute("BEGIN"),
+        client.batch_execute(begin),
         client.execute(&statements.0, &of_contents),
         client.execute(&statements.1, &of_documents),
         client.execute(&statements.2, &of_deliveries),
@@ -116,9 +138,9 @@ pub(super) async fn insert(client: &Client, batches: &[Batch], slot: i16) -> Res
     Ok(())
 }
 
-fn counts(batches: &[Batch]) -> (Vec<Uuid>, Vec<i32>, Vec<i64>) {
+fn counts(batches: &[&Batch]) -> (Vec<Uuid>, Vec<i32>, Vec<i64>) {
     let mut counts: BTreeMap<(InstitutionId, i32), i64> = BTreeMap::new();
-    for batch in batches {
+    for batch in batches.iter().filter(|batch| !batch.documents.is_empty()) {
         let day = i32::try_from(SeoulDay::of(batch.accepted_at).as_number()).unwrap_or(i32::MAX);
         let count = i64::try_from(batch.documents.len()).unwrap_or(i64::MAX);
         *counts.entry((batch.institution, day)).or_default() += count;

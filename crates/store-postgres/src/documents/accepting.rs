@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
+use seoham_store::documents::Accepted;
 use seoham_store::{Result, StoreError};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -41,7 +42,7 @@ struct Waiting {
     since: Instant,
     /// Whoever sets it first has the batch: a loop to write it, or the caller to give it up.
     claimed: Arc<AtomicBool>,
-    answer: oneshot::Sender<Result<()>>,
+    answer: oneshot::Sender<Result<Accepted>>,
     // Given back when it is answered: they bound what waits.
     room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 }
@@ -66,14 +67,15 @@ impl Accepting {
     }
 
     /// Writes a batch with whatever else waits; returns after the COMMIT.
-    pub(crate) async fn accept(&self, batch: Batch) -> Result<()> {
+    pub(crate) async fn accept(&self, batch: Batch) -> Result<Accepted> {
         let bytes: usize = batch.documents.iter().map(|d| d.sealed.len() + 200).sum::<usize>()
-            + batch.contents.iter().map(|c| c.sealed.len()).sum::<usize>();
+            + batch.contents.iter().map(|c| c.sealed.len()).sum::<usize>()
+            + batch.record.as_ref().map_or(0, |r| r.verdicts.len());
         let take = |room: &Arc<Semaphore>, wanted: usize| {
             let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
             Arc::clone(room).try_acquire_many_owned(wanted).map_err(|_| StoreError::Overloaded)
         };
-        let room = (take(&self.rows, batch.documents.len())?, take(&self.kib, bytes.div_ceil(1024))?);
+        let room = (take(&self.rows, batch.documents.len().max(1))?, take(&self.kib, bytes.div_ceil(1024))?);
         let (answer, mut answered) = oneshot::channel();
         let claimed = Arc::new(AtomicBool::new(false));
         let waiting = Waiting { batch, since: Instant::now(), claimed: Arc::clone(&claimed), answer, room };
@@ -129,20 +131,27 @@ impl AcceptLoop {
                     ((w.answer, w.room), w.batch)
                 })
                 .unzip();
-            let mut results = vec![Box::pin(self.write(&batches)).await];
+            let mut results = self.write_all(&batches).await;
             if batches.len() > 1 && matches!(results[0], Err(StoreError::Failed(_))) {
                 // One of them is the cause; it must not take the others with it.
                 results.clear();
                 for batch in &batches {
-                    results.push(Box::pin(self.write(std::slice::from_ref(batch))).await);
+                    results.extend(self.write_all(std::slice::from_ref(batch)).await);
                 }
             }
-            for (i, (answer, room)) in answers.into_iter().enumerate() {
-                let result = results.get(i).unwrap_or(&results[0]);
+            for ((answer, room), result) in answers.into_iter().zip(results) {
                 // A caller that has gone needs no answer.
-                let _ = answer.send(result.clone());
+                let _ = answer.send(result);
                 drop(room);
             }
+        }
+    }
+
+    /// Writes them in one transaction; gives what became of each.
+    async fn write_all(&self, batches: &[Batch]) -> Vec<Result<Accepted>> {
+        match Box::pin(self.write(batches)).await {
+            Ok(accepted) => accepted.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error); batches.len()],
         }
     }
 
@@ -171,7 +180,7 @@ impl AcceptLoop {
         }
     }
 
-    async fn write(&self, batches: &[Batch]) -> Result<()> {
+    async fn write(&self, batches: &[Batch]) -> Result<Vec<Accepted>> {
         let started = Instant::now();
         let rows: usize = batches.iter().map(|b| b.documents.len()).sum();
         let session = Session::from(&self.pool).await?;
@@ -188,7 +197,7 @@ impl AcceptLoop {
             let time = COMMIT_TIME * 2_u32.pow(in_vain.min(6));
             let result = Box::pin(session.at_most(time, doing, work)).await;
             match result {
-                Ok(()) => self.in_vain.store(0, Ordering::Relaxed),
+                Ok(_) => self.in_vain.store(0, Ordering::Relaxed),
                 Err(StoreError::Uncertain(_)) => self.in_vain.store(in_vain + 1, Ordering::Relaxed),
                 Err(_) => {}
             }

@@ -2,6 +2,7 @@
 
 mod accept;
 mod accepting;
+mod keys;
 pub(crate) mod rows;
 mod tokens;
 
@@ -10,8 +11,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::documents::{
-    Acceptance, DocumentRecord, DocumentStatus, Notification, ReadVerdict, TokenVerdict,
+    Acceptance, Accepted, DocumentRecord, DocumentStatus, Notification, ReadVerdict, TokenVerdict,
 };
+use seoham_store::idempotency::{IdempotencyKey, Presented, Recalled, Record, recalled};
 use seoham_store::people::PersonView;
 use seoham_store::sealing::{self, OpenedText};
 use seoham_store::{Documents, Lane, Result, StoreError};
@@ -20,24 +22,43 @@ use seoham_vault::TokenHash;
 use crate::PostgresStore;
 use crate::columns::{Columns, Id};
 pub(crate) use accepting::Accepting;
+pub(crate) use keys::forget;
 
 #[async_trait]
 impl Documents for PostgresStore {
-    async fn accept(&self, acceptance: Acceptance) -> Result<()> {
-        let Acceptance { institution, contract, accepted_at, documents } = acceptance;
+    async fn accept(&self, acceptance: Acceptance) -> Result<Accepted> {
+        let Acceptance { institution, contract, accepted_at, documents, remember } = acceptance;
         let vault = Arc::clone(&self.inner.vault);
-        let sealed = tokio::task::spawn_blocking(move || sealing::seal(&vault, &documents)).await;
-        let (contents, documents) = sealed.map_err(|error| {
+        let sealed = tokio::task::spawn_blocking(move || {
+            let record = remember.map(|remember| Record::of(&vault, &remember));
+            sealing::seal(&vault, &documents).map(|(contents, documents)| (contents, documents, record))
+        });
+        let (contents, documents, record) = sealed.await.map_err(|error| {
             if error.is_panic() {
                 StoreError::Failed("sealing panicked".to_owned())
             } else {
                 StoreError::Unavailable("closing".to_owned())
             }
         })??;
-        let batch = accept::Batch { institution, contract, accepted_at, contents, documents };
-        self.inner.accepting.accept(batch).await?;
+        let batch = accept::Batch { institution, contract, accepted_at, contents, documents, record };
+        let accepted = self.inner.accepting.accept(batch).await?;
         self.inner.signals.work_arrived();
-        Ok(())
+        Ok(accepted)
+    }
+
+    async fn recall(
+        &self,
+        lane: Lane,
+        institution: InstitutionId,
+        key: &IdempotencyKey,
+        items: Vec<Arc<Presented>>,
+        now: UnixSeconds,
+    ) -> Result<Recalled> {
+        let session = self.inner.sessions.of(lane).await?;
+        let vault = &self.inner.vault;
+        let rows = keys::rows(&session, institution, key.tag(vault), now).await?;
+        drop(session);
+        recalled(vault, &rows, &items)
     }
 
     async fn statuses(

@@ -2,8 +2,11 @@
 
 use rusqlite::{Connection, params};
 use seoham_model::{ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
+use seoham_store::documents::Accepted;
+use seoham_store::idempotency::Record;
 use seoham_store::sealing::{SealedContent, SealedDocument};
 
+use super::keys;
 use crate::columns::Id;
 
 pub(super) struct Batch {
@@ -12,9 +15,16 @@ pub(super) struct Batch {
     pub(super) accepted_at: UnixSeconds,
     pub(super) contents: Vec<SealedContent>,
     pub(super) documents: Vec<SealedDocument>,
+    pub(super) record: Option<Record>,
 }
 
-pub(super) fn insert(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
+pub(super) fn insert(connection: &Connection, batch: &Batch) -> rusqlite::Result<Accepted> {
+    // First of all: a key that has moved leaves nothing to take back.
+    if let Some(record) = &batch.record
+        && !keys::insert(connection, batch.institution, batch.accepted_at, record)?
+    {
+        return Ok(Accepted::KeyMoved);
+    }
     let mut content =
         connection.prepare_cached("INSERT INTO contents (content_id, sealed) VALUES (?1, ?2)")?;
     for shared in &batch.contents {
@@ -42,6 +52,9 @@ pub(super) fn insert(connection: &Connection, batch: &Batch) -> rusqlite::Result
         ])?;
         delivery.execute(params![Id(batch.institution), connection.last_insert_rowid()])?;
     }
+    if batch.documents.is_empty() {
+        return Ok(Accepted::Whole);
+    }
     connection
         .prepare_cached(
             "INSERT INTO daily_counts (institution_id, day, accepted) VALUES (?1, ?2, ?3)
@@ -52,5 +65,5 @@ pub(super) fn insert(connection: &Connection, batch: &Batch) -> rusqlite::Result
             SeoulDay::of(batch.accepted_at).as_number(),
             batch.documents.len(),
         ])?;
-    Ok(())
+    Ok(Accepted::Whole)
 }

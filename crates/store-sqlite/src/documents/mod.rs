@@ -2,6 +2,7 @@
 
 mod accept;
 mod describe;
+mod keys;
 mod statuses;
 mod tokens;
 
@@ -9,7 +10,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
-use seoham_store::documents::{Acceptance, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict};
+use seoham_store::documents::{
+    Acceptance, Accepted, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict,
+};
+use seoham_store::idempotency::{IdempotencyKey, Presented, Recalled, Record, recalled};
 use seoham_store::{Documents, Lane, Result, sealing};
 use seoham_vault::TokenHash;
 
@@ -17,24 +21,47 @@ use crate::SqliteStore;
 use crate::writer::Weight;
 
 pub(crate) use describe::text;
+pub(crate) use keys::forget;
 pub(crate) use statuses::stored_status;
 
 #[async_trait]
 impl Documents for SqliteStore {
-    async fn accept(&self, acceptance: Acceptance) -> Result<()> {
-        let Acceptance { institution, contract, accepted_at, documents } = acceptance;
+    async fn accept(&self, acceptance: Acceptance) -> Result<Accepted> {
+        let Acceptance { institution, contract, accepted_at, documents, remember } = acceptance;
         let vault = Arc::clone(&self.inner.vault);
-        let sealed = tokio::task::spawn_blocking(move || sealing::seal(&vault, &documents))
-            .await
-            .map_err(|error| crate::readers::broken_off(&error))?;
-        let (contents, documents) = sealed?;
+        let sealed = tokio::task::spawn_blocking(move || {
+            let record = remember.map(|remember| Record::of(&vault, &remember));
+            sealing::seal(&vault, &documents).map(|(contents, documents)| (contents, documents, record))
+        })
+        .await
+        .map_err(|error| crate::readers::broken_off(&error))?;
+        let (contents, documents, record) = sealed?;
         let bytes = documents.iter().map(|d| d.sealed.len() + 200).sum::<usize>()
-            + contents.iter().map(|c| c.sealed.len()).sum::<usize>();
-        let weight = Weight { rows: documents.len(), bytes };
-        let batch = accept::Batch { institution, contract, accepted_at, contents, documents };
-        self.inner.writer.bulk(weight, move |connection| Ok(accept::insert(connection, &batch)?)).await?;
+            + contents.iter().map(|c| c.sealed.len()).sum::<usize>()
+            + record.as_ref().map_or(0, |r| r.verdicts.len());
+        let weight = Weight { rows: documents.len().max(1), bytes };
+        let batch = accept::Batch { institution, contract, accepted_at, contents, documents, record };
+        let work = move |connection: &rusqlite::Connection| Ok(accept::insert(connection, &batch)?);
+        let accepted = self.inner.writer.bulk(weight, work).await?;
         self.inner.claims.wake();
-        Ok(())
+        Ok(accepted)
+    }
+
+    async fn recall(
+        &self,
+        lane: Lane,
+        institution: InstitutionId,
+        key: &IdempotencyKey,
+        items: Vec<Arc<Presented>>,
+        now: UnixSeconds,
+    ) -> Result<Recalled> {
+        let vault = Arc::clone(&self.inner.vault);
+        let tag = key.tag(&vault);
+        let read = self.inner.readers.read(lane, move |connection| {
+            let rows = keys::rows(connection, institution, tag, now)?;
+            Ok(recalled(&vault, &rows, &items)?)
+        });
+        read.await
     }
 
     async fn statuses(

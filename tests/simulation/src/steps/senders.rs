@@ -1,7 +1,7 @@
 //! Institutions send, and ask what became of it.
 
 use seoham_model::document::{Categories, Content, Own};
-use seoham_store::documents::{Acceptance, IdentifiedDocument};
+use seoham_store::documents::{Acceptance, Accepted, IdentifiedDocument};
 use seoham_store::people::Recipient;
 
 use crate::Found;
@@ -67,11 +67,12 @@ impl World<'_> {
         let sender = &self.ledger.institutions[institution];
         let (id, contract) = (sender.id, sender.contract);
         self.say(format!("{} sends {} from {}", sender.name, new.len(), new[0].id));
-        let acceptance = Acceptance { institution: id, contract, accepted_at: now, documents };
+        let acceptance =
+            Acceptance { institution: id, contract, accepted_at: now, documents, remember: None };
         let store = self.store();
         let there = match self.call("accept", store.accept(acceptance)).await? {
-            Answer::Told(()) => Known::Yes,
-            Answer::NotDone => Known::No,
+            Answer::Told(Accepted::Whole) => Known::Yes,
+            Answer::NotDone | Answer::Told(Accepted::KeyMoved) => Known::No,
             Answer::Unknown(_) => Known::Unsure,
         };
         let first = self.ledger.documents.len();

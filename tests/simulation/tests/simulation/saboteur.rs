@@ -13,7 +13,10 @@ use seoham_simulation::{Opener, Traits};
 use seoham_store::accounts::{AccessTokenRecord, Authentication, Contract, Institution, InstitutionOverview};
 use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener as OpenedBy, Shelf};
 use seoham_store::deliveries::{Claimed, Finished, Outcome, QueueDepth, Receipt};
-use seoham_store::documents::{Acceptance, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict};
+use seoham_store::documents::{
+    Acceptance, Accepted, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict,
+};
+use seoham_store::idempotency::{IdempotencyKey, Presented, Recalled};
 use seoham_store::people::{Identified, Registered, Registration};
 use seoham_store::retention::Tidied;
 use seoham_store::visits::{Attempt, Visitor};
@@ -188,12 +191,23 @@ impl People for Sabotaged {
 
 #[async_trait]
 impl Documents for Sabotaged {
-    async fn accept(&self, acceptance: Acceptance) -> Result<()> {
+    async fn accept(&self, acceptance: Acceptance) -> Result<Accepted> {
         let mut acceptance = acceptance;
         if self.is(Sabotage::LosesTheLast) && acceptance.documents.len() > 1 {
             acceptance.documents.pop();
         }
         self.store.accept(acceptance).await
+    }
+
+    async fn recall(
+        &self,
+        lane: Lane,
+        institution: InstitutionId,
+        key: &IdempotencyKey,
+        items: Vec<Arc<Presented>>,
+        now: UnixSeconds,
+    ) -> Result<Recalled> {
+        self.store.recall(lane, institution, key, items, now).await
     }
 
     async fn statuses(

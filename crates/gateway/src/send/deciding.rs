@@ -1,0 +1,216 @@
+//! The way of a send's documents to their verdicts, the same for one and for many (SPEC 5 and 10).
+
+use std::sync::Arc;
+
+use seoham_http::ApiError;
+use seoham_model::document::{CheckContext, Document, canonical, check};
+use seoham_model::violation::{Place, Rule, Violation};
+use seoham_model::{BinderId, Text, UnixSeconds};
+use seoham_store::Lane;
+use seoham_store::documents::{Acceptance, Accepted, IdentifiedDocument};
+use seoham_store::idempotency::{First, ITEMS_MAX, IdempotencyKey, Presented, Recalled, Remember, Verdict};
+use serde_json::value::RawValue;
+
+use super::Additions;
+use super::verdict::Refusal;
+use crate::caller::Sender;
+use crate::state::Gateway;
+
+/// How often a key may move under a request that is being decided: each time some other request
+/// with it was whole.
+const ATTEMPTS_MAX: usize = 8;
+
+/// A document of a request.
+pub(super) struct Item {
+    place: Place,
+    pub(super) checked: Result<Document, Refusal>,
+    /// By what it is remembered, when it is.
+    presented: Option<Arc<Presented>>,
+}
+
+impl Item {
+    /// Checks `raw` by itself.
+    pub(super) fn check(raw: &RawValue, place: Place, context: CheckContext) -> Self {
+        let checked = check(raw, context).map_err(Refusal::Broken);
+        Self { place, checked, presented: None }
+    }
+
+    /// Has the item remembered under its external id.
+    pub(super) fn present(&mut self, raw: &RawValue, external_document_uuid: &str, sender: &Sender) {
+        let mut content = canonical(raw);
+        // The same document under another contract is another one.
+        content.extend_from_slice(sender.contract.uuid.as_bytes());
+        let external_document_uuid = external_document_uuid.to_owned();
+        self.presented = Some(Arc::new(Presented { external_document_uuid, content }));
+    }
+}
+
+/// What a document is told: the id under which it was accepted, none after a dry run.
+pub(super) struct Decision {
+    pub(super) verdict: Result<Option<BinderId>, Refusal>,
+    /// It was decided before, under the same key.
+    pub(super) replayed: bool,
+}
+
+impl Decision {
+    fn of_first(first: First) -> Self {
+        let verdict = match first {
+            First::Same(Verdict::Accepted(id)) => Ok(Some(id)),
+            First::Same(Verdict::Refused(code, text)) => Err(Refusal::First(code, text)),
+            First::Different => {
+                let member = "property.external_document_uuid";
+                Err(Refusal::Broken(vec![Violation::new(member, Rule::AnotherUnderTheKey)]))
+            }
+        };
+        Self { verdict, replayed: true }
+    }
+
+    fn new(verdict: Result<Option<BinderId>, Refusal>) -> Self {
+        Self { verdict, replayed: false }
+    }
+}
+
+/// Decides the documents that `read` gives, which is called anew whenever the key has moved.
+pub(super) async fn decide(
+    gateway: &Gateway,
+    sender: &Sender,
+    lane: Lane,
+    additions: &Additions,
+    read: impl Fn(UnixSeconds) -> Result<Vec<Item>, ApiError>,
+) -> Result<Vec<Decision>, ApiError> {
+    for attempt in 0..ATTEMPTS_MAX {
+        let at = gateway.now();
+        let items = read(at)?;
+        // A key is thought to be new at first: that costs nothing, and is mostly so.
+        let known = match &additions.key {
+            Some(key) if attempt > 0 => recall(gateway, sender, lane, key, &items, at).await?,
+            _ => Recalled::default(),
+        };
+        let deciding = Deciding { gateway, sender, lane, additions, at, attempt };
+        if let Some(decisions) = deciding.attempt(items, known).await? {
+            return Ok(decisions);
+        }
+    }
+    Err(ApiError::unavailable())
+}
+
+async fn recall(
+    gateway: &Gateway,
+    sender: &Sender,
+    lane: Lane,
+    key: &IdempotencyKey,
+    items: &[Item],
+    now: UnixSeconds,
+) -> Result<Recalled, ApiError> {
+    let presented = items.iter().filter_map(|item| item.presented.clone()).collect();
+    let known = gateway.store.recall(lane, sender.institution, key, presented, now).await?;
+    let new = known.firsts.iter().filter(|first| first.is_none()).count();
+    if new > 0 && known.items + new > ITEMS_MAX {
+        return Err(ApiError::invalid(Text::made(
+            format!("Idempotency-Key: 한 키로 보낼 수 있는 문서는 {ITEMS_MAX}건까지입니다"),
+            format!("Idempotency-Key: holds {ITEMS_MAX} documents at most"),
+        )));
+    }
+    Ok(known)
+}
+
+struct Deciding<'a> {
+    gateway: &'a Gateway,
+    sender: &'a Sender,
+    lane: Lane,
+    additions: &'a Additions,
+    at: UnixSeconds,
+    attempt: usize,
+}
+
+impl Deciding<'_> {
+    /// Decides everything, or finds that the key is known for something that was not recalled.
+    async fn attempt(&self, items: Vec<Item>, known: Recalled) -> Result<Option<Vec<Decision>>, ApiError> {
+        let Self { gateway, sender, additions, .. } = self;
+        let next = known.next;
+        let mut firsts = known.firsts.into_iter();
+        let mut decisions: Vec<Option<Decision>> = Vec::with_capacity(items.len());
+        let mut presented = Vec::with_capacity(items.len());
+        let (mut receivers, mut checked) = (Vec::new(), Vec::new());
+        for (i, item) in items.into_iter().enumerate() {
+            let first = if item.presented.is_some() { firsts.next().flatten() } else { None };
+            let place = item.place;
+            if let Some(first) = first {
+                decisions.push(Some(Decision::of_first(first)));
+                presented.push((place, None));
+                continue;
+            }
+            presented.push((place, item.presented));
+            decisions.push(match item.checked {
+                Ok(Document { content, own, hash, deadline_at, receiver }) => {
+                    receivers.push(receiver);
+                    checked.push((i, content, own, hash, deadline_at));
+                    None
+                }
+                Err(refusal) => Some(Decision::new(Err(refusal))),
+            });
+        }
+
+        let identified = gateway.store.identify(self.lane, sender.institution, receivers).await?;
+        let mut documents = Vec::with_capacity(checked.len());
+        for ((i, content, own, hash, deadline_at), identified) in checked.into_iter().zip(identified) {
+            let verdict = match Refusal::of(identified) {
+                Ok(_) if additions.dry_run => Ok(None),
+                Ok(recipient) => {
+                    let id = BinderId::generate(gateway.store.clock());
+                    documents.push(IdentifiedDocument { id, recipient, content, own, hash, deadline_at });
+                    Ok(Some(id))
+                }
+                Err(refusal) => Err(refusal),
+            };
+            decisions[i] = Some(Decision::new(verdict));
+        }
+        let decisions: Vec<Decision> = decisions
+            .into_iter()
+            .map(|decision| decision.unwrap_or_else(|| Decision::new(Err(Refusal::Internal))))
+            .collect();
+        Ok(self.accept(documents, presented, next, &decisions).await?.then_some(decisions))
+    }
+
+    /// Stores what there is to store; `false` when the key has moved, and nothing was stored.
+    async fn accept(
+        &self,
+        documents: Vec<IdentifiedDocument>,
+        presented: Vec<(Place, Option<Arc<Presented>>)>,
+        next: i32,
+        decisions: &[Decision],
+    ) -> Result<bool, ApiError> {
+        if self.additions.dry_run {
+            return Ok(true);
+        }
+        let mut remember = None;
+        if let Some(key) = &self.additions.key {
+            let mut items = Vec::with_capacity(presented.len());
+            for ((place, presented), decision) in presented.into_iter().zip(decisions) {
+                let Some(presented) = presented else { continue };
+                match &decision.verdict {
+                    Ok(Some(id)) => items.push((presented, Verdict::Accepted(*id))),
+                    Err(Refusal::Internal) | Ok(None) => {
+                        // No verdict on the document, so nothing to remember; but the key may know
+                        // one, and the first of all attempts has not asked it.
+                        if self.attempt == 0 {
+                            return Ok(false);
+                        }
+                    }
+                    Err(refusal) => {
+                        items.push((presented, Verdict::Refused(refusal.item_code(), refusal.text(place))));
+                    }
+                }
+            }
+            if !items.is_empty() {
+                remember = Some(Remember { key: key.clone(), next, items });
+            }
+        }
+        if documents.is_empty() && remember.is_none() {
+            return Ok(true);
+        }
+        let (institution, contract) = (self.sender.institution, self.sender.contract.uuid);
+        let acceptance = Acceptance { institution, contract, accepted_at: self.at, documents, remember };
+        Ok(self.gateway.store.accept(acceptance).await? == Accepted::Whole)
+    }
+}

@@ -1,0 +1,130 @@
+//! Keys: remembered with what they accepted, and for a week (SPEC 10).
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use seoham_model::{ErrorCode, Text};
+use seoham_store::Lane;
+use seoham_store::documents::{Acceptance, Accepted};
+use seoham_store::idempotency::{
+    First, IdempotencyKey, Presented, REMEMBERED_SECONDS, Recalled, Remember, Verdict,
+};
+use seoham_store::people::Recipient;
+
+use crate::world::{Sender, World};
+
+fn key(name: &str) -> IdempotencyKey {
+    IdempotencyKey::parse(name).expect("a key")
+}
+
+fn presented(external: &str, content: &str) -> Arc<Presented> {
+    let external_document_uuid = external.to_owned();
+    Arc::new(Presented { external_document_uuid, content: content.as_bytes().to_vec() })
+}
+
+/// An acceptance of `count` documents `EXT-0`, `EXT-1`, … under a key.
+fn keyed(
+    world: &World,
+    recipient: &Recipient,
+    name: &str,
+    next: i32,
+    count: usize,
+) -> (Acceptance, Vec<(Arc<Presented>, Verdict)>) {
+    let documents = world.documents(recipient, count, world.now().plus(86_400));
+    let items: Vec<_> = documents
+        .iter()
+        .enumerate()
+        .map(|(i, d)| (presented(&format!("EXT-{i}"), "content"), Verdict::Accepted(d.id)))
+        .collect();
+    let Sender { institution, contract } = world.city;
+    let remember = Some(Remember { key: key(name), next, items: items.clone() });
+    (Acceptance { institution, contract, accepted_at: world.now(), documents, remember }, items)
+}
+
+async fn recall(world: &World, sender: Sender, name: &str, items: Vec<Arc<Presented>>) -> Recalled {
+    let recalled = world.store.recall(Lane::Bulk, sender.institution, &key(name), items, world.now()).await;
+    recalled.expect("answers")
+}
+
+/// A key tells each item's verdict, to its own institution and under its own name alone, over
+/// several records; a record without a document is remembered too.
+pub async fn a_key_recalls_its_items(world: World) {
+    world.person("01011112222", true).await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let (acceptance, items) = keyed(&world, &recipient, "k", 0, 3);
+    assert_eq!(world.store.accept(acceptance).await.expect("accepts"), Accepted::Whole);
+
+    let text = Text::made("documents[0].receiver: 없음".to_owned(), "none".to_owned());
+    let refused = Verdict::Refused(ErrorCode::NotFound, text);
+    let Sender { institution, contract } = world.city;
+    let remember = Remember { key: key("k"), next: 1, items: vec![(presented("R", "r"), refused.clone())] };
+    let only_refused = Acceptance {
+        institution,
+        contract,
+        accepted_at: world.now(),
+        documents: Vec::new(),
+        remember: Some(remember),
+    };
+    assert_eq!(world.store.accept(only_refused).await.expect("accepts"), Accepted::Whole);
+
+    let asked =
+        vec![presented("R", "r"), items[2].0.clone(), presented("EXT-0", "other"), presented("NEW", "n")];
+    let found = recall(&world, world.city, "k", asked.clone()).await;
+    let same = |verdict: &Verdict| Some(First::Same(verdict.clone()));
+    assert_eq!(found.firsts, [same(&refused), same(&items[2].1), Some(First::Different), None]);
+    assert_eq!((found.items, found.next), (4, 2));
+    for (sender, name) in [(world.bank, "k"), (world.city, "l")] {
+        let found = recall(&world, sender, name, asked.clone()).await;
+        assert_eq!((found.firsts, found.items, found.next), (vec![None; 4], 0, 0));
+    }
+}
+
+/// Of twenty simultaneous acceptances with one key exactly one is whole; of the others nothing is
+/// there, not even in the day's count. One without a key beside them is not held up.
+pub async fn one_of_many_with_a_key_is_whole(world: World) {
+    world.person("01011112222", true).await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let all: Vec<_> = (0..20).map(|_| keyed(&world, &recipient, "k", 0, 5)).collect();
+    let ids: Vec<_> = all.iter().map(|(a, _)| a.documents.iter().map(|d| d.id).collect::<Vec<_>>()).collect();
+    let accepting = join_all(all.into_iter().map(|(acceptance, _)| world.store.accept(acceptance)));
+    let (accepted, plain) = futures_util::join!(accepting, world.send(world.city, &recipient, 2));
+    let accepted: Vec<_> = accepted.into_iter().map(|accepted| accepted.expect("answers")).collect();
+    assert_eq!(accepted.iter().filter(|a| **a == Accepted::Whole).count(), 1);
+    for (ids, accepted) in ids.iter().zip(accepted) {
+        for id in ids {
+            let there = world.status(world.city, *id).await.is_some();
+            assert_eq!(there, accepted == Accepted::Whole, "whole or not at all");
+        }
+    }
+    assert!(world.status(world.city, plain[0]).await.is_some());
+    let day = seoham_model::SeoulDay::of(world.now());
+    let overview = world.store.institution(world.city.institution, day).await.expect("answers");
+    assert_eq!(overview.expect("there").accepted_on_day, 7);
+}
+
+/// A key is known to the last second of its week, then forgotten, and can be used anew; what it
+/// accepted stays.
+pub async fn keys_are_forgotten_after_a_week(world: World) {
+    world.person("01011112222", true).await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let (acceptance, items) = keyed(&world, &recipient, "k", 0, 1);
+    let (document, sent_at) = (acceptance.documents[0].id, acceptance.accepted_at);
+    assert_eq!(world.store.accept(acceptance).await.expect("accepts"), Accepted::Whole);
+    let asked = || vec![items[0].0.clone()];
+    let at = |now| {
+        let store = &world.store;
+        async move { store.recall(Lane::Bulk, world.city.institution, &key("k"), asked(), now).await }
+    };
+    let last = at(sent_at.plus(REMEMBERED_SECONDS - 1)).await.expect("answers");
+    assert!(last.firsts[0].is_some());
+    let after = at(sent_at.plus(REMEMBERED_SECONDS)).await.expect("answers");
+    assert_eq!((after.firsts, after.next), (vec![None], 1), "forgotten, but not yet removed");
+
+    world.advance(u32::try_from(REMEMBERED_SECONDS + 60).expect("fits")).await;
+    while world.store.tidy(None, world.now()).await.expect("tidies").more {}
+    let removed = recall(&world, world.city, "k", asked()).await;
+    assert_eq!((removed.firsts, removed.next), (vec![None], 0), "removed");
+    let (again, _) = keyed(&world, &recipient, "k", 0, 1);
+    assert_eq!(world.store.accept(again).await.expect("accepts"), Accepted::Whole);
+    assert!(world.status(world.city, document).await.is_some());
+}

@@ -1,0 +1,255 @@
+//! What was answered to the items of a keyed send (SPEC 10), the same in every store.
+//!
+//! The record of one request is one row: what it costs an acceptance is one insertion a request,
+//! not one a document. Items are told by keyed hashes, so that the record names nobody.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::{Buf, BufMut};
+use seoham_model::{BinderId, ErrorCode, Text};
+use seoham_vault::{BlindIndex, Vault};
+
+use crate::{Result, StoreError};
+
+/// How long a key is remembered, from each item's own first verdict on: 7 days.
+pub const REMEMBERED_SECONDS: i64 = 7 * 24 * 60 * 60;
+
+/// The greatest number of items under one key.
+pub const ITEMS_MAX: usize = 10_000;
+
+/// The value of an `Idempotency-Key` header: 1 to 64 printable ASCII characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// Reads a header's value.
+    pub fn parse(text: &str) -> Option<Self> {
+        let printable = text.bytes().all(|b| (0x20..=0x7e).contains(&b));
+        (printable && (1..=64).contains(&text.len())).then(|| Self(text.to_owned()))
+    }
+
+    /// By what the key is found: it can say more than it should, so it is not kept as it is.
+    pub fn tag(&self, vault: &Vault) -> BlindIndex {
+        vault.key_tag(self.0.as_bytes())
+    }
+}
+
+/// An item of a keyed send.
+#[derive(Clone, Debug)]
+pub struct Presented {
+    /// Its external id; empty when a single document has none.
+    pub external_document_uuid: String,
+    /// What it asks for, in one form (`seoham_model::document::canonical`), and under which contract.
+    pub content: Vec<u8>,
+}
+
+/// What an item was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Accepted under this id.
+    Accepted(BinderId),
+    /// Refused, in these words.
+    Refused(ErrorCode, Text),
+}
+
+/// What is known of an item under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum First {
+    /// The same item was answered this.
+    Same(Verdict),
+    /// Another item with the same external id was answered.
+    Different,
+}
+
+/// What a key is known for.
+#[derive(Clone, Debug, Default)]
+pub struct Recalled {
+    /// One for each item asked for, in order; `None` when it is new under the key.
+    pub firsts: Vec<Option<First>>,
+    /// How many items the key holds.
+    pub items: usize,
+    /// The number that the key's next record bears.
+    pub next: i32,
+}
+
+/// What is to be remembered with an acceptance.
+#[derive(Clone)]
+pub struct Remember {
+    /// The key.
+    pub key: IdempotencyKey,
+    /// [`Recalled::next`]; 0 for a key that is thought to be new.
+    pub next: i32,
+    /// The items and what they are answered.
+    pub items: Vec<(Arc<Presented>, Verdict)>,
+}
+
+/// A record, ready to be stored.
+pub struct Record {
+    /// Finds the key.
+    pub key_tag: BlindIndex,
+    /// Its number under the key: no two records of a key have the same.
+    pub seq: i32,
+    /// Items and verdicts.
+    pub verdicts: Vec<u8>,
+}
+
+impl Record {
+    /// The record of `remember`.
+    pub fn of(vault: &Vault, remember: &Remember) -> Self {
+        let mut verdicts = Vec::with_capacity(remember.items.len() * 40);
+        for (item, verdict) in &remember.items {
+            let tags = Tags::of(vault, item);
+            verdicts.put_slice(&tags.external);
+            verdicts.put_slice(&tags.content);
+            put_verdict(&mut verdicts, verdict);
+        }
+        Self { key_tag: remember.key.tag(vault), seq: remember.next, verdicts }
+    }
+}
+
+/// Half of a keyed hash each: among the items of one key that is enough to tell them apart.
+struct Tags {
+    external: [u8; 8],
+    content: [u8; 8],
+}
+
+impl Tags {
+    fn of(vault: &Vault, item: &Presented) -> Self {
+        let half = |tag: BlindIndex| tag[..8].try_into().expect("a tag has 16 bytes");
+        Self {
+            external: half(vault.external_id_tag(item.external_document_uuid.as_bytes())),
+            content: half(vault.content_tag(&item.content)),
+        }
+    }
+}
+
+/// A row that a store has of a key.
+pub struct StoredRecord {
+    /// Its number.
+    pub seq: i32,
+    /// It is older than [`REMEMBERED_SECONDS`].
+    pub forgotten: bool,
+    /// [`Record::verdicts`].
+    pub verdicts: Vec<u8>,
+}
+
+/// What the rows of a key say of `items`.
+pub fn recalled(vault: &Vault, rows: &[StoredRecord], items: &[Arc<Presented>]) -> Result<Recalled> {
+    let mut known: HashMap<[u8; 8], ([u8; 8], Verdict)> = HashMap::new();
+    for row in rows.iter().filter(|row| !row.forgotten) {
+        let mut rest = row.verdicts.as_slice();
+        while !rest.is_empty() {
+            let damaged = StoreError::Damaged("an idempotency record");
+            let (external, content, verdict) = take_item(&mut rest).ok_or(damaged)?;
+            known.entry(external).or_insert((content, verdict));
+        }
+    }
+    let first = |item: &Arc<Presented>| {
+        let tags = Tags::of(vault, item);
+        known.get(&tags.external).map(|(content, verdict)| {
+            if *content == tags.content { First::Same(verdict.clone()) } else { First::Different }
+        })
+    };
+    Ok(Recalled {
+        firsts: items.iter().map(first).collect(),
+        items: known.len(),
+        next: rows.iter().map(|row| row.seq + 1).max().unwrap_or(0),
+    })
+}
+
+const ACCEPTED: u8 = 0;
+/// The codes that an item can be refused with, by the number that stands in a record.
+const CODES: [(u8, ErrorCode); 3] =
+    [(1, ErrorCode::InvalidValue), (2, ErrorCode::NotFound), (3, ErrorCode::Forbidden)];
+
+fn put_verdict(record: &mut Vec<u8>, verdict: &Verdict) {
+    match verdict {
+        Verdict::Accepted(id) => {
+            record.put_u8(ACCEPTED);
+            record.put_slice(id.as_bytes());
+        }
+        Verdict::Refused(code, text) => {
+            let number = CODES.iter().find(|(_, known)| known == code).map_or(1, |(number, _)| *number);
+            record.put_u8(number);
+            for lang in [seoham_model::Lang::Ko, seoham_model::Lang::En] {
+                let text = text.in_lang(lang).as_bytes();
+                record.put_u16(u16::try_from(text.len()).expect("a message has at most 500 characters"));
+                record.put_slice(text);
+            }
+        }
+    }
+}
+
+fn take_item(rest: &mut &[u8]) -> Option<([u8; 8], [u8; 8], Verdict)> {
+    let external = take::<8>(rest)?;
+    let content = take::<8>(rest)?;
+    let number = rest.try_get_u8().ok()?;
+    if number == ACCEPTED {
+        return Some((external, content, Verdict::Accepted(BinderId::from_bytes(take(rest)?))));
+    }
+    let code = CODES.iter().find(|(known, _)| *known == number)?.1;
+    let text = Text::made(take_text(rest)?, take_text(rest)?);
+    Some((external, content, Verdict::Refused(code, text)))
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, tail) = rest.split_first_chunk()?;
+    *rest = tail;
+    Some(*head)
+}
+
+fn take_text(rest: &mut &[u8]) -> Option<String> {
+    let length = usize::from(rest.try_get_u16().ok()?);
+    let (text, tail) = rest.split_at_checked(length)?;
+    *rest = tail;
+    String::from_utf8(text.to_vec()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seoham_model::Clock;
+    use seoham_vault::MasterKey;
+
+    fn item(external: &str, content: &str) -> Arc<Presented> {
+        let external_document_uuid = external.to_owned();
+        Arc::new(Presented { external_document_uuid, content: content.as_bytes().to_vec() })
+    }
+
+    #[test]
+    fn keys_are_1_to_64_printable_characters() {
+        for good in ["a", "2026-11 (2)", "\"quoted\"", &"k".repeat(64)] {
+            assert!(IdempotencyKey::parse(good).is_some(), "{good}");
+        }
+        for bad in ["", "열쇠", "a\tb", "a\u{7f}", &"k".repeat(65)] {
+            assert!(IdempotencyKey::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_back() {
+        let vault = Vault::new(&MasterKey::generate());
+        let id = BinderId::generate(&Clock::default());
+        let accepted = Verdict::Accepted(id);
+        let text = Text::made("documents[1].receiver: 없음".to_owned(), "none".to_owned());
+        let refused = Verdict::Refused(ErrorCode::NotFound, text);
+        let key = IdempotencyKey::parse("k").expect("a key");
+        let items = vec![(item("A", "1"), accepted.clone()), (item("B", "2"), refused.clone())];
+        let record = Record::of(&vault, &Remember { key, next: 4, items });
+        let row = |forgotten| StoredRecord { seq: 4, forgotten, verdicts: record.verdicts.clone() };
+        let asked = [item("B", "2"), item("A", "x"), item("C", "1"), item("A", "1")];
+
+        let found = recalled(&vault, &[row(false)], &asked).expect("sound");
+        let same = |verdict: Verdict| Some(First::Same(verdict));
+        assert_eq!(found.firsts, [same(refused), Some(First::Different), None, same(accepted)]);
+        assert_eq!((found.items, found.next), (2, 5));
+
+        let forgotten = recalled(&vault, &[row(true)], &asked).expect("sound");
+        assert_eq!(forgotten.firsts, [None, None, None, None]);
+        assert_eq!((forgotten.items, forgotten.next), (0, 5), "its number is not used again");
+
+        let torn = StoredRecord { verdicts: record.verdicts[..30].to_vec(), ..row(false) };
+        assert!(recalled(&vault, &[torn], &asked).is_err());
+    }
+}
