@@ -81,6 +81,16 @@ pub struct Call {
 }
 
 impl Call {
+    /// Sending in bulk (SPEC 5).
+    pub const SEND_BULK: Self = Self { method: "POST", path: "/v1/documents/bulk" };
+    /// Sending one document (SPEC 5).
+    pub const SEND: Self = Self { method: "POST", path: "/v1/documents" };
+    /// Asking for many documents (SPEC 6).
+    pub const STATUS_BULK: Self = Self { method: "POST", path: "/v1/documents/bulk/status" };
+    /// Asking for one document (SPEC 6).
+    pub const STATUS: Self = Self { method: "GET", path: "/v1/documents/{binder}/status" };
+    /// The sandbox's calls (SPEC 12).
+    pub const SANDBOX: Self = Self { method: "POST", path: "/sandbox/v1/{call}" };
     /// Verifying a token (SPEC 7).
     pub const VERIFY: Self = Self { method: "GET", path: "/v1/documents/{binder}/tokens/{token}" };
     /// Reporting a read (SPEC 7).

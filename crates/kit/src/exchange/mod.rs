@@ -28,7 +28,7 @@ mod entry;
 mod files;
 mod opening;
 mod reading;
-mod record;
+pub(crate) mod record;
 mod writer;
 
 #[cfg(test)]

@@ -197,12 +197,5 @@ impl Landing {
 
 /// An address as the base of others: no `/` at its end.
 fn base(name: &'static str, text: &str) -> Result<String, StartError> {
-    let url = reqwest::Url::parse(text).map_err(|_| StartError::Address(name))?;
-    let sound = matches!(url.scheme(), "http" | "https")
-        && url.has_host()
-        && url.query().is_none()
-        && url.fragment().is_none()
-        && url.username().is_empty()
-        && url.password().is_none();
-    if sound { Ok(url.as_str().trim_end_matches('/').to_owned()) } else { Err(StartError::Address(name)) }
+    crate::address::base(text).ok_or(StartError::Address(name))
 }

@@ -1,28 +1,23 @@
 //! The platform, by its contract alone: verifying a token and reporting a read (SPEC 7).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::http::HeaderMap;
-use axum::http::header::RETRY_AFTER;
-use reqwest::{RequestBuilder, Response, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::{RequestBuilder, StatusCode};
+use secrecy::SecretString;
 use seoham_model::BinderId;
-use seoham_model::token::is_access_token;
 use serde::Deserialize;
 
 use super::{Limits, StartError, base};
-use crate::exchange::{Call, Entry, Kind, RequestId, VisitId};
+use crate::client::transport::{Answer, Times, Transport};
+use crate::exchange::{Call, Entry, VisitId};
 
-/// No answer that the contract knows comes near.
-const ANSWER_MAX: usize = 64 * 1024;
 /// Asks for the external id in the answer; a platform that does not know the header ignores it.
 const ASK_EXTERNAL: &str = "seoham-external-document";
 
 #[derive(Clone)]
 pub(super) struct Platform {
-    client: reqwest::Client,
+    transport: Transport,
     base: String,
-    token: SecretString,
 }
 
 /// What the platform says of a verified token.
@@ -56,22 +51,16 @@ pub(super) enum Reported {
 
 impl Platform {
     pub(super) fn new(url: &str, token: SecretString, limits: Limits) -> Result<Self, StartError> {
-        if !is_access_token(token.expose_secret()) {
-            return Err(StartError::AccessToken);
-        }
-        let client = reqwest::Client::builder()
-            .timeout(limits.platform)
-            .connect_timeout(limits.connect)
-            // A redirect would carry the access token to wherever it points.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        Ok(Self { client, base: base("platform", url)?, token })
+        let base = base("platform", url)?;
+        let times = Times { connect: limits.connect, total: limits.platform };
+        let transport = Transport::new(token, times)?.ok_or(StartError::AccessToken)?;
+        Ok(Self { transport, base })
     }
 
     /// Verifies `token`, which uses it up, and gives the exchange's record.
     pub(super) async fn verify(&self, document: BinderId, token: &str, visit: &VisitId) -> (Verdict, Entry) {
         let url = format!("{}/v1/documents/{document}/tokens/{token}", self.base);
-        let request = self.client.get(url).header(ASK_EXTERNAL, "true");
+        let request = self.transport.get(&url).header(ASK_EXTERNAL, "true");
         let (answer, mut entry) = self.exchange(request, Call::VERIFY, document, visit).await;
         let verdict = match answer {
             Some(answer) => match answer.status {
@@ -100,19 +89,20 @@ impl Platform {
         let url = format!("{}/v1/documents/{document}", self.base);
         let body = serde_json::json!({ "document": { "is_detail_read": true } });
         let (answer, mut entry) =
-            self.exchange(self.client.post(url).json(&body), Call::READ, document, visit).await;
+            self.exchange(self.transport.post(&url).json(&body), Call::READ, document, visit).await;
         let Some(answer) = answer else { return (Reported::Later(None), entry) };
         let (reported, outcome) = match answer.status.as_u16() {
             200..300 => (Reported::Taken, "taken"),
             // A revoked or mistaken access token is put right by the institution, not by giving up.
-            401 | 408 | 425 | 429 => (Reported::Later(retry_after(&answer.headers)), "refused_for_now"),
+            401 | 408 | 425 | 429 => (Reported::Later(answer.retry_after()), "refused_for_now"),
             400..500 => (Reported::Refused, "refused"),
-            _ => (Reported::Later(retry_after(&answer.headers)), "failed"),
+            _ => (Reported::Later(answer.retry_after()), "failed"),
         };
         entry.outcome = outcome;
         (reported, entry)
     }
 
+    /// One exchange with the platform, and its record.
     async fn exchange(
         &self,
         request: RequestBuilder,
@@ -120,62 +110,8 @@ impl Platform {
         document: BinderId,
         visit: &VisitId,
     ) -> (Option<Answer>, Entry) {
-        let started = Instant::now();
-        let answered = request.bearer_auth(self.token.expose_secret()).send().await;
-        let mut entry = Entry::new(Kind::Platform, "answered").of(document, visit);
-        (entry.method, entry.path) = (Some(call.method), Some(call.path));
-        if let Ok(response) = &answered {
-            entry.status = Some(response.status().as_u16());
-            let id = response.headers().get("x-request-id").and_then(|v| v.to_str().ok());
-            entry.request_id = id.and_then(RequestId::parse);
-        }
-        let answer = match answered {
-            Ok(response) => Answer::read(response).await,
-            Err(error) => Err(error),
-        };
-        entry.ms = u64::try_from(started.elapsed().as_millis()).ok();
-        match answer {
-            Ok(answer) => (Some(answer), entry),
-            Err(error) => {
-                entry.outcome = word(&error);
-                (None, entry)
-            }
-        }
+        let exchange = self.transport.exchange(request).await;
+        let entry = exchange.entry(call).of(document, visit);
+        (exchange.answer.ok(), entry)
     }
-}
-
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    /// The whole answer; a body that is too long is cut, and is then no JSON.
-    async fn read(mut response: Response) -> Result<Self, reqwest::Error> {
-        let mut body = Vec::new();
-        while body.len() < ANSWER_MAX
-            && let Some(piece) = response.chunk().await?
-        {
-            body.extend_from_slice(&piece);
-        }
-        Ok(Self { status: response.status(), headers: response.headers().clone(), body })
-    }
-}
-
-/// What went wrong without an answer, in one word. The error itself names the address, which can
-/// carry a token.
-pub(super) fn word(error: &reqwest::Error) -> &'static str {
-    if error.is_timeout() {
-        "timeout"
-    } else if error.is_connect() {
-        "unreachable"
-    } else {
-        "broken_off"
-    }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
 }

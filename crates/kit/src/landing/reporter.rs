@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::platform::{Platform, Reported};
 use crate::exchange::{Entry, ExchangeLog, Kind, PendingRead};
+use crate::pause::pause;
 
 /// Reports under way at once: a backlog must not crowd out verifications.
 const AT_ONCE: usize = 16;
@@ -83,7 +84,7 @@ impl Inner {
         let mut attempts = 0;
         loop {
             let Some(asked) = self.attempt(read).await else { return };
-            let own = pause(attempts, rand::random());
+            let own = pause(FIRST_PAUSE, LONGEST_PAUSE, attempts, rand::random());
             attempts += 1;
             let pause = own.max(asked.unwrap_or_default().min(LONGEST_ASKED));
             tokio::select! {
@@ -118,24 +119,5 @@ impl Inner {
             // Not written down, so not done: it is reported once more, which is harmless.
             Err(_) => Some(None),
         }
-    }
-}
-
-/// Doubles with each attempt up to the longest; the upper half of it is left to chance, so that
-/// what failed together does not come back together.
-fn pause(attempts: u32, jitter: f64) -> Duration {
-    let full = FIRST_PAUSE.saturating_mul(1 << attempts.min(20)).min(LONGEST_PAUSE);
-    full / 2 + (full / 2).mul_f64(jitter.clamp(0.0, 1.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_and_are_bounded() {
-        let longest: Vec<_> = (0..12).map(|n| pause(n, 1.0).as_secs()).collect();
-        assert_eq!(longest, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
-        assert_eq!(pause(u32::MAX, 0.0), LONGEST_PAUSE / 2);
     }
 }

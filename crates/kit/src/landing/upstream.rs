@@ -8,8 +8,8 @@ use axum::http::{HeaderMap, Method, Response};
 use futures_util::StreamExt;
 use http_body::Body as _;
 
-use super::platform::word;
 use super::{Limits, StartError, base};
+use crate::client::transport::word;
 
 pub(super) struct Upstream {
     client: reqwest::Client,

@@ -1,0 +1,235 @@
+//! The calls of the contract, each once.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::RequestBuilder;
+use seoham_model::Clock;
+use seoham_model::bulk::ITEMS_MAX;
+use seoham_model::document::NewDocument;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::transport::Answer;
+use super::wire::{SendResult, StatusData, StatusResult, VerifiedToken};
+use super::{CallError, Client};
+use crate::exchange::Call;
+
+/// The additional headers of a send (SPEC 10). A platform that does not know them ignores them.
+#[derive(Clone, Debug, Default)]
+pub struct SendOptions {
+    /// 1 to 64 printable ASCII characters, used for this request and its repetitions alone.
+    pub idempotency_key: Option<String>,
+    /// Check everything, store nothing.
+    pub dry_run: bool,
+}
+
+impl SendOptions {
+    /// Under a key, so that the send can be repeated.
+    pub fn keyed(key: &str) -> Self {
+        Self { idempotency_key: Some(key.to_owned()), dry_run: false }
+    }
+}
+
+/// Which additions of SPEC 10 a platform knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// A send under a key can be repeated without creating anything twice.
+    pub idempotency_key: bool,
+    /// A send can be tried without storing anything.
+    pub dry_run: bool,
+}
+
+#[derive(Deserialize)]
+struct Documents<T> {
+    documents: Vec<T>,
+}
+
+impl Client {
+    /// Sends 1 to 100 documents; gives a verdict for each, in order (SPEC 5).
+    ///
+    /// # Errors
+    /// [`CallError::Document`] before anything is sent, if a document breaks a rule. After
+    /// [`CallError::Unknown`] the documents may or may not have been accepted: under a key send them
+    /// again with the same key.
+    pub async fn send(
+        &self,
+        documents: &[NewDocument],
+        options: &SendOptions,
+    ) -> Result<Vec<SendResult>, CallError> {
+        let now = Clock::default().now();
+        let checked = documents.iter().enumerate().map(|(index, document)| {
+            document.check(now, true).map_err(|violations| CallError::Document { index, violations })
+        });
+        let items: Vec<String> = checked.collect::<Result<_, _>>()?;
+        let repeatable = options.idempotency_key.is_some() || options.dry_run;
+        self.retry.run(repeatable, async || self.send_items(&items, options).await).await
+    }
+
+    /// Sends 1 to 100 documents that are JSON already, once.
+    pub(crate) async fn send_items<T: AsRef<str>>(
+        &self,
+        items: &[T],
+        options: &SendOptions,
+    ) -> Result<Vec<SendResult>, CallError> {
+        if !(1..=ITEMS_MAX).contains(&items.len()) {
+            return Err(CallError::Items(items.len()));
+        }
+        let mut body =
+            String::with_capacity(items.iter().map(|item| item.as_ref().len() + 1).sum::<usize>() + 16);
+        for (i, item) in items.iter().enumerate() {
+            body.push_str(if i == 0 { r#"{"documents":["# } else { "," });
+            body.push_str(item.as_ref());
+        }
+        body.push_str("]}");
+        let answer = self.send_body(body, options).await?;
+        let reply: Documents<SendResult> = read(&answer)?;
+        // A verdict that belongs to no document is no verdict.
+        if reply.documents.len() == items.len() {
+            Ok(reply.documents)
+        } else {
+            Err(CallError::Unintelligible(answer.status.as_u16()))
+        }
+    }
+
+    async fn send_body(&self, body: String, options: &SendOptions) -> Result<Answer, CallError> {
+        let request = self.transport.post(&format!("{}/v1/documents/bulk", self.bulk));
+        self.call(with_options(with_json(request, body), options), Call::SEND_BULK).await
+    }
+
+    /// Sends one document; gives its id, none after a dry run (SPEC 5).
+    ///
+    /// # Errors
+    /// As [`Client::send`]; a document that the platform refuses is [`CallError::Refused`].
+    pub async fn send_one(
+        &self,
+        document: &NewDocument,
+        options: &SendOptions,
+    ) -> Result<Option<String>, CallError> {
+        #[derive(Deserialize)]
+        struct Reply {
+            document_binder_uuid: Option<String>,
+        }
+        let now = Clock::default().now();
+        let item = document.check(now, false);
+        let item = item.map_err(|violations| CallError::Document { index: 0, violations })?;
+        let body = format!(r#"{{"document":{item}}}"#);
+        let repeatable = options.idempotency_key.is_some() || options.dry_run;
+        let send = async || {
+            let request = self.transport.post(&format!("{}/v1/documents", self.api));
+            self.call(with_options(with_json(request, body.clone()), options), Call::SEND).await
+        };
+        let reply: Reply = read(&self.retry.run(repeatable, send).await?)?;
+        Ok(reply.document_binder_uuid)
+    }
+
+    /// What is known of 1 to 100 documents, in the order asked for (SPEC 6).
+    pub async fn statuses<T: AsRef<str>>(&self, binders: &[T]) -> Result<Vec<StatusResult>, CallError> {
+        if !(1..=ITEMS_MAX).contains(&binders.len()) {
+            return Err(CallError::Items(binders.len()));
+        }
+        let ids: Vec<&str> = binders.iter().map(AsRef::as_ref).collect();
+        let body = json!({ "document_binder_uuids": ids }).to_string();
+        let ask = async || {
+            let request = self.transport.post(&format!("{}/v1/documents/bulk/status", self.bulk));
+            self.call(with_json(request, body.clone()), Call::STATUS_BULK).await
+        };
+        let answer = self.retry.run(true, ask).await?;
+        let reply: Documents<StatusResult> = read(&answer)?;
+        if reply.documents.len() == ids.len() {
+            Ok(reply.documents)
+        } else {
+            Err(CallError::Unintelligible(answer.status.as_u16()))
+        }
+    }
+
+    /// What is known of one document (SPEC 6).
+    pub async fn status(&self, binder: &str) -> Result<StatusData, CallError> {
+        let url = format!("{}/v1/documents/{}/status", self.api, segment(binder));
+        let ask = async || self.call(self.transport.get(&url), Call::STATUS).await;
+        read(&self.retry.run(true, ask).await?)
+    }
+
+    /// Verifies a one-time token, which uses it up (SPEC 7). Never tried again once it was sent.
+    pub async fn verify(&self, binder: &str, token: &str) -> Result<VerifiedToken, CallError> {
+        let url = format!("{}/v1/documents/{}/tokens/{}", self.api, segment(binder), segment(token));
+        let verify = async || {
+            let request = self.transport.get(&url).header("seoham-external-document", "true");
+            self.call(request, Call::VERIFY).await
+        };
+        read(&self.retry.run(false, verify).await?)
+    }
+
+    /// Reports that the page was shown (SPEC 7). Repeating it changes nothing.
+    pub async fn mark_read(&self, binder: &str) -> Result<(), CallError> {
+        let url = format!("{}/v1/documents/{}", self.api, segment(binder));
+        let body = json!({ "document": { "is_detail_read": true } }).to_string();
+        let report = async || {
+            self.call(with_json(self.transport.post(&url), body.clone()), Call::READ).await.map(drop)
+        };
+        self.retry.run(true, report).await
+    }
+
+    /// Asks the platform which additions it knows, with a send of one empty item, which no platform
+    /// accepts: so it also tells whether address, token and contract are right.
+    pub async fn capabilities(&self) -> Result<Capabilities, CallError> {
+        let options =
+            SendOptions { idempotency_key: Some("seoham-kit-capabilities".to_owned()), dry_run: true };
+        let ask = async || self.send_body(r#"{"documents":[{}]}"#.to_owned(), &options).await;
+        let answer = self.retry.run(true, ask).await?;
+        let reply: Documents<SendResult> = read(&answer)?;
+        if reply.documents.len() != 1 || reply.documents[0].error_code.is_none() {
+            return Err(CallError::Unintelligible(answer.status.as_u16()));
+        }
+        let told = answer.headers.get("seoham-additions").and_then(|told| told.to_str().ok());
+        let knows = |name: &str| told.is_some_and(|told| told.split(',').any(|one| one.trim() == name));
+        Ok(Capabilities { idempotency_key: knows("idempotency-key"), dry_run: knows("dry-run") })
+    }
+
+    /// One exchange: its answer if it is a success.
+    pub(super) async fn call(&self, request: RequestBuilder, call: Call) -> Result<Answer, CallError> {
+        if self.log.as_ref().is_some_and(|log| !log.is_usable()) {
+            return Err(CallError::Log);
+        }
+        let mut request = request.header("accept-language", self.language);
+        if let Some(contract) = &self.contract_uuid {
+            request = request.header("contract-uuid", contract);
+        }
+        let exchange = self.transport.exchange(request).await;
+        if let Some(log) = &self.log
+            && log.append(vec![exchange.entry(call)]).await.is_err()
+        {
+            // What was done is told all the same; the next call is not begun.
+            tracing::error!("the record of an exchange was lost");
+        }
+        match exchange.answer {
+            Ok(answer) if answer.status.is_success() => Ok(answer),
+            Ok(answer) => Err(CallError::of(&answer)),
+            Err(no_answer) if no_answer.never_sent => Err(CallError::Unreachable),
+            Err(no_answer) => Err(CallError::Unknown(no_answer.word)),
+        }
+    }
+}
+
+pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, CallError> {
+    serde_json::from_slice(&answer.body).map_err(|_| CallError::Unintelligible(answer.status.as_u16()))
+}
+
+pub(super) fn with_json(request: RequestBuilder, body: String) -> RequestBuilder {
+    request.header("content-type", "application/json").body(body)
+}
+
+fn with_options(mut request: RequestBuilder, options: &SendOptions) -> RequestBuilder {
+    if let Some(key) = &options.idempotency_key {
+        request = request.header("idempotency-key", key);
+    }
+    if options.dry_run {
+        request = request.header("seoham-dry-run", "true");
+    }
+    request
+}
+
+pub(super) fn segment(text: &str) -> impl std::fmt::Display {
+    // The alphabets of ids and tokens need no encoding; anything else must not make another path.
+    const KEPT: &percent_encoding::AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+    utf8_percent_encode(text, KEPT)
+}

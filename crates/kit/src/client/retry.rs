@@ -1,0 +1,97 @@
+//! Trying again: only what cannot be done twice by it.
+
+use std::time::Duration;
+
+use super::CallError;
+use crate::pause::pause;
+
+/// How a call is tried again.
+#[derive(Clone, Copy, Debug)]
+pub struct Retry {
+    /// Attempts in all; 1 tries nothing again.
+    pub attempts: u32,
+    /// The pause after the first; it doubles with each attempt.
+    pub first_pause: Duration,
+    /// The longest pause, also where the platform asks for a longer one.
+    pub longest_pause: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { attempts: 5, first_pause: Duration::from_millis(500), longest_pause: Duration::from_secs(30) }
+    }
+}
+
+impl Retry {
+    /// Calls until it is done. A call that is not `repeatable` is repeated only while it certainly
+    /// was not done.
+    pub(super) async fn run<T>(
+        self,
+        repeatable: bool,
+        mut call: impl AsyncFnMut() -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        let mut attempts = 0;
+        loop {
+            let error = match call().await {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            attempts += 1;
+            let again = error.is_passing() && (repeatable || error.certainly_not_done());
+            if !again || attempts >= self.attempts {
+                return Err(error);
+            }
+            tokio::time::sleep(self.pause(attempts - 1, &error)).await;
+        }
+    }
+
+    /// The pause after attempt number `attempt`, which ended in `error`.
+    pub(crate) fn pause(&self, attempt: u32, error: &CallError) -> Duration {
+        let own = pause(self.first_pause, self.longest_pause, attempt, rand::random());
+        own.max(error.retry_after().unwrap_or_default()).min(self.longest_pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUICK: Retry =
+        Retry { attempts: 3, first_pause: Duration::from_millis(1), longest_pause: Duration::from_millis(2) };
+
+    async fn attempts(repeatable: bool, error: CallError) -> u32 {
+        let mut attempts = 0;
+        let done: Result<(), _> = QUICK
+            .run(repeatable, async || {
+                attempts += 1;
+                Err(error.clone())
+            })
+            .await;
+        assert!(done.is_err());
+        attempts
+    }
+
+    #[tokio::test]
+    async fn what_may_have_been_done_is_not_done_again() {
+        let busy = || CallError::Busy { status: 503, retry_after: Some(Duration::from_secs(9)) };
+        let unknown = || CallError::Unknown("timeout");
+        let refused = CallError::Refused { status: 401, code: String::new(), message: String::new() };
+        assert_eq!(attempts(false, busy()).await, 3);
+        assert_eq!(attempts(false, CallError::Unreachable).await, 3);
+        assert_eq!(attempts(false, unknown()).await, 1);
+        assert_eq!(attempts(true, unknown()).await, 3);
+        assert_eq!(attempts(true, refused).await, 1);
+    }
+
+    #[test]
+    fn the_platform_is_heard_within_bounds() {
+        let retry = Retry::default();
+        let asked = |seconds| {
+            let retry_after = Some(Duration::from_secs(seconds));
+            retry.pause(0, &CallError::Busy { status: 429, retry_after })
+        };
+        assert_eq!(asked(7), Duration::from_secs(7));
+        assert_eq!(asked(3_600), retry.longest_pause);
+        assert!(retry.pause(0, &CallError::Unreachable) <= retry.first_pause);
+    }
+}

@@ -1,0 +1,417 @@
+//! The journal of a job: what was begun and what was answered, one JSON line each, beside the file
+//! that is sent. It carries ids and the platform's messages, no personal value.
+//!
+//! The first line says what the job is. A line that a crash cut short was not counted by anybody,
+//! and is cut off at the next opening.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::{File, TryLockError};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use seoham_model::{Clock, UnixSeconds};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::client::SendResult;
+use crate::exchange::record::hex;
+
+/// The form of the journal that this program writes.
+const VERSION: u32 = 1;
+
+/// What a job is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    /// The form of the journal.
+    pub seoham_journal: u32,
+    /// The job's own name, 32 hex digits.
+    pub job: String,
+    /// When it was begun.
+    pub started_at: UnixSeconds,
+    /// The file that is sent, by its SHA-256: a job goes on with the same bytes alone.
+    pub source_sha256: String,
+    /// Rows of the file.
+    pub rows: u64,
+    /// Whom it is sent to.
+    pub url: String,
+    /// Where bulk calls go, when that is another address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bulk_url: Option<String>,
+    /// Under which contract.
+    pub contract_uuid: String,
+    /// The platform knows idempotency keys.
+    pub keyed: bool,
+    /// How rows become documents: the same each time.
+    pub settings: Value,
+}
+
+impl Head {
+    /// A new job's; begun now.
+    pub fn new(
+        source_sha256: String,
+        rows: u64,
+        url: String,
+        contract_uuid: String,
+        settings: Value,
+    ) -> Self {
+        Self {
+            seoham_journal: VERSION,
+            job: uuid::Uuid::now_v7().simple().to_string(),
+            started_at: Clock::default().now(),
+            source_sha256,
+            rows,
+            url,
+            bulk_url: None,
+            contract_uuid,
+            keyed: false,
+            settings,
+        }
+    }
+
+    /// The idempotency key of a batch.
+    pub fn key(&self, no: u32) -> String {
+        format!("{}-{no}", self.job)
+    }
+}
+
+/// The SHA-256 of a file, in hex digits.
+pub fn sha256_of(path: &Path) -> io::Result<String> {
+    let mut file = BufReader::with_capacity(64 * 1024, File::open(path)?);
+    let mut hash = Context::new(&SHA256);
+    loop {
+        let piece = file.fill_buf()?;
+        if piece.is_empty() {
+            return Ok(hex(hash.finish().as_ref()));
+        }
+        hash.update(piece);
+        let read = piece.len();
+        file.consume(read);
+    }
+}
+
+/// The verdict on one document, as the journal keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The id under which it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The same in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+impl From<SendResult> for Verdict {
+    fn from(result: SendResult) -> Self {
+        Self { id: result.document_binder_uuid, code: result.error_code, message: result.error_message }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    /// A batch is about to be sent.
+    Sending(u32),
+    /// It certainly was not taken.
+    NotTaken(u32),
+    /// It was answered.
+    Answered { no: u32, verdicts: Vec<Verdict> },
+    /// All batches are answered.
+    Finished(UnixSeconds),
+}
+
+/// Why a journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The file system refused.
+    #[error("journal {path}: {source}")]
+    Io {
+        /// The journal.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process works on the job.
+    #[error("journal {0}: another process is sending this file")]
+    InUse(PathBuf),
+    /// A line before the last is none.
+    #[error("journal {path}: line {line} cannot be read")]
+    Damaged {
+        /// The journal.
+        path: PathBuf,
+        /// Which line.
+        line: u64,
+    },
+}
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Documents accepted.
+    pub accepted: u64,
+    /// Documents that the platform refused.
+    pub refused: u64,
+}
+
+/// An open journal.
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    head: Head,
+    end: u64,
+    /// Where the line of each answered batch begins, and how long it is.
+    answered: HashMap<u32, (u64, usize)>,
+    begun: BTreeSet<u32>,
+    counts: Counts,
+    finished: Option<UnixSeconds>,
+}
+
+impl Journal {
+    /// Begins a job; there must be no journal at `path`. It is on the disk when this returns.
+    pub fn create(path: &Path, head: Head) -> Result<Self, JournalError> {
+        let io = |source| JournalError::Io { path: path.to_owned(), source };
+        let options = File::options().read(true).write(true).create_new(true).mode(0o600).open(path);
+        let file = options.map_err(io)?;
+        lock(&file, path)?;
+        let mut journal = Self::new(path, file, head);
+        let mut line = serde_json::to_vec(&journal.head).map_err(|e| io(e.into()))?;
+        line.push(b'\n');
+        journal.write(&line)?;
+        journal.file.sync_all().map_err(io)?;
+        Ok(journal)
+    }
+
+    /// Opens the journal of a job that was begun; cuts off a line that was cut short.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let io = |source| JournalError::Io { path: path.to_owned(), source };
+        let file = File::options().read(true).write(true).open(path).map_err(io)?;
+        lock(&file, path)?;
+        let mut reader = BufReader::new(file.try_clone().map_err(io)?);
+        let mut text = Vec::new();
+        reader.read_until(b'\n', &mut text).map_err(io)?;
+        let damaged = |line| JournalError::Damaged { path: path.to_owned(), line };
+        let head: Head = serde_json::from_slice(&text).map_err(|_| damaged(1))?;
+        if head.seoham_journal != VERSION || !text.ends_with(b"\n") {
+            return Err(damaged(1));
+        }
+        let mut journal = Self::new(path, file, head);
+        journal.end = text.len() as u64;
+        for number in 2.. {
+            text.clear();
+            let length = reader.read_until(b'\n', &mut text).map_err(io)?;
+            if length == 0 {
+                break;
+            }
+            match serde_json::from_slice::<Line>(&text) {
+                Ok(line) if text.ends_with(b"\n") => journal.count(line, length),
+                // Nothing follows it: it was being written when the process or the machine ended.
+                _ if reader.fill_buf().map_err(io)?.is_empty() => {
+                    journal.file.set_len(journal.end).map_err(io)?;
+                    break;
+                }
+                _ => return Err(damaged(number)),
+            }
+        }
+        Ok(journal)
+    }
+
+    fn new(path: &Path, file: File, head: Head) -> Self {
+        Self {
+            path: path.to_owned(),
+            file,
+            head,
+            end: 0,
+            answered: HashMap::new(),
+            begun: BTreeSet::new(),
+            counts: Counts::default(),
+            finished: None,
+        }
+    }
+
+    fn count(&mut self, line: Line, length: usize) {
+        match line {
+            Line::Sending(no) => {
+                self.begun.insert(no);
+            }
+            Line::NotTaken(no) => {
+                self.begun.remove(&no);
+            }
+            Line::Answered { no, verdicts } => {
+                self.begun.remove(&no);
+                // Of an answer that was given twice the first counts.
+                if self.answered.insert(no, (self.end, length)).is_none() {
+                    let accepted = verdicts.iter().filter(|v| v.id.is_some()).count() as u64;
+                    self.counts.accepted += accepted;
+                    self.counts.refused += verdicts.len() as u64 - accepted;
+                }
+            }
+            Line::Finished(at) => self.finished = Some(at),
+        }
+        self.end += length as u64;
+    }
+
+    /// What the job is.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// How far the job is.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// When the last batch was answered.
+    pub fn finished(&self) -> Option<UnixSeconds> {
+        self.finished
+    }
+
+    /// Whether a batch is answered.
+    pub fn is_answered(&self, no: u32) -> bool {
+        self.answered.contains_key(&no)
+    }
+
+    /// Batches that were begun and not answered.
+    pub fn begun(&self) -> &BTreeSet<u32> {
+        &self.begun
+    }
+
+    /// The verdicts of a batch, if it is answered.
+    pub fn verdicts(&self, no: u32) -> Result<Option<Vec<Verdict>>, JournalError> {
+        let Some((offset, length)) = self.answered.get(&no) else { return Ok(None) };
+        let mut text = vec![0; *length];
+        self.file.read_exact_at(&mut text, *offset).map_err(|source| self.io(source))?;
+        match serde_json::from_slice(&text) {
+            Ok(Line::Answered { verdicts, .. }) => Ok(Some(verdicts)),
+            _ => Err(JournalError::Damaged { path: self.path.clone(), line: 0 }),
+        }
+    }
+
+    /// A batch is about to be sent. To a platform without keys this must be on the disk before it
+    /// is: what was begun there is never begun again.
+    pub(super) fn sending(&mut self, no: u32) -> Result<(), JournalError> {
+        if self.begun.contains(&no) {
+            return Ok(());
+        }
+        self.append(Line::Sending(no))?;
+        if self.head.keyed { Ok(()) } else { self.file.sync_data().map_err(|source| self.io(source)) }
+    }
+
+    /// A batch certainly was not taken, and may be begun again.
+    pub(super) fn not_taken(&mut self, no: u32) -> Result<(), JournalError> {
+        self.append(Line::NotTaken(no))
+    }
+
+    /// A batch was answered.
+    pub(super) fn answered(&mut self, no: u32, verdicts: Vec<Verdict>) -> Result<(), JournalError> {
+        self.append(Line::Answered { no, verdicts })
+    }
+
+    /// Every batch is answered; on the disk when this returns.
+    pub(super) fn finish(&mut self) -> Result<(), JournalError> {
+        self.append(Line::Finished(Clock::default().now()))?;
+        self.file.sync_all().map_err(|source| self.io(source))
+    }
+
+    fn append(&mut self, line: Line) -> Result<(), JournalError> {
+        let mut text = serde_json::to_vec(&line).map_err(|e| self.io(e.into()))?;
+        text.push(b'\n');
+        self.write_at_end(&text)?;
+        self.count(line, text.len());
+        Ok(())
+    }
+
+    fn write(&mut self, text: &[u8]) -> Result<(), JournalError> {
+        self.write_at_end(text)?;
+        self.end += text.len() as u64;
+        Ok(())
+    }
+
+    fn write_at_end(&self, text: &[u8]) -> Result<(), JournalError> {
+        self.file.write_all_at(text, self.end).map_err(|source| self.io(source))
+    }
+
+    fn io(&self, source: io::Error) -> JournalError {
+        JournalError::Io { path: self.path.clone(), source }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // Not for safety, only so that the file is whole for whoever looks at it next.
+        let _ = self.file.flush();
+    }
+}
+
+fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(JournalError::InUse(path.to_owned())),
+        Err(TryLockError::Error(source)) => Err(JournalError::Io { path: path.to_owned(), source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head() -> Head {
+        Head::new("00".to_owned(), 3, "http://x".to_owned(), "CON-1".to_owned(), Value::Null)
+    }
+
+    fn accepted(id: &str) -> Verdict {
+        Verdict { id: Some(id.to_owned()), code: None, message: None }
+    }
+
+    fn refused() -> Verdict {
+        let (code, message) = (Some("NOT_FOUND".to_owned()), Some("없음".to_owned()));
+        Verdict { id: None, code, message }
+    }
+
+    #[test]
+    fn a_job_goes_on_where_it_was() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("journal");
+        let mut journal = Journal::create(&path, head()).expect("new");
+        assert!(Journal::create(&path, head()).is_err(), "it is there");
+        assert!(matches!(Journal::open(&path), Err(JournalError::InUse(_))));
+        let verdicts = vec![accepted("BIN-1"), refused()];
+        for no in 0..3 {
+            journal.sending(no).expect("written");
+        }
+        journal.answered(1, verdicts.clone()).expect("written");
+        journal.not_taken(2).expect("written");
+        let before = journal.head().clone();
+        drop(journal);
+
+        // A torn line at the end counts for nothing.
+        let mut file = File::options().append(true).open(&path).expect("there");
+        file.write_all(br#"{"answered":{"no":0,"verd"#).expect("written");
+        drop(file);
+        let mut journal = Journal::open(&path).expect("sound");
+        assert_eq!(journal.head(), &before);
+        assert_eq!(journal.begun().iter().copied().collect::<Vec<_>>(), [0]);
+        assert_eq!(journal.counts(), Counts { accepted: 1, refused: 1 });
+        assert_eq!(journal.verdicts(1).expect("reads"), Some(verdicts));
+        assert_eq!(journal.verdicts(0).expect("reads"), None);
+        journal.answered(0, vec![accepted("BIN-0")]).expect("written");
+        journal.finish().expect("written");
+        drop(journal);
+        let journal = Journal::open(&path).expect("sound");
+        assert!(journal.finished().is_some() && journal.begun().is_empty());
+        assert_eq!(journal.verdicts(0).expect("reads"), Some(vec![accepted("BIN-0")]));
+    }
+
+    #[test]
+    fn damage_before_the_end_is_told() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("journal");
+        drop(Journal::create(&path, head()).expect("new"));
+        let mut file = File::options().append(true).open(&path).expect("there");
+        file.write_all(b"not a line\n{\"sending\":1}\n").expect("written");
+        assert!(matches!(Journal::open(&path), Err(JournalError::Damaged { line: 2, .. })));
+    }
+}

@@ -1,0 +1,42 @@
+//! Sending any number of documents, so that none is lost and none is sent twice.
+//!
+//! Documents come in [`Batch`]es of up to 100 that are the same each time the job is run: a batch's
+//! number says which rows it has. Each is sent under an idempotency key made of the job and the
+//! number, as many at once as the platform takes ([`pace`]), and its verdicts are written to the
+//! [`journal`] before they count. After any interruption the same job goes on from its journal: an
+//! answered batch is not sent again, an unanswered one is repeated under its key.
+//!
+//! A platform that knows no keys gets each batch once. What was sent to it and not answered is
+//! *unknown*: repeating it could send it twice, so that is left to whoever can ask the platform.
+
+pub mod journal;
+mod pace;
+mod run;
+
+pub use run::{Ended, Options, Progress, SendingError, run};
+
+/// Documents of one request.
+pub struct Batch {
+    /// Its number in the job, from 0.
+    pub no: u32,
+    /// 1 to 100 documents.
+    pub items: Vec<Item>,
+}
+
+/// A document on its way.
+pub struct Item {
+    /// Its id in JSON, by which its verdict is recognized.
+    pub external_document_uuid: String,
+    /// The document, in JSON.
+    pub json: String,
+}
+
+impl AsRef<str> for Item {
+    fn as_ref(&self) -> &str {
+        &self.json
+    }
+}
+
+/// How old a job's keys may be when a batch is repeated: an hour less than the 7 days that a
+/// platform remembers them for.
+pub const KEYS_LAST_SECONDS: i64 = 7 * 24 * 60 * 60 - 60 * 60;

@@ -1,0 +1,97 @@
+//! How many requests are under way at once: as many as the platform takes without slowing down.
+
+use std::time::Duration;
+
+/// Grows while answers stay quick, gives way when they get slow, and halves when the platform says
+/// that it is too much.
+pub(super) struct Pace {
+    window: f64,
+    most: f64,
+    /// The quickest answer of late.
+    quickest: Option<Duration>,
+    /// Nothing was too much yet: it doubles with each round.
+    unhindered: bool,
+}
+
+/// An answer may take so many times the quickest before it counts as slow…
+const SLOW_FACTOR: u32 = 3;
+/// …and so much in any case.
+const SLOW_FROM: Duration = Duration::from_millis(30);
+
+impl Pace {
+    pub(super) fn new(most: usize) -> Self {
+        let most = f64::from(u32::try_from(most.max(1)).unwrap_or(u32::MAX));
+        Self { window: most.min(2.0), most, quickest: None, unhindered: true }
+    }
+
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and `most`")]
+    pub(super) fn window(&self) -> usize {
+        self.window as usize
+    }
+
+    /// An answer came after `took`.
+    pub(super) fn answered(&mut self, took: Duration) {
+        // What was quick once may not be possible any more: the bound follows slowly.
+        let quickest = self.quickest.map_or(took, |quickest| took.min(quickest.mul_f64(1.01)));
+        self.quickest = Some(quickest);
+        if took > (quickest * SLOW_FACTOR).max(SLOW_FROM) {
+            self.unhindered = false;
+            self.set(self.window - 0.5);
+        } else if self.unhindered {
+            self.set(self.window + 1.0);
+        } else {
+            self.set(self.window + 1.0 / self.window);
+        }
+    }
+
+    /// The platform refused for now, or did not answer.
+    pub(super) fn too_much(&mut self) {
+        self.unhindered = false;
+        self.set(self.window / 2.0);
+    }
+
+    fn set(&mut self, window: f64) {
+        self.window = window.clamp(1.0, self.most);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUICK: Duration = Duration::from_millis(20);
+
+    #[test]
+    fn it_grows_to_what_is_taken_and_gives_way() {
+        let mut pace = Pace::new(16);
+        assert_eq!(pace.window(), 2);
+        for _ in 0..14 {
+            pace.answered(QUICK);
+        }
+        assert_eq!(pace.window(), 16, "and no further");
+        pace.answered(QUICK);
+        assert_eq!(pace.window(), 16);
+        pace.too_much();
+        assert_eq!(pace.window(), 8);
+        pace.answered(QUICK);
+        assert_eq!(pace.window(), 8, "carefully now");
+        for _ in 0..20 {
+            pace.answered(QUICK * 10);
+        }
+        assert_eq!(pace.window(), 1, "at least one");
+        for _ in 0..10 {
+            pace.too_much();
+        }
+        assert_eq!(pace.window(), 1);
+    }
+
+    #[test]
+    fn a_platform_that_became_slow_for_good_is_not_starved() {
+        let mut pace = Pace::new(8);
+        pace.answered(QUICK);
+        for _ in 0..2_000 {
+            pace.answered(QUICK * 10);
+        }
+        assert_eq!(pace.window(), 8);
+    }
+}

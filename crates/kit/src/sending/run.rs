@@ -1,0 +1,282 @@
+//! The loop that sends.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use seoham_model::Clock;
+use tokio::sync::mpsc::Receiver;
+use tokio_util::sync::CancellationToken;
+
+use super::journal::{Journal, JournalError, Verdict};
+use super::pace::Pace;
+use super::{Batch, KEYS_LAST_SECONDS};
+use crate::client::{CallError, Client, Retry, SendOptions, SendResult};
+
+/// Bounds of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Requests under way at once, at most.
+    pub at_once: usize,
+    /// How long nothing at all may succeed before the run ends.
+    pub patience: Duration,
+    /// Batches that an earlier run began and did not see answered are sent again even where the
+    /// platform does not know them by their key: it may then have them twice.
+    pub repeat_unknown: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { at_once: 32, patience: Duration::from_secs(300), repeat_unknown: false }
+    }
+}
+
+/// Who wants to know how it goes.
+pub trait Progress {
+    /// A batch was answered, now or in an earlier run.
+    fn answered(&self, accepted: u64, refused: u64);
+    /// A batch was left with its fate unknown.
+    fn unknown(&self, documents: u64);
+    /// The platform has to be waited for.
+    fn waiting(&self, why: &CallError, pause: Duration);
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Every batch is answered.
+    Finished,
+    /// Every batch was sent, but the fate of some is unknown.
+    WithUnknown,
+    /// It was told to stop; what was under way is answered or can be resumed.
+    Stopped,
+}
+
+/// Why a run could not go on. What was answered stands in the journal.
+#[derive(Debug, thiserror::Error)]
+pub enum SendingError {
+    /// The platform refuses the requests as such.
+    #[error("{0}")]
+    Refused(CallError),
+    /// Nothing succeeded for [`Options::patience`].
+    #[error("nothing succeeded for a while; the last failure: {0}")]
+    GaveUp(CallError),
+    /// The journal takes nothing more.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// A batch that may come back.
+struct Attempt {
+    batch: Batch,
+    attempts: u32,
+}
+
+struct Outcome {
+    attempt: Attempt,
+    result: Result<Vec<SendResult>, CallError>,
+    took: Duration,
+}
+
+const RETRY: Retry = Retry {
+    attempts: u32::MAX,
+    first_pause: Duration::from_millis(200),
+    longest_pause: Duration::from_secs(20),
+};
+/// How often a batch in which something was undefined is repeated under its key.
+const UNDEFINED_ATTEMPTS: u32 = 3;
+
+/// Sends every batch that is not answered yet, until there are no more or `stop` is cancelled.
+///
+/// # Errors
+/// [`SendingError`]; what was under way when it came up has been waited for.
+pub async fn run(
+    client: &Client,
+    journal: &mut Journal,
+    batches: &mut Receiver<Batch>,
+    options: &Options,
+    stop: &CancellationToken,
+    progress: &dyn Progress,
+) -> Result<Ended, SendingError> {
+    let age_seconds = Clock::default().now().seconds_since(journal.head().started_at);
+    let keyed = journal.head().keyed;
+    let mut sending = Sending {
+        client,
+        journal,
+        progress,
+        keyed,
+        repeats_begun: options.repeat_unknown || (keyed && age_seconds < KEYS_LAST_SECONDS),
+        pace: Pace::new(options.at_once),
+        again: VecDeque::new(),
+        paused_until: None,
+        last_success: Instant::now(),
+        patience: options.patience,
+        unknown: 0,
+    };
+    let ended = sending.run(batches, stop).await?;
+    if ended == Ended::Finished {
+        sending.journal.finish()?;
+    }
+    Ok(ended)
+}
+
+struct Sending<'a> {
+    client: &'a Client,
+    journal: &'a mut Journal,
+    progress: &'a dyn Progress,
+    keyed: bool,
+    /// What an earlier run began and did not see answered can be sent again.
+    repeats_begun: bool,
+    pace: Pace,
+    again: VecDeque<Attempt>,
+    paused_until: Option<Instant>,
+    last_success: Instant,
+    patience: Duration,
+    unknown: u64,
+}
+
+impl Sending<'_> {
+    async fn run(
+        &mut self,
+        batches: &mut Receiver<Batch>,
+        stop: &CancellationToken,
+    ) -> Result<Ended, SendingError> {
+        let mut under_way = FuturesUnordered::new();
+        let (mut more, mut failed, mut stopped) = (true, None, false);
+        loop {
+            self.paused_until = self.paused_until.filter(|until| *until > Instant::now());
+            let going_on = failed.is_none() && !stopped;
+            let room = going_on && self.paused_until.is_none() && under_way.len() < self.pace.window();
+            if room && let Some(attempt) = self.again.pop_front() {
+                if let Err(error) = self.journal.sending(attempt.batch.no) {
+                    failed = Some(error.into());
+                    continue;
+                }
+                under_way.push(send(self.client.clone(), self.options_of(attempt.batch.no), attempt));
+                continue;
+            }
+            let idle = under_way.is_empty() && (self.again.is_empty() || !going_on);
+            if idle && (!more || !going_on) {
+                break;
+            }
+            let paused = self.paused_until.filter(|_| going_on).map(tokio::time::Instant::from_std);
+            tokio::select! {
+                Some(outcome) = under_way.next(), if !under_way.is_empty() => {
+                    if let Err(error) = self.settle(outcome) {
+                        failed.get_or_insert(error);
+                    }
+                }
+                batch = batches.recv(), if room && more => match batch {
+                    Some(batch) => match self.begin(batch) {
+                        Ok(Some(attempt)) => {
+                            under_way.push(send(self.client.clone(), self.options_of(attempt.batch.no), attempt));
+                        }
+                        Ok(None) => {}
+                        Err(error) => failed = Some(error.into()),
+                    },
+                    None => more = false,
+                },
+                () = tokio::time::sleep_until(paused.unwrap_or_else(tokio::time::Instant::now)),
+                    if paused.is_some() => {}
+                () = stop.cancelled(), if !stopped => stopped = true,
+            }
+        }
+        match failed {
+            Some(error) => Err(error),
+            None if stopped && (more || !self.again.is_empty()) => Ok(Ended::Stopped),
+            None if self.unknown > 0 => Ok(Ended::WithUnknown),
+            None => Ok(Ended::Finished),
+        }
+    }
+
+    fn options_of(&self, no: u32) -> SendOptions {
+        let key = self.keyed.then(|| self.journal.head().key(no));
+        SendOptions { idempotency_key: key, dry_run: false }
+    }
+
+    /// What is to be sent of a batch, if anything.
+    fn begin(&mut self, batch: Batch) -> Result<Option<Attempt>, JournalError> {
+        if let Some(verdicts) = self.journal.verdicts(batch.no)? {
+            self.tell(&verdicts);
+            return Ok(None);
+        }
+        if self.journal.begun().contains(&batch.no) && !self.repeats_begun {
+            self.leave_unknown(&batch);
+            return Ok(None);
+        }
+        self.journal.sending(batch.no)?;
+        Ok(Some(Attempt { batch, attempts: 0 }))
+    }
+
+    fn settle(&mut self, outcome: Outcome) -> Result<(), SendingError> {
+        let Outcome { mut attempt, result, took } = outcome;
+        attempt.attempts += 1;
+        let error = match result {
+            Ok(results) if belong(&results, &attempt.batch) => {
+                self.last_success = Instant::now();
+                self.pace.answered(took);
+                let undefined = |r: &SendResult| r.error_code.as_deref() == Some("INTERNAL_ERROR");
+                if self.keyed && attempt.attempts < UNDEFINED_ATTEMPTS && results.iter().any(undefined) {
+                    self.again.push_back(attempt);
+                    return Ok(());
+                }
+                let verdicts: Vec<Verdict> = results.into_iter().map(Verdict::from).collect();
+                self.tell(&verdicts);
+                return Ok(self.journal.answered(attempt.batch.no, verdicts)?);
+            }
+            Ok(_) => CallError::Unintelligible(200),
+            Err(error) => error,
+        };
+        self.pace.too_much();
+        let no = attempt.batch.no;
+        if !error.is_passing() {
+            if error.certainly_not_done() {
+                self.journal.not_taken(no)?;
+            }
+            return Err(SendingError::Refused(error));
+        }
+        if !self.keyed {
+            if !error.certainly_not_done() {
+                self.leave_unknown(&attempt.batch);
+                return Ok(());
+            }
+            self.journal.not_taken(no)?;
+        }
+        if self.last_success.elapsed() > self.patience {
+            return Err(SendingError::GaveUp(error));
+        }
+        let pause = RETRY.pause(attempt.attempts - 1, &error);
+        self.progress.waiting(&error, pause);
+        // Whoever says that it is too much says so for all.
+        let until = Instant::now() + pause;
+        self.paused_until = Some(self.paused_until.map_or(until, |paused| paused.max(until)));
+        self.again.push_back(attempt);
+        Ok(())
+    }
+
+    fn leave_unknown(&mut self, batch: &Batch) {
+        self.unknown += batch.items.len() as u64;
+        self.progress.unknown(batch.items.len() as u64);
+    }
+
+    fn tell(&self, verdicts: &[Verdict]) {
+        let accepted = verdicts.iter().filter(|verdict| verdict.id.is_some()).count() as u64;
+        self.progress.answered(accepted, verdicts.len() as u64 - accepted);
+    }
+}
+
+async fn send(client: Client, options: SendOptions, attempt: Attempt) -> Outcome {
+    let started = Instant::now();
+    let result = client.send_items(&attempt.batch.items, &options).await;
+    Outcome { attempt, result, took: started.elapsed() }
+}
+
+/// Whether each result is its document's, and is a verdict.
+fn belong(results: &[SendResult], batch: &Batch) -> bool {
+    results.len() == batch.items.len()
+        && results.iter().zip(&batch.items).all(|(result, item)| {
+            result.external_document_uuid == item.external_document_uuid
+                && (result.document_binder_uuid.is_some() || result.error_code.is_some())
+        })
+}

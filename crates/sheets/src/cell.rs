@@ -1,0 +1,89 @@
+//! What stands in a cell.
+
+use jiff::civil::DateTime;
+
+/// A cell.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Cell {
+    /// Nothing.
+    #[default]
+    Empty,
+    /// Text, with nothing but white space around it taken away.
+    Text(String),
+    /// A number: whatever a spreadsheet program made of what was typed.
+    Number(f64),
+    /// Yes or no.
+    Flag(bool),
+    /// A date, with or without a time.
+    Moment(DateTime),
+    /// A formula that failed, `#N/A`.
+    Failed(String),
+}
+
+/// From here on a spreadsheet's number no longer has the digits that were typed.
+const DIGITS_LOST_FROM: f64 = 1e15;
+
+impl Cell {
+    /// A cell of a text file.
+    pub(crate) fn of_text(text: &str) -> Self {
+        let text = text.trim();
+        if text.is_empty() {
+            return Self::Empty;
+        }
+        // As a spreadsheet program writes a failed formula into a CSV.
+        if ["#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!"].contains(&text) {
+            return Self::Failed(text.to_owned());
+        }
+        Self::Text(text.to_owned())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::Empty
+    }
+
+    /// The cell as a person reads it.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Empty => String::new(),
+            Self::Text(text) | Self::Failed(text) => text.clone(),
+            Self::Number(number) => shown_number(*number),
+            Self::Flag(flag) => if *flag { "TRUE" } else { "FALSE" }.to_owned(),
+            Self::Moment(moment) if moment.time() == jiff::civil::Time::midnight() => {
+                moment.date().to_string()
+            }
+            Self::Moment(moment) => format!("{} {}", moment.date(), moment.time()),
+        }
+    }
+
+    /// Whether the number in it has lost digits.
+    pub(crate) fn lost_digits(&self) -> bool {
+        matches!(self, Self::Number(number) if number.abs() >= DIGITS_LOST_FROM)
+    }
+}
+
+fn shown_number(number: f64) -> String {
+    // Without an exponent, and without a fraction where there is none.
+    format!("{number}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_shown_as_they_were_typed() {
+        for (number, shown) in
+            [(20_260_001.0, "20260001"), (0.1, "0.1"), (-3.0, "-3"), (1e14, "100000000000000")]
+        {
+            assert_eq!(Cell::Number(number).shown(), shown);
+        }
+        assert!(Cell::Number(1e15).lost_digits() && !Cell::Number(999_999_999_999_999.0).lost_digits());
+    }
+
+    #[test]
+    fn failed_formulas_are_told_apart_from_text() {
+        assert_eq!(Cell::of_text(" #N/A "), Cell::Failed("#N/A".to_owned()));
+        assert_eq!(Cell::of_text("#1호"), Cell::Text("#1호".to_owned()));
+        assert_eq!(Cell::of_text(" \u{a0}\t"), Cell::Empty);
+    }
+}

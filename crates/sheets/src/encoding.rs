@@ -1,0 +1,250 @@
+//! Which encoding a text file is in: UTF-8, UTF-16 by its mark, or CP949 as Korean Excel writes it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use encoding_rs::{EUC_KR, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
+
+use crate::SheetError;
+
+/// The encoding of a text file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextEncoding {
+    /// UTF-8 without a mark.
+    Utf8,
+    /// UTF-8 with a byte order mark, as Excel reads it.
+    Utf8Marked,
+    /// UTF-16, little endian.
+    Utf16Le,
+    /// UTF-16, big endian.
+    Utf16Be,
+    /// CP949, which has all of EUC-KR and more.
+    Cp949,
+}
+
+impl TextEncoding {
+    /// Its usual name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Utf8 => "UTF-8",
+            Self::Utf8Marked => "UTF-8 (BOM)",
+            Self::Utf16Le | Self::Utf16Be => "UTF-16",
+            Self::Cp949 => "CP949",
+        }
+    }
+
+    fn encoding(self) -> &'static Encoding {
+        match self {
+            Self::Utf8 | Self::Utf8Marked => UTF_8,
+            Self::Utf16Le => UTF_16LE,
+            Self::Utf16Be => UTF_16BE,
+            // What the web platform calls EUC-KR is CP949.
+            Self::Cp949 => EUC_KR,
+        }
+    }
+
+    /// Reads a file as UTF-8, without the mark.
+    pub(crate) fn reader(self, file: File) -> DecodeReaderBytes<File, Vec<u8>> {
+        DecodeReaderBytesBuilder::new().encoding(Some(self.encoding())).strip_bom(true).build(file)
+    }
+
+    /// The bytes that a written file begins with.
+    pub(crate) fn mark(self) -> &'static [u8] {
+        match self {
+            Self::Utf8 | Self::Cp949 => b"",
+            // UTF-16 is read, and written as what every program opens as well.
+            Self::Utf8Marked | Self::Utf16Le | Self::Utf16Be => b"\xef\xbb\xbf",
+        }
+    }
+
+    /// Text in the encoding of a written file. What CP949 does not have becomes a question mark.
+    pub(crate) fn encode(self, text: &str) -> Vec<u8> {
+        if self != Self::Cp949 {
+            return text.as_bytes().to_vec();
+        }
+        let (bytes, _, unmappable) = EUC_KR.encode(text);
+        if !unmappable {
+            return bytes.into_owned();
+        }
+        let mut bytes = Vec::with_capacity(text.len());
+        for character in text.chars() {
+            let mut buffer = [0; 4];
+            let (encoded, _, unmappable) = EUC_KR.encode(character.encode_utf8(&mut buffer));
+            if unmappable { bytes.push(b'?') } else { bytes.extend_from_slice(&encoded) }
+        }
+        bytes
+    }
+}
+
+/// Looks at a whole file.
+pub(crate) fn detect(path: &Path) -> Result<TextEncoding, SheetError> {
+    let open = || File::open(path).map_err(|e| SheetError::io(&e));
+    let mut head = Vec::with_capacity(4);
+    open()?.take(4).read_to_end(&mut head).map_err(|e| SheetError::io(&e))?;
+    let marked = match head.as_slice() {
+        [0xef, 0xbb, 0xbf, ..] => Some(TextEncoding::Utf8Marked),
+        [0xff, 0xfe, ..] => Some(TextEncoding::Utf16Le),
+        [0xfe, 0xff, ..] => Some(TextEncoding::Utf16Be),
+        _ => None,
+    };
+    let look = |file: File| Look::at(file).map_err(|e| SheetError::io(&e));
+    match marked {
+        Some(TextEncoding::Utf8Marked) | None => {
+            let look = look(open()?)?;
+            if look.has_zero {
+                return Err(SheetError::new(
+                    "텍스트 파일이 아닙니다. CSV, XLSX, JSON Lines 가운데 하나여야 합니다",
+                    "not a text file: must be CSV, XLSX or JSON Lines",
+                ));
+            }
+            let Some(line) = look.first_bad_line else { return Ok(marked.unwrap_or(TextEncoding::Utf8)) };
+            // Korean in UTF-8 has three bytes a syllable, which CP949 hardly ever looks like: where
+            // there are more of them than of what is broken, the file is UTF-8 that was damaged.
+            if marked.is_some() || look.triples > look.bad {
+                return Err(SheetError::made(
+                    format!(
+                        "{line}번째 줄에 UTF-8로 읽을 수 없는 글자가 있습니다. 파일이 손상되었거나 인코딩이 섞여 있습니다"
+                    ),
+                    format!("line {line} is not valid UTF-8: the file is damaged or mixes encodings"),
+                ));
+            }
+            check(open()?, TextEncoding::Cp949).map(|()| TextEncoding::Cp949)
+        }
+        Some(utf16) => check(open()?, utf16).map(|()| utf16),
+    }
+}
+
+/// What a file looks like as UTF-8.
+#[derive(Default)]
+struct Look {
+    first_bad_line: Option<u64>,
+    bad: u64,
+    triples: u64,
+    has_zero: bool,
+}
+
+impl Look {
+    fn at(mut file: File) -> io::Result<Self> {
+        let mut look = Self::default();
+        let (mut buffer, mut filled, mut line) = (vec![0; 64 * 1024], 0, 1);
+        loop {
+            let read = file.read(&mut buffer[filled..])?;
+            filled += read;
+            let mut rest = &buffer[..filled];
+            loop {
+                let (sound, broken) = match std::str::from_utf8(rest) {
+                    Ok(text) => (text, None),
+                    Err(error) => {
+                        let (sound, after) = rest.split_at(error.valid_up_to());
+                        // An end that may go on in the next piece is looked at with that.
+                        let broken = error.error_len().or((read == 0).then_some(after.len()));
+                        (std::str::from_utf8(sound).unwrap_or_default(), Some(broken))
+                    }
+                };
+                look.has_zero |= sound.contains('\0');
+                look.triples += sound.bytes().filter(|b| (0xe0..=0xef).contains(b)).count() as u64;
+                line += sound.bytes().filter(|b| *b == b'\n').count() as u64;
+                rest = &rest[sound.len()..];
+                match broken {
+                    Some(Some(length)) => {
+                        look.first_bad_line.get_or_insert(line);
+                        look.bad += 1;
+                        rest = &rest[length.max(1).min(rest.len())..];
+                    }
+                    _ => break,
+                }
+            }
+            let kept = rest.len();
+            let from = filled - kept;
+            buffer.copy_within(from..filled, 0);
+            filled = kept;
+            if read == 0 {
+                return Ok(look);
+            }
+        }
+    }
+}
+
+/// Whether a whole file can be read in an encoding.
+fn check(mut file: File, encoding: TextEncoding) -> Result<(), SheetError> {
+    let mut decoder = encoding.encoding().new_decoder_with_bom_removal();
+    let (mut buffer, mut line) = (vec![0; 64 * 1024], 1_u64);
+    let mut text = String::with_capacity(256 * 1024);
+    loop {
+        let read = file.read(&mut buffer).map_err(|e| SheetError::io(&e))?;
+        let mut rest = &buffer[..read];
+        loop {
+            text.clear();
+            let (result, taken) = decoder.decode_to_string_without_replacement(rest, &mut text, read == 0);
+            rest = &rest[taken..];
+            line += text.bytes().filter(|b| *b == b'\n').count() as u64;
+            match result {
+                encoding_rs::DecoderResult::InputEmpty => break,
+                encoding_rs::DecoderResult::OutputFull => {}
+                encoding_rs::DecoderResult::Malformed(..) => {
+                    let name = encoding.name();
+                    return Err(SheetError::made(
+                        format!(
+                            "{line}번째 줄을 UTF-8로도 {name}로도 읽을 수 없습니다. 파일을 \
+                             'CSV UTF-8(쉼표로 분리)'로 다시 저장해 주십시오"
+                        ),
+                        format!(
+                            "line {line} is valid neither in UTF-8 nor in {name}; save the file as CSV UTF-8"
+                        ),
+                    ));
+                }
+            }
+        }
+        if read == 0 {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detected(bytes: &[u8]) -> Result<TextEncoding, SheetError> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("x.csv");
+        std::fs::write(&path, bytes).expect("written");
+        detect(&path)
+    }
+
+    fn cp949(text: &str) -> Vec<u8> {
+        EUC_KR.encode(text).0.into_owned()
+    }
+
+    #[test]
+    fn encodings_are_told_apart() {
+        let text = "전화번호,이름\n01000000001,똠방각하\n".repeat(5_000);
+        assert_eq!(detected(text.as_bytes()), Ok(TextEncoding::Utf8));
+        assert_eq!(detected(&[b"\xef\xbb\xbf", text.as_bytes()].concat()), Ok(TextEncoding::Utf8Marked));
+        assert_eq!(detected(&cp949(&text)), Ok(TextEncoding::Cp949));
+        let utf16: Vec<u8> = "\u{feff}전화번호\t이름\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(detected(&utf16), Ok(TextEncoding::Utf16Le));
+    }
+
+    #[test]
+    fn damage_is_told_by_its_line_and_never_guessed_at() {
+        let text = "전화번호,이름\n01000000001,서함시험\n".repeat(100);
+        let mut broken = text.clone().into_bytes();
+        let second_line = text.find('\n').expect("there") + 14;
+        broken[second_line] = 0xff;
+        let error = detected(&broken).expect_err("damaged UTF-8 is not CP949");
+        assert!(error.to_string().contains("line 2"), "{error}");
+        let mut broken = cp949(&text);
+        broken.extend_from_slice(&[b'\n', 0xc8, 0x20, 0xff, 0xff]);
+        let error = detected(&broken).expect_err("damaged CP949");
+        assert!(error.to_string().contains("line 20"), "{error}");
+        assert!(detected(b"a,b\0c").expect_err("binary").to_string().contains("not a text file"));
+    }
+
+    #[test]
+    fn what_cp949_lacks_is_shown_as_missing() {
+        assert_eq!(TextEncoding::Cp949.encode("가😀"), [0xb0, 0xa1, b'?']);
+    }
+}

@@ -1,0 +1,56 @@
+//! Why a file cannot be used.
+
+use std::fmt;
+
+use seoham_model::{Lang, Text};
+
+/// What is wrong with a file or with how it is to be read, for the person who has it. Never repeats
+/// what stands in a cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SheetError(pub(crate) Text);
+
+impl SheetError {
+    pub(crate) fn new(ko: &'static str, en: &'static str) -> Self {
+        Self(Text::fixed(ko, en))
+    }
+
+    pub(crate) fn made(ko: String, en: String) -> Self {
+        Self(Text::made(ko, en))
+    }
+
+    /// The file cannot be read or written.
+    pub(crate) fn io(error: &std::io::Error) -> Self {
+        Self::made(
+            format!("파일을 읽거나 쓸 수 없습니다: {error}"),
+            format!("the file cannot be read or written: {error}"),
+        )
+    }
+
+    /// The file is no longer what it was when it was read first.
+    pub fn changed() -> Self {
+        Self::new("파일이 발송 중에 바뀌었습니다", "the file was changed while it was being sent")
+    }
+
+    /// There is no such column.
+    pub fn lacks(column: &str) -> Self {
+        Self::made(format!("'{column}' 열이 없습니다"), format!("there is no column {column:?}"))
+    }
+
+    /// Something else that has to do with the file failed, told by its own message.
+    pub fn other(error: &dyn fmt::Display) -> Self {
+        Self::made(error.to_string(), error.to_string())
+    }
+
+    /// What is wrong.
+    pub fn text(&self) -> &Text {
+        &self.0
+    }
+}
+
+impl fmt::Display for SheetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.in_lang(Lang::En))
+    }
+}
+
+impl std::error::Error for SheetError {}

@@ -1,0 +1,33 @@
+//! Tables of documents, as institutions have them: spreadsheets and lines of JSON in, a result beside
+//! each row out.
+//!
+//! A [`Sheet`] is a file that was looked at: its form, its encoding, its header. A [`Layout`] says
+//! which column or constant each member of a document comes from. What a spreadsheet program is known
+//! to have damaged is mended where it is certain what stood there, and refused where it is not.
+//!
+//! Rows are read one by one, however many there are. Never here: a network, a journal, a terminal. No
+//! message repeats what stands in a cell.
+
+mod annotate;
+mod cell;
+mod encoding;
+mod error;
+mod layout;
+mod member;
+mod names;
+mod read_csv;
+mod read_json;
+mod read_xlsx;
+mod repair;
+mod row;
+mod sheet;
+mod template;
+
+pub use annotate::{annotate, write_csv};
+pub use cell::Cell;
+pub use encoding::TextEncoding;
+pub use error::SheetError;
+pub use layout::Layout;
+pub use member::Member;
+pub use row::{Content, Good, Problem, Record, Repair};
+pub use sheet::{Format, Sheet, SheetOptions};

@@ -1,0 +1,156 @@
+//! The members of a document that a column can hold (SPEC 4), and what columns are called.
+
+use std::fmt;
+
+use crate::names::{NAMES, plain};
+
+/// A member of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Member {
+    /// `title`
+    Title,
+    /// `read_expired_at`
+    ReadExpiredAt,
+    /// `read_expired_sec`
+    ReadExpiredSec,
+    /// The same in days.
+    ReadExpiredDays,
+    /// `hash`
+    Hash,
+    /// `common_categories`
+    CommonCategories,
+    /// `receiver.ci`
+    Ci,
+    /// `receiver.phone_number`
+    PhoneNumber,
+    /// `receiver.name`
+    Name,
+    /// `receiver.birthday`
+    Birthday,
+    /// `receiver.is_required_verify_name`
+    IsRequiredVerifyName,
+    /// `property.link`
+    Link,
+    /// `property.cs_number`
+    CsNumber,
+    /// `property.cs_name`
+    CsName,
+    /// `property.payload`
+    Payload,
+    /// `property.message`
+    Message,
+    /// `property.external_document_uuid`
+    ExternalDocumentUuid,
+}
+
+impl Member {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::Title,
+        Self::ReadExpiredAt,
+        Self::ReadExpiredSec,
+        Self::ReadExpiredDays,
+        Self::Hash,
+        Self::CommonCategories,
+        Self::Ci,
+        Self::PhoneNumber,
+        Self::Name,
+        Self::Birthday,
+        Self::IsRequiredVerifyName,
+        Self::Link,
+        Self::CsNumber,
+        Self::CsName,
+        Self::Payload,
+        Self::Message,
+        Self::ExternalDocumentUuid,
+    ];
+
+    /// Its path in a document, `receiver.birthday`.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Title => "title",
+            Self::ReadExpiredAt => "read_expired_at",
+            Self::ReadExpiredSec => "read_expired_sec",
+            Self::ReadExpiredDays => "read_expired_days",
+            Self::Hash => "hash",
+            Self::CommonCategories => "common_categories",
+            Self::Ci => "receiver.ci",
+            Self::PhoneNumber => "receiver.phone_number",
+            Self::Name => "receiver.name",
+            Self::Birthday => "receiver.birthday",
+            Self::IsRequiredVerifyName => "receiver.is_required_verify_name",
+            Self::Link => "property.link",
+            Self::CsNumber => "property.cs_number",
+            Self::CsName => "property.cs_name",
+            Self::Payload => "property.payload",
+            Self::Message => "property.message",
+            Self::ExternalDocumentUuid => "property.external_document_uuid",
+        }
+    }
+
+    /// The member that a column of this name holds, by its Korean or English names.
+    pub fn of_column(name: &str) -> Option<Self> {
+        let name = plain(name);
+        NAMES.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(member, _)| *member)
+    }
+
+    /// The member at a path of a document.
+    pub(crate) fn of_path(path: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|member| member.path() == path)
+    }
+
+    /// What a column of it is called first of all, in Korean.
+    pub fn korean(self) -> &'static str {
+        NAMES.iter().find(|(member, _)| *member == self).and_then(|(_, names)| names.first()).unwrap_or(&"")
+    }
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.path())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_known_by_many_names() {
+        for (name, member) in [
+            ("전화번호", Member::PhoneNumber),
+            (" 휴대 전화 번호 ", Member::PhoneNumber),
+            ("휴대폰(수신자)", Member::PhoneNumber),
+            ("Phone-Number", Member::PhoneNumber),
+            ("receiver.phone_number", Member::PhoneNumber),
+            ("이름", Member::Name),
+            ("생년월일", Member::Birthday),
+            ("연계정보", Member::Ci),
+            ("제목", Member::Title),
+            ("내용", Member::Message),
+            ("링크", Member::Link),
+            ("URL", Member::Link),
+            ("열람기한", Member::ReadExpiredAt),
+            ("property.external_document_uuid", Member::ExternalDocumentUuid),
+        ] {
+            assert_eq!(Member::of_column(name), Some(member), "{name}");
+        }
+        for unknown in ["", "주소", "비고", "세목"] {
+            assert_eq!(Member::of_column(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn no_name_means_two_members_and_each_has_its_own() {
+        let mut all: Vec<&str> = NAMES.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        assert!(all.iter().all(|name| plain(name) == *name), "names are in their plain form");
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
+        for member in Member::ALL {
+            assert_eq!(Member::of_column(member.path()), Some(member));
+            assert!(!member.korean().is_ascii(), "{member}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What columns are called, in their plain form; the first name of each is the usual Korean one.
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::Member;
+
+pub(crate) const NAMES: [(Member, &[&str]); 17] = [
+    (Member::Title, &["제목", "문서제목", "문서명", "고지서명", "title", "subject", "documenttitle"]),
+    (
+        Member::ReadExpiredAt,
+        &[
+            "열람기한",
+            "열람마감",
+            "열람마감일",
+            "열람만료",
+            "열람만료일",
+            "열람기한일시",
+            "readexpiredat",
+            "deadline",
+            "expiresat",
+        ],
+    ),
+    (Member::ReadExpiredSec, &["열람초", "열람기간초", "readexpiredsec"]),
+    (Member::ReadExpiredDays, &["열람일수", "열람기간", "열람기간일", "readexpireddays", "days"]),
+    (Member::Hash, &["해시", "해시값", "문서해시", "원본해시", "hash"]),
+    (
+        Member::CommonCategories,
+        &["분류", "문서분류", "카테고리", "commoncategories", "categories", "category"],
+    ),
+    (Member::Ci, &["연계정보", "연계정보ci", "ci값", "ci"]),
+    (
+        Member::PhoneNumber,
+        &[
+            "전화번호",
+            "휴대폰",
+            "휴대폰번호",
+            "휴대전화",
+            "휴대전화번호",
+            "핸드폰",
+            "핸드폰번호",
+            "연락처",
+            "수신번호",
+            "수신자전화번호",
+            "수신자번호",
+            "수신자연락처",
+            "phonenumber",
+            "phone",
+            "mobile",
+            "mobilenumber",
+            "tel",
+        ],
+    ),
+    (
+        Member::Name,
+        &[
+            "이름",
+            "성명",
+            "성함",
+            "수신자",
+            "수신자명",
+            "수신자이름",
+            "수신자성명",
+            "수신인",
+            "받는사람",
+            "name",
+            "receivername",
+            "fullname",
+        ],
+    ),
+    (
+        Member::Birthday,
+        &["생년월일", "생일", "수신자생년월일", "birthday", "birthdate", "dateofbirth", "dob"],
+    ),
+    (
+        Member::IsRequiredVerifyName,
+        &["이름확인", "성명확인", "실명확인", "isrequiredverifyname", "verifyname"],
+    ),
+    (Member::Link, &["링크", "연결주소", "웹주소", "문서링크", "문서주소", "link", "url"]),
+    (
+        Member::CsNumber,
+        &[
+            "문의전화",
+            "문의번호",
+            "문의전화번호",
+            "고객센터전화",
+            "고객센터번호",
+            "고객센터전화번호",
+            "대표번호",
+            "csnumber",
+            "cstel",
+        ],
+    ),
+    (
+        Member::CsName,
+        &["문의처", "고객센터", "고객센터명", "고객센터이름", "담당부서", "부서", "부서명", "csname"],
+    ),
+    (Member::Payload, &["페이로드", "전달값", "payload"]),
+    (Member::Message, &["내용", "메시지", "안내문", "알림내용", "안내내용", "본문", "message", "body"]),
+    (
+        Member::ExternalDocumentUuid,
+        &[
+            "문서번호",
+            "외부문서번호",
+            "관리번호",
+            "고지번호",
+            "고지서번호",
+            "전자납부번호",
+            "문서id",
+            "외부문서id",
+            "일련번호",
+            "externaldocumentuuid",
+            "externalid",
+            "documentid",
+            "documentno",
+        ],
+    ),
+];
+
+/// A column's name in the one form in which names are compared: composed, in small letters, without
+/// white space and marks, without what stands in brackets, without the object it is in.
+pub(crate) fn plain(name: &str) -> String {
+    let composed: String = name.nfkc().collect::<String>().to_lowercase();
+    let inner = composed.trim();
+    let inner = inner.strip_prefix("receiver.").or_else(|| inner.strip_prefix("property.")).unwrap_or(inner);
+    let mut depth = 0_u32;
+    let mut plain = String::with_capacity(inner.len());
+    for c in inner.chars() {
+        match c {
+            '(' | '[' | '<' => depth += 1,
+            ')' | ']' | '>' => depth = depth.saturating_sub(1),
+            _ if depth == 0 && c.is_alphanumeric() => plain.push(c),
+            _ => {}
+        }
+    }
+    plain
+}

@@ -1,0 +1,100 @@
+//! A row of a table, and what it comes to.
+
+use seoham_model::Text;
+
+use crate::{Cell, Member};
+
+/// A row as it was read.
+pub struct Record {
+    /// Its number as the person sees it who opens the file: rows of a spreadsheet, lines of text.
+    pub row: u64,
+    /// What stands in it.
+    pub content: Content,
+    /// Why it cannot be used, where that is a matter of the row as such.
+    pub(crate) damage: Option<Text>,
+    /// Columns, from and to, that are merged with other cells, and the range as it is shown.
+    pub(crate) merged: Vec<(usize, usize, String)>,
+}
+
+/// What stands in a row.
+pub enum Content {
+    /// Cells, as many as the row has.
+    Cells(Vec<Cell>),
+    /// A line of JSON.
+    Json(String),
+}
+
+impl Record {
+    pub(crate) fn new(row: u64, content: Content) -> Self {
+        Self { row, content, damage: None, merged: Vec::new() }
+    }
+
+    /// The cell of a column as a person reads it; of a line of JSON, its member of that name.
+    pub fn shown(&self, column: usize, name: &str) -> String {
+        match &self.content {
+            Content::Cells(cells) => cells.get(column).map(Cell::shown).unwrap_or_default(),
+            Content::Json(line) => {
+                let value: Option<serde_json::Value> = serde_json::from_str(line).ok();
+                let member = value.as_ref().and_then(|value| value.get(name));
+                member.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+            }
+        }
+    }
+}
+
+/// A document made of a row.
+pub struct Good {
+    /// Its id.
+    pub external_document_uuid: String,
+    /// It, in JSON.
+    pub json: String,
+    /// What was mended in it.
+    pub repairs: Vec<Repair>,
+}
+
+/// What was mended in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Repair {
+    /// A telephone number got back its leading zero.
+    LeadingZero,
+    /// Marks within a telephone number were taken out.
+    Separators,
+    /// A date was written as the contract wants it.
+    Date,
+    /// Line breaks were written as the contract wants them.
+    LineBreaks,
+}
+
+impl Repair {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::LeadingZero, Self::Separators, Self::Date, Self::LineBreaks];
+
+    /// What was done.
+    pub fn text(self) -> Text {
+        match self {
+            Self::LeadingZero => {
+                Text::fixed("전화번호 앞자리 0 복원", "leading zero of a telephone number restored")
+            }
+            Self::Separators => Text::fixed("전화번호 구분 기호 제거", "marks in a telephone number removed"),
+            Self::Date => Text::fixed("날짜 형식 변환", "date rewritten"),
+            Self::LineBreaks => Text::fixed("줄바꿈 문자 통일", "line breaks rewritten"),
+        }
+    }
+}
+
+/// What is wrong with a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The column's name in the header; none where it is no single column's.
+    pub column: Option<String>,
+    /// What is wrong, without the value.
+    pub text: Text,
+    pub(crate) member: Option<Member>,
+}
+
+impl Problem {
+    /// A problem of the row as such.
+    pub fn of_row(text: Text) -> Self {
+        Self { column: None, text, member: None }
+    }
+}

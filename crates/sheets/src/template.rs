@@ -1,0 +1,98 @@
+//! What a whole column is set to: a constant, or text with `{{columns}}` in it.
+
+use crate::names::plain;
+use crate::row::Record;
+use crate::{Cell, SheetError};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Literal(String),
+    Column(usize),
+    /// The row's number, `{{#}}`.
+    Row,
+}
+
+impl Template {
+    /// Reads a template for a table with `header`.
+    pub(crate) fn parse(text: &str, header: &[String]) -> Result<Self, SheetError> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some((literal, after)) = rest.split_once("{{") {
+            let Some((name, after)) = after.split_once("}}") else {
+                return Err(SheetError::made(
+                    format!("--set {text}: '{{{{'를 닫는 '}}}}'가 없습니다"),
+                    format!("--set {text}: no }}}} after {{{{"),
+                ));
+            };
+            parts.push(Part::Literal(literal.to_owned()));
+            parts.push(if name.trim() == "#" { Part::Row } else { Part::Column(column(name, header)?) });
+            rest = after;
+        }
+        parts.push(Part::Literal(rest.to_owned()));
+        parts.retain(|part| *part != Part::Literal(String::new()));
+        Ok(Self { parts })
+    }
+
+    /// The rows' numbers after `prefix`.
+    pub(crate) fn row_number(prefix: &str) -> Self {
+        Self { parts: vec![Part::Literal(prefix.to_owned()), Part::Row] }
+    }
+
+    /// Whether it is the same for every row.
+    pub(crate) fn constant(&self) -> Option<String> {
+        match self.parts.as_slice() {
+            [] => Some(String::new()),
+            [Part::Literal(text)] => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// The columns that it takes from.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = usize> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Column(column) => Some(*column),
+            _ => None,
+        })
+    }
+
+    /// The text for a row. A template that is one column alone gives its cell as it is.
+    pub(crate) fn cell(&self, record: &Record, cells: &[Cell]) -> Result<Cell, usize> {
+        let of = |column: usize| cells.get(column).unwrap_or(&Cell::Empty);
+        if let [Part::Column(column)] = self.parts.as_slice() {
+            return Ok(of(*column).clone());
+        }
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Literal(literal) => text.push_str(literal),
+                Part::Row => text.push_str(&record.row.to_string()),
+                Part::Column(column) => match of(*column) {
+                    // Half a text is worse than none.
+                    Cell::Empty | Cell::Failed(_) => return Err(*column),
+                    cell if cell.lost_digits() => return Err(*column),
+                    cell => text.push_str(&cell.shown()),
+                },
+            }
+        }
+        Ok(Cell::Text(text))
+    }
+}
+
+/// The column of a name, as it is written or in its plain form.
+pub(crate) fn column(name: &str, header: &[String]) -> Result<usize, SheetError> {
+    let name = name.trim();
+    let exact = || header.iter().position(|column| column == name);
+    let alike = || header.iter().position(|column| !plain(name).is_empty() && plain(column) == plain(name));
+    exact().or_else(alike).ok_or_else(|| {
+        let known = header.iter().filter(|c| !c.is_empty()).cloned().collect::<Vec<_>>().join(", ");
+        SheetError::made(
+            format!("'{name}' 열이 없습니다. 있는 열: {known}"),
+            format!("there is no column {name:?}; the columns are: {known}"),
+        )
+    })
+}
