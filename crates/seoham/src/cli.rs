@@ -1,15 +1,18 @@
 //! The command line.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use seoham_vault::MasterKey;
 
+use crate::institution::init;
+use crate::institution::send::{self, SendArgs};
+use crate::institution::status::{self, StatusArgs};
 use crate::server::Runtimes;
-use crate::{admin, config, demo, exchange_log, landing, logging, moving, server};
+use crate::{admin, config, demo, exchange_log, korean, landing, logging, moving, server, terminal};
 
 /// Seoham (서함): electronic documents in bulk, provably read.
 #[derive(Parser)]
@@ -37,6 +40,15 @@ enum Command {
     Move(ServeArgs),
     /// Stand in front of an institution's page: verify tokens, let people in, report reads.
     Landing(landing::LandingArgs),
+    /// Set up where an institution sends: address, token, contract, tried and kept in a profile.
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(init::InitArgs),
+    /// Send a spreadsheet or lines of JSON, no row lost and none sent twice.
+    #[command(after_help = SEND_EXAMPLES)]
+    Send(Box<SendArgs>),
+    /// Ask where documents are, once or until all have settled.
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArgs),
     /// Look at an exchange log.
     #[command(subcommand)]
     Log(exchange_log::LogCommand),
@@ -47,6 +59,64 @@ enum Command {
     Admin(admin::AdminArgs),
     /// Print the OpenAPI document of the institution API.
     Openapi,
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages of all commands.
+    Man {
+        /// Where; made if it is not there.
+        directory: PathBuf,
+    },
+}
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  seoham init
+  seoham init --profile test --url https://sandbox.example.kr --token-file token --contract CON-…";
+
+const SEND_EXAMPLES: &str = "\
+Examples:
+  seoham send 고지서.xlsx --check
+  seoham send 고지서.csv --set title='{{세목}} 고지서' --set read_expired_days=30 \\
+    --set link=https://tax.example.kr/notice --set cs_number=02-000-0000 --set cs_name=세무과
+  seoham send --resume 고지서.csv
+
+Exit status: 0 all accepted, 1 some refused, 2 not finished (--resume goes on), 64 a wrong call or file.";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  seoham status 고지서.result.csv --watch --csv times.csv
+  seoham status BIN-0123456789abcdef0123456789abcdef
+
+Exit status: 0 asked (with --watch: all settled), 2 not finished, 64 a wrong call or file.";
+
+/// The command line as it is shown to whoever reads the terminal.
+fn command() -> clap::Command {
+    korean::in_language(Cli::command(), terminal::language())
+}
+
+/// Reads the command line; what is wrong with it is told, and gives the exit status.
+pub(crate) fn parse() -> std::result::Result<Cli, ExitCode> {
+    command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
+        let _ = error.print();
+        if error.use_stderr() { ExitCode::from(terminal::USAGE) } else { ExitCode::SUCCESS }
+    })
+}
+
+fn write_manual(directory: &Path) -> Result<()> {
+    std::fs::create_dir_all(directory)?;
+    clap_mangen::generate_to(command(), directory)?;
+    Ok(())
+}
+
+/// Runs a command of an institution.
+fn institution(work: impl Future<Output = terminal::Outcome>) -> Result<ExitCode> {
+    // An institution's machine has no server's configuration; what is logged is for who asks.
+    logging::start(&config::Log { level: logging::asked("error"), ..config::Log::default() })?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    Ok(terminal::ended(runtime.block_on(work)))
 }
 
 /// Where to listen. Port 0 takes any free one.
@@ -143,6 +213,9 @@ impl Cli {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Landing(args) => landing::run(&args).map(|()| ExitCode::SUCCESS),
+            Command::Init(args) => institution(init::run(&args)),
+            Command::Send(args) => institution(send::run(&args)),
+            Command::Status(args) => institution(status::run(&args)),
             Command::Log(command) => exchange_log::run(command),
             Command::Keys(KeysCommand::New { file }) => {
                 MasterKey::generate().write_new(&file)?;
@@ -157,6 +230,11 @@ impl Cli {
                 say(&seoham_gateway::openapi().to_pretty_json()?);
                 Ok(ExitCode::SUCCESS)
             }
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut command(), "seoham", &mut std::io::stdout());
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Man { directory } => write_manual(&directory).map(|()| ExitCode::SUCCESS),
         }
     }
 }

@@ -5,6 +5,11 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 
+/// The level that the environment asks for, or else `usual`.
+pub(crate) fn asked(usual: &str) -> String {
+    std::env::var("SEOHAM_LOG__LEVEL").unwrap_or_else(|_| usual.to_owned())
+}
+
 /// Whether `log.level` can be read.
 pub(crate) fn check(log: &Log) -> Result<EnvFilter> {
     EnvFilter::builder().parse(&log.level).context("log.level")

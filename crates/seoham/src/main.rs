@@ -8,14 +8,15 @@ mod config;
 mod demo;
 mod door;
 mod exchange_log;
+mod institution;
+mod korean;
 mod landing;
 mod logging;
 mod moving;
 mod server;
+mod terminal;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -23,9 +24,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // Of the TLS providers that could be built in, one is chosen for the whole process.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    match cli::Cli::parse().run() {
-        Ok(code) => code,
-        Err(error) => {
+    match cli::parse().map(cli::Cli::run) {
+        Err(code) | Ok(Ok(code)) => code,
+        Ok(Err(error)) => {
             cli::complain(&format!("seoham: {error:#}"));
             ExitCode::FAILURE
         }

@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::door::Door;
 use crate::logging;
 use crate::server::{Runtimes, Server, listeners};
+use crate::terminal::language;
 use client::Client;
 use expectation::Expected;
 use journal::Journal;
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
     config.store.data.clone_from(&args.data);
     config.store.sandbox = true;
     config.listen.apply(&args.listen);
-    config.log.level = std::env::var("SEOHAM_LOG__LEVEL").unwrap_or_else(|_| "error".to_owned());
+    config.log.level = logging::asked("error");
     logging::start(&config.log)?;
     let runtimes = Runtimes::start()?;
     let bulk = runtimes.bulk();
@@ -89,14 +90,6 @@ fn choose_ports(config: &mut Config, args: &DemoArgs) {
     }
 }
 
-/// The language of whoever reads the terminal.
-fn terminal_language() -> Lang {
-    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
-    if locale.is_some_and(|l| l.starts_with("ko")) { Lang::Ko } else { Lang::En }
-}
-
 struct Demo<'a> {
     client: Client,
     server: &'a Server,
@@ -108,7 +101,7 @@ impl Demo<'_> {
     /// Plays it through; gives whether what came of it is what the input demands, and the sample
     /// institution's gateway, which is still open.
     async fn play(config: &Config, server: &Server, exit: bool) -> Result<(bool, Door)> {
-        let lang = terminal_language();
+        let lang = language();
         let people = input::people()?;
         let admin = setup::admin(config, server)?;
         let institution = setup::institution(config, &admin).await?;

@@ -1,0 +1,90 @@
+//! Profiles: where an institution sends, with which token, under which contract. One file of mode
+//! 0600, several profiles.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::terminal::{Failure, Outcome};
+
+/// The profile that is used when none is named.
+pub(crate) const DEFAULT: &str = "default";
+
+/// One of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Profile {
+    /// The api listener, which serves everything.
+    pub(crate) url: String,
+    /// The bulk listener, when bulk calls go elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bulk_url: Option<String>,
+    /// The institution's access token.
+    pub(crate) access_token: String,
+    /// The contract.
+    pub(crate) contract_uuid: String,
+}
+
+/// All of them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Profiles {
+    #[serde(default)]
+    pub(crate) profiles: BTreeMap<String, Profile>,
+}
+
+/// `$XDG_CONFIG_HOME/seoham/profiles.toml`, usually `~/.config/…`.
+pub(crate) fn usual_file() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
+    Some(base.join("seoham/profiles.toml"))
+}
+
+impl Profiles {
+    /// Reads a file; none is no profile. One that others can read is refused.
+    pub(crate) fn read(file: &Path) -> Outcome<Self> {
+        let shown = file.display();
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => {
+                return Err(Failure::usage(format!("{shown}: {error}"), format!("{shown}: {error}")));
+            }
+        };
+        let mode = std::fs::metadata(file).map_or(0o600, |m| m.permissions().mode());
+        if mode & 0o077 != 0 {
+            return Err(Failure::usage(
+                format!(
+                    "{shown}: 다른 사용자가 접근 토큰을 읽을 수 있습니다. chmod 600 {shown} 을 실행해 주십시오"
+                ),
+                format!("{shown}: others can read the access token; run chmod 600 {shown}"),
+            ));
+        }
+        // What the parser says can repeat the token.
+        toml::from_str(&text).map_err(|error| {
+            let line =
+                error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            Failure::usage(
+                format!("{shown}: {line}번째 줄을 읽을 수 없습니다"),
+                format!("{shown}: line {line} cannot be read"),
+            )
+        })
+    }
+
+    /// Writes the file with mode 0600, whole or not at all.
+    pub(crate) fn write(&self, file: &Path) -> std::io::Result<()> {
+        let text = toml::to_string(self).map_err(std::io::Error::other)?;
+        let directory = file.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(directory)?;
+        let partial = file.with_extension("toml.partial");
+        let _ = std::fs::remove_file(&partial);
+        let mut made = File::options().write(true).create_new(true).mode(0o600).open(&partial)?;
+        made.write_all(text.as_bytes())?;
+        made.sync_all()?;
+        std::fs::rename(&partial, file)
+    }
+}

@@ -1,0 +1,69 @@
+//! What `seoham send` is told.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use seoham_sheets::Member;
+
+use crate::institution::platform::PlatformArgs;
+
+/// The call.
+#[derive(Args)]
+#[allow(clippy::struct_excessive_bools, reason = "switches of a command line")]
+pub(crate) struct SendArgs {
+    /// CSV, XLSX or JSON Lines; `-` for standard input, which needs --result.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
+    /// Which column a member comes from, where its name does not tell: `phone_number=연락처2`.
+    #[arg(long = "map", value_name = "MEMBER=COLUMN", value_parser = member_and_text)]
+    pub(crate) maps: Vec<(Member, String)>,
+    /// One value for a whole column, with {{columns}} in it: `title="{{세목}} 고지서"`.
+    #[arg(long = "set", value_name = "MEMBER=VALUE", value_parser = member_and_text)]
+    pub(crate) sets: Vec<(Member, String)>,
+    /// The workbook's sheet [default: the first that is not empty]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sheet: Option<String>,
+    /// Where the result goes [default: beside the file, NAME.result.EXT]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) result: Option<PathBuf>,
+    /// Read everything, list every problem by row and column, and send nothing.
+    #[arg(long, conflicts_with_all = ["resume", "again", "unknown"])]
+    pub(crate) check: bool,
+    /// Go on with a send of this file that was interrupted: no row is lost or sent twice.
+    #[arg(long, conflicts_with = "again")]
+    pub(crate) resume: bool,
+    /// Send a file that was sent before once more: every document is then there twice.
+    #[arg(long)]
+    pub(crate) again: bool,
+    /// With --resume, what to do with rows of which it cannot be known whether they were accepted.
+    #[arg(long, value_enum, requires = "resume")]
+    pub(crate) unknown: Option<Unknown>,
+    /// Requests under way at once, at most; fewer if the platform is slow or refuses.
+    #[arg(long, value_name = "NUMBER", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) at_once: u16,
+    /// Give up after so many seconds in which nothing succeeded; --resume goes on later.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) patience: u64,
+    /// Lines of JSON instead of text, for machines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What becomes of rows whose fate is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Unknown {
+    /// Leave them, and send the rest.
+    Leave,
+    /// Send them again, although the platform may then have them twice.
+    Send,
+}
+
+fn member_and_text(argument: &str) -> Result<(Member, String), String> {
+    let (member, text) = argument.split_once('=').ok_or("must be MEMBER=…")?;
+    let known = Member::of_column(member).ok_or_else(|| {
+        let known = Member::ALL.map(|member| format!("{member} ({})", member.korean())).join(", ");
+        format!("{member:?} is no member of a document; the members are: {known}")
+    })?;
+    Ok((known, text.to_owned()))
+}

@@ -1,0 +1,64 @@
+//! The second reading: rows into requests. A request has the rows of a fixed hundred places, so that
+//! it is the same each time the file is read; rows that are not sent leave gaps in it.
+
+use std::ops::ControlFlow;
+
+use seoham_kit::sending::journal::Journal;
+use seoham_kit::sending::{Batch, Item};
+use seoham_model::bulk::ITEMS_MAX;
+use seoham_sheets::SheetError;
+use tokio::sync::mpsc::Sender;
+
+use super::Table;
+
+/// The request that a row goes with.
+pub(super) fn number_of(place: u64) -> u32 {
+    u32::try_from(place / ITEMS_MAX as u64).expect("a file has at most five million rows")
+}
+
+/// Which requests are answered already, from the journal.
+pub(super) fn answered(journal: &Journal, rows: u64) -> Vec<bool> {
+    (0..rows.div_ceil(ITEMS_MAX as u64))
+        .map(|no| journal.is_answered(number_of(no * ITEMS_MAX as u64)))
+        .collect()
+}
+
+/// Gives every request that is not answered yet to `batches`, until nobody takes them any more.
+pub(super) fn produce(table: &Table, answered: &[bool], batches: &Sender<Batch>) -> Result<(), SheetError> {
+    let Table { sheet, layout, survey, now } = table;
+    let mut batch = Batch { no: 0, items: Vec::new() };
+    let mut place = 0;
+    let mut changed = false;
+    let flush = |batch: &mut Batch, next: u32| {
+        let full = std::mem::replace(batch, Batch { no: next, items: Vec::new() });
+        let gone = !full.items.is_empty() && batches.blocking_send(full).is_err();
+        if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let mut stopped = false;
+    sheet.read(&mut |record| {
+        let no = number_of(place);
+        if no != batch.no && flush(&mut batch, no).is_break() {
+            stopped = true;
+            return ControlFlow::Break(());
+        }
+        let wanted = survey.is_good(place) && !answered.get(no as usize).copied().unwrap_or(false);
+        place += 1;
+        if !wanted {
+            return ControlFlow::Continue(());
+        }
+        if let Ok(good) = layout.document(&record, *now) {
+            let external_document_uuid = good.external_document_uuid;
+            batch.items.push(Item { external_document_uuid, json: good.json });
+            return ControlFlow::Continue(());
+        }
+        changed = true;
+        ControlFlow::Break(())
+    })?;
+    if changed || (!stopped && place != survey.rows) {
+        return Err(SheetError::changed());
+    }
+    if !stopped {
+        let _ = flush(&mut batch, 0);
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! The third reading: what became of each row, beside it, and counted by reason.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use seoham_kit::sending::journal::{Journal, Verdict};
+use seoham_sheets::{Problem, Record, SheetError, annotate};
+
+use super::Table;
+use super::batches::number_of;
+use super::survey::problems;
+use crate::terminal::{language, told};
+
+const COLUMNS: [&str; 4] = ["result", "document_binder_uuid", "error_code", "error_message"];
+/// Reasons that are counted one by one; all others are counted together.
+const REASONS_MAX: usize = 50;
+
+/// What became of all rows.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) accepted: u64,
+    /// Refused by the platform.
+    pub(super) refused: u64,
+    /// Not sent, since they cannot be.
+    pub(super) bad: u64,
+    pub(super) unknown: u64,
+    pub(super) unsent: u64,
+    /// Why rows were not accepted, and how many.
+    pub(super) reasons: BTreeMap<String, u64>,
+}
+
+/// Writes the result of `table` to `out`.
+pub(super) fn write(table: &Table, journal: &Journal, out: &Path) -> Result<Tally, SheetError> {
+    let mut rows = Rows { table, journal, place: 0, verdicts: None, tally: Tally::default() };
+    annotate(&table.sheet, out, &COLUMNS, &mut |record| rows.next(record))?;
+    Ok(rows.tally)
+}
+
+struct Rows<'a> {
+    table: &'a Table,
+    journal: &'a Journal,
+    place: u64,
+    /// The verdicts of the request that is looked at, those used up taken away.
+    verdicts: Option<(u32, Option<std::vec::IntoIter<Verdict>>)>,
+    tally: Tally,
+}
+
+impl Rows<'_> {
+    fn next(&mut self, record: &Record) -> Result<Vec<String>, SheetError> {
+        let (place, no) = (self.place, number_of(self.place));
+        self.place += 1;
+        if self.verdicts.as_ref().is_none_or(|(known, _)| *known != no) {
+            let verdicts = self.journal.verdicts(no).map_err(|e| SheetError::other(&e))?;
+            self.verdicts = Some((no, verdicts.map(Vec::into_iter)));
+        }
+        let Table { layout, survey, now, .. } = self.table;
+        if !survey.is_good(place) {
+            let problems = problems(layout, record, *now);
+            self.tally.bad += 1;
+            let shown = problems.iter().map(told_of).collect::<Vec<_>>().join("; ");
+            self.count(&shown);
+            return Ok(columns(&told("발송 안 함", "not sent"), "", "INVALID_ROW", &shown));
+        }
+        let answered = self.verdicts.as_mut().and_then(|(_, verdicts)| verdicts.as_mut());
+        let Some(verdict) = answered.and_then(Iterator::next) else {
+            return Ok(if self.journal.begun().contains(&no) {
+                self.tally.unknown += 1;
+                let why = told(
+                    "보냈으나 응답을 받지 못해 접수되었는지 알 수 없습니다",
+                    "was sent, but not answered: it is not known whether it was accepted",
+                );
+                columns(&told("확인 필요", "unknown"), "", "", &why)
+            } else {
+                self.tally.unsent += 1;
+                columns(&told("아직 보내지 않음", "not sent yet"), "", "", "")
+            });
+        };
+        if let Some(id) = verdict.id {
+            self.tally.accepted += 1;
+            return Ok(columns(&told("접수", "accepted"), &id, "", ""));
+        }
+        self.tally.refused += 1;
+        let code = verdict.code.unwrap_or_default();
+        let message = without_index(&verdict.message.unwrap_or_default());
+        self.count(&format!("{code} {message}"));
+        Ok(columns(&told("거절", "refused"), "", &code, &message))
+    }
+
+    fn count(&mut self, reason: &str) {
+        let reasons = &mut self.tally.reasons;
+        let others = told("그 밖의 사유", "other reasons");
+        let reason =
+            if reasons.contains_key(reason) || reasons.len() < REASONS_MAX { reason } else { &others };
+        *reasons.entry(reason.to_owned()).or_default() += 1;
+    }
+}
+
+fn columns(result: &str, id: &str, code: &str, message: &str) -> Vec<String> {
+    [result, id, code, message].map(str::to_owned).to_vec()
+}
+
+/// A problem as a person reads it.
+pub(super) fn told_of(problem: &Problem) -> String {
+    let text = problem.text.in_lang(language());
+    problem.column.as_ref().map_or_else(|| text.to_owned(), |column| format!("[{column}] {text}"))
+}
+
+/// A message without the document's place in its request, which means nothing beside its row.
+fn without_index(message: &str) -> String {
+    let mut rest = message;
+    let mut plain = String::with_capacity(message.len());
+    while let Some((before, after)) = rest.split_once("documents[") {
+        plain.push_str(before);
+        match after.split_once(']') {
+            Some((digits, after)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+                rest = after.strip_prefix(['.', ':']).unwrap_or(after).trim_start();
+            }
+            _ => {
+                plain.push_str("documents[");
+                rest = after;
+            }
+        }
+    }
+    plain + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_in_a_request_are_not_told() {
+        for (message, plain) in [
+            ("documents[3].receiver: 없음", "receiver: 없음"),
+            ("documents[3]: 오류", "오류"),
+            ("documents[3].title: a; documents[3].hash: b", "title: a; hash: b"),
+            ("documents[x] y", "documents[x] y"),
+            ("아무 말", "아무 말"),
+        ] {
+            assert_eq!(without_index(message), plain);
+        }
+    }
+}

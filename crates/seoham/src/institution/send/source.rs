@@ -1,0 +1,98 @@
+//! Where the rows come from, and what lies beside them: the result and the journal.
+
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::args::SendArgs;
+use crate::terminal::{Failure, Outcome};
+
+pub(super) struct Source {
+    pub(super) file: PathBuf,
+    pub(super) result: PathBuf,
+    pub(super) journal: PathBuf,
+    /// The file is ours: what came over standard input.
+    kept_input: bool,
+}
+
+impl Source {
+    /// The files of a call. Standard input is kept in a file beside the result first: it has to be
+    /// read more than once, and again after an interruption.
+    pub(super) fn of(args: &SendArgs) -> Outcome<Self> {
+        if args.file != Path::new("-") {
+            if !args.file.is_file() {
+                let shown = args.file.display();
+                return Err(Failure::usage(
+                    format!("{shown}: 파일이 없습니다"),
+                    format!("{shown}: no such file"),
+                ));
+            }
+            let result = args.result.clone().unwrap_or_else(|| beside(&args.file));
+            return Ok(Self::new(args.file.clone(), result, false));
+        }
+        let Some(result) = args.result.clone() else {
+            return Err(Failure::usage(
+                "표준 입력을 보내려면 --result로 결과 파일을 정해 주십시오",
+                "standard input needs --result",
+            ));
+        };
+        if args.resume {
+            return Err(Failure::usage(
+                "표준 입력은 이어서 보낼 수 없습니다. 보관된 입력 파일로 --resume 해 주십시오",
+                "standard input cannot be resumed; give the file in which it was kept",
+            ));
+        }
+        let input = PathBuf::from(format!("{}.input", result.display()));
+        let source = Self::new(input, result, true);
+        source.keep_input().map_err(|error| {
+            let text = format!("{}: {error}", source.file.display());
+            Failure::usage(text.clone(), text)
+        })?;
+        Ok(source)
+    }
+
+    fn new(file: PathBuf, result: PathBuf, kept_input: bool) -> Self {
+        let journal = PathBuf::from(format!("{}.seoham-journal", file.display()));
+        Self { file, result, journal, kept_input }
+    }
+
+    fn keep_input(&self) -> std::io::Result<()> {
+        // One that is there belongs to a send that is not finished.
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&self.file)?;
+        std::io::copy(&mut std::io::stdin().lock(), &mut file)?;
+        file.sync_all()
+    }
+
+    /// Everything is sent or nothing was: what came over standard input is not needed any more.
+    pub(super) fn done_with(&self) {
+        if self.kept_input {
+            let _ = std::fs::remove_file(&self.file);
+        }
+    }
+}
+
+/// `고지서.csv` has its result in `고지서.result.csv`.
+fn beside(file: &Path) -> PathBuf {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let name = match file.extension() {
+        Some(extension) => format!("{stem}.result.{}", extension.to_string_lossy()),
+        None => format!("{stem}.result"),
+    };
+    file.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_lies_beside_its_file() {
+        for (file, result) in [
+            ("a/고지서.csv", "a/고지서.result.csv"),
+            ("b.2026.xlsx", "b.2026.result.xlsx"),
+            ("c", "c.result"),
+        ] {
+            assert_eq!(beside(Path::new(file)), Path::new(result));
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! `seoham status`: where documents are, once or until all have settled.
+
+mod args;
+mod book;
+mod picture;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, Table, presets};
+use futures_util::{StreamExt, TryStreamExt};
+use seoham_kit::client::{CallError, Client};
+use seoham_model::bulk::ITEMS_MAX;
+use seoham_sheets::{Sheet, SheetError, SheetOptions, annotate, write_csv};
+use serde_json::json;
+
+use crate::cli::{complain, say};
+use crate::institution::platform::stopped;
+use crate::institution::{quiet_readers, reading};
+use crate::server::listeners::termination;
+use crate::terminal::{Failure, Outcome, UNFINISHED, language, told};
+pub(crate) use args::StatusArgs;
+use book::{BINDER, Book, COLUMNS};
+use picture::Picture;
+
+/// Queries under way at once.
+const AT_ONCE: usize = 4;
+
+/// Does it.
+pub(crate) async fn run(args: &StatusArgs) -> Outcome {
+    quiet_readers();
+    let of_sheet = |error: &SheetError| Failure::Usage(error.text().clone());
+    let (mut book, sheet) = match args.targets.as_slice() {
+        [file] if !file.starts_with("BIN-") => {
+            let (book, sheet) = reading(|| of_file(Path::new(file))).map_err(|e| of_sheet(&e))?;
+            (book, Some(sheet))
+        }
+        ids => {
+            if let Some(wrong) = ids.iter().find(|id| !id.starts_with("BIN-")) {
+                return Err(Failure::usage(
+                    format!("{wrong}: 파일 하나 또는 BIN-… 여러 개여야 합니다"),
+                    format!("{wrong}: must be one file, or any number of BIN-…"),
+                ));
+            }
+            (Book::of(ids.iter().cloned()), None)
+        }
+    };
+    if book.is_empty() {
+        return Err(Failure::usage("조회할 문서가 없습니다", "there is no document to ask for"));
+    }
+    let profile = args.platform.resolve()?;
+    let client = args.platform.client(&profile)?;
+    let asked = watch(args, &client, &mut book).await;
+    write(args, &book, sheet.as_ref())?;
+    if let Err(error) = asked {
+        return Err(stopped(&error));
+    }
+    show(args, &book);
+    let settled = book.unsettled(args.until) == 0;
+    Ok(if args.watch && !settled { ExitCode::from(UNFINISHED) } else { ExitCode::SUCCESS })
+}
+
+fn of_file(file: &Path) -> Result<(Book, Sheet), SheetError> {
+    let known_columns = vec![BINDER.to_owned(), "result".to_owned()];
+    let sheet = Sheet::open(file, &SheetOptions { sheet: None, known_columns })?;
+    let column = sheet.header().iter().position(|name| name == BINDER);
+    if column.is_none() && !sheet.header().is_empty() {
+        return Err(SheetError::lacks(BINDER));
+    }
+    let mut ids = Vec::new();
+    sheet.read(&mut |record| {
+        let id = record.shown(column.unwrap_or(0), BINDER);
+        if !id.is_empty() {
+            ids.push(id);
+        }
+        std::ops::ControlFlow::Continue(())
+    })?;
+    Ok((Book::of(ids.into_iter()), sheet))
+}
+
+/// Asks once, or again and again until everything has settled or the process is told to end.
+async fn watch(args: &StatusArgs, client: &Client, book: &mut Book) -> Result<(), CallError> {
+    let every = Duration::from_secs(u64::from(args.every));
+    let mut picture = Picture::new(args.watch, args.json);
+    let Ok(mut terminate) = termination() else { return ask(client, book, args).await };
+    loop {
+        let round = std::time::Instant::now();
+        tokio::select! {
+            asked = ask(client, book, args) => asked?,
+            _ = terminate.recv() => return Ok(()),
+        }
+        picture.add(book);
+        if !args.watch || book.unsettled(args.until) == 0 {
+            return Ok(());
+        }
+        // Clients are told to ask every five seconds or slower (SPEC 9).
+        tokio::select! {
+            () = tokio::time::sleep(every.saturating_sub(round.elapsed())) => {}
+            _ = terminate.recv() => return Ok(()),
+        }
+    }
+}
+
+/// One round over what has not settled yet.
+async fn ask(client: &Client, book: &mut Book, args: &StatusArgs) -> Result<(), CallError> {
+    let open = book.open(args.until);
+    let chunks: Vec<Vec<(usize, String)>> = open.chunks(ITEMS_MAX).map(<[_]>::to_vec).collect();
+    let mut answers = futures_util::stream::iter(chunks)
+        .map(|chunk| async move {
+            let ids: Vec<&str> = chunk.iter().map(|(_, id)| id.as_str()).collect();
+            let results = client.statuses(&ids).await?;
+            Ok::<_, CallError>(chunk.iter().map(|(place, _)| *place).zip(results).collect::<Vec<_>>())
+        })
+        .buffer_unordered(AT_ONCE);
+    while let Some(answer) = answers.try_next().await? {
+        for (place, result) in answer {
+            book.note(place, result.status_data.as_ref());
+        }
+    }
+    Ok(())
+}
+
+/// Writes the times beside the rows, and into a file of their own.
+fn write(args: &StatusArgs, book: &Book, sheet: Option<&Sheet>) -> Outcome<()> {
+    let failed = |error: SheetError| Failure::Unfinished(error.text().clone());
+    if let Some(sheet) = sheet {
+        let column = sheet.header().iter().position(|name| name == BINDER).unwrap_or(0);
+        let mut place = 0;
+        let columns: Vec<&str> = COLUMNS.to_vec();
+        reading(|| {
+            annotate(sheet, sheet.path(), &columns, &mut |record| {
+                if record.shown(column, BINDER).is_empty() {
+                    return Ok(vec![String::new(); COLUMNS.len()]);
+                }
+                place += 1;
+                Ok(book.columns(place - 1))
+            })
+        })
+        .map_err(failed)?;
+        complain(&told(
+            &format!("{}에 상태와 시각을 적었습니다", sheet.path().display()),
+            &format!("statuses and times are in {}", sheet.path().display()),
+        ));
+    }
+    if let Some(file) = &args.csv {
+        let header: Vec<&str> = std::iter::once(BINDER).chain(COLUMNS).collect();
+        let rows = (0..book.len()).map(|place| {
+            let mut row = vec![book.id(place).to_owned()];
+            row.extend(book.columns(place));
+            row
+        });
+        write_csv(file, &header, rows).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Counts, and the documents one by one where they are few.
+fn show(args: &StatusArgs, book: &Book) {
+    let counts = book.counts();
+    if args.json {
+        say(&json!({ "event": "status", "documents": book.len(), "counts": book.named_counts() }).to_string());
+        return;
+    }
+    if book.len() <= 20 && args.targets.iter().all(|target| target.starts_with("BIN-")) {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_FULL_CONDENSED);
+        table.set_header(std::iter::once(BINDER).chain(COLUMNS));
+        for place in 0..book.len() {
+            let mut row = vec![book.id(place).to_owned()];
+            row.extend(book.columns(place));
+            table.add_row(row);
+        }
+        say(&table.to_string());
+    }
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header([told("상태", "status"), told("문서", "documents"), "%".to_owned()]);
+    for (status, count) in counts {
+        #[allow(clippy::cast_precision_loss, reason = "documents of a file")]
+        let share = count as f64 * 100.0 / book.len() as f64;
+        table.add_row([
+            status.text().in_lang(language()).to_owned(),
+            count.to_string(),
+            format!("{share:.1}"),
+        ]);
+    }
+    for column in [1, 2] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    say(&table.to_string());
+}
