@@ -2,12 +2,10 @@
 
 use std::cell::Cell as Shared;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::rc::Rc;
-
-use seoham_model::Text;
 
 use crate::row::{Content, Record};
 use crate::sheet::COLUMNS_MAX;
@@ -19,13 +17,19 @@ const ROW_BYTES_MAX: usize = 1024 * 1024;
 /// The mark that separates the first line's values.
 pub(crate) fn delimiter(path: &Path, encoding: TextEncoding) -> Result<u8, SheetError> {
     let file = File::open(path).map_err(|e| SheetError::io(&e))?;
-    let reader = BufReader::new(encoding.reader(file).take(64 * 1024));
+    let mut head = Vec::new();
+    encoding.reader(file).take(64 * 1024).read_to_end(&mut head).map_err(|e| SheetError::io(&e))?;
+    if head.contains(&b'\r') && !head.contains(&b'\n') {
+        return Err(SheetError::new(
+            "줄바꿈이 옛 Mac 방식(CR)입니다. 'CSV UTF-8(쉼표로 분리)'로 다시 저장해 주십시오",
+            "has the line ends of an old Macintosh (CR); save it as CSV UTF-8",
+        ));
+    }
     let mut counts = [(b',', 0), (b'\t', 0), (b';', 0), (b'|', 0)];
     // The first line can be a title: one with a mark decides.
-    for line in reader.lines().take(20) {
-        let line = line.map_err(|e| SheetError::io(&e))?;
+    for line in head.split(|byte| *byte == b'\n').take(20) {
         let mut quoted = false;
-        for byte in line.bytes() {
+        for byte in line.iter().copied() {
             quoted ^= byte == b'"';
             if !quoted && let Some((_, count)) = counts.iter_mut().find(|(mark, _)| *mark == byte) {
                 *count += 1;
@@ -48,23 +52,29 @@ pub(crate) fn read(
 ) -> Result<(), SheetError> {
     let file = File::open(path).map_err(|e| SheetError::io(&e))?;
     let since = Rc::new(Shared::new(0));
-    let bounded = Bounded { inner: encoding.reader(file), since: Rc::clone(&since) };
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(bounded);
+    let inner = encoding.reader(file);
+    let bounded = Bounded { inner, since: Rc::clone(&since), ended: Ended::WithLine };
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        // A carriage return before it stays with the last value, and is taken off with white space:
+        // so every line is counted when it ends.
+        .terminator(csv::Terminator::Any(b'\n'))
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(bounded);
     let mut record = csv::StringRecord::new();
-    let (mut breaks, mut width) = (0_u64, None);
+    let mut breaks = 0;
     loop {
         since.set(0);
-        let at = reader.position().line();
+        let begins = reader.position().line() - breaks;
         match reader.read_record(&mut record) {
             Ok(false) => return Ok(()),
             Ok(true) => {}
-            Err(error) => return Err(unreadable(&error, at.saturating_sub(breaks))),
+            Err(error) => return Err(unreadable(&error, begins)),
         }
         // Rows as a spreadsheet program counts them: a line break within a value begins no row.
-        let line = record.position().map_or(at, csv::Position::line);
-        let row = line.saturating_sub(breaks);
         breaks += record.iter().map(|value| value.matches('\n').count() as u64).sum::<u64>();
+        let row = reader.position().line() - breaks - 1;
         if record.len() > COLUMNS_MAX {
             return Err(SheetError::made(
                 format!("{row}행에 열이 {COLUMNS_MAX}개를 넘습니다"),
@@ -72,18 +82,7 @@ pub(crate) fn read(
             ));
         }
         let cells: Vec<Cell> = record.iter().map(Cell::of_text).collect();
-        let expected = *width.get_or_insert(record.len());
-        let empty = cells.iter().all(Cell::is_empty);
-        let mut read = Record::new(row, Content::Cells(cells));
-        if record.len() < expected && !empty {
-            // A line break that is not quoted makes two rows of one.
-            read.damage = Some(Text::fixed(
-                "머리글보다 값이 적습니다. 값 안의 줄바꿈이 따옴표로 묶이지 않았을 수 있습니다",
-                "has fewer values than the header has columns; a line break within a value may not be quoted",
-            ));
-        }
-        // The header may stand below a title that has one value alone.
-        width = Some(expected.max(record.len()));
+        let read = Record::new(row, Content::Cells(cells));
         if each(read).is_break() {
             return Ok(());
         }
@@ -101,10 +100,19 @@ fn unreadable(error: &csv::Error, row: u64) -> SheetError {
     }
 }
 
-/// Gives no more than a row may take before it is told that a new one begins.
+/// Gives no more than a row may take before it is told that a new one begins, and ends the last line
+/// where the file does not.
 struct Bounded<R> {
     inner: R,
     since: Rc<Shared<usize>>,
+    ended: Ended,
+}
+
+/// How what was given so far ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    WithLine,
+    WithinLine,
 }
 
 impl<R: Read> Read for Bounded<R> {
@@ -112,7 +120,14 @@ impl<R: Read> Read for Bounded<R> {
         if self.since.get() > ROW_BYTES_MAX {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let read = self.inner.read(buffer)?;
+        let mut read = self.inner.read(buffer)?;
+        if read == 0 && self.ended == Ended::WithinLine && !buffer.is_empty() {
+            buffer[0] = b'\n';
+            read = 1;
+        }
+        if let Some(last) = read.checked_sub(1) {
+            self.ended = if buffer[last] == b'\n' { Ended::WithLine } else { Ended::WithinLine };
+        }
         self.since.set(self.since.get() + read);
         Ok(read)
     }

@@ -54,6 +54,8 @@ pub struct Sheet {
     path: PathBuf,
     format: Format,
     header: Vec<String>,
+    /// Values in the header's row, empty ones at its end included.
+    width: usize,
     /// The row that has the names; those above it are no data.
     header_row: u64,
 }
@@ -62,7 +64,7 @@ impl Sheet {
     /// Looks at a file: its form, its encoding, its header.
     pub fn open(path: &Path, options: &SheetOptions) -> Result<Self, SheetError> {
         let format = format_of(path, options)?;
-        let mut sheet = Self { path: path.to_owned(), format, header: Vec::new(), header_row: 0 };
+        let mut sheet = Self { path: path.to_owned(), format, header: Vec::new(), width: 0, header_row: 0 };
         if sheet.format != Format::JsonLines {
             sheet.find_header(options)?;
         }
@@ -89,6 +91,7 @@ impl Sheet {
             return Err(SheetError::new("파일에 내용이 없습니다", "the file is empty"));
         };
         self.header_row = row;
+        self.width = names.len();
         self.header = names.iter().map(|name| name.trim().to_owned()).collect();
         while self.header.last().is_some_and(String::is_empty) {
             self.header.pop();
@@ -120,7 +123,8 @@ impl Sheet {
     /// are no rows.
     pub fn read(&self, each: &mut dyn FnMut(Record) -> ControlFlow<()>) -> Result<(), SheetError> {
         let mut rows = 0;
-        let width = self.header.len();
+        // A workbook has its cells where they belong; in text they follow one another.
+        let counted = matches!(self.format, Format::Csv { .. });
         let mut too_many = false;
         self.read_all(&mut |mut record| {
             if record.row <= self.header_row {
@@ -130,12 +134,8 @@ impl Sheet {
                 if cells.iter().all(Cell::is_empty) && record.damage.is_none() {
                     return ControlFlow::Continue(());
                 }
-                let beyond = cells.iter().skip(width).any(|cell| !cell.is_empty());
-                if beyond && record.damage.is_none() {
-                    record.damage = Some(Text::fixed(
-                        "머리글보다 값이 많습니다. 값 안의 쉼표가 따옴표로 묶이지 않았을 수 있습니다",
-                        "has more values than the header has columns; a comma within a value may not be quoted",
-                    ));
+                if counted && record.damage.is_none() {
+                    record.damage = self.shifted(cells);
                 }
             }
             rows += 1;
@@ -151,12 +151,37 @@ impl Sheet {
         Ok(())
     }
 
+    /// Why the values of a row may not be where they belong.
+    fn shifted(&self, cells: &[Cell]) -> Option<Text> {
+        if cells.len() < self.width {
+            return Some(Text::fixed(
+                "머리글보다 값이 적습니다. 값 안의 줄바꿈이 따옴표로 묶이지 않았을 수 있습니다",
+                "has fewer values than the header has columns; a line break within a value may not be quoted",
+            ));
+        }
+        cells.iter().skip(self.width).any(|cell| !cell.is_empty()).then(|| {
+            Text::fixed(
+                "머리글보다 값이 많습니다. 값 안의 쉼표가 따옴표로 묶이지 않았을 수 있습니다",
+                "has more values than the header has columns; a comma within a value may not be quoted",
+            )
+        })
+    }
+
     /// Every row, those above the header and empty ones included.
     pub(crate) fn read_all(&self, each: &mut dyn FnMut(Record) -> ControlFlow<()>) -> Result<(), SheetError> {
+        let mut last = 0;
+        let mut in_order = |record: Record| {
+            // What is a row of data is told by its number, so two rows must never have the same.
+            assert!(record.row > last, "rows are numbered upwards");
+            last = record.row;
+            each(record)
+        };
         match &self.format {
-            Format::Csv { encoding, delimiter } => read_csv::read(&self.path, *encoding, *delimiter, each),
-            Format::Xlsx { sheet, .. } => read_xlsx::read(&self.path, sheet, each),
-            Format::JsonLines => read_json::read(&self.path, each),
+            Format::Csv { encoding, delimiter } => {
+                read_csv::read(&self.path, *encoding, *delimiter, &mut in_order)
+            }
+            Format::Xlsx { sheet, .. } => read_xlsx::read(&self.path, sheet, &mut in_order),
+            Format::JsonLines => read_json::read(&self.path, &mut in_order),
         }
     }
 }
