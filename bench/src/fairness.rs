@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
-use crate::load::{Platform, send};
+use crate::load::{Keys, Platform, send};
 use crate::node::{Node, Target};
 
 /// How a request of a hundred did.
@@ -25,7 +25,7 @@ pub(crate) async fn measure(
     let backlog = accepted.saturating_sub(platform.delivered().await?);
     let gateway = &platform.gateways[0];
     let started = Instant::now();
-    let Some(ids) = send(gateway, small, body).await? else { bail!("refused") };
+    let Some(ids) = send(gateway, small, body, Keys::None).await? else { bail!("refused") };
     while !all_notified(gateway, small, &ids).await? {
         if started.elapsed() > Duration::from_secs(120) {
             bail!("not delivered within two minutes");

@@ -27,6 +27,13 @@ pub(crate) struct Driven {
     pub(crate) server_peak_mib: u64,
 }
 
+/// Whether requests carry an idempotency key of their own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keys {
+    None,
+    Fresh,
+}
+
 pub(crate) fn bodies(people: u32, items: usize) -> Vec<String> {
     let mut next = 0u32;
     (0..BODIES)
@@ -96,6 +103,18 @@ pub(crate) async fn drive(
     connections: usize,
     duration: Duration,
 ) -> Result<Driven> {
+    drive_with(Keys::None, platform, target, bodies, connections, duration).await
+}
+
+/// The same, with or without keys.
+pub(crate) async fn drive_with(
+    keys: Keys,
+    platform: &Platform,
+    target: &Target,
+    bodies: &[String],
+    connections: usize,
+    duration: Duration,
+) -> Result<Driven> {
     let (accepted, refused) = (AtomicU64::new(0), AtomicU64::new(0));
     let server_cpu = || platform.all().map(Node::cpu_seconds).sum::<f64>();
     let (cpu_before, own_before) = (server_cpu(), cpu_seconds(std::process::id()));
@@ -108,7 +127,7 @@ pub(crate) async fn drive(
             let mut bodies = bodies.iter().cycle().skip(c * 13);
             while started.elapsed() < duration {
                 let Some(body) = bodies.next() else { break };
-                if let Some(ids) = send(gateway, target, body).await? {
+                if let Some(ids) = send(gateway, target, body, keys).await? {
                     accepted.fetch_add(ids.len() as u64, Ordering::Relaxed);
                 } else {
                     refused.fetch_add(1, Ordering::Relaxed);
@@ -153,16 +172,23 @@ impl Driven {
 }
 
 /// Sends one request; gives the ids accepted, or `None` when it was refused for now.
-pub(crate) async fn send(gateway: &Node, target: &Target, body: &str) -> Result<Option<Vec<String>>> {
-    let answer = gateway
+pub(crate) async fn send(
+    gateway: &Node,
+    target: &Target,
+    body: &str,
+    keys: Keys,
+) -> Result<Option<Vec<String>>> {
+    let mut request = gateway
         .http
         .post(format!("{}/v1/documents/bulk", gateway.url("bulk")))
         .bearer_auth(&target.access_token)
         .header("contract-uuid", &target.contract_uuid)
         .header("content-type", "application/json")
-        .body(body.to_owned())
-        .send()
-        .await?;
+        .body(body.to_owned());
+    if keys == Keys::Fresh {
+        request = request.header("idempotency-key", uuid::Uuid::now_v7().simple().to_string());
+    }
+    let answer = request.send().await?;
     match answer.status().as_u16() {
         200 => {
             let answer = answer.text().await?;

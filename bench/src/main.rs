@@ -8,6 +8,8 @@
 mod bare;
 mod engine;
 mod fairness;
+mod institution;
+mod keys;
 mod load;
 mod node;
 mod report;
@@ -43,6 +45,9 @@ struct Arguments {
     /// Documents that wait while another institution sends a request of a hundred.
     #[arg(long, default_value_t = 200_000)]
     backlog: u64,
+    /// Rows of a spreadsheet that the institution's own client sends, beside the load generator.
+    #[arg(long, default_value_t = 100_000)]
+    rows: u32,
     /// Also write the figures as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -92,6 +97,11 @@ async fn run(arguments: &Arguments) -> Result<Figures> {
     }
     driven.drain(&platform, accepted).await?;
 
+    let keyed = keys::measure(&platform, &target, &bodies, arguments.connections, arguments.seconds).await?;
+    accepted += keyed.accepted;
+    let client = institution::measure(&platform, &target, &bodies, arguments).await?;
+    accepted += client.accepted;
+
     let (mut with_worker, mut with_three) = (None, None);
     if matches!(engine, Engine::Postgres { .. }) {
         let both = load::drive(&platform, &target, &bodies, arguments.connections, duration).await?;
@@ -126,5 +136,5 @@ async fn run(arguments: &Arguments) -> Result<Figures> {
             bare::postgres::insert_again(cluster, database.url(), &[100, 1_000]).await?
         }
     };
-    Ok(Figures { driven, with_worker, with_three, fairness, bare })
+    Ok(Figures { driven, keyed, client, with_worker, with_three, fairness, bare })
 }

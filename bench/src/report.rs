@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 
 use crate::bare::Bare;
 use crate::fairness::Fairness;
+use crate::institution::Sent;
+use crate::keys::Keyed;
 use crate::load::Driven;
 
 impl Driven {
-    fn accepted_per_second(&self) -> f64 {
+    pub(crate) fn accepted_per_second(&self) -> f64 {
         self.accepted as f64 / self.seconds
     }
 
@@ -32,6 +34,8 @@ impl Bare {
 /// All that was measured in one run.
 pub(crate) struct Figures {
     pub(crate) driven: Driven,
+    pub(crate) keyed: Keyed,
+    pub(crate) client: Sent,
     /// The same load while a worker delivers, where it can be apart.
     pub(crate) with_worker: Option<Driven>,
     /// The same load and worker on three gateways, where there can be several.
@@ -41,7 +45,7 @@ pub(crate) struct Figures {
 }
 
 pub(crate) fn print(figures: &Figures, items: usize, connections: usize) {
-    let Figures { driven, with_worker, with_three, fairness, bare } = figures;
+    let Figures { driven, keyed, client, with_worker, with_three, fairness, bare } = figures;
     let accepted = driven.accepted_per_second();
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_header(["", "documents/s", "accepted ÷ this"]);
@@ -52,6 +56,10 @@ pub(crate) fn print(figures: &Figures, items: usize, connections: usize) {
     for bare in bare {
         row(bare.engine.clone(), bare.per_second(), Some(accepted / bare.per_second()));
     }
+    row("in turns: without keys".to_owned(), keyed.plain_per_second, None);
+    row("    each request under a key of its own".to_owned(), keyed.keyed_per_second, None);
+    row("in turns: the load generator".to_owned(), client.generator_per_second, None);
+    row(format!("    seoham send, {} rows of CSV in CP949", client.rows), client.per_second, None);
     for (what, driven) in [("one gateway", with_worker), ("three gateways", with_three)] {
         if let Some(driven) = driven {
             row(format!("accepted over {what} while a worker delivers"), driven.accepted_per_second(), None);
@@ -71,6 +79,18 @@ pub(crate) fn print(figures: &Figures, items: usize, connections: usize) {
     }
     println!("{table}");
     println!(
+        "keys: {:.2} of the rate without, median of {} pairs; server's processor time for each document {:.2} of \
+         that without. seoham send: {:.2} of the load generator's rate while it sends, {:.1} s from start to end, \
+         {:.1} µs of its processor time a row, peak memory {} MiB",
+        keyed.rate_ratio,
+        keyed.pairs,
+        keyed.cpu_ratio,
+        client.per_second / client.generator_per_second,
+        client.seconds,
+        client.cpu_seconds * 1e6 / f64::from(client.rows),
+        client.peak_mib,
+    );
+    println!(
         "with {} documents of one institution waiting, a request of 100 of another was delivered and announced in {:.2} s",
         fairness.backlog, fairness.seconds
     );
@@ -88,7 +108,7 @@ pub(crate) fn print(figures: &Figures, items: usize, connections: usize) {
 }
 
 pub(crate) fn json(figures: &Figures) -> Value {
-    let Figures { driven, with_worker, with_three, fairness, bare } = figures;
+    let Figures { driven, keyed, client, with_worker, with_three, fairness, bare } = figures;
     let accepted = driven.accepted_per_second();
     let bare: Vec<Value> = bare
         .iter()
@@ -106,6 +126,13 @@ pub(crate) fn json(figures: &Figures) -> Value {
         "accepted_with_three_gateways_per_second": with_three.as_ref().map(Driven::accepted_per_second),
         "backlog_documents": fairness.backlog,
         "hundred_behind_backlog_seconds": fairness.seconds,
+        "keyed_to_plain_rate": keyed.rate_ratio,
+        "keyed_to_plain_cpu": keyed.cpu_ratio,
+        "client_rows": client.rows,
+        "client_to_generator_rate": client.per_second / client.generator_per_second,
+        "client_seconds": client.seconds,
+        "client_cpu_seconds": client.cpu_seconds,
+        "client_peak_mib": client.peak_mib,
         "delivered_while_accepting_per_second": driven.delivered_meanwhile_per_second(),
         "delivered_alone_per_second": driven.drained_per_second(),
         "server_cpu_seconds": driven.server_cpu_seconds,

@@ -1,0 +1,279 @@
+//! `seoham send`, `check`, `init` and `status`: what a clerk sees.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Client, Server, Start};
+use crate::office::{Office, SETS};
+
+async fn scene() -> (Server, Client, Office) {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let office = Office::of(&city, &city.api);
+    (server, city, office)
+}
+
+fn cp949(text: &str) -> Vec<u8> {
+    encoding_rs::EUC_KR.encode(text).0.into_owned()
+}
+
+#[tokio::test]
+async fn a_table_goes_out_and_its_result_lies_beside_it() {
+    let (_server, city, office) = scene().await;
+    let mut table = Office::table(250);
+    table += "R-1,010-0000-0002,서함시험,19900101,재산세\r\n";
+    table += "R-2,01099990000,서함시험,19900101,재산세\r\n";
+    table += "K-1,01000000001,서함시험,19900101,재산세\r\n";
+    table += "R-3,1.0E+09,서함시험,900101,재산세\r\n";
+    office.write("고지서.csv", cp949(&table));
+
+    let checked = office.run({
+        let mut command = office.command(&["send", "고지서.csv", "--check"]);
+        command.args(SETS);
+        command
+    });
+    let checked = checked.await.ended(1);
+    assert!(checked.err.contains("CP949"), "what was detected is said: {}", checked.err);
+    for told in ["row 3:", "row 254:", "row 255: [전화번호]", "row 255: [생년월일]", "of 254 rows 251"]
+    {
+        assert!(checked.out.contains(told), "{told} in {}", checked.out);
+    }
+    assert!(!office.path("고지서.csv.seoham-journal").exists(), "nothing was sent");
+
+    let sent = office.send("고지서.csv", &["--json"]).await.ended(1).json();
+    let counts: Vec<&Value> = ["accepted", "refused", "bad", "unknown", "unsent"].map(|n| &sent[n]).to_vec();
+    assert_eq!(counts, [249, 2, 3, 0, 0], "{sent}");
+    let lines = office.lines("고지서.result.csv");
+    assert_eq!(lines.len(), 255);
+    assert_eq!(
+        lines[0],
+        "관리번호,전화번호,이름,생년월일,세목,result,document_binder_uuid,error_code,error_message"
+    );
+    let cells = |line: usize| lines[line].split(',').map(str::to_owned).collect::<Vec<_>>();
+    let id = cells(1)[6].clone();
+    assert_eq!(city.status(&id).await["doc_box_status"], "RECEIVED");
+    assert_eq!(cells(251)[5..8], ["refused", "", "FORBIDDEN"].map(str::to_owned));
+    assert_eq!(cells(252)[7], "NOT_FOUND");
+    assert_eq!(cells(2)[7], "INVALID_ROW", "its id stands twice");
+    assert_eq!(cells(254)[7], "INVALID_ROW");
+    let ids: BTreeSet<&str> =
+        lines.iter().filter_map(|l| l.split(',').find(|c| c.starts_with("BIN-"))).collect();
+    assert_eq!(ids.len(), 249);
+
+    // Once more by mistake is refused; on purpose it is done.
+    let again = office.send("고지서.csv", &[]).await.ended(64);
+    assert!(again.err.contains("--again"), "{}", again.err);
+    let again = office.send("고지서.csv", &["--again", "--json"]).await.ended(1).json();
+    assert_eq!(again["accepted"], 249);
+    // The result of a send is no list to be sent.
+    let result = office.send("고지서.result.csv", &[]).await.ended(64);
+    assert!(result.err.contains("document_binder_uuid"), "{}", result.err);
+}
+
+#[tokio::test]
+async fn a_workbook_lines_of_json_and_standard_input_go_the_same_way() {
+    let (_server, city, office) = scene().await;
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    for (row, line) in Office::table(120).lines().enumerate() {
+        for (column, text) in line.split(',').enumerate() {
+            let (row, column) = (u32::try_from(row).unwrap(), u16::try_from(column).unwrap());
+            match text.parse::<f64>() {
+                Ok(number) => sheet.write_number(row, column, number).unwrap(),
+                Err(_) => sheet.write_string(row, column, text).unwrap(),
+            };
+        }
+    }
+    book.save(office.path("a.xlsx")).unwrap();
+    assert_eq!(office.send("a.xlsx", &["--json"]).await.ended(0).json()["accepted"], 120);
+    // Its statuses are written into the very workbook.
+    let mut status = office.on_platform(&["status", "a.result.xlsx", "--json", "--csv", "times.csv"]);
+    status.stdin(Stdio::null());
+    let asked = office.run(status).await.ended(0).json();
+    assert_eq!(asked["counts"]["RECEIVED"], 120, "{asked}");
+    let times = std::fs::read(office.path("times.csv")).unwrap();
+    assert!(times.starts_with(b"\xef\xbb\xbfdocument_binder_uuid,doc_box_status,doc_box_sent_at"));
+    assert_eq!(times.split(|b| *b == b'\n').count(), 122);
+
+    let document = crate::harness::member_document("J-1");
+    let lines = format!("{document}\n{}\nnot json\n", crate::harness::document("01000000002", "J-2"));
+    office.write("a.jsonl", &lines);
+    let run = office.run(office.on_platform(&["send", "a.jsonl", "--json"])).await.ended(1).json();
+    assert_eq!([&run["accepted"], &run["refused"], &run["bad"]], [1, 1, 1], "{run}");
+    let result: Vec<Value> =
+        office.lines("a.result.jsonl").iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(
+        city.status(result[0]["document_binder_uuid"].as_str().unwrap()).await["doc_box_sent_at"].is_i64()
+    );
+    assert_eq!(result[1]["error_code"], "FORBIDDEN");
+    assert_eq!(result[2]["line"], 3);
+
+    let mut command = office.on_platform(&["send", "-", "--json", "--result", "out.csv"]);
+    let mut child = command.args(SETS).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(Office::table(5).as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(office.lines("out.csv").len(), 6);
+    assert!(!office.path("out.csv.input").exists(), "what came in is not kept for longer than it is needed");
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_ends_in_a_clear_message() {
+    let (_server, city, office) = scene().await;
+    let table = Office::table(1);
+    for (name, bytes, told) in [
+        ("empty.csv", Vec::new(), "empty"),
+        ("only-header.csv", table.lines().next().unwrap().as_bytes().to_vec(), "no row"),
+        ("old.xls", [&[0xd0, 0xcf, 0x11, 0xe0][..], &[7; 900]].concat(), ".xls"),
+        ("report.xls", b"<html><body><table>".to_vec(), "HTML"),
+        ("broken.xlsx", b"PK\x03\x04 and then nothing".to_vec(), "Excel"),
+        ("mixed.csv", [table.as_bytes(), &[0xff, 0xfe, b'\n']].concat(), "line 3"),
+        ("no-columns.csv", b"a,b\n1,2\n".to_vec(), "no column"),
+    ] {
+        office.write(name, bytes);
+        let said = office.send(name, &[]).await.ended(64);
+        assert!(said.err.contains(told), "{name}: {}", said.err);
+        assert!(!said.err.contains("panicked"), "{name}: {}", said.err);
+        assert!(!office.path(&format!("{name}.seoham-journal")).exists(), "{name}");
+    }
+    office.send("nowhere.csv", &[]).await.ended(64);
+    office.write("a.csv", &table);
+    office.send("a.csv", &["--resume"]).await.ended(64);
+    office.send("a.csv", &["--set", "모르는것=1"]).await.ended(64);
+    office.send("a.csv", &["--unknown-flag"]).await.ended(64);
+    // Wrong credentials are found out before anything is begun.
+    office.write("wrong", "0".repeat(32));
+    let mut command = office.command(&[
+        "send",
+        "a.csv",
+        "--token-file",
+        "wrong",
+        "--url",
+        &city.api,
+        "--contract",
+        &city.contract,
+    ]);
+    command.args(SETS);
+    let said = office.run(command).await.ended(2);
+    assert!(said.err.contains("401"), "{}", said.err);
+    assert!(!office.path("a.csv.seoham-journal").exists());
+    // And the same file goes out after all.
+    office.send("a.csv", &[]).await.ended(0);
+}
+
+#[tokio::test]
+async fn a_profile_is_tried_kept_and_used() {
+    let (server, city, office) = scene().await;
+    let mut init =
+        office.command(&["init", "--url", &city.api, "--bulk-url", &city.bulk, "--contract", &city.contract]);
+    init.args(["--token-file", "token"]);
+    office.run(init).await.ended(0);
+    let file = office.path(".config/seoham/profiles.toml");
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    office.write("a.csv", Office::table(3));
+    let mut send = office.command(&["send", "a.csv"]);
+    send.args(SETS).env("LANG", "ko_KR.UTF-8");
+    let said = office.run(send).await.ended(0);
+    assert!(said.out.contains("3행: 접수 3"), "in the language of the locale: {}", said.out);
+    let ids: Vec<String> = office
+        .lines("a.result.csv")
+        .iter()
+        .filter_map(|line| line.split(',').find(|cell| cell.starts_with("BIN-")).map(str::to_owned))
+        .collect();
+    let status = office.run(office.command(&["status", &ids[0], &ids[1]])).await.ended(0);
+    assert!(status.out.contains(&ids[1]) && status.out.contains("RECEIVED"), "{}", status.out);
+
+    // Nothing is kept that does not work, and nothing of anybody else's eyes.
+    let mut wrong =
+        office.command(&["init", "--profile", "wrong", "--url", &city.api, "--token-file", "token"]);
+    wrong.args(["--contract", "CON-00000000000000000000000000000000"]);
+    office.run(wrong).await.ended(2);
+    assert!(!std::fs::read_to_string(&file).unwrap().contains("wrong"));
+    let asked = office.run(office.command(&["init", "--url", &city.api])).await.ended(64);
+    assert!(asked.err.contains("--token-file"), "{}", asked.err);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let open = office.run(office.command(&["status", &ids[0]])).await.ended(64);
+    assert!(open.err.contains("chmod 600"), "{}", open.err);
+    // No answer of a dry run was ever counted.
+    let overview = server.admin("GET", &format!("institutions/{}", city.id), None).await.1;
+    assert_eq!(overview["accepted_today"], 3);
+}
+
+#[tokio::test]
+async fn statuses_are_watched_until_all_have_settled() {
+    let (_server, city, office) = scene().await;
+    office.write("a.csv", Office::table(3));
+    office.send("a.csv", &[]).await.ended(0);
+    let ids: Vec<String> = office
+        .lines("a.result.csv")
+        .iter()
+        .filter_map(|line| line.split(',').find(|cell| cell.starts_with("BIN-")).map(str::to_owned))
+        .collect();
+    let token = city.open_token(&ids[0]).await;
+    assert_eq!(city.verify(&ids[0], &token).await.status, 200);
+    assert_eq!(city.mark_read(&ids[0]).await.status, 204);
+    let received =
+        office.on_platform(&["status", "a.result.csv", "--watch", "--until", "received", "--json"]);
+    let said = office.run(received).await.ended(0);
+    assert_eq!(said.json()["counts"], json!({ "READ": 1, "RECEIVED": 2 }), "{}", said.out);
+
+    let watching = office.on_platform(&["status", "a.result.csv", "--watch", "--json"]);
+    let watching = tokio::spawn({
+        let office = Office::of(&city, &city.api);
+        async move { office.run(watching).await }
+    });
+    let clock = city.post("/sandbox/v1/clock", &json!({ "advance_seconds": 31 * 86_400 }));
+    assert_eq!(Answer::of(clock).await.status, 200);
+    let said = watching.await.unwrap().ended(0);
+    assert_eq!(said.json()["counts"], json!({ "READ": 1, "EXPIRED": 2 }), "{}", said.out);
+    let lines = office.lines("a.result.csv");
+    assert!(lines[0].ends_with("doc_box_status,doc_box_sent_at,doc_box_received_at,user_notified_at,authenticated_at,token_used_at,doc_box_read_at"));
+    assert!(lines[1].contains(",READ,20") && lines[2].contains(",EXPIRED,20"), "{lines:?}");
+
+    let unknown = format!("BIN-{}", "0".repeat(32));
+    let said = office.run(office.on_platform(&["status", &unknown, "--json"])).await.ended(0);
+    assert_eq!(said.json()["counts"], json!({ "NOT_FOUND": 1 }));
+    office.run(office.on_platform(&["status", "a.csv"])).await.ended(64);
+}
+
+#[tokio::test]
+async fn every_exchange_can_be_kept() {
+    let (_server, _city, office) = scene().await;
+    office.write("a.csv", Office::table(150));
+    office.send("a.csv", &["--log", "log"]).await.ended(0);
+    let verified = office.run(office.command(&["log", "verify", "--log", "log"])).await.ended(0);
+    // The question what the platform knows, and two requests.
+    assert!(verified.out.starts_with("3 records"), "{}", verified.out);
+    let day = std::fs::read_dir(office.path("log"))
+        .unwrap()
+        .flatten()
+        .find(|e| e.path().extension().is_some_and(|x| x == "jsonl"));
+    let text = std::fs::read_to_string(day.unwrap().path()).unwrap();
+    assert!(
+        text.contains("/v1/documents/bulk") && !text.contains("01000000001") && !text.contains("서함시험")
+    );
+}
+
+#[tokio::test]
+async fn help_completions_and_manual_are_made_of_the_same_definitions() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let office = Office::of(&city, &city.api);
+    let help = office.run(office.command(&["send", "--help"])).await.ended(0);
+    assert!(help.out.contains("Examples:") && help.out.contains("--resume"), "{}", help.out);
+    let mut korean = office.command(&["send", "--help"]);
+    korean.env("LANG", "ko_KR.UTF-8");
+    let help = office.run(korean).await.ended(0);
+    assert!(help.out.contains("이어서 합니다") && help.out.contains("종료 코드"), "{}", help.out);
+    for shell in ["bash", "zsh", "fish"] {
+        let completions = office.run(office.command(&["completions", shell])).await.ended(0);
+        assert!(completions.out.contains("resume"), "{shell}");
+    }
+    office.run(office.command(&["man", "pages"])).await.ended(0);
+    let page = std::fs::read_to_string(office.path("pages/seoham-send.1")).unwrap();
+    assert!(page.contains("seoham") && page.contains("resume"), "{page}");
+}
