@@ -15,6 +15,7 @@ use crate::node::{Target, binary, cpu_seconds, person};
 
 pub(crate) struct Sent {
     pub(crate) rows: u32,
+    /// By the load generator and the client.
     pub(crate) accepted: u64,
     /// The load generator just before.
     pub(crate) generator_per_second: f64,
@@ -85,7 +86,7 @@ pub(crate) async fn measure(
     }
     Ok(Sent {
         rows: arguments.rows,
-        accepted,
+        accepted: accepted + generator.accepted,
         generator_per_second: generator.accepted_per_second(),
         per_second,
         seconds,

@@ -17,6 +17,7 @@ mod delivery;
 mod demo;
 mod exchange_log;
 mod exposure;
+mod guides;
 mod idempotency;
 mod inbox;
 mod interrupted;

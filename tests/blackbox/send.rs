@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -172,7 +173,6 @@ async fn a_profile_is_tried_kept_and_used() {
     init.args(["--token-file", "token"]);
     office.run(init).await.ended(0);
     let file = office.path(".config/seoham/profiles.toml");
-    use std::os::unix::fs::PermissionsExt;
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     office.write("a.csv", Office::table(3));
     let mut send = office.command(&["send", "a.csv"]);

@@ -7,12 +7,14 @@ use anyhow::{Result, bail};
 use crate::run::run;
 
 /// A program and the package that has it.
-const NEEDED: [(&str, &str); 5] = [
+const NEEDED: [(&str, &str); 7] = [
     ("openssl", "openssl"),
     ("cc", "build-essential"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("psql", "postgresql-client"),
+    ("curl", "curl"),
+    ("javac", "default-jdk-headless"),
 ];
 
 /// Installs what is missing; one who may not install is told the command instead.

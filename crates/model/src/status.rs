@@ -19,6 +19,18 @@ pub enum DocBoxStatus {
     Expired,
 }
 
+impl DocBoxStatus {
+    /// As it stands on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "SENT",
+            Self::Received => "RECEIVED",
+            Self::Read => "READ",
+            Self::Expired => "EXPIRED",
+        }
+    }
+}
+
 /// The times of one document. Each is set once and never changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {

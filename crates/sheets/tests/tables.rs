@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests are documented by their names")]
 
 use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use seoham_model::{Lang, UnixSeconds};
@@ -47,8 +48,10 @@ fn row(i: usize) -> String {
     format!("K-{i},01000000001,서함시험,19900101,자동차세")
 }
 
-/// Rows by their numbers: the id that is sent, or all that is wrong.
-fn read(path: &Path, sets: &[(Member, String)]) -> Result<Vec<(u64, Result<String, String>)>, SheetError> {
+/// A row's number, and the id that is sent or all that is wrong.
+type Made = (u64, Result<String, String>);
+
+fn read(path: &Path, sets: &[(Member, String)]) -> Result<Vec<Made>, SheetError> {
     let sheet = Sheet::open(path, &SheetOptions::default())?;
     let layout = Layout::new(&sheet, &[], sets)?;
     let mut rows = Vec::new();
@@ -66,7 +69,7 @@ fn read(path: &Path, sets: &[(Member, String)]) -> Result<Vec<(u64, Result<Strin
     Ok(rows)
 }
 
-fn ids(rows: &[(u64, Result<String, String>)]) -> Vec<(u64, &str)> {
+fn ids(rows: &[Made]) -> Vec<(u64, &str)> {
     rows.iter().map(|(row, made)| (*row, made.as_deref().expect("good"))).collect()
 }
 
@@ -333,7 +336,6 @@ fn the_result_is_in_the_files_own_form() {
     assert_eq!(lines[0], format!("{HEADER},result,document_binder_uuid"));
     assert_eq!(lines[1], "K-1,01000000001,\"서,함\",19900101,자동차세,접수,BIN-1");
     assert_eq!(lines[2], format!("{},접수,", row(2)));
-    use std::os::unix::fs::PermissionsExt;
     assert_eq!(std::fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
 
     // Columns that are there already are written over, not added again.

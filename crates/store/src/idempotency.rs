@@ -35,12 +35,11 @@ impl IdempotencyKey {
     }
 }
 
-/// An item of a keyed send.
-#[derive(Clone, Debug)]
+/// An item of a keyed send. It holds personal values, so it has no `Debug`.
 pub struct Presented {
     /// Its external id; empty when a single document has none.
     pub external_document_uuid: String,
-    /// What it asks for, in one form (`seoham_model::document::canonical`), and under which contract.
+    /// What it asks for, in one form (`ReadItem::canonical` of the model), and under which contract.
     pub content: Vec<u8>,
 }
 
@@ -97,30 +96,15 @@ pub struct Record {
 impl Record {
     /// The record of `remember`.
     pub fn of(vault: &Vault, remember: &Remember) -> Self {
+        let key_tag = remember.key.tag(vault);
+        let tags = vault.item_tags(key_tag);
         let mut verdicts = Vec::with_capacity(remember.items.len() * 40);
         for (item, verdict) in &remember.items {
-            let tags = Tags::of(vault, item);
-            verdicts.put_slice(&tags.external);
-            verdicts.put_slice(&tags.content);
+            verdicts.put_slice(&tags.external_id(item.external_document_uuid.as_bytes()));
+            verdicts.put_slice(&tags.content(&item.content));
             put_verdict(&mut verdicts, verdict);
         }
-        Self { key_tag: remember.key.tag(vault), seq: remember.next, verdicts }
-    }
-}
-
-/// Half of a keyed hash each: among the items of one key that is enough to tell them apart.
-struct Tags {
-    external: [u8; 8],
-    content: [u8; 8],
-}
-
-impl Tags {
-    fn of(vault: &Vault, item: &Presented) -> Self {
-        let half = |tag: BlindIndex| tag[..8].try_into().expect("a tag has 16 bytes");
-        Self {
-            external: half(vault.external_id_tag(item.external_document_uuid.as_bytes())),
-            content: half(vault.content_tag(&item.content)),
-        }
+        Self { key_tag, seq: remember.next, verdicts }
     }
 }
 
@@ -135,7 +119,13 @@ pub struct StoredRecord {
 }
 
 /// What the rows of a key say of `items`.
-pub fn recalled(vault: &Vault, rows: &[StoredRecord], items: &[Arc<Presented>]) -> Result<Recalled> {
+pub fn recalled(
+    vault: &Vault,
+    key_tag: BlindIndex,
+    rows: &[StoredRecord],
+    items: &[Arc<Presented>],
+) -> Result<Recalled> {
+    let tags = vault.item_tags(key_tag);
     let mut known: HashMap<[u8; 8], ([u8; 8], Verdict)> = HashMap::new();
     for row in rows.iter().filter(|row| !row.forgotten) {
         let mut rest = row.verdicts.as_slice();
@@ -146,9 +136,13 @@ pub fn recalled(vault: &Vault, rows: &[StoredRecord], items: &[Arc<Presented>]) 
         }
     }
     let first = |item: &Arc<Presented>| {
-        let tags = Tags::of(vault, item);
-        known.get(&tags.external).map(|(content, verdict)| {
-            if *content == tags.content { First::Same(verdict.clone()) } else { First::Different }
+        let external_id = tags.external_id(item.external_document_uuid.as_bytes());
+        known.get(&external_id).map(|(content, verdict)| {
+            if *content == tags.content(&item.content) {
+                First::Same(verdict.clone())
+            } else {
+                First::Different
+            }
         })
     };
     Ok(Recalled {
@@ -240,16 +234,16 @@ mod tests {
         let row = |forgotten| StoredRecord { seq: 4, forgotten, verdicts: record.verdicts.clone() };
         let asked = [item("B", "2"), item("A", "x"), item("C", "1"), item("A", "1")];
 
-        let found = recalled(&vault, &[row(false)], &asked).expect("sound");
+        let found = recalled(&vault, record.key_tag, &[row(false)], &asked).expect("sound");
         let same = |verdict: Verdict| Some(First::Same(verdict));
         assert_eq!(found.firsts, [same(refused), Some(First::Different), None, same(accepted)]);
         assert_eq!((found.items, found.next), (2, 5));
 
-        let forgotten = recalled(&vault, &[row(true)], &asked).expect("sound");
+        let forgotten = recalled(&vault, record.key_tag, &[row(true)], &asked).expect("sound");
         assert_eq!(forgotten.firsts, [None, None, None, None]);
         assert_eq!((forgotten.items, forgotten.next), (0, 5), "its number is not used again");
 
         let torn = StoredRecord { verdicts: record.verdicts[..30].to_vec(), ..row(false) };
-        assert!(recalled(&vault, &[torn], &asked).is_err());
+        assert!(recalled(&vault, record.key_tag, &[torn], &asked).is_err());
     }
 }

@@ -13,7 +13,7 @@ mod seal;
 mod token;
 
 pub use digest::sha256;
-pub use index::BlindIndex;
+pub use index::{BlindIndex, ItemTags};
 pub use master::{KeyFileError, MasterKey};
 pub use pin::{PinHash, hash_pin, hash_pin_in_turn, verify_pin_in_turn};
 pub use seal::{PersonKey, SealError, WrappedKey};

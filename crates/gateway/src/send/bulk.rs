@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use seoham_http::{ApiError, Language};
-use seoham_model::document::{CheckContext, external_id};
+use seoham_model::document::{CheckContext, ReadItem};
 use seoham_model::violation::{Place, Rule, Violation};
 use seoham_model::{BinderId, Lang, UnixSeconds, bulk as envelope};
 use seoham_store::Lane;
@@ -65,23 +65,24 @@ pub(crate) async fn bulk(
     let (parts, stream) = request.into_parts();
     let additions = Additions::of(&parts.headers)?;
     let body = take_in(&gateway, sender.institution, &parts.headers, stream).await?;
-    let raw = envelope::documents(&body.bytes)?;
-    let external_ids: Vec<String> = raw.iter().map(|raw| external_id(raw).unwrap_or_default()).collect();
+    let read: Vec<ReadItem<'_>> = envelope::documents(&body.bytes)?.into_iter().map(ReadItem::read).collect();
+    let external_ids: Vec<String> =
+        read.iter().map(|item| item.external_document_uuid().unwrap_or_default()).collect();
     let repeated = envelope::repeated(external_ids.iter().map(String::as_str).filter(|id| !id.is_empty()));
-    let read = |now: UnixSeconds| {
+    let check = |now: UnixSeconds| {
         let context = CheckContext { now, certified: sender.contract.certified, bulk: true };
-        let items = raw.iter().zip(&external_ids).enumerate().map(|(i, (raw, external_id))| {
-            let mut item = Item::check(raw, Place::Bulk(i), context);
+        let items = read.iter().zip(&external_ids).enumerate().map(|(i, (read, external_id))| {
+            let mut item = Item::check(read, Place::Bulk(i), context);
             if repeated.contains(&external_id.as_str()) {
                 refuse_repeated(&mut item);
             } else if additions.remembers() && !external_id.is_empty() {
-                item.present(raw, external_id, &sender);
+                item.present(read, external_id, &sender);
             }
             item
         });
-        Ok(items.collect())
+        items.collect()
     };
-    let decisions = decide(&gateway, &sender, Lane::Bulk, &additions, read).await?;
+    let decisions = decide(&gateway, &sender, Lane::Bulk, &additions, check).await?;
     count_verdicts(&decisions, &additions);
     let replies = external_ids.into_iter().zip(decisions).enumerate();
     let documents = replies.map(|(i, (id, decision))| ItemReply::of(id, decision, i, lang)).collect();

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use seoham_http::ApiError;
-use seoham_model::document::{CheckContext, Document, canonical, check};
+use seoham_model::document::{CheckContext, Document, ReadItem};
 use seoham_model::violation::{Place, Rule, Violation};
 use seoham_model::{BinderId, Text, UnixSeconds};
 use seoham_store::Lane;
 use seoham_store::documents::{Acceptance, Accepted, IdentifiedDocument};
 use seoham_store::idempotency::{First, ITEMS_MAX, IdempotencyKey, Presented, Recalled, Remember, Verdict};
-use serde_json::value::RawValue;
 
 use super::Additions;
 use super::verdict::Refusal;
@@ -29,15 +28,15 @@ pub(super) struct Item {
 }
 
 impl Item {
-    /// Checks `raw` by itself.
-    pub(super) fn check(raw: &RawValue, place: Place, context: CheckContext) -> Self {
-        let checked = check(raw, context).map_err(Refusal::Broken);
+    /// Checks an item by itself.
+    pub(super) fn check(read: &ReadItem<'_>, place: Place, context: CheckContext) -> Self {
+        let checked = read.check(context).map_err(Refusal::Broken);
         Self { place, checked, presented: None }
     }
 
     /// Has the item remembered under its external id.
-    pub(super) fn present(&mut self, raw: &RawValue, external_document_uuid: &str, sender: &Sender) {
-        let mut content = canonical(raw);
+    pub(super) fn present(&mut self, read: &ReadItem<'_>, external_document_uuid: &str, sender: &Sender) {
+        let mut content = read.canonical();
         // The same document under another contract is another one.
         content.extend_from_slice(sender.contract.uuid.as_bytes());
         let external_document_uuid = external_document_uuid.to_owned();
@@ -70,17 +69,17 @@ impl Decision {
     }
 }
 
-/// Decides the documents that `read` gives, which is called anew whenever the key has moved.
+/// Decides the documents that `check` gives, which is called anew whenever the key has moved.
 pub(super) async fn decide(
     gateway: &Gateway,
     sender: &Sender,
     lane: Lane,
     additions: &Additions,
-    read: impl Fn(UnixSeconds) -> Result<Vec<Item>, ApiError>,
+    check: impl Fn(UnixSeconds) -> Vec<Item>,
 ) -> Result<Vec<Decision>, ApiError> {
     for attempt in 0..ATTEMPTS_MAX {
         let at = gateway.now();
-        let items = read(at)?;
+        let items = check(at);
         // A key is thought to be new at first: that costs nothing, and is mostly so.
         let known = match &additions.key {
             Some(key) if attempt > 0 => recall(gateway, sender, lane, key, &items, at).await?,

@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use seoham_http::ApiError;
-use seoham_model::document::{CheckContext, external_id};
+use seoham_model::document::{CheckContext, ReadItem};
 use seoham_model::violation::Place;
 use seoham_model::{BinderId, ErrorCode, UnixSeconds, bulk as envelope};
 use seoham_store::Lane;
@@ -49,16 +49,16 @@ pub(crate) async fn single(
     let (parts, stream) = request.into_parts();
     let additions = Additions::of(&parts.headers)?;
     let body = take_in(&gateway, sender.institution, &parts.headers, stream).await?;
-    let raw = envelope::document(&body.bytes)?;
-    let read = |now: UnixSeconds| {
+    let read = ReadItem::read(envelope::document(&body.bytes)?);
+    let check = |now: UnixSeconds| {
         let context = CheckContext { now, certified: sender.contract.certified, bulk: false };
-        let mut item = Item::check(raw, Place::Single, context);
+        let mut item = Item::check(&read, Place::Single, context);
         if additions.remembers() {
-            item.present(raw, &external_id(raw).unwrap_or_default(), &sender);
+            item.present(&read, &read.external_document_uuid().unwrap_or_default(), &sender);
         }
-        Ok(vec![item])
+        vec![item]
     };
-    let decided = decide(&gateway, &sender, Lane::Interactive, &additions, read).await?;
+    let decided = decide(&gateway, &sender, Lane::Interactive, &additions, check).await?;
     let Some(decision) = decided.into_iter().next() else { return Err(ApiError::internal()) };
     let kind = additions.kind("single", &decision);
     let id = decision.verdict.map_err(|refusal| refuse(&refusal, kind))?;

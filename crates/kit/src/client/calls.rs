@@ -62,11 +62,12 @@ impl Client {
         });
         let items: Vec<String> = checked.collect::<Result<_, _>>()?;
         let repeatable = options.idempotency_key.is_some() || options.dry_run;
-        self.retry.run(repeatable, async || self.send_items(&items, options).await).await
+        self.retry.run(repeatable, async || self.send_json(&items, options).await).await
     }
 
-    /// Sends 1 to 100 documents that are JSON already, once.
-    pub(crate) async fn send_items<T: AsRef<str>>(
+    /// Sends 1 to 100 documents that are JSON already, unchecked and once: what to do after a failure
+    /// is the caller's to say.
+    pub async fn send_json<T: AsRef<str>>(
         &self,
         items: &[T],
         options: &SendOptions,

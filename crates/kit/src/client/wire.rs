@@ -5,7 +5,7 @@ use seoham_model::status::DocBoxStatus;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The verdict on one document of a bulk send.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SendResult {
     /// The institution's own id of the document.
     #[serde(default)]

@@ -268,7 +268,7 @@ impl Sending<'_> {
 
 async fn send(client: Client, options: SendOptions, attempt: Attempt) -> Outcome {
     let started = Instant::now();
-    let result = client.send_items(&attempt.batch.items, &options).await;
+    let result = client.send_json(&attempt.batch.items, &options).await;
     Outcome { attempt, result, took: started.elapsed() }
 }
 

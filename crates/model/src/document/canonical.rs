@@ -1,80 +1,63 @@
 //! When two items are the same document: by what they say, not by how it was written (SPEC 10).
 
 use serde_json::Value;
-use serde_json::value::RawValue;
 
+use super::ReadItem;
 use super::raw::{Raw, RawDocument, RawProperty, RawReceiver, kind};
 use crate::violation::JsonKind;
 
-/// The members of an item that the contract knows, in a fixed order and form: equal for two items
-/// exactly when they ask for the same. The order of members, white space, escapes, `null` beside
-/// absence, and members that the contract does not know make no difference.
-///
-/// An item that cannot be read is told by its text. Nothing here depends on the time, so an item
-/// stays the same after its deadline. The bytes hold personal values.
-pub fn canonical(item: &RawValue) -> Vec<u8> {
+pub(super) fn canonical(item: &ReadItem<'_>) -> Vec<u8> {
     let mut form = Vec::with_capacity(512);
-    let document = match kind(item) {
-        JsonKind::Object => serde_json::from_str::<RawDocument<'_>>(item.get()).ok(),
-        _ => None,
-    };
-    let Some(document) = document else {
-        put(&mut form, item.get().as_bytes());
+    let Ok(document) = &item.document else {
+        put(&mut form, item.raw.get().as_bytes());
         return form;
     };
-    for member in [
-        document.title,
-        document.read_expired_at,
-        document.read_expired_sec,
-        document.hash,
-        document.common_categories,
-    ] {
-        put_member(&mut form, member);
+    let RawDocument { title, read_expired_at, read_expired_sec, hash, common_categories, .. } = document;
+    for member in [title, read_expired_at, read_expired_sec, hash, common_categories] {
+        put_member(&mut form, *member);
     }
-    put_object(&mut form, document.receiver, |form, raw: &RawReceiver<'_>| {
-        for member in [raw.ci, raw.phone_number, raw.name, raw.birthday, raw.is_required_verify_name] {
-            put_member(form, member);
+    match &item.receiver {
+        Ok(RawReceiver { ci, phone_number, name, birthday, is_required_verify_name }) => {
+            for member in [ci, phone_number, name, birthday, is_required_verify_name] {
+                put_member(&mut form, *member);
+            }
         }
-    });
-    put_object(&mut form, document.property, |form, raw: &RawProperty<'_>| {
-        for member in
-            [raw.link, raw.cs_number, raw.cs_name, raw.payload, raw.message, raw.external_document_uuid]
-        {
-            put_member(form, member);
+        Err(_) => put_member(&mut form, document.receiver),
+    }
+    match &item.property {
+        Ok(RawProperty { link, cs_number, cs_name, payload, message, external_document_uuid }) => {
+            for member in [link, cs_number, cs_name, payload, message, external_document_uuid] {
+                put_member(&mut form, *member);
+            }
         }
-    });
+        Err(_) => put_member(&mut form, document.property),
+    }
     form
 }
 
-/// The members of an object, or its text where it is none.
-fn put_object<'a, T: serde::Deserialize<'a>>(
-    form: &mut Vec<u8>,
-    raw: Raw<'a>,
-    members: impl FnOnce(&mut Vec<u8>, &T),
-) {
-    let read = raw.filter(|raw| kind(raw) == JsonKind::Object).map(|raw| serde_json::from_str(raw.get()));
-    match read {
-        Some(Ok(object)) => members(form, &object),
-        _ => put_member(form, raw),
-    }
-}
+/// Absent, a text without its escapes, or any other value.
+const ABSENT: u8 = 0;
+const TEXT: u8 = 1;
+const VALUE: u8 = 2;
 
 fn put_member(form: &mut Vec<u8>, raw: Raw<'_>) {
     let Some(raw) = raw else {
-        form.push(0);
+        form.push(ABSENT);
         return;
     };
-    form.push(1);
-    let text = raw.get();
-    // Most values are strings without an escape, and these have one form already.
-    let plain = kind(raw) == JsonKind::String && !text.contains('\\');
-    if plain {
-        return put(form, text.as_bytes());
+    let json = raw.get();
+    if kind(raw) == JsonKind::String {
+        // Most have no escape, and stand between their quotation marks as they are.
+        let decoded = if json.contains('\\') { serde_json::from_str::<String>(json).ok() } else { None };
+        let plain = json.trim_matches('"');
+        form.push(TEXT);
+        return put(form, decoded.as_deref().unwrap_or(plain).as_bytes());
     }
-    match serde_json::from_str::<Value>(text) {
+    form.push(VALUE);
+    match serde_json::from_str::<Value>(json) {
         // A map of serde_json is in the order of its keys.
         Ok(value) => put(form, value.to_string().as_bytes()),
-        Err(_) => put(form, text.as_bytes()),
+        Err(_) => put(form, json.as_bytes()),
     }
 }
 
@@ -89,7 +72,7 @@ mod tests {
     use super::*;
 
     fn of(json: &str) -> Vec<u8> {
-        canonical(serde_json::from_str(json).expect("JSON"))
+        ReadItem::read(serde_json::from_str(json).expect("JSON")).canonical()
     }
 
     #[test]

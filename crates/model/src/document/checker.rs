@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::item::Parsed;
 use super::raw::{Raw, kind};
 use crate::clock::SeoulDay;
 use crate::violation::{JsonKind, Rule, Violation};
@@ -62,6 +63,11 @@ impl Checker {
             self.report(member, Rule::Unreadable);
         }
         value
+    }
+
+    /// An object that was read before, required.
+    pub(super) fn part<'p, T>(&mut self, member: &'static str, part: &'p Parsed<T>) -> Option<&'p T> {
+        part.as_ref().inspect_err(|rule| self.report(member, **rule)).ok()
     }
 
     /// An object, required.

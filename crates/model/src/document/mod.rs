@@ -3,6 +3,7 @@
 mod canonical;
 mod category;
 mod checker;
+mod item;
 mod new;
 mod raw;
 mod rules;
@@ -12,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixSeconds;
 
-pub use canonical::canonical;
 pub use category::{Categories, Category};
 pub(crate) use checker::{Checker, StringRule};
+pub use item::ReadItem;
 pub use new::{Deadline, NewDocument, NewReceiver};
 pub use raw::external_id;
 pub(crate) use raw::kind as raw_kind;

@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 
 use super::category::{Categories, Category};
 use super::checker::{Checker, StringRule};
-use super::raw::{RawDocument, RawProperty, RawReceiver};
-use super::{Content, Document, Own, Receiver, ReceiverIdentity};
+use super::raw::RawDocument;
+use super::{Content, Document, Own, ReadItem, Receiver, ReceiverIdentity};
 use crate::clock::{SeoulDay, UnixSeconds};
 use crate::violation::{Rule, Violation};
 
@@ -29,18 +29,22 @@ const DEADLINE_SECONDS_MAX: i64 = 99_999_999;
 ///
 /// All broken rules are reported, not only the first; none of them repeats a value.
 pub fn check(item: &RawValue, context: CheckContext) -> Result<Document, Vec<Violation>> {
+    ReadItem::read(item).check(context)
+}
+
+pub(super) fn check_item(item: &ReadItem<'_>, context: CheckContext) -> Result<Document, Vec<Violation>> {
     let mut checker = Checker::default();
     let document = read(&mut checker, item, context);
     checker.finish(document)
 }
 
-fn read(checker: &mut Checker, item: &RawValue, context: CheckContext) -> Option<Document> {
+fn read(checker: &mut Checker, item: &ReadItem<'_>, context: CheckContext) -> Option<Document> {
     // An item that is null or no object at all is told by the path of the item itself.
-    let raw: RawDocument<'_> = checker.object("", Some(item))?;
+    let raw = checker.part("", &item.document)?;
 
     // Every part is read before any is missed, so that all that is wrong is told at once.
     let title = checker.required("title", raw.title, StringRule::characters(1, 40));
-    let deadline_at = deadline(checker, &raw, context.now);
+    let deadline_at = deadline(checker, raw, context.now);
     let hash = if context.certified && raw.hash.is_none() {
         checker.report("hash", Rule::RequiredByCertifiedContract);
         None
@@ -49,9 +53,9 @@ fn read(checker: &mut Checker, item: &RawValue, context: CheckContext) -> Option
     } else {
         checker.optional("hash", raw.hash, StringRule::characters(1, 99))
     };
-    let categories = categories(checker, &raw);
-    let receiver = receiver(checker, &raw, context.now);
-    let property = property(checker, &raw, context.bulk);
+    let categories = categories(checker, raw);
+    let receiver = receiver(checker, item, context.now);
+    let property = property(checker, item, context.bulk);
 
     let (link, cs_number, cs_name, message, own) = property?;
     Some(Document {
@@ -89,8 +93,8 @@ fn categories(checker: &mut Checker, raw: &RawDocument<'_>) -> Categories {
     categories
 }
 
-fn receiver(checker: &mut Checker, raw: &RawDocument<'_>, now: UnixSeconds) -> Option<Receiver> {
-    let raw: RawReceiver<'_> = checker.object("receiver", raw.receiver)?;
+fn receiver(checker: &mut Checker, item: &ReadItem<'_>, now: UnixSeconds) -> Option<Receiver> {
+    let raw = checker.part("receiver", &item.receiver)?;
     let ci = checker.optional("receiver.ci", raw.ci, StringRule::characters(1, 88));
     let by_ci = ci.is_some();
     let verify =
@@ -124,8 +128,8 @@ fn receiver(checker: &mut Checker, raw: &RawDocument<'_>, now: UnixSeconds) -> O
 
 type Property = (String, String, String, Option<String>, Own);
 
-fn property(checker: &mut Checker, raw: &RawDocument<'_>, bulk: bool) -> Option<Property> {
-    let raw: RawProperty<'_> = checker.object("property", raw.property)?;
+fn property(checker: &mut Checker, item: &ReadItem<'_>, bulk: bool) -> Option<Property> {
+    let raw = checker.part("property", &item.property)?;
     let link = checker.required("property.link", raw.link, StringRule::characters(10, 100));
     let link = link.filter(|link| {
         let absolute = is_http_url(link);

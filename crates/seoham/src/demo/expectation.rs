@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use secrecy::ExposeSecret;
+use seoham_kit::client::StatusData;
 use seoham_model::UnixSeconds;
 use seoham_model::document::{CheckContext, Receiver, ReceiverIdentity, check};
+use seoham_model::status::DocBoxStatus;
 use seoham_store::personas;
 use serde_json::value::RawValue;
 
-use super::client::Status;
 use super::input::Person;
 
 /// What is demanded of one notice.
@@ -27,13 +28,13 @@ impl Expected {
     }
 
     /// The status that an accepted document comes to rest in, if nobody opens it.
-    pub(super) fn resting_status(&self) -> &'static str {
-        if self.received { "RECEIVED" } else { "SENT" }
+    pub(super) fn resting_status(&self) -> DocBoxStatus {
+        if self.received { DocBoxStatus::Received } else { DocBoxStatus::Sent }
     }
 
     /// Whether an accepted document has come to rest.
-    pub(super) fn is_settled(&self, status: &Status) -> bool {
-        let over = matches!(status.doc_box_status.as_str(), "READ" | "EXPIRED");
+    pub(super) fn is_settled(&self, status: &StatusData) -> bool {
+        let over = matches!(status.doc_box_status, DocBoxStatus::Read | DocBoxStatus::Expired);
         over || (status.doc_box_status == self.resting_status()
             && status.user_notified_at.is_some() == self.notified)
     }

@@ -7,27 +7,19 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use seoham_kit::client::SendResult;
 use serde::{Deserialize, Serialize};
-
-/// The verdict on one notice.
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub(super) struct Sent {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) document_binder_uuid: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) error_code: Option<String>,
-}
 
 /// The journal: a line for each request that was answered.
 pub(super) struct Journal {
     file: File,
-    requests: BTreeMap<usize, Vec<Sent>>,
+    requests: BTreeMap<usize, Vec<SendResult>>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Line {
     first: usize,
-    results: Vec<Sent>,
+    results: Vec<SendResult>,
 }
 
 impl Journal {
@@ -49,7 +41,7 @@ impl Journal {
         self.requests.contains_key(&first)
     }
 
-    pub(super) fn record(&mut self, first: usize, results: Vec<Sent>) -> Result<()> {
+    pub(super) fn record(&mut self, first: usize, results: Vec<SendResult>) -> Result<()> {
         let line = Line { first, results };
         writeln!(self.file, "{}", serde_json::to_string(&line)?)?;
         self.requests.insert(first, line.results);
@@ -57,8 +49,8 @@ impl Journal {
     }
 
     /// The verdicts on all notices, in their order.
-    pub(super) fn results(&self, notices: usize) -> Vec<Sent> {
-        let mut results = vec![Sent::default(); notices];
+    pub(super) fn results(&self, notices: usize) -> Vec<SendResult> {
+        let mut results = vec![SendResult::default(); notices];
         for (first, sent) in &self.requests {
             for (place, sent) in results.iter_mut().skip(*first).zip(sent) {
                 place.clone_from(sent);

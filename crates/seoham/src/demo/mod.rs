@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use seoham_kit::client::{SendResult, StatusData};
 use seoham_model::{Lang, Text};
 
 use crate::cli::{DemoArgs, say};
@@ -110,13 +111,13 @@ impl Demo<'_> {
         let door = institution::start(config, server, &institution).await?;
         let lead = |notice: String| institution::lead_to(&notice, &door.url);
         let notices: Vec<String> = input::notices().into_iter().map(lead).collect();
-        let expected = expectation::expect(&notices, &people, client.now().await?);
+        let expected = expectation::expect(&notices, &people, client.kit.sandbox().advance_clock(0).await?);
         let demo = Demo { client, server, lang, expected };
 
         let mut journal = Journal::open(&config.store.data.join("demo-sent.jsonl"))?;
         demo.send(&notices, &mut journal).await?;
         let results = journal.results(notices.len());
-        demo.client.advance_clock(11).await?;
+        demo.client.kit.sandbox().advance_clock(11).await?;
         demo.settle(&results).await?;
         reading::read_a_few(&demo.client, &results).await?;
 
@@ -136,7 +137,7 @@ impl Demo<'_> {
     }
 
     /// Waits until every accepted document is where the input says that it comes to rest.
-    async fn settle(&self, results: &[journal::Sent]) -> Result<()> {
+    async fn settle(&self, results: &[SendResult]) -> Result<()> {
         let accepted = results.iter().filter(|r| r.document_binder_uuid.is_some()).count();
         let bar = self.bar(accepted, &Text::fixed("전달", "delivering"));
         let settling = async {
@@ -158,7 +159,7 @@ impl Demo<'_> {
         Ok(())
     }
 
-    fn settled(&self, results: &[journal::Sent], statuses: &BTreeMap<String, client::Status>) -> usize {
+    fn settled(&self, results: &[SendResult], statuses: &BTreeMap<String, StatusData>) -> usize {
         results
             .iter()
             .zip(&self.expected)

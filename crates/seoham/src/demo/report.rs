@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use comfy_table::{CellAlignment, Table, presets};
+use seoham_kit::client::{SendResult, StatusData};
+use seoham_model::status::DocBoxStatus;
 use seoham_model::{Lang, Text};
 
-use super::client::Status;
 use super::expectation::Expected;
-use super::journal::Sent;
 use super::setup::Institution;
 use crate::cli::say;
 use crate::server::Server;
@@ -16,8 +16,8 @@ use crate::server::Server;
 pub(super) fn table(
     lang: Lang,
     expected: &[Expected],
-    results: &[Sent],
-    statuses: &BTreeMap<String, Status>,
+    results: &[SendResult],
+    statuses: &BTreeMap<String, StatusData>,
 ) -> bool {
     let mut rows: BTreeMap<(u8, &str), (usize, usize)> = BTreeMap::new();
     for (expected, result) in expected.iter().zip(results) {
@@ -32,14 +32,14 @@ pub(super) fn table(
         let status = result.document_binder_uuid.as_ref().and_then(|id| statuses.get(id));
         if let Some(status) = status {
             // Whatever was read was in the box before; that is all the input can say of it.
-            let read = status.doc_box_status == "READ" && expected.received;
-            let due = if read || status.doc_box_status == "EXPIRED" {
-                status.doc_box_status.as_str()
+            let read = status.doc_box_status == DocBoxStatus::Read && expected.received;
+            let due = if read || status.doc_box_status == DocBoxStatus::Expired {
+                status.doc_box_status
             } else {
                 expected.resting_status()
             };
-            rows.entry((2, due)).or_default().0 += 1;
-            rows.entry((2, &status.doc_box_status)).or_default().1 += 1;
+            rows.entry((2, due.name())).or_default().0 += 1;
+            rows.entry((2, status.doc_box_status.name())).or_default().1 += 1;
         }
     }
     let heads = [
@@ -84,7 +84,7 @@ pub(super) fn way_on(
     lang: Lang,
     server: &Server,
     institution: &Institution,
-    results: &[Sent],
+    results: &[SendResult],
     gateway: &str,
 ) {
     let at = &server.addresses;

@@ -56,9 +56,10 @@ impl Documents for PostgresStore {
     ) -> Result<Recalled> {
         let session = self.inner.sessions.of(lane).await?;
         let vault = &self.inner.vault;
-        let rows = keys::rows(&session, institution, key.tag(vault), now).await?;
+        let tag = key.tag(vault);
+        let rows = keys::rows(&session, institution, tag, now).await?;
         drop(session);
-        recalled(vault, &rows, &items)
+        recalled(vault, tag, &rows, &items)
     }
 
     async fn statuses(

@@ -59,7 +59,7 @@ impl Documents for SqliteStore {
         let tag = key.tag(&vault);
         let read = self.inner.readers.read(lane, move |connection| {
             let rows = keys::rows(connection, institution, tag, now)?;
-            Ok(recalled(&vault, &rows, &items)?)
+            Ok(recalled(&vault, tag, &rows, &items)?)
         });
         read.await
     }

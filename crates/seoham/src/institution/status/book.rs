@@ -46,10 +46,7 @@ impl Place {
         match self {
             Self::Unasked => "",
             Self::NotFound => "NOT_FOUND",
-            Self::Known(DocBoxStatus::Sent) => "SENT",
-            Self::Known(DocBoxStatus::Received) => "RECEIVED",
-            Self::Known(DocBoxStatus::Read) => "READ",
-            Self::Known(DocBoxStatus::Expired) => "EXPIRED",
+            Self::Known(status) => status.name(),
         }
     }
 
