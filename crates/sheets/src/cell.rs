@@ -27,6 +27,9 @@ impl Cell {
     /// A cell of a text file.
     pub(crate) fn of_text(text: &str) -> Self {
         let text = text.trim();
+        // `="0101"` is how a CSV keeps a spreadsheet program from taking text for a number.
+        let kept = text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"'));
+        let text = kept.filter(|kept| !kept.contains('"')).unwrap_or(text).trim();
         if text.is_empty() {
             return Self::Empty;
         }
@@ -85,5 +88,7 @@ mod tests {
         assert_eq!(Cell::of_text(" #N/A "), Cell::Failed("#N/A".to_owned()));
         assert_eq!(Cell::of_text("#1호"), Cell::Text("#1호".to_owned()));
         assert_eq!(Cell::of_text(" \u{a0}\t"), Cell::Empty);
+        assert_eq!(Cell::of_text("=\"0101\""), Cell::Text("0101".to_owned()));
+        assert_eq!(Cell::of_text("=\"a\"&\"b\""), Cell::Text("=\"a\"&\"b\"".to_owned()));
     }
 }

@@ -8,9 +8,10 @@ use crate::{Cell, Repair};
 /// A value, and what was mended in it; or what is wrong, said without the value.
 pub(crate) type Mended<T> = Result<(T, Option<Repair>), Text>;
 
-/// Digits in any width as ASCII.
+/// Digits in any width as ASCII, without the apostrophe that marks a number as text.
 fn ascii_digits(text: &str) -> String {
-    text.chars()
+    text.trim_start_matches(['\'', '’'])
+        .chars()
         .map(|c| match c {
             '０'..='９' => char::from_digit(u32::from(c) - u32::from('０'), 10).unwrap_or(c),
             '－' | '‐' | '‑' | '–' | '—' => '-',
@@ -207,6 +208,7 @@ mod tests {
             (text_cell("01012345678"), "01012345678", None),
             (text_cell("010-1234-5678"), "01012345678", marks),
             (text_cell("010 1234.5678"), "01012345678", marks),
+            (text_cell("'01012345678"), "01012345678", marks),
             (text_cell("０１０－１２３４－５６７８"), "01012345678", marks),
             (Cell::Number(1_012_345_678.0), "01012345678", zero),
             (text_cell("1012345678"), "01012345678", zero),

@@ -312,7 +312,9 @@ fn refuse_what_is_there(args: &SendArgs, source: &Source) -> Outcome<()> {
 }
 
 fn survey(file: &Path, sheet: &Sheet, layout: &Layout, now: UnixSeconds) -> Outcome<(Survey, String)> {
+    let waiting = progress::waiting(&told("파일을 검사하고 있습니다", "looking at the file"));
     let survey = reading(|| Survey::make(sheet, layout, now, &mut |_, _| {})).map_err(|e| of_sheet(&e))?;
+    waiting.finish_and_clear();
     if survey.rows == 0 {
         return Err(Failure::usage("보낼 행이 없습니다", "there is no row to send"));
     }
@@ -407,7 +409,9 @@ impl Job {
 
     /// Writes the result and says what became of it.
     fn report(&self, outcome: &Outcome<Result<Ended, SendingError>>) -> Outcome {
+        let waiting = progress::waiting(&told("결과 파일을 쓰고 있습니다", "writing the result"));
         let tally = reading(|| result::write(&self.table, &self.journal, &self.result));
+        waiting.finish_and_clear();
         let tally = tally.map_err(|error| Failure::Unfinished(error.text().clone()))?;
         let (finished, trouble) = match outcome {
             Ok(Ok(Ended::Finished)) => (true, None),

@@ -16,6 +16,16 @@ use crate::terminal::{draws, told};
 /// Between two lines where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
+/// Something that takes a while, on a terminal.
+pub(super) fn waiting(what: &str) -> ProgressBar {
+    if !draws() {
+        return ProgressBar::hidden();
+    }
+    let spinner = ProgressBar::new_spinner().with_message(what.to_owned());
+    spinner.enable_steady_tick(Duration::from_millis(120));
+    spinner
+}
+
 pub(super) struct Shown {
     bar: Option<ProgressBar>,
     json: bool,
