@@ -16,7 +16,7 @@ pub(super) struct Pace {
 /// An answer may take so many times the quickest before it counts as slow…
 const SLOW_FACTOR: u32 = 3;
 /// …and so much in any case.
-const SLOW_FROM: Duration = Duration::from_millis(30);
+const SLOW_FROM: Duration = Duration::from_millis(100);
 
 impl Pace {
     pub(super) fn new(most: usize) -> Self {

@@ -71,6 +71,9 @@ pub enum SendingError {
 struct Attempt {
     batch: Batch,
     attempts: u32,
+    /// An attempt, now or in an earlier run, ended without an answer: that a later one was certainly
+    /// not taken says nothing of that.
+    may_be_taken: bool,
 }
 
 struct Outcome {
@@ -201,12 +204,13 @@ impl Sending<'_> {
             self.tell(&verdicts);
             return Ok(None);
         }
-        if self.journal.begun().contains(&batch.no) && !self.repeats_begun {
+        let may_be_taken = self.journal.begun().contains(&batch.no);
+        if may_be_taken && !self.repeats_begun {
             self.leave_unknown(&batch);
             return Ok(None);
         }
         self.journal.sending(batch.no)?;
-        Ok(Some(Attempt { batch, attempts: 0 }))
+        Ok(Some(Attempt { batch, attempts: 0, may_be_taken }))
     }
 
     fn settle(&mut self, outcome: Outcome) -> Result<(), SendingError> {
@@ -229,19 +233,16 @@ impl Sending<'_> {
             Err(error) => error,
         };
         self.pace.too_much();
-        let no = attempt.batch.no;
+        attempt.may_be_taken |= !error.certainly_not_done();
+        if !attempt.may_be_taken {
+            self.journal.not_taken(attempt.batch.no)?;
+        }
         if !error.is_passing() {
-            if error.certainly_not_done() {
-                self.journal.not_taken(no)?;
-            }
             return Err(SendingError::Refused(error));
         }
-        if !self.keyed {
-            if !error.certainly_not_done() {
-                self.leave_unknown(&attempt.batch);
-                return Ok(());
-            }
-            self.journal.not_taken(no)?;
+        if !self.keyed && !error.certainly_not_done() {
+            self.leave_unknown(&attempt.batch);
+            return Ok(());
         }
         if self.last_success.elapsed() > self.patience {
             return Err(SendingError::GaveUp(error));
