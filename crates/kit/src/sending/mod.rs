@@ -2,7 +2,7 @@
 //!
 //! Documents come in [`Batch`]es of up to 100 that are the same each time the job is run: a batch's
 //! number says which rows it has. Each is sent under an idempotency key made of the job and the
-//! number, as many at once as the platform takes ([`pace`]), and its verdicts are written to the
+//! number, as many at once as the platform takes without slowing down, and its verdicts are written to the
 //! [`journal`] before they count. After any interruption the same job goes on from its journal: an
 //! answered batch is not sent again, an unanswered one is repeated under its key.
 //!
