@@ -142,6 +142,27 @@ async fn identical_requests_at_the_same_instant_create_the_documents_once() {
 }
 
 #[tokio::test]
+async fn different_requests_at_the_same_instant_share_a_key() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let requests: Vec<Vec<Value>> =
+        (0..6).map(|r| (0..20).map(|i| member_document(&format!("R{r}-{i}"))).collect()).collect();
+    // What has no key beside them is not held up by it.
+    let plain = async { city.send(&documents(50)).await.len() };
+    let (answers, plain) =
+        futures_util::join!(join_all(requests.iter().map(|items| send(&city, "job", items))), plain);
+    assert_eq!(plain, 50);
+    for answer in &answers {
+        assert!(answer.results().iter().all(|result| result["document_binder_uuid"].is_string()));
+    }
+    assert_eq!(accepted_today(&server, &city).await, 170);
+    let all: Vec<Value> = requests.concat();
+    let again = send(&city, "job", &all[..100]).await.results();
+    assert_eq!(again[..20], answers[0].results());
+    assert_eq!(accepted_today(&server, &city).await, 170);
+}
+
+#[tokio::test]
 async fn single_sends_have_the_same_keys() {
     let server = Start::sandbox().up();
     let city = server.institution("가상시청").await;

@@ -277,3 +277,24 @@ async fn help_completions_and_manual_are_made_of_the_same_definitions() {
     let page = std::fs::read_to_string(office.path("pages/seoham-send.1")).unwrap();
     assert!(page.contains("seoham") && page.contains("resume"), "{page}");
 }
+
+#[tokio::test]
+async fn half_a_million_rows_take_less_than_100_mib() {
+    let (_server, _city, office) = scene().await;
+    office.write("a.csv", cp949(&Office::table(500_000)));
+    let mut check = office.command(&["send", "a.csv", "--check"]);
+    let mut child = check.args(SETS).spawn().unwrap();
+    let mut peak_kib = 0;
+    let status = loop {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
+        let now = line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0);
+        peak_kib = peak_kib.max(now);
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert!(status.success());
+    assert!((1_000..100 * 1_024).contains(&peak_kib), "{peak_kib} KiB");
+}

@@ -252,6 +252,8 @@ impl Table for XlsxTable {
         if let Some(sheet) = self.sheet.take() {
             self.workbook.push_worksheet(sheet);
         }
+        // There before it is filled, so that nobody else can read it meanwhile.
+        drop(create(&self.path)?);
         self.workbook.save(&self.path).map_err(|e| unwritten(&e))
     }
 }

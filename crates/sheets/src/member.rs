@@ -135,7 +135,8 @@ mod tests {
         ] {
             assert_eq!(Member::of_column(name), Some(member), "{name}");
         }
-        for unknown in ["", "주소", "비고", "세목"] {
+        // A recipient has a department and an address, too.
+        for unknown in ["", "주소", "부서", "비고", "세목"] {
             assert_eq!(Member::of_column(unknown), None, "{unknown}");
         }
     }

@@ -90,10 +90,7 @@ pub(crate) const NAMES: [(Member, &[&str]); 17] = [
             "cstel",
         ],
     ),
-    (
-        Member::CsName,
-        &["문의처", "고객센터", "고객센터명", "고객센터이름", "담당부서", "부서", "부서명", "csname"],
-    ),
+    (Member::CsName, &["문의처", "고객센터", "고객센터명", "고객센터이름", "담당부서", "csname"]),
     (Member::Payload, &["페이로드", "전달값", "payload"]),
     (Member::Message, &["내용", "메시지", "안내문", "알림내용", "안내내용", "본문", "message", "body"]),
     (

@@ -7,7 +7,7 @@ use seoham_model::{ErrorCode, Text};
 use seoham_store::Lane;
 use seoham_store::documents::{Acceptance, Accepted};
 use seoham_store::idempotency::{
-    First, IdempotencyKey, Presented, REMEMBERED_SECONDS, Recalled, Remember, Verdict,
+    First, IdempotencyKey, KEPT_SECONDS, Presented, REMEMBERED_SECONDS, Recalled, Remember, Verdict,
 };
 use seoham_store::people::Recipient;
 
@@ -102,6 +102,31 @@ pub async fn one_of_many_with_a_key_is_whole(world: World) {
     assert_eq!(overview.expect("there").accepted_on_day, 7);
 }
 
+/// A record stays as long as a younger one of its key counts: its number must not become free. One that
+/// follows nothing is not taken.
+pub async fn a_key_is_kept_as_long_as_its_youngest(world: World) {
+    world.person("01011112222", true).await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let day = 24 * 60 * 60;
+    let accept = async |next| {
+        let (acceptance, items) = keyed(&world, &recipient, "k", next, 1);
+        (world.store.accept(acceptance).await.expect("answers"), items)
+    };
+    assert_eq!(accept(0).await.0, Accepted::Whole);
+    assert_eq!(accept(2).await.0, Accepted::KeyMoved, "there is no record 1");
+    world.advance(6 * day).await;
+    let (young, items) = accept(1).await;
+    assert_eq!(young, Accepted::Whole);
+    world.advance(3 * day).await;
+    while world.store.tidy(None, world.now()).await.expect("tidies").more {}
+    assert_eq!(accept(0).await.0, Accepted::KeyMoved, "the young one counts for four days more");
+    let found = recall(&world, world.city, "k", vec![items[0].0.clone()]).await;
+    assert_eq!((found.firsts, found.next), (vec![Some(First::Same(items[0].1.clone()))], 2));
+    world.advance(6 * day).await;
+    while world.store.tidy(None, world.now()).await.expect("tidies").more {}
+    assert_eq!(accept(0).await.0, Accepted::Whole, "both are gone");
+}
+
 /// A key is known to the last second of its week, then forgotten, and can be used anew; what it
 /// accepted stays.
 pub async fn keys_are_forgotten_after_a_week(world: World) {
@@ -120,7 +145,7 @@ pub async fn keys_are_forgotten_after_a_week(world: World) {
     let after = at(sent_at.plus(REMEMBERED_SECONDS)).await.expect("answers");
     assert_eq!((after.firsts, after.next), (vec![None], 1), "forgotten, but not yet removed");
 
-    world.advance(u32::try_from(REMEMBERED_SECONDS + 60).expect("fits")).await;
+    world.advance(u32::try_from(KEPT_SECONDS + 60).expect("fits")).await;
     while world.store.tidy(None, world.now()).await.expect("tidies").more {}
     let removed = recall(&world, world.city, "k", asked()).await;
     assert_eq!((removed.firsts, removed.next), (vec![None], 0), "removed");

@@ -10,4 +10,4 @@ CREATE TABLE idempotency_records (
   PRIMARY KEY (institution_id, key_tag, seq)
 ) WITH (toast_tuple_target = 8160);
 ALTER TABLE idempotency_records ALTER COLUMN verdicts SET STORAGE EXTERNAL;
-CREATE INDEX idempotency_records_by_time ON idempotency_records USING brin (recorded_at);
+CREATE INDEX idempotency_records_by_time ON idempotency_records (recorded_at);

@@ -72,6 +72,15 @@ pub(crate) fn lacks_partition(error: &Error) -> bool {
     error.as_db_error().is_some_and(|db| *db.code() == SqlState::CHECK_VIOLATION && db.constraint().is_none())
 }
 
+/// A key is known already, or another transaction that may be writing it was not waited for any longer.
+/// Nothing was written.
+pub(crate) fn key_may_be_known(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|db| {
+        let known = *db.code() == SqlState::UNIQUE_VIOLATION && db.table() == Some("idempotency_records");
+        known || *db.code() == SqlState::LOCK_NOT_AVAILABLE
+    })
+}
+
 /// The connection is of no more use: lost, or to a server that is no longer the primary.
 pub(crate) fn spoils_connection(error: &Error) -> bool {
     match error.code() {

@@ -9,3 +9,4 @@ CREATE TABLE idempotency_records (
   verdicts       BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX idempotency_records_by_key ON idempotency_records (institution_id, key_tag, seq);
+CREATE INDEX idempotency_records_by_time ON idempotency_records (recorded_at);

@@ -3,7 +3,7 @@
 //! The record of one request is one row: what it costs an acceptance is one insertion a request,
 //! not one a document. Items are told by keyed hashes, so that the record names nobody.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::{Buf, BufMut};
@@ -15,12 +15,27 @@ use crate::{Result, StoreError};
 /// How long a key is remembered, from each item's own first verdict on: 7 days.
 pub const REMEMBERED_SECONDS: i64 = 7 * 24 * 60 * 60;
 
+/// How long its records are kept: a day longer than they count, and all of a key as long as its youngest.
+/// A record's number must not become free while another request may still go by it.
+pub const KEPT_SECONDS: i64 = REMEMBERED_SECONDS + 24 * 60 * 60;
+
 /// The greatest number of items under one key.
 pub const ITEMS_MAX: usize = 10_000;
 
-/// The value of an `Idempotency-Key` header: 1 to 64 printable ASCII characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The greatest size of what a key holds, beyond which it takes no more items: what is refused is kept
+/// with its message, and all of it is read when the key is recalled.
+pub const BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// The value of an `Idempotency-Key` header: 1 to 64 printable ASCII characters. It can say more than it
+/// should, so its `Debug` shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
+
+impl std::fmt::Debug for IdempotencyKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IdempotencyKey")
+    }
+}
 
 impl IdempotencyKey {
     /// Reads a header's value.
@@ -29,7 +44,7 @@ impl IdempotencyKey {
         (printable && (1..=64).contains(&text.len())).then(|| Self(text.to_owned()))
     }
 
-    /// By what the key is found: it can say more than it should, so it is not kept as it is.
+    /// By what the key is found; it is not kept as it is.
     pub fn tag(&self, vault: &Vault) -> BlindIndex {
         vault.key_tag(self.0.as_bytes())
     }
@@ -68,6 +83,8 @@ pub struct Recalled {
     pub firsts: Vec<Option<First>>,
     /// How many items the key holds.
     pub items: usize,
+    /// How many bytes its records have.
+    pub bytes: usize,
     /// The number that the key's next record bears.
     pub next: i32,
 }
@@ -99,6 +116,7 @@ impl Record {
         let key_tag = remember.key.tag(vault);
         let tags = vault.item_tags(key_tag);
         let mut verdicts = Vec::with_capacity(remember.items.len() * 40);
+        verdicts.put_u8(FORM);
         for (item, verdict) in &remember.items {
             verdicts.put_slice(&tags.external_id(item.external_document_uuid.as_bytes()));
             verdicts.put_slice(&tags.content(&item.content));
@@ -126,18 +144,27 @@ pub fn recalled(
     items: &[Arc<Presented>],
 ) -> Result<Recalled> {
     let tags = vault.item_tags(key_tag);
+    let asked: Vec<[u8; 8]> =
+        items.iter().map(|item| tags.external_id(item.external_document_uuid.as_bytes())).collect();
+    let wanted: HashSet<[u8; 8]> = asked.iter().copied().collect();
     let mut known: HashMap<[u8; 8], ([u8; 8], Verdict)> = HashMap::new();
+    let mut count = 0;
     for row in rows.iter().filter(|row| !row.forgotten) {
-        let mut rest = row.verdicts.as_slice();
+        let damaged = || StoreError::Damaged("an idempotency record");
+        let (form, mut rest) = row.verdicts.split_first().ok_or_else(damaged)?;
+        if *form != FORM {
+            return Err(damaged());
+        }
         while !rest.is_empty() {
-            let damaged = StoreError::Damaged("an idempotency record");
-            let (external, content, verdict) = take_item(&mut rest).ok_or(damaged)?;
-            known.entry(external).or_insert((content, verdict));
+            let item = take_item(&mut rest).ok_or_else(damaged)?;
+            count += 1;
+            if wanted.contains(&item.external) && !known.contains_key(&item.external) {
+                known.insert(item.external, (item.content, item.verdict().ok_or_else(damaged)?));
+            }
         }
     }
-    let first = |item: &Arc<Presented>| {
-        let external_id = tags.external_id(item.external_document_uuid.as_bytes());
-        known.get(&external_id).map(|(content, verdict)| {
+    let first = |(item, external_id): (&Arc<Presented>, &[u8; 8])| {
+        known.get(external_id).map(|(content, verdict)| {
             if *content == tags.content(&item.content) {
                 First::Same(verdict.clone())
             } else {
@@ -146,12 +173,15 @@ pub fn recalled(
         })
     };
     Ok(Recalled {
-        firsts: items.iter().map(first).collect(),
-        items: known.len(),
+        firsts: items.iter().zip(&asked).map(first).collect(),
+        items: count,
+        bytes: rows.iter().map(|row| row.verdicts.len()).sum(),
         next: rows.iter().map(|row| row.seq + 1).max().unwrap_or(0),
     })
 }
 
+/// The form that records are written in, their first byte.
+const FORM: u8 = 1;
 const ACCEPTED: u8 = 0;
 /// The codes that an item can be refused with, by the number that stands in a record.
 const CODES: [(u8, ErrorCode); 3] =
@@ -175,16 +205,36 @@ fn put_verdict(record: &mut Vec<u8>, verdict: &Verdict) {
     }
 }
 
-fn take_item(rest: &mut &[u8]) -> Option<([u8; 8], [u8; 8], Verdict)> {
+/// An item of a record, its verdict not read yet.
+struct StoredItem<'a> {
+    external: [u8; 8],
+    content: [u8; 8],
+    number: u8,
+    /// The id, or the two texts.
+    told: (&'a [u8], &'a [u8]),
+}
+
+impl StoredItem<'_> {
+    fn verdict(&self) -> Option<Verdict> {
+        if self.number == ACCEPTED {
+            return Some(Verdict::Accepted(BinderId::from_bytes(self.told.0.try_into().ok()?)));
+        }
+        let code = CODES.iter().find(|(known, _)| *known == self.number)?.1;
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+        Some(Verdict::Refused(code, Text::made(text(self.told.0)?, text(self.told.1)?)))
+    }
+}
+
+fn take_item<'a>(rest: &mut &'a [u8]) -> Option<StoredItem<'a>> {
     let external = take::<8>(rest)?;
     let content = take::<8>(rest)?;
     let number = rest.try_get_u8().ok()?;
-    if number == ACCEPTED {
-        return Some((external, content, Verdict::Accepted(BinderId::from_bytes(take(rest)?))));
-    }
-    let code = CODES.iter().find(|(known, _)| *known == number)?.1;
-    let text = Text::made(take_text(rest)?, take_text(rest)?);
-    Some((external, content, Verdict::Refused(code, text)))
+    let told = if number == ACCEPTED {
+        (take_bytes(rest, 16)?, &[][..])
+    } else {
+        (take_text(rest)?, take_text(rest)?)
+    };
+    Some(StoredItem { external, content, number, told })
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -193,11 +243,15 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     Some(*head)
 }
 
-fn take_text(rest: &mut &[u8]) -> Option<String> {
-    let length = usize::from(rest.try_get_u16().ok()?);
-    let (text, tail) = rest.split_at_checked(length)?;
+fn take_bytes<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+    let (bytes, tail) = rest.split_at_checked(length)?;
     *rest = tail;
-    String::from_utf8(text.to_vec()).ok()
+    Some(bytes)
+}
+
+fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::from(rest.try_get_u16().ok()?);
+    take_bytes(rest, length)
 }
 
 #[cfg(test)]

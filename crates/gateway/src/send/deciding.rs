@@ -1,6 +1,7 @@
 //! The way of a send's documents to their verdicts, the same for one and for many (SPEC 5 and 10).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use seoham_http::ApiError;
 use seoham_model::document::{CheckContext, Document, ReadItem};
@@ -8,7 +9,9 @@ use seoham_model::violation::{Place, Rule, Violation};
 use seoham_model::{BinderId, Text, UnixSeconds};
 use seoham_store::Lane;
 use seoham_store::documents::{Acceptance, Accepted, IdentifiedDocument};
-use seoham_store::idempotency::{First, ITEMS_MAX, IdempotencyKey, Presented, Recalled, Remember, Verdict};
+use seoham_store::idempotency::{
+    BYTES_MAX, First, ITEMS_MAX, IdempotencyKey, Presented, Recalled, Remember, Verdict,
+};
 
 use super::Additions;
 use super::verdict::Refusal;
@@ -17,7 +20,9 @@ use crate::state::Gateway;
 
 /// How often a key may move under a request that is being decided: each time some other request
 /// with it was whole.
-const ATTEMPTS_MAX: usize = 8;
+const ATTEMPTS_MAX: usize = 12;
+/// How long at most, times the attempt, before it is tried again.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A document of a request.
 pub(super) struct Item {
@@ -61,7 +66,8 @@ impl Decision {
                 Err(Refusal::Broken(vec![Violation::new(member, Rule::AnotherUnderTheKey)]))
             }
         };
-        Self { verdict, replayed: true }
+        let replayed = !matches!(verdict, Err(Refusal::Broken(_)));
+        Self { verdict, replayed }
     }
 
     fn new(verdict: Result<Option<BinderId>, Refusal>) -> Self {
@@ -78,6 +84,11 @@ pub(super) async fn decide(
     check: impl Fn(UnixSeconds) -> Vec<Item>,
 ) -> Result<Vec<Decision>, ApiError> {
     for attempt in 0..ATTEMPTS_MAX {
+        if attempt > 1 {
+            // Others under the same key were whole first: not all of them again at once.
+            let pause = PAUSE.mul_f64(rand::random::<f64>()) * u32::try_from(attempt).unwrap_or(u32::MAX);
+            tokio::time::sleep(pause).await;
+        }
         let at = gateway.now();
         let items = check(at);
         // A key is thought to be new at first: that costs nothing, and is mostly so.
@@ -104,10 +115,10 @@ async fn recall(
     let presented = items.iter().filter_map(|item| item.presented.clone()).collect();
     let known = gateway.store.recall(lane, sender.institution, key, presented, now).await?;
     let new = known.firsts.iter().filter(|first| first.is_none()).count();
-    if new > 0 && known.items + new > ITEMS_MAX {
+    if new > 0 && (known.items + new > ITEMS_MAX || known.bytes > BYTES_MAX) {
         return Err(ApiError::invalid(Text::made(
-            format!("Idempotency-Key: 한 키로 보낼 수 있는 문서는 {ITEMS_MAX}건까지입니다"),
-            format!("Idempotency-Key: holds {ITEMS_MAX} documents at most"),
+            format!("Idempotency-Key: 이 키는 가득 찼습니다(최대 {ITEMS_MAX}건). 새 키를 쓰십시오"),
+            format!("Idempotency-Key: is full (it holds {ITEMS_MAX} documents at most); use a new one"),
         )));
     }
     Ok(known)

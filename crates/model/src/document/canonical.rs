@@ -13,51 +13,69 @@ pub(super) fn canonical(item: &ReadItem<'_>) -> Vec<u8> {
         return form;
     };
     let RawDocument { title, read_expired_at, read_expired_sec, hash, common_categories, .. } = document;
-    for member in [title, read_expired_at, read_expired_sec, hash, common_categories] {
-        put_member(&mut form, *member);
+    for (number, member) in
+        [(1, title), (2, read_expired_at), (3, read_expired_sec), (4, hash), (5, common_categories)]
+    {
+        put_member(&mut form, number, *member);
     }
     match &item.receiver {
         Ok(RawReceiver { ci, phone_number, name, birthday, is_required_verify_name }) => {
-            for member in [ci, phone_number, name, birthday, is_required_verify_name] {
-                put_member(&mut form, *member);
+            for (number, member) in
+                [(21, ci), (22, phone_number), (23, name), (24, birthday), (25, is_required_verify_name)]
+            {
+                put_member(&mut form, number, *member);
             }
         }
-        Err(_) => put_member(&mut form, document.receiver),
+        Err(_) => put_member(&mut form, 20, document.receiver),
     }
     match &item.property {
         Ok(RawProperty { link, cs_number, cs_name, payload, message, external_document_uuid }) => {
-            for member in [link, cs_number, cs_name, payload, message, external_document_uuid] {
-                put_member(&mut form, *member);
+            for (number, member) in [
+                (41, link),
+                (42, cs_number),
+                (43, cs_name),
+                (44, payload),
+                (45, message),
+                (46, external_document_uuid),
+            ] {
+                put_member(&mut form, number, *member);
             }
         }
-        Err(_) => put_member(&mut form, document.property),
+        Err(_) => put_member(&mut form, 40, document.property),
     }
     form
 }
 
-/// Absent, a text without its escapes, or any other value.
-const ABSENT: u8 = 0;
+/// A text without its escapes, any other value, or what cannot be read.
 const TEXT: u8 = 1;
 const VALUE: u8 = 2;
+const UNREADABLE: u8 = 3;
 
-fn put_member(form: &mut Vec<u8>, raw: Raw<'_>) {
-    let Some(raw) = raw else {
-        form.push(ABSENT);
-        return;
-    };
+/// Puts a member under its number, which never changes; an absent one leaves nothing, so that the form
+/// of a document stays the same when the contract gets another member.
+fn put_member(form: &mut Vec<u8>, number: u8, raw: Raw<'_>) {
+    let Some(raw) = raw else { return };
     let json = raw.get();
-    if kind(raw) == JsonKind::String {
+    form.push(number);
+    if kind(raw) == JsonKind::String && !json.contains('\\') {
         // Most have no escape, and stand between their quotation marks as they are.
-        let decoded = if json.contains('\\') { serde_json::from_str::<String>(json).ok() } else { None };
-        let plain = json.trim_matches('"');
         form.push(TEXT);
-        return put(form, decoded.as_deref().unwrap_or(plain).as_bytes());
+        return put(form, json.trim_matches('"').as_bytes());
     }
-    form.push(VALUE);
     match serde_json::from_str::<Value>(json) {
-        // A map of serde_json is in the order of its keys.
-        Ok(value) => put(form, value.to_string().as_bytes()),
-        Err(_) => put(form, json.as_bytes()),
+        Ok(Value::String(text)) => {
+            form.push(TEXT);
+            put(form, text.as_bytes());
+        }
+        Ok(value) => {
+            form.push(VALUE);
+            // A map of serde_json is in the order of its keys.
+            put(form, value.to_string().as_bytes());
+        }
+        Err(_) => {
+            form.push(UNREADABLE);
+            put(form, json.as_bytes());
+        }
     }
 }
 
@@ -104,6 +122,8 @@ mod tests {
         ] {
             forms.push(of(&base.replace(from, to)));
         }
+        let payload = |text: &str| of(&format!(r#"{{"title":"T","property":{{"payload":{text}}}}}"#));
+        forms.extend([payload(r#""\ud800""#), payload(r#""\\ud800""#), payload("1"), payload(r#""1""#)]);
         forms.extend([of("7"), of("null"), of(r#"{"title":"T","title":"T"}"#)]);
         let count = forms.len();
         forms.sort();

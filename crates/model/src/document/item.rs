@@ -41,9 +41,9 @@ impl<'a> ReadItem<'a> {
         }
     }
 
-    /// What it asks for, in one form (SPEC 10): equal for two items exactly when they ask for the
-    /// same. The order of members, white space, escapes, `null` beside absence, and members that the
-    /// contract does not know make no difference.
+    /// What it asks for, in one form (SPEC 10). The order of members, white space between them, escapes,
+    /// `null` beside absence, and members that the contract does not know make no difference; any other
+    /// way of writing the same does, such as the letter case of a category.
     ///
     /// An item that cannot be read is told by its text. Nothing here depends on the time, so an item
     /// stays the same after its deadline. The bytes hold personal values.

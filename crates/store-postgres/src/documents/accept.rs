@@ -79,26 +79,66 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Writes `batches` in one transaction; returns after its COMMIT with what became of each.
-pub(super) async fn insert(client: &Client, batches: &[Batch], slot: i16) -> Result<Vec<Accepted>, Error> {
-    let keyed = batches.iter().any(|batch| batch.record.is_some());
-    if !keyed {
-        let all: Vec<&Batch> = batches.iter().collect();
-        insert_documents(client, &all, slot, "BEGIN").await?;
-        return Ok(vec![Accepted::Whole; batches.len()]);
+/// Whether every record of `batches` is the first of its key.
+pub(super) fn are_new(batches: &[&Batch]) -> bool {
+    batches.iter().filter_map(|batch| batch.record.as_ref()).all(|record| record.seq == 0)
+}
+
+/// Writes `batches` in one transaction that is sent in one go; returns after its COMMIT. A key that is
+/// known already fails it, and nothing of it is written.
+pub(super) async fn insert(client: &Client, batches: &[&Batch], slot: i16) -> Result<(), Error> {
+    insert_rows(client, batches, &keys::Columns::of(batches), slot).await
+}
+
+/// Writes batches with records, of which some may be known, in one transaction; returns after its COMMIT
+/// with what became of each. A record that is there already takes its documents out, so the records are
+/// awaited before the documents are sent.
+pub(super) async fn insert_unless_known(
+    client: &Client,
+    batches: &[&Batch],
+    slot: i16,
+) -> Result<Vec<Accepted>, Error> {
+    let work = async {
+        let ((), accepted) = futures_util::try_join!(
+            client.batch_execute(BEGIN_AND_WAIT_SHORTLY),
+            keys::insert(client, batches)
+        )?;
+        let whole = batches.iter().zip(&accepted).filter(|(_, a)| **a == Accepted::Whole);
+        let whole: Vec<&Batch> = whole.map(|(batch, _)| *batch).collect();
+        insert_rows_within(client, &whole, &keys::Columns::default(), slot, "").await?;
+        Ok(accepted)
+    };
+    let written = work.await;
+    if written.is_err() {
+        // Where it failed before its COMMIT was sent, the transaction is still open; the connection
+        // goes back to others.
+        let _ = client.batch_execute("ROLLBACK").await;
     }
-    // A record that is there already takes its documents out of the transaction, so this is awaited
-    // before they are sent. Where another transaction is writing the same record, it waits for that.
-    let ((), accepted) =
-        futures_util::try_join!(client.batch_execute("BEGIN"), keys::insert(client, batches))?;
-    let whole: Vec<&Batch> =
-        batches.iter().zip(&accepted).filter(|(_, a)| **a == Accepted::Whole).map(|(b, _)| b).collect();
-    insert_documents(client, &whole, slot, "").await?;
-    Ok(accepted)
+    written
+}
+
+/// Another transaction may be writing the same record, and may be a lost node's: it is not waited for
+/// as long as that could take.
+const BEGIN_AND_WAIT_SHORTLY: &str = "BEGIN; SET LOCAL lock_timeout = '2s'";
+
+async fn insert_rows(
+    client: &Client,
+    batches: &[&Batch],
+    records: &keys::Columns<'_>,
+    slot: i16,
+) -> Result<(), Error> {
+    let begin = if records.is_empty() { "BEGIN" } else { BEGIN_AND_WAIT_SHORTLY };
+    insert_rows_within(client, batches, records, slot, begin).await
 }
 
 /// Writes `batches` and commits, all sent in one go after `begin`.
-async fn insert_documents(client: &Client, batches: &[&Batch], slot: i16, begin: &str) -> Result<(), Error> {
+async fn insert_rows_within(
+    client: &Client,
+    batches: &[&Batch],
+    records: &keys::Columns<'_>,
+    slot: i16,
+    begin: &str,
+) -> Result<(), Error> {
     let columns = Columns::of(batches);
     let (content_ids, content_texts): (Vec<Uuid>, Vec<&[u8]>) =
         batches.iter().flat_map(|b| &b.contents).map(|c| (c.id.uuid(), c.sealed.as_slice())).unzip();
@@ -110,6 +150,7 @@ async fn insert_documents(client: &Client, batches: &[&Batch], slot: i16, begin:
         client.prepare_cached(DELIVERIES),
         client.prepare_cached(COUNTS),
     )?;
+    let record_statement = records.prepare_new(client).await?;
     let of_contents: [Param<'_>; 2] = [&content_ids, &content_texts];
     let of_documents: [Param<'_>; 10] = [
         &columns.id,
@@ -129,6 +170,7 @@ async fn insert_documents(client: &Client, batches: &[&Batch], slot: i16, begin:
     // When one fails, the rest and the COMMIT are refused by the server.
     futures_util::try_join!(
         client.batch_execute(begin),
+        records.insert_new(client, record_statement.as_ref()),
         client.execute(&statements.0, &of_contents),
         client.execute(&statements.1, &of_documents),
         client.execute(&statements.2, &of_deliveries),

@@ -9,8 +9,8 @@ use seoham_store::documents::Accepted;
 use seoham_store::{Result, StoreError};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::accept::{Batch, insert};
-use crate::failure::{Doing, lacks_partition};
+use super::accept::{Batch, are_new, insert, insert_unless_known};
+use crate::failure::{Doing, key_may_be_known, lacks_partition};
 use crate::partitions::Partitions;
 use crate::session::Session;
 
@@ -97,6 +97,15 @@ impl Accepting {
     }
 }
 
+/// How batches are written.
+#[derive(Clone, Copy)]
+enum Way {
+    /// No key is thought to be known: all in one go.
+    AllNew,
+    /// Some may be: those that are leave their documents out.
+    UnlessKnown,
+}
+
 /// One connection's worth of accepting.
 #[derive(Clone)]
 struct AcceptLoop {
@@ -131,12 +140,14 @@ impl AcceptLoop {
                     ((w.answer, w.room), w.batch)
                 })
                 .unzip();
+            let batches: Vec<&Batch> = batches.iter().collect();
             let mut results = self.write_all(&batches).await;
-            if batches.len() > 1 && matches!(results[0], Err(StoreError::Failed(_))) {
+            if batches.len() > 1 {
                 // One of them is the cause; it must not take the others with it.
-                results.clear();
-                for batch in &batches {
-                    results.extend(self.write_all(std::slice::from_ref(batch)).await);
+                for (result, batch) in results.iter_mut().zip(&batches) {
+                    if matches!(result, Err(StoreError::Failed(_))) {
+                        *result = self.write_all(&[*batch]).await.remove(0);
+                    }
                 }
             }
             for ((answer, room), result) in answers.into_iter().zip(results) {
@@ -147,12 +158,31 @@ impl AcceptLoop {
         }
     }
 
-    /// Writes them in one transaction; gives what became of each.
-    async fn write_all(&self, batches: &[Batch]) -> Vec<Result<Accepted>> {
-        match Box::pin(self.write(batches)).await {
-            Ok(accepted) => accepted.into_iter().map(Ok).collect(),
-            Err(error) => vec![Err(error); batches.len()],
+    /// Writes them in one transaction; gives what became of each. Where a key is known already it is two:
+    /// what has no key does not wait for what others have sent under one.
+    async fn write_all(&self, batches: &[&Batch]) -> Vec<Result<Accepted>> {
+        if are_new(batches) {
+            let mut known = false;
+            match Box::pin(self.write(batches, Way::AllNew, &mut known)).await {
+                Err(_) if known => {}
+                Err(error) => return vec![Err(error); batches.len()],
+                Ok(accepted) => return accepted.into_iter().map(Ok).collect(),
+            }
         }
+        let mut results = vec![Ok(Accepted::Whole); batches.len()];
+        for (keyed, way) in [(false, Way::AllNew), (true, Way::UnlessKnown)] {
+            let places = (0..batches.len()).filter(|i| batches[*i].record.is_some() == keyed);
+            let places: Vec<usize> = places.collect();
+            if places.is_empty() {
+                continue;
+            }
+            let chosen: Vec<&Batch> = places.iter().map(|i| batches[*i]).collect();
+            let written = Box::pin(self.write(&chosen, way, &mut false)).await;
+            for (i, place) in places.into_iter().enumerate() {
+                results[place] = written.as_ref().map(|accepted| accepted[i]).map_err(Clone::clone);
+            }
+        }
+        results
     }
 
     /// The next of what waits, with as much else as one transaction takes.
@@ -172,7 +202,7 @@ impl AcceptLoop {
                 // Its caller has given it up.
                 continue;
             }
-            rows += next.batch.documents.len();
+            rows += next.batch.documents.len().max(1);
             taken.push(next);
             if rows >= TRANSACTION_ROWS {
                 return Some(taken);
@@ -180,7 +210,8 @@ impl AcceptLoop {
         }
     }
 
-    async fn write(&self, batches: &[Batch]) -> Result<Vec<Accepted>> {
+    /// One transaction. `known` tells whether it was refused for a key, so that nothing was written.
+    async fn write(&self, batches: &[&Batch], way: Way, known: &mut bool) -> Result<Vec<Accepted>> {
         let started = Instant::now();
         let rows: usize = batches.iter().map(|b| b.documents.len()).sum();
         let session = Session::from(&self.pool).await?;
@@ -189,9 +220,18 @@ impl AcceptLoop {
             let doing = Doing::Writing("an acceptance");
             let mut lacking = false;
             let work = async {
-                insert(session.client(), batches, self.slot)
-                    .await
-                    .inspect_err(|e| lacking = lacks_partition(e))
+                let client = session.client();
+                let written = match way {
+                    Way::AllNew => {
+                        let whole = vec![Accepted::Whole; batches.len()];
+                        insert(client, batches, self.slot).await.map(|()| whole)
+                    }
+                    Way::UnlessKnown => insert_unless_known(client, batches, self.slot).await,
+                };
+                written.inspect_err(|e| {
+                    lacking = lacks_partition(e);
+                    *known = key_may_be_known(e);
+                })
             };
             let in_vain = self.in_vain.load(Ordering::Relaxed);
             let time = COMMIT_TIME * 2_u32.pow(in_vain.min(6));

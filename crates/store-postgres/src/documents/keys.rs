@@ -6,14 +6,14 @@ use deadpool_postgres::Client;
 use seoham_model::{InstitutionId, UnixSeconds};
 use seoham_store::Result;
 use seoham_store::documents::Accepted;
-use seoham_store::idempotency::{REMEMBERED_SECONDS, StoredRecord};
+use seoham_store::idempotency::{KEPT_SECONDS, REMEMBERED_SECONDS, StoredRecord};
 use seoham_vault::BlindIndex;
-use tokio_postgres::Error;
+use tokio_postgres::{Error, Statement};
 use uuid::Uuid;
 
 use super::accept::Batch;
-use crate::columns::{Columns, Id};
-use crate::session::Session;
+use crate::columns::{Columns as _, Id};
+use crate::session::{Param, Session};
 
 /// Records removed in one statement.
 const BITE: i64 = 2_000;
@@ -24,36 +24,88 @@ const INSERT: &str = "INSERT INTO idempotency_records (institution_id, key_tag, 
     SELECT institution_id, key_tag, seq, recorded_at, verdicts
     FROM unnest($1::uuid[], $2::bytea[], $3::integer[], $4::bigint[], $5::bytea[]) WITH ORDINALITY
         AS record (institution_id, key_tag, seq, recorded_at, verdicts, place)
+    WHERE seq = 0 OR EXISTS
+        (SELECT 1 FROM idempotency_records AS before
+         WHERE before.institution_id = record.institution_id AND before.key_tag = record.key_tag
+           AND before.seq = record.seq - 1)
     ORDER BY institution_id, key_tag, seq, place
     ON CONFLICT DO NOTHING RETURNING institution_id, key_tag, seq";
 
+/// The same for keys that are thought to be new: one that is not fails the whole transaction.
+const INSERT_NEW: &str =
+    "INSERT INTO idempotency_records (institution_id, key_tag, seq, recorded_at, verdicts)
+    SELECT institution_id, key_tag, seq, recorded_at, verdicts
+    FROM unnest($1::uuid[], $2::bytea[], $3::integer[], $4::bigint[], $5::bytea[])
+        AS record (institution_id, key_tag, seq, recorded_at, verdicts)
+    ORDER BY institution_id, key_tag";
+
+/// The columns of the records of batches.
+#[derive(Default)]
+pub(super) struct Columns<'a> {
+    institutions: Vec<Uuid>,
+    tags: Vec<&'a [u8]>,
+    numbers: Vec<i32>,
+    times: Vec<i64>,
+    verdicts: Vec<&'a [u8]>,
+}
+
+impl<'a> Columns<'a> {
+    pub(super) fn of(batches: &[&'a Batch]) -> Self {
+        let mut columns = Self::default();
+        for batch in batches {
+            let Some(record) = &batch.record else { continue };
+            columns.institutions.push(batch.institution.uuid());
+            columns.tags.push(&record.key_tag);
+            columns.numbers.push(record.seq);
+            columns.times.push(batch.accepted_at.0);
+            columns.verdicts.push(&record.verdicts);
+        }
+        columns
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    fn params(&self) -> [Param<'_>; 5] {
+        [&self.institutions, &self.tags, &self.numbers, &self.times, &self.verdicts]
+    }
+
+    /// What [`Self::insert_new`] executes, if there is anything: prepared before the transaction is sent,
+    /// since whatever waits in the middle of it would come after its COMMIT.
+    pub(super) async fn prepare_new(&self, client: &Client) -> std::result::Result<Option<Statement>, Error> {
+        if self.is_empty() { Ok(None) } else { client.prepare_cached(INSERT_NEW).await.map(Some) }
+    }
+
+    /// Adds them all to the transaction that is under way; one that is there already fails it.
+    pub(super) async fn insert_new(
+        &self,
+        client: &Client,
+        statement: Option<&Statement>,
+    ) -> std::result::Result<(), Error> {
+        match statement {
+            Some(statement) => client.execute(statement, &self.params()).await.map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Adds the records of `batches` to the transaction that is under way; gives for each batch whether
 /// its documents may follow.
-pub(super) async fn insert(client: &Client, batches: &[Batch]) -> std::result::Result<Vec<Accepted>, Error> {
-    let records = || batches.iter().filter_map(|batch| batch.record.as_ref().map(|record| (batch, record)));
-    let institutions: Vec<Uuid> = records().map(|(batch, _)| batch.institution.uuid()).collect();
-    let tags: Vec<&[u8]> = records().map(|(_, record)| record.key_tag.as_slice()).collect();
-    let numbers: Vec<i32> = records().map(|(_, record)| record.seq).collect();
-    let times: Vec<i64> = records().map(|(batch, _)| batch.accepted_at.0).collect();
-    let verdicts: Vec<&[u8]> = records().map(|(_, record)| record.verdicts.as_slice()).collect();
+pub(super) async fn insert(client: &Client, batches: &[&Batch]) -> std::result::Result<Vec<Accepted>, Error> {
     let statement = client.prepare_cached(INSERT).await?;
-    let added = client.query(&statement, &[&institutions, &tags, &numbers, &times, &verdicts]).await?;
+    let added = client.query(&statement, &Columns::of(batches).params()).await?;
     let mut added: HashSet<(Uuid, Vec<u8>, i32)> = added
         .iter()
         .map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)))
         .collect::<std::result::Result<_, Error>>()?;
-    Ok(batches
-        .iter()
-        .map(|batch| match &batch.record {
-            None => Accepted::Whole,
-            Some(record)
-                if added.remove(&(batch.institution.uuid(), record.key_tag.to_vec(), record.seq)) =>
-            {
-                Accepted::Whole
-            }
-            Some(_) => Accepted::KeyMoved,
-        })
-        .collect())
+    let accepted = |batch: &&Batch| match &batch.record {
+        Some(record) if !added.remove(&(batch.institution.uuid(), record.key_tag.to_vec(), record.seq)) => {
+            Accepted::KeyMoved
+        }
+        _ => Accepted::Whole,
+    };
+    Ok(batches.iter().map(accepted).collect())
 }
 
 /// All records of a key.
@@ -75,12 +127,16 @@ pub(super) async fn rows(
         .collect()
 }
 
-/// Removes records whose time is over; `true` when there may be more.
+/// Removes records of keys whose time is over; `true` when there may be more.
 pub(crate) async fn forget(session: &Session, now: UnixSeconds) -> Result<bool> {
     let sql = "DELETE FROM idempotency_records WHERE (institution_id, key_tag, seq) IN
-                 (SELECT institution_id, key_tag, seq FROM idempotency_records
-                  WHERE recorded_at <= $1 LIMIT $2) RETURNING seq";
-    let over = now.plus(-REMEMBERED_SECONDS).0;
+                 (SELECT old.institution_id, old.key_tag, old.seq FROM idempotency_records old
+                  WHERE old.recorded_at <= $1 AND NOT EXISTS
+                    (SELECT 1 FROM idempotency_records young
+                     WHERE young.institution_id = old.institution_id AND young.key_tag = old.key_tag
+                       AND young.recorded_at > $1)
+                  ORDER BY old.recorded_at LIMIT $2) RETURNING seq";
+    let over = now.plus(-KEPT_SECONDS).0;
     let removed = session.write("forgetting keys", sql, &[&over, &BITE]).await?;
     Ok(i64::try_from(removed.len()).unwrap_or(BITE) == BITE)
 }

@@ -2,12 +2,12 @@
 
 use rusqlite::{Connection, params};
 use seoham_model::{InstitutionId, UnixSeconds};
-use seoham_store::idempotency::{REMEMBERED_SECONDS, Record, StoredRecord};
+use seoham_store::idempotency::{KEPT_SECONDS, REMEMBERED_SECONDS, Record, StoredRecord};
 use seoham_vault::BlindIndex;
 
 use crate::columns::Id;
 
-/// Adds a record; `false` when the key has one with its number.
+/// Adds a record; `false` when the key has one with its number, or lacks the one that it follows.
 pub(super) fn insert(
     connection: &Connection,
     institution: InstitutionId,
@@ -17,7 +17,10 @@ pub(super) fn insert(
     let added = connection
         .prepare_cached(
             "INSERT INTO idempotency_records (institution_id, key_tag, seq, recorded_at, verdicts)
-             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+             SELECT ?1, ?2, ?3, ?4, ?5
+             WHERE ?3 = 0 OR EXISTS (SELECT 1 FROM idempotency_records
+                                     WHERE institution_id = ?1 AND key_tag = ?2 AND seq = ?3 - 1)
+             ON CONFLICT DO NOTHING",
         )?
         .execute(params![Id(institution), record.key_tag, record.seq, at.0, record.verdicts])?;
     Ok(added == 1)
@@ -41,14 +44,17 @@ pub(super) fn rows(
     rows.collect()
 }
 
-/// Removes at most `limit` records whose time is over; gives how many.
+/// Removes at most `limit` records of keys whose time is over; gives how many.
 pub(crate) fn forget(connection: &Connection, limit: usize, now: UnixSeconds) -> rusqlite::Result<usize> {
-    // They are numbered as they were made, so the oldest come first without an index by time.
     connection
         .prepare_cached(
             "DELETE FROM idempotency_records WHERE record_no IN
-               (SELECT record_no FROM idempotency_records ORDER BY record_no LIMIT ?1)
-             AND recorded_at <= ?2",
+               (SELECT old.record_no FROM idempotency_records old
+                WHERE old.recorded_at <= ?2 AND NOT EXISTS
+                  (SELECT 1 FROM idempotency_records young
+                   WHERE young.institution_id = old.institution_id AND young.key_tag = old.key_tag
+                     AND young.recorded_at > ?2)
+                ORDER BY old.recorded_at LIMIT ?1)",
         )?
-        .execute(params![limit, now.plus(-REMEMBERED_SECONDS).0])
+        .execute(params![limit, now.plus(-KEPT_SECONDS).0])
 }

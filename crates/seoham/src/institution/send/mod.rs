@@ -78,7 +78,12 @@ pub(crate) async fn run(args: &SendArgs) -> Outcome {
         source.done_with();
         return code;
     }
-    let mut job = if args.resume { resume(args, &source)? } else { begin(args, &source).await? };
+    let ready = if args.resume { resume(args, &source) } else { begin(args, &source).await };
+    let mut job = ready.inspect_err(|_| {
+        if !source.journal.exists() {
+            source.done_with();
+        }
+    })?;
     let outcome = job.send().await;
     let code = job.report(&outcome)?;
     if job.journal.finished().is_some() {

@@ -45,8 +45,16 @@ impl Source {
         let input = PathBuf::from(format!("{}.input", result.display()));
         let source = Self::new(input, result, true);
         source.keep_input().map_err(|error| {
-            let text = format!("{}: {error}", source.file.display());
-            Failure::usage(text.clone(), text)
+            let shown = source.file.display();
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                return Failure::usage(
+                    format!("{shown}: 끝나지 않은 발송의 입력입니다. seoham send --resume {shown}"),
+                    format!(
+                        "{shown} is the input of a send that is not finished: seoham send --resume {shown}"
+                    ),
+                );
+            }
+            Failure::usage(format!("{shown}: {error}"), format!("{shown}: {error}"))
         })?;
         Ok(source)
     }
