@@ -154,3 +154,29 @@ async fn a_send_goes_on_only_as_it_was_begun() {
     assert_eq!(office.run(resumed).await.ended(0).json()["accepted"], 300);
     assert_eq!(accepted(&server, &city).await, 300);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_saved_over_while_it_is_sent_is_sent_no_further() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let office = Office::of(&city, &city.api);
+    let table = Office::table(40_000);
+    let file = office.write("a.csv", &table);
+    let written = std::fs::metadata(&file).unwrap().modified().unwrap();
+    let journal = office.path("a.csv.seoham-journal");
+    let mut sending = office.start_sending("a.csv", &["--at-once", "1"]);
+    eventually("it is under way", async || (answered(&journal) >= 2).then_some(())).await;
+    std::fs::write(&file, table.replace("K-", "M-")).unwrap();
+    let code = tokio::task::spawn_blocking(move || sending.wait().unwrap().code()).await.unwrap();
+    assert_eq!(code, Some(2));
+    assert!(answered(&journal) < 400, "it did not go on");
+    let changed = office.send("a.csv", &["--resume"]).await.ended(64);
+    assert!(changed.err.contains("not what it was"), "{}", changed.err);
+
+    office.write("a.csv", &table);
+    std::fs::File::options().write(true).open(&file).unwrap().set_modified(written).unwrap();
+    office.send("a.csv", &["--resume"]).await.ended(0);
+    assert_eq!(accepted(&server, &city).await, 40_000);
+    let ids_sent = office.lines("a.result.csv");
+    assert_eq!(ids(&ids_sent).len(), 40_000);
+}

@@ -28,7 +28,10 @@ impl SheetError {
 
     /// The file is no longer what it was when it was read first.
     pub fn changed() -> Self {
-        Self::new("파일이 발송 중에 바뀌었습니다", "the file was changed while it was being sent")
+        Self::new(
+            "파일이 발송 중에 바뀌었습니다. 처음 파일로 되돌린 뒤 --resume 해 주십시오",
+            "the file was changed while it was being sent; put it back as it was and --resume",
+        )
     }
 
     /// There is no such column.

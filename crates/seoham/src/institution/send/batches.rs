@@ -25,21 +25,36 @@ pub(super) fn answered(journal: &Journal, rows: u64) -> Vec<bool> {
 
 /// Gives every request that is not answered yet to `batches`, until nobody takes them any more.
 pub(super) fn produce(table: &Table, answered: &[bool], batches: &Sender<Batch>) -> Result<(), SheetError> {
-    let Table { sheet, layout, survey, now } = table;
+    table.refuse_if_changed()?;
+    let Table { sheet, layout, survey, now, .. } = table;
     let mut batch = Batch { no: 0, items: Vec::new() };
     let mut place = 0;
     let mut changed = false;
+    // Looked at before each request: what is read of a file that changed must not go out.
     let flush = |batch: &mut Batch, next: u32| {
         let full = std::mem::replace(batch, Batch { no: next, items: Vec::new() });
-        let gone = !full.items.is_empty() && batches.blocking_send(full).is_err();
-        if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if full.items.is_empty() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        table.refuse_if_changed()?;
+        let gone = batches.blocking_send(full).is_err();
+        Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     };
     let mut stopped = false;
     sheet.read(&mut |record| {
         let no = number_of(place);
-        if no != batch.no && flush(&mut batch, no).is_break() {
-            stopped = true;
-            return ControlFlow::Break(());
+        if no != batch.no {
+            match flush(&mut batch, no) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => {
+                    stopped = true;
+                    return ControlFlow::Break(());
+                }
+                Err(_) => {
+                    changed = true;
+                    return ControlFlow::Break(());
+                }
+            }
         }
         let wanted = survey.is_good(place) && !answered.get(no as usize).copied().unwrap_or(false);
         place += 1;
@@ -58,7 +73,7 @@ pub(super) fn produce(table: &Table, answered: &[bool], batches: &Sender<Batch>)
         return Err(SheetError::changed());
     }
     if !stopped {
-        let _ = flush(&mut batch, 0);
+        let _: ControlFlow<()> = flush(&mut batch, 0)?;
     }
     Ok(())
 }

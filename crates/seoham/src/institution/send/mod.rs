@@ -13,7 +13,7 @@ mod survey;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use seoham_kit::client::Client;
 use seoham_kit::sending::journal::{Head, Journal, JournalError, sha256_of};
@@ -153,6 +153,24 @@ struct Table {
     survey: Survey,
     /// By which deadlines and birthdays are judged: when the job was begun.
     now: UnixSeconds,
+    /// What the file was when it was looked at.
+    stamp: Option<Stamp>,
+}
+
+/// A file's length and the time of its last change: what tells that it is still the same.
+type Stamp = (u64, SystemTime);
+
+fn stamp_of(file: &Path) -> Option<Stamp> {
+    let metadata = std::fs::metadata(file).ok()?;
+    Some((metadata.len(), metadata.modified().ok()?))
+}
+
+impl Table {
+    /// The second and third reading must find the rows that the first one found: a verdict belongs to
+    /// a row by its place.
+    fn refuse_if_changed(&self) -> Result<(), SheetError> {
+        if stamp_of(self.sheet.path()) == self.stamp { Ok(()) } else { Err(SheetError::changed()) }
+    }
 }
 
 /// A job that is ready to be sent.
@@ -174,7 +192,7 @@ async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
     let profile = args.platform.resolve()?;
     let client = args.platform.client(&profile)?;
     let now = Clock::default().now();
-    let (survey, sha256) = survey(file, &sheet, &layout, now)?;
+    let (survey, sha256, stamp) = survey(file, &sheet, &layout, now)?;
     if !args.json {
         say_repairs(&survey);
     }
@@ -190,7 +208,7 @@ async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
     let mut head = Head::new(sha256, survey.rows, url, contract_uuid, settings);
     (head.bulk_url, head.keyed, head.started_at) = (bulk_url, known.idempotency_key, now);
     let journal = Journal::create(&source.journal, head).map_err(|e| of_journal(&e))?;
-    let table = Arc::new(Table { sheet, layout, survey, now });
+    let table = Arc::new(Table { sheet, layout, survey, now, stamp });
     Ok(Job { table, journal, client, options: options(args), result: result.clone(), json: args.json })
 }
 
@@ -234,7 +252,7 @@ fn resume(args: &SendArgs, source: &Source) -> Outcome<Job> {
     let (sheet, layout) = reading(|| settings.open(&source.file)).map_err(|e| of_sheet(&e))?;
     // Judged as it was when the job was begun: rows must not move from one request to another.
     let now = head.started_at;
-    let (survey, sha256) = survey(&source.file, &sheet, &layout, now)?;
+    let (survey, sha256, stamp) = survey(&source.file, &sheet, &layout, now)?;
     if sha256 != head.source_sha256 || survey.rows != head.rows {
         return Err(Failure::usage(
             "파일이 처음 보낼 때와 다릅니다. 이어서 보내려면 같은 파일이어야 합니다",
@@ -243,7 +261,7 @@ fn resume(args: &SendArgs, source: &Source) -> Outcome<Job> {
     }
     refuse_blind_repetition(args, &journal)?;
     let result = settings.result.clone();
-    let table = Arc::new(Table { sheet, layout, survey, now });
+    let table = Arc::new(Table { sheet, layout, survey, now, stamp });
     Ok(Job { table, journal, client, options: options(args), result, json: args.json })
 }
 
@@ -316,7 +334,14 @@ fn refuse_what_is_there(args: &SendArgs, source: &Source) -> Outcome<()> {
     Ok(())
 }
 
-fn survey(file: &Path, sheet: &Sheet, layout: &Layout, now: UnixSeconds) -> Outcome<(Survey, String)> {
+/// Looks at all of a file: what it comes to, its SHA-256, and what it was while it was looked at.
+fn survey(
+    file: &Path,
+    sheet: &Sheet,
+    layout: &Layout,
+    now: UnixSeconds,
+) -> Outcome<(Survey, String, Option<Stamp>)> {
+    let stamp = stamp_of(file);
     let waiting = progress::waiting(&told("파일을 검사하고 있습니다", "looking at the file"));
     let survey = reading(|| Survey::make(sheet, layout, now, &mut |_, _| {})).map_err(|e| of_sheet(&e))?;
     waiting.finish_and_clear();
@@ -327,7 +352,7 @@ fn survey(file: &Path, sheet: &Sheet, layout: &Layout, now: UnixSeconds) -> Outc
         let text = format!("{}: {error}", file.display());
         Failure::usage(text.clone(), text)
     })?;
-    Ok((survey, sha256))
+    Ok((survey, sha256, stamp))
 }
 
 /// What the file was taken for.

@@ -31,6 +31,7 @@ pub(super) struct Tally {
 
 /// Writes the result of `table` to `out`.
 pub(super) fn write(table: &Table, journal: &Journal, out: &Path) -> Result<Tally, SheetError> {
+    table.refuse_if_changed()?;
     let mut rows = Rows { table, journal, place: 0, verdicts: None, tally: Tally::default() };
     annotate(&table.sheet, out, &COLUMNS, &mut |record| rows.next(record))?;
     Ok(rows.tally)
