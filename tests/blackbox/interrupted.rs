@@ -172,6 +172,12 @@ async fn a_file_that_is_saved_over_while_it_is_sent_is_sent_no_further() {
     assert!(answered(&journal) < 400, "it did not go on");
     let changed = office.send("a.csv", &["--resume"]).await.ended(64);
     assert!(changed.err.contains("not what it was"), "{}", changed.err);
+    let begun = office.send("a.csv", &[]).await.ended(64);
+    assert!(
+        begun.err.contains("--resume") && !begun.err.contains("--again"),
+        "it is not over: {}",
+        begun.err
+    );
 
     office.write("a.csv", &table);
     std::fs::File::options().write(true).open(&file).unwrap().set_modified(written).unwrap();

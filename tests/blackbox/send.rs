@@ -69,6 +69,12 @@ async fn a_table_goes_out_and_its_result_lies_beside_it() {
     assert!(again.err.contains("--again"), "{}", again.err);
     let again = office.send("고지서.csv", &["--again", "--json"]).await.ended(1).json();
     assert_eq!(again["accepted"], 249);
+    let kept = std::fs::read_dir(office.path(".")).unwrap().flatten();
+    let kept = kept.filter(|e| e.file_name().to_string_lossy().starts_with("고지서.result.csv.")).count();
+    assert_eq!(kept, 1, "the former ids are kept");
+    office.write("고지서.csv", Office::table(2));
+    let other = office.send("고지서.csv", &[]).await.ended(64);
+    assert!(other.err.contains("another file"), "{}", other.err);
     // The result of a send is no list to be sent.
     let result = office.send("고지서.result.csv", &[]).await.ended(64);
     assert!(result.err.contains("document_binder_uuid"), "{}", result.err);
@@ -119,6 +125,11 @@ async fn a_workbook_lines_of_json_and_standard_input_go_the_same_way() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(office.lines("out.csv").len(), 6);
     assert!(!office.path("out.csv.input").exists(), "what came in is not kept for longer than it is needed");
+    let mut command = office.on_platform(&["send", "-", "--result", "out.csv"]);
+    let mut child = command.args(SETS).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(Office::table(5).as_bytes()).unwrap();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(64), "sent already");
+    assert!(!office.path("out.csv.input").exists(), "nor where nothing was sent");
 }
 
 #[tokio::test]
@@ -233,6 +244,18 @@ async fn statuses_are_watched_until_all_have_settled() {
     let lines = office.lines("a.result.csv");
     assert!(lines[0].ends_with("doc_box_status,doc_box_sent_at,doc_box_received_at,user_notified_at,authenticated_at,token_used_at,doc_box_read_at"));
     assert!(lines[1].contains(",READ,20") && lines[2].contains(",EXPIRED,20"), "{lines:?}");
+
+    // Rows that were sorted since keep their own times, and a platform that is away takes none.
+    let mut sorted = lines.clone();
+    sorted[1..].reverse();
+    office.write("a.result.csv", sorted.join("\r\n"));
+    let mut away =
+        office.command(&["status", "a.result.csv", "--token-file", "token", "--url", "http://127.0.0.1:1"]);
+    away.args(["--contract", &city.contract]);
+    office.run(away).await.ended(2);
+    assert_eq!(office.lines("a.result.csv"), sorted);
+    office.run(office.on_platform(&["status", "a.result.csv"])).await.ended(0);
+    assert_eq!(office.lines("a.result.csv"), sorted);
 
     let unknown = format!("BIN-{}", "0".repeat(32));
     let said = office.run(office.on_platform(&["status", &unknown, "--json"])).await.ended(0);

@@ -21,15 +21,13 @@ trait Table {
     fn finish(self: Box<Self>) -> Result<(), SheetError>;
 }
 
+/// What stands in the columns beside a row; none leaves the row as it is.
+type Fill<'a> = dyn FnMut(&Record) -> Result<Option<Vec<String>>, SheetError> + 'a;
+
 /// Writes `sheet` to `out` in its own form, with `columns` beside each row of data as `fill` gives
 /// them. A column that the table has already is written over. `out` is there whole or not at all, and
 /// nobody but its owner can read it: it has all that is personal in the table.
-pub fn annotate(
-    sheet: &Sheet,
-    out: &Path,
-    columns: &[&str],
-    fill: &mut dyn FnMut(&Record) -> Result<Vec<String>, SheetError>,
-) -> Result<(), SheetError> {
+pub fn annotate(sheet: &Sheet, out: &Path, columns: &[&str], fill: &mut Fill<'_>) -> Result<(), SheetError> {
     in_place(out, |partial| write(sheet, partial, columns, fill))
 }
 
@@ -46,12 +44,7 @@ fn in_place(out: &Path, write: impl FnOnce(&Path) -> Result<(), SheetError>) -> 
     std::fs::rename(&partial, out).map_err(io)
 }
 
-fn write(
-    sheet: &Sheet,
-    partial: &Path,
-    columns: &[&str],
-    fill: &mut dyn FnMut(&Record) -> Result<Vec<String>, SheetError>,
-) -> Result<(), SheetError> {
+fn write(sheet: &Sheet, partial: &Path, columns: &[&str], fill: &mut Fill<'_>) -> Result<(), SheetError> {
     let mut failed = None;
     let mut keep = |done: Result<(), SheetError>| match done {
         Ok(()) => ControlFlow::Continue(()),
@@ -64,7 +57,7 @@ fn write(
         let mut lines = create(partial)?;
         sheet.read(&mut |record| {
             keep(fill(&record).and_then(|values| {
-                let line = annotated_line(&record, columns, values);
+                let line = annotated_line(&record, columns, values.as_deref());
                 writeln!(lines, "{line}").map_err(|e| SheetError::io(&e))
             }))
         })?;
@@ -74,7 +67,8 @@ fn write(
     let mut table = open_table(sheet.format(), partial)?;
     let header = sheet.header();
     let places: Vec<usize> = {
-        let mut end = header.len();
+        // Beyond what stands there without a name.
+        let mut end = sheet.width().max(header.len());
         let place = |name: &&str| {
             header.iter().position(|known| known == name).unwrap_or_else(|| {
                 end += 1;
@@ -84,6 +78,10 @@ fn write(
         columns.iter().map(place).collect()
     };
     sheet.read_all(&mut |record| {
+        let mut record = record;
+        if record.row > sheet.header_row() {
+            sheet.judge(&mut record);
+        }
         let Content::Cells(cells) = &record.content else { return ControlFlow::Continue(()) };
         let mut cells = cells.clone();
         let mut put = |values: Vec<String>| {
@@ -97,11 +95,12 @@ fn write(
         if record.row == sheet.header_row() {
             put(columns.iter().map(|name| (*name).to_owned()).collect());
         } else if record.row > sheet.header_row() {
-            if cells_are_empty(&record) {
+            if record.is_blank() {
                 return ControlFlow::Continue(());
             }
             match fill(&record) {
-                Ok(values) => put(values),
+                Ok(Some(values)) => put(values),
+                Ok(None) => {}
                 Err(error) => return keep(Err(error)),
             }
         }
@@ -131,23 +130,18 @@ pub fn write_csv(
     })
 }
 
-fn cells_are_empty(record: &Record) -> bool {
-    record.damage.is_none()
-        && matches!(&record.content, Content::Cells(cells) if cells.iter().all(Cell::is_empty))
-}
-
-fn annotated_line(record: &Record, columns: &[&str], values: Vec<String>) -> Value {
+fn annotated_line(record: &Record, columns: &[&str], values: Option<&[String]>) -> Value {
     let line = match &record.content {
         Content::Json(line) => serde_json::from_str::<Map<String, Value>>(line).ok(),
         Content::Cells(_) => None,
     };
     // A line that is no document is told by its number.
     let mut line = line.unwrap_or_else(|| Map::from_iter([("line".to_owned(), record.row.into())]));
-    for (name, value) in columns.iter().zip(values) {
+    for (name, value) in columns.iter().zip(values.unwrap_or_default()) {
         if value.is_empty() {
             line.remove(*name);
         } else {
-            line.insert((*name).to_owned(), value.into());
+            line.insert((*name).to_owned(), value.as_str().into());
         }
     }
     Value::Object(line)

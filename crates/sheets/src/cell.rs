@@ -34,7 +34,23 @@ impl Cell {
             return Self::Empty;
         }
         // As a spreadsheet program writes a failed formula into a CSV.
-        if ["#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!"].contains(&text) {
+        let failed = [
+            "#N/A",
+            "#REF!",
+            "#NAME?",
+            "#VALUE!",
+            "#DIV/0!",
+            "#NULL!",
+            "#NUM!",
+            "#SPILL!",
+            "#CALC!",
+            "#FIELD!",
+            "#BLOCKED!",
+            "#GETTING_DATA",
+        ];
+        // A column that was too narrow is written as what is shown.
+        let too_narrow = text.len() >= 3 && text.bytes().all(|b| b == b'#');
+        if too_narrow || failed.contains(&text) {
             return Self::Failed(text.to_owned());
         }
         Self::Text(text.to_owned())
@@ -58,15 +74,30 @@ impl Cell {
         }
     }
 
-    /// Whether the number in it has lost digits.
+    /// Whether the number in it has lost digits: it is too great, or was written with an exponent.
     pub(crate) fn lost_digits(&self) -> bool {
-        matches!(self, Self::Number(number) if number.abs() >= DIGITS_LOST_FROM)
+        match self {
+            Self::Number(number) => number.abs() >= DIGITS_LOST_FROM,
+            Self::Text(text) => is_exponential(text),
+            _ => false,
+        }
     }
 }
 
+/// `1.23457E+18`, as a spreadsheet program writes a long number into a CSV.
+fn is_exponential(text: &str) -> bool {
+    let Some((number, exponent)) = text.split_once(['E', 'e']) else { return false };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let exponent = exponent.strip_prefix(['+', '-']);
+    whole.len() == 1 && digits(whole) && digits(fraction) && exponent.is_some_and(digits)
+}
+
 fn shown_number(number: f64) -> String {
-    // Without an exponent, and without a fraction where there is none.
-    format!("{number}")
+    // To the 15 digits that a spreadsheet program shows, without an exponent, and without a fraction
+    // where there is none.
+    let rounded = format!("{number:.14e}").parse().unwrap_or(number);
+    format!("{rounded}")
 }
 
 #[cfg(test)]
@@ -75,9 +106,13 @@ mod tests {
 
     #[test]
     fn numbers_are_shown_as_they_were_typed() {
-        for (number, shown) in
-            [(20_260_001.0, "20260001"), (0.1, "0.1"), (-3.0, "-3"), (1e14, "100000000000000")]
-        {
+        for (number, shown) in [
+            (20_260_001.0, "20260001"),
+            (0.1, "0.1"),
+            (-3.0, "-3"),
+            (1e14, "100000000000000"),
+            (84_500.0 * 1.1, "92950"),
+        ] {
             assert_eq!(Cell::Number(number).shown(), shown);
         }
         assert!(Cell::Number(1e15).lost_digits() && !Cell::Number(999_999_999_999_999.0).lost_digits());
@@ -86,6 +121,8 @@ mod tests {
     #[test]
     fn failed_formulas_are_told_apart_from_text() {
         assert_eq!(Cell::of_text(" #N/A "), Cell::Failed("#N/A".to_owned()));
+        assert_eq!(Cell::of_text("########"), Cell::Failed("########".to_owned()));
+        assert!(Cell::of_text("1.23457E+18").lost_digits() && !Cell::of_text("12E+3").lost_digits());
         assert_eq!(Cell::of_text("#1호"), Cell::Text("#1호".to_owned()));
         assert_eq!(Cell::of_text(" \u{a0}\t"), Cell::Empty);
         assert_eq!(Cell::of_text("=\"0101\""), Cell::Text("0101".to_owned()));

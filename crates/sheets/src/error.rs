@@ -34,6 +34,22 @@ impl SheetError {
         )
     }
 
+    /// Reading broke off in a way that nobody thought of.
+    pub fn broke_off() -> Self {
+        Self::new(
+            "파일을 읽는 중에 내부 오류가 발생했습니다. CSV로 다시 저장해 보십시오",
+            "reading the file broke off; try to save it as CSV once more",
+        )
+    }
+
+    /// Writing into it would lose its other sheets.
+    pub fn has_other_sheets() -> Self {
+        Self::new(
+            "시트가 여럿인 통합 문서에는 상태를 적어 넣지 않습니다(다른 시트가 사라집니다). 결과 시트만 따로 저장해 주십시오",
+            "statuses are not written into a workbook of several sheets, which would lose the others; save the result's sheet by itself",
+        )
+    }
+
     /// There is no such column.
     pub fn lacks(column: &str) -> Self {
         Self::made(format!("'{column}' 열이 없습니다"), format!("there is no column {column:?}"))

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::repair::{self, Mended};
 use crate::row::{Content, Good, Problem, Record, Repair};
-use crate::template::{Template, column};
+use crate::template::{Template, column, shown_header};
 use crate::{Cell, Format, Member, Sheet, SheetError};
 
 const DAY_SECONDS: u32 = 86_400;
@@ -148,7 +148,7 @@ impl Layout {
             missing.iter().map(name).collect::<Vec<_>>().join(", ")
         };
         let first = missing[0];
-        let columns = self.header.iter().filter(|c| !c.is_empty()).cloned().collect::<Vec<_>>().join(", ");
+        let columns = shown_header(&self.header);
         Err(SheetError::made(
             format!(
                 "필요한 열이 없습니다: {}. 열 이름이 다르면 --map {first}=열이름, 모든 행에 같은 값이면 \

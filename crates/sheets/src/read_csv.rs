@@ -89,12 +89,17 @@ pub(crate) fn read(
     }
 }
 
+/// A quotation mark was opened in this row or the one after it, and not closed again.
+pub(crate) fn not_closed(row: u64) -> SheetError {
+    SheetError::made(
+        format!("{row}행 무렵부터 따옴표(\")가 닫히지 않은 것 같습니다"),
+        format!("a quotation mark seems not to be closed from about row {row} on"),
+    )
+}
+
 fn unreadable(error: &csv::Error, row: u64) -> SheetError {
     match error.kind() {
-        csv::ErrorKind::Io(source) if source.kind() == io::ErrorKind::FileTooLarge => SheetError::made(
-            format!("{row}행부터 따옴표(\")가 닫히지 않은 것 같습니다: 한 행이 1 MiB를 넘습니다"),
-            format!("a quotation mark seems not to be closed from row {row} on: a row takes more than 1 MiB"),
-        ),
+        csv::ErrorKind::Io(source) if source.kind() == io::ErrorKind::FileTooLarge => not_closed(row),
         csv::ErrorKind::Io(source) => SheetError::io(source),
         _ => SheetError::made(format!("{row}행을 읽을 수 없습니다"), format!("row {row} cannot be read")),
     }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use calamine::{DataRef, Dimensions, Reader, Xlsx, XlsxError};
+use calamine::{DataRef, Dimensions, Reader, SheetType, SheetVisible, Xlsx, XlsxError};
 use jiff::civil::DateTime;
 
 use crate::row::{Content, Record};
@@ -37,14 +37,32 @@ pub(crate) fn choose(path: &Path, wanted: Option<&str>) -> Result<(String, usize
                 )),
             };
         }
-        for name in &names {
-            // A chart has no cells, and is no sheet to read.
-            let Ok(mut cells) = workbook.worksheet_cells_reader(name) else { continue };
+        let visible: Vec<String> = workbook
+            .sheets_metadata()
+            .iter()
+            .filter(|sheet| sheet.typ == SheetType::WorkSheet && sheet.visible == SheetVisible::Visible)
+            .map(|sheet| sheet.name.clone())
+            .collect();
+        let mut filled = Vec::new();
+        for name in visible {
+            let mut cells = workbook.worksheet_cells_reader(&name).map_err(|e| damaged(&e))?;
             while let Some(cell) = cells.next_cell().map_err(|e| damaged(&e))? {
                 if !matches!(cell.get_value(), DataRef::Empty) {
-                    return Ok((name.clone(), others));
+                    filled.push(name);
+                    break;
                 }
             }
+        }
+        // Which of several is meant is not for us to guess.
+        if filled.len() > 1 {
+            let known = filled.join(", ");
+            return Err(SheetError::made(
+                format!("내용이 있는 시트가 여럿입니다: {known}. --sheet로 보낼 시트를 정해 주십시오"),
+                format!("several sheets are filled: {known}; choose one with --sheet"),
+            ));
+        }
+        if let Some(name) = filled.pop() {
+            return Ok((name, others));
         }
         Err(SheetError::new("통합 문서에 내용이 없습니다", "the workbook is empty"))
     })
@@ -61,8 +79,8 @@ pub(crate) fn read(
         let mut reader = workbook.worksheet_cells_reader(sheet).map_err(|e| damaged(&e))?;
         let (mut row, mut cells) = (0, Vec::new());
         loop {
-            let next = reader.next_cell().map_err(|e| damaged(&e))?;
-            let position = next.as_ref().map(calamine::Cell::get_position);
+            let next = reader.next_cell_with_formula_metadata().map_err(|e| damaged(&e))?;
+            let position = next.as_ref().map(|cell| cell.pos);
             if position.is_none_or(|(next_row, _)| next_row != row) && !cells.is_empty() {
                 let mut record = Record::new(u64::from(row) + 1, Content::Cells(std::mem::take(&mut cells)));
                 record.merged = merged.in_row(row);
@@ -75,7 +93,9 @@ pub(crate) fn read(
                 return Err(out_of_order(u64::from(row) + 1));
             }
             row = next_row;
-            let value = of_cell(cell.get_value());
+            // A formula that no spreadsheet program has calculated yet has no value, and is not empty.
+            let uncalculated = cell.formula.is_some() && matches!(cell.value, DataRef::Empty);
+            let value = if uncalculated { Cell::Failed("=".to_owned()) } else { of_cell(&cell.value) };
             if value.is_empty() {
                 continue;
             }

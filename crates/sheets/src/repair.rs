@@ -23,10 +23,10 @@ fn ascii_digits(text: &str) -> String {
 /// A telephone number in digits.
 pub(crate) fn phone_number(cell: &Cell) -> Mended<String> {
     let written = ascii_digits(&cell.shown());
-    if let Cell::Text(text) = cell
-        && text.contains(['E', 'e', '+'])
-        && text.contains('.')
-    {
+    if matches!(cell, Cell::Number(number) if *number < 0.0 || number.fract() != 0.0) {
+        return Err(Text::fixed("전화번호가 아닌 숫자입니다", "is a number that is no telephone number"));
+    }
+    if cell.lost_digits() {
         return Err(Text::fixed(
             "지수 표기(1.0E+10)로 바뀌어 뒷자리를 알 수 없습니다. 셀 서식을 텍스트로 바꾸어 다시 입력해 주십시오",
             "became an exponent (1.0E+10), and its last digits are lost; format the column as text and enter it again",
@@ -106,11 +106,17 @@ pub(crate) fn deadline(cell: &Cell) -> Mended<UnixSeconds> {
         Cell::Text(_) | Cell::Number(_) => {
             let shown = ascii_digits(&cell.shown());
             if shown.len() == 10 && shown.bytes().all(|b| b.is_ascii_digit()) {
+                // Ten digits can also be a day and an hour.
+                let hour = shown[8..].parse::<u32>().is_ok_and(|hour| hour < 24);
+                if hour && date_of(&shown[..8]).is_some() {
+                    return Err(uncertain());
+                }
                 return shown.parse().map(|seconds| (UnixSeconds(seconds), None)).map_err(|_| uncertain());
             }
             let (date, rest) = date_of(&shown).ok_or_else(uncertain)?;
             match rest.as_slice() {
-                [] => end_of(date),
+                // What a CSV makes of a date alone.
+                [] | [0, 0] | [0, 0, 0] => end_of(date),
                 [hour, minute] => date_with(date, *hour, *minute, 0),
                 [hour, minute, second] => date_with(date, *hour, *minute, *second),
                 _ => None,
@@ -180,8 +186,8 @@ pub(crate) fn whole(cell: &Cell) -> Mended<u32> {
 pub(crate) fn text(cell: &Cell) -> Mended<String> {
     if cell.lost_digits() {
         return Err(Text::fixed(
-            "숫자가 15자리를 넘어 뒷자리가 바뀌었을 수 있습니다. 셀 서식을 텍스트로 바꾸어 다시 입력해 주십시오",
-            "is a number of more than 15 digits, whose last ones may be lost; format the column as text and enter it again",
+            "숫자가 너무 길어 뒷자리가 바뀌었을 수 있습니다. 셀 서식을 텍스트로 바꾸어 다시 입력해 주십시오",
+            "is a number that is too long, whose last digits may be lost; format the column as text and enter it again",
         ));
     }
     let shown = cell.shown();
@@ -260,7 +266,8 @@ mod tests {
         assert_eq!(at(&Cell::Moment(jiff::civil::date(2026, 12, 31).at(0, 0, 0, 0))), end);
         assert_eq!(at(&text_cell("2026.12.31 18:00")), Some(1_798_707_600));
         assert_eq!(at(&text_cell("1798729199")), end);
-        for uncertain in ["31/12/2026", "2026-12", "2026-12-31 25:00", "다음 달"] {
+        assert_eq!(at(&text_cell("2026-12-31 0:00")), end);
+        for uncertain in ["2026123118", "31/12/2026", "2026-12", "2026-12-31 25:00", "다음 달"] {
             assert_eq!(at(&text_cell(uncertain)), None, "{uncertain}");
         }
     }

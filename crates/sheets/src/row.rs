@@ -29,6 +29,12 @@ impl Record {
         Self { row, content, damage: None, merged: Vec::new() }
     }
 
+    /// Whether nothing stands in it.
+    pub(crate) fn is_blank(&self) -> bool {
+        let empty = matches!(&self.content, Content::Cells(cells) if cells.iter().all(Cell::is_empty));
+        empty && self.damage.is_none()
+    }
+
     /// The cell of a column as a person reads it; of a line of JSON, its member of that name.
     pub fn shown(&self, column: usize, name: &str) -> String {
         match &self.content {

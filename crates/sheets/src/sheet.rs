@@ -123,21 +123,15 @@ impl Sheet {
     /// are no rows.
     pub fn read(&self, each: &mut dyn FnMut(Record) -> ControlFlow<()>) -> Result<(), SheetError> {
         let mut rows = 0;
-        // A workbook has its cells where they belong; in text they follow one another.
-        let counted = matches!(self.format, Format::Csv { .. });
         let mut too_many = false;
         self.read_all(&mut |mut record| {
             if record.row <= self.header_row {
                 return ControlFlow::Continue(());
             }
-            if let Content::Cells(cells) = &record.content {
-                if cells.iter().all(Cell::is_empty) && record.damage.is_none() {
-                    return ControlFlow::Continue(());
-                }
-                if counted && record.damage.is_none() {
-                    record.damage = self.shifted(cells);
-                }
+            if record.is_blank() {
+                return ControlFlow::Continue(());
             }
+            self.judge(&mut record);
             rows += 1;
             too_many = rows > ROWS_MAX;
             if too_many { ControlFlow::Break(()) } else { each(record) }
@@ -151,28 +145,55 @@ impl Sheet {
         Ok(())
     }
 
-    /// Why the values of a row may not be where they belong.
-    fn shifted(&self, cells: &[Cell]) -> Option<Text> {
-        if cells.len() < self.width {
-            return Some(Text::fixed(
+    /// Says of a row of data why its values may not be where they belong. A workbook has its cells where
+    /// they belong; in text they follow one another.
+    pub(crate) fn judge(&self, record: &mut Record) {
+        let Content::Cells(cells) = &record.content else { return };
+        if record.damage.is_some() || !matches!(self.format, Format::Csv { .. }) {
+            return;
+        }
+        record.damage = if cells.len() < self.width {
+            Some(Text::fixed(
                 "머리글보다 값이 적습니다. 값 안의 줄바꿈이 따옴표로 묶이지 않았을 수 있습니다",
                 "has fewer values than the header has columns; a line break within a value may not be quoted",
-            ));
-        }
-        cells.iter().skip(self.width).any(|cell| !cell.is_empty()).then(|| {
-            Text::fixed(
+            ))
+        } else if cells.iter().skip(self.width).any(|cell| !cell.is_empty()) {
+            Some(Text::fixed(
                 "머리글보다 값이 많습니다. 값 안의 쉼표가 따옴표로 묶이지 않았을 수 있습니다",
                 "has more values than the header has columns; a comma within a value may not be quoted",
-            )
-        })
+            ))
+        } else if cells.iter().any(|cell| self.holds_rows(cell)) {
+            Some(Text::fixed(
+                "한 값 안에 다른 행이 통째로 들어 있습니다. 따옴표(\")의 짝이 맞지 않는 것 같습니다",
+                "a value holds whole rows; a quotation mark seems not to be closed",
+            ))
+        } else {
+            None
+        };
+    }
+
+    /// Whether a value has lines with as many marks as a row: what a stray quotation mark has taken in.
+    fn holds_rows(&self, cell: &Cell) -> bool {
+        let (Cell::Text(text), Format::Csv { delimiter, .. }) = (cell, &self.format) else { return false };
+        let marks = self.width.saturating_sub(1).max(2);
+        text.lines().skip(1).any(|line| line.bytes().filter(|b| b == delimiter).count() >= marks)
+    }
+
+    /// Values in the header's row, those without a name at its end included.
+    pub(crate) fn width(&self) -> usize {
+        self.width
     }
 
     /// Every row, those above the header and empty ones included.
     pub(crate) fn read_all(&self, each: &mut dyn FnMut(Record) -> ControlFlow<()>) -> Result<(), SheetError> {
-        let mut last = 0;
+        let (mut last, mut out_of_order) = (0, false);
         let mut in_order = |record: Record| {
-            // What is a row of data is told by its number, so two rows must never have the same.
-            assert!(record.row > last, "rows are numbered upwards");
+            // What is a row of data is told by its number, so two rows must never have the same. In text
+            // that happens where the file ends within quotation marks.
+            out_of_order = record.row <= last;
+            if out_of_order {
+                return ControlFlow::Break(());
+            }
             last = record.row;
             each(record)
         };
@@ -182,7 +203,8 @@ impl Sheet {
             }
             Format::Xlsx { sheet, .. } => read_xlsx::read(&self.path, sheet, &mut in_order),
             Format::JsonLines => read_json::read(&self.path, &mut in_order),
-        }
+        }?;
+        if out_of_order { Err(read_csv::not_closed(last)) } else { Ok(()) }
     }
 }
 

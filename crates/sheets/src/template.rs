@@ -2,7 +2,7 @@
 
 use crate::names::plain;
 use crate::row::Record;
-use crate::{Cell, SheetError};
+use crate::{Cell, Member, SheetError};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template {
@@ -83,16 +83,41 @@ impl Template {
     }
 }
 
-/// The column of a name, as it is written or in its plain form.
+/// The column of a name, as it is written or in its plain form; of several nobody is chosen.
 pub(crate) fn column(name: &str, header: &[String]) -> Result<usize, SheetError> {
     let name = name.trim();
-    let exact = || header.iter().position(|column| column == name);
-    let alike = || header.iter().position(|column| !plain(name).is_empty() && plain(column) == plain(name));
-    exact().or_else(alike).ok_or_else(|| {
-        let known = header.iter().filter(|c| !c.is_empty()).cloned().collect::<Vec<_>>().join(", ");
-        SheetError::made(
-            format!("'{name}' 열이 없습니다. 있는 열: {known}"),
-            format!("there is no column {name:?}; the columns are: {known}"),
-        )
-    })
+    let places = |matches: &dyn Fn(&String) -> bool| -> Vec<usize> {
+        header.iter().enumerate().filter(|(_, column)| matches(column)).map(|(i, _)| i).collect()
+    };
+    let mut found = places(&|column| column == name);
+    if found.is_empty() {
+        found = places(&|column| !plain(name).is_empty() && plain(column) == plain(name));
+    }
+    match found.as_slice() {
+        [one] => Ok(*one),
+        [] => {
+            let known = shown_header(header);
+            Err(SheetError::made(
+                format!("'{name}' 열이 없습니다. 있는 열: {known}"),
+                format!("there is no column {name:?}; the columns are: {known}"),
+            ))
+        }
+        several => {
+            let known = several.iter().map(|i| header[*i].as_str()).collect::<Vec<_>>().join(", ");
+            Err(SheetError::made(
+                format!("'{name}'에 맞는 열이 여럿입니다: {known}. 열 이름을 서로 다르게 적어 주십시오"),
+                format!("several columns match {name:?}: {known}; give them names that differ"),
+            ))
+        }
+    }
+}
+
+/// The columns' names for a message. Where none of them is a name that anybody knows, the first row may
+/// be the first person's, and is not shown.
+pub(crate) fn shown_header(header: &[String]) -> String {
+    if header.iter().any(|name| Member::of_column(name).is_some()) {
+        header.iter().filter(|name| !name.is_empty()).cloned().collect::<Vec<_>>().join(", ")
+    } else {
+        "?".to_owned()
+    }
 }

@@ -151,6 +151,63 @@ fn a_quotation_mark_that_is_not_closed_is_told_by_its_row() {
 }
 
 #[test]
+fn quotation_marks_that_take_in_rows_are_found() {
+    // At the end of a small file.
+    let open = format!("{HEADER}\n{}\nK-3,01000000001,\"서함시험,19900101,자동차세\n{}\n", row(2), row(4));
+    let error = read(&file("a.csv", open.as_bytes()).path, &sets()).unwrap_err().to_string();
+    assert!(error.contains("quotation mark"), "{error}");
+    // Two that close one another far apart, in the last column.
+    let text = format!("{HEADER},비고\n{},\"확인\n{},\n{},\"\n{},\n", row(2), row(3), row(4), row(5));
+    let rows = read(&file("b.csv", text.as_bytes()).path, &sets()).unwrap();
+    assert!(rows[0].1.as_ref().is_err_and(|told| told.contains("whole rows")), "{rows:?}");
+    assert_eq!(rows.last().unwrap().1.as_deref(), Ok("K-5"));
+}
+
+#[test]
+fn of_several_columns_none_is_chosen() {
+    let text = format!("{HEADER},금액(전월),금액(당월)\n{},1,2\n", row(2));
+    let file = file("a.csv", text.as_bytes());
+    let amount = |name: &str| {
+        let mut sets = sets();
+        sets.push((Member::Payload, format!("{{{{{name}}}}}")));
+        read(&file.path, &sets)
+    };
+    let error = amount("금액").unwrap_err().to_string();
+    assert!(error.contains("several columns"), "{error}");
+    assert!(amount("금액(당월)").unwrap()[0].1.is_ok(), "its whole name tells");
+}
+
+#[test]
+fn names_of_people_are_not_told_as_columns() {
+    let text = "홍길동,01000000001,19900101\n김하나,01000000002,19800101\n";
+    let error = read(&file("a.csv", text.as_bytes()).path, &[]).unwrap_err();
+    let told = format!("{}{}", error.text().in_lang(Lang::Ko), error.text().in_lang(Lang::En));
+    assert!(!told.contains("홍길동") && !told.contains("0100"), "{told}");
+}
+
+#[test]
+fn of_several_filled_sheets_none_is_chosen() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.xlsx");
+    workbook(&path, |book| {
+        for name in ["1월", "2월", "숨김"] {
+            let sheet = book.add_worksheet().set_name(name).unwrap();
+            for (column, text) in HEADER.split(',').enumerate() {
+                let column = u16::try_from(column).unwrap();
+                sheet.write_string(0, column, text).unwrap();
+                sheet.write_string(1, column, row(2).split(',').nth(usize::from(column)).unwrap()).unwrap();
+            }
+            sheet.set_hidden(name == "숨김");
+        }
+    });
+    let error = read(&path, &sets()).unwrap_err().to_string();
+    assert!(error.contains("1월, 2월") && error.contains("--sheet"), "{error}");
+    let options = SheetOptions { sheet: Some("2월".to_owned()), ..SheetOptions::default() };
+    let sheet = Sheet::open(&path, &options).unwrap();
+    assert!(matches!(sheet.format(), Format::Xlsx { sheet, .. } if sheet == "2월"));
+}
+
+#[test]
 fn what_is_no_table_ends_in_a_message() {
     let directory = tempfile::tempdir().unwrap();
     let zip = directory.path().join("x.zip");
@@ -274,7 +331,7 @@ fn a_workbook_is_read_as_people_fill_it_in() {
     let mut count = 0;
     annotate(&sheet, &out, &["result"], &mut |_| {
         count += 1;
-        Ok(vec![format!("결과 {count}")])
+        Ok(Some(vec![format!("결과 {count}")]))
     })
     .unwrap();
     let result = Sheet::open(&out, &SheetOptions::default()).unwrap();
@@ -327,7 +384,7 @@ fn the_result_is_in_the_files_own_form() {
     let mut rows = Vec::new();
     annotate(&sheet, &out, &["result", "document_binder_uuid"], &mut |record| {
         rows.push(record.row);
-        Ok(vec!["접수".to_owned(), if record.row == 2 { "BIN-1".to_owned() } else { String::new() }])
+        Ok(Some(vec!["접수".to_owned(), if record.row == 2 { "BIN-1".to_owned() } else { String::new() }]))
     })
     .unwrap();
     assert_eq!(rows, [2, 3]);
@@ -341,7 +398,7 @@ fn the_result_is_in_the_files_own_form() {
     // Columns that are there already are written over, not added again.
     let result = Sheet::open(&out, &SheetOptions::default()).unwrap();
     annotate(&result, &out, &["result", "doc_box_status"], &mut |_| {
-        Ok(vec!["다시".to_owned(), "READ".to_owned()])
+        Ok(Some(vec!["다시".to_owned(), "READ".to_owned()]))
     })
     .unwrap();
     let again = Sheet::open(&out, &SheetOptions::default()).unwrap();

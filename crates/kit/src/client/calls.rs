@@ -136,7 +136,8 @@ impl Client {
         };
         let answer = self.retry.run(true, ask).await?;
         let reply: Documents<StatusResult> = read(&answer)?;
-        if reply.documents.len() == ids.len() {
+        let told = reply.documents.iter().map(|result| result.document_binder_uuid.as_str());
+        if told.eq(ids.iter().copied()) {
             Ok(reply.documents)
         } else {
             Err(CallError::Unintelligible(answer.status.as_u16()))

@@ -27,7 +27,7 @@
 
 mod calls;
 mod error;
-mod retry;
+pub(crate) mod retry;
 mod sandbox;
 pub(crate) mod transport;
 mod wire;

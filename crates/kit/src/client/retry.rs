@@ -12,7 +12,7 @@ pub struct Retry {
     pub attempts: u32,
     /// The pause after the first; it doubles with each attempt.
     pub first_pause: Duration,
-    /// The longest pause, also where the platform asks for a longer one.
+    /// The longest pause of our own; the platform is waited for up to 15 minutes.
     pub longest_pause: Duration,
 }
 
@@ -21,6 +21,9 @@ impl Default for Retry {
         Self { attempts: 5, first_pause: Duration::from_millis(500), longest_pause: Duration::from_secs(30) }
     }
 }
+
+/// However long the platform asks for.
+pub(crate) const ASKED_MAX: Duration = Duration::from_secs(15 * 60);
 
 impl Retry {
     /// Calls until it is done. A call that is not `repeatable` is repeated only while it certainly
@@ -48,7 +51,7 @@ impl Retry {
     /// The pause after attempt number `attempt`, which ended in `error`.
     pub(crate) fn pause(&self, attempt: u32, error: &CallError) -> Duration {
         let own = pause(self.first_pause, self.longest_pause, attempt, rand::random());
-        own.max(error.retry_after().unwrap_or_default()).min(self.longest_pause)
+        own.max(error.retry_after().unwrap_or_default().min(ASKED_MAX))
     }
 }
 
@@ -73,7 +76,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_may_have_been_done_is_not_done_again() {
-        let busy = || CallError::Busy { status: 503, retry_after: Some(Duration::from_secs(9)) };
+        let busy = || CallError::Busy { status: 503, retry_after: Some(Duration::from_millis(3)) };
         let unknown = || CallError::Unknown("timeout");
         let refused = CallError::Refused { status: 401, code: String::new(), message: String::new() };
         assert_eq!(attempts(false, busy()).await, 3);
@@ -91,7 +94,8 @@ mod tests {
             retry.pause(0, &CallError::Busy { status: 429, retry_after })
         };
         assert_eq!(asked(7), Duration::from_secs(7));
-        assert_eq!(asked(3_600), retry.longest_pause);
+        assert_eq!(asked(120), Duration::from_secs(120));
+        assert_eq!(asked(3_600), ASKED_MAX);
         assert!(retry.pause(0, &CallError::Unreachable) <= retry.first_pause);
     }
 }

@@ -15,11 +15,15 @@ use seoham_model::{Clock, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::KEYS_LAST_SECONDS;
 use crate::client::SendResult;
 use crate::exchange::record::hex;
 
 /// The form of the journal that this program writes.
 const VERSION: u32 = 1;
+
+/// How far a clock is set back now and then without anybody doing wrong.
+const CLOCK_MAY_DIFFER_SECONDS: i64 = 300;
 
 /// What a job is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,6 +72,12 @@ impl Head {
             keyed: false,
             settings,
         }
+    }
+
+    /// Whether the platform still knows the job's keys, as far as this machine's clock can be believed.
+    pub fn keys_last(&self) -> bool {
+        let age_seconds = Clock::default().now().seconds_since(self.started_at);
+        (-CLOCK_MAY_DIFFER_SECONDS..KEYS_LAST_SECONDS).contains(&age_seconds)
     }
 
     /// The idempotency key of a batch.
@@ -171,9 +181,21 @@ pub struct Journal {
 }
 
 impl Journal {
+    /// Whether there is a journal: one that was cut short before its first line was whole is none, since
+    /// nothing can have been sent yet.
+    pub fn is_there(path: &Path) -> bool {
+        let Ok(file) = File::open(path) else { return path.exists() };
+        let mut first = Vec::new();
+        let read = BufReader::new(file).read_until(b'\n', &mut first);
+        read.is_err() || first.ends_with(b"\n")
+    }
+
     /// Begins a job; there must be no journal at `path`. It is on the disk when this returns.
     pub fn create(path: &Path, head: Head) -> Result<Self, JournalError> {
         let io = |source| JournalError::Io { path: path.to_owned(), source };
+        if path.exists() && !Self::is_there(path) {
+            std::fs::remove_file(path).map_err(io)?;
+        }
         let options = File::options().read(true).write(true).create_new(true).mode(0o600).open(path);
         let file = options.map_err(io)?;
         lock(&file, path)?;
@@ -182,6 +204,8 @@ impl Journal {
         line.push(b'\n');
         journal.write(&line)?;
         journal.file.sync_all().map_err(io)?;
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(directory.unwrap_or(Path::new("."))).and_then(|d| d.sync_all()).map_err(io)?;
         Ok(journal)
     }
 
@@ -310,8 +334,11 @@ impl Journal {
         self.append(Line::Answered { no, verdicts })
     }
 
-    /// Every batch is answered; on the disk when this returns.
-    pub(super) fn finish(&mut self) -> Result<(), JournalError> {
+    /// Every batch of the job is answered; on the disk when this returns. Done twice it changes nothing.
+    pub fn finish(&mut self) -> Result<(), JournalError> {
+        if self.finished.is_some() {
+            return Ok(());
+        }
         self.append(Line::Finished(Clock::default().now()))?;
         self.file.sync_all().map_err(|source| self.io(source))
     }

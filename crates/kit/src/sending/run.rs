@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use seoham_model::Clock;
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
+use super::Batch;
 use super::journal::{Journal, JournalError, Verdict};
 use super::pace::Pace;
-use super::{Batch, KEYS_LAST_SECONDS};
+use crate::client::retry::ASKED_MAX;
 use crate::client::{CallError, Client, Retry, SendOptions, SendResult};
 
 /// Bounds of a run.
@@ -45,7 +45,7 @@ pub trait Progress {
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Every batch is answered.
+    /// Every batch that came is answered.
     Finished,
     /// Every batch was sent, but the fate of some is unknown.
     WithUnknown,
@@ -90,7 +90,9 @@ const RETRY: Retry = Retry {
 /// How often a batch in which something was undefined is repeated under its key.
 const UNDEFINED_ATTEMPTS: u32 = 3;
 
-/// Sends every batch that is not answered yet, until there are no more or `stop` is cancelled.
+/// Sends every batch that is not answered yet, until there are no more or `stop` is cancelled. After
+/// [`Ended::Finished`] it is for whoever made the batches to say that they were all of them, and then to
+/// call [`Journal::finish`]: a source that broke off looks from here like one that ended.
 ///
 /// # Errors
 /// [`SendingError`]; what was under way when it came up has been waited for.
@@ -102,14 +104,13 @@ pub async fn run(
     stop: &CancellationToken,
     progress: &dyn Progress,
 ) -> Result<Ended, SendingError> {
-    let age_seconds = Clock::default().now().seconds_since(journal.head().started_at);
     let keyed = journal.head().keyed;
     let mut sending = Sending {
         client,
         journal,
         progress,
         keyed,
-        repeats_begun: options.repeat_unknown || (keyed && age_seconds < KEYS_LAST_SECONDS),
+        repeat_unknown: options.repeat_unknown,
         pace: Pace::new(options.at_once),
         again: VecDeque::new(),
         paused_until: None,
@@ -117,11 +118,7 @@ pub async fn run(
         patience: options.patience,
         unknown: 0,
     };
-    let ended = sending.run(batches, stop).await?;
-    if ended == Ended::Finished {
-        sending.journal.finish()?;
-    }
-    Ok(ended)
+    sending.run(batches, stop).await
 }
 
 struct Sending<'a> {
@@ -129,8 +126,7 @@ struct Sending<'a> {
     journal: &'a mut Journal,
     progress: &'a dyn Progress,
     keyed: bool,
-    /// What an earlier run began and did not see answered can be sent again.
-    repeats_begun: bool,
+    repeat_unknown: bool,
     pace: Pace,
     again: VecDeque<Attempt>,
     paused_until: Option<Instant>,
@@ -152,6 +148,11 @@ impl Sending<'_> {
             let going_on = failed.is_none() && !stopped;
             let room = going_on && self.paused_until.is_none() && under_way.len() < self.pace.window();
             if room && let Some(attempt) = self.again.pop_front() {
+                // A machine that slept for a week wakes up here.
+                if attempt.may_be_taken && !self.may_repeat() {
+                    self.leave_unknown(&attempt.batch);
+                    continue;
+                }
                 if let Err(error) = self.journal.sending(attempt.batch.no) {
                     failed = Some(error.into());
                     continue;
@@ -205,7 +206,7 @@ impl Sending<'_> {
             return Ok(None);
         }
         let may_be_taken = self.journal.begun().contains(&batch.no);
-        if may_be_taken && !self.repeats_begun {
+        if may_be_taken && !self.may_repeat() {
             self.leave_unknown(&batch);
             return Ok(None);
         }
@@ -222,6 +223,7 @@ impl Sending<'_> {
                 self.pace.answered(took);
                 let undefined = |r: &SendResult| r.error_code.as_deref() == Some("INTERNAL_ERROR");
                 if self.keyed && attempt.attempts < UNDEFINED_ATTEMPTS && results.iter().any(undefined) {
+                    attempt.may_be_taken = true;
                     self.again.push_back(attempt);
                     return Ok(());
                 }
@@ -244,7 +246,9 @@ impl Sending<'_> {
             self.leave_unknown(&attempt.batch);
             return Ok(());
         }
-        if self.last_success.elapsed() > self.patience {
+        // Told to wait is not the same as not getting on.
+        let asked = error.retry_after().unwrap_or_default().min(ASKED_MAX);
+        if self.last_success.elapsed() > self.patience + asked {
             return Err(SendingError::GaveUp(error));
         }
         let pause = RETRY.pause(attempt.attempts - 1, &error);
@@ -254,6 +258,11 @@ impl Sending<'_> {
         self.paused_until = Some(self.paused_until.map_or(until, |paused| paused.max(until)));
         self.again.push_back(attempt);
         Ok(())
+    }
+
+    /// Whether what may have been taken can be sent again now.
+    fn may_repeat(&self) -> bool {
+        self.repeat_unknown || (self.keyed && self.journal.head().keys_last())
     }
 
     fn leave_unknown(&mut self, batch: &Batch) {

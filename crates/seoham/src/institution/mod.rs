@@ -10,6 +10,8 @@ pub(crate) mod status;
 use std::panic;
 use std::sync::Arc;
 
+use seoham_sheets::SheetError;
+
 /// Threads that read files have their panics told as damaged files, not as ours.
 pub(crate) const READER: &str = "sheet-reader";
 
@@ -23,11 +25,12 @@ pub(crate) fn quiet_readers() {
     }));
 }
 
-/// Runs what reads a file on a thread of its own.
-pub(crate) fn reading<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+/// Runs what reads a file on a thread of its own; one that breaks off is told as a file that cannot be
+/// read.
+pub(crate) fn reading<T: Send>(work: impl FnOnce() -> Result<T, SheetError> + Send) -> Result<T, SheetError> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name(READER.to_owned()).spawn_scoped(scope, work);
-        let joined = thread.expect("a thread can be started").join();
-        joined.unwrap_or_else(|panic| panic::resume_unwind(panic))
+        let thread = thread.map_err(|error| SheetError::other(&error))?;
+        thread.join().unwrap_or_else(|_| Err(SheetError::broke_off()))
     })
 }

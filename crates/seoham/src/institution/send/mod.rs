@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use seoham_kit::client::Client;
 use seoham_kit::sending::journal::{Head, Journal, JournalError, sha256_of};
-use seoham_kit::sending::{self, Ended, KEYS_LAST_SECONDS, SendingError};
+use seoham_kit::sending::{self, Ended, SendingError};
 use seoham_model::{Clock, UnixSeconds};
 use seoham_sheets::{Format, Layout, Member, Repair, Sheet, SheetError, SheetOptions};
 use serde::{Deserialize, Serialize};
@@ -79,14 +79,11 @@ pub(crate) async fn run(args: &SendArgs) -> Outcome {
         return code;
     }
     let ready = if args.resume { resume(args, &source) } else { begin(args, &source).await };
-    let mut job = ready.inspect_err(|_| {
-        if !source.journal.exists() {
-            source.done_with();
-        }
-    })?;
+    // Nothing was begun: what came over standard input is not needed any more.
+    let mut job = ready.inspect_err(|_| source.done_with())?;
     let outcome = job.send().await;
     let code = job.report(&outcome)?;
-    if job.journal.finished().is_some() {
+    if matches!(outcome, Ok(Ok(Ended::Finished))) {
         source.done_with();
     }
     Ok(code)
@@ -207,13 +204,14 @@ async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
     let Profile { url, bulk_url, contract_uuid, .. } = profile;
     let mut head = Head::new(sha256, survey.rows, url, contract_uuid, settings);
     (head.bulk_url, head.keyed, head.started_at) = (bulk_url, known.idempotency_key, now);
+    keep_the_former(source)?;
     let journal = Journal::create(&source.journal, head).map_err(|e| of_journal(&e))?;
     let table = Arc::new(Table { sheet, layout, survey, now, stamp });
     Ok(Job { table, journal, client, options: options(args), result: result.clone(), json: args.json })
 }
 
 fn resume(args: &SendArgs, source: &Source) -> Outcome<Job> {
-    if !source.journal.exists() {
+    if !Journal::is_there(&source.journal) {
         return Err(Failure::usage(
             format!("{}: 이어서 보낼 저널이 없습니다", source.journal.display()),
             format!("{}: there is no journal of a send to resume", source.journal.display()),
@@ -267,8 +265,7 @@ fn resume(args: &SendArgs, source: &Source) -> Outcome<Job> {
 
 /// What was begun and not answered can be repeated under its key. Without one somebody has to say.
 fn refuse_blind_repetition(args: &SendArgs, journal: &Journal) -> Outcome<()> {
-    let age_seconds = Clock::default().now().seconds_since(journal.head().started_at);
-    let keys_tell = journal.head().keyed && age_seconds < KEYS_LAST_SECONDS;
+    let keys_tell = journal.head().keyed && journal.head().keys_last();
     let requests = journal.begun().len();
     if keys_tell || requests == 0 || args.unknown.is_some() {
         return Ok(());
@@ -303,33 +300,64 @@ fn options(args: &SendArgs) -> sending::Options {
     }
 }
 
+/// A file is not sent twice by mistake, nor is anything written over.
 fn refuse_what_is_there(args: &SendArgs, source: &Source) -> Outcome<()> {
-    if source.journal.exists() {
-        let journal = Journal::open(&source.journal).map_err(|e| of_journal(&e))?;
-        let shown = source.journal.display();
-        if journal.finished().is_none() {
+    if !Journal::is_there(&source.journal) {
+        if source.result.exists() && !args.again {
+            let shown = source.result.display();
             return Err(Failure::usage(
-                format!("이 파일의 발송이 끝나지 않았습니다({shown}). --resume 으로 이어서 보내 주십시오"),
-                format!("a send of this file is not finished ({shown}); go on with --resume"),
+                format!("{shown}: 이미 있는 파일입니다. --result로 다른 이름을 정해 주십시오"),
+                format!("{shown} is there already; give another --result"),
             ));
         }
-        if !args.again {
-            return Err(Failure::usage(
-                format!("이미 보낸 파일입니다({shown}). 모든 문서를 한 번 더 보내려면 --again"),
-                format!("this file was sent already ({shown}); --again sends every document once more"),
-            ));
-        }
-        drop(journal);
-        let old = PathBuf::from(format!("{shown}.old"));
-        std::fs::rename(&source.journal, &old).map_err(|error| {
-            Failure::usage(format!("{}: {error}", old.display()), format!("{}: {error}", old.display()))
-        })?;
-    } else if source.result.exists() && !args.again {
-        let shown = source.result.display();
+        return Ok(());
+    }
+    let journal = Journal::open(&source.journal).map_err(|e| of_journal(&e))?;
+    let shown = source.journal.display();
+    if journal.finished().is_none() {
         return Err(Failure::usage(
-            format!("{shown}: 이미 있는 파일입니다. --result로 다른 이름을 정해 주십시오"),
-            format!("{shown} is there already; give another --result"),
+            format!("이 파일의 발송이 끝나지 않았습니다({shown}). --resume 으로 이어서 보내 주십시오"),
+            format!("a send of this file is not finished ({shown}); go on with --resume"),
         ));
+    }
+    if args.again {
+        return Ok(());
+    }
+    let same = sha256_of(&source.file).is_ok_and(|sha256| sha256 == journal.head().source_sha256);
+    Err(if same {
+        Failure::usage(
+            format!("이미 보낸 파일입니다({shown}). 모든 문서를 한 번 더 보내려면 --again"),
+            format!("this file was sent already ({shown}); --again sends every document once more"),
+        )
+    } else {
+        Failure::usage(
+            format!(
+                "같은 이름의 다른 파일을 이미 보냈습니다({shown}). 파일 이름을 바꾸거나, 이 파일을 보내고 지난 결과를 \
+                 따로 남기려면 --again"
+            ),
+            format!(
+                "another file of this name was sent already ({shown}); rename this one, or send it with --again, \
+                 which keeps the former result beside it"
+            ),
+        )
+    })
+}
+
+/// Moves what is left of a send that is over out of the way: its ids may be kept nowhere else.
+fn keep_the_former(source: &Source) -> Outcome<()> {
+    if !Journal::is_there(&source.journal) {
+        return Ok(());
+    }
+    let journal = Journal::open(&source.journal).map_err(|e| of_journal(&e))?;
+    let job = journal.head().job.clone();
+    for file in [&source.journal, &source.result] {
+        let kept = PathBuf::from(format!("{}.{job}", file.display()));
+        if let Err(error) = std::fs::rename(file, &kept)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            let text = format!("{}: {error}", kept.display());
+            return Err(Failure::unfinished(text.clone(), text));
+        }
     }
     Ok(())
 }
@@ -429,7 +457,13 @@ impl Job {
         progress.finish();
         watching.abort();
         match produced {
-            Ok(Ok(Ok(()))) => Ok(sent),
+            Ok(Ok(Ok(()))) => {
+                // Only now is it known that what came was all of it.
+                if matches!(sent, Ok(Ended::Finished)) {
+                    self.journal.finish().map_err(|error| of_journal(&error))?;
+                }
+                Ok(sent)
+            }
             Ok(Ok(Err(error))) => Err(Failure::Unfinished(error.text().clone())),
             Ok(Err(_)) | Err(_) => {
                 Err(Failure::unfinished("파일을 읽는 중에 오류가 발생했습니다", "reading the file broke off"))

@@ -33,7 +33,7 @@ pub(super) struct Tally {
 pub(super) fn write(table: &Table, journal: &Journal, out: &Path) -> Result<Tally, SheetError> {
     table.refuse_if_changed()?;
     let mut rows = Rows { table, journal, place: 0, verdicts: None, tally: Tally::default() };
-    annotate(&table.sheet, out, &COLUMNS, &mut |record| rows.next(record))?;
+    annotate(&table.sheet, out, &COLUMNS, &mut |record| rows.next(record).map(Some))?;
     Ok(rows.tally)
 }
 

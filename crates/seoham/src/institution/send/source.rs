@@ -60,15 +60,24 @@ impl Source {
     }
 
     fn new(file: PathBuf, result: PathBuf, kept_input: bool) -> Self {
+        // A send that is resumed from another directory writes its result where it was begun.
+        let result = std::path::absolute(&result).unwrap_or(result);
         let journal = PathBuf::from(format!("{}.seoham-journal", file.display()));
         Self { file, result, journal, kept_input }
     }
 
     fn keep_input(&self) -> std::io::Result<()> {
-        // One that is there belongs to a send that is not finished.
-        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&self.file)?;
-        std::io::copy(&mut std::io::stdin().lock(), &mut file)?;
-        file.sync_all()
+        // One that is there belongs to a send that is not finished. It is there whole or not at all.
+        if self.file.exists() {
+            return Err(std::io::ErrorKind::AlreadyExists.into());
+        }
+        let partial = PathBuf::from(format!("{}.partial", self.file.display()));
+        let _ = std::fs::remove_file(&partial);
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&partial)?;
+        let copied = std::io::copy(&mut std::io::stdin().lock(), &mut file).and_then(|_| file.sync_all());
+        copied.and_then(|()| std::fs::rename(&partial, &self.file)).inspect_err(|_| {
+            let _ = std::fs::remove_file(&partial);
+        })
     }
 
     /// Everything is sent or nothing was: what came over standard input is not needed any more.

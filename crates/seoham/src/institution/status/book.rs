@@ -1,5 +1,7 @@
 //! What is known of each document, small enough for millions.
 
+use std::collections::HashMap;
+
 use seoham_kit::client::StatusData;
 use seoham_model::clock::seoul_seconds;
 use seoham_model::status::DocBoxStatus;
@@ -91,6 +93,20 @@ impl Book {
 
     pub(super) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Whether anything was learnt of any document.
+    pub(super) fn knows_any(&self) -> bool {
+        self.0.iter().any(|entry| entry.place != Place::Unasked)
+    }
+
+    pub(super) fn is_known(&self, place: usize) -> bool {
+        self.0[place].place != Place::Unasked
+    }
+
+    /// Where each document stands, by its id.
+    pub(super) fn by_id(&self) -> HashMap<&str, usize> {
+        self.0.iter().enumerate().map(|(place, entry)| (&*entry.id, place)).collect()
     }
 
     pub(super) fn id(&self, place: usize) -> &str {

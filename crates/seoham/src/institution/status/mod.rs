@@ -12,7 +12,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use futures_util::{StreamExt, TryStreamExt};
 use seoham_kit::client::{CallError, Client};
 use seoham_model::bulk::ITEMS_MAX;
-use seoham_sheets::{Sheet, SheetError, SheetOptions, annotate, write_csv};
+use seoham_sheets::{Format, Sheet, SheetError, SheetOptions, annotate, write_csv};
 use serde_json::json;
 
 use crate::cli::{complain, say};
@@ -52,18 +52,22 @@ pub(crate) async fn run(args: &StatusArgs) -> Outcome {
     let profile = args.platform.resolve()?;
     let client = args.platform.client(&profile)?;
     let asked = watch(args, &client, &mut book).await;
-    write(args, &book, sheet.as_ref())?;
-    if let Err(error) = asked {
-        return Err(stopped(&error));
+    // What was learnt before it broke off is worth keeping.
+    if book.knows_any() {
+        write(args, &book, sheet.as_ref())?;
     }
+    let whole = asked.map_err(|error| stopped(&error))?;
     show(args, &book);
-    let settled = book.unsettled(args.until) == 0;
-    Ok(if args.watch && !settled { ExitCode::from(UNFINISHED) } else { ExitCode::SUCCESS })
+    let settled = !args.watch || book.unsettled(args.until) == 0;
+    Ok(if whole && settled { ExitCode::SUCCESS } else { ExitCode::from(UNFINISHED) })
 }
 
 fn of_file(file: &Path) -> Result<(Book, Sheet), SheetError> {
     let known_columns = vec![BINDER.to_owned(), "result".to_owned()];
     let sheet = Sheet::open(file, &SheetOptions { sheet: None, known_columns })?;
+    if matches!(sheet.format(), Format::Xlsx { others: 1.., .. }) {
+        return Err(SheetError::has_other_sheets());
+    }
     let column = sheet.header().iter().position(|name| name == BINDER);
     if column.is_none() && !sheet.header().is_empty() {
         return Err(SheetError::lacks(BINDER));
@@ -79,25 +83,25 @@ fn of_file(file: &Path) -> Result<(Book, Sheet), SheetError> {
     Ok((Book::of(ids.into_iter()), sheet))
 }
 
-/// Asks once, or again and again until everything has settled or the process is told to end.
-async fn watch(args: &StatusArgs, client: &Client, book: &mut Book) -> Result<(), CallError> {
+/// Asks once, or again and again until everything has settled; `false` when the process was told to end.
+async fn watch(args: &StatusArgs, client: &Client, book: &mut Book) -> Result<bool, CallError> {
     let every = Duration::from_secs(u64::from(args.every));
     let mut picture = Picture::new(args.watch, args.json);
-    let Ok(mut terminate) = termination() else { return ask(client, book, args).await };
+    let Ok(mut terminate) = termination() else { return ask(client, book, args).await.map(|()| true) };
     loop {
         let round = std::time::Instant::now();
         tokio::select! {
             asked = ask(client, book, args) => asked?,
-            _ = terminate.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(false),
         }
         picture.add(book);
         if !args.watch || book.unsettled(args.until) == 0 {
-            return Ok(());
+            return Ok(true);
         }
         // Clients are told to ask every five seconds or slower (SPEC 9).
         tokio::select! {
             () = tokio::time::sleep(every.saturating_sub(round.elapsed())) => {}
-            _ = terminate.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(false),
         }
     }
 }
@@ -126,15 +130,12 @@ fn write(args: &StatusArgs, book: &Book, sheet: Option<&Sheet>) -> Outcome<()> {
     let failed = |error: SheetError| Failure::Unfinished(error.text().clone());
     if let Some(sheet) = sheet {
         let column = sheet.header().iter().position(|name| name == BINDER).unwrap_or(0);
-        let mut place = 0;
-        let columns: Vec<&str> = COLUMNS.to_vec();
+        let by_id = book.by_id();
         reading(|| {
-            annotate(sheet, sheet.path(), &columns, &mut |record| {
-                if record.shown(column, BINDER).is_empty() {
-                    return Ok(vec![String::new(); COLUMNS.len()]);
-                }
-                place += 1;
-                Ok(book.columns(place - 1))
+            // By its id: rows may have been sorted since. What was not asked for is left as it is.
+            annotate(sheet, sheet.path(), &COLUMNS, &mut |record| {
+                let place = by_id.get(record.shown(column, BINDER).as_str()).copied();
+                Ok(place.filter(|place| book.is_known(*place)).map(|place| book.columns(place)))
             })
         })
         .map_err(failed)?;
