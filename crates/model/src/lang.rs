@@ -1,6 +1,7 @@
 //! The two languages that people and institutions are answered in.
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// A language of messages: Korean unless the client prefers English (SPEC 3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +53,12 @@ impl Text {
     /// A message made at run time. It must not carry a personal value.
     pub fn made(ko: String, en: String) -> Self {
         Self { ko: Cow::Owned(ko), en: Cow::Owned(en) }
+    }
+
+    /// The message about something with a name that needs no translation: `name: message`.
+    #[must_use]
+    pub fn about(&self, name: &dyn fmt::Display) -> Self {
+        Self::made(format!("{name}: {}", self.ko), format!("{name}: {}", self.en))
     }
 
     /// The message in `lang`.

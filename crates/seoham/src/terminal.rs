@@ -1,6 +1,7 @@
 //! Whoever sits before the terminal: their language, and whether there is one.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 
 use seoham_model::{Lang, Text};
@@ -50,6 +51,12 @@ pub(crate) const USAGE: u8 = 64;
 impl Failure {
     pub(crate) fn usage(ko: impl Into<String>, en: impl Into<String>) -> Self {
         Self::Usage(Text::made(ko.into(), en.into()))
+    }
+
+    /// The file system refused, which needs no translation.
+    pub(crate) fn of_file(file: &Path, error: &std::io::Error, failure: fn(Text) -> Self) -> Self {
+        let text = format!("{}: {error}", file.display());
+        failure(Text::made(text.clone(), text))
     }
 
     pub(crate) fn unfinished(ko: impl Into<String>, en: impl Into<String>) -> Self {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use seoham_model::document::{CheckContext, Deadline, NewDocument, NewReceiver, check, external_id};
+use seoham_model::document::{CheckContext, Deadline, NewDocument, NewReceiver, ReadItem};
 use seoham_model::violation::{self, Place, Violation};
 use seoham_model::{Text, UnixSeconds};
 use serde_json::Value;
@@ -104,12 +104,7 @@ impl Layout {
                 )
             })?;
             let cell = Cell::of_text(&constant);
-            let wrong = |text: Text| {
-                SheetError(Text::made(
-                    format!("--set {member}: {}", text.in_lang(seoham_model::Lang::Ko)),
-                    format!("--set {member}: {}", text.in_lang(seoham_model::Lang::En)),
-                ))
-            };
+            let wrong = |text: Text| SheetError(text.about(&format_args!("--set {member}")));
             let value = match member {
                 Member::ReadExpiredAt => repair::deadline(&cell).map_err(wrong)?.0.0.into(),
                 Member::ReadExpiredSec => repair::whole(&cell).map_err(wrong)?.0.into(),
@@ -258,9 +253,10 @@ impl Layout {
                 "is the result of a send (it has a document_binder_uuid)",
             ))]);
         }
-        match check(raw, CheckContext { now, certified: false, bulk: true }) {
+        let item = ReadItem::read(raw);
+        match item.check(CheckContext { now, certified: false, bulk: true }) {
             Ok(_) => Ok(Good {
-                external_document_uuid: external_id(raw).unwrap_or_default(),
+                external_document_uuid: item.external_document_uuid().unwrap_or_default(),
                 json: raw.get().to_owned(),
                 repairs: Vec::new(),
             }),
@@ -449,22 +445,16 @@ impl Making<'_> {
                     self.repairs.extend(repair);
                     return Some(value);
                 }
-                Err(text) => Problem {
-                    column,
-                    member: Some(member),
-                    text: Text::made(
-                        format!("{member}: {}", text.in_lang(seoham_model::Lang::Ko)),
-                        format!("{member}: {}", text.in_lang(seoham_model::Lang::En)),
-                    ),
-                },
+                Err(text) => Problem { column, member: Some(member), text: text.about(&member) },
             },
             Err(column) => Problem {
                 column: self.layout.header.get(column).cloned(),
                 member: Some(member),
-                text: Text::made(
-                    format!("{member}: 서식에 넣을 값이 없거나 확실하지 않습니다"),
-                    format!("{member}: the value for its template is missing or not certain"),
-                ),
+                text: Text::fixed(
+                    "서식에 넣을 값이 없거나 확실하지 않습니다",
+                    "the value for its template is missing or not certain",
+                )
+                .about(&member),
             },
         };
         self.problems.push(problem);

@@ -4,9 +4,10 @@
 //! The first line says what the job is. A line that a crash cut short was not counted by anybody,
 //! and is cut off at the next opening.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, TryLockError};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -174,7 +175,7 @@ pub struct Journal {
     head: Head,
     end: u64,
     /// Where the line of each answered batch begins, and how long it is.
-    answered: HashMap<u32, (u64, usize)>,
+    answered: HashMap<u32, (u64, u64)>,
     begun: BTreeSet<u32>,
     counts: Counts,
     finished: Option<UnixSeconds>,
@@ -200,9 +201,7 @@ impl Journal {
         let file = options.map_err(io)?;
         lock(&file, path)?;
         let mut journal = Self::new(path, file, head);
-        let mut line = serde_json::to_vec(&journal.head).map_err(|e| io(e.into()))?;
-        line.push(b'\n');
-        journal.write(&line)?;
+        journal.end = journal.write_line(&journal.head)?;
         journal.file.sync_all().map_err(io)?;
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         File::open(directory.unwrap_or(Path::new("."))).and_then(|d| d.sync_all()).map_err(io)?;
@@ -231,7 +230,7 @@ impl Journal {
                 break;
             }
             match serde_json::from_slice::<Line>(&text) {
-                Ok(line) if text.ends_with(b"\n") => journal.count(line, length),
+                Ok(line) if text.ends_with(b"\n") => journal.count(line, length as u64),
                 // Nothing follows it: it was being written when the process or the machine ended.
                 _ if reader.fill_buf().map_err(io)?.is_empty() => {
                     journal.file.set_len(journal.end).map_err(io)?;
@@ -256,7 +255,7 @@ impl Journal {
         }
     }
 
-    fn count(&mut self, line: Line, length: usize) {
+    fn count(&mut self, line: Line, length: u64) {
         match line {
             Line::Sending(no) => {
                 self.begun.insert(no);
@@ -267,7 +266,8 @@ impl Journal {
             Line::Answered { no, verdicts } => {
                 self.begun.remove(&no);
                 // Of an answer that was given twice the first counts.
-                if self.answered.insert(no, (self.end, length)).is_none() {
+                if let Entry::Vacant(free) = self.answered.entry(no) {
+                    free.insert((self.end, length));
                     let accepted = verdicts.iter().filter(|v| v.id.is_some()).count() as u64;
                     self.counts.accepted += accepted;
                     self.counts.refused += verdicts.len() as u64 - accepted;
@@ -275,7 +275,7 @@ impl Journal {
             }
             Line::Finished(at) => self.finished = Some(at),
         }
-        self.end += length as u64;
+        self.end += length;
     }
 
     /// What the job is.
@@ -306,7 +306,7 @@ impl Journal {
     /// The verdicts of a batch, if it is answered.
     pub fn verdicts(&self, no: u32) -> Result<Option<Vec<Verdict>>, JournalError> {
         let Some((offset, length)) = self.answered.get(&no) else { return Ok(None) };
-        let mut text = vec![0; *length];
+        let mut text = vec![0; usize::try_from(*length).unwrap_or(usize::MAX)];
         self.file.read_exact_at(&mut text, *offset).map_err(|source| self.io(source))?;
         match serde_json::from_slice(&text) {
             Ok(Line::Answered { verdicts, .. }) => Ok(Some(verdicts)),
@@ -344,32 +344,21 @@ impl Journal {
     }
 
     fn append(&mut self, line: Line) -> Result<(), JournalError> {
-        let mut text = serde_json::to_vec(&line).map_err(|e| self.io(e.into()))?;
+        let length = self.write_line(&line)?;
+        self.count(line, length);
+        Ok(())
+    }
+
+    /// Writes a line at the end; gives its length. It counts only once it has been counted.
+    fn write_line(&self, line: &impl Serialize) -> Result<u64, JournalError> {
+        let mut text = serde_json::to_vec(line).map_err(|e| self.io(e.into()))?;
         text.push(b'\n');
-        self.write_at_end(&text)?;
-        self.count(line, text.len());
-        Ok(())
-    }
-
-    fn write(&mut self, text: &[u8]) -> Result<(), JournalError> {
-        self.write_at_end(text)?;
-        self.end += text.len() as u64;
-        Ok(())
-    }
-
-    fn write_at_end(&self, text: &[u8]) -> Result<(), JournalError> {
-        self.file.write_all_at(text, self.end).map_err(|source| self.io(source))
+        self.file.write_all_at(&text, self.end).map_err(|source| self.io(source))?;
+        Ok(text.len() as u64)
     }
 
     fn io(&self, source: io::Error) -> JournalError {
         JournalError::Io { path: self.path.clone(), source }
-    }
-}
-
-impl Drop for Journal {
-    fn drop(&mut self) {
-        // Not for safety, only so that the file is whole for whoever looks at it next.
-        let _ = self.file.flush();
     }
 }
 
@@ -383,6 +372,8 @@ fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     fn head() -> Head {

@@ -17,7 +17,6 @@ pub use category::{Categories, Category};
 pub(crate) use checker::{Checker, StringRule};
 pub use item::ReadItem;
 pub use new::{Deadline, NewDocument, NewReceiver};
-pub use raw::external_id;
 pub(crate) use raw::kind as raw_kind;
 pub use rules::{CheckContext, check};
 

@@ -78,7 +78,7 @@ pub(crate) fn kind(raw: &RawValue) -> JsonKind {
 }
 
 /// The external id of an item, however broken the rest of it is; `None` when it cannot be read.
-pub fn external_id(item: &RawValue) -> Option<String> {
+pub(super) fn external_id(item: &RawValue) -> Option<String> {
     #[derive(Deserialize)]
     struct Item<'a> {
         #[serde(borrow)]

@@ -70,10 +70,7 @@ pub(crate) async fn run(args: &InitArgs) -> Outcome {
         }
     }
     profiles.profiles.insert(name.clone(), profile);
-    profiles.write(&file).map_err(|error| {
-        let text = format!("{}: {error}", file.display());
-        Failure::unfinished(text.clone(), text)
-    })?;
+    profiles.write(&file).map_err(|error| Failure::of_file(&file, &error, Failure::Unfinished))?;
     let shown = file.display();
     say(&told(
         &format!("{shown}에 '{name}' 프로필을 저장했습니다(0600)."),

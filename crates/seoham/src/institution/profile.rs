@@ -51,9 +51,7 @@ impl Profiles {
         let text = match std::fs::read_to_string(file) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => {
-                return Err(Failure::usage(format!("{shown}: {error}"), format!("{shown}: {error}")));
-            }
+            Err(error) => return Err(Failure::of_file(file, &error, Failure::Usage)),
         };
         let mode = std::fs::metadata(file).map_or(0o600, |m| m.permissions().mode());
         if mode & 0o077 != 0 {

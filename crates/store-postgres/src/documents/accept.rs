@@ -87,7 +87,9 @@ pub(super) fn are_new(batches: &[&Batch]) -> bool {
 /// Writes `batches` in one transaction that is sent in one go; returns after its COMMIT. A key that is
 /// known already fails it, and nothing of it is written.
 pub(super) async fn insert(client: &Client, batches: &[&Batch], slot: i16) -> Result<(), Error> {
-    insert_rows(client, batches, &keys::Columns::of(batches), slot).await
+    let records = keys::Columns::of(batches);
+    let begin = if records.is_empty() { "BEGIN" } else { BEGIN_AND_WAIT_SHORTLY };
+    insert_rows(client, batches, &records, slot, begin).await
 }
 
 /// Writes batches with records, of which some may be known, in one transaction; returns after its COMMIT
@@ -105,7 +107,7 @@ pub(super) async fn insert_unless_known(
         )?;
         let whole = batches.iter().zip(&accepted).filter(|(_, a)| **a == Accepted::Whole);
         let whole: Vec<&Batch> = whole.map(|(batch, _)| *batch).collect();
-        insert_rows_within(client, &whole, &keys::Columns::default(), slot, "").await?;
+        insert_rows(client, &whole, &keys::Columns::default(), slot, "").await?;
         Ok(accepted)
     };
     let written = work.await;
@@ -121,18 +123,8 @@ pub(super) async fn insert_unless_known(
 /// as long as that could take.
 const BEGIN_AND_WAIT_SHORTLY: &str = "BEGIN; SET LOCAL lock_timeout = '2s'";
 
-async fn insert_rows(
-    client: &Client,
-    batches: &[&Batch],
-    records: &keys::Columns<'_>,
-    slot: i16,
-) -> Result<(), Error> {
-    let begin = if records.is_empty() { "BEGIN" } else { BEGIN_AND_WAIT_SHORTLY };
-    insert_rows_within(client, batches, records, slot, begin).await
-}
-
 /// Writes `batches` and commits, all sent in one go after `begin`.
-async fn insert_rows_within(
+async fn insert_rows(
     client: &Client,
     batches: &[&Batch],
     records: &keys::Columns<'_>,

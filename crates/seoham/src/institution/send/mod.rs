@@ -355,8 +355,7 @@ fn keep_the_former(source: &Source) -> Outcome<()> {
         if let Err(error) = std::fs::rename(file, &kept)
             && error.kind() != std::io::ErrorKind::NotFound
         {
-            let text = format!("{}: {error}", kept.display());
-            return Err(Failure::unfinished(text.clone(), text));
+            return Err(Failure::of_file(&kept, &error, Failure::Unfinished));
         }
     }
     Ok(())
@@ -376,10 +375,7 @@ fn survey(
     if survey.rows == 0 {
         return Err(Failure::usage("보낼 행이 없습니다", "there is no row to send"));
     }
-    let sha256 = sha256_of(file).map_err(|error| {
-        let text = format!("{}: {error}", file.display());
-        Failure::usage(text.clone(), text)
-    })?;
+    let sha256 = sha256_of(file).map_err(|error| Failure::of_file(file, &error, Failure::Usage))?;
     Ok((survey, sha256, stamp))
 }
 

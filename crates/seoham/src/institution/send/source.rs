@@ -54,7 +54,7 @@ impl Source {
                     ),
                 );
             }
-            Failure::usage(format!("{shown}: {error}"), format!("{shown}: {error}"))
+            Failure::of_file(&source.file, &error, Failure::Usage)
         })?;
         Ok(source)
     }
