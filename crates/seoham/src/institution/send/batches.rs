@@ -9,7 +9,7 @@ use seoham_model::bulk::ITEMS_MAX;
 use seoham_sheets::SheetError;
 use tokio::sync::mpsc::Sender;
 
-use super::Table;
+use super::table::Table;
 
 /// The request that a row goes with.
 pub(super) fn number_of(place: u64) -> u32 {

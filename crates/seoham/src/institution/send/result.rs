@@ -6,9 +6,9 @@ use std::path::Path;
 use seoham_kit::sending::journal::{Journal, Verdict};
 use seoham_sheets::{Problem, Record, SheetError, annotate};
 
-use super::Table;
 use super::batches::number_of;
 use super::survey::problems;
+use super::table::Table;
 use crate::terminal::{language, told};
 
 const COLUMNS: [&str; 4] = ["result", "document_binder_uuid", "error_code", "error_message"];

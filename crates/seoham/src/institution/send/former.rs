@@ -1,0 +1,100 @@
+//! What an earlier send left beside the file, and what must not be done because of it.
+
+use std::path::PathBuf;
+
+use seoham_kit::sending::journal::{Journal, sha256_of};
+
+use super::args::SendArgs;
+use super::of_journal;
+use super::source::Source;
+use crate::terminal::{Failure, Outcome};
+
+/// A file is not sent twice by mistake, nor is anything written over.
+pub(super) fn refuse_what_is_there(args: &SendArgs, source: &Source) -> Outcome<()> {
+    if !Journal::is_there(&source.journal) {
+        if source.result.exists() && !args.again {
+            let shown = source.result.display();
+            return Err(Failure::usage(
+                format!("{shown}: 이미 있는 파일입니다. --result로 다른 이름을 정해 주십시오"),
+                format!("{shown} is there already; give another --result"),
+            ));
+        }
+        return Ok(());
+    }
+    let journal = Journal::open(&source.journal).map_err(|e| of_journal(&e))?;
+    let shown = source.journal.display();
+    if journal.finished().is_none() {
+        return Err(Failure::usage(
+            format!("이 파일의 발송이 끝나지 않았습니다({shown}). --resume 으로 이어서 보내 주십시오"),
+            format!("a send of this file is not finished ({shown}); go on with --resume"),
+        ));
+    }
+    if args.again {
+        return Ok(());
+    }
+    let same = sha256_of(&source.file).is_ok_and(|sha256| sha256 == journal.head().source_sha256);
+    Err(if same {
+        Failure::usage(
+            format!("이미 보낸 파일입니다({shown}). 모든 문서를 한 번 더 보내려면 --again"),
+            format!("this file was sent already ({shown}); --again sends every document once more"),
+        )
+    } else {
+        Failure::usage(
+            format!(
+                "같은 이름의 다른 파일을 이미 보냈습니다({shown}). 파일 이름을 바꾸거나, 이 파일을 보내고 지난 결과를 \
+                 따로 남기려면 --again"
+            ),
+            format!(
+                "another file of this name was sent already ({shown}); rename this one, or send it with --again, \
+                 which keeps the former result beside it"
+            ),
+        )
+    })
+}
+
+/// Moves what is left of a send that is over out of the way: its ids may be kept nowhere else.
+pub(super) fn keep_the_former(source: &Source) -> Outcome<()> {
+    if !Journal::is_there(&source.journal) {
+        return Ok(());
+    }
+    let journal = Journal::open(&source.journal).map_err(|e| of_journal(&e))?;
+    let job = journal.head().job.clone();
+    for file in [&source.journal, &source.result] {
+        let kept = PathBuf::from(format!("{}.{job}", file.display()));
+        if let Err(error) = std::fs::rename(file, &kept)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(Failure::of_file(&kept, &error, Failure::Unfinished));
+        }
+    }
+    Ok(())
+}
+
+/// What was begun and not answered can be repeated under its key. Without one somebody has to say.
+pub(super) fn refuse_blind_repetition(args: &SendArgs, journal: &Journal) -> Outcome<()> {
+    let keys_tell = journal.head().keyed && journal.head().keys_last();
+    let requests = journal.begun().len();
+    if keys_tell || requests == 0 || args.unknown.is_some() {
+        return Ok(());
+    }
+    let (why_ko, why_en) = if journal.head().keyed {
+        (
+            "발송을 시작한 지 7일이 지나 서버가 키를 잊었습니다",
+            "the job is older than the 7 days that keys are remembered",
+        )
+    } else {
+        ("이 서버는 Idempotency-Key를 모릅니다", "this platform knows no Idempotency-Key")
+    };
+    Err(Failure::unfinished(
+        format!(
+            "요청 {requests}개(100행 이하씩)는 보냈지만 응답을 받지 못했습니다. {why_ko}. 다시 보내면 같은 문서가 두 번 \
+             접수될 수 있습니다. 기관의 접수 내역을 확인한 뒤 --unknown leave(남겨 두고 나머지만 보냄) 또는 \
+             --unknown send(다시 보냄)를 골라 주십시오"
+        ),
+        format!(
+            "{requests} requests of up to 100 rows were sent and not answered, and {why_en}: sent again they may be \
+             accepted twice. Ask the platform what it has, then choose --unknown leave (send only the rest) or \
+             --unknown send (send them again)"
+        ),
+    ))
+}

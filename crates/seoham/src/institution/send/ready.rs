@@ -1,0 +1,118 @@
+//! A job made ready: begun, or taken up again from its journal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seoham_kit::sending;
+use seoham_kit::sending::journal::{Head, Journal};
+use seoham_model::Clock;
+
+use super::args::{SendArgs, Unknown};
+use super::former::{keep_the_former, refuse_blind_repetition, refuse_what_is_there};
+use super::settings::Settings;
+use super::source::Source;
+use super::table::Table;
+use super::telling::{describe, say_repairs};
+use super::{Job, of_journal, of_sheet};
+use crate::cli::complain;
+use crate::institution::platform::{PlatformArgs, stopped};
+use crate::institution::profile::Profile;
+use crate::institution::reading;
+use crate::terminal::{Failure, Outcome, told};
+
+/// Begins a job; everything that can be wrong is found out before its journal is made.
+pub(super) async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
+    let (file, result) = (&source.file, &source.result);
+    let settings = Settings::of(args, result.clone());
+    let read = reading(|| settings.open(file)).map_err(|e| of_sheet(&e))?;
+    describe(args, &read.0, &read.1);
+    refuse_what_is_there(args, source)?;
+    let profile = args.platform.resolve()?;
+    let client = args.platform.client(&profile)?;
+    let now = Clock::default().now();
+    let (table, sha256) = Table::look_at(file, read, now)?;
+    if !args.json {
+        say_repairs(&table.survey);
+    }
+    let known = client.capabilities().await.map_err(|error| stopped(&error))?;
+    if !known.idempotency_key {
+        complain(&told(
+            "이 서버는 Idempotency-Key를 모릅니다. 응답을 잃은 요청은 다시 보내지 않고 '확인 필요'로 남깁니다.",
+            "this platform knows no Idempotency-Key: a request whose answer is lost is left as unknown, not sent again",
+        ));
+    }
+    let settings = serde_json::to_value(&settings).unwrap_or_default();
+    let Profile { url, bulk_url, contract_uuid, .. } = profile;
+    let mut head = Head::new(sha256, table.survey.rows, url, contract_uuid, settings);
+    (head.bulk_url, head.keyed, head.started_at) = (bulk_url, known.idempotency_key, now);
+    keep_the_former(source)?;
+    let journal = Journal::create(&source.journal, head).map_err(|e| of_journal(&e))?;
+    Ok(Job {
+        table: Arc::new(table),
+        journal,
+        client,
+        options: options(args),
+        result: result.clone(),
+        json: args.json,
+    })
+}
+
+/// Takes a job up again, the way it was begun.
+pub(super) fn resume(args: &SendArgs, source: &Source) -> Outcome<Job> {
+    if !Journal::is_there(&source.journal) {
+        return Err(Failure::usage(
+            format!("{}: 이어서 보낼 저널이 없습니다", source.journal.display()),
+            format!("{}: there is no journal of a send to resume", source.journal.display()),
+        ));
+    }
+    let journal = Journal::open(&source.journal).map_err(|e| of_journal(&e))?;
+    let head = journal.head().clone();
+    let settings: Settings = serde_json::from_value(head.settings.clone()).unwrap_or_default();
+    let given = Settings::of(args, source.result.clone());
+    let other = |given: bool, same: bool| given && !same;
+    if other(!args.maps.is_empty(), given.maps == settings.maps)
+        || other(!args.sets.is_empty(), given.sets == settings.sets)
+        || other(args.sheet.is_some(), given.sheet == settings.sheet)
+        || other(args.result.is_some(), given.result == settings.result)
+    {
+        return Err(Failure::usage(
+            "--map, --set, --sheet, --result는 처음 보낼 때와 같아야 합니다(생략하면 그대로 씁니다)",
+            "--map, --set, --sheet and --result must be as they were at first (leave them out to use those)",
+        ));
+    }
+    let elsewhere = args.platform.url.as_ref().is_some_and(|url| *url != head.url)
+        || args.platform.contract.as_ref().is_some_and(|contract| *contract != head.contract_uuid);
+    if elsewhere {
+        return Err(Failure::usage(
+            "다른 서버나 계약으로는 이어서 보낼 수 없습니다. 처음 보낸 곳만 무엇이 접수되었는지 압니다",
+            "a send is not resumed to another platform or contract: only the first one knows what it has accepted",
+        ));
+    }
+    let platform = PlatformArgs {
+        url: Some(head.url.clone()),
+        bulk_url: head.bulk_url.clone(),
+        contract: Some(head.contract_uuid.clone()),
+        ..args.platform.clone()
+    };
+    let client = platform.client(&platform.resolve()?)?;
+    let read = reading(|| settings.open(&source.file)).map_err(|e| of_sheet(&e))?;
+    // Judged as it was when the job was begun: rows must not move from one request to another.
+    let (table, sha256) = Table::look_at(&source.file, read, head.started_at)?;
+    if sha256 != head.source_sha256 || table.survey.rows != head.rows {
+        return Err(Failure::usage(
+            "파일이 처음 보낼 때와 다릅니다. 이어서 보내려면 같은 파일이어야 합니다",
+            "the file is not what it was when the send was begun; resuming needs the very same file",
+        ));
+    }
+    refuse_blind_repetition(args, &journal)?;
+    let result = settings.result.clone();
+    Ok(Job { table: Arc::new(table), journal, client, options: options(args), result, json: args.json })
+}
+
+fn options(args: &SendArgs) -> sending::Options {
+    sending::Options {
+        at_once: usize::from(args.at_once),
+        patience: Duration::from_secs(args.patience),
+        repeat_unknown: args.unknown == Some(Unknown::Send),
+    }
+}

@@ -1,0 +1,40 @@
+//! What makes rows documents.
+
+use std::path::{Path, PathBuf};
+
+use seoham_sheets::{Layout, Member, Sheet, SheetError, SheetOptions};
+use serde::{Deserialize, Serialize};
+
+use super::args::SendArgs;
+
+/// What makes rows documents; kept in the journal, since a job goes on the way it was begun.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Settings {
+    pub(super) maps: Vec<(String, String)>,
+    pub(super) sets: Vec<(String, String)>,
+    pub(super) sheet: Option<String>,
+    pub(super) result: PathBuf,
+}
+
+impl Settings {
+    pub(super) fn of(args: &SendArgs, result: PathBuf) -> Self {
+        let named = |pairs: &[(Member, String)]| {
+            pairs.iter().map(|(member, text)| (member.path().to_owned(), text.clone())).collect()
+        };
+        Self { maps: named(&args.maps), sets: named(&args.sets), sheet: args.sheet.clone(), result }
+    }
+
+    fn members(pairs: &[(String, String)]) -> Vec<(Member, String)> {
+        let member = |(name, text): &(String, String)| Some((Member::of_column(name)?, text.clone()));
+        pairs.iter().filter_map(member).collect()
+    }
+
+    /// The sheet, and how its rows become documents.
+    pub(super) fn open(&self, path: &Path) -> Result<(Sheet, Layout), SheetError> {
+        let maps = Self::members(&self.maps);
+        let known_columns = maps.iter().map(|(_, column)| column.clone()).collect();
+        let sheet = Sheet::open(path, &SheetOptions { sheet: self.sheet.clone(), known_columns })?;
+        let layout = Layout::new(&sheet, &maps, &Self::members(&self.sets))?;
+        Ok((sheet, layout))
+    }
+}

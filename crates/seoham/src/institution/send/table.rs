@@ -1,0 +1,58 @@
+//! A file as it was looked at before anything of it was sent.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use seoham_kit::sending::journal::sha256_of;
+use seoham_model::UnixSeconds;
+use seoham_sheets::{Layout, Sheet, SheetError};
+
+use super::survey::Survey;
+use super::{of_sheet, progress};
+use crate::institution::reading;
+use crate::terminal::{Failure, Outcome, told};
+
+/// A file, and what it comes to.
+pub(super) struct Table {
+    pub(super) sheet: Sheet,
+    pub(super) layout: Layout,
+    pub(super) survey: Survey,
+    /// By which deadlines and birthdays are judged: when the job was begun.
+    pub(super) now: UnixSeconds,
+    /// What the file was when it was looked at.
+    stamp: Option<Stamp>,
+}
+
+/// A file's length and the time of its last change: what tells that it is still the same.
+type Stamp = (u64, SystemTime);
+
+fn stamp_of(file: &Path) -> Option<Stamp> {
+    let metadata = std::fs::metadata(file).ok()?;
+    Some((metadata.len(), metadata.modified().ok()?))
+}
+
+impl Table {
+    /// Looks at all of a file: what it comes to, and its SHA-256.
+    pub(super) fn look_at(
+        file: &Path,
+        (sheet, layout): (Sheet, Layout),
+        now: UnixSeconds,
+    ) -> Outcome<(Self, String)> {
+        let stamp = stamp_of(file);
+        let waiting = progress::waiting(&told("파일을 검사하고 있습니다", "looking at the file"));
+        let survey =
+            reading(|| Survey::make(&sheet, &layout, now, &mut |_, _| {})).map_err(|e| of_sheet(&e))?;
+        waiting.finish_and_clear();
+        if survey.rows == 0 {
+            return Err(Failure::usage("보낼 행이 없습니다", "there is no row to send"));
+        }
+        let sha256 = sha256_of(file).map_err(|error| Failure::of_file(file, &error, Failure::Usage))?;
+        Ok((Self { sheet, layout, survey, now, stamp }, sha256))
+    }
+
+    /// The second and third reading must find the rows that the first one found: a verdict belongs to
+    /// a row by its place.
+    pub(super) fn refuse_if_changed(&self) -> Result<(), SheetError> {
+        if stamp_of(self.sheet.path()) == self.stamp { Ok(()) } else { Err(SheetError::changed()) }
+    }
+}

@@ -1,0 +1,120 @@
+//! What is said of a send: what the file was taken for, and what became of it.
+
+use seoham_kit::sending::SendingError;
+use seoham_sheets::{Format, Layout, Repair, Sheet};
+use serde_json::json;
+
+use super::args::SendArgs;
+use super::result::Tally;
+use super::survey::Survey;
+use super::{Job, of_journal};
+use crate::cli::{complain, say};
+use crate::institution::platform::why;
+use crate::terminal::{Failure, language, told};
+
+/// What the file was taken for.
+pub(super) fn describe(args: &SendArgs, sheet: &Sheet, layout: &Layout) {
+    if args.json {
+        return;
+    }
+    let form = match sheet.format() {
+        Format::Csv { encoding, .. } => format!("CSV, {}", encoding.name()),
+        Format::Xlsx { sheet, others: 0 } => format!("XLSX, {sheet}"),
+        Format::Xlsx { sheet, others } => told(
+            &format!("XLSX, '{sheet}' 시트(다른 시트 {others}개는 보내지 않습니다)"),
+            &format!("XLSX, sheet {sheet:?} ({others} other sheets are not sent)"),
+        ),
+        Format::JsonLines => "JSON Lines".to_owned(),
+    };
+    complain(&format!("{}: {form}", sheet.path().display()));
+    let columns: Vec<String> = layout
+        .described()
+        .into_iter()
+        .filter_map(|(member, column)| column.map(|column| format!("{column} → {member}")))
+        .collect();
+    if !columns.is_empty() {
+        complain(&columns.join(", "));
+    }
+    let unused = layout.unused().join(", ");
+    if !unused.is_empty() {
+        complain(&told(&format!("쓰지 않는 열: {unused}"), &format!("columns not used: {unused}")));
+    }
+    if layout.numbers_rows() {
+        complain(&told(
+            "문서번호 열이 없어 행 번호(ROW-2, ROW-3, …)를 문서번호로 씁니다",
+            "there is no column of external ids: rows are numbered (ROW-2, ROW-3, …)",
+        ));
+    }
+}
+
+/// What was mended, and how often.
+pub(super) fn say_repairs(survey: &Survey) {
+    for (repair, count) in Repair::ALL.iter().zip(survey.repairs).filter(|(_, count)| *count > 0) {
+        let text = repair.text();
+        let text = text.in_lang(language());
+        complain(&told(&format!("{text}: {count}행"), &format!("{text}: {count} rows")));
+    }
+}
+
+/// What became of a job, for a person.
+pub(super) fn say_result(job: &Job, tally: &Tally, finished: bool, trouble: Option<&str>) {
+    let Tally { accepted, refused, bad, unknown, unsent, .. } = tally;
+    let rows = job.table.survey.rows;
+    say(&told(
+        &format!(
+            "{rows}행: 접수 {accepted}, 거절 {refused}, 보낼 수 없는 행 {bad}, 확인 필요 {unknown}, 미발송 {unsent}"
+        ),
+        &format!(
+            "{rows} rows: {accepted} accepted, {refused} refused, {bad} that cannot be sent, {unknown} unknown, {unsent} unsent"
+        ),
+    ));
+    for (reason, count) in &tally.reasons {
+        say(&format!("  {count:>8}  {reason}"));
+    }
+    let result = job.result.display();
+    say(&told(&format!("결과 파일: {result}"), &format!("result: {result}")));
+    if let Some(trouble) = trouble {
+        complain(&format!("seoham: {trouble}"));
+    }
+    if !finished {
+        let file = job.table.sheet.path().display();
+        complain(&told(
+            &format!("끝나지 않았습니다. 이어서 보내려면: seoham send --resume {file}"),
+            &format!("not finished; to go on: seoham send --resume {file}"),
+        ));
+    }
+}
+
+/// The same for a machine.
+pub(super) fn say_result_json(job: &Job, tally: &Tally, finished: bool, trouble: Option<&str>) {
+    let line = json!({
+        "event": if finished { "finished" } else { "unfinished" },
+        "rows": job.table.survey.rows, "accepted": tally.accepted, "refused": tally.refused,
+        "bad": tally.bad, "unknown": tally.unknown, "unsent": tally.unsent,
+        "reasons": tally.reasons, "result": job.result, "trouble": trouble,
+    });
+    say(&line.to_string());
+}
+
+/// Why a run could not go on, for a person.
+pub(super) fn trouble(error: &SendingError) -> String {
+    match error {
+        SendingError::Refused(error) => {
+            let (ko, en) = why(error);
+            told(
+                &format!("서버가 요청을 거절했습니다: {ko}"),
+                &format!("the platform refuses the requests: {en}"),
+            )
+        }
+        SendingError::GaveUp(error) => {
+            let (ko, en) = why(error);
+            told(
+                &format!("한동안 아무것도 접수되지 않아 멈춥니다. 마지막 오류: {ko}"),
+                &format!("nothing succeeded for a while; the last failure: {en}"),
+            )
+        }
+        SendingError::Journal(error) => match of_journal(error) {
+            Failure::Usage(text) | Failure::Unfinished(text) => text.in_lang(language()).to_owned(),
+        },
+    }
+}
