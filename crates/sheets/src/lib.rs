@@ -13,6 +13,8 @@ mod cell;
 mod encoding;
 mod error;
 mod layout;
+mod lines;
+mod making;
 mod member;
 mod names;
 mod read_csv;

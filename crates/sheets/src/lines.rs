@@ -1,0 +1,107 @@
+//! Lines of JSON: documents already, but for what is set in all of them.
+
+use seoham_model::document::{CheckContext, ReadItem};
+use seoham_model::{Text, UnixSeconds};
+use serde_json::Value;
+
+use crate::layout::DAY_SECONDS;
+use crate::making::categories;
+use crate::row::{Good, Problem};
+use crate::template::Template;
+use crate::{Cell, Layout, Member, SheetError, repair};
+
+impl Layout {
+    /// The layout of lines of JSON.
+    pub(crate) fn of_json(maps: &[(Member, String)], sets: &[(Member, String)]) -> Result<Self, SheetError> {
+        if !maps.is_empty() {
+            return Err(SheetError::new(
+                "--map은 표(CSV, XLSX)에만 쓸 수 있습니다",
+                "--map is for tables (CSV, XLSX) alone",
+            ));
+        }
+        let mut constants = Vec::new();
+        for (member, template) in sets {
+            let constant = Template::parse(template, &[])?.constant().ok_or_else(|| {
+                SheetError::new(
+                    "JSON Lines의 --set은 고정된 값이어야 합니다",
+                    "--set on JSON Lines must be a constant",
+                )
+            })?;
+            let cell = Cell::of_text(&constant);
+            let wrong = |text: Text| SheetError(text.about(&format_args!("--set {member}")));
+            let value = match member {
+                Member::ReadExpiredAt => repair::deadline(&cell).map_err(wrong)?.0.0.into(),
+                Member::ReadExpiredSec => repair::whole(&cell).map_err(wrong)?.0.into(),
+                Member::ReadExpiredDays => {
+                    repair::whole(&cell).map_err(wrong)?.0.saturating_mul(DAY_SECONDS).into()
+                }
+                Member::IsRequiredVerifyName => repair::flag(&cell).map_err(wrong)?.0.into(),
+                Member::CommonCategories => categories(&constant).into(),
+                _ => constant.into(),
+            };
+            constants.push((*member, value));
+        }
+        Ok(Self { header: Vec::new(), sources: Vec::new(), constants, numbers_rows: false })
+    }
+
+    /// The document of a line.
+    pub(crate) fn of_line(&self, line: &str, now: UnixSeconds) -> Result<Good, Vec<Problem>> {
+        let malformed = |error: &serde_json::Error| {
+            let column = error.column();
+            vec![Problem::of_row(Text::made(
+                format!("올바른 JSON이 아닙니다({column}열)"),
+                format!("malformed JSON at column {column}"),
+            ))]
+        };
+        let set;
+        let line = if self.constants.is_empty() {
+            line
+        } else {
+            let mut value: Value = serde_json::from_str(line).map_err(|e| malformed(&e))?;
+            for (member, constant) in &self.constants {
+                set_member(&mut value, *member, constant);
+            }
+            set = value.to_string();
+            &set
+        };
+        let raw: &serde_json::value::RawValue = serde_json::from_str(line).map_err(|e| malformed(&e))?;
+        let sent: Option<serde_json::Map<String, Value>> = serde_json::from_str(line).ok();
+        if sent.is_some_and(|line| line.contains_key(crate::annotate::BINDER)) {
+            return Err(vec![Problem::of_row(Text::fixed(
+                "이미 발송한 결과입니다(document_binder_uuid가 있습니다)",
+                "is the result of a send (it has a document_binder_uuid)",
+            ))]);
+        }
+        let item = ReadItem::read(raw);
+        match item.check(CheckContext { now, certified: false, bulk: true }) {
+            Ok(_) => Ok(Good {
+                external_document_uuid: item.external_document_uuid().unwrap_or_default(),
+                json: raw.get().to_owned(),
+                repairs: Vec::new(),
+            }),
+            Err(violations) => Err(violations.iter().map(|v| self.problem(v)).collect()),
+        }
+    }
+}
+
+/// Sets a member of a document in JSON, and takes away what it stands against.
+fn set_member(document: &mut Value, member: Member, constant: &Value) {
+    let deadlines = ["read_expired_at", "read_expired_sec"];
+    let path = if member == Member::ReadExpiredDays { "read_expired_sec" } else { member.path() };
+    let Some(object) = document.as_object_mut() else { return };
+    if deadlines.contains(&path) {
+        for deadline in deadlines {
+            object.remove(deadline);
+        }
+    }
+    let (object, name) = match path.split_once('.') {
+        None => (Some(object), path),
+        Some((outer, name)) => {
+            let inner = object.entry(outer).or_insert_with(|| Value::Object(serde_json::Map::new()));
+            (inner.as_object_mut(), name)
+        }
+    };
+    if let Some(object) = object {
+        object.insert(name.to_owned(), constant.clone());
+    }
+}

@@ -1,0 +1,157 @@
+//! A row's cells made into a document.
+
+use seoham_model::document::{Deadline, NewDocument, NewReceiver};
+use seoham_model::{Text, UnixSeconds};
+
+use crate::layout::{DAY_SECONDS, Source};
+use crate::repair::{self, Mended};
+use crate::row::{Good, Problem, Record, Repair};
+use crate::{Cell, Layout, Member};
+
+/// What a cell of categories names.
+pub(crate) fn categories(text: &str) -> Vec<String> {
+    text.split([',', '/', ';', ' ']).map(str::trim).filter(|c| !c.is_empty()).map(str::to_owned).collect()
+}
+
+/// A document in the making.
+pub(crate) struct Making<'a> {
+    pub(crate) layout: &'a Layout,
+    pub(crate) record: &'a Record,
+    pub(crate) cells: &'a [Cell],
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) repairs: Vec<Repair>,
+}
+
+impl Making<'_> {
+    /// The document, or all that is wrong with it.
+    pub(crate) fn make(mut self, now: UnixSeconds) -> Result<Good, Vec<Problem>> {
+        let receiver = self.receiver();
+        let text = |making: &mut Self, member| making.value(member, repair::text).unwrap_or_default();
+        let (title, link) = (text(&mut self, Member::Title), text(&mut self, Member::Link));
+        let (cs_number, cs_name) = (text(&mut self, Member::CsNumber), text(&mut self, Member::CsName));
+        let id = text(&mut self, Member::ExternalDocumentUuid);
+        let mut document = NewDocument::new(&title, &link, receiver)
+            .customer_service(&cs_number, &cs_name)
+            .external_document_uuid(&id);
+        document = document.deadline(self.deadline());
+        if let Some(hash) = self.value(Member::Hash, repair::text) {
+            document = document.hash(&hash);
+        }
+        if let Some(payload) = self.value(Member::Payload, repair::text) {
+            document = document.payload(&payload);
+        }
+        if let Some(message) = self.value(Member::Message, repair::text) {
+            document = document.message(&message);
+        }
+        for category in self.value(Member::CommonCategories, repair::text).iter().flat_map(|c| categories(c))
+        {
+            document = document.category(&category);
+        }
+        match document.check(now, true) {
+            Ok(json) if self.problems.is_empty() => {
+                self.repairs.sort_unstable();
+                self.repairs.dedup();
+                Ok(Good { external_document_uuid: id, json, repairs: self.repairs })
+            }
+            Ok(_) => Err(self.problems),
+            Err(violations) => {
+                for violation in &violations {
+                    let problem = self.layout.problem(violation);
+                    // What could not be read is not also missing.
+                    let told = self.problems.iter().any(|p| p.member.is_some() && p.member == problem.member);
+                    if !told {
+                        self.problems.push(problem);
+                    }
+                }
+                Err(self.problems)
+            }
+        }
+    }
+
+    fn receiver(&mut self) -> NewReceiver {
+        let ci = self.value(Member::Ci, repair::text);
+        let name = self.value(Member::Name, repair::text);
+        let receiver = if let Some(ci) = ci {
+            NewReceiver::by_ci(&ci).named(name.as_deref())
+        } else {
+            let phone_number = self.value(Member::PhoneNumber, repair::phone_number).unwrap_or_default();
+            let birthday = self.value(Member::Birthday, repair::birthday).unwrap_or_default();
+            NewReceiver::by_phone(&phone_number, &name.unwrap_or_default(), &birthday)
+        };
+        if self.value(Member::IsRequiredVerifyName, repair::flag) == Some(true) {
+            receiver.verifying_name()
+        } else {
+            receiver
+        }
+    }
+
+    fn deadline(&mut self) -> Deadline {
+        let given = [Member::ReadExpiredAt, Member::ReadExpiredSec, Member::ReadExpiredDays];
+        let given: Vec<Member> =
+            given.into_iter().filter(|m| !self.cell(*m).is_ok_and(|c| c.is_empty())).collect();
+        let deadline = match given.as_slice() {
+            [Member::ReadExpiredAt] => self.value(Member::ReadExpiredAt, repair::deadline).map(Deadline::At),
+            [Member::ReadExpiredSec] => {
+                self.value(Member::ReadExpiredSec, repair::whole).map(Deadline::InSeconds)
+            }
+            [Member::ReadExpiredDays] => {
+                let days = self.value(Member::ReadExpiredDays, repair::whole);
+                days.map(|days| Deadline::InSeconds(days.saturating_mul(DAY_SECONDS)))
+            }
+            _ => {
+                self.problems.push(Problem::of_row(Text::fixed(
+                    "열람기한, 열람초, 열람일수 가운데 정확히 하나가 있어야 합니다",
+                    "exactly one of read_expired_at, read_expired_sec and read_expired_days must be given",
+                )));
+                None
+            }
+        };
+        // One that is missing is told already; any sound one keeps it from being told twice.
+        deadline.unwrap_or(Deadline::InSeconds(1))
+    }
+
+    fn cell(&self, member: Member) -> Result<Cell, usize> {
+        match self.layout.source(member) {
+            None => Ok(Cell::Empty),
+            Some(Source::Column(column)) => Ok(self.cells.get(*column).cloned().unwrap_or_default()),
+            Some(Source::Set(template)) => template.cell(self.record, self.cells),
+        }
+    }
+
+    /// A member's value, mended; none when there is none, or it is no good, which is then told.
+    fn value<T>(&mut self, member: Member, mend: impl FnOnce(&Cell) -> Mended<T>) -> Option<T> {
+        let column = match self.layout.source(member) {
+            Some(Source::Column(column)) => self.layout.header.get(*column).cloned(),
+            _ => None,
+        };
+        let problem = match self.cell(member) {
+            Ok(Cell::Empty) => return None,
+            Ok(Cell::Failed(error)) => Problem {
+                column,
+                member: Some(member),
+                text: Text::made(
+                    format!("{member}: 수식 오류({error})입니다"),
+                    format!("{member}: a formula failed ({error})"),
+                ),
+            },
+            Ok(cell) => match mend(&cell) {
+                Ok((value, repair)) => {
+                    self.repairs.extend(repair);
+                    return Some(value);
+                }
+                Err(text) => Problem { column, member: Some(member), text: text.about(&member) },
+            },
+            Err(column) => Problem {
+                column: self.layout.header.get(column).cloned(),
+                member: Some(member),
+                text: Text::fixed(
+                    "서식에 넣을 값이 없거나 확실하지 않습니다",
+                    "the value for its template is missing or not certain",
+                )
+                .about(&member),
+            },
+        };
+        self.problems.push(problem);
+        None
+    }
+}
