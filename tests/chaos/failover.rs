@@ -78,7 +78,7 @@ impl Pair {
         let back_after = promoted.elapsed();
         self.until_acknowledged(before + 500).await;
         drop(senders);
-        self.ledger.settle(&self.clients, &gateways).await;
+        self.ledger.settle(&self.clients, &gateways, Duration::from_mins(1)).await;
         reporting.abort();
         eprintln!(
             "acceptance was back {back_after:?} after the promotion began; {before} documents were acknowledged before \
