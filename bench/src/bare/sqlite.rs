@@ -9,7 +9,11 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::{Bare, ROWS_MAX};
 
-const SCHEMA: &str = include_str!("../../../crates/store-sqlite/migrations/V1__initial.sql");
+const SCHEMA: [&str; 3] = [
+    include_str!("../../../crates/store-sqlite/migrations/V1__initial.sql"),
+    include_str!("../../../crates/store-sqlite/migrations/V3__visits.sql"),
+    include_str!("../../../crates/store-sqlite/migrations/V5__delivery_ranges.sql"),
+];
 const COLUMNS: &str = "document_no, document_id, institution_id, contract_id, person_id, content_id, sealed, hash, \
                        deadline_at, sent_at, received_at";
 pub(crate) fn insert_again(data: &Path, scratch: &Path, batches: &[usize]) -> Result<Vec<Bare>> {
@@ -37,7 +41,7 @@ fn insert(file: &Path, rows: &[Vec<Value>], batch: usize) -> Result<Bare> {
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA mmap_size = 0; PRAGMA cache_size = -32768;",
     )?;
-    connection.execute_batch(SCHEMA)?;
+    connection.execute_batch(&SCHEMA.concat())?;
     let started = Instant::now();
     for rows in rows.chunks(batch) {
         let transaction = connection.transaction()?;
@@ -46,11 +50,8 @@ fn insert(file: &Path, rows: &[Vec<Value>], batch: usize) -> Result<Bare> {
                 "INSERT INTO documents ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
             );
             let mut document = transaction.prepare_cached(&sql)?;
-            let mut delivery = transaction
-                .prepare_cached("INSERT INTO deliveries (institution_id, document_no) VALUES (?1, ?2)")?;
             for row in rows {
                 document.execute(params_from_iter(row))?;
-                delivery.execute([&row[2], &row[0]])?;
             }
         }
         transaction.commit()?;

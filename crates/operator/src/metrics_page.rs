@@ -37,6 +37,7 @@ fn describe() {
     describe_gauge!("seoham_queue_oldest_age_seconds", "Age of the oldest of them");
     describe_histogram!("seoham_commit_rows", "Rows in one transaction of the writer");
     describe_histogram!("seoham_commit_seconds", "Duration of one transaction of the writer");
+    describe_histogram!("seoham_commit_sync_seconds", "Of it, the COMMIT alone: writing and syncing the log");
     describe_histogram!("seoham_checkpoint_seconds", "Duration of one checkpoint");
     describe_histogram!("seoham_writer_wait_seconds", "Wait before the writer, by lane");
     describe_histogram!("seoham_connection_wait_seconds", "Wait for a connection to the database, by lane");

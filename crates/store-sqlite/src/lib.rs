@@ -41,6 +41,7 @@ struct Inner {
     mode: Mode,
     readers: readers::Readers,
     claims: Arc<deliveries::ClaimBook>,
+    known: Arc<people::KnownPeople>,
     /// How far the removal of old documents has looked in its present round.
     looked_at: Arc<std::sync::Mutex<i64>>,
     // Dropped last but one: it finishes what was taken before the lock on the data goes.

@@ -13,7 +13,7 @@ use seoham_vault::Vault;
 
 use crate::deliveries::ClaimBook;
 use crate::readers::Readers;
-use crate::writer::{Checkpoints, Limits, Writer};
+use crate::writer::{Limits, Writer};
 use crate::{Inner, SqliteStore, migrations, people};
 
 /// How to open the store.
@@ -109,19 +109,30 @@ impl SqliteStore {
         if let Some(seconds) = deployment_value::<i64>(&connection, "clock_advanced_seconds")? {
             clock.set_advanced_seconds(seconds);
         }
-        let claims = Arc::new(ClaimBook::default());
+        let (claims, known) = (Arc::new(ClaimBook::default()), Arc::new(people::KnownPeople::default()));
 
         let readers = || (0..READERS_PER_LANE).map(|_| open_reader(&file)).collect::<Result<Vec<_>, _>>();
         let readers = Readers::new(readers()?, readers()?);
-        let checkpoints = Checkpoints {
-            wal: directory.join("seoham.db-wal"),
-            idle_bytes: 16 * 1024 * 1024,
-            at_most_bytes: 512 * 1024 * 1024,
+        let for_checkpoints = Connection::open(&file)?;
+        configure(&for_checkpoints, options.durability)?;
+        let writer = {
+            let known = Arc::clone(&known);
+            let ended = move || known.changed();
+            Writer::start(connection, for_checkpoints, Limits::default(), Box::new(ended))
+                .map_err(io(directory))?
         };
-        let writer = Writer::start(connection, Limits::default(), checkpoints).map_err(io(directory))?;
         let looked_at = Arc::default();
-        let inner =
-            Inner { vault, clock, mode: options.mode, readers, claims, looked_at, writer, _lock: lock };
+        let inner = Inner {
+            vault,
+            clock,
+            mode: options.mode,
+            readers,
+            claims,
+            known,
+            looked_at,
+            writer,
+            _lock: lock,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 }
@@ -138,7 +149,8 @@ pub(crate) fn lock(directory: &Path) -> Result<File, OpenError> {
 }
 
 /// Durability is what SPEC 5 promises: `synchronous = FULL` syncs the log at every COMMIT.
-/// Checkpoints are the writer's own; a log that SQLite would truncate by itself would stall it.
+/// Checkpoints are our own (`writer/checkpoints.rs`): SQLite's would stall the writer. The log is written
+/// over, and cut down only where it has grown far beyond where it is begun anew.
 fn configure(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(128);
     stable_plans(connection)?;
@@ -150,7 +162,7 @@ fn configure(connection: &Connection, durability: Durability) -> rusqlite::Resul
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON;
          PRAGMA wal_autocheckpoint = 0; PRAGMA mmap_size = 0; PRAGMA cache_size = -16384;
-         PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;",
+         PRAGMA journal_size_limit = 268435456; PRAGMA temp_store = MEMORY;",
     )
 }
 

@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
-use seoham_model::{BinderId, UnixSeconds};
+use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::retention::{RETENTION_DAYS_MIN, Tidied};
 use seoham_store::{Result, Retention};
 
 use crate::SqliteStore;
 use crate::columns::Id;
+use crate::deliveries::ranges;
 use crate::documents::forget;
 use crate::writer::Weight;
 
@@ -68,10 +69,12 @@ fn bite(
 }
 
 fn remove(connection: &Connection, document_no: i64) -> rusqlite::Result<()> {
+    let institution: Id<InstitutionId> = connection
+        .prepare_cached("SELECT institution_id FROM documents WHERE document_no = ?1")?
+        .query_row([document_no], |row| row.get(0))?;
+    ranges::take_out(connection, institution.0, document_no, document_no)?;
     for sql in [
         "DELETE FROM one_time_tokens WHERE document_no = ?1",
-        "DELETE FROM deliveries WHERE document_no = ?1
-           AND institution_id = (SELECT institution_id FROM documents WHERE document_no = ?1)",
         "DELETE FROM delivery_retries WHERE document_no = ?1",
         "DELETE FROM documents WHERE document_no = ?1",
     ] {

@@ -44,7 +44,10 @@ impl Source {
 
     /// How many rows a table has.
     pub fn count(&self, table: &Table) -> Result<u64, OpenError> {
-        let sql = format!("SELECT count(*) FROM {}", table.name);
+        let sql = match table.name {
+            "deliveries" => "SELECT coalesce(sum(last_no - first_no + 1), 0) FROM delivery_ranges".to_owned(),
+            name => format!("SELECT count(*) FROM {name}"),
+        };
         Ok(self.connection.query_row(&sql, [], |row| row.get(0))?)
     }
 
@@ -82,9 +85,13 @@ impl Source {
 /// Here some tables know a document by its number.
 fn from(table: &str) -> String {
     match table {
-        "one_time_tokens" | "deliveries" | "delivery_retries" => {
+        "one_time_tokens" | "delivery_retries" => {
             format!("{table} AS t JOIN documents AS d USING (document_no)")
         }
+        // A row for each document; here one stands for several.
+        "deliveries" => "delivery_ranges AS t JOIN documents AS d
+                         ON d.document_no BETWEEN t.first_no AND t.last_no"
+            .to_owned(),
         other => format!("{other} AS t"),
     }
 }

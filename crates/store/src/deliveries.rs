@@ -1,5 +1,6 @@
 //! Deliveries: what was accepted and is not yet announced (SPEC 5, 8 and 13).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,13 +19,13 @@ pub struct Claim {
     /// Who sent it.
     pub institution: InstitutionId,
     /// The sender's name.
-    pub institution_name: String,
+    pub institution_name: Arc<str>,
     /// Where the notification goes.
     pub phone_number: SecretString,
     /// The document stands in the recipient's box; if not, the notification invites to join.
     pub received: bool,
-    /// What it says.
-    pub content: Content,
+    /// What it says; many documents say the same.
+    pub content: Arc<Content>,
     /// Until when it can be opened.
     pub deadline_at: UnixSeconds,
     /// How often its notification was tried before.

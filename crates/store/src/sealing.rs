@@ -5,7 +5,9 @@
 //! recipient's data key, and is erased with it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use secrecy::SecretString;
 use seoham_model::document::{Content, Own};
 use seoham_model::{BinderId, PersonId};
 use seoham_vault::{PersonKey, Vault, WrappedKey};
@@ -48,8 +50,8 @@ struct OwnPart<'a> {
     content: Option<std::borrow::Cow<'a, Content>>,
 }
 
-/// Seals the documents of one request. Takes microseconds a document: call it off any thread
-/// that others wait for.
+/// Seals the documents of one request, in about a microsecond each: more than a handful not on a thread
+/// that people wait for.
 pub fn seal(
     vault: &Vault,
     documents: &[IdentifiedDocument],
@@ -106,14 +108,54 @@ pub fn open(vault: &Vault, stored: &StoredText) -> Result<(Content, Own)> {
     let key = vault.person_key(stored.person, &stored.key)?;
     let own_part = open_own_part(&key, stored.id, &stored.sealed)?;
     let content = match (&stored.content, own_part.content) {
-        (Some(shared), _) => {
-            let plain = vault.open_shared(&content_row(shared.id), &shared.sealed)?;
-            serde_json::from_slice(&plain).map_err(|_| StoreError::Damaged("a content"))?
-        }
+        (Some(shared), _) => open_content(vault, shared)?,
         (None, Some(content)) => content.into_owned(),
         (None, None) => return Err(StoreError::Damaged("a document without content")),
     };
     Ok((content, own_part.own.into_owned()))
+}
+
+/// Opens a content that several documents share.
+pub fn open_content(vault: &Vault, shared: &SealedContent) -> Result<Content> {
+    let plain = vault.open_shared(&content_row(shared.id), &shared.sealed)?;
+    serde_json::from_slice(&plain).map_err(|_| StoreError::Damaged("a content"))
+}
+
+/// What a store holds of what a notification needs.
+pub struct SealedNotice<'a> {
+    /// The document.
+    pub document: BinderId,
+    /// Whose it is.
+    pub person: PersonId,
+    /// Their wrapped data key.
+    pub key: &'a WrappedKey,
+    /// What is the document's own.
+    pub own: &'a [u8],
+    /// Their sealed row.
+    pub of_person: &'a [u8],
+}
+
+/// What a notification needs.
+pub struct Notice {
+    /// What the document says.
+    pub content: Arc<Content>,
+    /// Where it goes.
+    pub phone_number: SecretString,
+}
+
+/// Opens what a notification needs. `shared` is the document's content when it shares one, opened
+/// already; then what is the document's own stays sealed.
+pub fn open_notice(vault: &Vault, sealed: &SealedNotice<'_>, shared: Option<Arc<Content>>) -> Result<Notice> {
+    let key = vault.person_key(sealed.person, sealed.key)?;
+    let content = match shared {
+        Some(content) => content,
+        None => {
+            let own = open_own_part(&key, sealed.document, sealed.own)?;
+            Arc::new(own.content.ok_or(StoreError::Damaged("a document without content"))?.into_owned())
+        }
+    };
+    let mut person = PersonPlain::open(&key, sealed.person, sealed.of_person)?;
+    Ok(Notice { content, phone_number: std::mem::take(&mut person.phone_number).into() })
 }
 
 /// A document's text and its recipient, opened.

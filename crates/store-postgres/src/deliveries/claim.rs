@@ -4,15 +4,18 @@
 //! lease runs out and the rows are claimed anew.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use seoham_model::document::Content;
 use seoham_model::person::Behaviour;
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
-use seoham_store::Result;
 use seoham_store::deliveries::{Claim, Claimed};
 use seoham_store::documents::Notification;
 use seoham_store::personas::JOINS_LATER_SECONDS;
-use seoham_store::sealing::OpenedText;
+use seoham_store::sealing::{Notice, SealedContent, SealedNotice, open_content, open_notice};
+use seoham_store::{Result, StoreError};
+use seoham_vault::Vault;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -63,15 +66,21 @@ pub(super) async fn claim(
         .collect();
     look_after_joins(session, &open, now).await?;
 
+    // What many documents say alike is opened once; one that does not open takes only its own with it.
+    let opened = |(id, sealed): (BinderId, Vec<u8>)| {
+        let content = open_content(&store.vault, &SealedContent { id, sealed }).map(Arc::new);
+        (id, content)
+    };
+    let contents: HashMap<BinderId, Result<Arc<Content>>> = contents.into_iter().map(opened).collect();
     let mut claims = Vec::with_capacity(open.len());
     for (held, document, person) in open {
-        match rows::open_text(&store.vault, document, person, &contents) {
-            Ok(OpenedText { content, mut recipient, .. }) => claims.push(Claim {
+        match notice(&store.vault, document, person, &contents) {
+            Ok(Notice { content, phone_number }) => claims.push(Claim {
                 ticket: ticket.number.unsigned_abs(),
                 document: held.document,
                 institution: held.institution,
-                institution_name: names.get(&held.institution).cloned().unwrap_or_default(),
-                phone_number: std::mem::take(&mut recipient.phone_number).into(),
+                institution_name: names.get(&held.institution).map_or("", String::as_str).into(),
+                phone_number,
                 received: document.times.received_at.is_some() || person.member_since.is_some(),
                 content,
                 deadline_at: document.deadline_at,
@@ -83,6 +92,27 @@ pub(super) async fn claim(
         }
     }
     Ok(Claimed { claims, expired: over.len() })
+}
+
+fn notice(
+    vault: &Vault,
+    document: &DocumentRow,
+    person: &PersonRow,
+    contents: &HashMap<BinderId, Result<Arc<Content>>>,
+) -> Result<Notice> {
+    let shared = match document.content.map(|id| contents.get(&id)) {
+        None => None,
+        Some(None) => return Err(StoreError::Damaged("a document without its content")),
+        Some(Some(content)) => Some(Arc::clone(content.as_ref().map_err(Clone::clone)?)),
+    };
+    let sealed = SealedNotice {
+        document: document.id,
+        person: document.person,
+        key: &person.key,
+        own: &document.sealed,
+        of_person: &person.sealed,
+    };
+    open_notice(vault, &sealed, shared)
 }
 
 struct Ticket {

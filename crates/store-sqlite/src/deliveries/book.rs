@@ -2,10 +2,11 @@
 //! be: the rows remain and are claimed anew.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use seoham_model::{BinderId, InstitutionId};
+use seoham_model::InstitutionId;
+use seoham_store::deliveries::{Finished, Outcome};
 use tokio::sync::Notify;
 
 #[derive(Default)]
@@ -17,19 +18,24 @@ pub(crate) struct ClaimBook {
 #[derive(Default)]
 pub(super) struct State {
     last_ticket: u64,
-    held: HashMap<u64, Held>,
+    held: HashMap<u64, Entry>,
     held_documents: HashSet<i64>,
     /// Which institution had the last turn.
     pub(super) last_served: Option<InstitutionId>,
 }
 
+struct Entry {
+    held: Held,
+    until: Instant,
+    /// Its end is being written: whatever the lease says, nobody else may have it meanwhile.
+    finishing: bool,
+}
+
 #[derive(Clone, Copy)]
 pub(super) struct Held {
-    pub(super) document: BinderId,
     pub(super) document_no: i64,
     pub(super) institution: InstitutionId,
     pub(super) is_retry: bool,
-    until: Instant,
 }
 
 impl ClaimBook {
@@ -45,16 +51,29 @@ impl ClaimBook {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets go of claims: their rows, if they are still there, can be claimed anew.
-    pub(super) fn release(&self, tickets: &[u64]) {
-        self.lock().let_go(tickets);
+    /// Begins to finish what is still held under its ticket; what is not is left out.
+    pub(super) fn begin_to_finish(self: &Arc<Self>, finished: &[Finished]) -> Finishing {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let mut finishing = Finishing { book: Arc::clone(self), tickets: Vec::new(), held: Vec::new() };
+        for done in finished {
+            let Some(entry) = state.held.get_mut(&done.ticket) else { continue };
+            if entry.until > now && !entry.finishing {
+                entry.finishing = true;
+                finishing.tickets.push(done.ticket);
+                finishing.held.push((entry.held, done.outcome));
+            }
+        }
+        finishing
     }
 }
 
 impl State {
     /// Lets go of what was held too long.
     pub(super) fn expire_leases(&mut self, now: Instant) {
-        let over: Vec<u64> = self.held.iter().filter(|(_, h)| h.until <= now).map(|(t, _)| *t).collect();
+        let over =
+            |(ticket, entry): (&u64, &Entry)| (entry.until <= now && !entry.finishing).then_some(*ticket);
+        let over: Vec<u64> = self.held.iter().filter_map(over).collect();
         self.let_go(&over);
     }
 
@@ -62,29 +81,72 @@ impl State {
         self.held_documents.contains(&document_no)
     }
 
-    pub(super) fn hold(
-        &mut self,
-        document: BinderId,
-        document_no: i64,
-        institution: InstitutionId,
-        is_retry: bool,
-        until: Instant,
-    ) -> u64 {
+    pub(super) fn hold(&mut self, held: Held, until: Instant) -> u64 {
         self.last_ticket += 1;
-        self.held.insert(self.last_ticket, Held { document, document_no, institution, is_retry, until });
-        self.held_documents.insert(document_no);
+        self.held.insert(self.last_ticket, Entry { held, until, finishing: false });
+        self.held_documents.insert(held.document_no);
         self.last_ticket
-    }
-
-    /// What `ticket` holds, if its lease has not run out.
-    pub(super) fn held(&self, ticket: u64) -> Option<Held> {
-        self.held.get(&ticket).copied().filter(|held| held.until > Instant::now())
     }
 
     fn let_go(&mut self, tickets: &[u64]) {
         for ticket in tickets {
-            if let Some(held) = self.held.remove(ticket) {
-                self.held_documents.remove(&held.document_no);
+            if let Some(entry) = self.held.remove(ticket) {
+                self.held_documents.remove(&entry.held.document_no);
+            }
+        }
+    }
+}
+
+/// Claims that were given out, let go of when this is dropped unless they are kept: their rows can
+/// then be claimed anew.
+pub(super) struct Claims {
+    book: Arc<ClaimBook>,
+    tickets: Vec<u64>,
+}
+
+impl Claims {
+    pub(super) fn of(book: &Arc<ClaimBook>) -> Self {
+        Self { book: Arc::clone(book), tickets: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, ticket: u64) {
+        self.tickets.push(ticket);
+    }
+
+    /// Leaves the claims to their leases.
+    pub(super) fn keep(mut self) {
+        self.tickets.clear();
+    }
+}
+
+impl Drop for Claims {
+    fn drop(&mut self) {
+        if !self.tickets.is_empty() {
+            self.book.lock().let_go(&self.tickets);
+        }
+    }
+}
+
+/// Claims whose end is being written. Dropped before it is, they are held as before.
+pub(super) struct Finishing {
+    book: Arc<ClaimBook>,
+    tickets: Vec<u64>,
+    pub(super) held: Vec<(Held, Outcome)>,
+}
+
+impl Finishing {
+    /// Their end is written: they are no longer held.
+    pub(super) fn finished(mut self) {
+        self.book.lock().let_go(&std::mem::take(&mut self.tickets));
+    }
+}
+
+impl Drop for Finishing {
+    fn drop(&mut self) {
+        let mut state = self.book.lock();
+        for ticket in &self.tickets {
+            if let Some(entry) = state.held.get_mut(ticket) {
+                entry.finishing = false;
             }
         }
     }

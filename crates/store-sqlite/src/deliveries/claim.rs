@@ -1,89 +1,62 @@
-//! Claiming in turns, and looking after people who joined meanwhile.
+//! Claiming in turns. Nothing is written for it but what has become of a document meanwhile: claims
+//! are held in memory, so it is read beside the writer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, params};
-use seoham_model::person::Behaviour;
-use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
-use seoham_store::documents::Notification;
-use seoham_store::personas::JOINS_LATER_SECONDS;
+use seoham_model::{InstitutionId, UnixSeconds};
 
-use super::book::{ClaimBook, State};
+use super::book::{ClaimBook, Claims, Held, State};
+use super::notices;
 use crate::columns::{Id, moment};
-use crate::people;
-
-/// A claim whose text is still to be read.
-pub(super) struct Taken {
-    pub(super) ticket: u64,
-    pub(super) document_no: i64,
-    pub(super) document: BinderId,
-    pub(super) institution: InstitutionId,
-    pub(super) institution_name: String,
-    pub(super) received: bool,
-    pub(super) deadline_at: UnixSeconds,
-    pub(super) attempts: u32,
-    pub(super) first_attempt_at: Option<UnixSeconds>,
-}
+use crate::readers::ReadError;
 
 /// A row of the queue that is nobody's yet.
 struct Free {
-    document_no: i64,
-    institution: InstitutionId,
-    is_retry: bool,
+    held: Held,
     attempts: u32,
     first_attempt_at: Option<UnixSeconds>,
 }
 
-/// The tickets that a claim gave out, known even if its transaction does not commit.
-#[derive(Clone, Default)]
-pub(super) struct Tickets(Arc<Mutex<Vec<u64>>>);
-
-impl Tickets {
-    pub(super) fn all(&self) -> Vec<u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn add(&self, ticket: u64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(ticket);
-    }
+/// A claim whose document is still to be read.
+pub(super) struct Taken {
+    pub(super) ticket: u64,
+    pub(super) held: Held,
+    pub(super) attempts: u32,
+    pub(super) first_attempt_at: Option<UnixSeconds>,
 }
 
-/// Claims up to `limit` deliveries; gives them and how many were dropped as expired.
+/// Claims up to `limit` deliveries and reads what is to be told of them.
 pub(super) fn claim(
     connection: &Connection,
-    book: &ClaimBook,
-    tickets: &Tickets,
+    vault: &seoham_vault::Vault,
+    book: &Arc<ClaimBook>,
     limit: usize,
     lease: Duration,
     now: UnixSeconds,
-) -> rusqlite::Result<(Vec<Taken>, usize)> {
+) -> Result<(Claims, notices::Read), ReadError> {
+    let mut claims = Claims::of(book);
     let mut state = book.lock();
+    // What is let go of under this lock was written before it. So the snapshot, which begins under it
+    // too, shows nothing that is done with and no longer held.
+    let snapshot = connection.unchecked_transaction()?;
     let started = Instant::now();
     state.expire_leases(started);
     // What is to be tried again has waited longest, but must not crowd out what is new.
     let mut free = due_retries(connection, &state, limit.div_ceil(4), now)?;
     let room = limit - free.len();
     free.extend(in_turns(connection, &mut state, room)?);
-
-    let (mut taken, mut expired) = (Vec::with_capacity(free.len()), 0);
-    for free in free {
-        match put_into_box(connection, &free, now)? {
-            None => expired += 1,
-            Some(mut claim) => {
-                claim.ticket = state.hold(
-                    claim.document,
-                    free.document_no,
-                    free.institution,
-                    free.is_retry,
-                    started + lease,
-                );
-                tickets.add(claim.ticket);
-                taken.push(claim);
-            }
-        }
+    let mut taken = Vec::with_capacity(free.len());
+    for Free { held, attempts, first_attempt_at } in free {
+        let ticket = state.hold(held, started + lease);
+        claims.add(ticket);
+        taken.push(Taken { ticket, held, attempts, first_attempt_at });
     }
-    Ok((taken, expired))
+    drop(state);
+    let read = notices::read(connection, vault, taken, now)?;
+    drop(snapshot);
+    Ok((claims, read))
 }
 
 fn due_retries(
@@ -103,10 +76,9 @@ fn due_retries(
     {
         let document_no = row.get(0)?;
         if !state.is_held(document_no) {
+            let institution = row.get::<_, Id<InstitutionId>>(1)?.0;
             due.push(Free {
-                document_no,
-                institution: row.get::<_, Id<InstitutionId>>(1)?.0,
-                is_retry: true,
+                held: Held { document_no, institution, is_retry: true },
                 attempts: row.get(2)?,
                 first_attempt_at: moment(row, 3)?,
             });
@@ -149,25 +121,23 @@ fn next_of(
     take: usize,
     free: &mut Vec<Free>,
 ) -> rusqlite::Result<()> {
+    // A row that begins before the cursor may still reach beyond it.
     let mut statement = connection.prepare_cached(
-        "SELECT document_no FROM deliveries WHERE institution_id = ?1 AND document_no > ?2
-         ORDER BY document_no",
+        "SELECT max(first_no, ?2 + 1), last_no FROM delivery_ranges
+         WHERE institution_id = ?1 AND last_no > ?2 ORDER BY first_no",
     )?;
     let mut rows = statement.query(params![Id(institution), *cursor])?;
     let end = free.len() + take;
-    while free.len() < end
-        && let Some(row) = rows.next()?
-    {
-        let document_no = row.get(0)?;
-        *cursor = document_no;
-        if !state.is_held(document_no) {
-            free.push(Free {
-                document_no,
-                institution,
-                is_retry: false,
-                attempts: 0,
-                first_attempt_at: None,
-            });
+    while let Some(row) = rows.next()? {
+        for document_no in row.get(0)?..=row.get(1)? {
+            if free.len() == end {
+                return Ok(());
+            }
+            *cursor = document_no;
+            if !state.is_held(document_no) {
+                let held = Held { document_no, institution, is_retry: false };
+                free.push(Free { held, attempts: 0, first_attempt_at: None });
+            }
         }
     }
     Ok(())
@@ -180,7 +150,7 @@ fn with_work(
     limit: usize,
 ) -> rusqlite::Result<Vec<InstitutionId>> {
     let mut next = connection.prepare_cached(
-        "SELECT institution_id FROM deliveries WHERE institution_id > ?1 ORDER BY institution_id LIMIT 1",
+        "SELECT institution_id FROM delivery_ranges WHERE institution_id > ?1 ORDER BY institution_id LIMIT 1",
     )?;
     let mut after =
         |bytes: Vec<u8>| next.query_row([bytes], |row| row.get::<_, Id<InstitutionId>>(0)).optional();
@@ -206,51 +176,4 @@ fn with_work(
         }
     }
     Ok(found)
-}
-
-/// Puts one document into its recipient's box if they became a member since it was sent; `None`
-/// when its deadline has passed, and then it is done with.
-fn put_into_box(connection: &Connection, free: &Free, now: UnixSeconds) -> rusqlite::Result<Option<Taken>> {
-    let (claim, person, member, behaviour, sent_at) = connection
-        .prepare_cached(
-            "SELECT d.document_id, i.name, d.received_at IS NOT NULL, d.deadline_at,
-                    d.person_id, p.member_since IS NOT NULL, p.behaviour, d.sent_at
-             FROM documents d JOIN people p USING (person_id) JOIN institutions i USING (institution_id)
-             WHERE d.document_no = ?1",
-        )?
-        .query_row([free.document_no], |row| {
-            let claim = Taken {
-                ticket: 0,
-                document_no: free.document_no,
-                document: row.get::<_, Id<BinderId>>(0)?.0,
-                institution: free.institution,
-                institution_name: row.get(1)?,
-                received: row.get(2)?,
-                deadline_at: UnixSeconds(row.get(3)?),
-                attempts: free.attempts,
-                first_attempt_at: free.first_attempt_at,
-            };
-            let person = row.get::<_, Id<PersonId>>(4)?.0;
-            let behaviour = Behaviour::from_number(row.get(6)?);
-            Ok((claim, person, row.get::<_, bool>(5)?, behaviour, UnixSeconds(row.get(7)?)))
-        })?;
-    if now >= claim.deadline_at {
-        super::finish::remove(connection, free.document_no, free.institution, free.is_retry)?;
-        super::finish::set_notification(connection, free.document_no, Notification::Expired)?;
-        return Ok(None);
-    }
-    if claim.received {
-        return Ok(Some(claim));
-    }
-    if member {
-        connection
-            .prepare_cached(
-                "UPDATE documents SET received_at = max(?2, sent_at)
-                 WHERE document_no = ?1 AND received_at IS NULL",
-            )?
-            .execute(params![free.document_no, now.0])?;
-    } else if behaviour == Behaviour::JoinsLater {
-        people::schedule(connection, person, sent_at.plus(JOINS_LATER_SECONDS))?;
-    }
-    Ok(Some(Taken { received: member, ..claim }))
 }

@@ -1,62 +1,69 @@
 //! Finishing claims and recording the messenger's reports, in the writer.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, params};
 use seoham_model::{InstitutionId, UnixSeconds};
-use seoham_store::deliveries::{Finished, Outcome, Receipt};
+use seoham_store::deliveries::{Outcome, Receipt};
 use seoham_store::documents::Notification;
 
-use super::book::{ClaimBook, Held};
+use super::book::Held;
+use super::ranges::{runs, take_out};
 use crate::columns::Id;
 
-/// Finishes what is still held under its ticket; gives how many that were.
+/// Finishes what is held; gives how many that were. The notifications that were taken, nearly all of
+/// them, are cut out of the queue together.
 pub(super) fn finish(
     connection: &Connection,
-    book: &ClaimBook,
-    finished: &[Finished],
+    finishing: &[(Held, Outcome)],
     now: UnixSeconds,
 ) -> rusqlite::Result<usize> {
-    let mut counted = 0;
-    for done in finished {
-        // Looked at here, in the writer, where claims are made too: nobody can have claimed it
-        // anew in between.
-        let held = book.lock().held(done.ticket).filter(|held| held.document == done.document);
-        let Some(held) = held else { continue };
-        counted += 1;
-        match done.outcome {
+    let mut taken: BTreeMap<InstitutionId, Vec<i64>> = BTreeMap::new();
+    for (held, outcome) in finishing {
+        match outcome {
+            Outcome::Taken if !held.is_retry => {
+                taken.entry(held.institution).or_default().push(held.document_no)
+            }
             Outcome::Taken => {
-                remove(connection, held.document_no, held.institution, held.is_retry)?;
+                remove(connection, *held)?;
             }
             Outcome::GivenUp => {
-                remove(connection, held.document_no, held.institution, held.is_retry)?;
+                remove(connection, *held)?;
                 set_notification(connection, held.document_no, Notification::GivenUp)?;
             }
-            Outcome::Retry { not_before } => retry(connection, held, not_before, now)?,
+            Outcome::Retry { not_before } => retry(connection, *held, *not_before, now)?,
         }
     }
-    Ok(counted)
+    for (institution, mut numbers) in taken {
+        for (first, last) in runs(&mut numbers) {
+            take_out(connection, institution, first, last)?;
+        }
+    }
+    Ok(finishing.len())
+}
+
+/// Takes away what is past its deadline, and notes it.
+pub(super) fn expire(connection: &Connection, over: &[Held]) -> rusqlite::Result<()> {
+    for held in over {
+        remove(connection, *held)?;
+        set_notification(connection, held.document_no, Notification::Expired)?;
+    }
+    Ok(())
 }
 
 /// Takes a delivery from the queue; `false` when it was not there.
-pub(super) fn remove(
-    connection: &Connection,
-    document_no: i64,
-    institution: InstitutionId,
-    is_retry: bool,
-) -> rusqlite::Result<bool> {
-    let removed = if is_retry {
-        connection
-            .prepare_cached("DELETE FROM delivery_retries WHERE document_no = ?1")?
-            .execute([document_no])?
-    } else {
-        connection
-            .prepare_cached("DELETE FROM deliveries WHERE institution_id = ?1 AND document_no = ?2")?
-            .execute(params![Id(institution), document_no])?
-    };
+fn remove(connection: &Connection, held: Held) -> rusqlite::Result<bool> {
+    if !held.is_retry {
+        return Ok(take_out(connection, held.institution, held.document_no, held.document_no)? > 0);
+    }
+    let removed = connection
+        .prepare_cached("DELETE FROM delivery_retries WHERE document_no = ?1")?
+        .execute([held.document_no])?;
     Ok(removed > 0)
 }
 
 /// Notes an outcome that is not overtaken by a report of the messenger.
-pub(super) fn set_notification(
+fn set_notification(
     connection: &Connection,
     document_no: i64,
     outcome: Notification,
@@ -81,7 +88,7 @@ fn retry(
             .execute(params![held.document_no, not_before.0])?;
         return Ok(());
     }
-    if !remove(connection, held.document_no, held.institution, false)? {
+    if !remove(connection, held)? {
         // Removed meanwhile, with its document: what is no longer kept is not announced either.
         return Ok(());
     }

@@ -3,21 +3,21 @@
 mod book;
 mod claim;
 mod finish;
+mod notices;
 mod queue;
+pub(crate) mod ranges;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rusqlite::{Connection, params};
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::deliveries::{Claim, Claimed, Finished, QueueDepth, Receipt};
-use seoham_store::sealing::OpenedText;
 use seoham_store::{Deliveries, Lane, Result};
 
 use crate::SqliteStore;
-use crate::documents::text;
-use crate::people::move_due;
-use crate::readers::ReadError;
+use crate::people::{move_due, schedule};
 use crate::writer::Weight;
 
 pub(crate) use book::ClaimBook;
@@ -25,59 +25,22 @@ pub(crate) use book::ClaimBook;
 #[async_trait]
 impl Deliveries for SqliteStore {
     async fn claim(&self, limit: usize, lease: Duration, now: UnixSeconds) -> Result<Claimed> {
-        let (book, held) = (Arc::clone(&self.inner.claims), claim::Tickets::default());
-        let of_job = held.clone();
-        let claimed = self
-            .inner
-            .writer
-            .bulk(Weight::rows(limit), move |connection| {
-                Ok(claim::claim(connection, &book, &of_job, limit, lease, now)?)
-            })
-            .await;
-        let (taken, expired) = match claimed {
-            Ok(claimed) => claimed,
-            Err(error) => {
-                // Not committed: the rows are where they were.
-                self.inner.claims.release(&held.all());
-                return Err(error);
-            }
-        };
-        let vault = Arc::clone(&self.inner.vault);
-        let read = self.inner.readers.read(Lane::Bulk, move |connection| {
-            let mut claims = Vec::with_capacity(taken.len());
-            for taken in taken {
-                match text(connection, &vault, taken.document_no) {
-                    Ok(text) => claims.push(to_claim(taken, text)),
-                    // It stays held until its lease runs out, so that it stops nobody else.
-                    Err(ReadError::Store(error)) => {
-                        tracing::error!(%error, document = %taken.document, "a document does not open");
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(claims)
-        });
-        match read.await {
-            Ok(claims) => Ok(Claimed { claims, expired }),
-            Err(error) => {
-                self.inner.claims.release(&held.all());
-                Err(error)
-            }
-        }
+        let (book, vault) = (Arc::clone(&self.inner.claims), Arc::clone(&self.inner.vault));
+        let work = move |connection: &Connection| claim::claim(connection, &vault, &book, limit, lease, now);
+        let (held, read) = self.inner.readers.read(Lane::Bulk, work).await?;
+        let expired = read.over.len();
+        let claims = if read.is_as_it_was() { read.claims } else { self.look_after(read, now).await? };
+        held.keep();
+        Ok(Claimed { claims, expired })
     }
 
     async fn finish(&self, finished: Vec<Finished>, now: UnixSeconds) -> Result<usize> {
-        let book = Arc::clone(&self.inner.claims);
-        let tickets: Vec<u64> = finished.iter().map(|f| f.ticket).collect();
-        let result = self
-            .inner
-            .writer
-            .bulk(Weight::rows(finished.len()), move |connection| {
-                Ok(finish::finish(connection, &book, &finished, now)?)
-            })
-            .await?;
-        self.inner.claims.release(&tickets);
-        Ok(result)
+        let finishing = self.inner.claims.begin_to_finish(&finished);
+        let held = finishing.held.clone();
+        let work = move |connection: &Connection| Ok(finish::finish(connection, &held, now)?);
+        let count = self.inner.writer.bulk(Weight::rows(finished.len()), work).await?;
+        finishing.finished();
+        Ok(count)
     }
 
     async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()> {
@@ -120,18 +83,27 @@ impl Deliveries for SqliteStore {
     }
 }
 
-fn to_claim(taken: claim::Taken, text: OpenedText) -> Claim {
-    let OpenedText { content, mut recipient, .. } = text;
-    Claim {
-        ticket: taken.ticket,
-        document: taken.document,
-        institution: taken.institution,
-        institution_name: taken.institution_name,
-        phone_number: std::mem::take(&mut recipient.phone_number).into(),
-        received: taken.received,
-        content,
-        deadline_at: taken.deadline_at,
-        attempts: taken.attempts,
-        first_attempt_at: taken.first_attempt_at,
+impl SqliteStore {
+    /// Writes down what has become of claimed documents since they were accepted; gives the claims.
+    async fn look_after(&self, read: notices::Read, now: UnixSeconds) -> Result<Vec<Claim>> {
+        let notices::Read { claims, over, joined, joining } = read;
+        let rows = over.len() + joined.len() + joining.len();
+        let work = move |connection: &Connection| {
+            finish::expire(connection, &over)?;
+            for document_no in joined {
+                connection
+                    .prepare_cached(
+                        "UPDATE documents SET received_at = max(?2, sent_at)
+                         WHERE document_no = ?1 AND received_at IS NULL",
+                    )?
+                    .execute(params![document_no, now.0])?;
+            }
+            for (person, due_at) in joining {
+                schedule(connection, person, due_at)?;
+            }
+            Ok(())
+        };
+        self.inner.writer.bulk(Weight::rows(rows), work).await?;
+        Ok(claims)
     }
 }

@@ -10,10 +10,12 @@ use crate::columns::Id;
 
 pub(super) fn depths(connection: &Connection) -> rusqlite::Result<Vec<QueueDepth>> {
     let mut found: BTreeMap<InstitutionId, (u64, i64)> = BTreeMap::new();
-    for table in ["deliveries", "delivery_retries"] {
-        let mut statement = connection.prepare_cached(&format!(
-            "SELECT institution_id, count(*), min(document_no) FROM {table} GROUP BY institution_id"
-        ))?;
+    for sql in [
+        "SELECT institution_id, sum(last_no - first_no + 1), min(first_no)
+         FROM delivery_ranges GROUP BY institution_id",
+        "SELECT institution_id, count(*), min(document_no) FROM delivery_retries GROUP BY institution_id",
+    ] {
+        let mut statement = connection.prepare_cached(sql)?;
         let rows = statement.query_map([], |row| {
             Ok((row.get::<_, Id<InstitutionId>>(0)?.0, row.get::<_, u64>(1)?, row.get::<_, i64>(2)?))
         })?;

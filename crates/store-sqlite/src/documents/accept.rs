@@ -8,6 +8,7 @@ use seoham_store::sealing::{SealedContent, SealedDocument};
 
 use super::keys;
 use crate::columns::Id;
+use crate::deliveries::ranges;
 
 pub(super) struct Batch {
     pub(super) institution: InstitutionId,
@@ -35,8 +36,6 @@ pub(super) fn insert(connection: &Connection, batch: &Batch) -> rusqlite::Result
                                 deadline_at, sent_at, received_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
-    let mut delivery =
-        connection.prepare_cached("INSERT INTO deliveries (institution_id, document_no) VALUES (?1, ?2)")?;
     for accepted in &batch.documents {
         document.execute(params![
             Id(accepted.id),
@@ -50,11 +49,11 @@ pub(super) fn insert(connection: &Connection, batch: &Batch) -> rusqlite::Result
             batch.accepted_at.0,
             accepted.member.then_some(batch.accepted_at.0),
         ])?;
-        delivery.execute(params![Id(batch.institution), connection.last_insert_rowid()])?;
     }
-    if batch.documents.is_empty() {
-        return Ok(Accepted::Whole);
-    }
+    let Some(others) = batch.documents.len().checked_sub(1) else { return Ok(Accepted::Whole) };
+    // They are numbered one after the other: nobody else writes.
+    let last_no = connection.last_insert_rowid();
+    ranges::add(connection, batch.institution, last_no - others as i64, last_no)?;
     connection
         .prepare_cached(
             "INSERT INTO daily_counts (institution_id, day, accepted) VALUES (?1, ?2, ?3)

@@ -50,8 +50,9 @@ pub(super) fn describe(
 ) -> Result<Option<DocumentRecord>, ReadError> {
     let sql = format!(
         "SELECT d.institution_id, d.contract_id, d.hash, d.deadline_at, d.notification, p.member_since,
-           EXISTS (SELECT 1 FROM deliveries q
-                   WHERE q.institution_id = d.institution_id AND q.document_no = d.document_no)
+           coalesce((SELECT q.last_no >= d.document_no FROM delivery_ranges q
+                     WHERE q.institution_id = d.institution_id AND q.first_no <= d.document_no
+                     ORDER BY q.first_no DESC LIMIT 1), 0)
            OR EXISTS (SELECT 1 FROM delivery_retries r WHERE r.document_no = d.document_no),
            {TIMES}, {TEXT} FROM {TEXT_FROM} WHERE d.document_id = ?1"
     );

@@ -1,47 +1,49 @@
 //! Looking receivers up by blind index; what is found is judged by the store's own rules.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use seoham_model::document::Receiver;
+use rusqlite::{Connection, OptionalExtension, Row};
 use seoham_model::person::Behaviour;
 use seoham_model::{InstitutionId, PersonId};
-use seoham_store::matching::{Candidate, LookUp};
-use seoham_store::people::Identified;
-use seoham_vault::{Vault, WrappedKey};
+use seoham_store::matching::LookUp;
+use seoham_vault::WrappedKey;
 
+use super::known::KnownPerson;
 use crate::columns::Id;
 
-pub(super) fn identify(
-    connection: &Connection,
-    vault: &Vault,
-    institution: InstitutionId,
-    receiver: &Receiver,
-) -> rusqlite::Result<Identified> {
-    let (sql, index) = match LookUp::of(vault, receiver) {
+/// The person under `look_up`, with all that they said about institutions.
+pub(super) fn find(connection: &Connection, look_up: LookUp) -> rusqlite::Result<Option<KnownPerson>> {
+    let (sql, index) = match look_up {
         LookUp::Ci(index) => (BY_CI, index),
         LookUp::Phone(index) => (BY_PHONE, index),
     };
-    let found =
-        connection.prepare_cached(sql)?.query_row(params![index, Id(institution)], candidate).optional()?;
-    Ok(found.map_or(Identified::NotFound, |candidate| candidate.judge(vault, receiver)))
+    let Some(mut known) = connection.prepare_cached(sql)?.query_row([index], person).optional()? else {
+        return Ok(None);
+    };
+    let mut refusals =
+        connection.prepare_cached("SELECT institution_id, refused FROM refusals WHERE person_id = ?1")?;
+    let said = refusals
+        .query_map([Id(known.person)], |row| Ok((row.get::<_, Id<InstitutionId>>(0)?.0, row.get(1)?)))?;
+    known.refusals = said.collect::<rusqlite::Result<_>>()?;
+    Ok(Some(known))
 }
 
 const BY_PHONE: &str =
-    "SELECT person_id, wrapped_key, birthday_tag, name_tag, behaviour, member_since IS NOT NULL,
-    (SELECT refused FROM refusals r WHERE r.person_id = p.person_id AND r.institution_id = ?2)
-    FROM people p WHERE phone_index = ?1";
-const BY_CI: &str =
-    "SELECT person_id, wrapped_key, birthday_tag, name_tag, behaviour, member_since IS NOT NULL,
-    (SELECT refused FROM refusals r WHERE r.person_id = p.person_id AND r.institution_id = ?2)
-    FROM people p WHERE ci_index = ?1";
+    "SELECT person_id, phone_index, ci_index, wrapped_key, birthday_tag, name_tag, behaviour,
+      member_since IS NOT NULL
+    FROM people WHERE phone_index = ?1";
+const BY_CI: &str = "SELECT person_id, phone_index, ci_index, wrapped_key, birthday_tag, name_tag, behaviour,
+      member_since IS NOT NULL
+    FROM people WHERE ci_index = ?1";
 
-fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
-    Ok(Candidate {
+fn person(row: &Row<'_>) -> rusqlite::Result<KnownPerson> {
+    Ok(KnownPerson {
         person: row.get::<_, Id<PersonId>>(0)?.0,
-        key: WrappedKey(row.get(1)?),
-        birthday_tag: row.get(2)?,
-        name_tag: row.get(3)?,
-        behaviour: Behaviour::from_number(row.get(4)?),
-        member: row.get(5)?,
-        refused: row.get(6)?,
+        phone_index: row.get(1)?,
+        ci_index: row.get(2)?,
+        key: WrappedKey(row.get(3)?),
+        birthday_tag: row.get(4)?,
+        name_tag: row.get(5)?,
+        behaviour: Behaviour::from_number(row.get(6)?),
+        member: row.get(7)?,
+        refusals: Vec::new(),
     })
 }

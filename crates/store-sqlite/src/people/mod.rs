@@ -2,13 +2,15 @@
 
 mod identify;
 mod join;
+mod known;
 mod register;
 
 use async_trait::async_trait;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::document::Receiver;
 use seoham_model::{InstitutionId, PersonId, UnixSeconds};
+use seoham_store::matching::LookUp;
 use seoham_store::people::{Identified, Registered, Registration};
 use seoham_store::{Lane, People, Result};
 use std::sync::Arc;
@@ -18,16 +20,24 @@ use crate::columns::Id;
 use crate::writer::Weight;
 
 pub(crate) use join::{join, move_due, schedule};
+pub(crate) use known::KnownPeople;
+use known::KnownPerson;
 pub(crate) use register::register_one;
 
 #[async_trait]
 impl People for SqliteStore {
     async fn register(&self, people: Vec<Registration>, now: UnixSeconds) -> Result<Vec<Registered>> {
         let (vault, clock) = (Arc::clone(&self.inner.vault), self.inner.clock.clone());
+        let known = Arc::clone(&self.inner.known);
         self.inner
             .writer
             .bulk(Weight::rows(people.len()), move |connection| {
-                people.iter().map(|person| register_one(connection, &vault, &clock, person, now)).collect()
+                let register = |person| {
+                    let (id, registered) = register_one(connection, &vault, &clock, person, now)?;
+                    id.into_iter().for_each(|id| known.changing(id));
+                    Ok(registered)
+                };
+                people.iter().map(register).collect()
             })
             .await
     }
@@ -38,14 +48,32 @@ impl People for SqliteStore {
         institution: InstitutionId,
         receivers: Vec<Receiver>,
     ) -> Result<Vec<Identified>> {
-        let vault = Arc::clone(&self.inner.vault);
-        let read = self.inner.readers.read(lane, move |connection| {
-            receivers
-                .iter()
-                .map(|receiver| Ok(identify::identify(connection, &vault, institution, receiver)?))
-                .collect()
-        });
-        read.await
+        let vault = &self.inner.vault;
+        let look_ups: Vec<LookUp> = receivers.iter().map(|receiver| LookUp::of(vault, receiver)).collect();
+        let (mut found, version) = self.inner.known.find(&look_ups);
+        let missing = found.iter().zip(&look_ups).enumerate().filter(|(_, (known, _))| known.is_none());
+        let missing: Vec<(usize, LookUp)> = missing.map(|(i, (_, look_up))| (i, *look_up)).collect();
+        if !missing.is_empty() {
+            let read = self.inner.readers.read(lane, move |connection| {
+                let mut read = Vec::with_capacity(missing.len());
+                for (i, look_up) in missing {
+                    read.extend(
+                        identify::find(connection, look_up)?.map(|known| (i, look_up, Arc::new(known))),
+                    );
+                }
+                Ok(read)
+            });
+            let (places, read): (Vec<usize>, Vec<_>) =
+                read.await?.into_iter().map(|(i, look_up, known)| (i, (look_up, known))).unzip();
+            self.inner.known.keep(version, &read);
+            for (i, (_, known)) in places.into_iter().zip(read) {
+                found[i] = Some(known);
+            }
+        }
+        let judge = |(known, receiver): (Option<Arc<KnownPerson>>, &Receiver)| {
+            known.map_or(Identified::NotFound, |known| known.candidate(institution).judge(vault, receiver))
+        };
+        Ok(found.into_iter().zip(&receivers).map(judge).collect())
     }
 
     async fn person_by_phone(&self, phone_number: &SecretString) -> Result<Option<PersonId>> {
@@ -61,13 +89,20 @@ impl People for SqliteStore {
     }
 
     async fn join(&self, person: PersonId, now: UnixSeconds) -> Result<()> {
-        self.inner.writer.interactive(move |connection| Ok(join(connection, person, now)?)).await
+        let known = Arc::clone(&self.inner.known);
+        let work = move |connection: &Connection| {
+            known.changing(person);
+            Ok(join(connection, person, now)?)
+        };
+        self.inner.writer.interactive(work).await
     }
 
     async fn set_refusal(&self, person: PersonId, institution: InstitutionId, refused: bool) -> Result<()> {
+        let known = Arc::clone(&self.inner.known);
         self.inner
             .writer
             .interactive(move |connection| {
+                known.changing(person);
                 connection
                     .prepare_cached(
                         "INSERT INTO refusals (person_id, institution_id, refused) VALUES (?1, ?2, ?3)

@@ -9,13 +9,14 @@ use seoham_vault::{BlindIndex, Vault, WrappedKey};
 use crate::columns::Id;
 use crate::writer::WriteError;
 
+/// Adds or updates a person; gives who that is, unless the number is somebody else's.
 pub(crate) fn register_one(
     connection: &Connection,
     vault: &Vault,
     clock: &Clock,
     registration: &Registration,
     now: UnixSeconds,
-) -> Result<Registered, WriteError> {
+) -> Result<(Option<PersonId>, Registered), WriteError> {
     let indexes = Indexes::of(vault, registration);
     let by_phone = find(connection, "phone_index", indexes.phone)?;
     let by_ci = match indexes.ci {
@@ -23,7 +24,7 @@ pub(crate) fn register_one(
         None => None,
     };
     let (row, registered) = match meant(vault, registration, by_phone, by_ci) {
-        Meant::NumberTaken => return Ok(Registered::NumberTaken),
+        Meant::NumberTaken => return Ok((None, Registered::NumberTaken)),
         Meant::New => (PersonRow::of_new(vault, clock, registration)?, Registered::Added),
         Meant::Known(known) => (PersonRow::of_known(vault, &known, registration)?, Registered::Updated),
     };
@@ -51,7 +52,7 @@ pub(crate) fn register_one(
     if registration.person.member {
         super::join(connection, row.person, now)?;
     }
-    Ok(registered)
+    Ok((Some(row.person), registered))
 }
 
 fn find(

@@ -3,6 +3,7 @@
 //! What waits is written in one transaction and answered after its COMMIT. Interactive work goes
 //! first and ends a bulk transaction early, so it waits for one short transaction at most.
 
+mod checkpoints;
 mod job;
 mod lanes;
 mod thread;
@@ -15,10 +16,10 @@ use rusqlite::Connection;
 use seoham_store::{Result, StoreError};
 use tokio::sync::oneshot;
 
+use checkpoints::Checkpoints;
 pub(crate) use job::WriteError;
 use lanes::Lanes;
 pub(crate) use lanes::{Limits, Weight};
-pub(crate) use thread::Checkpoints;
 
 pub(crate) struct Writer {
     lanes: Arc<Lanes>,
@@ -26,17 +27,20 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread over `connection`.
+    /// Starts the thread over `connection`; its log is carried over on `for_checkpoints`. `ended` is called
+    /// after every transaction, before those whose work it was are answered.
     pub(crate) fn start(
-        connection: Connection,
+        mut connection: Connection,
+        for_checkpoints: Connection,
         limits: Limits,
-        checkpoints: Checkpoints,
+        ended: Box<dyn Fn() + Send>,
     ) -> std::io::Result<Self> {
+        let checkpoints = Checkpoints::start(&mut connection, for_checkpoints)?;
         let lanes = Arc::new(Lanes::new(limits));
         let of_thread = Arc::clone(&lanes);
         let thread = std::thread::Builder::new()
             .name("seoham-writer".to_owned())
-            .spawn(move || thread::run(&connection, &of_thread, &checkpoints))?;
+            .spawn(move || thread::run(&connection, &of_thread, checkpoints, &*ended))?;
         Ok(Self { lanes, thread: Some(thread) })
     }
 

@@ -1,45 +1,30 @@
 //! The writer's thread: one transaction after the other, and the checkpoints between them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::time::Instant;
 
 use rusqlite::Connection;
 use seoham_store::{Result, StoreError};
 
 use super::Waiting;
+use super::checkpoints::Checkpoints;
 use super::lanes::Lanes;
 use crate::columns::store_error;
 
-/// When the write-ahead log is carried over into the database.
-pub(crate) struct Checkpoints {
-    /// The write-ahead log.
-    pub(crate) wal: PathBuf,
-    /// Size from which on it is carried over as soon as nothing waits.
-    pub(crate) idle_bytes: u64,
-    /// Size from which on it is carried over whatever waits.
-    pub(crate) at_most_bytes: u64,
-}
-
-pub(super) fn run(connection: &Connection, lanes: &Lanes, checkpoints: &Checkpoints) {
-    let mut since_checkpoint = 0u32;
+pub(super) fn run(connection: &Connection, lanes: &Lanes, checkpoints: Checkpoints, ended: &dyn Fn()) {
     while lanes.wait() {
         let started = Instant::now();
-        let rows = transact(connection, lanes);
+        let rows = transact(connection, lanes, ended);
         metrics::histogram!("seoham_commit_rows").record(f64::from(u32::try_from(rows).unwrap_or(u32::MAX)));
         metrics::histogram!("seoham_commit_seconds").record(started.elapsed().as_secs_f64());
-
-        since_checkpoint += 1;
-        if since_checkpoint >= 64 {
-            since_checkpoint = 0;
-            checkpoint(connection, checkpoints);
-        }
+        checkpoints.restart_if_due(connection);
     }
+    drop(checkpoints);
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;");
 }
 
 /// Takes what waits into one transaction, commits, answers. Gives how many rows it was.
-fn transact(connection: &Connection, lanes: &Lanes) -> usize {
+fn transact(connection: &Connection, lanes: &Lanes, ended: &dyn Fn()) -> usize {
     let limits = lanes.limits();
     let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(|e| store_error(&e));
     let started = Instant::now();
@@ -73,6 +58,7 @@ fn transact(connection: &Connection, lanes: &Lanes) -> usize {
     }
 
     let committed = begun.and_then(|()| if whole { commit(connection) } else { abandon(connection) });
+    ended();
     for waiting in done {
         waiting.job.answer(committed.clone());
     }
@@ -107,7 +93,10 @@ fn execute(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
 }
 
 fn commit(connection: &Connection) -> Result<()> {
-    let Err(error) = connection.execute_batch("COMMIT") else { return Ok(()) };
+    let started = Instant::now();
+    let committed = connection.execute_batch("COMMIT");
+    metrics::histogram!("seoham_commit_sync_seconds").record(started.elapsed().as_secs_f64());
+    let Err(error) = committed else { return Ok(()) };
     tracing::error!(%error, "a transaction could not be committed");
     // A COMMIT that failed leaves the transaction open, and rolling it back makes sure that
     // nothing of it is there. If even that fails, nobody can say.
@@ -125,25 +114,5 @@ fn abandon(connection: &Connection) -> Result<()> {
         Err(StoreError::Unavailable("a transaction was broken off".to_owned()))
     } else {
         Err(StoreError::Uncertain("a transaction"))
-    }
-}
-
-/// Carries the log over where it is worth it. `PASSIVE` waits for no reader; only a log beyond
-/// its bound is truncated, which may.
-fn checkpoint(connection: &Connection, checkpoints: &Checkpoints) {
-    let size = std::fs::metadata(&checkpoints.wal).map_or(0, |m| m.len());
-    let mode = if size >= checkpoints.at_most_bytes {
-        "TRUNCATE"
-    } else if size >= checkpoints.idle_bytes {
-        "PASSIVE"
-    } else {
-        return;
-    };
-    let started = Instant::now();
-    let sql = format!("PRAGMA wal_checkpoint({mode})");
-    let result = connection.query_row(&sql, [], |row| row.get::<_, i64>(0));
-    metrics::histogram!("seoham_checkpoint_seconds", "mode" => mode).record(started.elapsed().as_secs_f64());
-    if let Err(error) = result {
-        tracing::warn!(%error, "a checkpoint failed; the log grows until one succeeds");
     }
 }

@@ -44,7 +44,10 @@ impl Ledger {
         self.appeared(no)?;
         let document = &mut self.documents[no];
         let (person, sender) = (&self.people[document.person], &self.institutions[document.institution]);
-        demand!(claim.institution == sender.id && claim.institution_name == sender.name, "{id}: its sender");
+        demand!(
+            claim.institution == sender.id && *claim.institution_name == *sender.name,
+            "{id}: its sender"
+        );
         demand!(claim.phone_number.expose_secret() == person.phone_number, "{id}: goes to somebody else");
         demand!(claim.content.title == document.title, "{id}: says {:?}", claim.content.title);
         demand!(claim.deadline_at == document.deadline_at, "{id}: deadline {}", claim.deadline_at);

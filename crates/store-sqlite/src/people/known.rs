@@ -1,0 +1,175 @@
+//! People who were looked up before, so that who gets several documents is read once. A bounded cache
+//! that is never behind: what changes a person is forgotten before whoever changed it is answered.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use quick_cache::unsync::Cache;
+use seoham_model::person::Behaviour;
+use seoham_model::{InstitutionId, PersonId};
+use seoham_store::matching::{Candidate, LookUp};
+use seoham_vault::{BlindIndex, WrappedKey};
+
+/// People that are kept: some 30 MB.
+const KEPT: usize = 100_000;
+
+/// A person as the queue of documents needs to know them.
+pub(crate) struct KnownPerson {
+    pub(super) person: PersonId,
+    pub(super) phone_index: BlindIndex,
+    pub(super) ci_index: Option<BlindIndex>,
+    pub(super) key: WrappedKey,
+    pub(super) birthday_tag: BlindIndex,
+    pub(super) name_tag: BlindIndex,
+    pub(super) behaviour: Behaviour,
+    pub(super) member: bool,
+    /// What they said about institutions.
+    pub(super) refusals: Vec<(InstitutionId, bool)>,
+}
+
+impl KnownPerson {
+    fn is_under(&self, look_up: LookUp) -> bool {
+        match look_up {
+            LookUp::Phone(index) => self.phone_index == index,
+            LookUp::Ci(index) => self.ci_index == Some(index),
+        }
+    }
+
+    pub(super) fn candidate(&self, institution: InstitutionId) -> Candidate {
+        let said = self.refusals.iter().find(|(about, _)| *about == institution);
+        Candidate {
+            person: self.person,
+            key: self.key.clone(),
+            birthday_tag: self.birthday_tag,
+            name_tag: self.name_tag,
+            behaviour: self.behaviour,
+            member: self.member,
+            refused: said.map(|(_, refused)| *refused),
+        }
+    }
+}
+
+pub(crate) struct KnownPeople {
+    state: Mutex<State>,
+    /// Changed in a transaction that is not committed yet.
+    changed: Mutex<Vec<PersonId>>,
+}
+
+struct State {
+    /// Counts changes: what was read before one must not be kept after it.
+    version: u64,
+    // Both kinds of index are keyed hashes, which cannot be equal but by chance.
+    people: Cache<BlindIndex, PersonId>,
+    known: Cache<PersonId, Arc<KnownPerson>>,
+}
+
+impl Default for KnownPeople {
+    fn default() -> Self {
+        let state = State { version: 0, people: Cache::new(KEPT), known: Cache::new(KEPT) };
+        Self { state: Mutex::new(state), changed: Mutex::default() }
+    }
+}
+
+impl KnownPeople {
+    /// Who is known under `look_ups`, in order, and the version at which they were.
+    pub(super) fn find(&self, look_ups: &[LookUp]) -> (Vec<Option<Arc<KnownPerson>>>, u64) {
+        let state = self.lock();
+        let find = |look_up: &LookUp| {
+            let known = state.known.get(state.people.get(&index(*look_up))?)?;
+            known.is_under(*look_up).then(|| Arc::clone(known))
+        };
+        (look_ups.iter().map(find).collect(), state.version)
+    }
+
+    /// Keeps who was read under `look_ups` after `version`, unless somebody has changed since.
+    pub(super) fn keep(&self, version: u64, read: &[(LookUp, Arc<KnownPerson>)]) {
+        let mut state = self.lock();
+        if state.version == version {
+            for (look_up, known) in read {
+                state.people.insert(index(*look_up), known.person);
+                state.known.insert(known.person, Arc::clone(known));
+            }
+        }
+    }
+
+    /// A transaction changes `person`.
+    pub(crate) fn changing(&self, person: PersonId) {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).push(person);
+    }
+
+    /// The transaction has ended, and nobody is answered yet: what it changed is read anew.
+    pub(crate) fn changed(&self) {
+        let changed = std::mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner));
+        if changed.is_empty() {
+            return;
+        }
+        let mut state = self.lock();
+        state.version += 1;
+        for person in changed {
+            state.known.remove(&person);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn index(look_up: LookUp) -> BlindIndex {
+    match look_up {
+        LookUp::Ci(index) | LookUp::Phone(index) => index,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seoham_model::Clock;
+
+    fn person(phone_index: BlindIndex) -> Arc<KnownPerson> {
+        Arc::new(KnownPerson {
+            person: PersonId::generate(&Clock::default()),
+            phone_index,
+            ci_index: None,
+            key: WrappedKey(Vec::new()),
+            birthday_tag: [0; 16],
+            name_tag: [0; 16],
+            behaviour: Behaviour::Ordinary,
+            member: true,
+            refusals: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn what_was_read_before_a_change_is_not_kept() {
+        let known = KnownPeople::default();
+        let asked = [LookUp::Phone([1; 16])];
+        let (found, version) = known.find(&asked);
+        assert!(found[0].is_none());
+        let read = person([1; 16]);
+        known.changing(read.person);
+        known.changed();
+        known.keep(version, &[(asked[0], Arc::clone(&read))]);
+        assert!(known.find(&asked).0[0].is_none(), "it may be from before");
+
+        let (_, version) = known.find(&asked);
+        known.keep(version, &[(asked[0], Arc::clone(&read))]);
+        assert!(known.find(&asked).0[0].is_some());
+        known.changing(read.person);
+        assert!(known.find(&asked).0[0].is_some(), "not committed yet");
+        known.changed();
+        assert!(known.find(&asked).0[0].is_none());
+    }
+
+    #[test]
+    fn a_number_that_passed_on_finds_nobody() {
+        let known = KnownPeople::default();
+        let (old, new) = (LookUp::Phone([1; 16]), LookUp::Phone([2; 16]));
+        let before = person([1; 16]);
+        let after =
+            Arc::new(KnownPerson { person: before.person, ..Arc::into_inner(person([2; 16])).expect("one") });
+        known.keep(0, &[(old, before)]);
+        known.keep(0, &[(new, after)]);
+        assert!(known.find(&[old]).0[0].is_none());
+        assert!(known.find(&[new]).0[0].is_some());
+    }
+}

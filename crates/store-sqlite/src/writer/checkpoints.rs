@@ -1,0 +1,244 @@
+//! Carrying the write-ahead log over into the database, beside the writer, which goes on meanwhile.
+//! Only beginning the log anew is the writer's own, and is left until little is left to carry over.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+/// Pages that the log grows by between two passes: 32 MiB.
+const PASS_PAGES: u32 = 8_192;
+/// The same once the log is to begin anew, so that less and less is left.
+const LAST_PASS_PAGES: u32 = 1_024;
+/// Pages from which on the log is begun anew: 128 MiB. It is then written over, which costs less than
+/// letting it grow.
+const RESTART_PAGES: u32 = 32_768;
+/// Pages that the writer may carry over itself: some 10 ms.
+const LEFT_PAGES: u32 = 4_096;
+/// Pages from which on the log is begun anew whatever is left: readers that never end, or a disk that
+/// does not keep up.
+const AT_MOST_PAGES: u32 = 4 * RESTART_PAGES;
+/// How long the writer waits for readers of the old log.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// The log's bookkeeping, and the thread that carries it over; dropped, it ends that.
+pub(super) struct Checkpoints {
+    log: Arc<Log>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Log {
+    state: Mutex<State>,
+    grown: Condvar,
+}
+
+struct State {
+    /// Which log it is: how often it was begun anew.
+    log: u64,
+    /// Pages in it.
+    pages: u32,
+    /// How many of them are carried over.
+    carried: u32,
+    /// At how many pages the next pass is due.
+    pass_at: u32,
+    /// At how many it is tried to begin anew.
+    restart_at: u32,
+    passing: bool,
+    closed: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        let (pass_at, restart_at) = (PASS_PAGES, RESTART_PAGES);
+        Self { log: 0, pages: 0, carried: 0, pass_at, restart_at, passing: false, closed: false }
+    }
+}
+
+impl State {
+    /// After another COMMIT the log has `pages`.
+    fn committed(&mut self, pages: u32) {
+        if pages < self.pages {
+            // Begun anew, as SQLite does by itself once all is carried over and nobody reads it.
+            *self = Self { log: self.log + 1, passing: self.passing, closed: self.closed, ..Self::default() };
+        }
+        self.pages = pages;
+    }
+
+    fn is_pass_due(&self) -> bool {
+        self.pages >= self.pass_at
+    }
+
+    fn is_restart_due(&self) -> bool {
+        let little_left = self.pages.saturating_sub(self.carried) <= LEFT_PAGES;
+        self.pages >= self.restart_at && !self.passing && (little_left || self.pages >= AT_MOST_PAGES)
+    }
+
+    /// A pass that began over the log `log` has carried `carried` of its pages over.
+    fn passed(&mut self, log: u64, carried: u32) {
+        if log == self.log {
+            self.carried = carried;
+            let grow = if self.pages >= RESTART_PAGES { LAST_PASS_PAGES } else { PASS_PAGES };
+            self.pass_at = self.pages.saturating_add(grow);
+        }
+    }
+}
+
+impl Checkpoints {
+    /// Follows `writer`, and carries over on `connection`.
+    pub(super) fn start(writer: &mut Connection, connection: Connection) -> std::io::Result<Self> {
+        let log = Arc::new(Log::default());
+        let (of_hook, of_thread) = (Arc::clone(&log), Arc::clone(&log));
+        let hook = move |_: &mut rusqlite::hooks::Wal, pages| {
+            of_hook.committed(u32::try_from(pages).unwrap_or(0));
+            Ok(())
+        };
+        writer
+            .wal_hook(Some(hook))
+            .and_then(|()| writer.busy_timeout(PATIENCE))
+            .map_err(std::io::Error::other)?;
+        let thread = std::thread::Builder::new()
+            .name("seoham-checkpoint".to_owned())
+            .spawn(move || of_thread.carry_over(&connection))?;
+        Ok(Self { log, thread: Some(thread) })
+    }
+
+    /// Begins the log anew if it is time to, on the writer's connection, between two transactions.
+    pub(super) fn restart_if_due(&self, writer: &Connection) {
+        if !self.log.lock().is_restart_due() {
+            return;
+        }
+        let restarted = run(writer, "RESTART");
+        let mut state = self.log.lock();
+        match restarted {
+            Some(Pass { busy: false, .. }) => state.committed(0),
+            // Somebody still reads the old log; it is tried again when it has grown.
+            _ => state.restart_at = state.pages.saturating_add(LAST_PASS_PAGES),
+        }
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        self.log.lock().closed = true;
+        self.log.grown.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Log {
+    fn committed(&self, pages: u32) {
+        let mut state = self.lock();
+        state.committed(pages);
+        if state.is_pass_due() && !state.passing {
+            self.grown.notify_one();
+        }
+    }
+
+    fn carry_over(&self, connection: &Connection) {
+        loop {
+            let mut state = self.lock();
+            while !state.closed && !state.is_pass_due() {
+                state = self.grown.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            if state.closed {
+                return;
+            }
+            state.passing = true;
+            let log = state.log;
+            drop(state);
+            let pass = run(connection, "PASSIVE");
+            let mut state = self.lock();
+            state.passing = false;
+            match pass {
+                Some(pass) => state.passed(log, pass.carried),
+                None => state.pass_at = state.pages.saturating_add(PASS_PAGES),
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Pass {
+    busy: bool,
+    carried: u32,
+}
+
+fn run(connection: &Connection, mode: &'static str) -> Option<Pass> {
+    let started = Instant::now();
+    let pass = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+        Ok(Pass { busy: row.get(0)?, carried: u32::try_from(row.get::<_, i64>(2)?).unwrap_or(0) })
+    });
+    metrics::histogram!("seoham_checkpoint_seconds", "mode" => mode).record(started.elapsed().as_secs_f64());
+    pass.inspect_err(|error| tracing::warn!(%error, "a checkpoint failed; the log grows until one succeeds"))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_carried_over_and_begun_anew() {
+        let mut state = State::default();
+        state.committed(PASS_PAGES - 1);
+        assert!(!state.is_pass_due());
+        state.committed(RESTART_PAGES);
+        assert!(state.is_pass_due() && !state.is_restart_due(), "nothing is carried over yet");
+        state.passed(0, RESTART_PAGES - LEFT_PAGES);
+        assert!(state.is_restart_due() && !state.is_pass_due());
+        state.passing = true;
+        assert!(!state.is_restart_due(), "they would be in each other's way");
+        state.passing = false;
+        state.committed(RESTART_PAGES + LAST_PASS_PAGES);
+        assert!(state.is_pass_due() && !state.is_restart_due(), "too much is left");
+        state.committed(AT_MOST_PAGES);
+        assert!(state.is_restart_due(), "it must not grow for ever");
+        state.committed(1);
+        assert!(
+            !state.is_restart_due() && !state.is_pass_due() && state.carried == 0,
+            "SQLite began it anew"
+        );
+        state.passed(0, AT_MOST_PAGES);
+        assert_eq!(state.carried, 0, "a pass over the log before says nothing of this one");
+    }
+
+    #[test]
+    fn a_log_that_is_written_over_and_over_stays_small() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("log.db");
+        let mut writer = Connection::open(&file).expect("SQLite");
+        writer
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = OFF;
+                 CREATE TABLE t (n INTEGER PRIMARY KEY, bytes BLOB);",
+            )
+            .expect("a table");
+        let checkpoints =
+            Checkpoints::start(&mut writer, Connection::open(&file).expect("SQLite")).expect("a thread");
+        let pages = || checkpoints.log.lock().pages;
+        let mut greatest = 0;
+        for _ in 0..60 {
+            // 3,000 pages each time.
+            writer
+                .execute_batch(
+                    "WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 3000)
+                     INSERT OR REPLACE INTO t SELECT value, randomblob(3000) FROM n",
+                )
+                .expect("written");
+            greatest = greatest.max(pages());
+            checkpoints.restart_if_due(&writer);
+        }
+        assert!(greatest >= RESTART_PAGES, "it was long enough to see: {greatest}");
+        assert!(greatest < AT_MOST_PAGES + 4_000, "it began anew: {greatest}");
+        drop(checkpoints);
+        let rows: i64 = writer.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).expect("counted");
+        assert_eq!(rows, 3_000);
+    }
+}
