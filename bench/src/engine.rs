@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use seoham_scratch_postgres::{Cluster, Database};
 use tempfile::TempDir;
 
+use crate::load::Platform;
 use crate::node::{Node, binary};
 
 /// A store and what it needs.
@@ -30,6 +31,60 @@ impl Engine {
         let cluster = Box::new(Cluster::start(&[]));
         let database = cluster.database();
         Ok(Self::Postgres { directory, cluster, database })
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "SQLite",
+            Self::Postgres { .. } => "PostgreSQL",
+        }
+    }
+
+    /// Where the shared store is.
+    pub(crate) fn database_url(&self) -> Option<&str> {
+        match self {
+            Self::Sqlite { .. } => None,
+            Self::Postgres { database, .. } => Some(database.url()),
+        }
+    }
+
+    /// Bytes that it takes on disk, without what waits in a log.
+    pub(crate) async fn bytes(&self) -> Result<u64> {
+        match self {
+            Self::Sqlite { .. } => Ok(std::fs::metadata(self.data("all").join("seoham.db"))?.len()),
+            Self::Postgres { database, .. } => {
+                let (client, connection) =
+                    tokio_postgres::connect(database.url(), tokio_postgres::NoTls).await?;
+                tokio::spawn(connection);
+                let row = client.query_one("SELECT pg_database_size(current_database())", &[]).await?;
+                Ok(row.get::<_, i64>(0).unsigned_abs())
+            }
+        }
+    }
+
+    /// Starts what takes requests. On the embedded store the same process delivers.
+    pub(crate) fn start_gateway(&self) -> Result<Platform> {
+        let gateway = match self {
+            Self::Sqlite { .. } => self.start("all", "all")?,
+            Self::Postgres { .. } => self.start("gateway-0", "gateway")?,
+        };
+        Ok(Platform { gateways: vec![gateway], workers: Vec::new() })
+    }
+
+    /// Starts what delivers, if that is a process of its own; `false` when it is not.
+    pub(crate) fn start_worker(&self, platform: &mut Platform) -> Result<bool> {
+        if matches!(self, Self::Sqlite { .. }) {
+            return Ok(false);
+        }
+        platform.workers.push(self.start("worker-0", "delivery")?);
+        Ok(true)
+    }
+
+    /// Starts all of it.
+    pub(crate) fn start_all(&self) -> Result<Platform> {
+        let mut platform = self.start_gateway()?;
+        self.start_worker(&mut platform)?;
+        Ok(platform)
     }
 
     /// Where the embedded store is; each node of a shared one has a directory of its own.

@@ -1,31 +1,22 @@
 //! The load: ready-made bodies over kept connections, and as little work of our own as can be,
 //! since the generator shares the machine with the server.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+#![allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use axum::body::Bytes;
 use serde_json::{Value, json};
 
-use crate::node::{Node, Target, cpu_seconds, person};
+use crate::latency::Latencies;
+use crate::node::{Node, Target, person};
 
 /// Different bodies; enough that receivers differ from request to request.
-const BODIES: u32 = 200;
-
-/// What came of the load.
-pub(crate) struct Driven {
-    pub(crate) accepted: u64,
-    pub(crate) seconds: f64,
-    pub(crate) refused_requests: u64,
-    /// Announced while the load was on.
-    pub(crate) delivered_meanwhile: u64,
-    /// The rest, and how long it took.
-    pub(crate) drained: u64,
-    pub(crate) drain_seconds: f64,
-    pub(crate) server_cpu_seconds: f64,
-    pub(crate) generator_cpu_seconds: f64,
-    pub(crate) server_peak_mib: u64,
-}
+const BODIES: u32 = 1_000;
+/// Ids that are kept of what was accepted.
+const IDS_KEPT: usize = 50_000;
 
 /// Whether requests carry an idempotency key of their own.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,7 +25,14 @@ pub(crate) enum Keys {
     Fresh,
 }
 
-pub(crate) fn bodies(people: u32, items: usize) -> Vec<String> {
+/// A request's body, and how many documents it holds.
+#[derive(Clone)]
+pub(crate) struct Body {
+    pub(crate) bytes: Bytes,
+    pub(crate) items: u64,
+}
+
+pub(crate) fn bodies(people: u32, items: usize) -> Vec<Body> {
     let mut next = 0u32;
     (0..BODIES)
         .map(|_| {
@@ -44,7 +42,7 @@ pub(crate) fn bodies(people: u32, items: usize) -> Vec<String> {
                     document(next % people, i)
                 })
                 .collect();
-            json!({ "documents": documents }).to_string()
+            Body { bytes: json!({ "documents": documents }).to_string().into(), items: items as u64 }
         })
         .collect()
 }
@@ -81,6 +79,25 @@ impl Platform {
         self.gateways.iter().chain(&self.workers)
     }
 
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        self.all().map(Node::cpu_seconds).sum()
+    }
+
+    pub(crate) fn peak_mib(&self) -> u64 {
+        self.all().map(Node::resident_mib).max().unwrap_or(0)
+    }
+
+    /// The metrics of all of them, added up.
+    pub(crate) async fn counters(&self) -> Result<BTreeMap<String, f64>> {
+        let mut all = BTreeMap::new();
+        for node in self.all() {
+            for (name, value) in node.counters().await? {
+                *all.entry(name).or_insert(0.0) += value;
+            }
+        }
+        Ok(all)
+    }
+
     /// Announced since they started.
     pub(crate) async fn delivered(&self) -> Result<u64> {
         let mut sum = 0;
@@ -90,101 +107,151 @@ impl Platform {
         Ok(sum)
     }
 
+    /// Documents that wait for delivery, and the age of the oldest in seconds.
+    pub(crate) async fn queue(&self) -> Result<(f64, f64)> {
+        let counters = self.gateways[0].counters().await?;
+        let of = |name: &str| counters.get(name).copied().unwrap_or(0.0);
+        Ok((of("seoham_queue_depth"), of("seoham_queue_oldest_age_seconds")))
+    }
+
+    /// Waits until nothing waits for delivery.
+    pub(crate) async fn settle(&self) -> Result<()> {
+        while self.queue().await?.0 > 0.0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    }
+
     pub(crate) fn stop(self) -> Result<()> {
         self.gateways.into_iter().chain(self.workers).try_for_each(Node::stop)
     }
 }
 
-/// Sends for `duration` over `connections`, spread over the gateways.
-pub(crate) async fn drive(
-    platform: &Platform,
-    target: &Target,
-    bodies: &[String],
-    connections: usize,
-    duration: Duration,
-) -> Result<Driven> {
-    drive_with(Keys::None, platform, target, bodies, connections, duration).await
+/// What is sent.
+pub(crate) struct Load<'a> {
+    pub(crate) targets: &'a [Target],
+    /// Which target each connection sends as.
+    pub(crate) connections: Vec<usize>,
+    pub(crate) bodies: &'a [Body],
+    pub(crate) duration: Duration,
+    pub(crate) keys: Keys,
+    /// Documents a second in all; as fast as it goes by default.
+    pub(crate) per_second: Option<f64>,
+    /// How long a refused sender waits before it sends again.
+    pub(crate) after_refusal: Duration,
 }
 
-/// The same, with or without keys.
-pub(crate) async fn drive_with(
-    keys: Keys,
-    platform: &Platform,
-    target: &Target,
-    bodies: &[String],
-    connections: usize,
-    duration: Duration,
-) -> Result<Driven> {
-    let (accepted, refused) = (AtomicU64::new(0), AtomicU64::new(0));
-    let server_cpu = || platform.all().map(Node::cpu_seconds).sum::<f64>();
-    let (cpu_before, own_before) = (server_cpu(), cpu_seconds(std::process::id()));
-    let delivered_before = platform.delivered().await?;
-    let started = Instant::now();
-    let senders = (0..connections).map(|c| {
-        let (accepted, refused) = (&accepted, &refused);
-        let gateway = &platform.gateways[c % platform.gateways.len()];
-        async move {
-            let mut bodies = bodies.iter().cycle().skip(c * 13);
-            while started.elapsed() < duration {
-                let Some(body) = bodies.next() else { break };
-                if let Some(ids) = send(gateway, target, body, keys).await? {
-                    accepted.fetch_add(ids.len() as u64, Ordering::Relaxed);
-                } else {
-                    refused.fetch_add(1, Ordering::Relaxed);
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-            }
-            anyhow::Ok(())
-        }
-    });
-    futures_util::future::try_join_all(senders).await?;
-    let seconds = started.elapsed().as_secs_f64();
-    let (server_cpu_seconds, generator_cpu_seconds) =
-        (server_cpu() - cpu_before, cpu_seconds(std::process::id()) - own_before);
-    let accepted = accepted.into_inner();
-    Ok(Driven {
-        accepted,
-        seconds,
-        refused_requests: refused.into_inner(),
-        delivered_meanwhile: platform.delivered().await? - delivered_before,
-        drained: 0,
-        drain_seconds: 0.0,
-        server_cpu_seconds,
-        generator_cpu_seconds,
-        server_peak_mib: platform.all().map(Node::resident_mib).max().unwrap_or(0),
-    })
+impl<'a> Load<'a> {
+    /// As fast as it goes, over `connections`, all as one institution.
+    pub(crate) fn new(
+        targets: &'a [Target],
+        connections: usize,
+        bodies: &'a [Body],
+        duration: Duration,
+    ) -> Self {
+        let connections = vec![0; connections];
+        let after_refusal = Duration::from_millis(20);
+        Self { targets, connections, bodies, duration, keys: Keys::None, per_second: None, after_refusal }
+    }
+}
+
+/// What came of it.
+#[derive(Default)]
+pub(crate) struct Driven {
+    pub(crate) accepted: u64,
+    /// By target.
+    pub(crate) accepted_of: Vec<u64>,
+    pub(crate) seconds: f64,
+    pub(crate) refused_requests: u64,
+    pub(crate) refusals: Latencies,
+    /// Some of the ids that were given.
+    pub(crate) ids: Vec<String>,
 }
 
 impl Driven {
-    /// Waits until `all` that the platform ever accepted is delivered.
-    pub(crate) async fn drain(&mut self, platform: &Platform, all: u64) -> Result<()> {
-        let draining = Instant::now();
-        let before = platform.delivered().await?;
-        let mut last = before;
-        while last < all {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            last = platform.delivered().await?;
+    pub(crate) fn per_second(&self) -> f64 {
+        self.accepted as f64 / self.seconds
+    }
+}
+
+/// Sends, spread over the gateways.
+pub(crate) async fn drive(platform: &Platform, load: &Load<'_>) -> Result<Driven> {
+    let urls: Vec<String> =
+        platform.gateways.iter().map(|node| format!("{}/v1/documents/bulk", node.url("bulk"))).collect();
+    drive_at(&urls, load).await
+}
+
+/// The same, at addresses.
+pub(crate) async fn drive_at(urls: &[String], load: &Load<'_>) -> Result<Driven> {
+    let started = Instant::now();
+    let senders = load.connections.iter().enumerate().map(|(c, of)| {
+        let sender = Sender { load, target: &load.targets[*of], url: &urls[c % urls.len()], started };
+        async move { sender.run(c).await.map(|driven| (*of, driven)) }
+    });
+    let all = futures_util::future::try_join_all(senders).await?;
+    let mut sum = Driven { accepted_of: vec![0; load.targets.len()], ..Driven::default() };
+    for (of, driven) in all {
+        sum.accepted += driven.accepted;
+        sum.accepted_of[of] += driven.accepted;
+        sum.refused_requests += driven.refused_requests;
+        sum.refusals.append(driven.refusals);
+        sum.ids.extend(driven.ids);
+    }
+    sum.seconds = started.elapsed().as_secs_f64();
+    Ok(sum)
+}
+
+struct Sender<'a> {
+    load: &'a Load<'a>,
+    target: &'a Target,
+    url: &'a str,
+    started: Instant,
+}
+
+impl Sender<'_> {
+    async fn run(&self, connection: usize) -> Result<Driven> {
+        // A client of its own: its own connection, as every sender has.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(1).build()?;
+        let mut driven = Driven::default();
+        let mut bodies = self.load.bodies.iter().cycle().skip(connection * 13);
+        let mut next = self.started;
+        while self.started.elapsed() < self.load.duration {
+            let Some(body) = bodies.next() else { break };
+            if let Some(per_second) = self.load.per_second {
+                tokio::time::sleep_until(next.into()).await;
+                let each = body.items as f64 * self.load.connections.len() as f64 / per_second;
+                next += Duration::from_secs_f64(each);
+            }
+            let begun = Instant::now();
+            if let Some(ids) = send(&http, self.url, self.target, body, self.load.keys).await? {
+                driven.accepted += ids.len() as u64;
+                if driven.ids.len() < IDS_KEPT / self.load.connections.len() {
+                    driven.ids.extend(ids);
+                }
+            } else {
+                driven.refused_requests += 1;
+                driven.refusals.add(begun.elapsed());
+                tokio::time::sleep(self.load.after_refusal).await;
+            }
         }
-        self.drained = last - before;
-        self.drain_seconds = draining.elapsed().as_secs_f64();
-        Ok(())
+        Ok(driven)
     }
 }
 
 /// Sends one request; gives the ids accepted, or `None` when it was refused for now.
 pub(crate) async fn send(
-    gateway: &Node,
+    http: &reqwest::Client,
+    url: &str,
     target: &Target,
-    body: &str,
+    body: &Body,
     keys: Keys,
 ) -> Result<Option<Vec<String>>> {
-    let mut request = gateway
-        .http
-        .post(format!("{}/v1/documents/bulk", gateway.url("bulk")))
+    let mut request = http
+        .post(url)
         .bearer_auth(&target.access_token)
         .header("contract-uuid", &target.contract_uuid)
         .header("content-type", "application/json")
-        .body(body.to_owned());
+        .body(body.bytes.clone());
     if keys == Keys::Fresh {
         request = request.header("idempotency-key", uuid::Uuid::now_v7().simple().to_string());
     }

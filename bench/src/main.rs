@@ -1,56 +1,61 @@
-//! `cargo xtask bench`: what the platform accepts and delivers over HTTP, beside the bare engine
-//! storing the very same rows with the same durability, in one run on one machine.
+//! `cargo xtask bench`: what the platform does over HTTP, beside the bare engine storing the very same rows
+//! with the same durability, in one run on one machine.
 //!
 //! Figures of a shared machine mean little by themselves; the ratios are what to quote.
 
-#![allow(clippy::print_stdout, reason = "a tool for the terminal")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
 
 mod bare;
+mod chart;
 mod engine;
-mod fairness;
-mod institution;
-mod keys;
+mod figures;
+mod latency;
 mod load;
 mod node;
+mod plain;
+mod probe;
 mod report;
+mod scenario;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
 
 use crate::engine::Engine;
-use crate::load::Platform;
-use crate::report::Figures;
+use crate::figures::Figure;
+use crate::plain::Plain;
+use crate::scenario::{Run, acceptance, delivery, fairness, growth, institution, keys, overload, status};
 
 /// Benchmarks Seoham beside its store's bare engine.
 #[derive(Parser)]
 struct Arguments {
-    /// The store.
-    #[arg(long, value_enum, default_value_t = Store::Sqlite)]
-    store: Store,
-    /// Seconds of load.
-    #[arg(long, default_value_t = 10)]
+    /// The stores, one after the other.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Store::Sqlite, Store::Postgres])]
+    store: Vec<Store>,
+    /// What is measured; all of it by default.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<What>,
+    /// Seconds of one load.
+    #[arg(long, default_value_t = 8)]
     seconds: u64,
-    /// Connections that send at once.
-    #[arg(long, default_value_t = 16)]
-    connections: usize,
-    /// Documents in one request, 1 to 100.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=100))]
-    items: u16,
-    /// Invented people to send to.
-    #[arg(long, default_value_t = 20_000)]
-    people: u32,
-    /// Documents that wait while another institution sends a request of a hundred.
+    /// Invented people to send to: more than the store remembers.
     #[arg(long, default_value_t = 200_000)]
-    backlog: u64,
-    /// Rows of a spreadsheet that the institution's own client sends, beside the load generator.
+    people: u32,
+    /// Documents that the store is filled with before it is measured once more; 0 leaves that out.
+    #[arg(long, default_value_t = 1_000_000)]
+    stored: u64,
+    /// Rows of a spreadsheet that the institution's own client sends.
     #[arg(long, default_value_t = 100_000)]
     rows: u32,
     /// Also write the figures as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Also draw the ratios, as SVG.
+    #[arg(long)]
+    chart: Option<PathBuf>,
+    #[arg(long, value_enum, hide = true)]
+    plain: Option<Plain>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -59,82 +64,113 @@ enum Store {
     Postgres,
 }
 
+/// Acceptance is always measured: the others go by its rate.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    Acceptance,
+    Matrix,
+    Delivery,
+    Status,
+    Overload,
+    Fairness,
+    Keys,
+    Client,
+    Growth,
+}
+
 fn main() -> Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let figures = runtime.block_on(run(&arguments))?;
-    report::print(&figures, usize::from(arguments.items), arguments.connections);
+    if let Some(plain) = arguments.plain {
+        return runtime.block_on(plain::serve(plain));
+    }
+    let mut figures = Vec::new();
+    for store in &arguments.store {
+        figures.extend(runtime.block_on(measure(&arguments, *store))?);
+    }
+    report::print(&figures);
     if let Some(file) = &arguments.json {
-        std::fs::write(file, serde_json::to_vec_pretty(&report::json(&figures))?)?;
+        std::fs::write(file, serde_json::to_vec_pretty(&figures)?)?;
+    }
+    if let Some(file) = &arguments.chart {
+        chart::draw(file, &figures)?;
     }
     Ok(())
 }
 
-async fn run(arguments: &Arguments) -> Result<Figures> {
-    let (items, duration) = (usize::from(arguments.items), Duration::from_secs(arguments.seconds));
-    let engine = match arguments.store {
-        Store::Sqlite => Engine::sqlite()?,
-        Store::Postgres => Engine::postgres()?,
+async fn measure(arguments: &Arguments, store: Store) -> Result<Vec<Figure>> {
+    let wanted = |what: What| arguments.only.is_empty() || arguments.only.contains(&what);
+    let (engine, least) = match store {
+        Store::Sqlite => (Engine::sqlite()?, 0.7),
+        Store::Postgres => (Engine::postgres()?, 0.6),
     };
-    let mut platform = match &engine {
-        Engine::Sqlite { .. } => {
-            Platform { gateways: vec![engine.start("all", "all")?], workers: Vec::new() }
-        }
-        Engine::Postgres { .. } => {
-            Platform { gateways: vec![engine.start("gateway-0", "gateway")?], workers: Vec::new() }
-        }
+    let platform = engine.start_gateway()?;
+    platform.gateways[0].people(arguments.people).await?;
+    let targets = vec![platform.gateways[0].institution().await?];
+    let bodies = load::bodies(arguments.people, 100);
+    let start_seconds = platform.gateways[0].start_seconds;
+    let mut run = Run { arguments, engine, platform, targets, bodies, figures: Vec::new() };
+    run.add(Figure::new(run.store(), "start to ready, empty", start_seconds, "s"));
+
+    let empty_bytes = run.engine.bytes().await?;
+    let alone = acceptance::headline(&mut run, least).await?;
+    // On a shared store another process delivers, and shares the machine: its peak is another one.
+    let apart = run.engine.start_worker(&mut run.platform)?;
+    run.platform.settle().await?;
+    let peak = if apart {
+        let driven = acceptance::sixteen_by_hundred(&run).await?.0;
+        let figure = Figure::new(
+            run.store(),
+            "accepted a second while a worker delivers",
+            driven.per_second(),
+            "documents/s",
+        );
+        run.add(figure.beside("without a worker", alone));
+        run.platform.settle().await?;
+        driven.per_second()
+    } else {
+        alone
     };
-    let first = &platform.gateways[0];
-    first.people(arguments.people).await?;
-    let (target, small) = (first.institution().await?, first.institution().await?);
-    let bodies = load::bodies(arguments.people, items);
-
-    let mut driven = load::drive(&platform, &target, &bodies, arguments.connections, duration).await?;
-    let mut accepted = driven.accepted;
-    if matches!(engine, Engine::Postgres { .. }) {
-        platform.workers.push(engine.start("worker-0", "delivery")?);
+    let (some, _) = acceptance::sixteen_by_hundred(&run).await?;
+    run.platform.settle().await?;
+    if wanted(What::Delivery) {
+        delivery::measure(&mut run, peak).await?;
+        delivery::alone(&mut run, peak).await?;
     }
-    driven.drain(&platform, accepted).await?;
-
-    let keyed = keys::measure(&platform, &target, &bodies, arguments.connections, arguments.seconds).await?;
-    accepted += keyed.accepted;
-    let client = institution::measure(&platform, &target, &bodies, arguments).await?;
-    accepted += client.accepted;
-
-    let (mut with_worker, mut with_three) = (None, None);
-    if matches!(engine, Engine::Postgres { .. }) {
-        let both = load::drive(&platform, &target, &bodies, arguments.connections, duration).await?;
-        accepted += both.accepted;
-        with_worker = Some(both);
-        for n in 1..3 {
-            platform.gateways.push(engine.start(&format!("gateway-{n}"), "gateway")?);
-        }
-        let three = load::drive(&platform, &target, &bodies, arguments.connections, duration).await?;
-        accepted += three.accepted;
-        with_three = Some(three);
+    let mut statuses = 0.0;
+    if wanted(What::Status) || wanted(What::Growth) {
+        statuses = status::measure(&mut run, &some.ids).await?;
     }
-
-    // What waits, topped up until there is enough of it.
-    for _ in 0..60 {
-        if accepted - platform.delivered().await? >= arguments.backlog {
-            break;
-        }
-        let more =
-            load::drive(&platform, &target, &bodies, arguments.connections, Duration::from_secs(1)).await?;
-        accepted += more.accepted;
+    if wanted(What::Overload) {
+        overload::measure(&mut run, &some.ids, peak).await?;
     }
-    let hundred = load::bodies(arguments.people, 100);
-    let fairness = fairness::measure(&platform, &small, &hundred[0], accepted).await?;
-    platform.stop()?;
+    if wanted(What::Fairness) {
+        fairness::measure(&mut run).await?;
+    }
+    if wanted(What::Matrix) {
+        acceptance::matrix(&mut run).await?;
+    }
+    if wanted(What::Keys) {
+        keys::measure(&mut run).await?;
+    }
+    if wanted(What::Client) {
+        institution::measure(&mut run).await?;
+    }
+    if wanted(What::Growth) && arguments.stored > 0 {
+        growth::fill(&run, arguments.stored).await?;
+        growth::start_again(&mut run)?;
+        growth::measure(&mut run, &growth::Before { accepted: peak, statuses }).await?;
+    }
+    disk(&mut run, empty_bytes).await?;
+    run.platform.stop()?;
+    Ok(run.figures)
+}
 
-    let bare = match &engine {
-        Engine::Sqlite { directory } => {
-            bare::sqlite::insert_again(&engine.data("all"), &directory.path().join("bare"), &[100, 1_000])?
-        }
-        Engine::Postgres { cluster, database, .. } => {
-            bare::postgres::insert_again(cluster, database.url(), &[100, 1_000]).await?
-        }
-    };
-    Ok(Figures { driven, keyed, client, with_worker, with_three, fairness, bare })
+#[allow(clippy::cast_precision_loss, reason = "bytes far below 2^52")]
+async fn disk(run: &mut Run<'_>, empty_bytes: u64) -> Result<()> {
+    let documents = bare::count(&run.engine).await?;
+    let each = run.engine.bytes().await?.saturating_sub(empty_bytes) as f64 / documents as f64;
+    run.add(Figure::new(run.store(), format!("on disk a document, of {documents}"), each, "bytes"));
+    Ok(())
 }

@@ -1,14 +1,18 @@
 //! A process under test: the release binary beside this one.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 pub(crate) struct Node {
     child: Child,
+    /// From its start until it was ready.
+    pub(crate) start_seconds: f64,
     ready: Value,
     admin_token: String,
     pub(crate) http: reqwest::Client,
@@ -32,13 +36,15 @@ impl Node {
             command.arg(format!("--{listen}-listen=127.0.0.1:0"));
         }
         command.env("SEOHAM_LOG__LEVEL", "warn").stdout(Stdio::piped());
+        let started = Instant::now();
         let mut child = command.spawn().context("the program")?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("its output")?).read_line(&mut line)?;
+        let start_seconds = started.elapsed().as_secs_f64();
         let ready: Value = serde_json::from_str(&line).context("the ready line")?;
         let token = ready["admin_token_file"].as_str().context("admin_token_file")?;
         let admin_token = std::fs::read_to_string(token)?.trim().to_owned();
-        Ok(Self { child, ready, admin_token, http: reqwest::Client::new() })
+        Ok(Self { child, start_seconds, ready, admin_token, http: reqwest::Client::new() })
     }
 
     pub(crate) fn url(&self, listener: &str) -> &str {
@@ -82,12 +88,24 @@ impl Node {
         Ok(text.lines().filter(|l| l.starts_with(name) && l.contains(label)).filter_map(of).sum())
     }
 
+    /// All its metrics, those of several labels added up.
+    pub(crate) async fn counters(&self) -> Result<BTreeMap<String, f64>> {
+        let text = self.http.get(format!("{}/metrics", self.url("admin"))).send().await?.text().await?;
+        let mut all = BTreeMap::new();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let Some((name, value)) = line.rsplit_once(' ') else { continue };
+            let name = name.split('{').next().unwrap_or_default();
+            *all.entry(name.to_owned()).or_insert(0.0) += value.parse::<f64>().unwrap_or(0.0);
+        }
+        Ok(all)
+    }
+
     /// Seconds of processor time that the server has used.
     pub(crate) fn cpu_seconds(&self) -> f64 {
         cpu_seconds(self.child.id())
     }
 
-    /// Memory that the server holds, in MiB.
+    /// The most memory that the server has held, in MiB.
     pub(crate) fn resident_mib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap_or_default();
@@ -116,6 +134,16 @@ pub(crate) fn cpu_seconds(pid: u32) -> f64 {
     let after_name = stat.rsplit(')').next().unwrap_or_default();
     let ticks = |field: usize| after_name.split_whitespace().nth(field).and_then(|n| n.parse::<f64>().ok());
     (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0
+}
+
+/// Seconds of processor time that all processes of PostgreSQL on this machine have used.
+pub(crate) fn postgres_cpu_seconds() -> f64 {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_postgres = |pid: &u32| {
+        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("postgres"))
+    };
+    pids.filter(is_postgres).map(cpu_seconds).sum()
 }
 
 /// An invented person.

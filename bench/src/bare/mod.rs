@@ -4,13 +4,84 @@
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
-/// Rows that are inserted again at most: enough for a steady figure, little enough for memory.
-const ROWS_MAX: usize = 200_000;
+use std::time::Duration;
 
-/// How the bare engine did with one size of transaction.
+use anyhow::{Context, Result};
+
+use crate::engine::Engine;
+
+/// Sizes of transactions that are tried.
+const BATCHES: [usize; 3] = [100, 1_000, 5_000];
+/// Rows that are inserted again at most, for the memory that they take.
+const ROWS_MAX: u64 = 2_000_000;
+
+/// How far the documents of a store went at some moment.
+#[derive(Clone, Copy)]
+pub(crate) enum Mark {
+    Number(i64),
+    Id(Option<uuid::Uuid>),
+}
+
+impl Mark {
+    pub(crate) async fn of(engine: &Engine) -> Result<Self> {
+        match engine {
+            Engine::Sqlite { .. } => sqlite::last(&engine.data("all")).map(Self::Number),
+            Engine::Postgres { database, .. } => postgres::last(database.url()).await.map(Self::Id),
+        }
+    }
+}
+
+/// How the bare engine did.
 pub(crate) struct Bare {
-    pub(crate) engine: String,
-    pub(crate) batch: usize,
-    pub(crate) documents: usize,
-    pub(crate) seconds: f64,
+    pub(crate) what: String,
+    pub(crate) per_second: f64,
+    /// With transactions of other sizes.
+    pub(crate) others: Vec<(String, f64)>,
+}
+
+/// Inserts the `count` documents that came after `mark` into an empty store of the same kind. On SQLite a
+/// thousand a transaction counts, on PostgreSQL the best size.
+pub(crate) async fn best(engine: &Engine, mark: Mark, count: u64) -> Result<Bare> {
+    let count = count.min(ROWS_MAX);
+    let mut rates = match (engine, mark) {
+        (Engine::Sqlite { directory }, Mark::Number(after)) => {
+            let (data, scratch) = (engine.data("all"), directory.path().join("bare"));
+            tokio::task::spawn_blocking(move || sqlite::insert_again(&data, &scratch, after, count, &BATCHES))
+                .await??
+        }
+        (Engine::Postgres { cluster, database, .. }, Mark::Id(after)) => {
+            postgres::insert_again(cluster, database.url(), after, count, &BATCHES).await?
+        }
+        _ => anyhow::bail!("a mark of another store"),
+    };
+    let counts = match engine {
+        Engine::Sqlite { .. } => rates.iter().position(|(batch, _)| *batch == 1_000),
+        Engine::Postgres { .. } => {
+            let best = rates.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
+            rates.iter().position(|(_, rate)| *rate == best)
+        }
+    };
+    let (batch, per_second) = rates.remove(counts.context("a rate")?);
+    let name = |batch: usize| format!("bare {}, {batch} a transaction", engine.name());
+    let others = rates.into_iter().map(|(batch, rate)| (name(batch), rate)).collect();
+    Ok(Bare { what: name(batch), per_second, others })
+}
+
+/// Documents a second that the bare engine finds by their ids.
+pub(crate) async fn look_ups(engine: &Engine, duration: Duration) -> Result<f64> {
+    match engine {
+        Engine::Sqlite { .. } => {
+            let data = engine.data("all");
+            tokio::task::spawn_blocking(move || sqlite::look_ups(&data, duration)).await?
+        }
+        Engine::Postgres { database, .. } => postgres::look_ups(database.url(), duration).await,
+    }
+}
+
+/// How many documents a store holds.
+pub(crate) async fn count(engine: &Engine) -> Result<u64> {
+    match engine {
+        Engine::Sqlite { .. } => sqlite::count(&engine.data("all")),
+        Engine::Postgres { database, .. } => postgres::count(database.url()).await,
+    }
 }

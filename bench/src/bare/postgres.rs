@@ -1,13 +1,11 @@
 //! Bare PostgreSQL: two connections, each one transaction after the other.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use seoham_scratch_postgres::Cluster;
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
-
-use super::{Bare, ROWS_MAX};
 
 const SCHEMA: &str = include_str!("../../../crates/store-postgres/migrations/V1__initial.sql");
 const CONNECTIONS: usize = 2;
@@ -47,12 +45,32 @@ impl Rows {
     }
 }
 
-/// Inserts what `source` holds into databases of their own in the same cluster.
-pub(crate) async fn insert_again(cluster: &Cluster, source: &str, batches: &[usize]) -> Result<Vec<Bare>> {
+/// The greatest id so far.
+pub(crate) async fn last(source: &str) -> Result<Option<Uuid>> {
+    let sql = "SELECT document_id FROM documents ORDER BY document_id DESC LIMIT 1";
+    Ok(connect(source).await?.query_opt(sql, &[]).await?.map(|row| row.get(0)))
+}
+
+pub(crate) async fn count(source: &str) -> Result<u64> {
+    let row = connect(source).await?.query_one("SELECT count(*) FROM documents", &[]).await?;
+    Ok(row.get::<_, i64>(0).unsigned_abs())
+}
+
+/// Inserts the `count` documents after `after` into databases of their own in the same cluster; gives the
+/// rate of each size of transaction.
+pub(crate) async fn insert_again(
+    cluster: &Cluster,
+    source: &str,
+    after: Option<Uuid>,
+    count: u64,
+    batches: &[usize],
+) -> Result<Vec<(usize, f64)>> {
     let client = connect(source).await?;
-    let sql = format!("SELECT {COLUMNS} FROM documents ORDER BY document_id LIMIT {ROWS_MAX}");
-    let rows = client.query(&sql, &[]).await?;
-    let mut results = Vec::new();
+    let sql = format!(
+        "SELECT {COLUMNS} FROM documents WHERE $1::uuid IS NULL OR document_id > $1 ORDER BY document_id LIMIT $2"
+    );
+    let rows = client.query(&sql, &[&after, &count.cast_signed()]).await?;
+    let mut rates = Vec::new();
     for batch in batches {
         let database = cluster.database();
         let setup = connect(database.url()).await?;
@@ -73,15 +91,44 @@ pub(crate) async fn insert_again(cluster: &Cluster, source: &str, batches: &[usi
             }
         });
         futures_util::future::try_join_all(lanes).await?;
-        let engine = format!("bare PostgreSQL, same rows, {batch} a transaction, {CONNECTIONS} connections");
-        results.push(Bare {
-            engine,
-            batch: *batch,
-            documents: rows.len(),
-            seconds: started.elapsed().as_secs_f64(),
-        });
+        #[allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+        rates.push((*batch, rows.len() as f64 / started.elapsed().as_secs_f64()));
     }
-    Ok(results)
+    Ok(rates)
+}
+
+/// Documents a second found by a hundred ids at once, on two connections.
+pub(crate) async fn look_ups(source: &str, duration: Duration) -> Result<f64> {
+    let client = connect(source).await?;
+    let ids =
+        client.query("SELECT document_id FROM documents ORDER BY document_id DESC LIMIT 50000", &[]).await?;
+    let ids: Vec<Uuid> = ids.iter().map(|row| row.get(0)).collect();
+    let started = Instant::now();
+    let looking = (0..CONNECTIONS).map(|n| {
+        let ids = &ids;
+        async move {
+            let client = connect(source).await?;
+            let statement = client
+                .prepare(
+                    "SELECT d.document_id, d.sent_at, d.received_at, d.authenticated_at, d.token_used_at, d.read_at,
+                            d.notified_at, d.deadline_at, d.sealed, p.wrapped_key
+                     FROM unnest($1::uuid[]) AS asked (id) JOIN documents d ON d.document_id = asked.id
+                     JOIN people p USING (person_id)",
+                )
+                .await?;
+            let mut found = 0;
+            for ids in ids.chunks(100).cycle().skip(n * 13) {
+                if started.elapsed() > duration {
+                    break;
+                }
+                found += client.query(&statement, &[&ids]).await?.len();
+            }
+            anyhow::Ok(found)
+        }
+    });
+    let found: usize = futures_util::future::try_join_all(looking).await?.into_iter().sum();
+    #[allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    Ok(found as f64 / started.elapsed().as_secs_f64())
 }
 
 async fn insert(client: &Client, rows: &Rows) -> Result<()> {

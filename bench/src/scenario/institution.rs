@@ -8,41 +8,23 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::Run;
 use crate::Arguments;
-use crate::keys::wait;
-use crate::load::{Platform, drive};
-use crate::node::{Target, binary, cpu_seconds, person};
+use crate::figures::Figure;
+use crate::load::{Load, drive};
+use crate::node::{binary, cpu_seconds, person};
 
-pub(crate) struct Sent {
-    pub(crate) rows: u32,
-    /// By the load generator and the client.
-    pub(crate) accepted: u64,
-    /// The load generator just before.
-    pub(crate) generator_per_second: f64,
-    /// While it sends.
-    pub(crate) per_second: f64,
-    /// From its start to its end, reading the file three times included.
-    pub(crate) seconds: f64,
-    pub(crate) cpu_seconds: f64,
-    pub(crate) peak_mib: u64,
-}
-
-pub(crate) async fn measure(
-    platform: &Platform,
-    target: &Target,
-    bodies: &[String],
-    arguments: &Arguments,
-) -> Result<Sent> {
-    let before = platform.delivered().await?;
-    let seconds = Duration::from_secs(arguments.seconds);
-    let mut generator = drive(platform, target, bodies, arguments.connections, seconds).await?;
-    let drained = wait(&mut generator, platform, before).await?;
+pub(crate) async fn measure(run: &mut Run<'_>) -> Result<()> {
+    let arguments = run.arguments;
+    let load = Load::new(&run.targets[..1], 16, &run.bodies, run.duration());
+    let generator = drive(&run.platform, &load).await?;
+    run.platform.settle().await?;
+    let (gateway, target) = (&run.platform.gateways[0], &run.targets[0]);
 
     let directory = tempfile::tempdir()?;
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("token"), &target.access_token)?;
     std::fs::write(path("rows.csv"), table(arguments))?;
-    let gateway = &platform.gateways[0];
     let started = Instant::now();
     let mut child = Command::new(binary()?)
         .args(["send", "rows.csv", "--json", "--token-file", "token"])
@@ -78,21 +60,16 @@ pub(crate) async fn measure(
     let event = |name: &str| events.iter().rev().find(|event| event["event"] == name);
     let (Some(end), true) = (event("finished"), status.success()) else { bail!("seoham send: {events:?}") };
     let accepted = end["accepted"].as_u64().unwrap_or(0);
+    anyhow::ensure!(accepted == u64::from(arguments.rows), "seoham send: {end}");
     let per_second = event("progress").and_then(|e| e["per_second"].as_f64()).context("its rate")?;
-    let mut all = drained;
-    while all < drained + accepted {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        all = platform.delivered().await?;
-    }
-    Ok(Sent {
-        rows: arguments.rows,
-        accepted: accepted + generator.accepted,
-        generator_per_second: generator.accepted_per_second(),
-        per_second,
-        seconds,
-        cpu_seconds: cpu,
-        peak_mib,
-    })
+    let what = format!(
+        "seoham send while it sends ({} rows of CP949 in {seconds:.1} s, {:.1} µs of its processor a row, {peak_mib} MiB)",
+        arguments.rows,
+        cpu * 1e6 / f64::from(arguments.rows)
+    );
+    let figure = Figure::new(run.store(), what, per_second, "documents/s");
+    run.add(figure.beside("the load generator", generator.per_second()));
+    run.platform.settle().await
 }
 
 /// A table as Korean Excel writes it: CP949, telephone numbers that lost their zero.

@@ -1,0 +1,67 @@
+//! What was measured, each beside what it is measured against in the same run.
+
+use serde::Serialize;
+
+/// One figure.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Figure {
+    pub(crate) store: &'static str,
+    pub(crate) what: String,
+    pub(crate) value: f64,
+    pub(crate) unit: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) beside: Option<Beside>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) demanded: Option<Demand>,
+    /// What the machine was busy with, or waited for.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) limit: String,
+}
+
+/// What a figure is measured against.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Beside {
+    pub(crate) what: String,
+    pub(crate) value: f64,
+    /// The figure divided by this.
+    pub(crate) ratio: f64,
+}
+
+/// What must hold.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Demand {
+    pub(crate) text: String,
+    pub(crate) holds: bool,
+}
+
+impl Figure {
+    pub(crate) fn new(store: &'static str, what: impl Into<String>, value: f64, unit: &'static str) -> Self {
+        Self { store, what: what.into(), value, unit, beside: None, demanded: None, limit: String::new() }
+    }
+
+    pub(crate) fn beside(mut self, what: impl Into<String>, value: f64) -> Self {
+        self.beside = Some(Beside { what: what.into(), value, ratio: self.value / value });
+        self
+    }
+
+    /// The ratio must be at least `least`.
+    pub(crate) fn ratio_at_least(mut self, least: f64) -> Self {
+        let ratio = self.beside.as_ref().map_or(0.0, |beside| beside.ratio);
+        self.demanded = Some(Demand { text: format!("≥ {least} of it"), holds: ratio >= least });
+        self
+    }
+
+    /// The ratio must be at most `most`, and the figure itself at most `value`.
+    pub(crate) fn at_most(mut self, most: Option<f64>, value: f64) -> Self {
+        let ratio = self.beside.as_ref().map_or(0.0, |beside| beside.ratio);
+        let holds = self.value <= value && most.is_none_or(|most| ratio <= most);
+        let times = most.map_or_else(String::new, |most| format!("≤ {most} × it and "));
+        self.demanded = Some(Demand { text: format!("{times}≤ {value}"), holds });
+        self
+    }
+
+    pub(crate) fn limited_by(mut self, limit: impl Into<String>) -> Self {
+        self.limit = limit.into();
+        self
+    }
+}

@@ -1,0 +1,86 @@
+//! Accepting over HTTP, beside the bare engine, a server that only reads JSON, and one that only answers.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::Run;
+use crate::bare;
+use crate::figures::Figure;
+use crate::load::{Driven, Load, bodies, drive, drive_at};
+use crate::plain::{Plain, PlainServer};
+use crate::probe::{Probe, Seen};
+
+const CONNECTIONS: [usize; 4] = [1, 4, 16, 64];
+const ITEMS: [usize; 3] = [1, 10, 100];
+
+/// Sixteen connections, a hundred items: the figure that counts. Gives the rate.
+pub(crate) async fn headline(run: &mut Run<'_>, least: f64) -> Result<f64> {
+    let before = bare::Mark::of(&run.engine).await?;
+    let (driven, seen) = sixteen_by_hundred(run).await?;
+    let rate = driven.per_second();
+    let bare = bare::best(&run.engine, before, driven.accepted).await?;
+    let per_document = |seconds: f64| 1e6 * seconds / driven.accepted as f64;
+    let what = "accepted a second, 100 items, 16 connections";
+    let figure = Figure::new(run.store(), what, rate, "documents/s");
+    run.add(figure.beside(bare.what, bare.per_second).ratio_at_least(least).limited_by(seen.limit()));
+    for other in bare.others {
+        run.add(Figure::new(run.store(), format!("{what} "), rate, "documents/s").beside(other.0, other.1));
+    }
+    let server = Figure::new(
+        run.store(),
+        "processor time of the server a document",
+        per_document(seen.server_cpu),
+        "µs",
+    );
+    run.add(server);
+    for (plain, name) in
+        [(Plain::Parse, "a server that only parses"), (Plain::Answer, "a server that only answers")]
+    {
+        let bodies_a_second = plain_rate(run, plain).await?;
+        let figure = Figure::new(run.store(), format!("{what}, beside {name}"), rate, "documents/s");
+        run.add(figure.beside("the same load generator", bodies_a_second));
+    }
+    Ok(rate)
+}
+
+pub(crate) async fn sixteen_by_hundred(run: &Run<'_>) -> Result<(Driven, Seen)> {
+    let probe = Probe::start(&run.platform, &run.engine).await?;
+    let load = Load::new(&run.targets[..1], 16, &run.bodies, run.duration());
+    let driven = drive(&run.platform, &load).await?;
+    Ok((driven, probe.end(&run.platform).await?))
+}
+
+/// Documents a second that the load generator gets rid of at a plain server.
+async fn plain_rate(run: &Run<'_>, plain: Plain) -> Result<f64> {
+    let server = PlainServer::start(plain)?;
+    let url = format!("{}/v1/documents/bulk", server.url);
+    let load = Load::new(&run.targets[..1], 16, &run.bodies, Duration::from_secs(3));
+    let driven = drive_at(&[url], &load).await?;
+    // It tells one id for each request.
+    Ok(driven.per_second() * 100.0)
+}
+
+/// How the rate follows from connections and items.
+pub(crate) async fn matrix(run: &mut Run<'_>) -> Result<()> {
+    let each = Duration::from_secs((run.arguments.seconds / 3).max(1));
+    let mut best = 0.0;
+    for items in ITEMS.into_iter().rev() {
+        let bodies = bodies(run.arguments.people, items);
+        for connections in CONNECTIONS.into_iter().rev() {
+            let probe = Probe::start(&run.platform, &run.engine).await?;
+            let driven =
+                drive(&run.platform, &Load::new(&run.targets[..1], connections, &bodies, each)).await?;
+            let seen = probe.end(&run.platform).await?;
+            let rate = driven.per_second();
+            if best == 0.0 {
+                best = rate;
+            }
+            let what = format!("accepted a second, {items} items, {connections} connections");
+            let figure = Figure::new(run.store(), what, rate, "documents/s");
+            run.add(figure.beside("100 items, 64 connections", best).limited_by(seen.limit()));
+            run.platform.settle().await?;
+        }
+    }
+    Ok(())
+}

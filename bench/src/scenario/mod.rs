@@ -1,0 +1,44 @@
+//! What is measured, one file each.
+
+pub(crate) mod acceptance;
+pub(crate) mod delivery;
+pub(crate) mod fairness;
+pub(crate) mod growth;
+pub(crate) mod institution;
+pub(crate) mod keys;
+pub(crate) mod overload;
+pub(crate) mod status;
+
+use std::time::Duration;
+
+use crate::Arguments;
+use crate::engine::Engine;
+use crate::figures::Figure;
+use crate::load::{Body, Platform};
+use crate::node::Target;
+
+/// One run on one store.
+pub(crate) struct Run<'a> {
+    pub(crate) arguments: &'a Arguments,
+    pub(crate) engine: Engine,
+    pub(crate) platform: Platform,
+    pub(crate) targets: Vec<Target>,
+    /// Of a hundred items.
+    pub(crate) bodies: Vec<Body>,
+    pub(crate) figures: Vec<Figure>,
+}
+
+impl Run<'_> {
+    pub(crate) fn store(&self) -> &'static str {
+        self.engine.name()
+    }
+
+    pub(crate) fn duration(&self) -> Duration {
+        Duration::from_secs(self.arguments.seconds)
+    }
+
+    pub(crate) fn add(&mut self, figure: Figure) {
+        eprintln!("{}: {} {:.2} {}", figure.store, figure.what, figure.value, figure.unit);
+        self.figures.push(figure);
+    }
+}

@@ -1,0 +1,135 @@
+//! People's calls on an idle server, and while bulk is driven at twice what it can take.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::Run;
+use crate::figures::Figure;
+use crate::latency::Latencies;
+use crate::load::{Load, drive};
+use crate::node::{Node, Target};
+use crate::probe::Probe;
+
+/// Milliseconds that no call of a person's may take.
+const MILLIS_MAX: f64 = 25.0;
+/// How many times its p99 on an idle server it may take.
+const TIMES_MAX: f64 = 3.0;
+/// Milliseconds within which a refused bulk request is answered.
+const REFUSAL_MILLIS_MAX: f64 = 50.0;
+const MEMORY_MIB_MAX: f64 = 256.0;
+/// People who visit at once.
+const VISITORS: usize = 2;
+/// Between two visits of one of them.
+const PAUSE: Duration = Duration::from_millis(15);
+
+#[derive(Default)]
+struct Visits {
+    status: Latencies,
+    open: Latencies,
+    verify: Latencies,
+}
+
+pub(crate) async fn measure(run: &mut Run<'_>, ids: &[String], peak: f64) -> Result<()> {
+    let duration = run.duration();
+    let gateway = &run.platform.gateways[0];
+    let mut idle = visit(gateway, &run.targets[0], ids, duration).await?;
+
+    // More senders than admission lets in, each offering its share of twice the peak, and coming back as
+    // soon as it was refused.
+    let mut load = Load::new(&run.targets[..1], 192, &run.bodies, duration + Duration::from_secs(1));
+    load.per_second = Some(2.0 * peak);
+    load.after_refusal = Duration::from_millis(100);
+    let probe = Probe::start(&run.platform, &run.engine).await?;
+    let visiting = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        visit(gateway, &run.targets[0], &ids[ids.len() / 2..], duration).await
+    };
+    let (mut driven, mut busy) =
+        futures_util::future::try_join(drive(&run.platform, &load), visiting).await?;
+    let seen = probe.end(&run.platform).await?;
+    let store = run.store();
+    let calls = [
+        ("one status", &mut idle.status, &mut busy.status),
+        ("opening a document", &mut idle.open, &mut busy.open),
+        ("verifying a token", &mut idle.verify, &mut busy.verify),
+    ];
+    let mut figures = Vec::new();
+    for (what, idle, busy) in calls {
+        let name = format!("p99 of {what} under twice the bulk traffic ({} calls)", busy.len());
+        let figure = Figure::new(store, name, busy.millis(0.99), "ms");
+        figures.push(figure.beside("idle", idle.millis(0.99)).at_most(Some(TIMES_MAX), MILLIS_MAX));
+    }
+    let refused = format!("p99 of a refusal ({} of them)", driven.refused_requests);
+    figures.push(
+        Figure::new(store, refused, driven.refusals.millis(0.99), "ms").at_most(None, REFUSAL_MILLIS_MAX),
+    );
+    let accepted =
+        Figure::new(store, "accepted a second under twice the traffic", driven.per_second(), "documents/s");
+    figures.push(accepted.beside("the peak", peak).limited_by(seen.limit()));
+    #[allow(clippy::cast_precision_loss, reason = "mebibytes")]
+    let memory = run.platform.peak_mib() as f64;
+    figures.push(
+        Figure::new(store, "memory, the most of one process", memory, "MiB").at_most(None, MEMORY_MIB_MAX),
+    );
+    figures.into_iter().for_each(|figure| run.add(figure));
+    run.platform.settle().await
+}
+
+async fn visit(gateway: &Node, target: &Target, ids: &[String], duration: Duration) -> Result<Visits> {
+    let started = Instant::now();
+    let each = ids.len() / VISITORS / 2;
+    let visitors = (0..VISITORS).map(|n| {
+        let ids = &ids[n * each..(n + 1) * each];
+        async move {
+            let visitor = Visitor { http: reqwest::Client::new(), gateway, target };
+            let mut visits = Visits::default();
+            for id in ids {
+                if started.elapsed() >= duration {
+                    break;
+                }
+                visitor.visit(id, &mut visits).await?;
+                tokio::time::sleep(PAUSE).await;
+            }
+            anyhow::Ok(visits)
+        }
+    });
+    let mut all = Visits::default();
+    for visits in futures_util::future::try_join_all(visitors).await? {
+        all.status.append(visits.status);
+        all.open.append(visits.open);
+        all.verify.append(visits.verify);
+    }
+    Ok(all)
+}
+
+struct Visitor<'a> {
+    http: reqwest::Client,
+    gateway: &'a Node,
+    target: &'a Target,
+}
+
+impl Visitor<'_> {
+    async fn visit(&self, id: &str, visits: &mut Visits) -> Result<()> {
+        let api = self.gateway.url("api");
+        self.timed(self.http.get(format!("{api}/v1/documents/{id}/status")), &mut visits.status).await?;
+        let open = self.http.post(format!("{api}/sandbox/v1/documents/{id}/open"));
+        let opened = self.timed(open, &mut visits.open).await?;
+        let link = opened["redirect_url"].as_str().context("a link")?;
+        let token = link.split("token=").nth(1).and_then(|rest| rest.split('&').next()).context("a token")?;
+        self.timed(self.http.get(format!("{api}/v1/documents/{id}/tokens/{token}")), &mut visits.verify)
+            .await?;
+        Ok(())
+    }
+
+    async fn timed(&self, request: reqwest::RequestBuilder, latencies: &mut Latencies) -> Result<Value> {
+        let started = Instant::now();
+        let request = request
+            .bearer_auth(&self.target.access_token)
+            .header("contract-uuid", &self.target.contract_uuid);
+        let answer: Value = request.send().await?.error_for_status()?.json().await?;
+        latencies.add(started.elapsed());
+        Ok(answer)
+    }
+}
