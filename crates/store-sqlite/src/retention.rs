@@ -22,7 +22,7 @@ const REQUEST_MILLIS: u64 = 60_000;
 impl Retention for SqliteStore {
     async fn tidy(&self, days: Option<u32>, now: UnixSeconds) -> Result<Tidied> {
         let forget = move |connection: &Connection| Ok(forget(connection, BITE, now)?);
-        let forgotten = self.inner.writer.bulk(Weight::rows(BITE), forget).await?;
+        let forgotten = self.inner.writer.background(Weight::rows(BITE), forget).await?;
         let more = forgotten == BITE;
         let Some(days) = days else { return Ok(Tidied { documents: 0, more }) };
         let sent_before = now.plus(-DAY_SECONDS * i64::from(days.max(RETENTION_DAYS_MIN)));
@@ -31,7 +31,7 @@ impl Retention for SqliteStore {
             let mut looked_at = looked_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             Ok(bite(connection, &mut looked_at, sent_before, now)?)
         };
-        let tidied = self.inner.writer.bulk(Weight::rows(BITE), work).await?;
+        let tidied = self.inner.writer.background(Weight::rows(BITE), work).await?;
         Ok(Tidied { more: tidied.more || more, ..tidied })
     }
 }

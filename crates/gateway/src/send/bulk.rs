@@ -65,6 +65,7 @@ pub(crate) async fn bulk(
     let (parts, stream) = request.into_parts();
     let additions = Additions::of(&parts.headers)?;
     let body = take_in(&gateway, sender.institution, &parts.headers, stream).await?;
+    let turn = gateway.admission.turn(sender.institution).await;
     let read: Vec<ReadItem<'_>> = envelope::documents(&body.bytes)?.into_iter().map(ReadItem::read).collect();
     let external_ids: Vec<String> =
         read.iter().map(|item| item.external_document_uuid().unwrap_or_default()).collect();
@@ -82,7 +83,7 @@ pub(crate) async fn bulk(
         });
         items.collect()
     };
-    let decisions = decide(&gateway, &sender, Lane::Bulk, &additions, check).await?;
+    let decisions = decide(&gateway, &sender, Lane::Bulk, &additions, turn, check).await?;
     count_verdicts(&decisions, &additions);
     let replies = external_ids.into_iter().zip(decisions).enumerate();
     let documents = replies.map(|(i, (id, decision))| ItemReply::of(id, decision, i, lang)).collect();

@@ -15,6 +15,7 @@ use seoham_store::idempotency::{
 
 use super::Additions;
 use super::verdict::Refusal;
+use crate::admission::Turn;
 use crate::caller::Sender;
 use crate::state::Gateway;
 
@@ -75,14 +76,17 @@ impl Decision {
     }
 }
 
-/// Decides the documents that `check` gives, which is called anew whenever the key has moved.
+/// Decides the documents that `check` gives, which is called anew whenever the key has moved. The turn is
+/// the next one's as soon as there is only the store to wait for.
 pub(super) async fn decide(
     gateway: &Gateway,
     sender: &Sender,
     lane: Lane,
     additions: &Additions,
+    turn: Turn,
     check: impl Fn(UnixSeconds) -> Vec<Item>,
 ) -> Result<Vec<Decision>, ApiError> {
+    let mut turn = Some(turn);
     for attempt in 0..ATTEMPTS_MAX {
         if attempt > 1 {
             // Others under the same key were whole first: not all of them again at once.
@@ -97,7 +101,7 @@ pub(super) async fn decide(
             _ => Recalled::default(),
         };
         let deciding = Deciding { gateway, sender, lane, additions, at, attempt };
-        if let Some(decisions) = deciding.attempt(items, known).await? {
+        if let Some(decisions) = deciding.attempt(items, known, turn.take()).await? {
             return Ok(decisions);
         }
     }
@@ -135,7 +139,12 @@ struct Deciding<'a> {
 
 impl Deciding<'_> {
     /// Decides everything, or finds that the key is known for something that was not recalled.
-    async fn attempt(&self, items: Vec<Item>, known: Recalled) -> Result<Option<Vec<Decision>>, ApiError> {
+    async fn attempt(
+        &self,
+        items: Vec<Item>,
+        known: Recalled,
+        turn: Option<Turn>,
+    ) -> Result<Option<Vec<Decision>>, ApiError> {
         let Self { gateway, sender, additions, .. } = self;
         let next = known.next;
         let mut firsts = known.firsts.into_iter();
@@ -179,6 +188,7 @@ impl Deciding<'_> {
             .into_iter()
             .map(|decision| decision.unwrap_or_else(|| Decision::new(Err(Refusal::Internal))))
             .collect();
+        drop(turn);
         Ok(self.accept(documents, presented, next, &decisions).await?.then_some(decisions))
     }
 

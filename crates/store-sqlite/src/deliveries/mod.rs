@@ -38,7 +38,7 @@ impl Deliveries for SqliteStore {
         let finishing = self.inner.claims.begin_to_finish(&finished);
         let held = finishing.held.clone();
         let work = move |connection: &Connection| Ok(finish::finish(connection, &held, now)?);
-        let count = self.inner.writer.bulk(Weight::rows(finished.len()), work).await?;
+        let count = self.inner.writer.background(Weight::rows(finished.len()), work).await?;
         finishing.finished();
         Ok(count)
     }
@@ -46,7 +46,7 @@ impl Deliveries for SqliteStore {
     async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()> {
         self.inner
             .writer
-            .bulk(Weight::rows(receipts.len()), move |connection| {
+            .background(Weight::rows(receipts.len()), move |connection| {
                 Ok(finish::record_receipts(connection, &receipts, now)?)
             })
             .await
@@ -55,7 +55,7 @@ impl Deliveries for SqliteStore {
     async fn join_due(&self, limit: usize, now: UnixSeconds) -> Result<usize> {
         self.inner
             .writer
-            .bulk(Weight::rows(limit), move |connection| {
+            .background(Weight::rows(limit), move |connection| {
                 let mut moved = 0;
                 while moved < limit {
                     let Some(now_moved) = move_due(connection, limit - moved, now)? else { break };
@@ -103,7 +103,7 @@ impl SqliteStore {
             }
             Ok(())
         };
-        self.inner.writer.bulk(Weight::rows(rows), work).await?;
+        self.inner.writer.background(Weight::rows(rows), work).await?;
         Ok(claims)
     }
 }

@@ -11,14 +11,14 @@ use rusqlite::Connection;
 const PASS_PAGES: u32 = 8_192;
 /// The same once the log is to begin anew, so that less and less is left.
 const LAST_PASS_PAGES: u32 = 1_024;
-/// Pages from which on the log is begun anew: 128 MiB. It is then written over, which costs less than
+/// Pages from which on the log is begun anew: 256 MiB. It is then written over, which costs less than
 /// letting it grow.
-const RESTART_PAGES: u32 = 32_768;
-/// Pages that the writer may carry over itself: some 10 ms.
-const LEFT_PAGES: u32 = 4_096;
+const RESTART_PAGES: u32 = 65_536;
+/// Pages that the writer may carry over itself: some milliseconds.
+const LEFT_PAGES: u32 = 1_024;
 /// Pages from which on the log is begun anew whatever is left: readers that never end, or a disk that
 /// does not keep up.
-const AT_MOST_PAGES: u32 = 4 * RESTART_PAGES;
+const AT_MOST_PAGES: u32 = 2 * RESTART_PAGES;
 /// How long the writer waits for readers of the old log.
 const PATIENCE: Duration = Duration::from_millis(20);
 
@@ -224,7 +224,7 @@ mod tests {
             Checkpoints::start(&mut writer, Connection::open(&file).expect("SQLite")).expect("a thread");
         let pages = || checkpoints.log.lock().pages;
         let mut greatest = 0;
-        for _ in 0..60 {
+        for _ in 0..90 {
             // 3,000 pages each time.
             writer
                 .execute_batch(

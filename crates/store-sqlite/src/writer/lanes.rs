@@ -1,4 +1,5 @@
-//! The two queues before the writer, both bounded.
+//! The three queues before the writer, all bounded: what somebody waits for, what institutions send, and
+//! what follows from it.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,14 +15,16 @@ use super::job::Job;
 pub(crate) struct Limits {
     /// Interactive jobs that may wait.
     pub(crate) interactive_jobs: usize,
-    /// Rows that may wait in the bulk lane.
+    /// Rows that may wait in the bulk lane, and as many in the background.
     pub(crate) bulk_rows: usize,
-    /// Bytes that may wait in the bulk lane.
+    /// Bytes that may wait in the bulk lane, and as many in the background.
     pub(crate) bulk_bytes: usize,
     /// Rows after which a transaction commits.
     pub(crate) transaction_rows: usize,
     /// Time after which a transaction commits.
     pub(crate) transaction_time: Duration,
+    /// The same while people are about: one who comes waits for such a transaction to end.
+    pub(crate) short_time: Duration,
 }
 
 impl Default for Limits {
@@ -30,8 +33,9 @@ impl Default for Limits {
             interactive_jobs: 4_096,
             bulk_rows: 50_000,
             bulk_bytes: 32 * 1024 * 1024,
-            transaction_rows: 2_000,
+            transaction_rows: 5_000,
             transaction_time: Duration::from_millis(10),
+            short_time: Duration::from_micros(1_500),
         }
     }
 }
@@ -56,12 +60,45 @@ pub(super) struct Lanes {
     arrived: Condvar,
 }
 
+/// While institutions send, a row in so many is the background's: delivery goes on, more slowly.
+const BACKGROUND_SHARE: usize = 5;
+/// Rows that the background may be behind its share.
+const BACKGROUND_CREDIT_MAX: usize = 2_000;
+
 #[derive(Default)]
 struct Queues {
     interactive: VecDeque<Waiting>,
-    bulk: VecDeque<Waiting>,
-    bulk_weight: Weight,
+    bulk: Queue,
+    background: Queue,
+    /// Rows that the background may have before the bulk lane's.
+    background_credit: usize,
     closed: bool,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    weight: Weight,
+}
+
+impl Queue {
+    fn push(&mut self, waiting: Waiting, limits: &Limits) -> Result<()> {
+        let after = self.weight.plus(waiting.weight);
+        let full = after.rows > limits.bulk_rows || after.bytes > limits.bulk_bytes;
+        // An empty queue takes anything: a job larger than the bound would never get in.
+        if full && !self.waiting.is_empty() {
+            return Err(StoreError::Overloaded);
+        }
+        self.weight = after;
+        self.waiting.push_back(waiting);
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Option<Waiting> {
+        let waiting = self.waiting.pop_front()?;
+        self.weight = self.weight.minus(waiting.weight);
+        Some(waiting)
+    }
 }
 
 impl Lanes {
@@ -85,16 +122,17 @@ impl Lanes {
     }
 
     pub(super) fn push_bulk(&self, job: Box<dyn Job>, weight: Weight) -> Result<()> {
+        self.push(job, weight, |queues| &mut queues.bulk)
+    }
+
+    pub(super) fn push_background(&self, job: Box<dyn Job>, weight: Weight) -> Result<()> {
+        self.push(job, weight, |queues| &mut queues.background)
+    }
+
+    fn push(&self, job: Box<dyn Job>, weight: Weight, queue: fn(&mut Queues) -> &mut Queue) -> Result<()> {
         let mut queues = self.lock();
         queues.refuse_if_closed()?;
-        let after = queues.bulk_weight.plus(weight);
-        let full = after.rows > self.limits.bulk_rows || after.bytes > self.limits.bulk_bytes;
-        // An empty queue takes anything: a job larger than the bound would never get in.
-        if full && !queues.bulk.is_empty() {
-            return Err(StoreError::Overloaded);
-        }
-        queues.bulk_weight = after;
-        queues.bulk.push_back(Waiting { job, weight, since: Instant::now() });
+        queue(&mut queues).push(Waiting { job, weight, since: Instant::now() }, &self.limits)?;
         self.arrived.notify_one();
         Ok(())
     }
@@ -102,7 +140,7 @@ impl Lanes {
     /// Waits until there is work or the lanes are closed and empty; `false` then.
     pub(super) fn wait(&self) -> bool {
         let mut queues = self.lock();
-        while queues.interactive.is_empty() && queues.bulk.is_empty() {
+        while queues.are_empty() {
             if queues.closed {
                 return false;
             }
@@ -111,15 +149,33 @@ impl Lanes {
         true
     }
 
+    /// Waits until there is work, `at_most` so long; `false` when none has come.
+    pub(super) fn wait_for_more(&self, at_most: Duration) -> bool {
+        let waiting = self
+            .arrived
+            .wait_timeout_while(self.lock(), at_most, |queues| queues.are_empty() && !queues.closed);
+        let (queues, _) = waiting.unwrap_or_else(PoisonError::into_inner);
+        !queues.are_empty()
+    }
+
     pub(super) fn take_interactive(&self) -> Option<Waiting> {
         self.lock().interactive.pop_front()
     }
 
-    pub(super) fn take_bulk(&self) -> Option<Waiting> {
+    /// The next of the bulk lane, or of the background when that is empty or has had its share.
+    pub(super) fn take_work(&self) -> Option<(&'static str, Waiting)> {
         let mut queues = self.lock();
-        let waiting = queues.bulk.pop_front()?;
-        queues.bulk_weight = queues.bulk_weight.minus(waiting.weight);
-        Some(waiting)
+        let wanted = queues.background.waiting.front().map(|waiting| waiting.weight.rows);
+        if let Some(rows) = wanted
+            && (queues.bulk.waiting.is_empty() || queues.background_credit >= rows)
+        {
+            queues.background_credit = queues.background_credit.saturating_sub(rows);
+            return Some(("background", queues.background.pop()?));
+        }
+        let waiting = queues.bulk.pop()?;
+        let credit = queues.background_credit + waiting.weight.rows.div_ceil(BACKGROUND_SHARE - 1);
+        queues.background_credit = credit.min(BACKGROUND_CREDIT_MAX);
+        Some(("bulk", waiting))
     }
 
     /// Takes no more; what is queued is still done.
@@ -134,6 +190,10 @@ impl Lanes {
 }
 
 impl Queues {
+    fn are_empty(&self) -> bool {
+        self.interactive.is_empty() && self.bulk.waiting.is_empty() && self.background.waiting.is_empty()
+    }
+
     fn refuse_if_closed(&self) -> Result<()> {
         if self.closed { Err(StoreError::Unavailable("closing".to_owned())) } else { Ok(()) }
     }
@@ -164,13 +224,29 @@ mod tests {
         let push = |rows| lanes.push_bulk(job(|_| Ok(())).0, Weight::rows(rows));
         assert!(push(1_000).is_ok(), "an empty queue takes anything");
         assert!(matches!(push(1), Err(StoreError::Overloaded)));
-        assert!(lanes.take_bulk().is_some());
+        assert!(lanes.take_work().is_some());
         assert!(push(100).is_ok());
         assert!(push(50).is_ok());
         assert!(matches!(push(1), Err(StoreError::Overloaded)));
 
         assert!(lanes.push_interactive(job(|_| Ok(())).0).is_ok());
         assert!(matches!(lanes.push_interactive(job(|_| Ok(())).0), Err(StoreError::Overloaded)));
+    }
+
+    #[test]
+    fn the_background_has_its_share_and_no_more() {
+        let lanes = Lanes::new(Limits::default());
+        for _ in 0..40 {
+            assert!(lanes.push_bulk(job(|_| Ok(())).0, Weight::rows(100)).is_ok());
+        }
+        for _ in 0..20 {
+            assert!(lanes.push_background(job(|_| Ok(())).0, Weight::rows(100)).is_ok());
+        }
+        let taken: Vec<&str> = (0..60).filter_map(|_| lanes.take_work()).map(|(lane, _)| lane).collect();
+        let of_background = |taken: &[&str]| taken.iter().filter(|lane| **lane == "background").count();
+        assert_eq!(of_background(&taken[..50]), 10, "one row in five while the bulk lane has work");
+        assert_eq!(of_background(&taken[50..]), 10, "and all that is left when it has none");
+        assert!(lanes.take_work().is_none());
     }
 
     #[test]

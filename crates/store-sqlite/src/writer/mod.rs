@@ -6,6 +6,7 @@
 mod checkpoints;
 mod job;
 mod lanes;
+mod pace;
 mod thread;
 
 use std::sync::Arc;
@@ -63,6 +64,17 @@ impl Writer {
     {
         let (job, answer) = job::job(work);
         self.lanes.push_bulk(job, weight)?;
+        wait(answer).await
+    }
+
+    /// Writes what follows from bulk work, when that leaves room for it.
+    pub(crate) async fn background<T, F>(&self, weight: Weight, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, WriteError> + Send + 'static,
+    {
+        let (job, answer) = job::job(work);
+        self.lanes.push_background(job, weight)?;
         wait(answer).await
     }
 }

@@ -9,12 +9,14 @@ use seoham_store::{Result, StoreError};
 use super::Waiting;
 use super::checkpoints::Checkpoints;
 use super::lanes::Lanes;
+use super::pace::Pace;
 use crate::columns::store_error;
 
 pub(super) fn run(connection: &Connection, lanes: &Lanes, checkpoints: Checkpoints, ended: &dyn Fn()) {
+    let mut pace = Pace::default();
     while lanes.wait() {
         let started = Instant::now();
-        let rows = transact(connection, lanes, ended);
+        let rows = transact(connection, lanes, ended, &mut pace);
         metrics::histogram!("seoham_commit_rows").record(f64::from(u32::try_from(rows).unwrap_or(u32::MAX)));
         metrics::histogram!("seoham_commit_seconds").record(started.elapsed().as_secs_f64());
         checkpoints.restart_if_due(connection);
@@ -24,37 +26,41 @@ pub(super) fn run(connection: &Connection, lanes: &Lanes, checkpoints: Checkpoin
 }
 
 /// Takes what waits into one transaction, commits, answers. Gives how many rows it was.
-fn transact(connection: &Connection, lanes: &Lanes, ended: &dyn Fn()) -> usize {
+///
+/// The more waits, the more one COMMIT is for, unless people are about: then it is soon the next one's turn.
+fn transact(connection: &Connection, lanes: &Lanes, ended: &dyn Fn(), pace: &mut Pace) -> usize {
     let limits = lanes.limits();
     let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(|e| store_error(&e));
-    let started = Instant::now();
+    let mut beat = pace.begin(&limits, Instant::now());
     let mut done: Vec<Waiting> = Vec::new();
     let mut rows = 0;
-    let mut time = limits.transaction_time;
 
     let mut whole = true;
-    while begun.is_ok() && whole && started.elapsed() < time {
+    while begun.is_ok() && whole && beat.goes_on(Instant::now()) {
         let (lane, mut waiting) = match lanes.take_interactive() {
             Some(waiting) => {
-                // Somebody waits for this very transaction: let bulk work ride along, but shortly,
-                // so that a steady flow of people does not starve it either.
-                time = limits.transaction_time / 4;
+                pace.somebody_waits(&mut beat, &limits);
                 ("interactive", waiting)
             }
             None if rows >= limits.transaction_rows => break,
-            None => match lanes.take_bulk() {
-                Some(waiting) => ("bulk", waiting),
-                None => break,
+            None => match (lanes.take_work(), pace.patience(&beat, Instant::now())) {
+                (Some(taken), _) => taken,
+                (None, Some(patience)) if lanes.wait_for_more(patience) => continue,
+                (None, _) => break,
             },
         };
+        if lane == "bulk" {
+            beat.sent();
+        }
         metrics::histogram!("seoham_writer_wait_seconds", "lane" => lane)
             .record(waiting.since.elapsed().as_secs_f64());
         rows += waiting.weight.rows;
         whole = run_job(connection, &mut waiting);
         done.push(waiting);
     }
+    pace.end(&beat);
     if begun.is_err() {
-        done.extend(lanes.take_interactive().or_else(|| lanes.take_bulk()));
+        done.extend(lanes.take_interactive().or_else(|| lanes.take_work().map(|(_, waiting)| waiting)));
     }
 
     let committed = begun.and_then(|()| if whole { commit(connection) } else { abandon(connection) });

@@ -1,8 +1,13 @@
 //! How much bulk work may be under way at once, in requests and bytes, in all and for each
-//! institution. Beyond it a request is refused at once: no queue grows (DESIGN 5).
+//! institution. Beyond it a request is refused at once: no queue grows (DESIGN 5). The more institutions
+//! send, the less each may have under way: none takes the room of the others.
+
+mod drain;
+mod turns;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
@@ -11,6 +16,8 @@ use seoham_http::{ApiError, body};
 use seoham_model::InstitutionId;
 
 use crate::state::Gateway;
+use drain::DrainRate;
+pub(crate) use turns::{Turn, Turns};
 
 /// The bounds.
 #[derive(Clone, Copy, Debug)]
@@ -19,9 +26,9 @@ pub struct AdmissionLimits {
     pub requests: usize,
     /// Their bodies' bytes in all.
     pub bytes: usize,
-    /// Requests under way of one institution.
+    /// Requests under way of one institution, while no other has any; else its share of all.
     pub requests_per_institution: usize,
-    /// Their bodies' bytes.
+    /// Their bodies' bytes, in the same way.
     pub bytes_per_institution: usize,
 }
 
@@ -35,12 +42,13 @@ impl Default for AdmissionLimits {
 pub(crate) struct Admission {
     limits: AdmissionLimits,
     under_way: Mutex<UnderWay>,
+    turns: Arc<Turns>,
 }
 
-#[derive(Default)]
 struct UnderWay {
     all: Taken,
     of_institution: HashMap<InstitutionId, Taken>,
+    drained: DrainRate,
 }
 
 /// What requests under way take.
@@ -97,7 +105,16 @@ pub(crate) struct Admitted {
 
 impl Admission {
     pub(crate) fn new(limits: AdmissionLimits) -> Self {
-        Self { limits, under_way: Mutex::default() }
+        let drained = DrainRate::new(Instant::now());
+        let under_way = UnderWay { all: Taken::default(), of_institution: HashMap::new(), drained };
+        // Twice the processors: while one waits for the store, another is read.
+        let at_once = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+        Self { limits, under_way: Mutex::new(under_way), turns: Arc::new(Turns::new(at_once)) }
+    }
+
+    /// Waits for the turn of a request of `institution` that has leave.
+    pub(crate) async fn turn(&self, institution: InstitutionId) -> Turn {
+        self.turns.of(institution).await
     }
 
     /// Leave for a request of `bytes`, or the refusal: 429 for the institution's own bounds, 503
@@ -108,31 +125,52 @@ impl Admission {
         bytes: usize,
     ) -> Result<Admitted, ApiError> {
         let mut under_way = self.lock();
-        let own = under_way.of_institution.get(&institution).copied().unwrap_or_default();
-        self.check(under_way.all, own, bytes)?;
+        let (all, own) = (under_way.all, under_way.of(institution));
+        self.check(&mut under_way, all, own, bytes)?;
         under_way.all.add(bytes);
         under_way.of_institution.entry(institution).or_default().add(bytes);
         Ok(Admitted { admission: Arc::clone(self), institution, bytes })
     }
 
     /// Whether a request of `bytes` finds room beside `all` the others and the institution's `own`.
-    fn check(&self, all: Taken, own: Taken, bytes: usize) -> Result<(), ApiError> {
+    fn check(&self, under_way: &mut UnderWay, all: Taken, own: Taken, bytes: usize) -> Result<(), ApiError> {
         let limits = self.limits;
-        if own.requests >= limits.requests_per_institution
-            || !own.leaves_room(bytes, limits.bytes_per_institution)
-        {
-            metrics::counter!("seoham_refused_total", "bound" => "institution").increment(1);
-            return Err(ApiError::too_many_requests());
+        let others = under_way.of_institution.len() - usize::from(own.requests > 0);
+        let beyond = |requests: usize, bytes_max: usize| {
+            own.requests >= requests.max(1) || !own.leaves_room(bytes, bytes_max)
+        };
+        if beyond(limits.requests_per_institution, limits.bytes_per_institution) {
+            return Err(under_way.refuse_institution(own, others));
         }
         if all.requests >= limits.requests || !all.leaves_room(bytes, limits.bytes) {
             metrics::counter!("seoham_refused_total", "bound" => "all").increment(1);
-            return Err(ApiError::unavailable());
+            let seconds = under_way.drained.seconds_for(all.requests, Instant::now());
+            return Err(ApiError::unavailable().retry_after(seconds));
+        }
+        // A share for each that has something under way, and one that is left for who comes next.
+        let shares = others + 2;
+        if others > 0 && beyond(limits.requests / shares, limits.bytes / shares) {
+            return Err(under_way.refuse_institution(own, others));
         }
         Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, UnderWay> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl UnderWay {
+    fn of(&self, institution: InstitutionId) -> Taken {
+        self.of_institution.get(&institution).copied().unwrap_or_default()
+    }
+
+    /// Refuses a request beside an institution's `own`, while so many others have some.
+    fn refuse_institution(&mut self, own: Taken, others: usize) -> ApiError {
+        metrics::counter!("seoham_refused_total", "bound" => "institution").increment(1);
+        // Institutions are served in turns: for each of its own, one of every other.
+        let before = own.requests.saturating_mul(others + 1).min(self.all.requests);
+        ApiError::too_many_requests().retry_after(self.drained.seconds_for(before, Instant::now()))
     }
 }
 
@@ -144,15 +182,13 @@ impl Admitted {
             return Ok(());
         }
         let mut under_way = self.admission.lock();
-        let UnderWay { all, of_institution } = &mut *under_way;
-        let own = of_institution.entry(self.institution).or_default();
-        let (mut all_others, mut own_others) = (*all, *own);
+        let (mut all_others, mut own_others) = (under_way.all, under_way.of(self.institution));
         all_others.remove(self.bytes);
         own_others.remove(self.bytes);
-        self.admission.check(all_others, own_others, bytes)?;
+        self.admission.check(&mut under_way, all_others, own_others, bytes)?;
         let more = bytes - self.bytes;
-        all.bytes += more;
-        own.bytes += more;
+        under_way.all.bytes += more;
+        under_way.of_institution.entry(self.institution).or_default().bytes += more;
         self.bytes = bytes;
         Ok(())
     }
@@ -161,6 +197,7 @@ impl Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         let mut under_way = self.admission.lock();
+        under_way.drained.finished(Instant::now());
         under_way.all.remove(self.bytes);
         if let Some(own) = under_way.of_institution.get_mut(&self.institution) {
             own.remove(self.bytes);
@@ -204,7 +241,30 @@ mod tests {
         let _third = admission.admit(b, 80).expect("admitted");
         assert_eq!(refusal(admission.admit(c, 0)), Some(StatusCode::SERVICE_UNAVAILABLE), "requests");
         drop(first);
-        assert!(admission.admit(a, 10).is_ok(), "given back");
+        assert!(admission.admit(c, 10).is_ok(), "given back");
+    }
+
+    #[test]
+    fn the_more_send_the_less_each_may_have_under_way() {
+        let limits = AdmissionLimits {
+            requests: 12,
+            bytes: 1_200,
+            requests_per_institution: 6,
+            bytes_per_institution: 600,
+        };
+        let admission = Arc::new(Admission::new(limits));
+        let (flood, others) = (institution(), [institution(), institution()]);
+        let of_flood: Vec<_> = (0..6).map(|_| admission.admit(flood, 10).expect("it is alone")).collect();
+        assert_eq!(refusal(admission.admit(flood, 10)), Some(StatusCode::TOO_MANY_REQUESTS));
+        let first: Vec<_> =
+            others.iter().map(|other| admission.admit(*other, 10).expect("room is left")).collect();
+        drop(of_flood);
+        let _of_flood: Vec<_> =
+            (0..3).map(|_| admission.admit(flood, 10).expect("its share of four")).collect();
+        assert_eq!(refusal(admission.admit(flood, 10)), Some(StatusCode::TOO_MANY_REQUESTS));
+        assert!(admission.admit(others[0], 10).is_ok(), "another's share is another's");
+        drop(first);
+        assert!(admission.admit(flood, 10).is_ok(), "nobody else sends any more");
     }
 
     #[test]
