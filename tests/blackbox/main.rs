@@ -37,3 +37,4 @@ mod sending;
 mod status;
 mod tenancy;
 mod tokens;
+mod volume;

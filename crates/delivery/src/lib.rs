@@ -11,7 +11,7 @@ mod retry;
 mod simulator;
 mod worker;
 
-pub use http::{HttpNotifier, HttpNotifierOptions, NotifierSetupError};
+pub use http::HttpNotifier;
 pub use message::{Kind, Message, MessageId, login_link};
 pub use notifier::{NoMessenger, Notifier, Sent};
 pub use simulator::{Report, ShownMessage, Simulator};

@@ -107,8 +107,58 @@ impl SeoulDay {
         i64::from(self.0.year()) * 10_000 + i64::from(self.0.month()) * 100 + i64::from(self.0.day())
     }
 
+    /// The day that a store kept as `YYYYMMDD`; the first there is for a number that is none.
+    pub fn from_number(number: i64) -> Self {
+        let part = |n: i64| i8::try_from(n).unwrap_or(0);
+        let year = i16::try_from(number / 10_000).unwrap_or(0);
+        let date = jiff::civil::Date::new(year, part(number / 100 % 100), part(number % 100));
+        Self(date.unwrap_or(jiff::civil::Date::ZERO))
+    }
+
+    /// Reads `YYYY-MM-DD`, a real date.
+    pub fn parse(text: &str) -> Option<Self> {
+        let in_form = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        if in_form { text.parse().ok().map(Self) } else { None }
+    }
+
+    /// The day after.
+    #[must_use]
+    pub fn next(self) -> Self {
+        self.plus_days(1)
+    }
+
+    /// The day so many days later, or earlier where they are negative.
+    #[must_use]
+    pub fn plus_days(self, days: i32) -> Self {
+        Self(self.0.saturating_add(jiff::Span::new().days(days)))
+    }
+
+    /// How many days later than `earlier` it is.
+    pub fn days_since(self, earlier: Self) -> i32 {
+        self.0.since(earlier.0).map_or(0, |span| span.get_days())
+    }
+
+    /// Its first moment.
+    pub fn begins_at(self) -> UnixSeconds {
+        let midnight = self.0.to_datetime(jiff::civil::Time::midnight());
+        UnixSeconds(SEOUL.to_timestamp(midnight).map_or(0, |moment| moment.as_second()))
+    }
+
     pub(crate) fn date(self) -> jiff::civil::Date {
         self.0
+    }
+}
+
+impl fmt::Display for SeoulDay {
+    /// `YYYY-MM-DD`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for SeoulDay {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -139,6 +189,20 @@ mod tests {
         assert_eq!(SeoulDay::of(midnight.plus(-1)).as_number(), 20_261_122);
         assert_eq!(SeoulDay::of(midnight).as_number(), 20_261_123);
         assert_eq!(seoul_minutes(midnight), "2026-11-23 00:00");
+    }
+
+    #[test]
+    fn a_day_is_read_and_counted_on() {
+        let day = SeoulDay::parse("2028-02-28").expect("a day");
+        assert_eq!(day.next().to_string(), "2028-02-29");
+        assert_eq!(day.plus_days(-59).to_string(), "2027-12-31");
+        assert_eq!(day.plus_days(400).days_since(day), 400);
+        assert_eq!(SeoulDay::from_number(day.as_number()), day);
+        assert_eq!(SeoulDay::of(day.begins_at()), day);
+        assert_eq!(SeoulDay::of(day.begins_at().plus(-1)).next(), day);
+        for bad in ["2027-02-29", "20270228", "2027-2-28", "", "+2027-02-2", "2027-02-28T00"] {
+            assert_eq!(SeoulDay::parse(bad), None, "{bad}");
+        }
     }
 
     #[test]

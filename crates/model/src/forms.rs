@@ -134,6 +134,84 @@ pub fn access_token(
     })
 }
 
+/// A volume that is announced (SPEC 9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnnouncedVolume {
+    /// What it is called, 1 to 40 characters.
+    pub name: String,
+    /// Its first day.
+    pub from: SeoulDay,
+    /// Its last day, not before the first, and neither gone by nor more than a year after it.
+    pub to: SeoulDay,
+    /// Documents on each of these days.
+    pub documents_per_day: u64,
+    /// Requests a second at most.
+    pub expected_tps: u32,
+    /// What is sent, 1 to 500 characters.
+    pub purpose: String,
+}
+
+/// The greatest number of documents a day that can be announced: a thousand million.
+const DOCUMENTS_PER_DAY_MAX: i64 = 1_000_000_000;
+const TPS_MAX: i64 = 1_000_000;
+/// How many days one plan may cover.
+const PLAN_DAYS_MAX: i32 = 366;
+
+/// `{"name","from","to","documents_per_day","expected_tps","purpose"}`; days are `YYYY-MM-DD` in Asia/Seoul.
+pub fn volume_plan(body: &[u8], now: UnixSeconds) -> Result<AnnouncedVolume, MalformedRequest> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Form<'a> {
+        #[serde(borrow)]
+        name: Raw<'a>,
+        #[serde(borrow)]
+        from: Raw<'a>,
+        #[serde(borrow)]
+        to: Raw<'a>,
+        #[serde(borrow)]
+        documents_per_day: Raw<'a>,
+        #[serde(borrow)]
+        expected_tps: Raw<'a>,
+        #[serde(borrow)]
+        purpose: Raw<'a>,
+    }
+    form(body, |checker, form: Form<'_>| {
+        let name = checker.required("name", form.name, StringRule::characters(1, 40));
+        let mut day = |member, raw| {
+            let text = checker.required(member, raw, StringRule::characters(1, 10))?;
+            let day = SeoulDay::parse(&text);
+            if day.is_none() {
+                checker.report(member, Rule::Day);
+            }
+            day
+        };
+        let (from, to) = (day("from", form.from), day("to", form.to));
+        if let (Some(from), Some(to)) = (from, to)
+            && (to < from || to < SeoulDay::of(now) || to.days_since(from) >= PLAN_DAYS_MAX)
+        {
+            checker.report("to", Rule::LastDay);
+        }
+        let mut number = |member, raw: Raw<'_>, max| {
+            if raw.is_none() {
+                checker.report(member, Rule::Missing);
+            }
+            checker.integer(member, raw, 1, max).map(i64::unsigned_abs)
+        };
+        let documents_per_day = number("documents_per_day", form.documents_per_day, DOCUMENTS_PER_DAY_MAX);
+        let expected_tps = number("expected_tps", form.expected_tps, TPS_MAX);
+        let purpose =
+            checker.required("purpose", form.purpose, StringRule { min: 1, max: 500, multiline: true });
+        Some(AnnouncedVolume {
+            name: name?,
+            from: from?,
+            to: to?,
+            documents_per_day: documents_per_day?,
+            expected_tps: u32::try_from(expected_tps?).ok()?,
+            purpose: purpose?,
+        })
+    })
+}
+
 /// The messenger's report on one notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReportedReceipt {

@@ -93,6 +93,11 @@ id!(
     "TOK-"
 );
 id!(
+    /// A volume that an institution announces, `VPL-…` (SPEC 9).
+    PlanId,
+    "VPL-"
+);
+id!(
     /// A person, `PER-…`; known inside the platform only.
     PersonId,
     "PER-"

@@ -22,5 +22,5 @@ pub mod violation;
 pub use clock::{Clock, SeoulDay, UnixSeconds};
 pub use document::Document;
 pub use error_code::ErrorCode;
-pub use ids::{AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId};
+pub use ids::{AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId};
 pub use lang::{Lang, Text};

@@ -96,6 +96,10 @@ pub enum Rule {
     UnknownAuthentication,
     /// Neither `delivered` nor `failed`.
     UnknownReceiptStatus,
+    /// Not `YYYY-MM-DD`, or no date of the calendar.
+    Day,
+    /// A last day before the first, gone by, or more than a year after the first.
+    LastDay,
 }
 
 impl Rule {
@@ -169,6 +173,14 @@ impl Rule {
             Self::UnknownReceiptStatus => {
                 Text::fixed("delivered와 failed 중 하나여야 합니다", "must be delivered or failed")
             }
+            Self::Day => Text::fixed(
+                "YYYY-MM-DD 형식의 실제 날짜여야 합니다",
+                "must be a real date in the form YYYY-MM-DD",
+            ),
+            Self::LastDay => Text::fixed(
+                "첫날 이후이고 아직 지나지 않은 날이어야 하며, 기간은 1년을 넘을 수 없습니다",
+                "must not lie before the first day or before today, nor a year or more after the first day",
+            ),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The operator's side: the admin API of SPEC 11, health, readiness and metrics.
+//! The operator's side: the admin API of SPEC 11, volume plans (SPEC 9), health, readiness and metrics.
 //!
 //! On a listener of its own. Nothing here is for institutions or recipients, and every personal
 //! value that leaves is masked.
@@ -8,6 +8,7 @@ mod health;
 mod import;
 mod metrics_page;
 mod state;
+mod volume;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -16,6 +17,7 @@ use seoham_http::{Listener, dress_api, normalized};
 
 pub use metrics_page::{install_metrics, start_upkeep};
 pub use state::{Operator, OperatorOptions};
+pub use volume::{VolumeWatch, VolumeWatchOptions};
 
 /// The admin listener.
 pub fn admin_router(operator: &Operator) -> Router {
@@ -26,6 +28,19 @@ pub fn admin_router(operator: &Operator) -> Router {
         .route("/admin/v1/institutions/{institution}/contracts/{contract}", delete(admin::contracts::close))
         .route("/admin/v1/institutions/{institution}/tokens", post(admin::tokens::create))
         .route("/admin/v1/institutions/{institution}/tokens/{token}", delete(admin::tokens::revoke))
+        .route(
+            "/admin/v1/institutions/{institution}/volume-plans",
+            post(volume::plans::announce).get(volume::plans::list),
+        )
+        .route(
+            "/admin/v1/institutions/{institution}/volume-plans/{plan}/approve",
+            post(volume::plans::approve),
+        )
+        .route(
+            "/admin/v1/institutions/{institution}/volume-plans/{plan}/decline",
+            post(volume::plans::decline),
+        )
+        .route("/admin/v1/volume-plans", get(volume::plans::waiting))
         .route("/admin/v1/people", post(import::import))
         .route("/admin/v1/documents/{binder}", get(admin::documents::show))
         .route("/admin/v1/notifications/given-up", get(admin::notifications::given_up))

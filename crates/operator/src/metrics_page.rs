@@ -42,6 +42,10 @@ fn describe() {
     describe_histogram!("seoham_writer_wait_seconds", "Wait before the writer, by lane");
     describe_histogram!("seoham_connection_wait_seconds", "Wait for a connection to the database, by lane");
     describe_counter!("seoham_documents_removed_total", "Documents removed as too old");
+    describe_counter!(
+        "seoham_volume_alerts_total",
+        "Days with more documents than were announced and approved"
+    );
     describe_counter!("seoham_deliveries_total", "Deliveries by outcome");
     describe_counter!("seoham_notifications_total", "Notifications by what the messenger did");
     describe_counter!("seoham_receipts_total", "Reports of the messenger taken");

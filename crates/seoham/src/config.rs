@@ -25,6 +25,7 @@ pub(crate) struct Config {
     pub(crate) notifier: Notifier,
     pub(crate) delivery: Delivery,
     pub(crate) admission: Admission,
+    pub(crate) volume: Volume,
     pub(crate) log: Log,
     pub(crate) shutdown: Shutdown,
 }
@@ -235,6 +236,25 @@ impl Default for Admission {
             requests_per_institution: limits.requests_per_institution,
             bytes_per_institution: None,
         }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Volume {
+    /// Documents of one institution on one day from which on the operator is alerted when no plan for it was
+    /// approved. Nothing is refused.
+    pub(crate) documents_per_day: u64,
+    /// Where alerts are posted to, beside metrics and log.
+    pub(crate) webhook_url: Option<String>,
+    /// The secret that signs them, base64 of at least 24 bytes, with or without `whsec_`.
+    #[serde(serialize_with = "masked")]
+    pub(crate) webhook_secret: Option<SecretString>,
+}
+
+impl Default for Volume {
+    fn default() -> Self {
+        Self { documents_per_day: 500_000, webhook_url: None, webhook_secret: None }
     }
 }
 

@@ -10,6 +10,7 @@ mod idempotency;
 mod people;
 mod retention;
 mod visits;
+mod volumes;
 pub mod world;
 
 pub use accounts::*;
@@ -19,6 +20,7 @@ pub use idempotency::*;
 pub use people::*;
 pub use retention::*;
 pub use visits::*;
+pub use volumes::*;
 
 /// Makes one test of every case. `$open` is an `async fn() -> (Arc<dyn Store>, Guard)` that opens
 /// an empty sandbox store, which lives as long as the guard.
@@ -42,6 +44,7 @@ macro_rules! store_contract {
             a_key_recalls_its_items, one_of_many_with_a_key_is_whole, keys_are_forgotten_after_a_week,
             a_key_is_kept_as_long_as_its_youngest,
             links_let_in_once, sessions_end, five_wrong_attempts_lock, a_box_is_its_owners,
+            plans_are_announced_and_decided, more_than_was_announced_raises_one_alert,
         );
     };
     (@cases $open:path; $($case:ident,)*) => {$(

@@ -1,7 +1,7 @@
 //! Reading and writing what the schema holds.
 
 use seoham_model::status::Times;
-use seoham_model::{AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, UnixSeconds};
+use seoham_model::{AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId, UnixSeconds};
 use seoham_store::{Result, StoreError};
 use seoham_vault::BlindIndex;
 use tokio_postgres::Row;
@@ -30,7 +30,7 @@ macro_rules! ids {
     )*};
 }
 
-ids!(AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId);
+ids!(AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId);
 
 pub(crate) fn uuids<T: Id>(ids: &[T]) -> Vec<Uuid> {
     ids.iter().map(Id::uuid).collect()

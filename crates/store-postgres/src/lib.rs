@@ -24,6 +24,7 @@ mod session;
 mod signals;
 mod transfer;
 mod visits;
+mod volumes;
 
 use std::sync::Arc;
 

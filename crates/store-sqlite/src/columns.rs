@@ -3,7 +3,7 @@
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Error, Row};
 use seoham_model::status::Times;
-use seoham_model::{AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, UnixSeconds};
+use seoham_model::{AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId, UnixSeconds};
 use seoham_store::StoreError;
 
 /// A 16-byte id as a column.
@@ -26,7 +26,7 @@ macro_rules! id_column {
     )*};
 }
 
-id_column!(AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId);
+id_column!(AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId);
 
 /// A moment in the column `index`, or `None` for NULL.
 pub(crate) fn moment(row: &Row<'_>, index: usize) -> Result<Option<UnixSeconds>, Error> {

@@ -18,6 +18,7 @@ mod readers;
 mod retention;
 mod transfer;
 mod visits;
+mod volumes;
 mod writer;
 
 use std::sync::Arc;

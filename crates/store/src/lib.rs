@@ -20,6 +20,7 @@ pub mod retention;
 pub mod sealing;
 pub mod transfer;
 pub mod visits;
+pub mod volumes;
 
 pub use accounts::Accounts;
 pub use boxes::Boxes;
@@ -30,17 +31,21 @@ pub use error::StoreError;
 pub use people::People;
 pub use retention::Retention;
 pub use visits::Visits;
+pub use volumes::Volumes;
 
 /// What every method gives.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// All capabilities of a store.
 pub trait Store:
-    Accounts + People + Documents + Deliveries + Boxes + Deployment + Retention + Visits
+    Accounts + People + Documents + Deliveries + Boxes + Deployment + Retention + Visits + Volumes
 {
 }
 
-impl<T: Accounts + People + Documents + Deliveries + Boxes + Deployment + Retention + Visits> Store for T {}
+impl<T: Accounts + People + Documents + Deliveries + Boxes + Deployment + Retention + Visits + Volumes> Store
+    for T
+{
+}
 
 /// Which traffic a read belongs to: each lane has connections of its own, so that bulk work
 /// never delays a person (SPEC 9).

@@ -46,7 +46,7 @@ pub enum Value {
 }
 
 /// All tables, those first that others refer to.
-pub const TABLES: [Table; 14] = [
+pub const TABLES: [Table; 16] = [
     Table {
         name: "institutions",
         columns: &[("institution_id", Kind::Id), ("name", Kind::Text), ("created_at", Kind::Number)],
@@ -79,6 +79,33 @@ pub const TABLES: [Table; 14] = [
             ("day", Kind::Number32),
             ("slot", Kind::Number16),
             ("accepted", Kind::Number),
+        ],
+    },
+    Table {
+        name: "volume_plans",
+        columns: &[
+            ("plan_id", Kind::Id),
+            ("institution_id", Kind::Id),
+            ("name", Kind::Text),
+            ("from_day", Kind::Number32),
+            ("to_day", Kind::Number32),
+            ("documents_per_day", Kind::Number),
+            ("expected_tps", Kind::Number32),
+            ("purpose", Kind::Text),
+            ("announced_at", Kind::Number),
+            ("state", Kind::Number16),
+            ("decided_at", Kind::Number),
+        ],
+    },
+    Table {
+        name: "volume_alerts",
+        columns: &[
+            ("institution_id", Kind::Id),
+            ("day", Kind::Number32),
+            ("accepted", Kind::Number),
+            ("expected", Kind::Number),
+            ("raised_at", Kind::Number),
+            ("told_at", Kind::Number),
         ],
     },
     Table {

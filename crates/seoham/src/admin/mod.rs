@@ -34,6 +34,9 @@ enum AdminCommand {
     /// An institution's access tokens.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Volumes that institutions announce, beside what comes.
+    #[command(subcommand)]
+    Plan(PlanCommand),
     /// Add or update people from a file of NDJSON, `-` for standard input.
     ImportPeople {
         /// A line each: `{"phone_number","name","birthday","ci"?,"member":bool,"pin"?}`
@@ -46,6 +49,57 @@ enum AdminCommand {
     },
     /// Documents whose notification was given up, newest first.
     GivenUp,
+}
+
+#[derive(Subcommand)]
+enum PlanCommand {
+    /// Announce a volume: for an institution that expects 500,000 documents or more a day.
+    Announce(AnnounceArgs),
+    /// An institution's plans, beside what came on each day.
+    List {
+        /// INS-…
+        institution: String,
+    },
+    /// Plans of all institutions that wait for a decision.
+    Waiting,
+    /// Approve a plan.
+    Approve {
+        /// INS-…
+        institution: String,
+        /// VPL-…
+        plan: String,
+    },
+    /// Decline a plan.
+    Decline {
+        /// INS-…
+        institution: String,
+        /// VPL-…
+        plan: String,
+    },
+}
+
+#[derive(Args)]
+struct AnnounceArgs {
+    /// INS-…
+    institution: String,
+    /// What it is called.
+    #[arg(long)]
+    name: String,
+    /// The first day, YYYY-MM-DD in Seoul.
+    #[arg(long)]
+    from: String,
+    /// The last day.
+    #[arg(long)]
+    to: String,
+    /// Documents on each of these days.
+    #[arg(long)]
+    documents_per_day: u64,
+    /// Requests a second to be expected at most.
+    #[arg(long)]
+    expected_tps: u32,
+    /// What is sent.
+    #[arg(long)]
+    purpose: String,
 }
 
 #[derive(Subcommand)]
@@ -151,6 +205,7 @@ impl AdminClient {
             AdminCommand::Institution(command) => self.institution(command).await,
             AdminCommand::Contract(command) => self.contract(command).await,
             AdminCommand::Token(command) => self.token(command).await,
+            AdminCommand::Plan(command) => self.plan(command).await,
             AdminCommand::ImportPeople { file } => self.import_people(&file).await,
             AdminCommand::Document { binder } => self.get(&format!("documents/{binder}")).await,
             AdminCommand::GivenUp => self.get("notifications/given-up").await,
@@ -208,6 +263,27 @@ impl AdminClient {
             TokenCommand::Revoke { institution, token } => {
                 self.delete(&format!("institutions/{institution}/tokens/{token}")).await
             }
+        }
+    }
+
+    async fn plan(&self, command: PlanCommand) -> Result<Value> {
+        let decide = async |institution: String, plan: String, word: &str| {
+            self.post(&format!("institutions/{institution}/volume-plans/{plan}/{word}"), &json!({})).await
+        };
+        match command {
+            PlanCommand::Announce(args) => {
+                let plan = json!({
+                    "name": args.name, "from": args.from, "to": args.to, "purpose": args.purpose,
+                    "documents_per_day": args.documents_per_day, "expected_tps": args.expected_tps,
+                });
+                self.post(&format!("institutions/{}/volume-plans", args.institution), &plan).await
+            }
+            PlanCommand::List { institution } => {
+                self.get(&format!("institutions/{institution}/volume-plans")).await
+            }
+            PlanCommand::Waiting => self.get("volume-plans").await,
+            PlanCommand::Approve { institution, plan } => decide(institution, plan, "approve").await,
+            PlanCommand::Decline { institution, plan } => decide(institution, plan, "decline").await,
         }
     }
 

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use secrecy::ExposeSecret;
-use seoham_delivery::{
-    HttpNotifier, HttpNotifierOptions, NoMessenger, Notifier, NotifierSetupError, Report, Simulator,
-};
+use seoham_delivery::{HttpNotifier, NoMessenger, Notifier, Report, Simulator};
 use seoham_inbox::PhoneMessage;
 use seoham_model::clock::seoul_minutes;
 use seoham_store::{Mode, Store};
 use seoham_vault::webhook_secret_is_sound;
+use seoham_webhook::{SetupError, SignedPostOptions};
 use tokio::sync::mpsc;
 
 use crate::config::Config;
@@ -34,8 +33,8 @@ impl Messenger {
     ) -> Result<Self> {
         if let Some(options) = options(config)? {
             let notifier = HttpNotifier::new(&options).map_err(|error| match error {
-                NotifierSetupError::Secret => anyhow!("notifier.secret: must be base64"),
-                NotifierSetupError::Client => anyhow!("notifier.url: must be an absolute http(s) URL"),
+                SetupError::Secret => anyhow!("notifier.secret: must be base64"),
+                SetupError::Client => anyhow!("notifier.url: must be an absolute http(s) URL"),
             })?;
             return Ok(Self { notifier: Arc::new(notifier), simulator: None });
         }
@@ -51,13 +50,13 @@ impl Messenger {
 }
 
 /// The HTTP provider's options, if one is configured.
-pub(super) fn options(config: &Config) -> Result<Option<HttpNotifierOptions>> {
+pub(super) fn options(config: &Config) -> Result<Option<SignedPostOptions>> {
     let Some(url) = &config.notifier.url else { return Ok(None) };
     let Some(secret) = config.notifier.secret.clone().filter(webhook_secret_is_sound) else {
         bail!("notifier.secret: a messenger needs a signing secret, base64 of at least 24 bytes");
     };
     let timeout = Duration::from_secs(config.notifier.timeout_seconds.clamp(1, 60));
-    Ok(Some(HttpNotifierOptions { url: url.clone(), secret, timeout }))
+    Ok(Some(SignedPostOptions { url: url.clone(), secret, timeout }))
 }
 
 /// The document box as the messages name it; `web` is the web listener of this process.

@@ -7,6 +7,7 @@ mod messenger;
 mod runtimes;
 mod secrets;
 pub(crate) mod store;
+mod watching;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ use link_sender::LinkSender;
 use listeners::{Bound, Running};
 use messenger::Messenger;
 pub(crate) use runtimes::Runtimes;
+use watching::Watching;
 
 /// A process that is up.
 pub(crate) struct Server {
@@ -39,6 +41,7 @@ pub(crate) struct Server {
     public: Vec<Running>,
     admin: Running,
     delivering: Option<Delivering>,
+    watching: Option<Watching>,
     deadline: Duration,
 }
 
@@ -94,6 +97,7 @@ fn check_all(config: &Config) -> Result<()> {
     listeners::check_exposure(config)?;
     store::check(config)?;
     messenger::options(config)?;
+    watching::webhook(config)?;
     // The secret alone opens the path for reports: a weak one would let anybody forge them.
     if config.notifier.secret.as_ref().is_some_and(|secret| !webhook_secret_is_sound(secret)) {
         bail!("notifier.secret: must be base64 of at least 24 bytes, with or without whsec_");
@@ -117,6 +121,7 @@ impl Server {
         let delivers = config.node.role.delivers();
         let delivering =
             delivers.then(|| Delivering::start(config, &store, &messenger, reports, &box_url, bulk));
+        let watching = delivers.then(|| Watching::start(config, &store)).transpose()?;
         let metrics = seoham_operator::install_metrics().context("metrics")?;
         tokio::spawn(seoham_operator::start_upkeep(metrics.clone()));
         let gateway = gateway(config, &store)?;
@@ -143,7 +148,7 @@ impl Server {
         let admin_tls = tls.filter(|_| !config.listen.admin.ip().is_loopback());
         let admin = bound.admin.serve(seoham_operator::admin_router(&operator), admin_tls, &here)?;
         let deadline = Duration::from_secs(config.shutdown.deadline_seconds);
-        Ok(Self { addresses, operator, public, admin, delivering, deadline })
+        Ok(Self { addresses, operator, public, admin, delivering, watching, deadline })
     }
 
     /// Goes down in order: not ready, no new requests, running ones and deliveries finish, then
@@ -160,6 +165,9 @@ impl Server {
         }
         for listener in self.public {
             complain(listener.ended().await);
+        }
+        if let Some(watching) = self.watching {
+            watching.stop().await;
         }
         if let Some(delivering) = self.delivering
             && tokio::time::timeout_at(until.into(), delivering.ended()).await.is_err()

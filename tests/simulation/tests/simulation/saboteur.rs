@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use seoham_model::document::Receiver;
 use seoham_model::{
-    AccessTokenId, BinderId, Clock, ContractUuid, InstitutionId, PersonId, SeoulDay, UnixSeconds,
+    AccessTokenId, BinderId, Clock, ContractUuid, InstitutionId, PersonId, PlanId, SeoulDay, UnixSeconds,
 };
 use seoham_simulation::{Opener, Traits};
 use seoham_store::accounts::{AccessTokenRecord, Authentication, Contract, Institution, InstitutionOverview};
@@ -20,8 +20,10 @@ use seoham_store::idempotency::{IdempotencyKey, Presented, Recalled};
 use seoham_store::people::{Identified, Registered, Registration};
 use seoham_store::retention::Tidied;
 use seoham_store::visits::{Attempt, Visitor};
+use seoham_store::volumes::{DayVolume, PlanState, VolumeAlert, VolumePlan};
 use seoham_store::{
     Accounts, Boxes, Deliveries, Deployment, Documents, Lane, Mode, People, Result, Retention, Store, Visits,
+    Volumes,
 };
 use seoham_vault::{PinHash, TokenHash};
 
@@ -411,6 +413,57 @@ impl Visits for Sabotaged {
 
     fn document_of_link(&self, token: &SecretString) -> Option<BinderId> {
         self.store.document_of_link(token)
+    }
+}
+
+#[async_trait]
+impl Volumes for Sabotaged {
+    async fn announce_plan(&self, plan: VolumePlan) -> Result<bool> {
+        self.store.announce_plan(plan).await
+    }
+
+    async fn decide_plan(
+        &self,
+        institution: InstitutionId,
+        plan: PlanId,
+        state: PlanState,
+        now: UnixSeconds,
+    ) -> Result<Option<VolumePlan>> {
+        self.store.decide_plan(institution, plan, state, now).await
+    }
+
+    async fn plans(&self, institution: InstitutionId, limit: usize) -> Result<Vec<VolumePlan>> {
+        self.store.plans(institution, limit).await
+    }
+
+    async fn waiting_plans(&self, limit: usize) -> Result<Vec<VolumePlan>> {
+        self.store.waiting_plans(limit).await
+    }
+
+    async fn volumes(
+        &self,
+        institution: InstitutionId,
+        from: SeoulDay,
+        to: SeoulDay,
+    ) -> Result<Vec<DayVolume>> {
+        self.store.volumes(institution, from, to).await
+    }
+
+    async fn raise_alerts(
+        &self,
+        day: SeoulDay,
+        unannounced: u64,
+        now: UnixSeconds,
+    ) -> Result<Vec<VolumeAlert>> {
+        self.store.raise_alerts(day, unannounced, now).await
+    }
+
+    async fn untold_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>> {
+        self.store.untold_alerts(since, limit).await
+    }
+
+    async fn alert_told(&self, institution: InstitutionId, day: SeoulDay, now: UnixSeconds) -> Result<()> {
+        self.store.alert_told(institution, day, now).await
     }
 }
 

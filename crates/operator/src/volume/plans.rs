@@ -1,0 +1,213 @@
+//! `/admin/v1/institutions/{id}/volume-plans` and `/admin/v1/volume-plans`.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use seoham_http::{ApiError, Path, Query, body};
+use seoham_model::{InstitutionId, PlanId, SeoulDay, Text, forms};
+use seoham_store::volumes::{PlanState, VolumePlan};
+use serde::{Deserialize, Serialize};
+
+use super::forecast::at_the_end;
+use crate::admin::{created, institution, json, unknown_institution};
+use crate::state::Operator;
+
+/// Plans in one answer.
+const PLANS_MAX: usize = 100;
+/// Days in one answer when none are asked for.
+const DAYS: i32 = 31;
+/// Days in one answer at most.
+const DAYS_MAX: i32 = 366;
+
+#[derive(Serialize)]
+struct Shown {
+    volume_plan_id: PlanId,
+    institution_id: InstitutionId,
+    name: String,
+    from: SeoulDay,
+    to: SeoulDay,
+    documents_per_day: u64,
+    expected_tps: u32,
+    purpose: String,
+    state: &'static str,
+    announced_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decided_at: Option<i64>,
+}
+
+impl From<VolumePlan> for Shown {
+    fn from(plan: VolumePlan) -> Self {
+        Self {
+            volume_plan_id: plan.id,
+            institution_id: plan.institution,
+            name: plan.name,
+            from: plan.from,
+            to: plan.to,
+            documents_per_day: plan.documents_per_day,
+            expected_tps: plan.expected_tps,
+            purpose: plan.purpose,
+            state: plan.state.name(),
+            announced_at: plan.announced_at.0,
+            decided_at: plan.decided_at.map(|at| at.0),
+        }
+    }
+}
+
+/// A plan is announced.
+pub(crate) async fn announce(
+    State(operator): State<Operator>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let institution = institution(&id)?;
+    let announced = forms::volume_plan(&body::json(request).await?, operator.now())?;
+    let plan = VolumePlan {
+        id: PlanId::generate(operator.store.clock()),
+        institution,
+        name: announced.name,
+        from: announced.from,
+        to: announced.to,
+        documents_per_day: announced.documents_per_day,
+        expected_tps: announced.expected_tps,
+        purpose: announced.purpose,
+        announced_at: operator.now(),
+        state: PlanState::Announced,
+        decided_at: None,
+    };
+    if !operator.store.announce_plan(plan.clone()).await? {
+        return Err(unknown_institution());
+    }
+    tracing::info!(%institution, plan = %plan.id, documents_per_day = plan.documents_per_day, "volume announced");
+    created(&Shown::from(plan))
+}
+
+pub(crate) async fn approve(
+    State(operator): State<Operator>,
+    Path((id, plan)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    decide(&operator, &id, &plan, PlanState::Approved).await
+}
+
+pub(crate) async fn decline(
+    State(operator): State<Operator>,
+    Path((id, plan)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    decide(&operator, &id, &plan, PlanState::Declined).await
+}
+
+async fn decide(operator: &Operator, id: &str, plan: &str, state: PlanState) -> Result<Response, ApiError> {
+    let unknown = || ApiError::not_found(Text::fixed("없는 발송 계획입니다", "there is no such volume plan"));
+    let institution = institution(id)?;
+    let plan = PlanId::parse(plan).ok_or_else(unknown)?;
+    let decided = operator.store.decide_plan(institution, plan, state, operator.now()).await?;
+    let decided = decided.ok_or_else(unknown)?;
+    tracing::info!(%institution, %plan, state = state.name(), "volume plan decided");
+    json(&Shown::from(decided))
+}
+
+#[derive(Serialize)]
+struct Waiting {
+    volume_plans: Vec<Shown>,
+}
+
+/// Plans of all institutions that wait for the operator's word.
+pub(crate) async fn waiting(State(operator): State<Operator>) -> Result<Response, ApiError> {
+    let plans = operator.store.waiting_plans(PLANS_MAX).await?;
+    json(&Waiting { volume_plans: plans.into_iter().map(Shown::from).collect() })
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Days {
+    from: Option<String>,
+    to: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Volumes {
+    /// Newest first.
+    volume_plans: Vec<Shown>,
+    /// Days on which something came or was planned.
+    days: Vec<Day>,
+    today: Today,
+}
+
+#[derive(Default, Serialize)]
+struct Day {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    day: Option<SeoulDay>,
+    /// By the approved plans together.
+    planned: u64,
+    accepted: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alerted_at: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Today {
+    day: SeoulDay,
+    planned: u64,
+    accepted: u64,
+    /// What the day will have come to at its end, by the rate so far.
+    forecast: u64,
+}
+
+/// Plans beside what really came, by day.
+pub(crate) async fn list(
+    State(operator): State<Operator>,
+    Path(id): Path<String>,
+    Query(query): Query<Days>,
+) -> Result<Response, ApiError> {
+    let institution = institution(&id)?;
+    let today = SeoulDay::of(operator.now());
+    let to = day("to", query.to.as_deref())?.unwrap_or(today);
+    let from = day("from", query.from.as_deref())?.unwrap_or_else(|| to.plus_days(1 - DAYS));
+    if to < from || to.days_since(from) >= DAYS_MAX {
+        return Err(ApiError::invalid(Text::fixed(
+            "to: from 이후여야 하며, 한 번에 366일까지 조회할 수 있습니다",
+            "to: must not lie before from, and 366 days can be asked for at once",
+        )));
+    }
+    operator.store.institution(institution, today).await?.ok_or_else(unknown_institution)?;
+    let plans = operator.store.plans(institution, PLANS_MAX).await?;
+    let came = operator.store.volumes(institution, from, to).await?;
+    let today_came = operator.store.volumes(institution, today, today).await?;
+
+    let mut days: BTreeMap<SeoulDay, Day> = BTreeMap::new();
+    for volume in came {
+        let alerted_at = volume.alerted_at.map(|at| at.0);
+        let day = Day { accepted: volume.accepted, alerted_at, ..Day::default() };
+        days.insert(volume.day, day);
+    }
+    for plan in plans.iter().filter(|plan| plan.state == PlanState::Approved) {
+        let mut day = plan.from.max(from);
+        while day <= plan.to.min(to) {
+            days.entry(day).or_default().planned += plan.documents_per_day;
+            day = day.next();
+        }
+    }
+    let days = days.into_iter().map(|(day, shown)| Day { day: Some(day), ..shown }).collect();
+    let accepted = today_came.first().map_or(0, |volume| volume.accepted);
+    let planned = plans
+        .iter()
+        .filter(|plan| plan.state == PlanState::Approved && (plan.from..=plan.to).contains(&today))
+        .map(|plan| plan.documents_per_day)
+        .sum();
+    let forecast = at_the_end(today, accepted, operator.now());
+    json(&Volumes {
+        volume_plans: plans.into_iter().map(Shown::from).collect(),
+        days,
+        today: Today { day: today, planned, accepted, forecast },
+    })
+}
+
+fn day(member: &str, text: Option<&str>) -> Result<Option<SeoulDay>, ApiError> {
+    let Some(text) = text else { return Ok(None) };
+    let day = SeoulDay::parse(text).ok_or_else(|| {
+        ApiError::invalid(Text::made(
+            format!("{member}: YYYY-MM-DD 형식의 실제 날짜여야 합니다"),
+            format!("{member}: must be a real date in the form YYYY-MM-DD"),
+        ))
+    })?;
+    Ok(Some(day))
+}

@@ -1,0 +1,132 @@
+//! Watches what comes, and raises an alert when a day has more of an institution than was announced and
+//! approved. Nothing is refused for it (SPEC 9).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seoham_model::SeoulDay;
+use seoham_store::volumes::VolumeAlert;
+use seoham_store::{Result, Store};
+use seoham_webhook::SignedPost;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+/// How often it is looked.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Alerts that are told at once.
+const TOLD_AT_ONCE: usize = 20;
+/// For how long it is tried to tell one.
+const TELL_FOR_SECONDS: i64 = 24 * 60 * 60;
+/// Pauses after a receiver that did not take one: they double up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_mins(15);
+
+/// How it is watched.
+pub struct VolumeWatchOptions {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Documents of one institution on one day from which on there is an alert without an approved plan.
+    pub documents_per_day: u64,
+    /// Who is told, beside metrics and log.
+    pub webhook: Option<SignedPost>,
+}
+
+/// A watch that does not run yet.
+pub struct VolumeWatch(VolumeWatchOptions);
+
+/// What the webhook says.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    timestamp: i64,
+    data: ToldAlert<'a>,
+}
+
+#[derive(Serialize)]
+struct ToldAlert<'a> {
+    institution_id: String,
+    institution_name: &'a str,
+    day: SeoulDay,
+    accepted: u64,
+    expected: u64,
+}
+
+impl VolumeWatch {
+    /// A watch that does not run yet.
+    pub fn new(options: VolumeWatchOptions) -> Self {
+        Self(options)
+    }
+
+    /// Watches until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut pause = Duration::ZERO;
+        let mut since_told = Duration::ZERO;
+        while !stop.is_cancelled() {
+            if let Err(error) = self.look().await {
+                tracing::warn!(%error, "could not look at the day's volumes");
+            }
+            if let Some(webhook) = self.0.webhook.as_ref().filter(|_| since_told >= pause) {
+                since_told = Duration::ZERO;
+                pause = match self.tell(webhook).await {
+                    Ok(true) => Duration::ZERO,
+                    Ok(false) => (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE),
+                    Err(error) => {
+                        tracing::warn!(%error, "could not read the alerts to tell");
+                        FIRST_PAUSE
+                    }
+                };
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = stop.cancelled() => {}
+            }
+            since_told += LOOK_EVERY;
+        }
+    }
+
+    /// Looks at today, and at yesterday, whose last documents may just have been counted.
+    async fn look(&self) -> Result<()> {
+        let now = self.0.store.clock().now();
+        let today = SeoulDay::of(now);
+        for day in [today.plus_days(-1), today] {
+            for alert in self.0.store.raise_alerts(day, self.0.documents_per_day, now).await? {
+                let institution = alert.institution.to_string();
+                metrics::counter!("seoham_volume_alerts_total", "institution" => institution).increment(1);
+                tracing::warn!(
+                    institution = %alert.institution, day = %alert.day, accepted = alert.accepted,
+                    expected = alert.expected, "more documents than were announced and approved"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells what was not told yet; `false` when one was not taken.
+    async fn tell(&self, webhook: &SignedPost) -> Result<bool> {
+        let now = self.0.store.clock().now();
+        for alert in self.0.store.untold_alerts(now.plus(-TELL_FOR_SECONDS), TOLD_AT_ONCE).await? {
+            // The same on every node and every retry.
+            let id = format!("{}-{}", alert.institution, alert.day);
+            let answer = webhook.send(&id, told(&alert)).await;
+            if !answer.is_ok_and(|answer| answer.status.is_success()) {
+                tracing::warn!(institution = %alert.institution, day = %alert.day, "an alert was not taken");
+                return Ok(false);
+            }
+            self.0.store.alert_told(alert.institution, alert.day, self.0.store.clock().now()).await?;
+        }
+        Ok(true)
+    }
+}
+
+fn told(alert: &VolumeAlert) -> Vec<u8> {
+    let data = ToldAlert {
+        institution_id: alert.institution.to_string(),
+        institution_name: &alert.institution_name,
+        day: alert.day,
+        accepted: alert.accepted,
+        expected: alert.expected,
+    };
+    let told = Told { kind: "volume.unannounced", timestamp: alert.raised_at.0, data };
+    serde_json::to_vec(&told).expect("names and numbers are JSON")
+}

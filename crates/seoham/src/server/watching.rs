@@ -1,0 +1,55 @@
+//! The watch over announced volumes, beside the worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, bail};
+use seoham_operator::{VolumeWatch, VolumeWatchOptions};
+use seoham_store::Store;
+use seoham_vault::webhook_secret_is_sound;
+use seoham_webhook::{SetupError, SignedPost, SignedPostOptions};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+
+/// How long one alert may take to be told.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A watch that runs.
+pub(super) struct Watching {
+    stop: CancellationToken,
+    watch: JoinHandle<()>,
+}
+
+impl Watching {
+    /// Starts watching on the present runtime.
+    pub(super) fn start(config: &Config, store: &Arc<dyn Store>) -> Result<Self> {
+        let stop = CancellationToken::new();
+        let watch = VolumeWatch::new(VolumeWatchOptions {
+            store: Arc::clone(store),
+            documents_per_day: config.volume.documents_per_day,
+            webhook: webhook(config)?,
+        });
+        let watch = tokio::spawn(watch.run(stop.clone()));
+        Ok(Self { stop, watch })
+    }
+
+    pub(super) async fn stop(self) {
+        self.stop.cancel();
+        let _ = self.watch.await;
+    }
+}
+
+/// Who is told of alerts, if somebody is.
+pub(super) fn webhook(config: &Config) -> Result<Option<SignedPost>> {
+    let Some(url) = &config.volume.webhook_url else { return Ok(None) };
+    let Some(secret) = config.volume.webhook_secret.clone().filter(webhook_secret_is_sound) else {
+        bail!("volume.webhook_secret: alerts need a signing secret, base64 of at least 24 bytes");
+    };
+    let options = SignedPostOptions { url: url.clone(), secret, timeout: TIMEOUT };
+    SignedPost::new(&options).map(Some).map_err(|error| match error {
+        SetupError::Secret => anyhow!("volume.webhook_secret: must be base64"),
+        SetupError::Client => anyhow!("volume.webhook_url: must be an absolute http(s) URL"),
+    })
+}

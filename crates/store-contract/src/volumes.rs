@@ -1,0 +1,89 @@
+//! Announced and real volumes.
+
+use seoham_model::{InstitutionId, PlanId, SeoulDay};
+use seoham_store::volumes::{PlanState, VolumePlan};
+
+use crate::world::World;
+
+fn plan(world: &World, institution: InstitutionId, documents_per_day: u64) -> VolumePlan {
+    let today = SeoulDay::of(world.now());
+    VolumePlan {
+        id: PlanId::generate(&world.clock),
+        institution,
+        name: "정기분 고지".to_owned(),
+        from: today,
+        to: today.next().next(),
+        documents_per_day,
+        expected_tps: 50,
+        purpose: "자동차세 고지서".to_owned(),
+        announced_at: world.now(),
+        state: PlanState::Announced,
+        decided_at: None,
+    }
+}
+
+/// A plan is its institution's own, and the operator's last word on it counts.
+pub async fn plans_are_announced_and_decided(world: World) {
+    let (store, now) = (&world.store, world.now());
+    let (city, bank) = (world.city.institution, world.bank.institution);
+    let announced = plan(&world, city, 600_000);
+    assert!(store.announce_plan(announced.clone()).await.expect("announces"));
+    let nobody = InstitutionId::generate(&world.clock);
+    assert!(!store.announce_plan(plan(&world, nobody, 1)).await.expect("answers"));
+    assert_eq!(store.plans(city, 10).await.expect("answers"), [announced.clone()]);
+    assert!(store.plans(bank, 10).await.expect("answers").is_empty());
+    assert_eq!(store.waiting_plans(10).await.expect("answers"), [announced.clone()]);
+
+    let decide = |institution, state, at| store.decide_plan(institution, announced.id, state, at);
+    assert!(decide(bank, PlanState::Approved, now).await.expect("answers").is_none());
+    let declined = decide(city, PlanState::Declined, now).await.expect("answers").expect("there");
+    assert_eq!((declined.state, declined.decided_at), (PlanState::Declined, Some(now)));
+    let approved = decide(city, PlanState::Approved, now.plus(5)).await.expect("answers").expect("there");
+    assert_eq!((approved.state, approved.decided_at), (PlanState::Approved, Some(now.plus(5))));
+    assert!(store.waiting_plans(10).await.expect("answers").is_empty());
+    let second = plan(&world, city, 1);
+    assert!(store.announce_plan(second.clone()).await.expect("announces"));
+    assert_eq!(store.plans(city, 10).await.expect("answers"), [second.clone(), approved], "newest first");
+    assert_eq!(store.plans(city, 1).await.expect("answers"), [second]);
+}
+
+/// What passes the bound of a day without an approved plan raises one alert, and refuses nothing.
+pub async fn more_than_was_announced_raises_one_alert(world: World) {
+    let (store, now) = (&world.store, world.now());
+    let (city, bank) = (world.city.institution, world.bank.institution);
+    let today = SeoulDay::of(now);
+    world.person("01011112222", true).await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    world.send(world.city, &recipient, 3).await;
+    world.send(world.bank, &recipient, 2).await;
+    let raise = |unannounced| store.raise_alerts(today, unannounced, now);
+    assert!(raise(4).await.expect("answers").is_empty(), "nobody has sent so many");
+
+    // Announced is not approved, and what is approved is enough for three.
+    let announced = plan(&world, city, 3);
+    assert!(store.announce_plan(announced.clone()).await.expect("announces"));
+    store.decide_plan(city, announced.id, PlanState::Approved, now).await.expect("answers");
+    let raised = raise(2).await.expect("answers");
+    assert_eq!(raised.len(), 1, "{raised:?}");
+    assert_eq!((raised[0].institution, raised[0].accepted, raised[0].expected), (bank, 2, 2));
+    assert_eq!((raised[0].institution_name.as_str(), raised[0].day), ("가상은행", today));
+    assert!(raise(2).await.expect("answers").is_empty(), "once for an institution and a day");
+
+    world.send(world.city, &recipient, 1).await;
+    let raised = raise(2).await.expect("answers");
+    assert_eq!(raised.len(), 1, "more than was approved: {raised:?}");
+    assert_eq!((raised[0].institution, raised[0].accepted, raised[0].expected), (city, 4, 3));
+    assert!(store.raise_alerts(today.next(), 1, now).await.expect("answers").is_empty(), "another day");
+
+    let untold = |since| store.untold_alerts(since, 10);
+    assert_eq!(untold(now).await.expect("answers").len(), 2);
+    assert!(untold(now.plus(1)).await.expect("answers").is_empty());
+    store.alert_told(bank, today, now).await.expect("told");
+    let left = untold(now).await.expect("answers");
+    assert_eq!(left.iter().map(|alert| alert.institution).collect::<Vec<_>>(), [city]);
+
+    let volumes = store.volumes(city, today, today.next()).await.expect("answers");
+    assert_eq!(volumes.len(), 1);
+    assert_eq!((volumes[0].day, volumes[0].accepted, volumes[0].alerted_at), (today, 4, Some(now)));
+    assert!(store.volumes(city, today.next(), today.next()).await.expect("answers").is_empty());
+}

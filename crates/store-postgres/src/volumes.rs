@@ -1,0 +1,170 @@
+//! Announced and real volumes.
+
+use async_trait::async_trait;
+use seoham_model::{InstitutionId, PlanId, SeoulDay, UnixSeconds};
+use seoham_store::volumes::{DayVolume, PlanState, VolumeAlert, VolumePlan};
+use seoham_store::{Result, Volumes};
+use tokio_postgres::Row;
+
+use crate::PostgresStore;
+use crate::columns::{Columns, Id};
+use crate::session::Param;
+
+// A day's documents are counted by every accepting connection in a row of its own.
+const RAISE: &str = "WITH counted AS (
+      SELECT institution_id, day, sum(accepted)::bigint AS accepted FROM daily_counts
+      WHERE day = $1 GROUP BY institution_id, day),
+    passing AS (
+      SELECT c.institution_id, c.day, c.accepted, coalesce((
+          SELECT sum(p.documents_per_day) FROM volume_plans p
+          WHERE p.institution_id = c.institution_id AND p.state = 1
+            AND c.day BETWEEN p.from_day AND p.to_day), 0)::bigint AS planned
+      FROM counted c WHERE c.accepted >= $2),
+    raised AS (
+      INSERT INTO volume_alerts (institution_id, day, accepted, expected, raised_at)
+      SELECT institution_id, day, accepted, greatest($2, planned), $3 FROM passing WHERE accepted > planned
+      ON CONFLICT DO NOTHING
+      RETURNING institution_id, day, accepted, expected, raised_at)
+    SELECT r.*, i.name FROM raised r JOIN institutions i USING (institution_id)";
+
+#[async_trait]
+impl Volumes for PostgresStore {
+    async fn announce_plan(&self, plan: VolumePlan) -> Result<bool> {
+        let sql =
+            "INSERT INTO volume_plans (plan_id, institution_id, name, from_day, to_day, documents_per_day,
+                                             expected_tps, purpose, announced_at, state, decided_at)
+                   SELECT $1, institution_id, $3, $4, $5, $6, $7, $8, $9, $10, $11
+                   FROM institutions WHERE institution_id = $2 RETURNING plan_id";
+        let session = self.inner.sessions.interactive().await?;
+        let params: [Param<'_>; 11] = [
+            &plan.id.uuid(),
+            &plan.institution.uuid(),
+            &plan.name,
+            &day(plan.from),
+            &day(plan.to),
+            &plan.documents_per_day.cast_signed(),
+            &plan.expected_tps.cast_signed(),
+            &plan.purpose,
+            &plan.announced_at.0,
+            &state(plan.state),
+            &plan.decided_at.map(|at| at.0),
+        ];
+        Ok(!session.write("a volume plan", sql, &params).await?.is_empty())
+    }
+
+    async fn decide_plan(
+        &self,
+        institution: InstitutionId,
+        plan: PlanId,
+        decided: PlanState,
+        now: UnixSeconds,
+    ) -> Result<Option<VolumePlan>> {
+        let sql = "UPDATE volume_plans SET state = $3, decided_at = $4
+                   WHERE plan_id = $1 AND institution_id = $2 RETURNING *";
+        let session = self.inner.sessions.interactive().await?;
+        let params: [Param<'_>; 4] = [&plan.uuid(), &institution.uuid(), &state(decided), &now.0];
+        session.write("a volume plan", sql, &params).await?.first().map(plan_row).transpose()
+    }
+
+    async fn plans(&self, institution: InstitutionId, limit: usize) -> Result<Vec<VolumePlan>> {
+        let sql = "SELECT * FROM volume_plans WHERE institution_id = $1 ORDER BY plan_id DESC LIMIT $2";
+        let session = self.inner.sessions.interactive().await?;
+        let rows = session.query(sql, &[&institution.uuid(), &most(limit)]).await?;
+        rows.iter().map(plan_row).collect()
+    }
+
+    async fn waiting_plans(&self, limit: usize) -> Result<Vec<VolumePlan>> {
+        let sql = "SELECT * FROM volume_plans WHERE state = 0 ORDER BY plan_id LIMIT $1";
+        let session = self.inner.sessions.interactive().await?;
+        session.query(sql, &[&most(limit)]).await?.iter().map(plan_row).collect()
+    }
+
+    async fn volumes(
+        &self,
+        institution: InstitutionId,
+        from: SeoulDay,
+        to: SeoulDay,
+    ) -> Result<Vec<DayVolume>> {
+        let sql = "SELECT c.day, sum(c.accepted)::bigint AS accepted, max(a.raised_at) AS raised_at
+                   FROM daily_counts c LEFT JOIN volume_alerts a USING (institution_id, day)
+                   WHERE c.institution_id = $1 AND c.day BETWEEN $2 AND $3 GROUP BY c.day ORDER BY c.day";
+        let session = self.inner.sessions.interactive().await?;
+        let rows = session.query(sql, &[&institution.uuid(), &day(from), &day(to)]).await?;
+        let volume = |row: &Row| {
+            Ok(DayVolume {
+                day: seoul_day(row)?,
+                accepted: row.value::<i64>("accepted")?.unsigned_abs(),
+                alerted_at: row.moment("raised_at")?,
+            })
+        };
+        rows.iter().map(volume).collect()
+    }
+
+    async fn raise_alerts(
+        &self,
+        of: SeoulDay,
+        unannounced: u64,
+        now: UnixSeconds,
+    ) -> Result<Vec<VolumeAlert>> {
+        let session = self.inner.sessions.interactive().await?;
+        let params: [Param<'_>; 3] = [&day(of), &unannounced.cast_signed(), &now.0];
+        session.write("volume alerts", RAISE, &params).await?.iter().map(alert_row).collect()
+    }
+
+    async fn untold_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>> {
+        let sql = "SELECT a.*, i.name FROM volume_alerts a JOIN institutions i USING (institution_id)
+                   WHERE a.told_at IS NULL AND a.raised_at >= $1 ORDER BY a.raised_at LIMIT $2";
+        let session = self.inner.sessions.interactive().await?;
+        session.query(sql, &[&since.0, &most(limit)]).await?.iter().map(alert_row).collect()
+    }
+
+    async fn alert_told(&self, institution: InstitutionId, of: SeoulDay, now: UnixSeconds) -> Result<()> {
+        let sql = "UPDATE volume_alerts SET told_at = $3
+                   WHERE institution_id = $1 AND day = $2 AND told_at IS NULL";
+        let session = self.inner.sessions.interactive().await?;
+        session.write("a volume alert", sql, &[&institution.uuid(), &day(of), &now.0]).await.map(drop)
+    }
+}
+
+fn day(day: SeoulDay) -> i32 {
+    i32::try_from(day.as_number()).unwrap_or(i32::MAX)
+}
+
+fn state(state: PlanState) -> i16 {
+    i16::try_from(state.as_number()).unwrap_or(0)
+}
+
+fn most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn seoul_day(row: &Row) -> Result<SeoulDay> {
+    Ok(SeoulDay::from_number(row.value::<i32>("day")?.into()))
+}
+
+fn plan_row(row: &Row) -> Result<VolumePlan> {
+    Ok(VolumePlan {
+        id: row.id("plan_id")?,
+        institution: row.id("institution_id")?,
+        name: row.value("name")?,
+        from: SeoulDay::from_number(row.value::<i32>("from_day")?.into()),
+        to: SeoulDay::from_number(row.value::<i32>("to_day")?.into()),
+        documents_per_day: row.value::<i64>("documents_per_day")?.unsigned_abs(),
+        expected_tps: row.value::<i32>("expected_tps")?.unsigned_abs(),
+        purpose: row.value("purpose")?,
+        announced_at: UnixSeconds(row.value("announced_at")?),
+        state: PlanState::from_number(row.value::<i16>("state")?.into()),
+        decided_at: row.moment("decided_at")?,
+    })
+}
+
+fn alert_row(row: &Row) -> Result<VolumeAlert> {
+    Ok(VolumeAlert {
+        institution: row.id("institution_id")?,
+        institution_name: row.value("name")?,
+        day: seoul_day(row)?,
+        accepted: row.value::<i64>("accepted")?.unsigned_abs(),
+        expected: row.value::<i64>("expected")?.unsigned_abs(),
+        raised_at: UnixSeconds(row.value("raised_at")?),
+    })
+}
