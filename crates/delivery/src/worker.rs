@@ -40,7 +40,7 @@ pub struct WorkerOptions {
 impl Default for WorkerOptions {
     fn default() -> Self {
         Self {
-            batch: 500,
+            batch: 1_000,
             batches: 4,
             concurrent_messages: 32,
             lease: Duration::from_mins(5),

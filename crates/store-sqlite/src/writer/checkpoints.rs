@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-/// Pages that the log grows by between two passes: 32 MiB.
-const PASS_PAGES: u32 = 8_192;
+/// Pages that the log grows by between two passes: 128 MiB. Pages that change again and again, which are most
+/// of an index by recipient, are carried over once for all of it.
+const PASS_PAGES: u32 = 32_768;
 /// The same once the log is to begin anew, so that less and less is left.
 const LAST_PASS_PAGES: u32 = 1_024;
 /// Pages from which on the log is begun anew: 256 MiB. It is then written over, which costs less than

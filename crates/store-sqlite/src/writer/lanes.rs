@@ -52,6 +52,11 @@ impl Weight {
     pub(crate) fn rows(rows: usize) -> Self {
         Self { rows: rows.max(1), bytes: rows * 64 }
     }
+
+    /// A job over `rows` of which each costs one part in so many of a document's.
+    pub(crate) fn parts(rows: usize, parts: usize) -> Self {
+        Self { rows: rows.div_ceil(parts).max(1), bytes: rows * 64 }
+    }
 }
 
 pub(super) struct Lanes {
@@ -60,8 +65,9 @@ pub(super) struct Lanes {
     arrived: Condvar,
 }
 
-/// While institutions send, a row in so many is the background's: delivery goes on, more slowly.
-const BACKGROUND_SHARE: usize = 5;
+/// While institutions send, the background has one part in so many of what is written: enough for delivery to
+/// keep up with them, and no more.
+const BACKGROUND_SHARE: usize = 3;
 /// Rows that the background may be behind its share.
 const BACKGROUND_CREDIT_MAX: usize = 2_000;
 
@@ -234,6 +240,11 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_a_row_are_not_lost() {
+        assert_eq!((Weight::parts(500, 10).rows, Weight::parts(3, 10).rows), (50, 1));
+    }
+
+    #[test]
     fn the_background_has_its_share_and_no_more() {
         let lanes = Lanes::new(Limits::default());
         for _ in 0..40 {
@@ -244,8 +255,8 @@ mod tests {
         }
         let taken: Vec<&str> = (0..60).filter_map(|_| lanes.take_work()).map(|(lane, _)| lane).collect();
         let of_background = |taken: &[&str]| taken.iter().filter(|lane| **lane == "background").count();
-        assert_eq!(of_background(&taken[..50]), 10, "one row in five while the bulk lane has work");
-        assert_eq!(of_background(&taken[50..]), 10, "and all that is left when it has none");
+        assert_eq!(of_background(&taken[..30]), 10, "one row in three while the bulk lane has work");
+        assert_eq!(of_background(&taken[30..]), 10, "until it has had all of it");
         assert!(lanes.take_work().is_none());
     }
 
