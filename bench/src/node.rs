@@ -88,14 +88,18 @@ impl Node {
         Ok(text.lines().filter(|l| l.starts_with(name) && l.contains(label)).filter_map(of).sum())
     }
 
-    /// All its metrics, those of several labels added up.
+    /// All its metrics, each by itself and those of several labels added up.
     pub(crate) async fn counters(&self) -> Result<BTreeMap<String, f64>> {
         let text = self.http.get(format!("{}/metrics", self.url("admin"))).send().await?.text().await?;
         let mut all = BTreeMap::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let Some((name, value)) = line.rsplit_once(' ') else { continue };
-            let name = name.split('{').next().unwrap_or_default();
-            *all.entry(name.to_owned()).or_insert(0.0) += value.parse::<f64>().unwrap_or(0.0);
+            let value = value.parse::<f64>().unwrap_or(0.0);
+            let of_all = name.split('{').next().unwrap_or_default();
+            *all.entry(of_all.to_owned()).or_insert(0.0) += value;
+            if of_all != name {
+                all.insert(name.to_owned(), value);
+            }
         }
         Ok(all)
     }

@@ -57,7 +57,11 @@ pub(crate) async fn measure(run: &mut Run<'_>, ids: &[String], peak: f64) -> Res
     ];
     let mut figures = Vec::new();
     for (what, idle, busy) in calls {
-        let name = format!("p99 of {what} under twice the bulk traffic ({} calls)", busy.len());
+        let name = format!(
+            "p99 of {what} under twice the bulk traffic ({} calls; half of them within {:.1} ms)",
+            busy.len(),
+            busy.millis(0.5)
+        );
         let figure = Figure::new(store, name, busy.millis(0.99), "ms");
         figures.push(figure.beside("idle", idle.millis(0.99)).at_most(Some(TIMES_MAX), MILLIS_MAX));
     }

@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use seoham_model::Clock;
 use seoham_store::Mode;
+use seoham_store::callers::KnownCallers;
 use seoham_vault::Vault;
 
 pub use open::{OpenError, Options, check, migrate};
@@ -50,6 +51,7 @@ struct Inner {
     partitions: Arc<partitions::Partitions>,
     signals: Arc<signals::Signals>,
     turns: deliveries::Turns,
+    callers: KnownCallers,
     // Ends the tasks that listen and signal.
     _tasks: tokio_util::sync::DropGuard,
 }

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::Clock;
+use seoham_store::callers::KnownCallers;
 use seoham_store::{Mode, StoreError, personas};
 use seoham_vault::Vault;
 use tokio_postgres::Client;
@@ -130,6 +132,8 @@ impl PostgresStore {
             partitions,
             signals,
             turns: deliveries::Turns::default(),
+            // What other nodes revoke is refused here a second later (SPEC 11 allows five).
+            callers: KnownCallers::new(Duration::from_secs(1)),
             _tasks: stop.drop_guard(),
         };
         let store = Self { inner: Arc::new(inner) };

@@ -1,9 +1,13 @@
 //! Institutions, contracts, access tokens.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
 use seoham_store::accounts::{AccessTokenRecord, Authentication, Contract, Institution, InstitutionOverview};
+use seoham_store::callers::{Known, KnownToken};
 use seoham_store::{Accounts, Lane, Result};
 use seoham_vault::TokenHash;
 
@@ -89,9 +93,11 @@ impl Accounts for SqliteStore {
         uuid: ContractUuid,
         now: UnixSeconds,
     ) -> Result<bool> {
+        let changing = Arc::clone(&self.inner.callers_changing);
         self.inner
             .writer
             .interactive(move |connection| {
+                changing.store(true, Ordering::Relaxed);
                 let closed = connection
                     .prepare_cached(
                         "UPDATE contracts SET closed_at = coalesce(closed_at, ?3)
@@ -135,9 +141,11 @@ impl Accounts for SqliteStore {
         id: AccessTokenId,
         now: UnixSeconds,
     ) -> Result<bool> {
+        let changing = Arc::clone(&self.inner.callers_changing);
         self.inner
             .writer
             .interactive(move |connection| {
+                changing.store(true, Ordering::Relaxed);
                 let revoked = connection
                     .prepare_cached(
                         "UPDATE access_tokens SET revoked_at = coalesce(revoked_at, ?3)
@@ -155,17 +163,28 @@ impl Accounts for SqliteStore {
         hash: TokenHash,
         now: UnixSeconds,
     ) -> Result<Option<InstitutionId>> {
+        let version = match self.inner.callers.token(hash, now) {
+            Known::Is(institution) => return Ok(Some(institution)),
+            Known::Not(version) => version,
+        };
         let read = self.inner.readers.read(lane, move |connection| {
             let found = connection
                 .prepare_cached(
-                    "SELECT institution_id FROM access_tokens
+                    "SELECT institution_id, expires_at FROM access_tokens
                      WHERE token_hash = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)",
                 )?
-                .query_row(params![hash.0, now.0], |row| row.get::<_, Id<InstitutionId>>(0))
+                .query_row(params![hash.0, now.0], |row| {
+                    let institution = row.get::<_, Id<InstitutionId>>(0)?.0;
+                    Ok(KnownToken { institution, expires_at: moment(row, 1)? })
+                })
                 .optional()?;
-            Ok(found.map(|id| id.0))
+            Ok(found)
         });
-        read.await
+        let found = read.await?;
+        if let Some(token) = found {
+            self.inner.callers.keep_token(version, hash, token);
+        }
+        Ok(found.map(|token| token.institution))
     }
 
     async fn open_contract(
@@ -174,6 +193,10 @@ impl Accounts for SqliteStore {
         institution: InstitutionId,
         uuid: ContractUuid,
     ) -> Result<Option<Contract>> {
+        let version = match self.inner.callers.contract(institution, uuid) {
+            Known::Is(contract) => return Ok(Some(contract)),
+            Known::Not(version) => version,
+        };
         let read = self.inner.readers.read(lane, move |connection| {
             let found = connection
                 .prepare_cached(
@@ -184,7 +207,11 @@ impl Accounts for SqliteStore {
                 .optional()?;
             Ok(found)
         });
-        read.await
+        let found = read.await?;
+        if let Some(contract) = &found {
+            self.inner.callers.keep_contract(version, institution, contract);
+        }
+        Ok(found)
     }
 }
 

@@ -4,10 +4,13 @@ use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use seoham_model::Clock;
+use seoham_store::callers::KnownCallers;
 use seoham_store::{Mode, personas};
 use seoham_vault::Vault;
 
@@ -99,7 +102,8 @@ impl SqliteStore {
         // SQLite gives its other files the mode of this one.
         let own =
             std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&file);
-        drop(own.map_err(io(&file))?);
+        // Kept open: closing it would take SQLite's locks on the file with it.
+        let own = own.map_err(io(&file))?;
         let mut connection = Connection::open(&file)?;
         configure(&connection, options.durability)?;
         migrations::runner().run(&mut connection).map_err(|e| OpenError::Schema(Box::new(e)))?;
@@ -115,10 +119,19 @@ impl SqliteStore {
         let readers = Readers::new(readers()?, readers()?);
         let for_checkpoints = Connection::open(&file)?;
         configure(&for_checkpoints, options.durability)?;
+        // One process has the file: what is known of callers never grows old.
+        let callers = Arc::new(KnownCallers::new(Duration::MAX));
+        let callers_changing = Arc::<AtomicBool>::default();
         let writer = {
             let known = Arc::clone(&known);
-            let ended = move || known.changed();
-            Writer::start(connection, for_checkpoints, Limits::default(), Box::new(ended))
+            let (callers, changing) = (Arc::clone(&callers), Arc::clone(&callers_changing));
+            let ended = move || {
+                known.changed();
+                if changing.swap(false, Ordering::Relaxed) {
+                    callers.changed();
+                }
+            };
+            Writer::start(connection, (for_checkpoints, own), Limits::default(), Box::new(ended))
                 .map_err(io(directory))?
         };
         let looked_at = Arc::default();
@@ -129,6 +142,8 @@ impl SqliteStore {
             readers,
             claims,
             known,
+            callers,
+            callers_changing,
             looked_at,
             writer,
             _lock: lock,

@@ -35,7 +35,8 @@ pub struct AdmissionLimits {
 impl Default for AdmissionLimits {
     fn default() -> Self {
         let bytes = 32 * 1024 * 1024;
-        Self { requests: 256, bytes, requests_per_institution: 128, bytes_per_institution: bytes / 2 }
+        // Four times what keeps the writer busy: more would only wait, and make others wait.
+        Self { requests: 96, bytes, requests_per_institution: 64, bytes_per_institution: bytes / 2 }
     }
 }
 

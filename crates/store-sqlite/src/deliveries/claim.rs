@@ -54,8 +54,8 @@ pub(super) fn claim(
         taken.push(Taken { ticket, held, attempts, first_attempt_at });
     }
     drop(state);
-    let read = notices::read(connection, vault, taken, now)?;
     drop(snapshot);
+    let read = notices::read(connection, vault, taken, now)?;
     Ok((claims, read))
 }
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use seoham_model::document::Content;
 use seoham_model::person::Behaviour;
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
@@ -17,6 +17,9 @@ use super::book::Held;
 use super::claim::Taken;
 use crate::columns::Id;
 use crate::readers::ReadError;
+
+/// Documents that are read in one snapshot.
+const SNAPSHOT_MAX: usize = 50;
 
 /// What was read, and what is to be written before it counts.
 #[derive(Default)]
@@ -63,8 +66,17 @@ pub(super) fn read(
                 d.content_id, p.member_since IS NOT NULL, p.behaviour, p.wrapped_key, p.sealed
          FROM documents d JOIN people p USING (person_id) WHERE d.document_no = ?1",
     )?;
-    for taken in taken {
-        let row = document.query_row([taken.held.document_no], document_row)?;
+    // The log cannot begin anew while somebody reads in it: nobody reads for long.
+    let mut snapshot = None;
+    for (n, taken) in taken.into_iter().enumerate() {
+        if n % SNAPSHOT_MAX == 0 {
+            drop(snapshot.take());
+            snapshot = Some(connection.unchecked_transaction()?);
+        }
+        // Removed since it was claimed, as too old, it is not announced either.
+        let Some(row) = document.query_row([taken.held.document_no], document_row).optional()? else {
+            continue;
+        };
         if now >= row.deadline_at {
             read.over.push(taken.held);
             continue;

@@ -66,10 +66,10 @@ impl Documents for SqliteStore {
         institution: InstitutionId,
         ids: Vec<BinderId>,
     ) -> Result<Vec<Option<DocumentStatus>>> {
-        let vault = Arc::clone(&self.inner.vault);
+        let (vault, known) = (Arc::clone(&self.inner.vault), Arc::clone(&self.inner.known));
         let read = self.inner.readers.read(lane, move |connection| {
             ids.into_iter()
-                .map(|id| statuses::status(connection, &vault, institution, id))
+                .map(|id| statuses::status(connection, &vault, &known, institution, id))
                 .collect::<std::result::Result<_, _>>()
         });
         read.await

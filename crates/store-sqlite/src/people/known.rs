@@ -80,6 +80,11 @@ impl KnownPeople {
         (look_ups.iter().map(find).collect(), state.version)
     }
 
+    /// The data key of a person who is known.
+    pub(crate) fn key_of(&self, person: PersonId) -> Option<WrappedKey> {
+        self.lock().known.get(&person).map(|known| known.key.clone())
+    }
+
     /// Keeps who was read under `look_ups` after `version`, unless somebody has changed since.
     pub(super) fn keep(&self, version: u64, read: &[(LookUp, Arc<KnownPerson>)]) {
         let mut state = self.lock();

@@ -1,27 +1,28 @@
 //! Carrying the write-ahead log over into the database, beside the writer, which goes on meanwhile.
 //! Only beginning the log anew is the writer's own, and is left until little is left to carry over.
 
+use std::fs::File;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-/// Pages that the log grows by between two passes: 128 MiB. Pages that change again and again, which are most
+/// Pages that the log grows by between two passes: 64 MiB. Pages that change again and again, which are most
 /// of an index by recipient, are carried over once for all of it.
-const PASS_PAGES: u32 = 32_768;
+const PASS_PAGES: u32 = 16_384;
 /// The same once the log is to begin anew, so that less and less is left.
-const LAST_PASS_PAGES: u32 = 1_024;
-/// Pages from which on the log is begun anew: 256 MiB. It is then written over, which costs less than
+const LAST_PASS_PAGES: u32 = 2_048;
+/// Pages from which on the log is begun anew: 384 MiB. It is then written over, which costs less than
 /// letting it grow.
-const RESTART_PAGES: u32 = 65_536;
-/// Pages that the writer may carry over itself: some milliseconds.
-const LEFT_PAGES: u32 = 1_024;
+const RESTART_PAGES: u32 = 98_304;
+/// Pages that the writer may carry over itself: some 10 ms, every few seconds under the greatest load.
+const LEFT_PAGES: u32 = 3_072;
 /// Pages from which on the log is begun anew whatever is left: readers that never end, or a disk that
 /// does not keep up.
-const AT_MOST_PAGES: u32 = 2 * RESTART_PAGES;
+const AT_MOST_PAGES: u32 = 3 * RESTART_PAGES / 2;
 /// How long the writer waits for readers of the old log.
-const PATIENCE: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_millis(5);
 
 /// The log's bookkeeping, and the thread that carries it over; dropped, it ends that.
 pub(super) struct Checkpoints {
@@ -87,8 +88,12 @@ impl State {
 }
 
 impl Checkpoints {
-    /// Follows `writer`, and carries over on `connection`.
-    pub(super) fn start(writer: &mut Connection, connection: Connection) -> std::io::Result<Self> {
+    /// Follows `writer`, and carries over on `connection` into `file`.
+    pub(super) fn start(
+        writer: &mut Connection,
+        connection: Connection,
+        file: File,
+    ) -> std::io::Result<Self> {
         let log = Arc::new(Log::default());
         let (of_hook, of_thread) = (Arc::clone(&log), Arc::clone(&log));
         let hook = move |_: &mut rusqlite::hooks::Wal, pages| {
@@ -101,7 +106,7 @@ impl Checkpoints {
             .map_err(std::io::Error::other)?;
         let thread = std::thread::Builder::new()
             .name("seoham-checkpoint".to_owned())
-            .spawn(move || of_thread.carry_over(&connection))?;
+            .spawn(move || of_thread.carry_over(&connection, &file))?;
         Ok(Self { log, thread: Some(thread) })
     }
 
@@ -139,7 +144,7 @@ impl Log {
         }
     }
 
-    fn carry_over(&self, connection: &Connection) {
+    fn carry_over(&self, connection: &Connection, file: &File) {
         loop {
             let mut state = self.lock();
             while !state.closed && !state.is_pass_due() {
@@ -152,6 +157,11 @@ impl Log {
             let log = state.log;
             drop(state);
             let pass = run(connection, "PASSIVE");
+            // A pass that does not come to the end of the log leaves what it wrote unsynced, and whoever comes
+            // to its end has to sync all of it: the writer, with everybody waiting.
+            if let Err(error) = file.sync_data() {
+                tracing::warn!(%error, "the database could not be synced after a checkpoint");
+            }
             let mut state = self.lock();
             state.passing = false;
             match pass {
@@ -221,11 +231,15 @@ mod tests {
                  CREATE TABLE t (n INTEGER PRIMARY KEY, bytes BLOB);",
             )
             .expect("a table");
-        let checkpoints =
-            Checkpoints::start(&mut writer, Connection::open(&file).expect("SQLite")).expect("a thread");
+        let checkpoints = Checkpoints::start(
+            &mut writer,
+            Connection::open(&file).expect("SQLite"),
+            File::open(&file).expect("it is there"),
+        )
+        .expect("a thread");
         let pages = || checkpoints.log.lock().pages;
         let mut greatest = 0;
-        for _ in 0..90 {
+        for _ in 0..120 {
             // 3,000 pages each time.
             writer
                 .execute_batch(

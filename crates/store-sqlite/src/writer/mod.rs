@@ -9,6 +9,7 @@ mod lanes;
 mod pace;
 mod thread;
 
+use std::fs::File;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -28,15 +29,15 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread over `connection`; its log is carried over on `for_checkpoints`. `ended` is called
+    /// Starts the thread over `connection`; its log is carried over on the other one, into the file. `ended` is called
     /// after every transaction, before those whose work it was are answered.
     pub(crate) fn start(
         mut connection: Connection,
-        for_checkpoints: Connection,
+        for_checkpoints: (Connection, File),
         limits: Limits,
         ended: Box<dyn Fn() + Send>,
     ) -> std::io::Result<Self> {
-        let checkpoints = Checkpoints::start(&mut connection, for_checkpoints)?;
+        let checkpoints = Checkpoints::start(&mut connection, for_checkpoints.0, for_checkpoints.1)?;
         let lanes = Arc::new(Lanes::new(limits));
         let of_thread = Arc::clone(&lanes);
         let thread = std::thread::Builder::new()
