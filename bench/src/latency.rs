@@ -19,12 +19,7 @@ impl Latencies {
     }
 
     /// The time within which `share` of the calls were answered, in milliseconds.
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        clippy::cast_sign_loss,
-        reason = "a place among the calls"
-    )]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place among the calls")]
     pub(crate) fn millis(&mut self, share: f64) -> f64 {
         self.0.sort_unstable();
         let place = (self.0.len() as f64 * share) as usize;

@@ -1,8 +1,6 @@
 //! The load: ready-made bodies over kept connections, and as little work of our own as can be,
 //! since the generator shares the machine with the server.
 
-#![allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

@@ -4,6 +4,7 @@
 //! Figures of a shared machine mean little by themselves; the ratios are what to quote.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
+#![allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
 
 mod bare;
 mod chart;
@@ -167,7 +168,6 @@ async fn measure(arguments: &Arguments, store: Store) -> Result<Vec<Figure>> {
     Ok(run.figures)
 }
 
-#[allow(clippy::cast_precision_loss, reason = "bytes far below 2^52")]
 async fn disk(run: &mut Run<'_>, empty_bytes: u64) -> Result<()> {
     let documents = bare::count(&run.engine).await?;
     let each = run.engine.bytes().await?.saturating_sub(empty_bytes) as f64 / documents as f64;

@@ -1,7 +1,5 @@
 //! What the machine was busy with while something was measured.
 
-#![allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

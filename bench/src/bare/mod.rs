@@ -56,10 +56,7 @@ pub(crate) async fn best(engine: &Engine, mark: Mark, count: u64) -> Result<Bare
     };
     let counts = match engine {
         Engine::Sqlite { .. } => rates.iter().position(|(batch, _)| *batch == 1_000),
-        Engine::Postgres { .. } => {
-            let best = rates.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
-            rates.iter().position(|(_, rate)| *rate == best)
-        }
+        Engine::Postgres { .. } => (0..rates.len()).max_by(|a, b| rates[*a].1.total_cmp(&rates[*b].1)),
     };
     let (batch, per_second) = rates.remove(counts.context("a rate")?);
     let name = |batch: usize| format!("bare {}, {batch} a transaction", engine.name());

@@ -59,7 +59,6 @@ fn documents(source: &Connection, after: i64, count: u64) -> Result<Vec<Vec<Valu
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-#[allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
 fn insert(file: &Path, rows: &[Vec<Value>], batch: usize) -> Result<f64> {
     let mut connection = Connection::open(file)?;
     // As the store has it, and with the log as long: SQLite's own thousand pages would halve its rate.
@@ -94,7 +93,6 @@ fn insert(file: &Path, rows: &[Vec<Value>], batch: usize) -> Result<f64> {
 }
 
 /// Documents a second found by their ids, on as many threads as there are processors.
-#[allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
 pub(crate) fn look_ups(data: &Path, duration: Duration) -> Result<f64> {
     let ids: Vec<Vec<u8>> = {
         let source = reader(data)?;

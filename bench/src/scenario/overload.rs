@@ -72,12 +72,13 @@ pub(crate) async fn measure(run: &mut Run<'_>, ids: &[String], peak: f64) -> Res
     let accepted =
         Figure::new(store, "accepted a second under twice the traffic", driven.per_second(), "documents/s");
     figures.push(accepted.beside("the peak", peak).limited_by(seen.limit()));
-    #[allow(clippy::cast_precision_loss, reason = "mebibytes")]
     let memory = run.platform.peak_mib() as f64;
     figures.push(
         Figure::new(store, "memory, the most of one process", memory, "MiB").at_most(None, MEMORY_MIB_MAX),
     );
-    figures.into_iter().for_each(|figure| run.add(figure));
+    for figure in figures {
+        run.add(figure);
+    }
     run.platform.settle().await
 }
 

@@ -141,7 +141,7 @@ impl SeoulDay {
     /// Its first moment.
     pub fn begins_at(self) -> UnixSeconds {
         let midnight = self.0.to_datetime(jiff::civil::Time::midnight());
-        UnixSeconds(SEOUL.to_timestamp(midnight).map_or(0, |moment| moment.as_second()))
+        UnixSeconds(SEOUL.to_timestamp(midnight).map_or(0, jiff::Timestamp::as_second))
     }
 
     pub(crate) fn date(self) -> jiff::civil::Date {

@@ -30,9 +30,9 @@ pub async fn plans_are_announced_and_decided(world: World) {
     assert!(store.announce_plan(announced.clone()).await.expect("announces"));
     let nobody = InstitutionId::generate(&world.clock);
     assert!(!store.announce_plan(plan(&world, nobody, 1)).await.expect("answers"));
-    assert_eq!(store.plans(city, 10).await.expect("answers"), [announced.clone()]);
+    assert_eq!(store.plans(city, 10).await.expect("answers"), std::slice::from_ref(&announced));
     assert!(store.plans(bank, 10).await.expect("answers").is_empty());
-    assert_eq!(store.waiting_plans(10).await.expect("answers"), [announced.clone()]);
+    assert_eq!(store.waiting_plans(10).await.expect("answers"), std::slice::from_ref(&announced));
 
     let decide = |institution, state, at| store.decide_plan(institution, announced.id, state, at);
     assert!(decide(bank, PlanState::Approved, now).await.expect("answers").is_none());

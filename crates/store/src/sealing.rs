@@ -147,12 +147,11 @@ pub struct Notice {
 /// already; then what is the document's own stays sealed.
 pub fn open_notice(vault: &Vault, sealed: &SealedNotice<'_>, shared: Option<Arc<Content>>) -> Result<Notice> {
     let key = vault.person_key(sealed.person, sealed.key)?;
-    let content = match shared {
-        Some(content) => content,
-        None => {
-            let own = open_own_part(&key, sealed.document, sealed.own)?;
-            Arc::new(own.content.ok_or(StoreError::Damaged("a document without content"))?.into_owned())
-        }
+    let content = if let Some(content) = shared {
+        content
+    } else {
+        let own = open_own_part(&key, sealed.document, sealed.own)?;
+        Arc::new(own.content.ok_or(StoreError::Damaged("a document without content"))?.into_owned())
     };
     let mut person = PersonPlain::open(&key, sealed.person, sealed.of_person)?;
     Ok(Notice { content, phone_number: std::mem::take(&mut person.phone_number).into() })

@@ -22,7 +22,7 @@ pub(super) fn finish(
     for (held, outcome) in finishing {
         match outcome {
             Outcome::Taken if !held.is_retry => {
-                taken.entry(held.institution).or_default().push(held.document_no)
+                taken.entry(held.institution).or_default().push(held.document_no);
             }
             Outcome::Taken => {
                 remove(connection, *held)?;

@@ -53,7 +53,7 @@ pub(super) fn insert(connection: &Connection, batch: &Batch) -> rusqlite::Result
     let Some(others) = batch.documents.len().checked_sub(1) else { return Ok(Accepted::Whole) };
     // They are numbered one after the other: nobody else writes.
     let last_no = connection.last_insert_rowid();
-    ranges::add(connection, batch.institution, last_no - others as i64, last_no)?;
+    ranges::add(connection, batch.institution, last_no - i64::try_from(others).unwrap_or(i64::MAX), last_no)?;
     connection
         .prepare_cached(
             "INSERT INTO daily_counts (institution_id, day, accepted) VALUES (?1, ?2, ?3)

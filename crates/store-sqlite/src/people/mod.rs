@@ -34,7 +34,9 @@ impl People for SqliteStore {
             .bulk(Weight::rows(people.len()), move |connection| {
                 let register = |person| {
                     let (id, registered) = register_one(connection, &vault, &clock, person, now)?;
-                    id.into_iter().for_each(|id| known.changing(id));
+                    if let Some(id) = id {
+                        known.changing(id);
+                    }
                     Ok(registered)
                 };
                 people.iter().map(register).collect()

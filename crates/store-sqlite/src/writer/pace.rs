@@ -51,7 +51,8 @@ impl Pace {
     pub(super) fn patience(&self, beat: &Beat, now: Instant) -> Option<Duration> {
         let elapsed = now.duration_since(beat.begun);
         let wanted = beat.calm && beat.sends <= self.last_sends && self.last_sends >= SENDS_MIN;
-        (wanted && elapsed < GATHER).then(|| GAP.min(GATHER - elapsed))
+        let left = GATHER.saturating_sub(elapsed);
+        (wanted && !left.is_zero()).then(|| GAP.min(left))
     }
 
     pub(super) fn end(&mut self, beat: &Beat) {
@@ -92,7 +93,7 @@ mod tests {
         let mut beat = pace.begin(&limits, now);
         (0..4).for_each(|_| beat.sent());
         assert_eq!(pace.patience(&beat, now), Some(GAP));
-        assert_eq!(pace.patience(&beat, now + GATHER - GAP / 2), Some(GAP / 2));
+        assert_eq!(pace.patience(&beat, now + GATHER.saturating_sub(GAP / 2)), Some(GAP / 2));
         assert_eq!(pace.patience(&beat, now + GATHER), None);
         beat.sent();
         assert_eq!(pace.patience(&beat, now), None);
