@@ -62,6 +62,11 @@ impl Engine {
         }
     }
 
+    /// Whether `platform` has somebody who delivers.
+    pub(crate) fn delivers_with(&self, platform: &Platform) -> bool {
+        matches!(self, Self::Sqlite { .. }) || !platform.workers.is_empty()
+    }
+
     /// Starts what takes requests. On the embedded store the same process delivers.
     pub(crate) fn start_gateway(&self) -> Result<Platform> {
         let gateway = match self {

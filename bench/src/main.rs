@@ -163,8 +163,10 @@ async fn measure(arguments: &Arguments, store: Store) -> Result<Vec<Figure>> {
         growth::start_again(&mut run)?;
         growth::measure(&mut run, &growth::Before { accepted: peak, statuses }).await?;
     }
+    // Stopped, nothing of it is in a log any more.
+    let nobody = load::Platform { gateways: Vec::new(), workers: Vec::new() };
+    std::mem::replace(&mut run.platform, nobody).stop()?;
     disk(&mut run, empty_bytes).await?;
-    run.platform.stop()?;
     Ok(run.figures)
 }
 

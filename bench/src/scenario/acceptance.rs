@@ -19,6 +19,7 @@ pub(crate) async fn headline(run: &mut Run<'_>, least: f64) -> Result<f64> {
     let before = bare::Mark::of(&run.engine).await?;
     let (driven, seen) = sixteen_by_hundred(run).await?;
     let rate = driven.per_second();
+    run.quiet().await?;
     let bare = bare::best(&run.engine, before, driven.accepted).await?;
     let per_document = |seconds: f64| 1e6 * seconds / driven.accepted as f64;
     let what = "accepted a second, 100 items, 16 connections";

@@ -11,6 +11,8 @@ pub(crate) mod status;
 
 use std::time::Duration;
 
+use anyhow::Result;
+
 use crate::Arguments;
 use crate::engine::Engine;
 use crate::figures::Figure;
@@ -35,6 +37,15 @@ impl Run<'_> {
 
     pub(crate) fn duration(&self) -> Duration {
         Duration::from_secs(self.arguments.seconds)
+    }
+
+    /// Waits until what was sent is delivered, where somebody delivers: the others get the machine to themselves.
+    pub(crate) async fn quiet(&self) -> Result<()> {
+        if self.engine.delivers_with(&self.platform) {
+            self.platform.settle().await?;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(())
     }
 
     pub(crate) fn add(&mut self, figure: Figure) {

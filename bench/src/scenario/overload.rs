@@ -50,6 +50,12 @@ pub(crate) async fn measure(run: &mut Run<'_>, ids: &[String], peak: f64) -> Res
         futures_util::future::try_join(drive(&run.platform, &load), visiting).await?;
     let seen = probe.end(&run.platform).await?;
     let store = run.store();
+    anyhow::ensure!(busy.verify.len() > 100, "too few calls to say anything: {}", busy.verify.len());
+    anyhow::ensure!(
+        driven.refused_requests > 100,
+        "it was not too much: {} refused",
+        driven.refused_requests
+    );
     let calls = [
         ("one status", &mut idle.status, &mut busy.status),
         ("opening a document", &mut idle.open, &mut busy.open),

@@ -141,7 +141,8 @@ pub struct AnnouncedVolume {
     pub name: String,
     /// Its first day.
     pub from: SeoulDay,
-    /// Its last day, not before the first, and neither gone by nor more than a year after it.
+    /// Its last day, not before the first, and neither gone by nor a year or more after it. The first is
+    /// at most two years ahead.
     pub to: SeoulDay,
     /// Documents on each of these days.
     pub documents_per_day: u64,
@@ -156,6 +157,8 @@ const DOCUMENTS_PER_DAY_MAX: i64 = 1_000_000_000;
 const TPS_MAX: i64 = 1_000_000;
 /// How many days one plan may cover.
 const PLAN_DAYS_MAX: i32 = 366;
+/// How many days ahead one may begin.
+const PLAN_AHEAD_DAYS_MAX: i32 = 2 * 366;
 
 /// `{"name","from","to","documents_per_day","expected_tps","purpose"}`; days are `YYYY-MM-DD` in Asia/Seoul.
 pub fn volume_plan(body: &[u8], now: UnixSeconds) -> Result<AnnouncedVolume, MalformedRequest> {
@@ -187,7 +190,10 @@ pub fn volume_plan(body: &[u8], now: UnixSeconds) -> Result<AnnouncedVolume, Mal
         };
         let (from, to) = (day("from", form.from), day("to", form.to));
         if let (Some(from), Some(to)) = (from, to)
-            && (to < from || to < SeoulDay::of(now) || to.days_since(from) >= PLAN_DAYS_MAX)
+            && (to < from
+                || to < SeoulDay::of(now)
+                || to.days_since(from) >= PLAN_DAYS_MAX
+                || from.days_since(SeoulDay::of(now)) >= PLAN_AHEAD_DAYS_MAX)
         {
             checker.report("to", Rule::LastDay);
         }

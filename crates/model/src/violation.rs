@@ -98,7 +98,8 @@ pub enum Rule {
     UnknownReceiptStatus,
     /// Not `YYYY-MM-DD`, or no date of the calendar.
     Day,
-    /// A last day before the first, gone by, or more than a year after the first.
+    /// A last day before the first, gone by, or a year or more after the first, or a first one more than two
+    /// years ahead.
     LastDay,
 }
 
@@ -178,8 +179,8 @@ impl Rule {
                 "must be a real date in the form YYYY-MM-DD",
             ),
             Self::LastDay => Text::fixed(
-                "첫날 이후이고 아직 지나지 않은 날이어야 하며, 기간은 1년을 넘을 수 없습니다",
-                "must not lie before the first day or before today, nor a year or more after the first day",
+                "첫날 이후이고 아직 지나지 않은 날이어야 하며, 기간은 1년, 시작은 2년 뒤까지입니다",
+                "must not lie before the first day or before today, nor a year or more after it; plans begin within two years",
             ),
         }
     }

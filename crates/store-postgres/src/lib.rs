@@ -51,6 +51,7 @@ struct Inner {
     partitions: Arc<partitions::Partitions>,
     signals: Arc<signals::Signals>,
     turns: deliveries::Turns,
+    sweeper: Arc<deliveries::Sweeper>,
     callers: KnownCallers,
     // Ends the tasks that listen and signal.
     _tasks: tokio_util::sync::DropGuard,

@@ -118,6 +118,8 @@ impl PostgresStore {
         let stop = CancellationToken::new();
         let signals = Arc::new(Signals::new(bulk.clone()));
         signals.start(&connector, &clock, options.mode, &stop);
+        let sweeper = Arc::<deliveries::Sweeper>::default();
+        sweeper.start(&bulk, &stop);
         let partitions = Arc::new(Partitions::default());
         let accepting_connections = options.accepting_connections.clamp(1, 4);
         let accepting =
@@ -132,6 +134,7 @@ impl PostgresStore {
             partitions,
             signals,
             turns: deliveries::Turns::default(),
+            sweeper,
             // What other nodes revoke is refused here a second later (SPEC 11 allows five).
             callers: KnownCallers::new(Duration::from_secs(1)),
             _tasks: stop.drop_guard(),

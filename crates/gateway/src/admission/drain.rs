@@ -2,48 +2,66 @@
 
 use std::time::{Duration, Instant};
 
-/// Over what time it is measured.
+/// Over what time it is measured, of the time in which something is under way.
 const WINDOW: Duration = Duration::from_secs(2);
+/// Less than this says nothing.
+const WINDOW_MIN: Duration = Duration::from_millis(250);
 /// The longest pause that is asked for: what drains slower than that is down, and will be asked again.
 const SECONDS_MAX: u32 = 30;
 
+/// Requests that ended, by the time in which there were any under way: how few come says nothing of how many
+/// could go.
+#[derive(Default)]
 pub(super) struct DrainRate {
-    since: Instant,
+    /// Since when there has been something under way without a break.
+    busy_since: Option<Instant>,
+    /// Of the present window: how long there was, before that, and what ended.
+    busy: Duration,
     finished: u32,
-    per_second: f64,
+    /// Of the window before.
+    per_second: Option<f64>,
 }
 
 impl DrainRate {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { since: now, finished: 0, per_second: 0.0 }
+    /// There is something under way.
+    pub(super) fn begun(&mut self, now: Instant) {
+        self.busy_since.get_or_insert(now);
     }
 
-    /// A request has been got rid of.
-    pub(super) fn finished(&mut self, now: Instant) {
-        self.roll(now);
+    /// A request has been got rid of; it was the last one if nothing is `left`.
+    pub(super) fn finished(&mut self, left: usize, now: Instant) {
         self.finished = self.finished.saturating_add(1);
+        self.roll(now);
+        if left == 0 {
+            self.busy = self.busy_until(now);
+            self.busy_since = None;
+        }
     }
 
     /// Whole seconds until so many requests will have been got rid of, at least one.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 1 to 30")]
     pub(super) fn seconds_for(&mut self, requests: usize, now: Instant) -> u32 {
         self.roll(now);
-        let elapsed = now.duration_since(self.since).as_secs_f64();
-        // The present window counts once it says something.
-        let rate = if elapsed >= 0.5 { f64::from(self.finished) / elapsed } else { self.per_second };
+        let busy = self.busy_until(now);
+        let present = (busy >= WINDOW_MIN).then(|| f64::from(self.finished) / busy.as_secs_f64());
+        let Some(rate) = present.or(self.per_second) else { return 1 };
         if rate <= 0.0 {
-            // Nothing is known of it, or nothing has ended for a while.
-            return if self.per_second > 0.0 { SECONDS_MAX } else { 1 };
+            return SECONDS_MAX;
         }
         let requests = f64::from(u32::try_from(requests).unwrap_or(u32::MAX));
         (requests / rate).ceil().clamp(1.0, f64::from(SECONDS_MAX)) as u32
     }
 
+    fn busy_until(&self, now: Instant) -> Duration {
+        self.busy + self.busy_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+
     fn roll(&mut self, now: Instant) {
-        let elapsed = now.duration_since(self.since);
-        if elapsed >= WINDOW {
-            self.per_second = f64::from(self.finished) / elapsed.as_secs_f64();
-            self.since = now;
+        let busy = self.busy_until(now);
+        if busy >= WINDOW {
+            self.per_second = Some(f64::from(self.finished) / busy.as_secs_f64());
+            self.busy = Duration::ZERO;
+            self.busy_since = self.busy_since.map(|_| now);
             self.finished = 0;
         }
     }
@@ -57,15 +75,30 @@ mod tests {
     fn the_pause_follows_from_what_was_got_rid_of() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        let mut rate = DrainRate::new(start);
+        let mut rate = DrainRate::default();
         assert_eq!(rate.seconds_for(1_000, at(0)), 1, "nothing is known yet");
-        for n in 0..40 {
-            rate.finished(at(n * 50));
+        rate.begun(at(0));
+        for n in 1..=40 {
+            rate.finished(9, at(n * 50));
         }
         // Twenty a second.
         assert_eq!(rate.seconds_for(10, at(2_000)), 1);
         assert_eq!(rate.seconds_for(100, at(2_000)), 5);
         assert_eq!(rate.seconds_for(10_000, at(2_000)), SECONDS_MAX);
         assert_eq!(rate.seconds_for(100, at(3_900)), SECONDS_MAX, "it has come to a stop");
+    }
+
+    #[test]
+    fn quiet_times_are_no_slowness() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut rate = DrainRate::default();
+        // One request a minute, each got rid of in ten milliseconds.
+        for n in 0..100 {
+            rate.begun(at(n * 60_000));
+            rate.finished(0, at(n * 60_000 + 10));
+        }
+        rate.begun(at(6_000_000));
+        assert_eq!(rate.seconds_for(64, at(6_000_001)), 1, "a hundred a second");
     }
 }

@@ -106,7 +106,7 @@ pub(crate) struct Admitted {
 
 impl Admission {
     pub(crate) fn new(limits: AdmissionLimits) -> Self {
-        let drained = DrainRate::new(Instant::now());
+        let drained = DrainRate::default();
         let under_way = UnderWay { all: Taken::default(), of_institution: HashMap::new(), drained };
         // Twice the processors: while one waits for the store, another is read.
         let at_once = 2 * std::thread::available_parallelism().map_or(1, usize::from);
@@ -128,6 +128,7 @@ impl Admission {
         let mut under_way = self.lock();
         let (all, own) = (under_way.all, under_way.of(institution));
         self.check(&mut under_way, all, own, bytes)?;
+        under_way.drained.begun(Instant::now());
         under_way.all.add(bytes);
         under_way.of_institution.entry(institution).or_default().add(bytes);
         Ok(Admitted { admission: Arc::clone(self), institution, bytes })
@@ -198,8 +199,9 @@ impl Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         let mut under_way = self.admission.lock();
-        under_way.drained.finished(Instant::now());
         under_way.all.remove(self.bytes);
+        let left = under_way.all.requests;
+        under_way.drained.finished(left, Instant::now());
         if let Some(own) = under_way.of_institution.get_mut(&self.institution) {
             own.remove(self.bytes);
             if own.requests == 0 {

@@ -105,17 +105,20 @@ impl VolumeWatch {
     /// Tells what was not told yet; `false` when one was not taken.
     async fn tell(&self, webhook: &SignedPost) -> Result<bool> {
         let now = self.0.store.clock().now();
+        let mut all_taken = true;
         for alert in self.0.store.untold_alerts(now.plus(-TELL_FOR_SECONDS), TOLD_AT_ONCE).await? {
             // The same on every node and every retry.
             let id = format!("{}-{}", alert.institution, alert.day);
             let answer = webhook.send(&id, told(&alert)).await;
             if !answer.is_ok_and(|answer| answer.status.is_success()) {
+                // The others are told all the same: one that is never taken holds none of them up.
                 tracing::warn!(institution = %alert.institution, day = %alert.day, "an alert was not taken");
-                return Ok(false);
+                all_taken = false;
+                continue;
             }
             self.0.store.alert_told(alert.institution, alert.day, self.0.store.clock().now()).await?;
         }
-        Ok(true)
+        Ok(all_taken)
     }
 }
 

@@ -98,6 +98,9 @@ fn check_all(config: &Config) -> Result<()> {
     store::check(config)?;
     messenger::options(config)?;
     watching::webhook(config)?;
+    if !(1..=1_000_000_000).contains(&config.volume.documents_per_day) {
+        bail!("volume.documents_per_day: must be 1 to 1,000,000,000");
+    }
     // The secret alone opens the path for reports: a weak one would let anybody forge them.
     if config.notifier.secret.as_ref().is_some_and(|secret| !webhook_secret_is_sound(secret)) {
         bail!("notifier.secret: must be base64 of at least 24 bytes, with or without whsec_");
@@ -160,6 +163,9 @@ impl Server {
         if let Some(delivering) = &self.delivering {
             delivering.stop();
         }
+        if let Some(watching) = &self.watching {
+            watching.stop();
+        }
         for listener in &self.public {
             listener.stop(self.deadline);
         }
@@ -167,7 +173,7 @@ impl Server {
             complain(listener.ended().await);
         }
         if let Some(watching) = self.watching {
-            watching.stop().await;
+            watching.ended().await;
         }
         if let Some(delivering) = self.delivering
             && tokio::time::timeout_at(until.into(), delivering.ended()).await.is_err()

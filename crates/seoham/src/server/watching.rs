@@ -35,8 +35,13 @@ impl Watching {
         Ok(Self { stop, watch })
     }
 
-    pub(super) async fn stop(self) {
+    /// Looks no more; an alert that is being told is left, and told again after the next start.
+    pub(super) fn stop(&self) {
         self.stop.cancel();
+        self.watch.abort();
+    }
+
+    pub(super) async fn ended(self) {
         let _ = self.watch.await;
     }
 }

@@ -2,6 +2,7 @@
 
 mod claim;
 mod finish;
+mod sweeping;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -14,6 +15,8 @@ use seoham_store::{Deliveries, Result};
 use crate::PostgresStore;
 use crate::columns::{Columns, Id};
 use crate::people;
+
+pub(crate) use sweeping::Sweeper;
 
 /// Which institution had the last turn on this node.
 #[derive(Default)]
@@ -38,7 +41,9 @@ impl Deliveries for PostgresStore {
 
     async fn finish(&self, finished: Vec<Finished>, now: UnixSeconds) -> Result<usize> {
         let session = self.inner.sessions.bulk().await?;
-        finish::finish(&session, &finished, now).await
+        let counted = finish::finish(&session, &finished, now).await?;
+        self.inner.sweeper.gone(counted);
+        Ok(counted)
     }
 
     async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()> {

@@ -113,9 +113,9 @@ impl Claims {
         self.tickets.push(ticket);
     }
 
-    /// Leaves the claims to their leases.
-    pub(super) fn keep(mut self) {
-        self.tickets.clear();
+    /// Leaves the claims to their leases, but for what is `done_with`.
+    pub(super) fn keep(mut self, done_with: Vec<u64>) {
+        self.tickets = done_with;
     }
 }
 

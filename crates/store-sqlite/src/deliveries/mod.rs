@@ -32,10 +32,10 @@ impl Deliveries for SqliteStore {
     async fn claim(&self, limit: usize, lease: Duration, now: UnixSeconds) -> Result<Claimed> {
         let (book, vault) = (Arc::clone(&self.inner.claims), Arc::clone(&self.inner.vault));
         let work = move |connection: &Connection| claim::claim(connection, &vault, &book, limit, lease, now);
-        let (held, read) = self.inner.readers.read(Lane::Bulk, work).await?;
-        let expired = read.over.len();
+        let (held, mut read) = self.inner.readers.read(Lane::Bulk, work).await?;
+        let (expired, done_with) = (read.over.len(), std::mem::take(&mut read.done_with));
         let claims = if read.is_as_it_was() { read.claims } else { self.look_after(read, now).await? };
-        held.keep();
+        held.keep(done_with);
         Ok(Claimed { claims, expired })
     }
 
@@ -91,7 +91,7 @@ impl Deliveries for SqliteStore {
 impl SqliteStore {
     /// Writes down what has become of claimed documents since they were accepted; gives the claims.
     async fn look_after(&self, read: notices::Read, now: UnixSeconds) -> Result<Vec<Claim>> {
-        let notices::Read { claims, over, joined, joining } = read;
+        let notices::Read { claims, over, joined, joining, .. } = read;
         let rows = over.len() + joined.len() + joining.len();
         let work = move |connection: &Connection| {
             finish::expire(connection, &over)?;

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use seoham_model::document::Content;
 use seoham_model::person::Behaviour;
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
+use seoham_store::StoreError;
 use seoham_store::deliveries::Claim;
 use seoham_store::personas::JOINS_LATER_SECONDS;
 use seoham_store::sealing::{SealedContent, SealedNotice, open_content, open_notice};
@@ -27,6 +28,8 @@ pub(super) struct Read {
     pub(super) claims: Vec<Claim>,
     /// Past their deadline.
     pub(super) over: Vec<Held>,
+    /// The tickets of these, and of what is no longer there: they need not be held.
+    pub(super) done_with: Vec<u64>,
     /// Their people have joined since they were identified.
     pub(super) joined: Vec<i64>,
     /// People of the sandbox who join by themselves, and when.
@@ -75,10 +78,12 @@ pub(super) fn read(
         }
         // Removed since it was claimed, as too old, it is not announced either.
         let Some(row) = document.query_row([taken.held.document_no], document_row).optional()? else {
+            read.done_with.push(taken.ticket);
             continue;
         };
         if now >= row.deadline_at {
             read.over.push(taken.held);
+            read.done_with.push(taken.ticket);
             continue;
         }
         if row.member && !row.received {
@@ -153,7 +158,8 @@ impl Shared<'_> {
         }
         let mut statement =
             self.connection.prepare_cached("SELECT sealed FROM contents WHERE content_id = ?1")?;
-        let sealed = statement.query_row([Id(id)], |row| row.get(0))?;
+        let sealed = statement.query_row([Id(id)], |row| row.get(0)).optional()?;
+        let sealed = sealed.ok_or(StoreError::Damaged("a document without its content"))?;
         let content = Arc::new(open_content(self.vault, &SealedContent { id, sealed })?);
         self.contents.insert(id, Arc::clone(&content));
         Ok(content)
