@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
 use seoham_store::accounts::{AccessTokenRecord, Authentication, Contract, Institution, InstitutionOverview};
-use seoham_store::callers::{Known, KnownToken};
 use seoham_store::{Accounts, Lane, Result};
 use seoham_vault::TokenHash;
 use tokio_postgres::Row;
@@ -68,9 +67,7 @@ impl Accounts for PostgresStore {
                    WHERE contract_id = $1 AND institution_id = $2 RETURNING contract_id";
         let session = self.inner.sessions.interactive().await?;
         let params: [Param<'_>; 3] = [&uuid.uuid(), &institution.uuid(), &now.0];
-        let closed = session.write("closing a contract", sql, &params).await;
-        self.inner.callers.changed();
-        Ok(!closed?.is_empty())
+        Ok(!session.write("closing a contract", sql, &params).await?.is_empty())
     }
 
     async fn create_token(
@@ -99,10 +96,7 @@ impl Accounts for PostgresStore {
                    WHERE token_id = $1 AND institution_id = $2 RETURNING token_id";
         let session = self.inner.sessions.interactive().await?;
         let params: [Param<'_>; 3] = [&id.uuid(), &institution.uuid(), &now.0];
-        let revoked = session.write("revoking an access token", sql, &params).await;
-        // Also where nobody can say whether it stands.
-        self.inner.callers.changed();
-        Ok(!revoked?.is_empty())
+        Ok(!session.write("revoking an access token", sql, &params).await?.is_empty())
     }
 
     async fn authenticate(
@@ -111,19 +105,12 @@ impl Accounts for PostgresStore {
         hash: TokenHash,
         now: UnixSeconds,
     ) -> Result<Option<InstitutionId>> {
-        let version = match self.inner.callers.token(hash, now) {
-            Known::Is(institution) => return Ok(Some(institution)),
-            Known::Not(version) => version,
-        };
-        let sql = "SELECT institution_id, expires_at FROM access_tokens
+        // Looked up each time, so that a revoked token is refused by every node at once.
+        let sql = "SELECT institution_id FROM access_tokens
                    WHERE token_hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)";
         let session = self.inner.sessions.of(lane).await?;
         let found = session.query_opt(sql, &[&hash.0.as_slice(), &now.0]).await?;
-        let Some(row) = found else { return Ok(None) };
-        let token =
-            KnownToken { institution: row.id("institution_id")?, expires_at: row.moment("expires_at")? };
-        self.inner.callers.keep_token(version, hash, token);
-        Ok(Some(token.institution))
+        found.map(|row| row.id("institution_id")).transpose()
     }
 
     async fn open_contract(
@@ -132,19 +119,11 @@ impl Accounts for PostgresStore {
         institution: InstitutionId,
         uuid: ContractUuid,
     ) -> Result<Option<Contract>> {
-        let version = match self.inner.callers.contract(institution, uuid) {
-            Known::Is(contract) => return Ok(Some(contract)),
-            Known::Not(version) => version,
-        };
         let sql = "SELECT contract_id, authentication, certified, closed_at FROM contracts
                    WHERE contract_id = $1 AND institution_id = $2 AND closed_at IS NULL";
         let session = self.inner.sessions.of(lane).await?;
         let found = session.query_opt(sql, &[&uuid.uuid(), &institution.uuid()]).await?;
-        let found = found.as_ref().map(contract).transpose()?;
-        if let Some(contract) = &found {
-            self.inner.callers.keep_contract(version, institution, contract);
-        }
-        Ok(found)
+        found.as_ref().map(contract).transpose()
     }
 }
 

@@ -30,7 +30,6 @@ use std::sync::Arc;
 
 use seoham_model::Clock;
 use seoham_store::Mode;
-use seoham_store::callers::KnownCallers;
 use seoham_vault::Vault;
 
 pub use open::{OpenError, Options, check, migrate};
@@ -52,7 +51,6 @@ struct Inner {
     signals: Arc<signals::Signals>,
     turns: deliveries::Turns,
     sweeper: Arc<deliveries::Sweeper>,
-    callers: KnownCallers,
     // Ends the tasks that listen and signal.
     _tasks: tokio_util::sync::DropGuard,
 }

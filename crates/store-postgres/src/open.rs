@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::Clock;
-use seoham_store::callers::KnownCallers;
 use seoham_store::{Mode, StoreError, personas};
 use seoham_vault::Vault;
 use tokio_postgres::Client;
@@ -135,8 +133,6 @@ impl PostgresStore {
             signals,
             turns: deliveries::Turns::default(),
             sweeper,
-            // What other nodes revoke is refused here a second later (SPEC 11 allows five).
-            callers: KnownCallers::new(Duration::from_secs(1)),
             _tasks: stop.drop_guard(),
         };
         let store = Self { inner: Arc::new(inner) };

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
 use seoham_store::accounts::{AccessTokenRecord, Authentication, Contract, Institution, InstitutionOverview};
-use seoham_store::callers::{Known, KnownToken};
 use seoham_store::{Accounts, Lane, Result};
 use seoham_vault::TokenHash;
 
 use crate::SqliteStore;
+use crate::callers::{Known, KnownToken};
 use crate::columns::{Id, moment};
 
 #[async_trait]

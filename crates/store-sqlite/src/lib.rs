@@ -7,6 +7,7 @@
 
 mod accounts;
 mod boxes;
+mod callers;
 mod columns;
 mod deliveries;
 mod deployment;
@@ -26,7 +27,6 @@ use std::sync::atomic::AtomicBool;
 
 use seoham_model::Clock;
 use seoham_store::Mode;
-use seoham_store::callers::KnownCallers;
 use seoham_vault::Vault;
 
 pub use open::{Durability, OpenError, Options};
@@ -45,7 +45,7 @@ struct Inner {
     readers: readers::Readers,
     claims: Arc<deliveries::ClaimBook>,
     known: Arc<people::KnownPeople>,
-    callers: Arc<KnownCallers>,
+    callers: Arc<callers::KnownCallers>,
     /// A transaction revokes a token or closes a contract.
     callers_changing: Arc<AtomicBool>,
     /// How far the removal of old documents has looked in its present round.

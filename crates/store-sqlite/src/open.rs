@@ -5,15 +5,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use seoham_model::Clock;
-use seoham_store::callers::KnownCallers;
 use seoham_store::{Mode, personas};
 use seoham_vault::Vault;
 
+use crate::callers::KnownCallers;
 use crate::deliveries::ClaimBook;
 use crate::readers::Readers;
 use crate::writer::{Limits, Writer};
@@ -119,8 +118,7 @@ impl SqliteStore {
         let readers = Readers::new(readers()?, readers()?);
         let for_checkpoints = Connection::open(&file)?;
         configure(&for_checkpoints, options.durability)?;
-        // One process has the file: what is known of callers never grows old.
-        let callers = Arc::new(KnownCallers::new(Duration::MAX));
+        let callers = Arc::<KnownCallers>::default();
         let callers_changing = Arc::<AtomicBool>::default();
         let writer = {
             let known = Arc::clone(&known);

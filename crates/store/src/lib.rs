@@ -8,7 +8,6 @@
 
 pub mod accounts;
 pub mod boxes;
-pub mod callers;
 pub mod deliveries;
 pub mod deployment;
 pub mod documents;

@@ -83,7 +83,7 @@ pub(crate) async fn bulk(
         });
         items.collect()
     };
-    let decisions = decide(&gateway, &sender, Lane::Bulk, &additions, turn, check).await?;
+    let decisions = decide(&gateway, &sender, Lane::Bulk, &additions, Some(turn), check).await?;
     count_verdicts(&decisions, &additions);
     let replies = external_ids.into_iter().zip(decisions).enumerate();
     let documents = replies.map(|(i, (id, decision))| ItemReply::of(id, decision, i, lang)).collect();

@@ -83,10 +83,9 @@ pub(super) async fn decide(
     sender: &Sender,
     lane: Lane,
     additions: &Additions,
-    turn: Turn,
+    mut turn: Option<Turn>,
     check: impl Fn(UnixSeconds) -> Vec<Item>,
 ) -> Result<Vec<Decision>, ApiError> {
-    let mut turn = Some(turn);
     for attempt in 0..ATTEMPTS_MAX {
         if attempt > 1 {
             // Others under the same key were whole first: not all of them again at once.

@@ -58,8 +58,8 @@ pub(crate) async fn single(
         }
         vec![item]
     };
-    let turn = gateway.admission.turn(sender.institution).await;
-    let decided = decide(&gateway, &sender, Lane::Interactive, &additions, turn, check).await?;
+    // One document is no work to take turns over, and must not wait behind its own institution's bulk.
+    let decided = decide(&gateway, &sender, Lane::Interactive, &additions, None, check).await?;
     let Some(decision) = decided.into_iter().next() else { return Err(ApiError::internal()) };
     let kind = additions.kind("single", &decision);
     let id = decision.verdict.map_err(|refusal| refuse(&refusal, kind))?;

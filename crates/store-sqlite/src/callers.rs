@@ -1,98 +1,92 @@
-//! Who called of late, and under which contract: what every request asks, read once in a while.
+//! Who called of late, and under which contract: what every request asks, read once.
 //!
-//! A change on this node is heeded at once: what was read before it is not kept after it. What other nodes
-//! change is heeded when what is known here has grown old.
+//! One process has the file, so it is never behind: what was read before a change is not kept after it, and
+//! what was kept is forgotten before whoever made the change is answered.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use quick_cache::unsync::Cache;
 use seoham_model::{ContractUuid, InstitutionId, UnixSeconds};
 use seoham_vault::TokenHash;
 
-use crate::accounts::Contract;
+use seoham_store::accounts::Contract;
 
 /// Tokens and contracts that are kept: a few hundred kilobytes.
 const KEPT: usize = 4_096;
 
 /// A token that is valid until it expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KnownToken {
+pub(crate) struct KnownToken {
     /// Whose it is.
-    pub institution: InstitutionId,
+    pub(crate) institution: InstitutionId,
     /// From when on it no longer is.
-    pub expires_at: Option<UnixSeconds>,
+    pub(crate) expires_at: Option<UnixSeconds>,
 }
 
 /// Valid tokens and open contracts that were asked for of late.
-pub struct KnownCallers {
-    max_age: Duration,
+pub(crate) struct KnownCallers {
     state: Mutex<State>,
 }
 
 struct State {
-    /// Counts changes on this node.
+    /// Counts changes.
     version: u64,
-    tokens: Cache<[u8; 32], (KnownToken, Instant)>,
-    contracts: Cache<(InstitutionId, ContractUuid), (Contract, Instant)>,
+    tokens: Cache<[u8; 32], KnownToken>,
+    contracts: Cache<(InstitutionId, ContractUuid), Contract>,
 }
 
 /// What is known, or else the version after which it is read.
-pub enum Known<T> {
+pub(crate) enum Known<T> {
     /// It is known.
     Is(T),
     /// It is to be read, and kept with this version.
     Not(u64),
 }
 
-impl KnownCallers {
-    /// Nobody is known yet; what is known for `max_age` is read anew.
-    pub fn new(max_age: Duration) -> Self {
+impl Default for KnownCallers {
+    fn default() -> Self {
         let state = State { version: 0, tokens: Cache::new(KEPT), contracts: Cache::new(KEPT) };
-        Self { max_age, state: Mutex::new(state) }
+        Self { state: Mutex::new(state) }
     }
+}
 
+impl KnownCallers {
     /// Whose token it is.
-    pub fn token(&self, hash: TokenHash, now: UnixSeconds) -> Known<InstitutionId> {
+    pub(crate) fn token(&self, hash: TokenHash, now: UnixSeconds) -> Known<InstitutionId> {
         let state = self.lock();
         match state.tokens.get(&hash.0) {
-            Some((known, since))
-                if since.elapsed() < self.max_age && known.expires_at.is_none_or(|at| at > now) =>
-            {
-                Known::Is(known.institution)
-            }
+            Some(known) if known.expires_at.is_none_or(|at| at > now) => Known::Is(known.institution),
             _ => Known::Not(state.version),
         }
     }
 
     /// Keeps a token that was read as valid after `version`.
-    pub fn keep_token(&self, version: u64, hash: TokenHash, token: KnownToken) {
+    pub(crate) fn keep_token(&self, version: u64, hash: TokenHash, token: KnownToken) {
         let mut state = self.lock();
         if state.version == version {
-            state.tokens.insert(hash.0, (token, Instant::now()));
+            state.tokens.insert(hash.0, token);
         }
     }
 
     /// A contract of `institution` that is open.
-    pub fn contract(&self, institution: InstitutionId, uuid: ContractUuid) -> Known<Contract> {
+    pub(crate) fn contract(&self, institution: InstitutionId, uuid: ContractUuid) -> Known<Contract> {
         let state = self.lock();
         match state.contracts.get(&(institution, uuid)) {
-            Some((contract, since)) if since.elapsed() < self.max_age => Known::Is(contract.clone()),
-            _ => Known::Not(state.version),
+            Some(contract) => Known::Is(contract.clone()),
+            None => Known::Not(state.version),
         }
     }
 
     /// Keeps a contract that was read as open after `version`.
-    pub fn keep_contract(&self, version: u64, institution: InstitutionId, contract: &Contract) {
+    pub(crate) fn keep_contract(&self, version: u64, institution: InstitutionId, contract: &Contract) {
         let mut state = self.lock();
         if state.version == version {
-            state.contracts.insert((institution, contract.uuid), (contract.clone(), Instant::now()));
+            state.contracts.insert((institution, contract.uuid), contract.clone());
         }
     }
 
-    /// A token was revoked or a contract closed on this node: to be called when that is durable, before
-    /// anybody is told.
-    pub fn changed(&self) {
+    /// A token was revoked or a contract closed: to be called when that is durable, before anybody is told.
+    pub(crate) fn changed(&self) {
         let mut state = self.lock();
         state.version += 1;
         state.tokens.clear();
@@ -111,7 +105,7 @@ mod tests {
 
     #[test]
     fn what_was_read_before_a_change_is_not_kept() {
-        let known = KnownCallers::new(Duration::from_secs(60));
+        let known = KnownCallers::default();
         let (hash, now) = (TokenHash([1; 32]), UnixSeconds(100));
         let institution = InstitutionId::generate(&Clock::default());
         let token = KnownToken { institution, expires_at: Some(UnixSeconds(110)) };
@@ -124,14 +118,5 @@ mod tests {
         assert!(matches!(known.token(hash, UnixSeconds(110)), Known::Not(_)), "it has expired");
         known.changed();
         assert!(matches!(known.token(hash, now), Known::Not(_)));
-    }
-
-    #[test]
-    fn what_is_old_is_read_anew() {
-        let known = KnownCallers::new(Duration::ZERO);
-        let (hash, now) = (TokenHash([1; 32]), UnixSeconds(100));
-        let institution = InstitutionId::generate(&Clock::default());
-        known.keep_token(0, hash, KnownToken { institution, expires_at: None });
-        assert!(matches!(known.token(hash, now), Known::Not(0)));
     }
 }
