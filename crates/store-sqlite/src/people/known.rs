@@ -12,7 +12,7 @@ use seoham_vault::{BlindIndex, WrappedKey};
 /// People that are kept: some 30 MB.
 const KEPT: usize = 100_000;
 
-/// A person as the queue of documents needs to know them.
+/// What sending needs to know of a person.
 pub(crate) struct KnownPerson {
     pub(super) person: PersonId,
     pub(super) phone_index: BlindIndex,
