@@ -1,7 +1,6 @@
 //! Institutions, contracts, access tokens.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -93,11 +92,11 @@ impl Accounts for SqliteStore {
         uuid: ContractUuid,
         now: UnixSeconds,
     ) -> Result<bool> {
-        let changing = Arc::clone(&self.inner.callers_changing);
+        let callers = Arc::clone(&self.inner.callers);
         self.inner
             .writer
             .interactive(move |connection| {
-                changing.store(true, Ordering::Relaxed);
+                callers.changing();
                 let closed = connection
                     .prepare_cached(
                         "UPDATE contracts SET closed_at = coalesce(closed_at, ?3)
@@ -141,11 +140,11 @@ impl Accounts for SqliteStore {
         id: AccessTokenId,
         now: UnixSeconds,
     ) -> Result<bool> {
-        let changing = Arc::clone(&self.inner.callers_changing);
+        let callers = Arc::clone(&self.inner.callers);
         self.inner
             .writer
             .interactive(move |connection| {
-                changing.store(true, Ordering::Relaxed);
+                callers.changing();
                 let revoked = connection
                     .prepare_cached(
                         "UPDATE access_tokens SET revoked_at = coalesce(revoked_at, ?3)

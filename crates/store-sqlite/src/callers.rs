@@ -3,6 +3,7 @@
 //! One process has the file, so it is never behind: what was read before a change is not kept after it, and
 //! what was kept is forgotten before whoever made the change is answered.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use quick_cache::unsync::Cache;
@@ -26,6 +27,8 @@ pub(crate) struct KnownToken {
 /// Valid tokens and open contracts that were asked for of late.
 pub(crate) struct KnownCallers {
     state: Mutex<State>,
+    /// A transaction that is not committed yet revokes a token or closes a contract.
+    changing: AtomicBool,
 }
 
 struct State {
@@ -46,7 +49,7 @@ pub(crate) enum Known<T> {
 impl Default for KnownCallers {
     fn default() -> Self {
         let state = State { version: 0, tokens: Cache::new(KEPT), contracts: Cache::new(KEPT) };
-        Self { state: Mutex::new(state) }
+        Self { state: Mutex::new(state), changing: AtomicBool::new(false) }
     }
 }
 
@@ -85,8 +88,16 @@ impl KnownCallers {
         }
     }
 
-    /// A token was revoked or a contract closed: to be called when that is durable, before anybody is told.
+    /// A transaction revokes a token or closes a contract.
+    pub(crate) fn changing(&self) {
+        self.changing.store(true, Ordering::Relaxed);
+    }
+
+    /// The transaction has ended, and nobody is answered yet: what it may have changed is read anew.
     pub(crate) fn changed(&self) {
+        if !self.changing.swap(false, Ordering::Relaxed) {
+            return;
+        }
         let mut state = self.lock();
         state.version += 1;
         state.tokens.clear();
@@ -110,12 +121,14 @@ mod tests {
         let institution = InstitutionId::generate(&Clock::default());
         let token = KnownToken { institution, expires_at: Some(UnixSeconds(110)) };
         let Known::Not(version) = known.token(hash, now) else { panic!("nobody is known") };
+        known.changing();
         known.changed();
         known.keep_token(version, hash, token);
         let Known::Not(version) = known.token(hash, now) else { panic!("it may be revoked by now") };
         known.keep_token(version, hash, token);
         assert!(matches!(known.token(hash, now), Known::Is(id) if id == institution));
         assert!(matches!(known.token(hash, UnixSeconds(110)), Known::Not(_)), "it has expired");
+        known.changing();
         known.changed();
         assert!(matches!(known.token(hash, now), Known::Not(_)));
     }

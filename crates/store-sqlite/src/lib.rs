@@ -23,7 +23,6 @@ mod volumes;
 mod writer;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use seoham_model::Clock;
 use seoham_store::Mode;
@@ -46,8 +45,6 @@ struct Inner {
     claims: Arc<deliveries::ClaimBook>,
     known: Arc<people::KnownPeople>,
     callers: Arc<callers::KnownCallers>,
-    /// A transaction revokes a token or closes a contract.
-    callers_changing: Arc<AtomicBool>,
     /// How far the removal of old documents has looked in its present round.
     looked_at: Arc<std::sync::Mutex<i64>>,
     // Dropped last but one: it finishes what was taken before the lock on the data goes.

@@ -4,7 +4,6 @@ use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -119,15 +118,11 @@ impl SqliteStore {
         let for_checkpoints = Connection::open(&file)?;
         configure(&for_checkpoints, options.durability)?;
         let callers = Arc::<KnownCallers>::default();
-        let callers_changing = Arc::<AtomicBool>::default();
         let writer = {
-            let known = Arc::clone(&known);
-            let (callers, changing) = (Arc::clone(&callers), Arc::clone(&callers_changing));
+            let (known, callers) = (Arc::clone(&known), Arc::clone(&callers));
             let ended = move || {
                 known.changed();
-                if changing.swap(false, Ordering::Relaxed) {
-                    callers.changed();
-                }
+                callers.changed();
             };
             Writer::start(connection, (for_checkpoints, own), Limits::default(), Box::new(ended))
                 .map_err(io(directory))?
@@ -141,7 +136,6 @@ impl SqliteStore {
             claims,
             known,
             callers,
-            callers_changing,
             looked_at,
             writer,
             _lock: lock,
