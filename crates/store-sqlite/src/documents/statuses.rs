@@ -39,26 +39,7 @@ pub(crate) fn stored_status(
     institution: InstitutionId,
     id: BinderId,
 ) -> rusqlite::Result<Option<StoredStatus>> {
-    // One literal, made once: the statement cache goes by its text.
-    static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
-        format!(
-            "SELECT d.document_no, {TIMES}, d.deadline_at, d.person_id, p.wrapped_key, d.sealed
-             FROM documents d JOIN people p USING (person_id)
-             WHERE d.document_id = ?1 AND d.institution_id = ?2"
-        )
-    });
-    connection.prepare_cached(&SQL)?.query_row(params![Id(id), Id(institution)], stored).optional()
-}
-
-fn stored(row: &Row<'_>) -> rusqlite::Result<StoredStatus> {
-    Ok(StoredStatus {
-        document_no: row.get(0)?,
-        times: times(row, 1)?,
-        deadline_at: UnixSeconds(row.get(7)?),
-        person: row.get::<_, Id<PersonId>>(8)?.0,
-        key: WrappedKey(row.get(9)?),
-        sealed: row.get(10)?,
-    })
+    find(connection, institution, id, |_| None)
 }
 
 /// The status of a document of `institution`, opened. The key of a person who is `known` is not read: half of
@@ -70,31 +51,40 @@ pub(super) fn status(
     institution: InstitutionId,
     id: BinderId,
 ) -> std::result::Result<Option<DocumentStatus>, ReadError> {
+    let stored = find(connection, institution, id, |person| known.key_of(person))?;
+    Ok(stored.map(|stored| stored.open(vault, id)).transpose()?)
+}
+
+/// The status of a document of `institution`, with its person's key as `known_key` has it, or read.
+fn find(
+    connection: &Connection,
+    institution: InstitutionId,
+    id: BinderId,
+    known_key: impl FnOnce(PersonId) -> Option<WrappedKey>,
+) -> rusqlite::Result<Option<StoredStatus>> {
+    // One literal, made once: the statement cache goes by its text.
     static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
         format!(
             "SELECT d.document_no, {TIMES}, d.deadline_at, d.person_id, d.sealed
              FROM documents d WHERE d.document_id = ?1 AND d.institution_id = ?2"
         )
     });
-    let found = connection
-        .prepare_cached(&SQL)?
-        .query_row(params![Id(id), Id(institution)], |row| {
-            let person = row.get::<_, Id<PersonId>>(8)?.0;
-            let key = match known.key_of(person) {
-                Some(key) => key,
-                None => connection
-                    .prepare_cached("SELECT wrapped_key FROM people WHERE person_id = ?1")?
-                    .query_row([Id(person)], |row| row.get(0).map(WrappedKey))?,
-            };
-            Ok(StoredStatus {
-                document_no: row.get(0)?,
-                times: times(row, 1)?,
-                deadline_at: UnixSeconds(row.get(7)?),
-                person,
-                key,
-                sealed: row.get(9)?,
-            })
+    let stored = |row: &Row<'_>| {
+        let person = row.get::<_, Id<PersonId>>(8)?.0;
+        let key = match known_key(person) {
+            Some(key) => key,
+            None => connection
+                .prepare_cached("SELECT wrapped_key FROM people WHERE person_id = ?1")?
+                .query_row([Id(person)], |row| row.get(0).map(WrappedKey))?,
+        };
+        Ok(StoredStatus {
+            document_no: row.get(0)?,
+            times: times(row, 1)?,
+            deadline_at: UnixSeconds(row.get(7)?),
+            person,
+            key,
+            sealed: row.get(9)?,
         })
-        .optional()?;
-    Ok(found.map(|stored| stored.open(vault, id)).transpose()?)
+    };
+    connection.prepare_cached(&SQL)?.query_row(params![Id(id), Id(institution)], stored).optional()
 }
