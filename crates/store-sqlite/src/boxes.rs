@@ -1,5 +1,6 @@
 //! What lies in a box, and opening it, which is the writer's.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
@@ -12,6 +13,7 @@ use seoham_store::{Boxes, Lane, Result};
 use seoham_vault::{TokenHash, Vault};
 
 use crate::SqliteStore;
+use crate::box_index::{PersonDocuments, newest_first};
 use crate::columns::{Id, TIMES, times};
 use crate::documents::{stored_status, text};
 use crate::readers::ReadError;
@@ -27,9 +29,11 @@ impl Boxes for SqliteStore {
         limit: usize,
         now: UnixSeconds,
     ) -> Result<Vec<BoxDocument>> {
-        let vault = Arc::clone(&self.inner.vault);
+        let (vault, box_index) = (Arc::clone(&self.inner.vault), Arc::clone(&self.inner.box_index));
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
-            on_shelf(connection, person, shelf, before, limit, now)?
+            let documents = box_index.documents(person);
+            let before = before.map_or(Ok(i64::MAX), |id| number(connection, person, id))?;
+            on_shelf(connection, &documents, shelf, before, limit, now)?
                 .into_iter()
                 .map(|document_no| box_document(connection, &vault, document_no))
                 .collect()
@@ -87,31 +91,52 @@ impl Boxes for SqliteStore {
     }
 }
 
-/// The documents on a shelf, by their numbers, newest first.
+/// The number of a person's document; one that is not theirs comes after all others.
+fn number(connection: &Connection, person: PersonId, id: BinderId) -> rusqlite::Result<i64> {
+    let found = connection
+        .prepare_cached("SELECT document_no FROM documents WHERE document_id = ?1 AND person_id = ?2")?
+        .query_row(params![Id(id), Id(person)], |row| row.get(0))
+        .optional()?;
+    Ok(found.unwrap_or(i64::MAX))
+}
+
+/// The documents on a shelf before one of them, by their numbers, newest first.
 fn on_shelf(
     connection: &Connection,
-    person: PersonId,
+    documents: &PersonDocuments,
     shelf: Shelf,
-    before: Option<BinderId>,
+    before: i64,
     limit: usize,
     now: UnixSeconds,
 ) -> rusqlite::Result<Vec<i64>> {
-    let standing = match shelf {
-        Shelf::Unread => "read_at IS NULL AND deadline_at > ?2",
-        Shelf::Read => "read_at IS NOT NULL AND ?2 = ?2",
-        Shelf::Expired => "read_at IS NULL AND deadline_at <= ?2",
+    let person = documents.person;
+    let end = match shelf {
+        Shelf::Unread => "deadline_at > ?3",
+        Shelf::Expired => "deadline_at <= ?3",
+        // What was read has an index of its own.
+        Shelf::Read => {
+            return connection
+                .prepare_cached(
+                    "SELECT document_no FROM documents
+                     WHERE person_id = ?1 AND read_at IS NOT NULL AND received_at IS NOT NULL AND document_no < ?2
+                     ORDER BY document_no DESC LIMIT ?3",
+                )?
+                .query_map(params![Id(person), before, limit], |row| row.get(0))?
+                .collect();
+        }
     };
-    let sql = format!(
-        "SELECT document_no FROM documents
-         WHERE person_id = ?1 AND received_at IS NOT NULL AND {standing}
-           AND document_no < coalesce((SELECT document_no FROM documents WHERE document_id = ?3 AND person_id = ?1),
-                                      9223372036854775807)
-         ORDER BY document_no DESC LIMIT ?4"
-    );
-    connection
-        .prepare_cached(&sql)?
-        .query_map(params![Id(person), now.0, before.map(Id), limit], |row| row.get(0))?
-        .collect()
+    let mut stands = connection.prepare_cached(&format!(
+        "SELECT 1 FROM documents
+         WHERE document_no = ?1 AND person_id = ?2 AND received_at IS NOT NULL AND read_at IS NULL AND {end}"
+    ))?;
+    let mut found = Vec::new();
+    newest_first(connection, documents, before, |document_no| {
+        if found.len() < limit && stands.exists(params![document_no, Id(person), now.0])? {
+            found.push(document_no);
+        }
+        Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    Ok(found)
 }
 
 fn box_document(

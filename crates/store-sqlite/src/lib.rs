@@ -6,9 +6,11 @@
 //! sees SQL, and nothing in it knows HTTP.
 
 mod accounts;
+mod box_index;
 mod boxes;
 mod callers;
 mod columns;
+mod companions;
 mod deliveries;
 mod deployment;
 mod documents;
@@ -45,6 +47,7 @@ struct Inner {
     claims: Arc<deliveries::ClaimBook>,
     known: Arc<people::KnownPeople>,
     callers: Arc<callers::KnownCallers>,
+    box_index: Arc<box_index::BoxIndex>,
     /// How far the removal of old documents has looked in its present round.
     looked_at: Arc<std::sync::Mutex<i64>>,
     // Dropped last but one: it finishes what was taken before the lock on the data goes.

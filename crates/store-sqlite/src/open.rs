@@ -11,7 +11,9 @@ use seoham_model::Clock;
 use seoham_store::{Mode, personas};
 use seoham_vault::Vault;
 
+use crate::box_index::BoxIndex;
 use crate::callers::KnownCallers;
+use crate::companions::Companions;
 use crate::deliveries::ClaimBook;
 use crate::readers::Readers;
 use crate::writer::{Limits, Writer};
@@ -118,15 +120,15 @@ impl SqliteStore {
         let for_checkpoints = Connection::open(&file)?;
         configure(&for_checkpoints, options.durability)?;
         let callers = Arc::<KnownCallers>::default();
-        let writer = {
-            let (known, callers) = (Arc::clone(&known), Arc::clone(&callers));
-            let ended = move || {
-                known.changed();
-                callers.changed();
-            };
-            Writer::start(connection, (for_checkpoints, own), Limits::default(), Box::new(ended))
-                .map_err(io(directory))?
+        let box_index = Arc::new(BoxIndex::open(&connection)?);
+        let companions = Companions {
+            known: Arc::clone(&known),
+            callers: Arc::clone(&callers),
+            box_index: Arc::clone(&box_index),
         };
+        let writer =
+            Writer::start(connection, (for_checkpoints, own), Limits::default(), Box::new(companions))
+                .map_err(io(directory))?;
         let looked_at = Arc::default();
         let inner = Inner {
             vault,
@@ -136,6 +138,7 @@ impl SqliteStore {
             claims,
             known,
             callers,
+            box_index,
             looked_at,
             writer,
             _lock: lock,
@@ -215,9 +218,11 @@ fn fix_mode(connection: &mut Connection, vault: &Vault, options: &Options) -> Re
         let people = if options.mode == Mode::Sandbox { personas::registrations() } else { Vec::new() };
         let transaction = connection.transaction()?;
         transaction.execute("INSERT INTO deployment (name, value) VALUES ('mode', ?1)", [wanted])?;
-        let clock = &options.clock;
+        let (clock, nothing) = (&options.clock, BoxIndex::default());
         for person in people {
-            if let Err(error) = people::register_one(&transaction, vault, clock, &person, clock.now()) {
+            if let Err(error) =
+                people::register_one(&transaction, vault, clock, &nothing, &person, clock.now())
+            {
                 return Err(match error {
                     crate::writer::WriteError::Sql(e) => OpenError::Sql(e),
                     crate::writer::WriteError::Store(_) => OpenError::OtherKey(options.directory.clone()),

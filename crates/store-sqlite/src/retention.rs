@@ -1,5 +1,7 @@
 //! Removing what is older than it is to be kept, in small bites beside the other bulk work.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
@@ -7,6 +9,7 @@ use seoham_store::retention::{RETENTION_DAYS_MIN, Tidied};
 use seoham_store::{Result, Retention};
 
 use crate::SqliteStore;
+use crate::box_index::{self, BoxIndex};
 use crate::columns::Id;
 use crate::deliveries::ranges;
 use crate::documents::forget;
@@ -26,10 +29,10 @@ impl Retention for SqliteStore {
         let more = forgotten == BITE;
         let Some(days) = days else { return Ok(Tidied { documents: 0, more }) };
         let sent_before = now.plus(-DAY_SECONDS * i64::from(days.max(RETENTION_DAYS_MIN)));
-        let looked_at = self.inner.looked_at.clone();
+        let (looked_at, index) = (self.inner.looked_at.clone(), Arc::clone(&self.inner.box_index));
         let work = move |connection: &Connection| {
             let mut looked_at = looked_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            Ok(bite(connection, &mut looked_at, sent_before, now)?)
+            Ok(bite(connection, &index, &mut looked_at, sent_before, now)?)
         };
         let tidied = self.inner.writer.background(Weight::rows(BITE), work).await?;
         Ok(Tidied { more: tidied.more || more, ..tidied })
@@ -40,6 +43,7 @@ impl Retention for SqliteStore {
 /// those that are due. What can still be opened is passed over and looked at in the next round.
 fn bite(
     connection: &Connection,
+    index: &BoxIndex,
     looked_at: &mut i64,
     sent_before: UnixSeconds,
     now: UnixSeconds,
@@ -49,21 +53,34 @@ fn bite(
          WHERE document_no > ?1 ORDER BY document_no LIMIT ?2",
     )?;
     let mut old: Vec<(i64, i64)> = Vec::with_capacity(BITE);
+    let filed_to = box_index::filed_to(connection)?;
+    let mut unfiled = false;
     let mut rows = next.query(params![*looked_at, BITE])?;
     // They are numbered as they were accepted: the first that is not old ends the round.
     while let Some(row) = rows.next()?
         && row.get::<_, i64>(2)? < sent_before.0
     {
-        old.push((row.get(0)?, row.get(1)?));
+        let document_no = row.get(0)?;
+        if document_no > filed_to {
+            // So few came after it that it was not filed yet: that is to be done first.
+            index.file_soon();
+            unfiled = true;
+            break;
+        }
+        old.push((document_no, row.get(1)?));
     }
     drop(rows);
     let mut removed = 0;
     for (document_no, _) in old.iter().filter(|(_, deadline_at)| *deadline_at <= now.0) {
+        box_index::remove(connection, *document_no)?;
         remove(connection, *document_no)?;
         removed += 1;
     }
-    let more = old.len() == BITE;
-    *looked_at = if more { old.last().map_or(0, |(no, _)| *no) } else { 0 };
+    if removed > 0 {
+        box_index::set_back(connection)?;
+    }
+    let more = old.len() == BITE || unfiled;
+    *looked_at = if more { old.last().map_or(*looked_at, |(no, _)| *no) } else { 0 };
     let contents = remove_contents(connection)?;
     Ok(Tidied { documents: removed, more: more || contents == BITE })
 }

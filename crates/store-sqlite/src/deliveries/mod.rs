@@ -58,12 +58,15 @@ impl Deliveries for SqliteStore {
     }
 
     async fn join_due(&self, limit: usize, now: UnixSeconds) -> Result<usize> {
+        let box_index = Arc::clone(&self.inner.box_index);
         self.inner
             .writer
             .background(Weight::rows(limit), move |connection| {
                 let mut moved = 0;
                 while moved < limit {
-                    let Some(now_moved) = move_due(connection, limit - moved, now)? else { break };
+                    let Some(now_moved) = move_due(connection, &box_index, limit - moved, now)? else {
+                        break;
+                    };
                     moved += now_moved.max(1);
                 }
                 Ok(moved)

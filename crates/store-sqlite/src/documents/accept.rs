@@ -7,6 +7,7 @@ use seoham_store::idempotency::Record;
 use seoham_store::sealing::{SealedContent, SealedDocument};
 
 use super::keys;
+use crate::box_index::BoxIndex;
 use crate::columns::Id;
 use crate::deliveries::ranges;
 
@@ -19,7 +20,11 @@ pub(super) struct Batch {
     pub(super) record: Option<Record>,
 }
 
-pub(super) fn insert(connection: &Connection, batch: &Batch) -> rusqlite::Result<Accepted> {
+pub(super) fn insert(
+    connection: &Connection,
+    box_index: &BoxIndex,
+    batch: &Batch,
+) -> rusqlite::Result<Accepted> {
     // First of all: a key that has moved leaves nothing to take back.
     if let Some(record) = &batch.record
         && !keys::insert(connection, batch.institution, batch.accepted_at, record)?
@@ -53,7 +58,8 @@ pub(super) fn insert(connection: &Connection, batch: &Batch) -> rusqlite::Result
     let Some(others) = batch.documents.len().checked_sub(1) else { return Ok(Accepted::Whole) };
     // They are numbered one after the other: nobody else writes.
     let last_no = connection.last_insert_rowid();
-    ranges::add(connection, batch.institution, last_no - i64::try_from(others).unwrap_or(i64::MAX), last_no)?;
+    let first_no = last_no - i64::try_from(others).unwrap_or(i64::MAX);
+    ranges::add(connection, batch.institution, first_no, last_no)?;
     connection
         .prepare_cached(
             "INSERT INTO daily_counts (institution_id, day, accepted) VALUES (?1, ?2, ?3)
@@ -64,5 +70,9 @@ pub(super) fn insert(connection: &Connection, batch: &Batch) -> rusqlite::Result
             SeoulDay::of(batch.accepted_at).as_number(),
             batch.documents.len(),
         ])?;
+    // Last: what fails is not added.
+    for (document, document_no) in batch.documents.iter().zip(first_no..) {
+        box_index.add(document.person, document_no);
+    }
     Ok(Accepted::Whole)
 }

@@ -37,7 +37,9 @@ impl Documents for SqliteStore {
             + record.as_ref().map_or(0, |r| r.verdicts.len());
         let weight = Weight { rows: documents.len().max(1), bytes };
         let batch = accept::Batch { institution, contract, accepted_at, contents, documents, record };
-        let work = move |connection: &rusqlite::Connection| Ok(accept::insert(connection, &batch)?);
+        let box_index = Arc::clone(&self.inner.box_index);
+        let work =
+            move |connection: &rusqlite::Connection| Ok(accept::insert(connection, &box_index, &batch)?);
         let accepted = self.inner.writer.bulk(weight, work).await?;
         self.inner.claims.wake();
         Ok(accepted)

@@ -1,21 +1,33 @@
 //! Joining: what waits for a person comes into their box (SPEC 8.7).
 
+use std::ops::ControlFlow;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use seoham_model::person::Behaviour;
 use seoham_model::{PersonId, UnixSeconds};
 use seoham_store::personas::JOINS_LATER_SECONDS;
 
+use crate::box_index::{BoxIndex, PersonDocuments, newest_first};
 use crate::columns::Id;
 
 /// Documents that one step moves; more are moved by the worker, so that no transaction is long.
 const MOVED_AT_ONCE: usize = 500;
 
 /// Makes a person a member and moves the first of what waits for them.
-pub(crate) fn join(connection: &Connection, person: PersonId, now: UnixSeconds) -> rusqlite::Result<()> {
+pub(crate) fn join(
+    connection: &Connection,
+    box_index: &BoxIndex,
+    person: PersonId,
+    now: UnixSeconds,
+) -> rusqlite::Result<()> {
     let joined = connection
         .prepare_cached("UPDATE people SET member_since = ?2 WHERE person_id = ?1 AND member_since IS NULL")?
         .execute(params![Id(person), now.0])?;
-    if joined == 1 && move_waiting(connection, person, None, now, MOVED_AT_ONCE)? == MOVED_AT_ONCE {
+    if joined == 0 {
+        return Ok(());
+    }
+    let documents = box_index.documents(person);
+    if move_waiting(connection, &documents, None, now, MOVED_AT_ONCE)? == MOVED_AT_ONCE {
         schedule(connection, person, now)?;
     }
     Ok(())
@@ -40,6 +52,7 @@ pub(crate) fn schedule(
 /// nobody is due.
 pub(crate) fn move_due(
     connection: &Connection,
+    box_index: &BoxIndex,
     limit: usize,
     now: UnixSeconds,
 ) -> rusqlite::Result<Option<usize>> {
@@ -56,10 +69,11 @@ pub(crate) fn move_due(
 
     let later = !member && Behaviour::from_number(behaviour) == Behaviour::JoinsLater;
     let sent_by = later.then(|| now.plus(-JOINS_LATER_SECONDS));
-    let moved = move_waiting(connection, person, sent_by, now, limit)?;
+    let documents = box_index.documents(person);
+    let moved = move_waiting(connection, &documents, sent_by, now, limit)?;
     if moved < limit {
         connection.prepare_cached("DELETE FROM joins WHERE person_id = ?1")?.execute([Id(person)])?;
-        if later && let Some(sent_at) = oldest_waiting(connection, person, now)? {
+        if later && let Some(sent_at) = oldest_waiting(connection, &documents, now)? {
             schedule(connection, person, sent_at.plus(JOINS_LATER_SECONDS))?;
         }
     }
@@ -68,31 +82,40 @@ pub(crate) fn move_due(
 
 fn move_waiting(
     connection: &Connection,
-    person: PersonId,
+    documents: &PersonDocuments,
     sent_by: Option<UnixSeconds>,
     now: UnixSeconds,
     limit: usize,
 ) -> rusqlite::Result<usize> {
-    connection
-        .prepare_cached(
-            "UPDATE documents SET received_at = max(?3, sent_at) WHERE document_no IN (
-               SELECT document_no FROM documents
-               WHERE person_id = ?1 AND received_at IS NULL AND (?2 IS NULL OR sent_at <= ?2) AND deadline_at > ?3
-               LIMIT ?4)",
-        )?
-        .execute(params![Id(person), sent_by.map(|t| t.0), now.0, limit])
+    let mut update = connection.prepare_cached(
+        "UPDATE documents SET received_at = max(?3, sent_at)
+         WHERE document_no = ?1 AND person_id = ?4 AND received_at IS NULL AND (?2 IS NULL OR sent_at <= ?2)
+           AND deadline_at > ?3",
+    )?;
+    let mut moved = 0;
+    newest_first(connection, documents, i64::MAX, |document_no| {
+        moved += update.execute(params![document_no, sent_by.map(|t| t.0), now.0, Id(documents.person)])?;
+        Ok(if moved < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    Ok(moved)
 }
 
 fn oldest_waiting(
     connection: &Connection,
-    person: PersonId,
+    documents: &PersonDocuments,
     now: UnixSeconds,
 ) -> rusqlite::Result<Option<UnixSeconds>> {
-    let oldest: Option<i64> = connection
-        .prepare_cached(
-            "SELECT min(sent_at) FROM documents
-             WHERE person_id = ?1 AND received_at IS NULL AND deadline_at > ?2",
-        )?
-        .query_row(params![Id(person), now.0], |row| row.get(0))?;
+    let mut waiting = connection.prepare_cached(
+        "SELECT sent_at FROM documents
+         WHERE document_no = ?1 AND person_id = ?3 AND received_at IS NULL AND deadline_at > ?2",
+    )?;
+    let mut oldest = None;
+    newest_first(connection, documents, i64::MAX, |document_no| {
+        let sent_at: Option<i64> = waiting
+            .query_row(params![document_no, now.0, Id(documents.person)], |row| row.get(0))
+            .optional()?;
+        oldest = oldest.into_iter().chain(sent_at).min();
+        Ok(ControlFlow::Continue(()))
+    })?;
     Ok(oldest.map(UnixSeconds))
 }

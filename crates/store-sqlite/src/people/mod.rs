@@ -28,12 +28,12 @@ pub(crate) use register::register_one;
 impl People for SqliteStore {
     async fn register(&self, people: Vec<Registration>, now: UnixSeconds) -> Result<Vec<Registered>> {
         let (vault, clock) = (Arc::clone(&self.inner.vault), self.inner.clock.clone());
-        let known = Arc::clone(&self.inner.known);
+        let (known, box_index) = (Arc::clone(&self.inner.known), Arc::clone(&self.inner.box_index));
         self.inner
             .writer
             .bulk(Weight::rows(people.len()), move |connection| {
                 let register = |person| {
-                    let (id, registered) = register_one(connection, &vault, &clock, person, now)?;
+                    let (id, registered) = register_one(connection, &vault, &clock, &box_index, person, now)?;
                     if let Some(id) = id {
                         known.changing(id);
                     }
@@ -91,10 +91,10 @@ impl People for SqliteStore {
     }
 
     async fn join(&self, person: PersonId, now: UnixSeconds) -> Result<()> {
-        let known = Arc::clone(&self.inner.known);
+        let (known, box_index) = (Arc::clone(&self.inner.known), Arc::clone(&self.inner.box_index));
         let work = move |connection: &Connection| {
             known.changing(person);
-            Ok(join(connection, person, now)?)
+            Ok(join(connection, &box_index, person, now)?)
         };
         self.inner.writer.interactive(work).await
     }

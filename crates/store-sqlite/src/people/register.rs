@@ -6,6 +6,7 @@ use seoham_store::matching::{Existing, Indexes, Meant, PersonRow, meant};
 use seoham_store::people::{Registered, Registration};
 use seoham_vault::{BlindIndex, Vault, WrappedKey};
 
+use crate::box_index::BoxIndex;
 use crate::columns::Id;
 use crate::writer::WriteError;
 
@@ -14,6 +15,7 @@ pub(crate) fn register_one(
     connection: &Connection,
     vault: &Vault,
     clock: &Clock,
+    box_index: &BoxIndex,
     registration: &Registration,
     now: UnixSeconds,
 ) -> Result<(Option<PersonId>, Registered), WriteError> {
@@ -50,7 +52,7 @@ pub(crate) fn register_one(
             registration.person.behaviour.as_number(),
         ])?;
     if registration.person.member {
-        super::join(connection, row.person, now)?;
+        super::join(connection, box_index, row.person, now)?;
     }
     Ok((Some(row.person), registered))
 }

@@ -23,26 +23,34 @@ pub(crate) use job::WriteError;
 use lanes::Lanes;
 pub(crate) use lanes::{Limits, Weight};
 
+/// What goes along with every transaction, on the writer's thread.
+pub(crate) trait Companion: Send {
+    /// Writes what is due beside `rows` rows that were written. When it fails, no more is taken back than that.
+    fn write(&self, connection: &Connection, rows: usize) -> rusqlite::Result<()>;
+
+    /// The transaction has ended, and those whose work it was are not answered yet.
+    fn ended(&self, committed: bool);
+}
+
 pub(crate) struct Writer {
     lanes: Arc<Lanes>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    /// Starts the thread over `connection`; its log is carried over on the other one, into the file. `ended` is called
-    /// after every transaction, before those whose work it was are answered.
+    /// Starts the thread over `connection`; its log is carried over on the other one, into the file.
     pub(crate) fn start(
         mut connection: Connection,
         for_checkpoints: (Connection, File),
         limits: Limits,
-        ended: Box<dyn Fn() + Send>,
+        companion: Box<dyn Companion>,
     ) -> std::io::Result<Self> {
         let checkpoints = Checkpoints::start(&mut connection, for_checkpoints.0, for_checkpoints.1)?;
         let lanes = Arc::new(Lanes::new(limits));
         let of_thread = Arc::clone(&lanes);
         let thread = std::thread::Builder::new()
             .name("seoham-writer".to_owned())
-            .spawn(move || thread::run(&connection, &of_thread, checkpoints, &*ended))?;
+            .spawn(move || thread::run(&connection, &of_thread, checkpoints, &*companion))?;
         Ok(Self { lanes, thread: Some(thread) })
     }
 

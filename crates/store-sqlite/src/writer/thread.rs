@@ -6,17 +6,22 @@ use std::time::Instant;
 use rusqlite::Connection;
 use seoham_store::{Result, StoreError};
 
-use super::Waiting;
 use super::checkpoints::Checkpoints;
 use super::lanes::Lanes;
 use super::pace::Pace;
+use super::{Companion, Waiting};
 use crate::columns::store_error;
 
-pub(super) fn run(connection: &Connection, lanes: &Lanes, checkpoints: Checkpoints, ended: &dyn Fn()) {
+pub(super) fn run(
+    connection: &Connection,
+    lanes: &Lanes,
+    checkpoints: Checkpoints,
+    companion: &dyn Companion,
+) {
     let mut pace = Pace::default();
     while lanes.wait() {
         let started = Instant::now();
-        let rows = transact(connection, lanes, ended, &mut pace);
+        let rows = transact(connection, lanes, companion, &mut pace);
         metrics::histogram!("seoham_commit_rows").record(f64::from(u32::try_from(rows).unwrap_or(u32::MAX)));
         metrics::histogram!("seoham_commit_seconds").record(started.elapsed().as_secs_f64());
         checkpoints.restart_if_due(connection);
@@ -28,7 +33,7 @@ pub(super) fn run(connection: &Connection, lanes: &Lanes, checkpoints: Checkpoin
 /// Takes what waits into one transaction, commits, answers. Gives how many rows it was.
 ///
 /// The more waits, the more one COMMIT is for, unless people are about: then it is soon the next one's turn.
-fn transact(connection: &Connection, lanes: &Lanes, ended: &dyn Fn(), pace: &mut Pace) -> usize {
+fn transact(connection: &Connection, lanes: &Lanes, companion: &dyn Companion, pace: &mut Pace) -> usize {
     let limits = lanes.limits();
     let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(|e| store_error(&e));
     let mut beat = pace.begin(&limits, Instant::now());
@@ -55,31 +60,39 @@ fn transact(connection: &Connection, lanes: &Lanes, ended: &dyn Fn(), pace: &mut
         metrics::histogram!("seoham_writer_wait_seconds", "lane" => lane)
             .record(waiting.since.elapsed().as_secs_f64());
         rows += waiting.weight.rows;
-        whole = run_job(connection, &mut waiting);
+        whole = in_savepoint(connection, || waiting.job.run(connection));
         done.push(waiting);
     }
     pace.end(&beat);
+    if begun.is_ok() && whole {
+        whole = in_savepoint(connection, || accompany(connection, companion, rows));
+    }
     if begun.is_err() {
         done.extend(lanes.take_interactive().or_else(|| lanes.take_work().map(|(_, waiting)| waiting)));
     }
 
     let committed = begun.and_then(|()| if whole { commit(connection) } else { abandon(connection) });
-    ended();
+    companion.ended(committed.is_ok());
     for waiting in done {
         waiting.job.answer(committed.clone());
     }
     rows
 }
 
-/// Runs one job inside a savepoint, so that one that fails takes nothing else with it. `false`
-/// means that the transaction around it cannot be trusted any more: SQLite ended it by itself, as
+fn accompany(connection: &Connection, companion: &dyn Companion, rows: usize) -> bool {
+    let written = companion.write(connection, rows);
+    written.inspect_err(|error| tracing::error!(%error, "what goes along was not written")).is_ok()
+}
+
+/// Does some work inside a savepoint, so that what fails takes nothing else with it; the work says whether it
+/// is to be kept. `false` means that the transaction around it cannot be trusted any more: SQLite ended it by itself, as
 /// it does when the disk is full, or the savepoint could not be ended.
-fn run_job(connection: &Connection, waiting: &mut Waiting) -> bool {
+fn in_savepoint(connection: &Connection, work: impl FnOnce() -> bool) -> bool {
     if let Err(error) = execute(connection, "SAVEPOINT job") {
         tracing::error!(%error, "a savepoint could not be made");
         return false;
     }
-    let kept = catch_unwind(AssertUnwindSafe(|| waiting.job.run(connection))).unwrap_or_else(|_| {
+    let kept = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         tracing::error!("a job of the writer panicked; what it wrote is taken back");
         false
     });

@@ -1,0 +1,171 @@
+//! Filing entries into the database, and taking them out again.
+
+use rusqlite::{Connection, params};
+use seoham_model::PersonId;
+
+use super::block_of;
+use super::recent::Recent;
+use crate::columns::Id;
+
+/// Entries that are filed for each document that comes: faster than they come, so that a lot is filed
+/// before the next is due.
+const FOR_EACH: usize = 2;
+/// Entries that one transaction files at most: a few milliseconds.
+const AT_ONCE_MAX: usize = 4_000;
+
+/// Files what is due beside `rows` documents.
+pub(super) fn file(connection: &Connection, recent: &mut Recent, rows: usize) -> rusqlite::Result<()> {
+    let entries = recent.next_to_file((rows * FOR_EACH).min(AT_ONCE_MAX));
+    let count = entries.len();
+    if count == 0 {
+        return Ok(());
+    }
+    // Filed already if the process ended in the middle of a lot.
+    let mut insert = connection.prepare_cached(
+        "INSERT OR IGNORE INTO box_entries (block, person_id, document_no) VALUES (?1, ?2, ?3)",
+    )?;
+    for entry in entries {
+        insert.execute(params![entry.block, Id(entry.person), entry.document_no])?;
+    }
+    if let Some(last_no) = recent.filed(count) {
+        connection
+            .prepare_cached("UPDATE deployment SET value = ?1 WHERE name = 'filed_to'")?
+            .execute([last_no])?;
+    }
+    Ok(())
+}
+
+/// Gives every document that is not filed to `each`.
+pub(super) fn read_unfiled(
+    connection: &Connection,
+    mut each: impl FnMut(PersonId, i64),
+) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare("SELECT person_id, document_no FROM documents WHERE document_no > ?1")?;
+    let mut rows = statement.query([filed_to(connection)?])?;
+    while let Some(row) = rows.next()? {
+        each(row.get::<_, Id<PersonId>>(0)?.0, row.get(1)?);
+    }
+    Ok(())
+}
+
+/// The number of the last document that is filed.
+pub(crate) fn filed_to(connection: &Connection) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached("SELECT value FROM deployment WHERE name = 'filed_to'")?
+        .query_row([], |row| row.get(0))
+}
+
+/// Takes a document out that is filed.
+pub(crate) fn remove(connection: &Connection, document_no: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "DELETE FROM box_entries WHERE block = ?1 AND document_no = ?2
+             AND person_id = (SELECT person_id FROM documents WHERE document_no = ?2)",
+        )?
+        .execute(params![block_of(document_no), document_no])?;
+    Ok(())
+}
+
+/// Documents were removed. Their numbers may be given anew if they were the last, to documents that are not
+/// filed.
+pub(crate) fn set_back(connection: &Connection) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE deployment SET value = (SELECT coalesce(max(document_no), 0) FROM documents)
+             WHERE name = 'filed_to' AND value > (SELECT coalesce(max(document_no), 0) FROM documents)",
+        )?
+        .execute([])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use seoham_model::{BinderId, Clock, InstitutionId};
+
+    use super::*;
+    use crate::box_index::{BoxIndex, newest_first};
+
+    fn add(connection: &Connection, index: &BoxIndex, person: PersonId, document_no: i64) {
+        let clock = Clock::default();
+        let (document, institution) = (BinderId::generate(&clock), InstitutionId::generate(&clock));
+        connection
+            .execute(
+                "INSERT INTO documents (document_no, document_id, institution_id, contract_id, person_id, sealed,
+                                        deadline_at, sent_at)
+                 VALUES (?1, ?2, ?3, x'', ?4, x'', 0, 0)",
+                params![document_no, Id(document), Id(institution), Id(person)],
+            )
+            .unwrap();
+        index.add(person, document_no);
+    }
+
+    fn of(connection: &Connection, index: &BoxIndex, person: PersonId, before: i64) -> Vec<i64> {
+        let mut found = Vec::new();
+        newest_first(connection, &index.documents(person), before, |no| {
+            found.push(no);
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+        found
+    }
+
+    #[test]
+    fn what_memory_loses_is_read_again() {
+        let mut connection = Connection::open_in_memory().expect("SQLite");
+        crate::migrations::runner().run(&mut connection).expect("the schema");
+        let (clock, block) = (Clock::default(), 1 << super::super::BLOCK_BITS);
+        let (one, other) = (PersonId::generate(&clock), PersonId::generate(&clock));
+        let index = BoxIndex::open(&connection).unwrap();
+        for document_no in [1, 2, block, block + 1, 5 * block] {
+            add(&connection, &index, if document_no == 2 { other } else { one }, document_no);
+        }
+        index.ended(true);
+        let all = [5 * block, block + 1, block, 1];
+        assert_eq!(of(&connection, &index, one, i64::MAX), all);
+
+        // Three of five are filed when the process ends.
+        index.file_soon();
+        index.file(&connection, 1).unwrap();
+        index.ended(true);
+        index.file(&connection, 1).unwrap();
+        index.ended(true);
+        assert_eq!(of(&connection, &index, one, i64::MAX), all, "each once, filed or not");
+        assert_eq!(filed_to(&connection).unwrap(), 0);
+        let index = BoxIndex::open(&connection).unwrap();
+        assert_eq!(of(&connection, &index, one, i64::MAX), all);
+
+        index.file_soon();
+        while filed_to(&connection).unwrap() == 0 {
+            index.file(&connection, 1).unwrap();
+            index.ended(true);
+        }
+        let index = BoxIndex::open(&connection).unwrap();
+        assert!(index.recent(one).is_empty(), "nothing needs to be read again");
+        assert_eq!(of(&connection, &index, one, block + 1), [block, 1]);
+        assert_eq!(of(&connection, &index, other, i64::MAX), [2]);
+    }
+
+    #[test]
+    fn a_number_that_is_given_anew_is_not_filed() {
+        let mut connection = Connection::open_in_memory().expect("SQLite");
+        crate::migrations::runner().run(&mut connection).expect("the schema");
+        let (clock, index) = (Clock::default(), BoxIndex::default());
+        let (before, after) = (PersonId::generate(&clock), PersonId::generate(&clock));
+        add(&connection, &index, before, 1);
+        index.ended(true);
+        index.file_soon();
+        index.file(&connection, 1).unwrap();
+        index.ended(true);
+        assert_eq!(filed_to(&connection).unwrap(), 1);
+        remove(&connection, 1).unwrap();
+        connection.execute("DELETE FROM documents", []).unwrap();
+        set_back(&connection).unwrap();
+        add(&connection, &index, after, 1);
+        let index = BoxIndex::open(&connection).unwrap();
+        assert_eq!(of(&connection, &index, after, i64::MAX), [1]);
+        assert!(of(&connection, &index, before, i64::MAX).is_empty());
+    }
+}

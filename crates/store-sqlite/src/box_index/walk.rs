@@ -1,0 +1,58 @@
+//! Walking over the documents of one person.
+
+use std::ops::ControlFlow;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use seoham_model::PersonId;
+
+use super::{BoxIndex, block_of};
+use crate::columns::Id;
+
+/// Whose documents, and those of them that may not be filed yet.
+pub(crate) struct PersonDocuments {
+    pub(crate) person: PersonId,
+    /// The newest first.
+    recent: Vec<i64>,
+}
+
+impl BoxIndex {
+    /// The documents of `person`, to be walked over. To be asked before a snapshot of the database is taken.
+    pub(crate) fn documents(&self, person: PersonId) -> PersonDocuments {
+        PersonDocuments { person, recent: self.recent(person) }
+    }
+}
+
+/// Gives the numbers of a person's documents below `before`, the newest first, until `each` breaks off.
+/// Documents that are being added or removed may be among them: `each` looks whether they are there, and theirs.
+pub(crate) fn newest_first(
+    connection: &Connection,
+    documents: &PersonDocuments,
+    before: i64,
+    mut each: impl FnMut(i64) -> rusqlite::Result<ControlFlow<()>>,
+) -> rusqlite::Result<()> {
+    let PersonDocuments { person, recent } = documents;
+    for document_no in recent.iter().filter(|no| **no < before) {
+        if each(*document_no)?.is_break() {
+            return Ok(());
+        }
+    }
+    let mut next_block = connection
+        .prepare_cached("SELECT block FROM box_entries WHERE block <= ?1 ORDER BY block DESC LIMIT 1")?;
+    let mut of_block = connection.prepare_cached(
+        "SELECT document_no FROM box_entries WHERE block = ?1 AND person_id = ?2 AND document_no < ?3
+         ORDER BY document_no DESC",
+    )?;
+    let mut at = block_of(before);
+    while let Some(block) = next_block.query_row([at], |row| row.get::<_, i64>(0)).optional()? {
+        let mut rows = of_block.query(params![block, Id(*person), before])?;
+        while let Some(row) = rows.next()? {
+            let document_no = row.get(0)?;
+            // Filed meanwhile, it was given already.
+            if !recent.contains(&document_no) && each(document_no)?.is_break() {
+                return Ok(());
+            }
+        }
+        at = block - 1;
+    }
+    Ok(())
+}
