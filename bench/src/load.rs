@@ -181,9 +181,12 @@ pub(crate) async fn drive(platform: &Platform, load: &Load<'_>) -> Result<Driven
 
 /// The same, at addresses.
 pub(crate) async fn drive_at(urls: &[String], load: &Load<'_>) -> Result<Driven> {
+    // A client of its own: its own connection, as every sender has. They are made before anything is timed.
+    let client = || reqwest::Client::builder().pool_max_idle_per_host(1).build();
+    let clients = load.connections.iter().map(|_| client()).collect::<Result<Vec<_>, _>>()?;
     let started = Instant::now();
-    let senders = load.connections.iter().enumerate().map(|(c, of)| {
-        let sender = Sender { load, target: &load.targets[*of], url: &urls[c % urls.len()], started };
+    let senders = load.connections.iter().zip(clients).enumerate().map(|(c, (of, http))| {
+        let sender = Sender { load, http, target: &load.targets[*of], url: &urls[c % urls.len()], started };
         async move { sender.run(c).await.map(|driven| (*of, driven)) }
     });
     let all = futures_util::future::try_join_all(senders).await?;
@@ -201,6 +204,7 @@ pub(crate) async fn drive_at(urls: &[String], load: &Load<'_>) -> Result<Driven>
 
 struct Sender<'a> {
     load: &'a Load<'a>,
+    http: reqwest::Client,
     target: &'a Target,
     url: &'a str,
     started: Instant,
@@ -208,8 +212,6 @@ struct Sender<'a> {
 
 impl Sender<'_> {
     async fn run(&self, connection: usize) -> Result<Driven> {
-        // A client of its own: its own connection, as every sender has.
-        let http = reqwest::Client::builder().pool_max_idle_per_host(1).build()?;
         let mut driven = Driven::default();
         let mut bodies = self.load.bodies.iter().cycle().skip(connection * 13);
         let mut next = self.started;
@@ -221,7 +223,7 @@ impl Sender<'_> {
                 next += Duration::from_secs_f64(each);
             }
             let begun = Instant::now();
-            if let Some(ids) = send(&http, self.url, self.target, body, self.load.keys).await? {
+            if let Some(ids) = send(&self.http, self.url, self.target, body, self.load.keys).await? {
                 driven.accepted += ids.len() as u64;
                 if driven.ids.len() < IDS_KEPT / self.load.connections.len() {
                     driven.ids.extend(ids);

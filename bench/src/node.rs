@@ -19,6 +19,7 @@ pub(crate) struct Node {
 }
 
 /// Whom to send as.
+#[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) access_token: String,
     pub(crate) contract_uuid: String,

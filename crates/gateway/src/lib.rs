@@ -5,6 +5,7 @@
 //! in the OpenAPI document is generated from these routes.
 
 mod admission;
+mod bulk_work;
 mod caller;
 mod openapi;
 mod reads;

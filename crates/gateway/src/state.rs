@@ -5,8 +5,10 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::UnixSeconds;
 use seoham_store::{Lane, Mode, Store};
+use tokio::runtime::Handle;
 
 use crate::admission::{Admission, AdmissionLimits};
+use crate::bulk_work::BulkWork;
 use crate::receipts::Receipts;
 
 /// How the gateway works.
@@ -17,6 +19,8 @@ pub struct GatewayOptions {
     /// The messenger provider's signing secret, when there is one; without it no reports are
     /// taken over HTTP.
     pub receipt_secret: Option<SecretString>,
+    /// The threads that bulk requests are worked on; those that take them in, if there are no others.
+    pub bulk_threads: Option<Handle>,
 }
 
 /// The gateway. Clones share everything.
@@ -24,6 +28,7 @@ pub struct GatewayOptions {
 pub struct Gateway {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) bulk_work: BulkWork,
     pub(crate) receipts: Option<Arc<Receipts>>,
     /// The lane of its listener: bulk requests are authenticated among themselves.
     pub(crate) lane: Lane,
@@ -39,6 +44,7 @@ impl Gateway {
         Some(Self {
             store,
             admission: Arc::new(Admission::new(options.admission)),
+            bulk_work: BulkWork::on(options.bulk_threads),
             receipts,
             lane: Lane::Interactive,
         })

@@ -172,7 +172,7 @@ fn configure(connection: &Connection, durability: Durability) -> rusqlite::Resul
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON;
          PRAGMA wal_autocheckpoint = 0; PRAGMA mmap_size = 0; PRAGMA cache_size = -32768;
-         PRAGMA journal_size_limit = 536870912; PRAGMA temp_store = MEMORY;",
+         PRAGMA journal_size_limit = 268435456; PRAGMA temp_store = MEMORY;",
     )
 }
 

@@ -16,7 +16,7 @@ use super::Additions;
 use super::deciding::{Decision, Item, decide};
 use super::verdict::Refusal;
 use super::wire::BulkSend;
-use crate::admission::take_in;
+use crate::admission::{AdmittedBody, Turn, take_in};
 use crate::caller::Sender;
 use crate::reply::json;
 use crate::state::Gateway;
@@ -66,6 +66,19 @@ pub(crate) async fn bulk(
     let additions = Additions::of(&parts.headers)?;
     let body = take_in(&gateway, sender.institution, &parts.headers, stream).await?;
     let turn = gateway.admission.turn(sender.institution).await;
+    let work = send(gateway.clone(), sender, additions, body, turn, lang);
+    gateway.bulk_work.of(work).await
+}
+
+/// What is left to do for a request whose turn it is.
+async fn send(
+    gateway: Gateway,
+    sender: Sender,
+    additions: Additions,
+    body: AdmittedBody,
+    turn: Turn,
+    lang: Lang,
+) -> Result<Response, ApiError> {
     let read: Vec<ReadItem<'_>> = envelope::documents(&body.bytes)?.into_iter().map(ReadItem::read).collect();
     let external_ids: Vec<String> =
         read.iter().map(|item| item.external_document_uuid().unwrap_or_default()).collect();

@@ -3,12 +3,12 @@
 use axum::extract::{Request, State};
 use axum::response::Response;
 use seoham_http::{ApiError, Language};
-use seoham_model::{BinderId, ErrorCode, bulk as envelope};
+use seoham_model::{BinderId, ErrorCode, Lang, bulk as envelope};
 use seoham_store::Lane;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::admission::take_in;
+use crate::admission::{AdmittedBody, take_in};
 use crate::caller::Sender;
 use crate::reply::{StatusData, UNKNOWN_DOCUMENT, json};
 use crate::state::Gateway;
@@ -58,6 +58,16 @@ pub(crate) async fn bulk(
 ) -> Result<Response, ApiError> {
     let (parts, stream) = request.into_parts();
     let body = take_in(&gateway, sender.institution, &parts.headers, stream).await?;
+    let work = statuses(gateway.clone(), sender, body, lang);
+    gateway.bulk_work.of(work).await
+}
+
+async fn statuses(
+    gateway: Gateway,
+    sender: Sender,
+    body: AdmittedBody,
+    lang: Lang,
+) -> Result<Response, ApiError> {
     let asked = envelope::document_binder_uuids(&body.bytes)?;
     let ids: Vec<Option<BinderId>> = asked.iter().map(|id| BinderId::parse(id)).collect();
     let known = ids.iter().copied().flatten().collect();

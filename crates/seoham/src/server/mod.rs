@@ -30,7 +30,7 @@ use delivering::Delivering;
 use link_sender::LinkSender;
 use listeners::{Bound, Running};
 use messenger::Messenger;
-pub(crate) use runtimes::Runtimes;
+pub(crate) use runtimes::{BulkThreads, Runtimes};
 use watching::Watching;
 
 /// A process that is up.
@@ -110,10 +110,10 @@ fn check_all(config: &Config) -> Result<()> {
 
 impl Server {
     /// Opens the store and starts what the role has; returns when every listener is up.
-    pub(crate) async fn start(config: &Config, bulk: &Handle) -> Result<Self> {
+    pub(crate) async fn start(config: &Config, bulk: &BulkThreads) -> Result<Self> {
         check_all(config)?;
         let tls = listeners::tls(config).await?;
-        let store = store::open(config, bulk).await?;
+        let store = store::open(config, &bulk.work).await?;
         let (admin_token, admin_token_file) = secrets::admin_token(config)?;
         let bound = Bound::all(config)?;
         let addresses = bound.addresses(tls.is_some(), admin_token_file);
@@ -123,11 +123,11 @@ impl Server {
         let box_url = messenger::box_url(config, addresses.web.as_deref(), store.mode());
         let delivers = config.node.role.delivers();
         let delivering =
-            delivers.then(|| Delivering::start(config, &store, &messenger, reports, &box_url, bulk));
+            delivers.then(|| Delivering::start(config, &store, &messenger, reports, &box_url, &bulk.work));
         let watching = delivers.then(|| Watching::start(config, &store)).transpose()?;
         let metrics = seoham_operator::install_metrics().context("metrics")?;
         tokio::spawn(seoham_operator::start_upkeep(metrics.clone()));
-        let gateway = gateway(config, &store)?;
+        let gateway = gateway(config, &store, &bulk.work)?;
         let inbox = Inbox::new(InboxOptions {
             store: Arc::clone(&store),
             phones: messenger.simulator.clone().map(|s| Arc::new(Phones(s)) as Arc<_>),
@@ -143,7 +143,7 @@ impl Server {
             public.push(socket.serve(seoham_gateway::api_router(&gateway), tls.clone(), &here)?);
         }
         if let Some(socket) = bound.bulk {
-            public.push(socket.serve(seoham_gateway::bulk_router(&gateway), tls.clone(), bulk)?);
+            public.push(socket.serve(seoham_gateway::bulk_router(&gateway), tls.clone(), &bulk.gate)?);
         }
         if let Some(socket) = bound.web {
             public.push(socket.serve(seoham_inbox::web_router(&inbox), tls.clone(), &here)?);
@@ -194,14 +194,15 @@ fn complain(ended: Result<()>) {
     }
 }
 
-fn gateway(config: &Config, store: &Arc<dyn Store>) -> Result<Gateway> {
+fn gateway(config: &Config, store: &Arc<dyn Store>, bulk: &Handle) -> Result<Gateway> {
     let admission = AdmissionLimits {
         requests: config.admission.requests,
         bytes: config.admission.bytes,
         requests_per_institution: config.admission.requests_per_institution,
         bytes_per_institution: config.admission.bytes_per_institution.unwrap_or(config.admission.bytes / 2),
     };
-    let options = GatewayOptions { admission, receipt_secret: config.notifier.secret.clone() };
+    let receipt_secret = config.notifier.secret.clone();
+    let options = GatewayOptions { admission, receipt_secret, bulk_threads: Some(bulk.clone()) };
     match Gateway::new(Arc::clone(store), options) {
         Some(gateway) => Ok(gateway),
         None => bail!("notifier.secret: must be base64, with or without whsec_"),

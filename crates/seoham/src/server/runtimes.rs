@@ -7,6 +7,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 /// How far threads for bulk work stand back where processors are short (the system's "nice").
 const BULK_NICE: i32 = 10;
+/// The same for those that take bulk requests in.
+const GATE_NICE: i32 = 5;
 
 /// Has the present thread stand back by `nice`. Where the system does not let it, it stays as it is.
 fn yield_to_people(nice: i32) {
@@ -17,28 +19,34 @@ fn yield_to_people(nice: i32) {
     }
 }
 
-/// The two runtimes: people on one, bulk work on the other, so that a flood of bulk requests
-/// cannot keep a person's request from running (SPEC 9).
+/// The runtimes: one for people, one that takes bulk requests in and refuses what is too much, and one that
+/// works on them, so that a flood of bulk requests keeps neither a person's request from running nor its own
+/// refusals from being told (SPEC 9).
 pub(crate) struct Runtimes {
     interactive: Runtime,
+    gate: Runtime,
     bulk: Runtime,
 }
 
 impl Runtimes {
-    /// Starts both.
+    /// Starts them.
     pub(crate) fn start() -> Result<Self> {
-        let runtime = |name: &str, nice: i32| {
+        // Readers of its lane, sealing, and room for the rest; each thread keeps memory.
+        let runtime = |name: &str, nice: i32, blocking_threads: usize| {
             Builder::new_multi_thread()
                 .on_thread_start(move || yield_to_people(nice))
                 .enable_all()
                 .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 8))
-                // Four readers of each lane, sealing, and room for the rest; each thread keeps memory.
-                .max_blocking_threads(12)
+                .max_blocking_threads(blocking_threads)
                 .thread_name(name)
                 .build()
                 .context("threads")
         };
-        Ok(Self { interactive: runtime("seoham-people", 0)?, bulk: runtime("seoham-bulk", BULK_NICE)? })
+        Ok(Self {
+            interactive: runtime("seoham-people", 0, 12)?,
+            gate: runtime("seoham-gate", GATE_NICE, 2)?,
+            bulk: runtime("seoham-bulk", BULK_NICE, 12)?,
+        })
     }
 
     /// Runs `work` on the interactive one.
@@ -46,8 +54,15 @@ impl Runtimes {
         self.interactive.block_on(work)
     }
 
-    /// The one for bulk work.
-    pub(crate) fn bulk(&self) -> Handle {
-        self.bulk.handle().clone()
+    /// The two for bulk requests.
+    pub(crate) fn bulk(&self) -> BulkThreads {
+        BulkThreads { gate: self.gate.handle().clone(), work: self.bulk.handle().clone() }
     }
+}
+
+/// Where bulk requests are taken in, and where they and deliveries are worked on.
+#[derive(Clone)]
+pub(crate) struct BulkThreads {
+    pub(super) gate: Handle,
+    pub(super) work: Handle,
 }

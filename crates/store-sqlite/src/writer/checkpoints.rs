@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-/// Pages that the log grows by between two passes: 64 MiB. Pages that change again and again, which are most
-/// of an index by recipient, are carried over once for all of it.
-const PASS_PAGES: u32 = 16_384;
+/// Pages that the log grows by between two passes: 2 MiB. A COMMIT that comes while a pass is synced waits for
+/// the disk to write that first, so it is to be little; and what is written comes in order, so that hardly a
+/// page is carried over twice.
+const PASS_PAGES: u32 = 512;
 /// The same once the log is to begin anew, so that less and less is left.
-const LAST_PASS_PAGES: u32 = 2_048;
-/// Pages from which on the log is begun anew: 384 MiB. It is then written over, which costs less than
+const LAST_PASS_PAGES: u32 = 256;
+/// Pages from which on the log is begun anew: 128 MiB. It is then written over, which costs less than
 /// letting it grow.
-const RESTART_PAGES: u32 = 98_304;
-/// Pages that the writer may carry over itself: some 10 ms, every few seconds under the greatest load.
-const LEFT_PAGES: u32 = 3_072;
+const RESTART_PAGES: u32 = 32_768;
+/// Pages that the writer may carry over itself: some 3 ms, every few seconds under the greatest load.
+const LEFT_PAGES: u32 = 512;
 /// Pages from which on the log is begun anew whatever is left: readers that never end, or a disk that
 /// does not keep up.
 const AT_MOST_PAGES: u32 = 3 * RESTART_PAGES / 2;

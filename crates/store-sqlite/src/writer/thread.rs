@@ -41,22 +41,24 @@ fn transact(connection: &Connection, lanes: &Lanes, companion: &dyn Companion, p
     let mut rows = 0;
 
     let mut whole = true;
-    while begun.is_ok() && whole && beat.goes_on(Instant::now()) {
-        let (lane, mut waiting) = match lanes.take_interactive() {
+    while begun.is_ok() && whole {
+        let now = Instant::now();
+        let people = beat.takes_people(&limits, now).then(|| lanes.take_interactive()).flatten();
+        let (lane, mut waiting) = match people {
             Some(waiting) => {
                 pace.somebody_waits(&mut beat, &limits);
                 ("interactive", waiting)
             }
-            None if rows >= limits.transaction_rows => break,
-            None => match (lanes.take_work(), pace.patience(&beat, Instant::now())) {
-                (Some(taken), _) => taken,
+            None if rows >= limits.transaction_rows || !beat.goes_on(now) => break,
+            None => match (lanes.take_work(), pace.patience(&beat, now)) {
+                (Some((lane, waiting)), _) => {
+                    beat.works(lane == "bulk");
+                    (lane, waiting)
+                }
                 (None, Some(patience)) if lanes.wait_for_more(patience) => continue,
                 (None, _) => break,
             },
         };
-        if lane == "bulk" {
-            beat.sent();
-        }
         metrics::histogram!("seoham_writer_wait_seconds", "lane" => lane)
             .record(waiting.since.elapsed().as_secs_f64());
         rows += waiting.weight.rows;
