@@ -48,7 +48,8 @@ async fn two_hundred_kills_lose_nothing_and_deliver_nothing_twice() {
 
     // Also what was accepted without its 200 having arrived is delivered, and only once.
     eventually("the queue is empty", async || {
-        let waiting = "SELECT (SELECT count(*) FROM deliveries) + (SELECT count(*) FROM delivery_retries)";
+        let waiting =
+            "SELECT (SELECT count(*) FROM delivery_parcels) + (SELECT count(*) FROM delivery_retries)";
         (deployment.count(waiting) == 0).then_some(())
     })
     .await;

@@ -7,7 +7,12 @@ use seoham_scratch_postgres::Cluster;
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
 
-const SCHEMA: &str = include_str!("../../../crates/store-postgres/migrations/V1__initial.sql");
+const SCHEMA: [&str; 2] = [
+    include_str!("../../../crates/store-postgres/migrations/V1__initial.sql"),
+    include_str!("../../../crates/store-postgres/migrations/V5__delivery_parcels.sql"),
+];
+/// Documents of one row of the queue.
+const PARCEL: usize = 100;
 const CONNECTIONS: usize = 2;
 const COLUMNS: &str = "document_id, institution_id, contract_id, person_id, content_id, sealed, hash, deadline_at, \
                        sent_at, received_at";
@@ -74,7 +79,7 @@ pub(crate) async fn insert_again(
     for batch in batches {
         let database = cluster.database();
         let setup = connect(database.url()).await?;
-        setup.batch_execute(SCHEMA).await?;
+        setup.batch_execute(&SCHEMA.concat()).await?;
         setup.batch_execute("CREATE TABLE documents_all PARTITION OF documents DEFAULT").await?;
         // Every other batch goes to the other connection, ready made.
         let chunks: Vec<Rows> = rows.chunks(*batch).map(Rows::of).collect();
@@ -136,10 +141,18 @@ async fn insert(client: &Client, rows: &Rows) -> Result<()> {
         "INSERT INTO documents ({COLUMNS}) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], \
          $5::uuid[], $6::bytea[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[])"
     );
-    let (documents, deliveries) = futures_util::try_join!(
+    let (documents, parcels) = futures_util::try_join!(
         client.prepare(&documents),
-        client.prepare("INSERT INTO deliveries (institution_id, document_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])"),
+        client.prepare(
+            "INSERT INTO delivery_parcels (institution_id, first_id, document_ids)
+             SELECT institution_id, ($3::uuid[])[first], ($3::uuid[])[first:first + $4::integer - 1]
+             FROM unnest($1::uuid[], $2::integer[]) AS parcel (institution_id, first)"
+        ),
     )?;
+    let firsts = (0..rows.ids.len()).step_by(PARCEL);
+    let (institutions, firsts): (Vec<Uuid>, Vec<i32>) =
+        firsts.map(|n| (rows.institutions[n], i32::try_from(n + 1).unwrap_or(i32::MAX))).unzip();
+    let size = i32::try_from(PARCEL)?;
     let of_documents: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
         &rows.ids,
         &rows.institutions,
@@ -152,11 +165,12 @@ async fn insert(client: &Client, rows: &Rows) -> Result<()> {
         &rows.sent,
         &rows.received,
     ];
-    let of_deliveries: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&rows.institutions, &rows.ids];
+    let of_parcels: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+        [&institutions, &firsts, &rows.ids, &size];
     futures_util::try_join!(
         client.batch_execute("BEGIN"),
         client.execute(&documents, &of_documents),
-        client.execute(&deliveries, &of_deliveries),
+        client.execute(&parcels, &of_parcels),
         client.batch_execute("COMMIT"),
     )?;
     Ok(())

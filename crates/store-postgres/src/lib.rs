@@ -51,6 +51,7 @@ struct Inner {
     signals: Arc<signals::Signals>,
     turns: deliveries::Turns,
     sweeper: Arc<deliveries::Sweeper>,
+    finishing: deliveries::Finishing,
     // Ends the tasks that listen and signal.
     _tasks: tokio_util::sync::DropGuard,
 }

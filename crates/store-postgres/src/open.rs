@@ -131,6 +131,7 @@ impl PostgresStore {
             accepting,
             partitions,
             signals,
+            finishing: deliveries::Finishing::default(),
             turns: deliveries::Turns::default(),
             sweeper,
             _tasks: stop.drop_guard(),

@@ -7,6 +7,7 @@ use seoham_store::{Result, Retention, StoreError};
 
 use crate::PostgresStore;
 use crate::columns::Columns;
+use crate::deliveries::parcels::adopt;
 use crate::documents::forget;
 use crate::failure::Doing;
 use crate::partitions::{Month, TABLES, months};
@@ -21,10 +22,11 @@ impl Retention for PostgresStore {
         let session = self.inner.sessions.bulk().await?;
         // A machine whose clock is wrong must not remove what others still need.
         let now = now.min(database_now(&session, self.inner.clock.advanced_seconds()).await?);
-        let more = forget(&session, now).await.unwrap_or_else(|error| {
+        let forgotten = forget(&session, now).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "forgetting keys");
             false
         });
+        let more = adopt(&session).await? || forgotten;
         let Some(days) = days else { return Ok(Tidied { documents: 0, more }) };
         let ended_by = now.plus(-DAY_SECONDS * i64::from(days.max(RETENTION_DAYS_MIN)));
         for month in months(&session, "documents").await? {
@@ -88,8 +90,13 @@ async fn drop_month(session: &Session, month: Month, now: UnixSeconds) -> Result
         now.0
     );
     let (from, to) = month.ids();
-    let emptied = ["deliveries", "delivery_retries"]
-        .map(|queue| format!("DELETE FROM {queue} WHERE document_id >= '{from}' AND document_id < '{to}';"));
+    let mut emptied = ["deliveries", "delivery_retries"]
+        .map(|queue| format!("DELETE FROM {queue} WHERE document_id >= '{from}' AND document_id < '{to}';"))
+        .to_vec();
+    // What was accepted together as the month turned stays: claiming it finds what is no longer there.
+    emptied.push(format!(
+        "DELETE FROM delivery_parcels WHERE first_id >= '{from}' AND document_ids[cardinality(document_ids)] < '{to}';"
+    ));
     let dropped = TABLES.iter().filter(|table| **table != "contents");
     let dropped: Vec<String> =
         dropped.map(|table| format!("DROP TABLE IF EXISTS {table}_{month};")).collect();

@@ -11,7 +11,6 @@ use seoham_model::document::Content;
 use seoham_model::person::Behaviour;
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
 use seoham_store::deliveries::{Claim, Claimed};
-use seoham_store::documents::Notification;
 use seoham_store::personas::JOINS_LATER_SECONDS;
 use seoham_store::sealing::{Notice, SealedContent, SealedNotice, open_content, open_notice};
 use seoham_store::{Result, StoreError};
@@ -19,6 +18,7 @@ use seoham_vault::Vault;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::finish::{self, Done, DoneOutcome};
 use crate::columns::{Columns, Id, uuids};
 use crate::documents::rows::{self, DocumentRow, PersonRow};
 use crate::session::Session;
@@ -56,7 +56,13 @@ pub(super) async fn claim(
 
     let (over, open): (Vec<&Held>, Vec<&Held>) =
         held.iter().partition(|h| documents.get(&h.document).is_none_or(|d| now >= d.deadline_at));
-    drop_expired(session, &over, &ticket).await?;
+    let over_now = over.iter().map(|held| Done {
+        institution: held.institution,
+        document: held.document,
+        ticket: ticket.number,
+        outcome: DoneOutcome::Expired,
+    });
+    finish::finish(session, &over_now.collect::<Vec<_>>(), now).await?;
     let open: Vec<(&Held, &DocumentRow, &PersonRow)> = open
         .into_iter()
         .filter_map(|h| {
@@ -127,18 +133,33 @@ impl Ticket {
 }
 
 // Leases go by the clock of the database, which is the same for every node and never advanced.
+// A parcel that is more than there is room for is cut: what is left of it is a parcel of its own.
 const CLAIM: &str = "WITH free AS MATERIALIZED (
-      SELECT q.institution_id, q.document_id
+      SELECT q.institution_id, q.first_id, q.document_ids
       FROM unnest($1::uuid[]) AS turn (institution_id)
       CROSS JOIN LATERAL (
-        SELECT d.institution_id, d.document_id FROM deliveries d
+        SELECT d.institution_id, d.first_id, d.document_ids FROM delivery_parcels d
         WHERE d.institution_id = turn.institution_id
           AND (d.leased_until IS NULL OR d.leased_until <= clock_timestamp())
-        ORDER BY d.document_id LIMIT $2 FOR UPDATE SKIP LOCKED) q)
-    UPDATE deliveries d
-    SET ticket = $3, leased_until = clock_timestamp() + $4::float8 * interval '1 millisecond'
-    FROM free WHERE d.institution_id = free.institution_id AND d.document_id = free.document_id
-    RETURNING d.institution_id, d.document_id";
+        ORDER BY d.first_id LIMIT least($2::bigint, 100) FOR UPDATE SKIP LOCKED) q),
+    counted AS (
+      SELECT institution_id, first_id, document_ids,
+             sum(cardinality(document_ids)) OVER (PARTITION BY institution_id ORDER BY first_id)
+               - cardinality(document_ids) AS before
+      FROM free),
+    chosen AS MATERIALIZED (
+      SELECT institution_id, first_id, document_ids,
+             least(cardinality(document_ids), $2::bigint - before)::integer AS room
+      FROM counted WHERE before < $2),
+    rest AS (
+      INSERT INTO delivery_parcels (institution_id, first_id, document_ids)
+      SELECT institution_id, document_ids[room + 1], document_ids[room + 1:]
+      FROM chosen WHERE room < cardinality(document_ids))
+    UPDATE delivery_parcels d
+    SET ticket = $3, leased_until = clock_timestamp() + $4::float8 * interval '1 millisecond',
+        document_ids = chosen.document_ids[:chosen.room]
+    FROM chosen WHERE d.institution_id = chosen.institution_id AND d.first_id = chosen.first_id
+    RETURNING d.institution_id, d.document_ids";
 
 const CLAIM_RETRIES: &str = "WITH free AS MATERIALIZED (
       SELECT q.institution_id, q.document_id
@@ -155,9 +176,9 @@ const CLAIM_RETRIES: &str = "WITH free AS MATERIALIZED (
 
 // One step along the index for each institution, however much it has waiting.
 const WITH_WORK: &str = "WITH RECURSIVE turn AS (
-      (SELECT institution_id FROM deliveries ORDER BY institution_id LIMIT 1)
+      (SELECT institution_id FROM delivery_parcels ORDER BY institution_id LIMIT 1)
       UNION ALL
-      SELECT (SELECT d.institution_id FROM deliveries d WHERE d.institution_id > turn.institution_id
+      SELECT (SELECT d.institution_id FROM delivery_parcels d WHERE d.institution_id > turn.institution_id
               ORDER BY d.institution_id LIMIT 1)
       FROM turn WHERE turn.institution_id IS NOT NULL)
     SELECT institution_id FROM turn WHERE institution_id IS NOT NULL LIMIT $1";
@@ -169,6 +190,9 @@ const WITH_RETRIES: &str = "WITH RECURSIVE turn AS (
               ORDER BY d.institution_id LIMIT 1)
       FROM turn WHERE turn.institution_id IS NOT NULL)
     SELECT institution_id FROM turn WHERE institution_id IS NOT NULL LIMIT $1";
+
+/// How long another's claim takes, about.
+const WHILE_ANOTHER_CLAIMS: Duration = Duration::from_millis(10);
 
 /// Institutions looked at in one claim.
 const TURNS_MAX: i64 = 10_000;
@@ -224,6 +248,11 @@ async fn in_turns(session: &Session, store: &Inner, ticket: &Ticket, room: usize
     institutions.truncate(room);
     let share = room / institutions.len();
     let mut held = take(session, ticket, &institutions, share).await?;
+    if held.is_empty() {
+        // Another worker may just be cutting the only parcel that is left.
+        tokio::time::sleep(WHILE_ANOTHER_CLAIMS).await;
+        held = take(session, ticket, &institutions, share).await?;
+    }
     if let Some(last) = institutions.last().filter(|_| !held.is_empty()) {
         store.turns.set_last(*last);
     }
@@ -258,11 +287,18 @@ async fn take(
     let rows = session
         .write("claiming", CLAIM, &[&uuids(institutions), &each, &ticket.number, &ticket.lease_millis()])
         .await?;
-    let held = |row: &Row| {
-        let (institution, document) = (row.id("institution_id")?, row.id("document_id")?);
-        Ok(Held { institution, document, attempts: 0, first_attempt_at: None })
-    };
-    rows.iter().map(held).collect()
+    let mut held = Vec::new();
+    for row in &rows {
+        let institution = row.id("institution_id")?;
+        let documents: Vec<Uuid> = row.value("document_ids")?;
+        held.extend(documents.into_iter().map(|document| Held {
+            institution,
+            document: BinderId::of(document),
+            attempts: 0,
+            first_attempt_at: None,
+        }));
+    }
+    Ok(held)
 }
 
 async fn names<'a>(
@@ -276,35 +312,6 @@ async fn names<'a>(
                FROM unnest($1::uuid[]) AS asked (id) JOIN institutions i ON i.institution_id = asked.id";
     let rows = session.query(sql, &[&uuids(&ids)]).await?;
     rows.iter().map(|row| Ok((row.id("institution_id")?, row.value("name")?))).collect()
-}
-
-const DROP_EXPIRED: &str = "WITH over AS (
-      SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS over (institution_id, document_id)),
-    fresh AS (
-      DELETE FROM deliveries q USING over
-      WHERE q.institution_id = over.institution_id AND q.document_id = over.document_id AND q.ticket = $4),
-    again AS (
-      DELETE FROM delivery_retries q USING over
-      WHERE q.institution_id = over.institution_id AND q.document_id = over.document_id AND q.ticket = $4)
-    UPDATE documents d SET notification = $3 FROM over
-    WHERE d.document_id = over.document_id AND d.notification = 0";
-
-/// Drops deliveries whose deadline has passed, or whose document is no longer kept.
-async fn drop_expired(session: &Session, over: &[&Held], ticket: &Ticket) -> Result<()> {
-    if over.is_empty() {
-        return Ok(());
-    }
-    let institutions: Vec<Uuid> = over.iter().map(|h| h.institution.uuid()).collect();
-    let documents: Vec<Uuid> = over.iter().map(|h| h.document.uuid()).collect();
-    let expired = notification(Notification::Expired);
-    session
-        .write("expired deliveries", DROP_EXPIRED, &[&institutions, &documents, &expired, &ticket.number])
-        .await?;
-    Ok(())
-}
-
-pub(super) fn notification(outcome: Notification) -> i16 {
-    i16::try_from(outcome.as_number()).unwrap_or(0)
 }
 
 const PUT_INTO_BOX: &str = "UPDATE documents d SET received_at = greatest($2, d.sent_at)

@@ -2,30 +2,41 @@
 
 use std::collections::BTreeMap;
 
-use seoham_model::{BinderId, UnixSeconds};
+use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::deliveries::{Finished, Outcome, Receipt};
 use seoham_store::documents::Notification;
 use seoham_store::{Result, StoreError};
 use uuid::Uuid;
 
-use super::claim::notification;
 use crate::columns::{Columns, Id};
-use crate::session::Session;
-
-const TAKEN: i16 = 0;
-const RETRY: i16 = 1;
-const GIVEN_UP: i16 = 2;
+use crate::session::{Param, Session};
 
 /// Only what is still held under its ticket is finished: a worker whose lease ran out changes
-/// nothing.
-const FINISH: &str = "WITH done AS (
+/// nothing. Of a parcel what is not finished stays in its row. Outcomes are those of [`DoneOutcome`].
+const FINISH: &str = "WITH done AS MATERIALIZED (
       SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::smallint[], $5::bigint[])
         AS done (institution_id, document_id, ticket, outcome, not_before)),
-    fresh AS (
-      DELETE FROM deliveries q USING done
-      WHERE q.institution_id = done.institution_id AND q.document_id = done.document_id
-        AND q.ticket = done.ticket AND q.leased_until > clock_timestamp()
-      RETURNING q.institution_id, q.document_id, done.outcome, done.not_before),
+    held AS MATERIALIZED (
+      SELECT q.institution_id, q.first_id, q.document_ids, q.ticket FROM delivery_parcels q
+      WHERE q.ticket = ANY($9::bigint[]) AND q.leased_until > clock_timestamp()
+      ORDER BY q.institution_id, q.first_id FOR UPDATE),
+    own AS MATERIALIZED (
+      SELECT held.institution_id, held.first_id, id.document_id, done.outcome, done.not_before
+      FROM held CROSS JOIN LATERAL unnest(held.document_ids) AS id (document_id)
+      LEFT JOIN done ON done.document_id = id.document_id AND done.ticket = held.ticket),
+    fresh AS (SELECT * FROM own WHERE outcome IS NOT NULL),
+    left_over AS MATERIALIZED (
+      SELECT institution_id, first_id,
+             array_agg(document_id ORDER BY document_id) FILTER (WHERE outcome IS NULL) AS document_ids
+      FROM own GROUP BY institution_id, first_id HAVING count(outcome) > 0),
+    gone AS (
+      DELETE FROM delivery_parcels q USING left_over
+      WHERE q.institution_id = left_over.institution_id AND q.first_id = left_over.first_id
+        AND left_over.document_ids IS NULL RETURNING 1),
+    cut AS (
+      UPDATE delivery_parcels q SET document_ids = left_over.document_ids FROM left_over
+      WHERE q.institution_id = left_over.institution_id AND q.first_id = left_over.first_id
+        AND left_over.document_ids IS NOT NULL RETURNING 1),
     again AS (
       DELETE FROM delivery_retries q USING done
       WHERE q.institution_id = done.institution_id AND q.document_id = done.document_id
@@ -42,33 +53,98 @@ const FINISH: &str = "WITH done AS (
       INSERT INTO delivery_retries (institution_id, document_id, not_before, attempts, first_attempt_at)
       SELECT institution_id, document_id, not_before, 1, $6 FROM fresh WHERE outcome = 1
       ON CONFLICT DO NOTHING),
-    given_up AS (
-      UPDATE documents d SET notification = $7
+    ended AS (
+      UPDATE documents d SET notification = CASE ended.outcome WHEN 2 THEN $7::smallint ELSE $8::smallint END
       FROM (SELECT document_id, outcome FROM fresh UNION ALL SELECT document_id, outcome FROM again) AS ended
-      WHERE d.document_id = ended.document_id AND ended.outcome = 2 AND d.notification = 0)
-    SELECT (SELECT count(*) FROM fresh) + (SELECT count(*) FROM again) + (SELECT count(*) FROM later) AS counted";
+      WHERE d.document_id = ended.document_id AND ended.outcome IN (2, 3) AND d.notification = 0)
+    SELECT array(SELECT document_id FROM fresh UNION ALL SELECT document_id FROM again
+                 UNION ALL SELECT document_id FROM later) AS documents,
+           (SELECT count(*) FROM gone) + (SELECT count(*) FROM cut) AS rows_gone";
 
-/// Finishes what is still held; gives how many that were.
-pub(super) async fn finish(session: &Session, finished: &[Finished], now: UnixSeconds) -> Result<usize> {
-    let institutions: Vec<Uuid> = finished.iter().map(|f| f.institution.uuid()).collect();
-    let documents: Vec<Uuid> = finished.iter().map(|f| f.document.uuid()).collect();
-    let tickets: Vec<i64> = finished.iter().map(|f| i64::try_from(f.ticket).unwrap_or(0)).collect();
-    let outcome = |f: &Finished| match f.outcome {
-        Outcome::Taken => (TAKEN, 0),
-        Outcome::Retry { not_before } => (RETRY, not_before.0),
-        Outcome::GivenUp => (GIVEN_UP, 0),
-    };
-    let (outcomes, not_before): (Vec<i16>, Vec<i64>) = finished.iter().map(outcome).unzip();
-    let given_up = notification(Notification::GivenUp);
-    let rows = session
-        .write(
-            "finished deliveries",
-            FINISH,
-            &[&institutions, &documents, &tickets, &outcomes, &not_before, &now.0, &given_up],
-        )
-        .await?;
-    let counted: i64 = rows.first().ok_or(StoreError::Damaged("a count"))?.value("counted")?;
-    Ok(usize::try_from(counted).unwrap_or(0))
+/// What became of something that is held.
+#[derive(Clone, Copy)]
+pub(super) struct Done {
+    pub(super) institution: InstitutionId,
+    pub(super) document: BinderId,
+    pub(super) ticket: i64,
+    pub(super) outcome: DoneOutcome,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum DoneOutcome {
+    Taken,
+    Retry {
+        not_before: UnixSeconds,
+    },
+    GivenUp,
+    /// Past its deadline, or no longer kept.
+    Expired,
+}
+
+impl DoneOutcome {
+    fn numbers(self) -> (i16, i64) {
+        match self {
+            Self::Taken => (0, 0),
+            Self::Retry { not_before } => (1, not_before.0),
+            Self::GivenUp => (2, 0),
+            Self::Expired => (3, 0),
+        }
+    }
+}
+
+impl From<&Finished> for Done {
+    fn from(finished: &Finished) -> Self {
+        let outcome = match finished.outcome {
+            Outcome::Taken => DoneOutcome::Taken,
+            Outcome::Retry { not_before } => DoneOutcome::Retry { not_before },
+            Outcome::GivenUp => DoneOutcome::GivenUp,
+        };
+        let ticket = i64::try_from(finished.ticket).unwrap_or(0);
+        Self { institution: finished.institution, document: finished.document, ticket, outcome }
+    }
+}
+
+/// What was finished.
+#[derive(Default)]
+pub(super) struct AllFinished {
+    pub(super) documents: Vec<BinderId>,
+    /// Rows of the queue that left something behind to be swept.
+    pub(super) rows_gone: usize,
+}
+
+/// Finishes what is still held.
+pub(super) async fn finish(session: &Session, done: &[Done], now: UnixSeconds) -> Result<AllFinished> {
+    if done.is_empty() {
+        return Ok(AllFinished::default());
+    }
+    let institutions: Vec<Uuid> = done.iter().map(|d| d.institution.uuid()).collect();
+    let documents: Vec<Uuid> = done.iter().map(|d| d.document.uuid()).collect();
+    let tickets: Vec<i64> = done.iter().map(|d| d.ticket).collect();
+    let (outcomes, not_before): (Vec<i16>, Vec<i64>) = done.iter().map(|d| d.outcome.numbers()).unzip();
+    let (given_up, expired) = (notification(Notification::GivenUp), notification(Notification::Expired));
+    let mut each_ticket = tickets.clone();
+    each_ticket.sort_unstable();
+    each_ticket.dedup();
+    let params: [Param<'_>; 9] = [
+        &institutions,
+        &documents,
+        &tickets,
+        &outcomes,
+        &not_before,
+        &now.0,
+        &given_up,
+        &expired,
+        &each_ticket,
+    ];
+    let rows = session.write("finished deliveries", FINISH, &params).await?;
+    let counts = rows.first().ok_or(StoreError::Damaged("a count"))?;
+    let documents: Vec<Uuid> = counts.value("documents")?;
+    let rows_gone = usize::try_from(counts.value::<i64>("rows_gone")?).unwrap_or(0);
+    Ok(AllFinished { documents: documents.into_iter().map(BinderId::of).collect(), rows_gone })
+}
+
+fn notification(outcome: Notification) -> i16 {
+    i16::try_from(outcome.as_number()).unwrap_or(0)
 }
 
 const DELIVERED: &str = "UPDATE documents d

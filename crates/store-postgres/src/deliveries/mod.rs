@@ -2,6 +2,8 @@
 
 mod claim;
 mod finish;
+mod finishing;
+pub(crate) mod parcels;
 mod sweeping;
 
 use std::sync::{Mutex, PoisonError};
@@ -16,6 +18,7 @@ use crate::PostgresStore;
 use crate::columns::{Columns, Id};
 use crate::people;
 
+pub(crate) use finishing::Finishing;
 pub(crate) use sweeping::Sweeper;
 
 /// Which institution had the last turn on this node.
@@ -40,10 +43,10 @@ impl Deliveries for PostgresStore {
     }
 
     async fn finish(&self, finished: Vec<Finished>, now: UnixSeconds) -> Result<usize> {
-        let session = self.inner.sessions.bulk().await?;
-        let counted = finish::finish(&session, &finished, now).await?;
-        self.inner.sweeper.gone(counted);
-        Ok(counted)
+        let done = finished.iter().map(finish::Done::from).collect();
+        let counted = self.inner.finishing.finish(&self.inner.sessions.bulk, done, now).await?;
+        self.inner.sweeper.gone(counted.rows_gone);
+        Ok(counted.documents)
     }
 
     async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()> {
@@ -64,9 +67,11 @@ impl Deliveries for PostgresStore {
     async fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
         let session = self.inner.sessions.interactive().await?;
         // An id carries the time of its acceptance, and the oldest one sorts first.
-        let sql = "SELECT institution_id, count(*) AS waiting, (array_agg(document_id ORDER BY document_id))[1] AS oldest
-                   FROM (SELECT institution_id, document_id FROM deliveries
-                         UNION ALL SELECT institution_id, document_id FROM delivery_retries) AS queue
+        let sql = "SELECT institution_id, sum(documents)::bigint AS waiting, (array_agg(oldest ORDER BY oldest))[1] AS oldest
+                   FROM (SELECT institution_id, cardinality(document_ids) AS documents, document_ids[1] AS oldest
+                         FROM delivery_parcels
+                         UNION ALL SELECT institution_id, 1, document_id FROM delivery_retries
+                         UNION ALL SELECT institution_id, 1, document_id FROM deliveries) AS queue
                    GROUP BY institution_id ORDER BY institution_id";
         let depth = |row: &tokio_postgres::Row| {
             let waiting: i64 = row.value("waiting")?;

@@ -1,5 +1,5 @@
 //! Clearing the queue of what is gone. A row of it lives for a second, and the database's own clearing comes by
-//! once a minute: by then a claim would have to pass a million rows that are gone to find the first that is not.
+//! once a minute: by then a claim would have to pass many thousands that are gone to find the first that is not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::Doing;
 use crate::session::Session;
 
-/// Rows that have gone since the last time.
-const SWEEP_AFTER_ROWS: usize = 20_000;
+/// Rows that have gone or were cut since the last time.
+const SWEEP_AFTER_ROWS: usize = 2_000;
 /// The shortest time between two sweeps of one node.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Another node that sweeps is not waited for. Without the owner's right it is left to the database.
-const SWEEP: &str = "VACUUM (SKIP_LOCKED, TRUNCATE false, INDEX_CLEANUP on) deliveries";
+const SWEEP: &str = "VACUUM (SKIP_LOCKED, TRUNCATE false, INDEX_CLEANUP on) delivery_parcels";
 
 #[derive(Default)]
 pub(crate) struct Sweeper {

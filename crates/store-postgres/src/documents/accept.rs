@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::keys;
 use crate::columns::Id;
+use crate::deliveries::parcels::{self, Parcels};
 use crate::session::Param;
 
 /// The documents of one request, sealed.
@@ -33,9 +34,6 @@ const DOCUMENTS: &str =
         sealed, hash, deadline_at, sent_at, received_at)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bytea[], $7::text[],
                          $8::bigint[], $9::bigint[], $10::bigint[])";
-
-const DELIVERIES: &str = "INSERT INTO deliveries (institution_id, document_id)
-    SELECT * FROM unnest($1::uuid[], $2::uuid[])";
 
 // In order, so that two transactions cannot wait for one another.
 const COUNTS: &str = "INSERT INTO daily_counts (institution_id, day, slot, accepted)
@@ -139,7 +137,7 @@ async fn insert_rows(
     let statements = futures_util::try_join!(
         client.prepare_cached(CONTENTS),
         client.prepare_cached(DOCUMENTS),
-        client.prepare_cached(DELIVERIES),
+        client.prepare_cached(parcels::INSERT),
         client.prepare_cached(COUNTS),
     )?;
     let record_statement = records.prepare_new(client).await?;
@@ -156,7 +154,9 @@ async fn insert_rows(
         &columns.sent_at,
         &columns.received_at,
     ];
-    let of_deliveries: [Param<'_>; 2] = [&columns.institution, &columns.id];
+    let queued = batches.iter().flat_map(|b| b.documents.iter().map(|d| (b.institution, d.id.uuid())));
+    let parcels = Parcels::of(queued);
+    let of_deliveries = parcels.params();
     let of_counts: [Param<'_>; 4] = [&institutions, &days, &counts, &slot];
     // Polled together they go out together, in this order, before the first answer is awaited.
     // When one fails, the rest and the COMMIT are refused by the server.

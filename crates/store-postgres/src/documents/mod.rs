@@ -21,6 +21,7 @@ use seoham_vault::TokenHash;
 
 use crate::PostgresStore;
 use crate::columns::{Columns, Id};
+use crate::session::Param;
 pub(crate) use accepting::Accepting;
 pub(crate) use keys::forget;
 
@@ -113,7 +114,9 @@ impl Documents for PostgresStore {
         };
         let (text, person) = rows::text(&session, &self.inner.vault, &document).await?;
         let OpenedText { content, own, mut recipient } = text;
-        let waiting = session.query_opt(WAITING, &[&document.institution.uuid(), &id.uuid()]).await?;
+        let earliest = BinderId::first_at(id.unix_millis().saturating_sub(ACCEPTED_TOGETHER_MILLIS));
+        let params: [Param<'_>; 3] = [&document.institution.uuid(), &id.uuid(), &earliest.uuid()];
+        let waiting = session.query_opt(WAITING, &params).await?;
         let waiting = waiting.is_some_and(|row| row.value("waiting").unwrap_or(false));
         let notification = match Notification::from_number(document.notification.into()) {
             // A notification that was taken leaves nothing but the absence of its delivery.
@@ -143,6 +146,11 @@ impl Documents for PostgresStore {
     }
 }
 
+/// Documents of one parcel were accepted within this time.
+const ACCEPTED_TOGETHER_MILLIS: u64 = 60_000;
+
 const WAITING: &str = "SELECT
-    EXISTS (SELECT 1 FROM deliveries WHERE institution_id = $1 AND document_id = $2)
+    EXISTS (SELECT 1 FROM delivery_parcels
+            WHERE institution_id = $1 AND first_id BETWEEN $3 AND $2 AND $2 = ANY (document_ids))
+    OR EXISTS (SELECT 1 FROM deliveries WHERE institution_id = $1 AND document_id = $2)
     OR EXISTS (SELECT 1 FROM delivery_retries WHERE institution_id = $1 AND document_id = $2) AS waiting";

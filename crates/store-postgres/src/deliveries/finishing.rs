@@ -1,0 +1,91 @@
+//! Finishing together: what is finished at the same time on this node shares a statement. Documents of one
+//! parcel come back in any order, and two statements that cut the same row would wait for one another.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use deadpool_postgres::Pool;
+use seoham_model::{BinderId, UnixSeconds};
+use seoham_store::{Result, StoreError};
+use tokio::sync::oneshot;
+
+use super::finish::{self, Done};
+use crate::session::Session;
+
+/// Documents that one statement finishes: what waits beyond that is the next one's.
+const AT_ONCE_MAX: usize = 5_000;
+
+/// What waits to be finished on this node. Bounded by what its workers hold.
+#[derive(Default)]
+pub(crate) struct Finishing {
+    waiting: Mutex<Vec<Waiting>>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+struct Waiting {
+    done: Vec<Done>,
+    answer: oneshot::Sender<Result<usize>>,
+}
+
+/// What a caller is told.
+pub(super) struct Counted {
+    /// Documents of its own that were finished.
+    pub(super) documents: usize,
+    /// Rows of the queue that its statement removed or cut; none when another's did it.
+    pub(super) rows_gone: usize,
+}
+
+impl Finishing {
+    /// Finishes what is still held, with whatever else waits.
+    pub(super) async fn finish(&self, pool: &Pool, done: Vec<Done>, now: UnixSeconds) -> Result<Counted> {
+        let (answer, mut answered) = oneshot::channel();
+        self.lock().push(Waiting { done, answer });
+        let mut rows_gone = 0;
+        loop {
+            let _turn = self.turn.lock().await;
+            match answered.try_recv() {
+                Ok(documents) => return documents.map(|documents| Counted { documents, rows_gone }),
+                // Whoever had it in hand was broken off.
+                Err(oneshot::error::TryRecvError::Closed) => {
+                    return Err(StoreError::Uncertain("finished deliveries"));
+                }
+                Err(oneshot::error::TryRecvError::Empty) => rows_gone += self.finish_next(pool, now).await,
+            }
+        }
+    }
+
+    /// Finishes the next of what waits in one statement; gives the rows that it removed or cut.
+    async fn finish_next(&self, pool: &Pool, now: UnixSeconds) -> usize {
+        let mut taken = self.take();
+        let all: Vec<Done> = taken.iter_mut().flat_map(|waiting| waiting.done.iter().copied()).collect();
+        let finished = match Session::from(pool).await {
+            Ok(session) => finish::finish(&session, &all, now).await,
+            Err(error) => Err(error),
+        };
+        let rows_gone = finished.as_ref().map_or(0, |finished| finished.rows_gone);
+        let documents = finished.map(|f| f.documents.into_iter().collect::<HashSet<BinderId>>());
+        for waiting in taken {
+            let own = |finished: &HashSet<BinderId>| {
+                waiting.done.iter().filter(|done| finished.contains(&done.document)).count()
+            };
+            // A caller that has gone needs no answer.
+            let _ = waiting.answer.send(documents.as_ref().map(own).map_err(Clone::clone));
+        }
+        rows_gone
+    }
+
+    fn take(&self) -> Vec<Waiting> {
+        let mut waiting = self.lock();
+        let mut documents = 0;
+        let fits = waiting.iter().take_while(|waiting| {
+            documents += waiting.done.len();
+            documents <= AT_ONCE_MAX
+        });
+        let count = fits.count().max(1).min(waiting.len());
+        waiting.drain(..count).collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
