@@ -13,22 +13,32 @@ use crate::session::{Param, Session};
 
 /// Only what is still held under its ticket is finished: a worker whose lease ran out changes
 /// nothing. Of a parcel what is not finished stays in its row. Outcomes are those of [`DoneOutcome`].
+///
+/// What is held and what is done are brought together by grouping them: the database cannot tell how many
+/// there are, and would compare each with each if they were joined.
 const FINISH: &str = "WITH done AS MATERIALIZED (
       SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::smallint[], $5::bigint[])
         AS done (institution_id, document_id, ticket, outcome, not_before)),
     held AS MATERIALIZED (
-      SELECT q.institution_id, q.first_id, q.document_ids, q.ticket FROM delivery_parcels q
-      WHERE q.ticket = ANY($9::bigint[]) AND q.leased_until > clock_timestamp()
-      ORDER BY q.institution_id, q.first_id FOR UPDATE),
+      SELECT row_number() OVER () AS parcel, locked.* FROM (
+        SELECT q.institution_id, q.first_id, q.document_ids, q.ticket FROM delivery_parcels q
+        WHERE q.ticket = ANY($9::bigint[]) AND q.leased_until > clock_timestamp()
+        ORDER BY q.institution_id, q.first_id FOR UPDATE) AS locked),
     own AS MATERIALIZED (
-      SELECT held.institution_id, held.first_id, id.document_id, done.outcome, done.not_before
-      FROM held CROSS JOIN LATERAL unnest(held.document_ids) AS id (document_id)
-      LEFT JOIN done ON done.document_id = id.document_id AND done.ticket = held.ticket),
-    fresh AS (SELECT * FROM own WHERE outcome IS NOT NULL),
+      SELECT max(parcel) AS parcel, document_id, max(outcome) AS outcome, max(not_before) AS not_before
+      FROM (
+        SELECT parcel, ticket, unnest(document_ids) AS document_id, NULL::smallint AS outcome, NULL::bigint AS not_before
+        FROM held
+        UNION ALL SELECT NULL, ticket, document_id, outcome, not_before FROM done) AS held_and_done
+      GROUP BY ticket, document_id HAVING max(parcel) IS NOT NULL),
+    fresh AS (
+      SELECT held.institution_id, own.document_id, own.outcome, own.not_before
+      FROM own JOIN held USING (parcel) WHERE own.outcome IS NOT NULL),
     left_over AS MATERIALIZED (
-      SELECT institution_id, first_id,
-             array_agg(document_id ORDER BY document_id) FILTER (WHERE outcome IS NULL) AS document_ids
-      FROM own GROUP BY institution_id, first_id HAVING count(outcome) > 0),
+      SELECT held.institution_id, held.first_id, kept.document_ids FROM (
+        SELECT parcel, array_agg(document_id ORDER BY document_id) FILTER (WHERE outcome IS NULL) AS document_ids
+        FROM own GROUP BY parcel HAVING count(outcome) > 0) AS kept
+      JOIN held USING (parcel)),
     gone AS (
       DELETE FROM delivery_parcels q USING left_over
       WHERE q.institution_id = left_over.institution_id AND q.first_id = left_over.first_id
