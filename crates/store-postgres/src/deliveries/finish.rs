@@ -66,7 +66,8 @@ const FINISH: &str = "WITH done AS MATERIALIZED (
     ended AS (
       UPDATE documents d SET notification = CASE ended.outcome WHEN 2 THEN $7::smallint ELSE $8::smallint END
       FROM (SELECT document_id, outcome FROM fresh UNION ALL SELECT document_id, outcome FROM again) AS ended
-      WHERE d.document_id = ended.document_id AND ended.outcome IN (2, 3) AND d.notification = 0)
+      WHERE d.document_id = ended.document_id AND ended.outcome IN (2, 3) AND d.notification = 0
+        AND d.notified_at IS NULL)
     SELECT array(SELECT document_id FROM fresh UNION ALL SELECT document_id FROM again
                  UNION ALL SELECT document_id FROM later) AS documents,
            (SELECT count(*) FROM gone) + (SELECT count(*) FROM cut) AS rows_gone";
@@ -157,14 +158,17 @@ fn notification(outcome: Notification) -> i16 {
     i16::try_from(outcome.as_number()).unwrap_or(0)
 }
 
+/// A report that says what is expected changes nothing that an index knows of, so that the database can write
+/// it beside the row it was: see the months' fillfactor. That it has arrived is told by its time alone.
 const DELIVERED: &str = "UPDATE documents d
-    SET notified_at = greatest(d.sent_at, least(report.at, $3)), notification = $4
+    SET notified_at = greatest(d.sent_at, least(report.at, $3)),
+        notification = CASE d.notification WHEN 0 THEN 0 ELSE $4::smallint END
     FROM unnest($1::uuid[], $2::bigint[]) AS report (id, at)
     WHERE d.document_id = report.id AND d.notified_at IS NULL";
 
 const FAILED: &str = "UPDATE documents d SET notification = $2
     FROM unnest($1::uuid[]) AS report (id)
-    WHERE d.document_id = report.id AND d.notification = 0";
+    WHERE d.document_id = report.id AND d.notification = 0 AND d.notified_at IS NULL";
 
 /// Records reports. Of several on one document the first counts.
 pub(super) async fn record_receipts(session: &Session, receipts: &[Receipt], now: UnixSeconds) -> Result<()> {

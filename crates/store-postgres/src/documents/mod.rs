@@ -119,6 +119,7 @@ impl Documents for PostgresStore {
         let waiting = session.query_opt(WAITING, &params).await?;
         let waiting = waiting.is_some_and(|row| row.value("waiting").unwrap_or(false));
         let notification = match Notification::from_number(document.notification.into()) {
+            Notification::Pending if document.times.notified_at.is_some() => Notification::Delivered,
             // A notification that was taken leaves nothing but the absence of its delivery.
             Notification::Pending if !waiting => Notification::Taken,
             known => known,
