@@ -52,6 +52,7 @@ struct Inner {
     turns: deliveries::Turns,
     sweeper: Arc<deliveries::Sweeper>,
     finishing: deliveries::Finishing,
+    known_keys: people::KnownKeys,
     // Ends the tasks that listen and signal.
     _tasks: tokio_util::sync::DropGuard,
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::connect::Connector;
 use crate::documents::Accepting;
 use crate::partitions::Partitions;
+use crate::people::KnownKeys;
 use crate::session::Sessions;
 use crate::signals::Signals;
 use crate::{Inner, PostgresStore, deliveries, migrations};
@@ -132,6 +133,7 @@ impl PostgresStore {
             partitions,
             signals,
             finishing: deliveries::Finishing::default(),
+            known_keys: KnownKeys::default(),
             turns: deliveries::Turns::default(),
             sweeper,
             _tasks: stop.drop_guard(),

@@ -71,14 +71,14 @@ impl Documents for PostgresStore {
     ) -> Result<Vec<Option<DocumentStatus>>> {
         let session = self.inner.sessions.of(lane).await?;
         let documents = rows::documents(&session, Some(institution), &ids).await?;
-        let people = rows::people(&session, documents.values()).await?;
+        let keys = self.inner.known_keys.of(&session, documents.values().map(|d| d.person)).await?;
         drop(session);
         let status = |id: &BinderId| {
             let Some(document) = documents.get(id) else { return Ok(None) };
-            let person =
-                people.get(&document.person).ok_or(StoreError::Damaged("a document without its person"))?;
+            let key =
+                keys.get(&document.person).ok_or(StoreError::Damaged("a document without its person"))?;
             let vault = &self.inner.vault;
-            let own = sealing::open_own(vault, document.person, &person.key, *id, &document.sealed)?;
+            let own = sealing::open_own(vault, document.person, key, *id, &document.sealed)?;
             let (times, deadline_at) = (document.times, document.deadline_at);
             let seoham_model::document::Own { payload, external_document_uuid } = own;
             Ok(Some(DocumentStatus { times, deadline_at, payload, external_document_uuid }))

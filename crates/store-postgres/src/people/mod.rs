@@ -2,6 +2,7 @@
 
 mod identify;
 mod join;
+mod keys;
 mod register;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::PostgresStore;
 use crate::columns::{Columns, Id};
 
 pub(crate) use join::{move_due, schedule};
+pub(crate) use keys::KnownKeys;
 
 #[async_trait]
 impl People for PostgresStore {

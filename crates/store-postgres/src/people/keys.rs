@@ -1,0 +1,58 @@
+//! The data keys of people, remembered: they never change, so that what a node knows is never behind what
+//! others write. Without it, every status reads a row of a person beside the document's.
+
+use std::collections::HashMap;
+
+use quick_cache::sync::Cache;
+use seoham_model::PersonId;
+use seoham_store::Result;
+use seoham_vault::WrappedKey;
+
+use crate::columns::{Columns, uuids};
+use crate::session::Session;
+
+/// People whose keys are kept: some 20 MB.
+const KEPT: usize = 100_000;
+
+pub(crate) struct KnownKeys {
+    keys: Cache<PersonId, WrappedKey>,
+}
+
+impl Default for KnownKeys {
+    fn default() -> Self {
+        Self { keys: Cache::new(KEPT) }
+    }
+}
+
+impl KnownKeys {
+    /// The keys of `people` who are there.
+    pub(crate) async fn of(
+        &self,
+        session: &Session,
+        people: impl Iterator<Item = PersonId>,
+    ) -> Result<HashMap<PersonId, WrappedKey>> {
+        let mut known = HashMap::new();
+        let mut missing = Vec::new();
+        for person in people {
+            match self.keys.get(&person) {
+                Some(key) => {
+                    known.insert(person, key);
+                }
+                None => missing.push(person),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(known);
+        }
+        missing.sort();
+        missing.dedup();
+        let sql = "SELECT p.person_id, p.wrapped_key
+                   FROM unnest($1::uuid[]) AS asked (id) JOIN people p ON p.person_id = asked.id";
+        for row in session.query(sql, &[&uuids(&missing)]).await? {
+            let (person, key) = (row.id("person_id")?, WrappedKey(row.value("wrapped_key")?));
+            self.keys.insert(person, key.clone());
+            known.insert(person, key);
+        }
+        Ok(known)
+    }
+}
