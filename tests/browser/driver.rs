@@ -30,14 +30,18 @@ pub(crate) struct Driver {
     http: reqwest::Client,
     shots: AtomicU32,
     name: String,
+    // Dropped last: what a browser that is ended leaves behind goes with it.
+    _scratch: tempfile::TempDir,
 }
 
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 impl Driver {
     pub(crate) async fn start(name: &str, look: Look) -> Self {
+        let scratch = tempfile::tempdir().expect("a directory");
         let mut process = Command::new("chromedriver")
             .arg("--port=0")
+            .env("TMPDIR", scratch.path())
             .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -76,7 +80,7 @@ impl Driver {
         let answer: Value = http.post(&base).json(&asked).send().await.unwrap().json().await.unwrap();
         let id = answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{answer}"));
         let session = format!("{base}/{id}");
-        Self { process, session, http, shots: AtomicU32::new(0), name: name.to_owned() }
+        Self { process, session, http, shots: AtomicU32::new(0), name: name.to_owned(), _scratch: scratch }
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, Value> {

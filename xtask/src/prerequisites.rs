@@ -27,6 +27,11 @@ pub(crate) fn install() -> Result<()> {
     {
         missing.push("postgresql");
     }
+    // Without one the browser shows every page of the box as empty squares, on its pictures too.
+    let of_korean = ["/usr/share/fonts/truetype/nanum", "/usr/share/fonts/opentype/noto"];
+    if !of_korean.iter().any(|directory| std::path::Path::new(directory).is_dir()) {
+        missing.push("fonts-nanum");
+    }
     if missing.is_empty() {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! Announced and real volumes.
 
+use seoham_model::forms::AnnouncedVolume;
 use seoham_model::{InstitutionId, PlanId, SeoulDay};
 use seoham_store::volumes::{PlanState, VolumePlan};
 
@@ -10,12 +11,14 @@ fn plan(world: &World, institution: InstitutionId, documents_per_day: u64) -> Vo
     VolumePlan {
         id: PlanId::generate(&world.clock),
         institution,
-        name: "정기분 고지".to_owned(),
-        from: today,
-        to: today.next().next(),
-        documents_per_day,
-        expected_tps: 50,
-        purpose: "자동차세 고지서".to_owned(),
+        volume: AnnouncedVolume {
+            name: "정기분 고지".to_owned(),
+            from: today,
+            to: today.next().next(),
+            documents_per_day,
+            expected_tps: 50,
+            purpose: "자동차세 고지서".to_owned(),
+        },
         announced_at: world.now(),
         state: PlanState::Announced,
         decided_at: None,

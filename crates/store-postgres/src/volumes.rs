@@ -1,6 +1,7 @@
 //! Announced and real volumes.
 
 use async_trait::async_trait;
+use seoham_model::forms::AnnouncedVolume;
 use seoham_model::{InstitutionId, PlanId, SeoulDay, UnixSeconds};
 use seoham_store::volumes::{DayVolume, PlanState, VolumeAlert, VolumePlan};
 use seoham_store::{Result, Volumes};
@@ -39,12 +40,12 @@ impl Volumes for PostgresStore {
         let params: [Param<'_>; 11] = [
             &plan.id.uuid(),
             &plan.institution.uuid(),
-            &plan.name,
-            &day(plan.from),
-            &day(plan.to),
-            &plan.documents_per_day.cast_signed(),
-            &plan.expected_tps.cast_signed(),
-            &plan.purpose,
+            &plan.volume.name,
+            &day(plan.volume.from),
+            &day(plan.volume.to),
+            &plan.volume.documents_per_day.cast_signed(),
+            &plan.volume.expected_tps.cast_signed(),
+            &plan.volume.purpose,
             &plan.announced_at.0,
             &state(plan.state),
             &plan.decided_at.map(|at| at.0),
@@ -146,12 +147,14 @@ fn plan_row(row: &Row) -> Result<VolumePlan> {
     Ok(VolumePlan {
         id: row.id("plan_id")?,
         institution: row.id("institution_id")?,
-        name: row.value("name")?,
-        from: SeoulDay::from_number(row.value::<i32>("from_day")?.into()),
-        to: SeoulDay::from_number(row.value::<i32>("to_day")?.into()),
-        documents_per_day: row.value::<i64>("documents_per_day")?.unsigned_abs(),
-        expected_tps: row.value::<i32>("expected_tps")?.unsigned_abs(),
-        purpose: row.value("purpose")?,
+        volume: AnnouncedVolume {
+            name: row.value("name")?,
+            from: SeoulDay::from_number(row.value::<i32>("from_day")?.into()),
+            to: SeoulDay::from_number(row.value::<i32>("to_day")?.into()),
+            documents_per_day: row.value::<i64>("documents_per_day")?.unsigned_abs(),
+            expected_tps: row.value::<i32>("expected_tps")?.unsigned_abs(),
+            purpose: row.value("purpose")?,
+        },
         announced_at: UnixSeconds(row.value("announced_at")?),
         state: PlanState::from_number(row.value::<i16>("state")?.into()),
         decided_at: row.moment("decided_at")?,

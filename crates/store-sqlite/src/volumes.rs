@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use seoham_model::forms::AnnouncedVolume;
 use seoham_model::{InstitutionId, PlanId, SeoulDay, UnixSeconds};
 use seoham_store::volumes::{DayVolume, PlanState, VolumeAlert, VolumePlan};
 use seoham_store::{Lane, Result, Volumes};
@@ -27,12 +28,12 @@ impl Volumes for SqliteStore {
                 .execute(params![
                     Id(plan.id),
                     Id(plan.institution),
-                    plan.name,
-                    plan.from.as_number(),
-                    plan.to.as_number(),
-                    plan.documents_per_day,
-                    plan.expected_tps,
-                    plan.purpose,
+                    plan.volume.name,
+                    plan.volume.from.as_number(),
+                    plan.volume.to.as_number(),
+                    plan.volume.documents_per_day,
+                    plan.volume.expected_tps,
+                    plan.volume.purpose,
                     plan.announced_at.0,
                     plan.state.as_number(),
                     plan.decided_at.map(|at| at.0),
@@ -186,12 +187,14 @@ fn plan_row(row: &Row<'_>) -> rusqlite::Result<VolumePlan> {
     Ok(VolumePlan {
         id: row.get::<_, Id<PlanId>>(0)?.0,
         institution: row.get::<_, Id<InstitutionId>>(1)?.0,
-        name: row.get(2)?,
-        from: SeoulDay::from_number(row.get(3)?),
-        to: SeoulDay::from_number(row.get(4)?),
-        documents_per_day: row.get(5)?,
-        expected_tps: row.get(6)?,
-        purpose: row.get(7)?,
+        volume: AnnouncedVolume {
+            name: row.get(2)?,
+            from: SeoulDay::from_number(row.get(3)?),
+            to: SeoulDay::from_number(row.get(4)?),
+            documents_per_day: row.get(5)?,
+            expected_tps: row.get(6)?,
+            purpose: row.get(7)?,
+        },
         announced_at: UnixSeconds(row.get(8)?),
         state: PlanState::from_number(row.get(9)?),
         decided_at: moment(row, 10)?,

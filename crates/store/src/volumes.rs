@@ -1,29 +1,20 @@
 //! What institutions announce to send, beside what they send (SPEC 9).
 
 use async_trait::async_trait;
+use seoham_model::forms::AnnouncedVolume;
 use seoham_model::{InstitutionId, PlanId, SeoulDay, UnixSeconds};
 
 use crate::Result;
 
-/// A volume that an institution announces.
+/// A volume that an institution announced, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VolumePlan {
     /// Its id.
     pub id: PlanId,
     /// Whose it is.
     pub institution: InstitutionId,
-    /// What it is called.
-    pub name: String,
-    /// Its first day.
-    pub from: SeoulDay,
-    /// Its last day.
-    pub to: SeoulDay,
-    /// Documents on each of these days.
-    pub documents_per_day: u64,
-    /// Requests a second to be expected at most.
-    pub expected_tps: u32,
-    /// What is sent.
-    pub purpose: String,
+    /// What is to come.
+    pub volume: AnnouncedVolume,
     /// When it was announced.
     pub announced_at: UnixSeconds,
     /// What the operator said.

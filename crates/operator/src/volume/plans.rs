@@ -41,12 +41,12 @@ impl From<VolumePlan> for Shown {
         Self {
             volume_plan_id: plan.id,
             institution_id: plan.institution,
-            name: plan.name,
-            from: plan.from,
-            to: plan.to,
-            documents_per_day: plan.documents_per_day,
-            expected_tps: plan.expected_tps,
-            purpose: plan.purpose,
+            name: plan.volume.name,
+            from: plan.volume.from,
+            to: plan.volume.to,
+            documents_per_day: plan.volume.documents_per_day,
+            expected_tps: plan.volume.expected_tps,
+            purpose: plan.volume.purpose,
             state: plan.state.name(),
             announced_at: plan.announced_at.0,
             decided_at: plan.decided_at.map(|at| at.0),
@@ -61,16 +61,12 @@ pub(crate) async fn announce(
     request: Request,
 ) -> Result<Response, ApiError> {
     let institution = institution(&id)?;
-    let announced = forms::volume_plan(&body::json(request).await?, operator.now())?;
+    let volume = forms::volume_plan(&body::json(request).await?, operator.now())?;
+    let documents_per_day = volume.documents_per_day;
     let plan = VolumePlan {
         id: PlanId::generate(operator.store.clock()),
         institution,
-        name: announced.name,
-        from: announced.from,
-        to: announced.to,
-        documents_per_day: announced.documents_per_day,
-        expected_tps: announced.expected_tps,
-        purpose: announced.purpose,
+        volume,
         announced_at: operator.now(),
         state: PlanState::Announced,
         decided_at: None,
@@ -78,7 +74,7 @@ pub(crate) async fn announce(
     if !operator.store.announce_plan(plan.clone()).await? {
         return Err(unknown_institution());
     }
-    tracing::info!(%institution, plan = %plan.id, documents_per_day = plan.documents_per_day, "volume announced");
+    tracing::info!(%institution, plan = %plan.id, documents_per_day, "volume announced");
     created(&Shown::from(plan))
 }
 
@@ -171,7 +167,11 @@ pub(crate) async fn list(
     operator.store.institution(institution, today).await?.ok_or_else(unknown_institution)?;
     let plans = operator.store.plans(institution, PLANS_MAX).await?;
     let came = operator.store.volumes(institution, from, to).await?;
-    let today_came = operator.store.volumes(institution, today, today).await?;
+    let of_today = if (from..=to).contains(&today) {
+        came.iter().find(|volume| volume.day == today).copied()
+    } else {
+        operator.store.volumes(institution, today, today).await?.first().copied()
+    };
 
     let mut days: BTreeMap<SeoulDay, Day> = BTreeMap::new();
     for volume in came {
@@ -180,17 +180,19 @@ pub(crate) async fn list(
         days.insert(volume.day, day);
     }
     for plan in plans.iter().filter(|plan| plan.state == PlanState::Approved) {
-        let first = plan.from.max(from);
-        for n in 0..=plan.to.min(to).days_since(first).min(DAYS_MAX) {
-            days.entry(first.plus_days(n)).or_default().planned += plan.documents_per_day;
+        let first = plan.volume.from.max(from);
+        for n in 0..=plan.volume.to.min(to).days_since(first).min(DAYS_MAX) {
+            days.entry(first.plus_days(n)).or_default().planned += plan.volume.documents_per_day;
         }
     }
     let days = days.into_iter().map(|(day, shown)| Day { day: Some(day), ..shown }).collect();
-    let accepted = today_came.first().map_or(0, |volume| volume.accepted);
+    let accepted = of_today.map_or(0, |volume| volume.accepted);
     let planned = plans
         .iter()
-        .filter(|plan| plan.state == PlanState::Approved && (plan.from..=plan.to).contains(&today))
-        .map(|plan| plan.documents_per_day)
+        .filter(|plan| {
+            plan.state == PlanState::Approved && (plan.volume.from..=plan.volume.to).contains(&today)
+        })
+        .map(|plan| plan.volume.documents_per_day)
         .sum();
     let forecast = at_the_end(today, accepted, operator.now());
     json(&Volumes {

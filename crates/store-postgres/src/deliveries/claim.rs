@@ -62,7 +62,7 @@ pub(super) async fn claim(
         ticket: ticket.number,
         outcome: DoneOutcome::Expired,
     });
-    finish::finish(session, &over_now.collect::<Vec<_>>(), now).await?;
+    let expired = finish::finish(session, &over_now.collect::<Vec<_>>(), now).await?.documents.len();
     let open: Vec<(&Held, &DocumentRow, &PersonRow)> = open
         .into_iter()
         .filter_map(|h| {
@@ -97,7 +97,7 @@ pub(super) async fn claim(
             Err(error) => tracing::error!(%error, document = %held.document, "a document does not open"),
         }
     }
-    Ok(Claimed { claims, expired: over.len() })
+    Ok(Claimed { claims, expired })
 }
 
 fn notice(

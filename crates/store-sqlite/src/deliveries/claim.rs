@@ -12,19 +12,17 @@ use super::notices;
 use crate::columns::{Id, moment};
 use crate::readers::ReadError;
 
-/// A row of the queue that is nobody's yet.
-struct Free {
-    held: Held,
-    attempts: u32,
-    first_attempt_at: Option<UnixSeconds>,
+/// A document of the queue that is nobody's yet.
+pub(super) struct Free {
+    pub(super) held: Held,
+    pub(super) attempts: u32,
+    pub(super) first_attempt_at: Option<UnixSeconds>,
 }
 
 /// A claim whose document is still to be read.
 pub(super) struct Taken {
     pub(super) ticket: u64,
-    pub(super) held: Held,
-    pub(super) attempts: u32,
-    pub(super) first_attempt_at: Option<UnixSeconds>,
+    pub(super) of: Free,
 }
 
 /// Claims up to `limit` deliveries and reads what is to be told of them.
@@ -48,10 +46,10 @@ pub(super) fn claim(
     let room = limit - free.len();
     free.extend(in_turns(connection, &mut state, room)?);
     let mut taken = Vec::with_capacity(free.len());
-    for Free { held, attempts, first_attempt_at } in free {
-        let ticket = state.hold(held, started + lease);
+    for of in free {
+        let ticket = state.hold(of.held, started + lease);
         claims.add(ticket);
-        taken.push(Taken { ticket, held, attempts, first_attempt_at });
+        taken.push(Taken { ticket, of });
     }
     drop(state);
     drop(snapshot);

@@ -77,17 +77,17 @@ pub(super) fn read(
             snapshot = Some(connection.unchecked_transaction()?);
         }
         // Removed since it was claimed, as too old, it is not announced either.
-        let Some(row) = document.query_row([taken.held.document_no], document_row).optional()? else {
+        let Some(row) = document.query_row([taken.of.held.document_no], document_row).optional()? else {
             read.done_with.push(taken.ticket);
             continue;
         };
         if now >= row.deadline_at {
-            read.over.push(taken.held);
+            read.over.push(taken.of.held);
             read.done_with.push(taken.ticket);
             continue;
         }
         if row.member && !row.received {
-            read.joined.push(taken.held.document_no);
+            read.joined.push(taken.of.held.document_no);
         } else if !row.received && row.behaviour == Behaviour::JoinsLater {
             read.joining.push((row.person, row.sent_at.plus(JOINS_LATER_SECONDS)));
         }
@@ -141,14 +141,14 @@ impl Shared<'_> {
         Ok(Claim {
             ticket: taken.ticket,
             document: row.document,
-            institution: taken.held.institution,
-            institution_name: self.name(taken.held.institution)?,
+            institution: taken.of.held.institution,
+            institution_name: self.name(taken.of.held.institution)?,
             phone_number: notice.phone_number,
             received: row.received || row.member,
             content: notice.content,
             deadline_at: row.deadline_at,
-            attempts: taken.attempts,
-            first_attempt_at: taken.first_attempt_at,
+            attempts: taken.of.attempts,
+            first_attempt_at: taken.of.first_attempt_at,
         })
     }
 
