@@ -1,11 +1,11 @@
 //! Finishing claims and recording the messenger's reports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
+use seoham_store::Result;
 use seoham_store::deliveries::{Finished, Outcome, Receipt};
 use seoham_store::documents::Notification;
-use seoham_store::{Result, StoreError};
 use uuid::Uuid;
 
 use crate::columns::{Columns, Id};
@@ -25,14 +25,14 @@ const FINISH: &str = "WITH done AS MATERIALIZED (
         WHERE q.ticket = ANY($9::bigint[]) AND q.leased_until > clock_timestamp()
         ORDER BY q.institution_id, q.first_id FOR UPDATE) AS locked),
     own AS MATERIALIZED (
-      SELECT max(parcel) AS parcel, document_id, max(outcome) AS outcome, max(not_before) AS not_before
+      SELECT max(parcel) AS parcel, ticket, document_id, max(outcome) AS outcome, max(not_before) AS not_before
       FROM (
         SELECT parcel, ticket, unnest(document_ids) AS document_id, NULL::smallint AS outcome, NULL::bigint AS not_before
         FROM held
         UNION ALL SELECT NULL, ticket, document_id, outcome, not_before FROM done) AS held_and_done
       GROUP BY ticket, document_id HAVING max(parcel) IS NOT NULL),
     fresh AS (
-      SELECT held.institution_id, own.document_id, own.outcome, own.not_before
+      SELECT held.institution_id, own.ticket, own.document_id, own.outcome, own.not_before
       FROM own JOIN held USING (parcel) WHERE own.outcome IS NOT NULL),
     left_over AS MATERIALIZED (
       SELECT held.institution_id, held.first_id, kept.document_ids FROM (
@@ -51,14 +51,14 @@ const FINISH: &str = "WITH done AS MATERIALIZED (
       DELETE FROM delivery_retries q USING done
       WHERE q.institution_id = done.institution_id AND q.document_id = done.document_id
         AND q.ticket = done.ticket AND q.leased_until > clock_timestamp() AND done.outcome <> 1
-      RETURNING q.document_id, done.outcome),
+      RETURNING q.document_id, done.ticket, done.outcome),
     later AS (
       UPDATE delivery_retries q
       SET attempts = q.attempts + 1, not_before = done.not_before, ticket = NULL, leased_until = NULL
       FROM done
       WHERE q.institution_id = done.institution_id AND q.document_id = done.document_id
         AND q.ticket = done.ticket AND q.leased_until > clock_timestamp() AND done.outcome = 1
-      RETURNING q.document_id),
+      RETURNING q.document_id, done.ticket),
     retried AS (
       INSERT INTO delivery_retries (institution_id, document_id, not_before, attempts, first_attempt_at)
       SELECT institution_id, document_id, not_before, 1, $6 FROM fresh WHERE outcome = 1
@@ -68,9 +68,10 @@ const FINISH: &str = "WITH done AS MATERIALIZED (
       FROM (SELECT document_id, outcome FROM fresh UNION ALL SELECT document_id, outcome FROM again) AS ended
       WHERE d.document_id = ended.document_id AND ended.outcome IN (2, 3) AND d.notification = 0
         AND d.notified_at IS NULL)
-    SELECT array(SELECT document_id FROM fresh UNION ALL SELECT document_id FROM again
-                 UNION ALL SELECT document_id FROM later) AS documents,
-           (SELECT count(*) FROM gone) + (SELECT count(*) FROM cut) AS rows_gone";
+    SELECT finished.document_id, finished.ticket,
+           (SELECT count(*) FROM gone) + (SELECT count(*) FROM cut) AS rows_gone
+    FROM (SELECT document_id, ticket FROM fresh UNION ALL SELECT document_id, ticket FROM again
+          UNION ALL SELECT document_id, ticket FROM later) AS finished";
 
 /// What became of something that is held.
 #[derive(Clone, Copy)]
@@ -118,7 +119,8 @@ impl From<&Finished> for Done {
 /// What was finished.
 #[derive(Default)]
 pub(super) struct AllFinished {
-    pub(super) documents: Vec<BinderId>,
+    /// Documents, each with the ticket that it was held under.
+    pub(super) documents: HashSet<(BinderId, i64)>,
     /// Rows of the queue that left something behind to be swept.
     pub(super) rows_gone: usize,
 }
@@ -148,10 +150,12 @@ pub(super) async fn finish(session: &Session, done: &[Done], now: UnixSeconds) -
         &each_ticket,
     ];
     let rows = session.write("finished deliveries", FINISH, &params).await?;
-    let counts = rows.first().ok_or(StoreError::Damaged("a count"))?;
-    let documents: Vec<Uuid> = counts.value("documents")?;
-    let rows_gone = usize::try_from(counts.value::<i64>("rows_gone")?).unwrap_or(0);
-    Ok(AllFinished { documents: documents.into_iter().map(BinderId::of).collect(), rows_gone })
+    let mut finished = AllFinished::default();
+    for row in &rows {
+        finished.documents.insert((row.id("document_id")?, row.value("ticket")?));
+        finished.rows_gone = usize::try_from(row.value::<i64>("rows_gone")?).unwrap_or(0);
+    }
+    Ok(finished)
 }
 
 fn notification(outcome: Notification) -> i16 {

@@ -63,10 +63,10 @@ impl Finishing {
             Err(error) => Err(error),
         };
         let rows_gone = finished.as_ref().map_or(0, |finished| finished.rows_gone);
-        let documents = finished.map(|f| f.documents.into_iter().collect::<HashSet<BinderId>>());
+        let documents = finished.map(|finished| finished.documents);
         for waiting in taken {
-            let own = |finished: &HashSet<BinderId>| {
-                waiting.done.iter().filter(|done| finished.contains(&done.document)).count()
+            let own = |finished: &HashSet<(BinderId, i64)>| {
+                waiting.done.iter().filter(|done| finished.contains(&(done.document, done.ticket))).count()
             };
             // A caller that has gone needs no answer.
             let _ = waiting.answer.send(documents.as_ref().map(own).map_err(Clone::clone));
