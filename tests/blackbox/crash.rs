@@ -119,7 +119,7 @@ fn every_document_stands_once(store: &Backing, ledger: &Ledger) {
     assert!(stored >= i64::try_from(ledger.acknowledged.len()).unwrap());
     assert_eq!(count("SELECT count(DISTINCT document_id) FROM documents"), stored);
     assert_eq!(count("SELECT count(*) FROM documents WHERE received_at IS NULL"), 0);
-    let queue = if store.is_embedded() { "delivery_ranges" } else { "deliveries" };
+    let queue = if store.is_embedded() { "delivery_ranges" } else { "delivery_parcels" };
     assert_eq!(count(&format!("SELECT count(*) FROM {queue}")), 0);
     assert_eq!(count("SELECT sum(accepted) FROM daily_counts"), stored, "counted in the same transaction");
     if store.is_embedded() {

@@ -133,3 +133,27 @@ async fn the_schema_is_brought_up_to_date_by_whoever_is_told_to() {
     let ready: &Value = &deployment.up().ready().clone();
     assert_eq!(ready["ready"], true);
 }
+
+#[tokio::test]
+async fn what_a_node_of_the_version_before_queued_is_delivered() {
+    let deployment = Start::on(Backing::postgres());
+    let gateway = node(&deployment, "gateway", 1);
+    let city = gateway.institution("가상시청").await;
+    let mut ids = city.accepted(&documents(100)).await;
+    ids.extend(city.accepted(&documents(30)).await);
+    // It knows no parcels: each document is a row of its own.
+    let queued = deployment.backing().count(
+        "WITH parcels AS (DELETE FROM delivery_parcels RETURNING institution_id, document_ids),
+         rows AS (INSERT INTO deliveries (institution_id, document_id)
+                  SELECT institution_id, unnest(document_ids) FROM parcels RETURNING 1)
+         SELECT count(*) FROM rows",
+    );
+    assert_eq!(queued, 130);
+    let _worker = node(&deployment, "delivery", 1);
+    for id in &ids {
+        city.until_notified(id).await;
+    }
+    let left = "SELECT (SELECT count(*) FROM deliveries) + (SELECT count(*) FROM delivery_parcels)";
+    eventually("nothing is left in either", async || (deployment.backing().count(left) == 0).then_some(()))
+        .await;
+}

@@ -3,6 +3,7 @@
 
 use seoham_http::ApiError;
 use tokio::runtime::Handle;
+use tracing::Instrument;
 
 /// The threads for the work of bulk requests.
 #[derive(Clone)]
@@ -23,7 +24,8 @@ impl BulkWork {
         work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
     ) -> Result<T, ApiError> {
         let Some(threads) = &self.threads else { return work.await };
-        match threads.spawn(work).await {
+        // Within the request's span: what is logged of it carries its id.
+        match threads.spawn(work.in_current_span()).await {
             Ok(done) => done,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),

@@ -12,5 +12,12 @@ CREATE TABLE delivery_parcels (
         autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000,
         autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000);
 CREATE INDEX delivery_parcels_held ON delivery_parcels (ticket) WHERE ticket IS NOT NULL;
--- deliveries stays for nodes of the version before and for what is moved from an embedded store. Its rows
--- become parcels as workers find them.
+-- deliveries stays for nodes of the version before and for what is moved from an embedded store. Workers
+-- make parcels of its rows once a minute.
+
+-- Reports write documents anew, beside what they were (see partitions.rs); months that come are made so.
+DO $$ DECLARE month regclass; BEGIN
+  FOR month IN SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'documents'::regclass LOOP
+    EXECUTE format('ALTER TABLE %s SET (fillfactor = 52)', month);
+  END LOOP;
+END $$;

@@ -26,7 +26,11 @@ impl Retention for PostgresStore {
             tracing::warn!(%error, "forgetting keys");
             false
         });
-        let more = adopt(&session).await? || forgotten;
+        let adopted = adopt(&session).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "packing deliveries");
+            false
+        });
+        let more = adopted || forgotten;
         let Some(days) = days else { return Ok(Tidied { documents: 0, more }) };
         let ended_by = now.plus(-DAY_SECONDS * i64::from(days.max(RETENTION_DAYS_MIN)));
         for month in months(&session, "documents").await? {

@@ -32,6 +32,8 @@ impl Boxes for SqliteStore {
         let (vault, box_index) = (Arc::clone(&self.inner.vault), Arc::clone(&self.inner.box_index));
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
             let documents = box_index.documents(person);
+            // One snapshot for all: a number may be given anew when its document is removed.
+            let _snapshot = connection.unchecked_transaction()?;
             let before = before.map_or(Ok(i64::MAX), |id| number(connection, person, id))?;
             on_shelf(connection, &documents, shelf, before, limit, now)?
                 .into_iter()

@@ -107,6 +107,8 @@ impl SqliteStore {
         let mut connection = Connection::open(&file)?;
         configure(&connection, options.durability)?;
         migrations::runner().run(&mut connection).map_err(|e| OpenError::Schema(Box::new(e)))?;
+        // Only now: a migration may sort more than there is memory for.
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
         check_key(&connection, &vault, directory)?;
         fix_mode(&mut connection, &vault, options)?;
         let clock = options.clock.clone();
@@ -172,7 +174,7 @@ fn configure(connection: &Connection, durability: Durability) -> rusqlite::Resul
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON;
          PRAGMA wal_autocheckpoint = 0; PRAGMA mmap_size = 0; PRAGMA cache_size = -32768;
-         PRAGMA journal_size_limit = 268435456; PRAGMA temp_store = MEMORY;",
+         PRAGMA journal_size_limit = 268435456;",
     )
 }
 

@@ -62,7 +62,9 @@ pub(super) async fn claim(
         ticket: ticket.number,
         outcome: DoneOutcome::Expired,
     });
-    let expired = finish::finish(session, &over_now.collect::<Vec<_>>(), now).await?.documents.len();
+    let expired = finish::finish(session, &over_now.collect::<Vec<_>>(), now).await?;
+    store.sweeper.gone(expired.rows_gone);
+    let expired = expired.documents.len();
     let open: Vec<(&Held, &DocumentRow, &PersonRow)> = open
         .into_iter()
         .filter_map(|h| {
@@ -193,6 +195,8 @@ const WITH_RETRIES: &str = "WITH RECURSIVE turn AS (
 
 /// How long another's claim takes, about.
 const WHILE_ANOTHER_CLAIMS: Duration = Duration::from_millis(10);
+/// How many of them are waited for when nothing is free.
+const CLAIMS_OF_OTHERS: usize = 4;
 
 /// Institutions looked at in one claim.
 const TURNS_MAX: i64 = 10_000;
@@ -248,7 +252,10 @@ async fn in_turns(session: &Session, store: &Inner, ticket: &Ticket, room: usize
     institutions.truncate(room);
     let share = room / institutions.len();
     let mut held = take(session, ticket, &institutions, share).await?;
-    if held.is_empty() {
+    for _ in 0..CLAIMS_OF_OTHERS {
+        if !held.is_empty() {
+            break;
+        }
         // Another worker may just be cutting the only parcel that is left.
         tokio::time::sleep(WHILE_ANOTHER_CLAIMS).await;
         held = take(session, ticket, &institutions, share).await?;

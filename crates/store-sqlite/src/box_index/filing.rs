@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 use seoham_model::PersonId;
 
 use super::block_of;
-use super::recent::Recent;
+use super::recent::Entry;
 use crate::columns::Id;
 
 /// Entries that are filed for each document that comes: faster than they come, so that a lot is filed
@@ -13,13 +13,17 @@ const FOR_EACH: usize = 2;
 /// Entries that one transaction files at most: a few milliseconds.
 const AT_ONCE_MAX: usize = 4_000;
 
-/// Files what is due beside `rows` documents.
-pub(super) fn file(connection: &Connection, recent: &mut Recent, rows: usize) -> rusqlite::Result<()> {
-    let entries = recent.next_to_file((rows * FOR_EACH).min(AT_ONCE_MAX));
-    let count = entries.len();
-    if count == 0 {
-        return Ok(());
-    }
+/// How many entries are filed beside `rows` documents at most.
+pub(super) fn at_once(rows: usize) -> usize {
+    (rows * FOR_EACH).min(AT_ONCE_MAX)
+}
+
+/// Files `entries`, and notes how far everything is filed if they are the last of a lot.
+pub(super) fn file(
+    connection: &Connection,
+    entries: &[Entry],
+    filed_to: Option<i64>,
+) -> rusqlite::Result<()> {
     // Filed already if the process ended in the middle of a lot.
     let mut insert = connection.prepare_cached(
         "INSERT OR IGNORE INTO box_entries (block, person_id, document_no) VALUES (?1, ?2, ?3)",
@@ -27,7 +31,7 @@ pub(super) fn file(connection: &Connection, recent: &mut Recent, rows: usize) ->
     for entry in entries {
         insert.execute(params![entry.block, Id(entry.person), entry.document_no])?;
     }
-    if let Some(last_no) = recent.filed(count) {
+    if let Some(last_no) = filed_to {
         connection
             .prepare_cached("UPDATE deployment SET value = ?1 WHERE name = 'filed_to'")?
             .execute([last_no])?;

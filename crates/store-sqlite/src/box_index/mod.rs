@@ -56,7 +56,14 @@ impl BoxIndex {
 
     /// Files what is due beside `rows` documents, in the transaction under way.
     pub(crate) fn file(&self, connection: &Connection, rows: usize) -> rusqlite::Result<()> {
-        filing::file(connection, &mut self.lock(), rows)
+        // Only the writer changes what is filed next, so nobody needs to wait while it is written.
+        let (entries, filed_to) = self.lock().next_to_file(filing::at_once(rows));
+        if entries.is_empty() {
+            return Ok(());
+        }
+        filing::file(connection, &entries, filed_to)?;
+        self.lock().filed(entries.len());
+        Ok(())
     }
 
     /// The transaction has ended.

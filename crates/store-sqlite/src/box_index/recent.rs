@@ -1,5 +1,5 @@
 //! The entries that are not filed yet, in memory: those of the last documents, and the lot that is being
-//! filed. Bounded by two lots, since filing is faster than what comes.
+//! filed. Some two lots, since filing is faster than what comes.
 
 use std::collections::BTreeSet;
 
@@ -74,23 +74,24 @@ impl Recent {
         first.zip(last).into_iter().flat_map(|(first, last)| first..=last)
     }
 
-    /// The next entries to be filed, at most so many; none when no lot is due.
-    pub(super) fn next_to_file(&mut self, at_most: usize) -> &[Entry] {
+    /// The next entries to be filed, at most so many; none when no lot is due. With the last of a lot comes the
+    /// number of the last document that is filed with them.
+    pub(super) fn next_to_file(&mut self, at_most: usize) -> (Vec<Entry>, Option<i64>) {
         let due = self.entries.len() >= LOT || (self.soon && !self.entries.is_empty());
         if self.lot.entries.is_empty() && due {
             self.lot.entries = std::mem::take(&mut self.entries).into_iter().collect();
             self.soon = false;
         }
         let rest = &self.lot.entries[self.lot.filed..];
-        &rest[..at_most.min(rest.len())]
+        let next = &rest[..at_most.min(rest.len())];
+        let whole = next.len() == rest.len();
+        let last = whole.then(|| self.lot.entries.iter().map(|entry| entry.document_no).max()).flatten();
+        (next.to_vec(), last)
     }
 
-    /// The transaction under way has filed `count` more. When the lot is whole, gives the number of its last
-    /// document.
-    pub(super) fn filed(&mut self, count: usize) -> Option<i64> {
+    /// The transaction under way has filed `count` more.
+    pub(super) fn filed(&mut self, count: usize) {
         self.lot.filed += count;
-        let whole = self.lot.filed == self.lot.entries.len();
-        whole.then(|| self.lot.entries.iter().map(|entry| entry.document_no).max()).flatten()
     }
 
     pub(super) fn ended(&mut self, committed: bool) {
@@ -137,25 +138,28 @@ mod tests {
             recent.add(people[n % 2], document_no);
         }
         recent.ended(true);
-        assert!(recent.next_to_file(10).is_empty(), "too few to be due");
+        assert!(recent.next_to_file(10).0.is_empty(), "too few to be due");
         recent.file_soon();
-        let first = recent.next_to_file(3).to_vec();
-        assert!(first.is_sorted() && first.len() == 3);
-        assert_eq!(recent.filed(3), None);
+        let (first, last) = recent.next_to_file(3);
+        assert!(first.is_sorted() && first.len() == 3 && last.is_none());
+        recent.filed(3);
         recent.ended(false);
-        assert_eq!(recent.next_to_file(3), first, "it was not written");
-        assert_eq!(recent.filed(3), None);
+        assert_eq!(recent.next_to_file(3).0, first, "it was not written");
+        recent.ended(true);
+        assert_eq!(recent.next_to_file(3).0, first, "it failed by itself, with all else committed");
+        recent.filed(3);
         recent.ended(true);
         recent.add(people[2], block + 2);
         assert_eq!(recent.of(people[0]), [block, block - 2]);
         assert_eq!(recent.of(people[2]), [block + 2]);
-        assert_eq!(recent.next_to_file(3).len(), 1);
-        assert_eq!(recent.filed(1), Some(block + 1));
+        let (rest, last) = recent.next_to_file(3);
+        assert_eq!((rest.len(), last), (1, Some(block + 1)));
+        recent.filed(1);
         assert_eq!(recent.of(people[1]), [block + 1, block - 1], "not committed yet");
         recent.ended(true);
         assert_eq!(recent.of(people[1]), [] as [i64; 0], "the database has it");
         assert_eq!(recent.of(people[2]), [block + 2]);
-        assert!(recent.next_to_file(3).is_empty(), "soon is once");
+        assert!(recent.next_to_file(3).0.is_empty(), "soon is once");
     }
 
     #[test]
@@ -164,8 +168,8 @@ mod tests {
         for n in 0..LOT {
             recent.add(people[n % 7], i64::try_from(n).unwrap());
         }
-        assert!(recent.next_to_file(10).is_empty(), "not committed yet");
+        assert!(recent.next_to_file(10).0.is_empty(), "not committed yet");
         recent.ended(true);
-        assert_eq!(recent.next_to_file(10).len(), 10);
+        assert_eq!(recent.next_to_file(10).0.len(), 10);
     }
 }

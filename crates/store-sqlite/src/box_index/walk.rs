@@ -46,9 +46,10 @@ pub(crate) fn newest_first(
     while let Some(block) = next_block.query_row([at], |row| row.get::<_, i64>(0)).optional()? {
         let mut rows = of_block.query(params![block, Id(*person), before])?;
         while let Some(row) = rows.next()? {
-            let document_no = row.get(0)?;
+            let document_no: i64 = row.get(0)?;
             // Filed meanwhile, it was given already.
-            if !recent.contains(&document_no) && each(document_no)?.is_break() {
+            let is_recent = recent.binary_search_by(|recent| document_no.cmp(recent)).is_ok();
+            if !is_recent && each(document_no)?.is_break() {
                 return Ok(());
             }
         }
