@@ -8,12 +8,12 @@ use tracing::Instrument;
 /// The threads for the work of bulk requests.
 #[derive(Clone)]
 pub(crate) struct BulkWork {
-    threads: Option<Handle>,
+    threads: Handle,
 }
 
 impl BulkWork {
-    /// On the runtime `threads`, or on whichever takes the request in.
-    pub(crate) fn on(threads: Option<Handle>) -> Self {
+    /// On the runtime `threads`.
+    pub(crate) fn on(threads: Handle) -> Self {
         Self { threads }
     }
 
@@ -23,9 +23,8 @@ impl BulkWork {
         &self,
         work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let Some(threads) = &self.threads else { return work.await };
         // Within the request's span: what is logged of it carries its id.
-        match threads.spawn(work.in_current_span()).await {
+        match self.threads.spawn(work.in_current_span()).await {
             Ok(done) => done,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),

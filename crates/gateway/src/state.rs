@@ -12,15 +12,14 @@ use crate::bulk_work::BulkWork;
 use crate::receipts::Receipts;
 
 /// How the gateway works.
-#[derive(Default)]
 pub struct GatewayOptions {
     /// Bounds on what is under way at once.
     pub admission: AdmissionLimits,
     /// The messenger provider's signing secret, when there is one; without it no reports are
     /// taken over HTTP.
     pub receipt_secret: Option<SecretString>,
-    /// The threads that bulk requests are worked on; those that take them in, if there are no others.
-    pub bulk_threads: Option<Handle>,
+    /// The threads that bulk requests are worked on: others than those that take them in.
+    pub bulk_threads: Handle,
 }
 
 /// The gateway. Clones share everything.

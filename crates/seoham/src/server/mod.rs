@@ -202,7 +202,7 @@ fn gateway(config: &Config, store: &Arc<dyn Store>, bulk: &Handle) -> Result<Gat
         bytes_per_institution: config.admission.bytes_per_institution.unwrap_or(config.admission.bytes / 2),
     };
     let receipt_secret = config.notifier.secret.clone();
-    let options = GatewayOptions { admission, receipt_secret, bulk_threads: Some(bulk.clone()) };
+    let options = GatewayOptions { admission, receipt_secret, bulk_threads: bulk.clone() };
     match Gateway::new(Arc::clone(store), options) {
         Some(gateway) => Ok(gateway),
         None => bail!("notifier.secret: must be base64, with or without whsec_"),
