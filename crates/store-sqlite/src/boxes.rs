@@ -188,7 +188,7 @@ fn open(
             .map(|id| id.0),
     };
     let Some(sender) = sender else { return Ok(OpenVerdict::Unknown) };
-    let Some(stored) = stored_status(connection, sender, document)? else {
+    let Some((stored, _)) = stored_status(connection, sender, document)? else {
         return Ok(OpenVerdict::Unknown);
     };
     match stored.times.status(stored.deadline_at, now) {

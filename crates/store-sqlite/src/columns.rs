@@ -1,6 +1,8 @@
 //! Reading what the schema holds.
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use std::rc::Rc;
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
 use rusqlite::{Error, Row};
 use seoham_model::status::Times;
 use seoham_model::{AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId, UnixSeconds};
@@ -27,6 +29,11 @@ macro_rules! id_column {
 }
 
 id_column!(AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId);
+
+/// Blobs as a table, for `rarray(?)` in a statement; its rows are numbered from one.
+pub(crate) fn blobs<'a>(blobs: impl Iterator<Item = &'a [u8]>) -> Rc<Vec<Value>> {
+    Rc::new(blobs.map(|blob| Value::Blob(blob.to_vec())).collect())
+}
 
 /// A moment in the column `index`, or `None` for NULL.
 pub(crate) fn moment(row: &Row<'_>, index: usize) -> Result<Option<UnixSeconds>, Error> {

@@ -183,6 +183,8 @@ fn open_reader(file: &Path) -> Result<Connection, OpenError> {
     let connection = Connection::open_with_flags(file, flags)?;
     connection.set_prepared_statement_cache_capacity(64);
     stable_plans(&connection)?;
+    // rarray(?) in a statement: many ids at once.
+    rusqlite::vtab::array::load_module(&connection)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -2048;")?;
     Ok(connection)
 }

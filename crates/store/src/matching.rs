@@ -33,6 +33,13 @@ impl LookUp {
             }
         }
     }
+
+    /// The blind index itself: both kinds are keyed hashes, which cannot be equal but by chance.
+    pub fn index(self) -> BlindIndex {
+        match self {
+            Self::Ci(index) | Self::Phone(index) => index,
+        }
+    }
 }
 
 /// What a store knows of the person under a receiver's blind index.

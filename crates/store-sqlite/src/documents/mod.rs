@@ -69,11 +69,10 @@ impl Documents for SqliteStore {
         ids: Vec<BinderId>,
     ) -> Result<Vec<Option<DocumentStatus>>> {
         let (vault, known) = (Arc::clone(&self.inner.vault), Arc::clone(&self.inner.known));
-        let read = self.inner.readers.read(lane, move |connection| {
-            ids.into_iter()
-                .map(|id| statuses::status(connection, &vault, &known, institution, id))
-                .collect::<std::result::Result<_, _>>()
-        });
+        let read = self
+            .inner
+            .readers
+            .read(lane, move |connection| statuses::statuses(connection, &vault, &known, institution, &ids));
         read.await
     }
 

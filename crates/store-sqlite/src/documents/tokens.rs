@@ -4,14 +4,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::Result;
 use seoham_store::documents::{ReadVerdict, TokenVerdict};
-use seoham_vault::{TokenHash, Vault};
+use seoham_vault::{TokenHash, Vault, WrappedKey};
 
 use super::statuses::{StoredStatus, stored_status};
 use crate::columns::Id;
 
 /// A [`TokenVerdict`] with the document still sealed.
 pub(super) enum Used {
-    Now { token_expires_at: UnixSeconds, token_used_at: UnixSeconds, stored: StoredStatus },
+    Now { token_expires_at: UnixSeconds, token_used_at: UnixSeconds, stored: StoredStatus, key: WrappedKey },
     No(TokenVerdict),
 }
 
@@ -19,10 +19,10 @@ impl Used {
     pub(super) fn verdict(self, vault: &Vault, id: BinderId) -> Result<TokenVerdict> {
         match self {
             Self::No(verdict) => Ok(verdict),
-            Self::Now { token_expires_at, token_used_at, stored } => Ok(TokenVerdict::Verified {
+            Self::Now { token_expires_at, token_used_at, stored, key } => Ok(TokenVerdict::Verified {
                 token_expires_at,
                 token_used_at,
-                status: stored.open(vault, id)?,
+                status: stored.open(vault, id, &key)?,
             }),
         }
     }
@@ -35,7 +35,7 @@ pub(super) fn use_token(
     token: TokenHash,
     now: UnixSeconds,
 ) -> rusqlite::Result<Used> {
-    let Some(mut stored) = stored_status(connection, institution, document)? else {
+    let Some((mut stored, key)) = stored_status(connection, institution, document)? else {
         return Ok(Used::No(TokenVerdict::Unknown));
     };
     let found = connection
@@ -63,7 +63,7 @@ pub(super) fn use_token(
         )?
         .execute(params![stored.document_no, at.0])?;
     stored.times.token_used_at.get_or_insert(at);
-    Ok(Used::Now { token_expires_at, token_used_at: at, stored })
+    Ok(Used::Now { token_expires_at, token_used_at: at, stored, key })
 }
 
 pub(super) fn mark_read(

@@ -1,38 +1,61 @@
-//! Looking receivers up by blind index; what is found is judged by the store's own rules.
+//! Looking receivers up by blind index, those of a request together; what is found is judged by the store's
+//! own rules.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use std::collections::HashMap;
+
+use rusqlite::{Connection, Row};
 use seoham_model::person::Behaviour;
 use seoham_model::{InstitutionId, PersonId};
 use seoham_store::matching::LookUp;
-use seoham_vault::WrappedKey;
+use seoham_vault::{BlindIndex, WrappedKey};
 
 use super::known::KnownPerson;
-use crate::columns::Id;
+use crate::columns::{Id, blobs};
 
-/// The person under `look_up`, with all that they said about institutions.
-pub(super) fn find(connection: &Connection, look_up: LookUp) -> rusqlite::Result<Option<KnownPerson>> {
-    let (sql, index) = match look_up {
-        LookUp::Ci(index) => (BY_CI, index),
-        LookUp::Phone(index) => (BY_PHONE, index),
-    };
-    let Some(mut known) = connection.prepare_cached(sql)?.query_row([index], person).optional()? else {
-        return Ok(None);
-    };
-    let mut refusals =
-        connection.prepare_cached("SELECT institution_id, refused FROM refusals WHERE person_id = ?1")?;
-    let said = refusals
-        .query_map([Id(known.person)], |row| Ok((row.get::<_, Id<InstitutionId>>(0)?.0, row.get(1)?)))?;
-    known.refusals = said.collect::<rusqlite::Result<_>>()?;
-    Ok(Some(known))
+/// Who is known under a blind index.
+pub(super) type Found = HashMap<BlindIndex, KnownPerson>;
+
+/// The people under `look_ups`, with all that they said about institutions, as they were at one moment.
+pub(super) fn find<'a>(
+    connection: &Connection,
+    look_ups: impl Iterator<Item = &'a LookUp>,
+) -> rusqlite::Result<Found> {
+    let (mut phones, mut cis) = (Vec::new(), Vec::new());
+    for look_up in look_ups {
+        match look_up {
+            LookUp::Phone(index) => phones.push(*index),
+            LookUp::Ci(index) => cis.push(*index),
+        }
+    }
+    let snapshot = connection.unchecked_transaction()?;
+    let mut found = Found::new();
+    for (sql, indexes) in [(BY_PHONE, phones), (BY_CI, cis)] {
+        if !indexes.is_empty() {
+            let asked = blobs(indexes.iter().map(<[u8; 16]>::as_slice));
+            let mut statement = snapshot.prepare_cached(sql)?;
+            for row in statement.query_map([asked], |row| Ok((row.get("found_by")?, person(row)?)))? {
+                let (index, known) = row?;
+                found.insert(index, known);
+            }
+        }
+    }
+    let said = refusals(&snapshot, found.values().map(|known| known.person))?;
+    for known in found.values_mut() {
+        known.refusals = said.get(&known.person).cloned().unwrap_or_default();
+    }
+    Ok(found)
 }
 
 const BY_PHONE: &str =
-    "SELECT person_id, phone_index, ci_index, wrapped_key, birthday_tag, name_tag, behaviour,
-      member_since IS NOT NULL
-    FROM people WHERE phone_index = ?1";
-const BY_CI: &str = "SELECT person_id, phone_index, ci_index, wrapped_key, birthday_tag, name_tag, behaviour,
-      member_since IS NOT NULL
-    FROM people WHERE ci_index = ?1";
+    "SELECT p.person_id, p.phone_index, p.ci_index, p.wrapped_key, p.birthday_tag, p.name_tag,
+      p.behaviour, p.member_since IS NOT NULL, p.phone_index AS found_by
+    FROM rarray(?1) AS asked CROSS JOIN people p ON p.phone_index = asked.value";
+const BY_CI: &str =
+    "SELECT p.person_id, p.phone_index, p.ci_index, p.wrapped_key, p.birthday_tag, p.name_tag,
+      p.behaviour, p.member_since IS NOT NULL, p.ci_index AS found_by
+    FROM rarray(?1) AS asked CROSS JOIN people p ON p.ci_index = asked.value";
+const REFUSALS: &str = "SELECT r.person_id, r.institution_id, r.refused
+    FROM rarray(?1) AS asked CROSS JOIN refusals r ON r.person_id = asked.value";
 
 fn person(row: &Row<'_>) -> rusqlite::Result<KnownPerson> {
     Ok(KnownPerson {
@@ -46,4 +69,24 @@ fn person(row: &Row<'_>) -> rusqlite::Result<KnownPerson> {
         member: row.get(7)?,
         refusals: Vec::new(),
     })
+}
+
+/// What each of `people` said about institutions.
+fn refusals(
+    connection: &Connection,
+    people: impl Iterator<Item = PersonId>,
+) -> rusqlite::Result<HashMap<PersonId, Vec<(InstitutionId, bool)>>> {
+    let mut people: Vec<PersonId> = people.collect();
+    // Found under both of their indexes, they would have said everything twice.
+    people.sort_unstable();
+    people.dedup();
+    let asked = blobs(people.iter().map(|person| person.as_bytes().as_slice()));
+    let mut said: HashMap<PersonId, Vec<(InstitutionId, bool)>> = HashMap::new();
+    let mut statement = connection.prepare_cached(REFUSALS)?;
+    let mut rows = statement.query([asked])?;
+    while let Some(row) = rows.next()? {
+        let about = (row.get::<_, Id<InstitutionId>>(1)?.0, row.get(2)?);
+        said.entry(row.get::<_, Id<PersonId>>(0)?.0).or_default().push(about);
+    }
+    Ok(said)
 }

@@ -1,6 +1,7 @@
 //! People who were looked up before, so that who gets several documents is read once. A bounded cache
 //! that is never behind: what changes a person is forgotten before whoever changed it is answered.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quick_cache::unsync::Cache;
@@ -74,23 +75,24 @@ impl KnownPeople {
     pub(super) fn find(&self, look_ups: &[LookUp]) -> (Vec<Option<Arc<KnownPerson>>>, u64) {
         let state = self.lock();
         let find = |look_up: &LookUp| {
-            let known = state.known.get(state.people.get(&index(*look_up))?)?;
+            let known = state.known.get(state.people.get(&look_up.index())?)?;
             known.is_under(*look_up).then(|| Arc::clone(known))
         };
         (look_ups.iter().map(find).collect(), state.version)
     }
 
-    /// The data key of a person who is known.
-    pub(crate) fn key_of(&self, person: PersonId) -> Option<WrappedKey> {
-        self.lock().known.get(&person).map(|known| known.key.clone())
+    /// The data keys of `people`, in order, of whom are known.
+    pub(crate) fn keys_of(&self, people: impl Iterator<Item = PersonId>) -> Vec<Option<WrappedKey>> {
+        let state = self.lock();
+        people.map(|person| state.known.get(&person).map(|known| known.key.clone())).collect()
     }
 
-    /// Keeps who was read under `look_ups` after `version`, unless somebody has changed since.
-    pub(super) fn keep(&self, version: u64, read: &[(LookUp, Arc<KnownPerson>)]) {
+    /// Keeps who was read under their indexes after `version`, unless somebody has changed since.
+    pub(super) fn keep(&self, version: u64, read: &HashMap<BlindIndex, Arc<KnownPerson>>) {
         let mut state = self.lock();
         if state.version == version {
-            for (look_up, known) in read {
-                state.people.insert(index(*look_up), known.person);
+            for (index, known) in read {
+                state.people.insert(*index, known.person);
                 state.known.insert(known.person, Arc::clone(known));
             }
         }
@@ -116,12 +118,6 @@ impl KnownPeople {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn index(look_up: LookUp) -> BlindIndex {
-    match look_up {
-        LookUp::Ci(index) | LookUp::Phone(index) => index,
     }
 }
 
@@ -153,11 +149,11 @@ mod tests {
         let read = person([1; 16]);
         known.changing(read.person);
         known.changed();
-        known.keep(version, &[(asked[0], Arc::clone(&read))]);
+        known.keep(version, &HashMap::from([([1; 16], Arc::clone(&read))]));
         assert!(known.find(&asked).0[0].is_none(), "it may be from before");
 
         let (_, version) = known.find(&asked);
-        known.keep(version, &[(asked[0], Arc::clone(&read))]);
+        known.keep(version, &HashMap::from([([1; 16], Arc::clone(&read))]));
         assert!(known.find(&asked).0[0].is_some());
         known.changing(read.person);
         assert!(known.find(&asked).0[0].is_some(), "not committed yet");
@@ -172,8 +168,8 @@ mod tests {
         let before = person([1; 16]);
         let after =
             Arc::new(KnownPerson { person: before.person, ..Arc::into_inner(person([2; 16])).expect("one") });
-        known.keep(0, &[(old, before)]);
-        known.keep(0, &[(new, after)]);
+        known.keep(0, &HashMap::from([([1; 16], before)]));
+        known.keep(0, &HashMap::from([([2; 16], after)]));
         assert!(known.find(&[old]).0[0].is_none());
         assert!(known.find(&[new]).0[0].is_some());
     }

@@ -5,6 +5,9 @@ mod join;
 mod known;
 mod register;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::{ExposeSecret, SecretString};
@@ -13,7 +16,7 @@ use seoham_model::{InstitutionId, PersonId, UnixSeconds};
 use seoham_store::matching::LookUp;
 use seoham_store::people::{Identified, Registered, Registration};
 use seoham_store::{Lane, People, Result};
-use std::sync::Arc;
+use seoham_vault::BlindIndex;
 
 use crate::SqliteStore;
 use crate::columns::Id;
@@ -53,23 +56,16 @@ impl People for SqliteStore {
         let vault = &self.inner.vault;
         let look_ups: Vec<LookUp> = receivers.iter().map(|receiver| LookUp::of(vault, receiver)).collect();
         let (mut found, version) = self.inner.known.find(&look_ups);
-        let missing = found.iter().zip(&look_ups).enumerate().filter(|(_, (known, _))| known.is_none());
-        let missing: Vec<(usize, LookUp)> = missing.map(|(i, (_, look_up))| (i, *look_up)).collect();
+        let missing = found.iter().zip(&look_ups).filter(|(known, _)| known.is_none());
+        let missing: Vec<LookUp> = missing.map(|(_, look_up)| *look_up).collect();
         if !missing.is_empty() {
-            let read = self.inner.readers.read(lane, move |connection| {
-                let mut read = Vec::with_capacity(missing.len());
-                for (i, look_up) in missing {
-                    read.extend(
-                        identify::find(connection, look_up)?.map(|known| (i, look_up, Arc::new(known))),
-                    );
-                }
-                Ok(read)
-            });
-            let (places, read): (Vec<usize>, Vec<_>) =
-                read.await?.into_iter().map(|(i, look_up, known)| (i, (look_up, known))).unzip();
+            let read = move |connection: &Connection| Ok(identify::find(connection, missing.iter())?);
+            let read = self.inner.readers.read(lane, read).await?;
+            let read: HashMap<BlindIndex, Arc<KnownPerson>> =
+                read.into_iter().map(|(index, known)| (index, Arc::new(known))).collect();
             self.inner.known.keep(version, &read);
-            for (i, (_, known)) in places.into_iter().zip(read) {
-                found[i] = Some(known);
+            for (known, look_up) in found.iter_mut().zip(&look_ups).filter(|(known, _)| known.is_none()) {
+                *known = read.get(&look_up.index()).map(Arc::clone);
             }
         }
         let judge = |(known, receiver): (Option<Arc<KnownPerson>>, &Receiver)| {
