@@ -31,6 +31,7 @@ macro_rules! store_contract {
             tokens_open_their_own_institution_alone, contracts_close_once, the_day_is_counted,
             receivers_are_identified, refusals_hold_for_one_institution, numbers_do_not_pass_to_others,
             updates_keep_what_is_not_given, membership_is_never_taken_away,
+            people_of_one_request_come_in_order,
             personas_are_there, an_acceptance_is_there_whole, statuses_keep_their_order_and_owner,
             shared_and_own_texts_read_back, one_of_many_verifications_wins,
             tokens_end_with_their_time, tokens_belong_to_their_document, reads_need_a_verified_token,

@@ -87,6 +87,39 @@ pub async fn updates_keep_what_is_not_given(world: World) {
     assert_eq!(world.recipient("01099998888", "19800301").await.person, before, "the same person");
 }
 
+/// People of one request are registered in their order: each meets what the ones before it left.
+pub async fn people_of_one_request_come_in_order(world: World) {
+    use Registered::{Added, NumberTaken, Updated};
+    let (first, second, third) = ("01011112222", "01033334444", "01055556666");
+    let request = vec![
+        record(first, "김하나", "19800229", Some("CI-1"), false),
+        // The same person again, who now is a member, and has another number.
+        record(first, "김하나", "19800229", None, true),
+        record(second, "김하나", "19800229", Some("CI-1"), true),
+        // The number that she left is free, the one that she has is not.
+        record(first, "박둘", "19910101", None, true),
+        record(second, "박둘", "19910101", Some("CI-2"), true),
+        record(third, "이셋", "20000101", Some("CI-3"), true),
+    ];
+    let verdicts = world.register_all(request).await;
+    assert_eq!(verdicts, [Added, Updated, Updated, Added, NumberTaken, Added]);
+    let one = world.recipient(second, "19800229").await;
+    assert!(one.member && world.recipient(first, "19910101").await.member);
+    assert!(matches!(world.identify(by_phone(first, "19800229")).await, Identified::NotFound));
+
+    // Numbers go round among people who are known.
+    let request = vec![
+        record("01077778888", "김하나", "19800229", Some("CI-1"), true),
+        record(second, "이셋", "20000101", Some("CI-3"), true),
+        record(third, "김하나", "19800229", Some("CI-1"), true),
+    ];
+    let verdicts = world.register_all(request).await;
+    assert_eq!(verdicts, [Updated, Updated, Updated]);
+    assert_eq!(world.recipient(third, "19800229").await.person, one.person);
+    assert!(found(&world.identify(by_phone(second, "20000101")).await));
+    assert!(matches!(world.identify(by_phone("01077778888", "19800229")).await, Identified::NotFound));
+}
+
 /// An import gives membership and never takes it away.
 pub async fn membership_is_never_taken_away(world: World) {
     world.person("01011112222", true).await;

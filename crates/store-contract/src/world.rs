@@ -64,8 +64,13 @@ impl World {
 
     /// Registers what `person` says.
     pub async fn register(&self, person: PersonRecord) -> Registered {
-        let people = vec![Registration { person, pin: None }];
-        self.store.register(people, self.now()).await.expect("registers")[0]
+        self.register_all(vec![person]).await[0]
+    }
+
+    /// Registers people in one request.
+    pub async fn register_all(&self, people: Vec<PersonRecord>) -> Vec<Registered> {
+        let people = people.into_iter().map(|person| Registration { person, pin: None }).collect();
+        self.store.register(people, self.now()).await.expect("registers")
     }
 
     /// Identifies a receiver for the city.

@@ -19,11 +19,12 @@ use crate::session::Session;
 
 const BY_PHONE: &str =
     "SELECT p.person_id, p.phone_index AS found_by, p.wrapped_key, p.birthday_tag, p.name_tag,
-      p.behaviour, p.member_since IS NOT NULL AS member
+      p.behaviour, p.member_since IS NOT NULL AS member, p.has_said
     FROM unnest($1::bytea[]) AS asked (found_by) JOIN people p ON p.phone_index = asked.found_by";
 const BY_CI: &str = "SELECT p.person_id, p.ci_index AS found_by, p.wrapped_key, p.birthday_tag, p.name_tag,
-      p.behaviour, p.member_since IS NOT NULL AS member
+      p.behaviour, p.member_since IS NOT NULL AS member, p.has_said
     FROM unnest($1::bytea[]) AS asked (found_by) JOIN people p ON p.ci_index = asked.found_by";
+// Of those who have said something: most have not, and looking in vain costs as much.
 const REFUSALS: &str = "SELECT r.person_id, r.refused
     FROM unnest($1::uuid[]) AS asked (person_id)
     JOIN refusals r ON r.person_id = asked.person_id AND r.institution_id = $2";
@@ -39,7 +40,8 @@ pub(super) async fn identify(
     let ci = |look_up: &LookUp| if let LookUp::Ci(index) = look_up { Some(*index) } else { None };
     let by_phone = found(session, BY_PHONE, look_ups.iter().filter_map(phone)).await?;
     let by_ci = found(session, BY_CI, look_ups.iter().filter_map(ci)).await?;
-    let refusals = refusals(session, institution, by_phone.values().chain(by_ci.values())).await?;
+    let said = by_phone.values().chain(by_ci.values()).filter(|known| known.has_said);
+    let refusals = refusals(session, institution, said).await?;
 
     let judge = move || {
         receivers
@@ -70,6 +72,8 @@ struct Known {
     name_tag: BlindIndex,
     behaviour: Behaviour,
     member: bool,
+    /// They said something about some institution.
+    has_said: bool,
 }
 
 impl Known {
@@ -104,6 +108,7 @@ async fn found(
             name_tag: row.index("name_tag")?,
             behaviour: Behaviour::from_number(row.value::<i16>("behaviour")?.into()),
             member: row.value("member")?,
+            has_said: row.value("has_said")?,
         };
         Ok((row.index("found_by")?, known))
     };

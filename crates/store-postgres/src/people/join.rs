@@ -10,21 +10,22 @@ use seoham_model::{PersonId, UnixSeconds};
 use seoham_store::personas::JOINS_LATER_SECONDS;
 use seoham_store::{Result, StoreError};
 
-use crate::columns::{Columns, Id};
+use crate::columns::{Columns, Id, uuids};
 use crate::session::Session;
 
 /// Documents that one step moves.
 const MOVED_AT_ONCE: usize = 500;
 
-pub(super) const BECOME_MEMBER: &str = "WITH joined AS (
-      UPDATE people SET member_since = $2 WHERE person_id = $1 AND member_since IS NULL RETURNING person_id)
+pub(super) const BECOME_MEMBERS: &str = "WITH joined AS (
+      UPDATE people SET member_since = $2 WHERE person_id = ANY($1::uuid[]) AND member_since IS NULL
+      RETURNING person_id)
     INSERT INTO joins (person_id, due_at) SELECT person_id, $2 FROM joined
     ON CONFLICT (person_id) DO UPDATE SET due_at = least(joins.due_at, excluded.due_at)
     RETURNING person_id";
 
 /// The first step; `false` when the person is a member already.
 pub(super) async fn become_member(session: &Session, person: PersonId, now: UnixSeconds) -> Result<bool> {
-    Ok(!session.write("joining", BECOME_MEMBER, &[&person.uuid(), &now.0]).await?.is_empty())
+    Ok(!session.write("joining", BECOME_MEMBERS, &[&uuids(&[person]), &now.0]).await?.is_empty())
 }
 
 /// The second step, as far as it goes at once. The worker does the rest, also when this fails: the

@@ -1,4 +1,9 @@
 //! Adding and updating people, one node at a time.
+//!
+//! People are looked up and written together, as far as each can be decided by what was there before any of
+//! them: somebody whose number, ci or person an earlier one of the same request touches begins the next run.
+
+use std::collections::{HashMap, HashSet};
 
 use seoham_model::{Clock, PersonId, UnixSeconds};
 use seoham_store::Result;
@@ -6,13 +11,15 @@ use seoham_store::matching::{Existing, Indexes, Meant, PersonRow, meant};
 use seoham_store::people::{Registered, Registration};
 use seoham_vault::{BlindIndex, Vault, WrappedKey};
 use tokio_postgres::Row;
+use uuid::Uuid;
 
-use super::join::BECOME_MEMBER;
-use crate::columns::{Columns, Id};
+use super::join::BECOME_MEMBERS;
+use crate::columns::{Columns, Id, uuids};
 use crate::failure::Doing;
-use crate::session::Session;
+use crate::session::{Param, Session};
 
-/// Registers `people` in one transaction; gives the verdicts and who became a member.
+/// Registers `people` in one transaction, in their order; gives the verdicts and who became a member of those
+/// who were known before: nothing can be waiting for the others.
 pub(super) async fn register(
     session: &Session,
     vault: &Vault,
@@ -24,90 +31,171 @@ pub(super) async fn register(
     let begin = "BEGIN; SELECT pg_advisory_xact_lock(7306080, 2)";
     let begun = session.within(Doing::Reading, session.client().batch_execute(begin)).await;
     begun.inspect_err(|_| session.spoil())?;
-    let mut registered = Vec::with_capacity(people.len());
-    let mut joined = Vec::new();
-    let written = async {
-        for registration in people {
-            registered.push(one(session, vault, clock, registration, now, &mut joined).await?);
-        }
-        Ok(())
-    };
-    let end = match written.await {
+    let mut registering =
+        Registering { session, vault, clock, now, verdicts: Vec::new(), joined: Vec::new() };
+    let end = match registering.all(people).await {
         Ok(()) => session.within(Doing::Writing("people"), session.client().batch_execute("COMMIT")).await,
         Err(error) => {
             session.spoil();
             Err(error)
         }
     };
-    end.map(|()| (registered, joined))
+    end.map(|()| (registering.verdicts, registering.joined))
 }
 
+struct Registering<'a> {
+    session: &'a Session,
+    vault: &'a Vault,
+    clock: &'a Clock,
+    now: UnixSeconds,
+    verdicts: Vec<Registered>,
+    joined: Vec<PersonId>,
+}
+
+impl Registering<'_> {
+    async fn all(&mut self, mut people: &[Registration]) -> Result<()> {
+        while !people.is_empty() {
+            let done = self.run(people).await?;
+            people = &people[done..];
+        }
+        Ok(())
+    }
+
+    /// Registers the first of `people`, as many as do not touch one another; gives how many.
+    async fn run(&mut self, people: &[Registration]) -> Result<usize> {
+        let indexes: Vec<Indexes> = people.iter().map(|person| Indexes::of(self.vault, person)).collect();
+        let mut seen = HashSet::new();
+        let apart = indexes.iter().take_while(|own| {
+            let phone_is_new = seen.insert(own.phone);
+            phone_is_new && own.ci.is_none_or(|ci| seen.insert(ci))
+        });
+        let indexes = &indexes[..apart.count()];
+        let by_phone = self.find(BY_PHONE, indexes.iter().map(|own| own.phone)).await?;
+        let by_ci = self.find(BY_CI, indexes.iter().filter_map(|own| own.ci)).await?;
+
+        let (mut written, mut touched, mut joining) = (Rows::default(), HashSet::new(), Vec::new());
+        let before = self.verdicts.len();
+        for (registration, own) in people.iter().zip(indexes) {
+            let phone_of = by_phone.get(&own.phone);
+            let ci_of = own.ci.and_then(|ci| by_ci.get(&ci));
+            if phone_of.iter().chain(&ci_of).any(|known| touched.contains(&known.person)) {
+                break;
+            }
+            let (row, verdict) = match meant(self.vault, registration, phone_of.cloned(), ci_of.cloned()) {
+                Meant::NumberTaken => {
+                    self.verdicts.push(Registered::NumberTaken);
+                    continue;
+                }
+                Meant::New => (PersonRow::of_new(self.vault, self.clock, registration)?, Registered::Added),
+                Meant::Known(known) => {
+                    (PersonRow::of_known(self.vault, &known, registration)?, Registered::Updated)
+                }
+            };
+            let member = registration.person.member;
+            if member && verdict == Registered::Updated {
+                joining.push(row.person);
+            }
+            touched.insert(row.person);
+            written.push(own, row, registration, member.then_some(self.now.0));
+            self.verdicts.push(verdict);
+        }
+        self.write(&written).await?;
+        if !joining.is_empty() {
+            let became = self.session.query(BECOME_MEMBERS, &[&uuids(&joining), &self.now.0]).await?;
+            for row in &became {
+                self.joined.push(row.id("person_id")?);
+            }
+        }
+        Ok(self.verdicts.len() - before)
+    }
+
+    async fn find(
+        &self,
+        sql: &'static str,
+        indexes: impl Iterator<Item = BlindIndex>,
+    ) -> Result<HashMap<BlindIndex, Existing>> {
+        let indexes: Vec<BlindIndex> = indexes.collect();
+        if indexes.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let asked: Vec<&[u8]> = indexes.iter().map(<[u8; 16]>::as_slice).collect();
+        let existing = |row: &Row| Ok((row.index("found_by")?, existing(row)?));
+        self.session.query(sql, &[&asked]).await?.iter().map(existing).collect()
+    }
+
+    async fn write(&self, rows: &Rows<'_>) -> Result<()> {
+        if rows.person.is_empty() {
+            return Ok(());
+        }
+        let params: [Param<'_>; 10] = [
+            &rows.person,
+            &rows.phone,
+            &rows.ci,
+            &rows.birthday_tag,
+            &rows.name_tag,
+            &rows.sealed,
+            &rows.pin,
+            &rows.key,
+            &rows.behaviour,
+            &rows.member_since,
+        ];
+        self.session.query(UPSERT, &params).await.map(drop)
+    }
+}
+
+// An import gives membership and never takes it away; who is known becomes a member by BECOME_MEMBERS.
 const UPSERT: &str =
     "INSERT INTO people (person_id, phone_index, ci_index, birthday_tag, name_tag, sealed, pin_hash,
-      wrapped_key, behaviour)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+      wrapped_key, behaviour, member_since)
+    SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::text[],
+      $8::bytea[], $9::smallint[], $10::bigint[])
     ON CONFLICT (person_id) DO UPDATE SET
       phone_index = excluded.phone_index, ci_index = coalesce(excluded.ci_index, people.ci_index),
       birthday_tag = excluded.birthday_tag, name_tag = excluded.name_tag, sealed = excluded.sealed,
       pin_hash = coalesce(excluded.pin_hash, people.pin_hash)";
 
-async fn one(
-    session: &Session,
-    vault: &Vault,
-    clock: &Clock,
-    registration: &Registration,
-    now: UnixSeconds,
-    joined: &mut Vec<PersonId>,
-) -> Result<Registered> {
-    let indexes = Indexes::of(vault, registration);
-    let by_phone = find(session, BY_PHONE, indexes.phone).await?;
-    let by_ci = match indexes.ci {
-        Some(index) => find(session, BY_CI, index).await?,
-        None => None,
-    };
-    let (row, registered) = match meant(vault, registration, by_phone, by_ci) {
-        Meant::NumberTaken => return Ok(Registered::NumberTaken),
-        Meant::New => (PersonRow::of_new(vault, clock, registration)?, Registered::Added),
-        Meant::Known(known) => (PersonRow::of_known(vault, &known, registration)?, Registered::Updated),
-    };
-    let behaviour = i16::try_from(registration.person.behaviour.as_number()).unwrap_or(0);
-    let upsert = session.prepare(UPSERT).await?;
-    session
-        .within(
-            Doing::Reading,
-            session.client().execute(
-                &upsert,
-                &[
-                    &row.person.uuid(),
-                    &indexes.phone.as_slice(),
-                    &indexes.ci.as_ref().map(<[u8; 16]>::as_slice),
-                    &row.birthday_tag.as_slice(),
-                    &row.name_tag.as_slice(),
-                    &row.sealed,
-                    &registration.pin.as_ref().map(|pin| pin.0.as_str()),
-                    &row.key.0,
-                    &behaviour,
-                ],
-            ),
-        )
-        .await?;
-    if registration.person.member
-        && !session.query(BECOME_MEMBER, &[&row.person.uuid(), &now.0]).await?.is_empty()
-    {
-        joined.push(row.person);
+/// Rows of people to be written, by column.
+#[derive(Default)]
+struct Rows<'a> {
+    person: Vec<Uuid>,
+    phone: Vec<Vec<u8>>,
+    ci: Vec<Option<Vec<u8>>>,
+    birthday_tag: Vec<Vec<u8>>,
+    name_tag: Vec<Vec<u8>>,
+    sealed: Vec<Vec<u8>>,
+    pin: Vec<Option<&'a str>>,
+    key: Vec<Vec<u8>>,
+    behaviour: Vec<i16>,
+    member_since: Vec<Option<i64>>,
+}
+
+impl<'a> Rows<'a> {
+    fn push(
+        &mut self,
+        indexes: &Indexes,
+        row: PersonRow,
+        registration: &'a Registration,
+        member_since: Option<i64>,
+    ) {
+        self.person.push(row.person.uuid());
+        self.phone.push(indexes.phone.to_vec());
+        self.ci.push(indexes.ci.map(|index| index.to_vec()));
+        self.birthday_tag.push(row.birthday_tag.to_vec());
+        self.name_tag.push(row.name_tag.to_vec());
+        self.sealed.push(row.sealed);
+        self.pin.push(registration.pin.as_ref().map(|pin| pin.0.as_str()));
+        self.key.push(row.key.0);
+        self.behaviour.push(i16::try_from(registration.person.behaviour.as_number()).unwrap_or(0));
+        self.member_since.push(member_since);
     }
-    Ok(registered)
 }
 
-const BY_PHONE: &str =
-    "SELECT person_id, ci_index, birthday_tag, wrapped_key, sealed FROM people WHERE phone_index = $1";
-const BY_CI: &str =
-    "SELECT person_id, ci_index, birthday_tag, wrapped_key, sealed FROM people WHERE ci_index = $1";
-
-async fn find(session: &Session, sql: &'static str, index: BlindIndex) -> Result<Option<Existing>> {
-    let found = session.query_opt(sql, &[&index.as_slice()]).await?;
-    found.as_ref().map(existing).transpose()
-}
+const BY_PHONE: &str = "SELECT p.person_id, p.ci_index, p.birthday_tag, p.wrapped_key, p.sealed,
+      p.phone_index AS found_by
+    FROM unnest($1::bytea[]) AS asked (found_by) JOIN people p ON p.phone_index = asked.found_by";
+const BY_CI: &str = "SELECT p.person_id, p.ci_index, p.birthday_tag, p.wrapped_key, p.sealed,
+      p.ci_index AS found_by
+    FROM unnest($1::bytea[]) AS asked (found_by) JOIN people p ON p.ci_index = asked.found_by";
 
 fn existing(row: &Row) -> Result<Existing> {
     let ci_index: Option<&[u8]> = row.value("ci_index")?;
