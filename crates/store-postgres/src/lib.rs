@@ -19,6 +19,7 @@ mod migrations;
 mod open;
 mod partitions;
 mod people;
+mod precedence;
 mod retention;
 mod session;
 mod signals;

@@ -14,6 +14,7 @@ use crate::connect::Connector;
 use crate::documents::Accepting;
 use crate::partitions::Partitions;
 use crate::people::KnownKeys;
+use crate::precedence::Precedence;
 use crate::session::Sessions;
 use crate::signals::Signals;
 use crate::{Inner, PostgresStore, deliveries, migrations};
@@ -121,14 +122,19 @@ impl PostgresStore {
         sweeper.start(&bulk, &stop);
         let partitions = Arc::new(Partitions::default());
         let accepting_connections = options.accepting_connections.clamp(1, 4);
-        let accepting =
-            Accepting::start(&connector.pool(accepting_connections)?, accepting_connections, &partitions);
+        let precedence = Arc::<Precedence>::default();
+        let accepting = Accepting::start(
+            &connector.pool(accepting_connections)?,
+            accepting_connections,
+            &partitions,
+            &precedence,
+        );
         let interactive = connector.pool(options.connections_per_lane.max(1))?;
         let inner = Inner {
             vault,
             clock,
             mode: options.mode,
-            sessions: Sessions { interactive, bulk },
+            sessions: Sessions { interactive, bulk, precedence },
             accepting,
             partitions,
             signals,

@@ -1,5 +1,6 @@
 //! Connections: a bounded number for each lane, each operation with an end.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
 use crate::failure::{Doing, is_conflict, no_connection, spoils_connection};
+use crate::precedence::{First, Precedence};
 
 /// How long one statement may take before its connection is given up. There is no
 /// `statement_timeout` on the server beside it: one that strikes while a commit waits for its
@@ -27,6 +29,7 @@ pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 pub(crate) struct Sessions {
     pub(crate) interactive: Pool,
     pub(crate) bulk: Pool,
+    pub(crate) precedence: Arc<Precedence>,
 }
 
 impl Sessions {
@@ -36,8 +39,18 @@ impl Sessions {
             Lane::Interactive => (&self.interactive, "interactive"),
             Lane::Bulk => (&self.bulk, "bulk"),
         };
+        let first = match lane {
+            Lane::Interactive => Some(self.precedence.begin()),
+            Lane::Bulk => {
+                self.precedence.after_people().await;
+                None
+            }
+        };
         let asked = Instant::now();
-        let session = Session::from(pool).await;
+        let session = Session::from(pool).await.map(|mut session| {
+            session.first = first;
+            session
+        });
         metrics::histogram!("seoham_connection_wait_seconds", "lane" => name)
             .record(asked.elapsed().as_secs_f64());
         session
@@ -57,12 +70,14 @@ impl Sessions {
 pub(crate) struct Session {
     client: Option<Client>,
     spoilt: AtomicBool,
+    /// It is a person's.
+    first: Option<First>,
 }
 
 impl Session {
     pub(crate) async fn from(pool: &Pool) -> Result<Self> {
         let client = pool.get().await.map_err(|e| no_connection(&e))?;
-        Ok(Self { client: Some(client), spoilt: AtomicBool::new(false) })
+        Ok(Self { client: Some(client), spoilt: AtomicBool::new(false), first: None })
     }
 
     /// The connection itself, for what is sent in one go.

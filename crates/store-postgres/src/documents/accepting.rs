@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::accept::{Batch, are_new, insert, insert_unless_known};
 use crate::failure::{Doing, key_may_be_known, lacks_partition};
 use crate::partitions::Partitions;
+use crate::precedence::Precedence;
 use crate::session::Session;
 
 /// How long an acceptance may wait to be begun.
@@ -49,7 +50,12 @@ struct Waiting {
 
 impl Accepting {
     /// Starts as many loops as there are connections.
-    pub(crate) fn start(pool: &Pool, connections: usize, partitions: &Arc<Partitions>) -> Self {
+    pub(crate) fn start(
+        pool: &Pool,
+        connections: usize,
+        partitions: &Arc<Partitions>,
+        precedence: &Arc<Precedence>,
+    ) -> Self {
         let (waiting, arrived) = mpsc::unbounded_channel();
         let arrived = Arc::new(Mutex::new(arrived));
         for _ in 0..connections {
@@ -57,6 +63,7 @@ impl Accepting {
                 pool: pool.clone(),
                 arrived: Arc::clone(&arrived),
                 partitions: Arc::clone(partitions),
+                precedence: Arc::clone(precedence),
                 slot: rand::random(),
                 in_vain: Arc::default(),
             };
@@ -112,6 +119,7 @@ struct AcceptLoop {
     pool: Pool,
     arrived: Arc<Mutex<mpsc::UnboundedReceiver<Waiting>>>,
     partitions: Arc<Partitions>,
+    precedence: Arc<Precedence>,
     /// Where this loop counts the day's documents.
     slot: i16,
     /// How often in a row a COMMIT was not confirmed.
@@ -214,6 +222,7 @@ impl AcceptLoop {
     async fn write(&self, batches: &[&Batch], way: Way, known: &mut bool) -> Result<Vec<Accepted>> {
         let started = Instant::now();
         let rows: usize = batches.iter().map(|b| b.documents.len()).sum();
+        self.precedence.after_people().await;
         let session = Session::from(&self.pool).await?;
         let mut partitions_made = false;
         loop {
