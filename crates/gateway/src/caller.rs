@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use seoham_http::ApiError;
 use seoham_model::token::is_access_token;
 use seoham_model::{ContractUuid, InstitutionId, Text};
+use seoham_store::Lane;
 use seoham_store::accounts::Contract;
 use seoham_vault::TokenHash;
 
@@ -56,7 +57,14 @@ impl FromRequestParts<Gateway> for Sender {
 
 async fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<InstitutionId, ApiError> {
     let token = bearer(headers).filter(|token| is_access_token(token)).ok_or_else(ApiError::unauthorized)?;
-    let institution = gateway.store.authenticate(gateway.lane, TokenHash::of(token), gateway.now()).await?;
+    let hash = TokenHash::of(token);
+    if gateway.lane == Lane::Bulk {
+        gateway.admission.refuse_early(&hash, headers)?;
+    }
+    let institution = gateway.store.authenticate(gateway.lane, hash, gateway.now()).await?;
+    if gateway.lane == Lane::Bulk {
+        gateway.admission.learn(hash, institution);
+    }
     institution.ok_or_else(ApiError::unauthorized)
 }
 

@@ -40,6 +40,7 @@ fn describe() {
     describe_histogram!("seoham_commit_sync_seconds", "Of it, the COMMIT alone: writing and syncing the log");
     describe_histogram!("seoham_checkpoint_seconds", "Duration of one checkpoint");
     describe_histogram!("seoham_writer_wait_seconds", "Wait before the writer, by lane");
+    describe_histogram!("seoham_people_first_seconds", "Bulk work letting people's go first to the database");
     describe_histogram!("seoham_connection_wait_seconds", "Wait for a connection to the database, by lane");
     describe_counter!("seoham_documents_removed_total", "Documents removed as too old");
     describe_counter!(

@@ -136,8 +136,10 @@ pub(crate) struct StoreSection {
     pub(crate) database: Option<SecretString>,
     /// Authorities in PEM, one of which signed the database server's certificate.
     pub(crate) database_ca_file: Option<PathBuf>,
-    /// Connections to the database at most, for each of the two lanes.
-    pub(crate) connections_per_lane: usize,
+    /// Connections to the database at most for people's calls and single ones of institutions.
+    pub(crate) interactive_connections: usize,
+    /// Connections at most for bulk requests and deliveries.
+    pub(crate) bulk_connections: usize,
     /// Bring the database's schema up to date at the start.
     pub(crate) migrate: bool,
     /// For how many days documents are kept after their acceptance; for good when absent.
@@ -151,7 +153,8 @@ impl Default for StoreSection {
             sandbox: false,
             database: None,
             database_ca_file: None,
-            connections_per_lane: 8,
+            interactive_connections: 8,
+            bulk_connections: 8,
             migrate: true,
             retention_days: None,
         }

@@ -2,9 +2,11 @@
 
 use seoham_model::InstitutionId;
 use seoham_model::document::Receiver;
-use seoham_store::Lane;
-use seoham_store::people::{Identified, Registered};
-use seoham_store::personas;
+use seoham_store::accounts::Authentication;
+use seoham_store::people::{Identified, Registered, Registration};
+use seoham_store::visits::Attempt;
+use seoham_store::{Lane, personas};
+use seoham_vault::PinHash;
 
 use crate::world::{World, by_ci, by_phone, record};
 
@@ -52,6 +54,20 @@ pub async fn refusals_hold_for_one_institution(world: World) {
     assert!(found(&verdict(bank).await));
     world.store.set_refusal(person, city, false).await.expect("accepts");
     assert!(found(&verdict(city).await));
+}
+
+/// Somebody who refuses does so however they are found, beside others and more than once in a request.
+pub async fn who_refuses_is_found_in_no_way(world: World) {
+    world.register(record("01011112222", "김하나", "19800229", Some("CI-1"), true)).await;
+    world.register(record("01033334444", "박둘", "19910101", Some("CI-2"), true)).await;
+    let refuser = world.recipient("01011112222", "19800229").await.person;
+    world.store.set_refusal(refuser, world.city.institution, true).await.expect("refuses");
+    let number = || by_phone("01011112222", "19800229");
+    let asked = vec![number(), by_ci("CI-2"), by_ci("CI-1"), number(), by_phone("01033334444", "19910101")];
+    let verdicts = world.store.identify(Lane::Bulk, world.city.institution, asked).await.expect("answers");
+    let refused: Vec<bool> = verdicts.iter().map(|v| matches!(v, Identified::Refused)).collect();
+    assert_eq!(refused, [true, false, true, true, false]);
+    assert!(found(&verdicts[1]) && found(&verdicts[4]));
 }
 
 async fn identify_for(world: &World, institution: InstitutionId, receiver: Receiver) -> Identified {
@@ -118,6 +134,56 @@ pub async fn people_of_one_request_come_in_order(world: World) {
     assert_eq!(world.recipient(third, "19800229").await.person, one.person);
     assert!(found(&world.identify(by_phone(second, "20000101")).await));
     assert!(matches!(world.identify(by_phone("01077778888", "19800229")).await, Identified::NotFound));
+}
+
+/// Several who become members in one request receive what waited for each of them, and nothing of others'.
+pub async fn those_who_become_members_together_receive(world: World) {
+    let numbers = ["01011112222", "01033334444", "01055556666", "01077778888"];
+    let mut waiting = Vec::new();
+    for number in numbers {
+        world.person(number, false).await;
+        let recipient = world.recipient(number, "19800229").await;
+        waiting.push(world.send(world.city, &recipient, 3).await);
+    }
+    let people =
+        numbers.iter().enumerate().map(|(i, number)| record(number, "김하나", "19800229", None, i != 2));
+    assert_eq!(world.register_all(people.collect()).await, [Registered::Updated; 4]);
+    for (i, ids) in waiting.iter().enumerate() {
+        for id in ids {
+            let status = world.status(world.city, *id).await.expect("there");
+            assert_eq!(status.times.received_at.is_some(), i != 2, "{}", numbers[i]);
+        }
+    }
+}
+
+/// A PIN is everybody's own, and stays where a request gives none.
+pub async fn pins_of_one_request_stay_apart(world: World) {
+    let (first, second, third) = ("01011112222", "01033334444", "01055556666");
+    let registration = |number, pin: Option<&str>| Registration {
+        person: record(number, "김하나", "19800229", None, true),
+        pin: pin.map(|pin| PinHash(pin.to_owned())),
+    };
+    let register = async |people| world.store.register(people, world.now()).await.expect("registers");
+    register(vec![
+        registration(first, Some("one")),
+        registration(second, None),
+        registration(third, Some("three")),
+    ])
+    .await;
+    register(vec![
+        registration(first, None),
+        registration(second, Some("two")),
+        registration(third, Some("new")),
+    ])
+    .await;
+    for (number, pin) in [(first, "one"), (second, "two"), (third, "new")] {
+        let person = world.recipient(number, "19800229").await.person;
+        let attempt = world.store.begin_attempt(person, Authentication::Pin, world.now()).await;
+        assert!(
+            matches!(attempt.expect("answers"), Attempt::Allowed { hash, .. } if hash.0 == pin),
+            "{number}"
+        );
+    }
 }
 
 /// An import gives membership and never takes it away.

@@ -67,6 +67,11 @@ pub(crate) fn is_conflict(error: &Error) -> bool {
     error.code().is_some_and(|code| conflicts.contains(code))
 }
 
+/// It was taken back because others were in its way, or it in theirs.
+pub(crate) fn gave_way(error: &Error) -> bool {
+    error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) || is_conflict(error)
+}
+
 /// A row has no partition to go to.
 pub(crate) fn lacks_partition(error: &Error) -> bool {
     error.as_db_error().is_some_and(|db| *db.code() == SqlState::CHECK_VIOLATION && db.constraint().is_none())

@@ -32,8 +32,10 @@ pub struct Options {
     pub clock: Clock,
     /// Bring the schema up to date first.
     pub migrate: bool,
-    /// Connections at most, for each of the two lanes.
-    pub connections_per_lane: usize,
+    /// Connections at most of the interactive lane.
+    pub interactive_connections: usize,
+    /// Connections at most of the bulk lane.
+    pub bulk_connections: usize,
     /// Connections that accept documents, beside the lanes'.
     pub accepting_connections: usize,
 }
@@ -48,7 +50,8 @@ impl Options {
             mode,
             clock,
             migrate: true,
-            connections_per_lane: 8,
+            interactive_connections: 8,
+            bulk_connections: 8,
             accepting_connections: 2,
         }
     }
@@ -114,7 +117,7 @@ impl PostgresStore {
         let clock = options.clock.clone();
         clock.set_advanced_seconds(advanced_seconds);
 
-        let bulk = connector.pool(options.connections_per_lane.max(1))?;
+        let bulk = connector.pool(options.bulk_connections.max(1))?;
         let stop = CancellationToken::new();
         let signals = Arc::new(Signals::new(bulk.clone()));
         signals.start(&connector, &clock, options.mode, &stop);
@@ -129,7 +132,7 @@ impl PostgresStore {
             &partitions,
             &precedence,
         );
-        let interactive = connector.pool(options.connections_per_lane.max(1))?;
+        let interactive = connector.pool(options.interactive_connections.max(1))?;
         let inner = Inner {
             vault,
             clock,

@@ -1,10 +1,10 @@
 //! People go first. A database knows no lanes: what is sent to it shares its processors alike, however many
-//! statements of bulk work are among it. So none is begun on this node while one of a person's is under way,
-//! for a while.
+//! statements of bulk work are among it. So nothing that is about many documents or people at once is begun on
+//! this node while something of a person's is under way, for a while. What is about one is not worth a wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -44,8 +44,10 @@ impl Precedence {
                 none_left.await;
             }
         };
+        let since = Instant::now();
         // In vain, they are many, and bulk work has its share.
         let _ = tokio::time::timeout(WAIT_MAX, until_none).await;
+        metrics::histogram!("seoham_people_first_seconds").record(since.elapsed().as_secs_f64());
     }
 }
 

@@ -41,10 +41,7 @@ impl Sessions {
         };
         let first = match lane {
             Lane::Interactive => Some(self.precedence.begin()),
-            Lane::Bulk => {
-                self.precedence.after_people().await;
-                None
-            }
+            Lane::Bulk => None,
         };
         let asked = Instant::now();
         let session = Session::from(pool).await.map(|mut session| {
@@ -54,6 +51,14 @@ impl Sessions {
         metrics::histogram!("seoham_connection_wait_seconds", "lane" => name)
             .record(asked.elapsed().as_secs_f64());
         session
+    }
+
+    /// A connection of `lane` for what is about many documents or people at once.
+    pub(crate) async fn for_many(&self, lane: Lane) -> Result<Session> {
+        if lane == Lane::Bulk {
+            self.precedence.after_people().await;
+        }
+        self.of(lane).await
     }
 
     pub(crate) async fn interactive(&self) -> Result<Session> {

@@ -3,6 +3,7 @@
 //! send, the less each may have under way: none takes the room of the others.
 
 mod drain;
+mod known;
 mod turns;
 
 use std::collections::HashMap;
@@ -14,9 +15,11 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use seoham_http::{ApiError, body};
 use seoham_model::InstitutionId;
+use seoham_vault::TokenHash;
 
 use crate::state::Gateway;
 use drain::DrainRate;
+use known::KnownTokens;
 pub(crate) use turns::{Turn, Turns};
 
 /// The bounds.
@@ -44,6 +47,7 @@ pub(crate) struct Admission {
     limits: AdmissionLimits,
     under_way: Mutex<UnderWay>,
     turns: Arc<Turns>,
+    known_tokens: KnownTokens,
 }
 
 struct UnderWay {
@@ -110,7 +114,21 @@ impl Admission {
         let under_way = UnderWay { all: Taken::default(), of_institution: HashMap::new(), drained };
         // Twice the processors: while one waits for the store, another is read.
         let at_once = 2 * std::thread::available_parallelism().map_or(1, usize::from);
-        Self { limits, under_way: Mutex::new(under_way), turns: Arc::new(Turns::new(at_once)) }
+        let turns = Arc::new(Turns::new(at_once));
+        Self { limits, under_way: Mutex::new(under_way), turns, known_tokens: KnownTokens::default() }
+    }
+
+    /// Refuses a request with `headers` before its `token` is looked up, where it would be refused after.
+    pub(crate) fn refuse_early(&self, token: &TokenHash, headers: &HeaderMap) -> Result<(), ApiError> {
+        let Some(institution) = self.known_tokens.institution_of(token) else { return Ok(()) };
+        let mut under_way = self.lock();
+        let (all, own) = (under_way.all, under_way.of(institution));
+        self.check(&mut under_way, all, own, body::declared_bytes(headers))
+    }
+
+    /// Remembers what the store said of a `token`.
+    pub(crate) fn learn(&self, token: TokenHash, institution: Option<InstitutionId>) {
+        self.known_tokens.learn(token, institution);
     }
 
     /// Waits for the turn of a request of `institution` that has leave.
@@ -278,6 +296,23 @@ mod tests {
         assert_eq!(refusal(admission.admit(a, 31)), Some(StatusCode::TOO_MANY_REQUESTS));
         assert!(admission.admit(a, 30).is_ok());
         assert!(admission.admit(institution(), 40).is_ok());
+    }
+
+    #[test]
+    fn a_known_token_is_refused_before_it_is_looked_up() {
+        let admission = admission();
+        let (a, token, headers) = (institution(), TokenHash([1; 32]), HeaderMap::new());
+        let _under_way =
+            [admission.admit(a, 10).expect("admitted"), admission.admit(a, 10).expect("admitted")];
+        assert!(admission.refuse_early(&token, &headers).is_ok(), "nobody's yet");
+        admission.learn(token, Some(a));
+        let refused = admission.refuse_early(&token, &headers);
+        assert_eq!(refusal(refused), Some(StatusCode::TOO_MANY_REQUESTS));
+        admission.learn(token, Some(institution()));
+        assert!(admission.refuse_early(&token, &headers).is_ok(), "its institution has room");
+        admission.learn(token, Some(a));
+        admission.learn(token, None);
+        assert!(admission.refuse_early(&token, &headers).is_ok(), "it was revoked, and is to be told so");
     }
 
     #[test]

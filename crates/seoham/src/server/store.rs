@@ -66,7 +66,8 @@ pub(crate) fn database(config: &Config) -> Result<seoham_store_postgres::Options
     Ok(seoham_store_postgres::Options {
         ca_file: config.store.database_ca_file.clone(),
         migrate: config.store.migrate,
-        connections_per_lane: config.store.connections_per_lane,
+        interactive_connections: config.store.interactive_connections,
+        bulk_connections: config.store.bulk_connections,
         ..seoham_store_postgres::Options::new(url, mode(config))
     })
 }

@@ -4,13 +4,12 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use deadpool_postgres::Pool;
 use seoham_model::{BinderId, UnixSeconds};
-use seoham_store::{Result, StoreError};
+use seoham_store::{Lane, Result, StoreError};
 use tokio::sync::oneshot;
 
 use super::finish::{self, Done};
-use crate::session::Session;
+use crate::session::Sessions;
 
 /// Documents that one statement finishes: what waits beyond that is the next one's.
 const AT_ONCE_MAX: usize = 5_000;
@@ -37,7 +36,12 @@ pub(super) struct Counted {
 
 impl Finishing {
     /// Finishes what is still held, with whatever else waits.
-    pub(super) async fn finish(&self, pool: &Pool, done: Vec<Done>, now: UnixSeconds) -> Result<Counted> {
+    pub(super) async fn finish(
+        &self,
+        sessions: &Sessions,
+        done: Vec<Done>,
+        now: UnixSeconds,
+    ) -> Result<Counted> {
         let (answer, mut answered) = oneshot::channel();
         self.lock().push(Waiting { done, answer });
         let mut rows_gone = 0;
@@ -49,16 +53,20 @@ impl Finishing {
                 Err(oneshot::error::TryRecvError::Closed) => {
                     return Err(StoreError::Uncertain("finished deliveries"));
                 }
-                Err(oneshot::error::TryRecvError::Empty) => rows_gone += self.finish_next(pool, now).await,
+                Err(oneshot::error::TryRecvError::Empty) => {
+                    rows_gone += self.finish_next(sessions, now).await
+                }
             }
         }
     }
 
     /// Finishes the next of what waits in one statement; gives the rows that it removed or cut.
-    async fn finish_next(&self, pool: &Pool, now: UnixSeconds) -> usize {
+    async fn finish_next(&self, sessions: &Sessions, now: UnixSeconds) -> usize {
+        // Whoever comes while it waits is finished with it.
+        let session = sessions.for_many(Lane::Bulk).await;
         let mut taken = self.take();
         let all: Vec<Done> = taken.iter_mut().flat_map(|waiting| waiting.done.iter().copied()).collect();
-        let finished = match Session::from(pool).await {
+        let finished = match session {
             Ok(session) => finish::finish(&session, &all, now).await,
             Err(error) => Err(error),
         };

@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::deliveries::{Claimed, Finished, QueueDepth, Receipt};
-use seoham_store::{Deliveries, Result};
+use seoham_store::{Deliveries, Lane, Result};
 
 use crate::PostgresStore;
 use crate::columns::{Columns, Id};
@@ -38,24 +38,24 @@ impl Turns {
 #[async_trait]
 impl Deliveries for PostgresStore {
     async fn claim(&self, limit: usize, lease: Duration, now: UnixSeconds) -> Result<Claimed> {
-        let session = self.inner.sessions.bulk().await?;
+        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
         claim::claim(&session, &self.inner, limit, lease, now).await
     }
 
     async fn finish(&self, finished: Vec<Finished>, now: UnixSeconds) -> Result<usize> {
         let done = finished.iter().map(finish::Done::from).collect();
-        let counted = self.inner.finishing.finish(&self.inner.sessions.bulk, done, now).await?;
+        let counted = self.inner.finishing.finish(&self.inner.sessions, done, now).await?;
         self.inner.sweeper.gone(counted.rows_gone);
         Ok(counted.documents)
     }
 
     async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()> {
-        let session = self.inner.sessions.bulk().await?;
+        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
         finish::record_receipts(&session, &receipts, now).await
     }
 
     async fn join_due(&self, limit: usize, now: UnixSeconds) -> Result<usize> {
-        let session = self.inner.sessions.bulk().await?;
+        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
         let mut moved = 0;
         while moved < limit {
             let Some(now_moved) = people::move_due(&session, limit - moved, now).await? else { break };

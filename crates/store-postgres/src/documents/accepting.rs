@@ -210,10 +210,15 @@ impl AcceptLoop {
                 // Its caller has given it up.
                 continue;
             }
+            let is_first_of_many = taken.is_empty() && next.batch.documents.len() > 1;
             rows += next.batch.documents.len().max(1);
             taken.push(next);
             if rows >= TRANSACTION_ROWS {
                 return Some(taken);
+            }
+            if is_first_of_many {
+                // What comes meanwhile shares its transaction.
+                self.precedence.after_people().await;
             }
         }
     }
@@ -222,7 +227,6 @@ impl AcceptLoop {
     async fn write(&self, batches: &[&Batch], way: Way, known: &mut bool) -> Result<Vec<Accepted>> {
         let started = Instant::now();
         let rows: usize = batches.iter().map(|b| b.documents.len()).sum();
-        self.precedence.after_people().await;
         let session = Session::from(&self.pool).await?;
         let mut partitions_made = false;
         loop {

@@ -69,7 +69,7 @@ impl Documents for PostgresStore {
         institution: InstitutionId,
         ids: Vec<BinderId>,
     ) -> Result<Vec<Option<DocumentStatus>>> {
-        let session = self.inner.sessions.of(lane).await?;
+        let session = self.inner.sessions.for_many(lane).await?;
         let documents = rows::documents(&session, Some(institution), &ids).await?;
         let keys = self.inner.known_keys.of(&session, documents.values().map(|d| d.person)).await?;
         drop(session);

@@ -23,7 +23,7 @@ pub(crate) use keys::KnownKeys;
 #[async_trait]
 impl People for PostgresStore {
     async fn register(&self, people: Vec<Registration>, now: UnixSeconds) -> Result<Vec<Registered>> {
-        let session = self.inner.sessions.bulk().await?;
+        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
         let (vault, clock) = (&self.inner.vault, &self.inner.clock);
         let (registered, joined) = register::register(&session, vault, clock, &people, now).await?;
         for person in joined {
@@ -38,7 +38,7 @@ impl People for PostgresStore {
         institution: InstitutionId,
         receivers: Vec<Receiver>,
     ) -> Result<Vec<Identified>> {
-        let session = self.inner.sessions.of(lane).await?;
+        let session = self.inner.sessions.for_many(lane).await?;
         identify::identify(&session, Arc::clone(&self.inner.vault), institution, receivers).await
     }
 

@@ -239,6 +239,10 @@ mod tests {
         )
         .expect("a thread");
         let pages = || checkpoints.log.lock().pages;
+        let has_kept_up = || {
+            let state = checkpoints.log.lock();
+            !state.passing && !state.is_pass_due()
+        };
         let mut greatest = 0;
         for _ in 0..120 {
             // 3,000 pages each time.
@@ -249,10 +253,16 @@ mod tests {
                 )
                 .expect("written");
             greatest = greatest.max(pages());
+            // How fast the disk is must not matter here.
+            let since = Instant::now();
+            while !has_kept_up() {
+                assert!(since.elapsed() < Duration::from_secs(60), "it is not carried over");
+                std::thread::sleep(Duration::from_millis(1));
+            }
             checkpoints.restart_if_due(&writer);
         }
         assert!(greatest >= RESTART_PAGES, "it was long enough to see: {greatest}");
-        assert!(greatest < AT_MOST_PAGES + 4_000, "it began anew: {greatest}");
+        assert!(greatest < RESTART_PAGES + 4_000, "it began anew: {greatest}");
         drop(checkpoints);
         let rows: i64 = writer.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).expect("counted");
         assert_eq!(rows, 3_000);

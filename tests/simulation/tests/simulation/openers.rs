@@ -67,7 +67,8 @@ impl Opener for Postgres {
         let url = self.database.url().into();
         let options = seoham_store_postgres::Options {
             clock,
-            connections_per_lane: 2,
+            interactive_connections: 2,
+            bulk_connections: 2,
             ..seoham_store_postgres::Options::new(url, Mode::Sandbox)
         };
         let opened = PostgresStore::open(&options, Arc::clone(&self.vault)).await;

@@ -1,0 +1,89 @@
+//! A database of the version before becomes one of this version, with what is in it, beside those who use it.
+
+#![allow(missing_docs, reason = "a test is documented by its name")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seoham_scratch_postgres::{Cluster, Database};
+use seoham_store::{Lane, Mode, Store, people::Identified};
+use seoham_store_contract::world::{World, by_phone};
+use seoham_store_postgres::{Options, PostgresStore, migrate};
+use seoham_vault::{MasterKey, Vault};
+use tokio_postgres::{Client, NoTls};
+
+/// Takes back what the steps after the fifth did.
+const BACK_TO_THE_FIFTH: &str = "DROP TRIGGER person_has_said ON refusals; DROP FUNCTION person_has_said;
+    ALTER TABLE people DROP COLUMN has_said; DELETE FROM refinery_schema_history WHERE version > 5";
+
+async fn database() -> Database {
+    tokio::task::spawn_blocking(|| Cluster::shared().database()).await.expect("a database")
+}
+
+fn options(database: &Database) -> Options {
+    Options { interactive_connections: 2, ..Options::new(database.url().into(), Mode::Sandbox) }
+}
+
+async fn connect(database: &Database) -> Client {
+    let (client, connection) = tokio_postgres::connect(database.url(), NoTls).await.expect("connects");
+    tokio::spawn(connection);
+    client
+}
+
+async fn until(client: &Client, what: &'static str) {
+    for _ in 0..3_000 {
+        if client.query_one(what, &[]).await.expect("answers").get(0) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it never came to: {what}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_refused_before_still_refuses() {
+    let (database, vault) = (database().await, Arc::new(Vault::new(&MasterKey::generate())));
+    let open = async || {
+        let store = PostgresStore::open(&options(&database), Arc::clone(&vault)).await.expect("opens");
+        Arc::new(store) as Arc<dyn Store>
+    };
+    let world = World::new(open().await).await;
+    world.person("01011112222", true).await;
+    world.person("01033334444", true).await;
+    let refuser = world.recipient("01011112222", "19800229").await.person;
+    world.store.set_refusal(refuser, world.city.institution, true).await.expect("refuses");
+    let city = world.city.institution;
+    drop(world);
+    connect(&database).await.batch_execute(BACK_TO_THE_FIFTH).await.expect("as it was before");
+
+    let store = open().await;
+    let asked = vec![by_phone("01011112222", "19800229"), by_phone("01033334444", "19800229")];
+    let verdicts = store.identify(Lane::Bulk, city, asked).await.expect("answers");
+    assert!(matches!(verdicts[..], [Identified::Refused, Identified::Found(_)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_does_not_have_others_queue_behind_it() {
+    let database = database().await;
+    drop(
+        PostgresStore::open(&options(&database), Arc::new(Vault::new(&MasterKey::generate())))
+            .await
+            .expect("opens"),
+    );
+    let (dump, reader) = (connect(&database).await, connect(&database).await);
+    dump.batch_execute(BACK_TO_THE_FIFTH).await.expect("as it was before");
+    dump.batch_execute("BEGIN; SELECT FROM people").await.expect("a dump reads for long");
+
+    let of_migration = options(&database);
+    let migration = tokio::spawn(async move { migrate(&of_migration).await });
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'people'::regclass AND NOT granted)";
+    until(&reader, waits).await;
+    // Behind the step, and the dump goes on: it is the step that has to leave.
+    let reading =
+        tokio::time::timeout(Duration::from_secs(60), reader.query("SELECT FROM people", &[])).await;
+    assert!(!reading.expect("it is let through").expect("read").is_empty());
+    assert!(!migration.is_finished(), "it is tried again");
+
+    dump.batch_execute("COMMIT").await.expect("ends");
+    assert_eq!(migration.await.expect("runs").expect("succeeds"), 2);
+}
