@@ -8,7 +8,7 @@ use seoham_http::ApiError;
 use seoham_model::token::is_access_token;
 use seoham_model::{ContractUuid, InstitutionId, Text};
 use seoham_store::Lane;
-use seoham_store::accounts::Contract;
+use seoham_store::accounts::{self, Contract};
 use seoham_vault::TokenHash;
 
 use crate::state::Gateway;
@@ -31,11 +31,11 @@ impl FromRequestParts<Gateway> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, ApiError> {
-        let institution = authenticate(gateway, &parts.headers).await?;
-        if parts.headers.contains_key(CONTRACT_UUID) {
-            contract(gateway, institution, &parts.headers).await?;
+        let caller = authenticate(gateway, &parts.headers).await?;
+        if parts.headers.contains_key(CONTRACT_UUID) && caller.contract.is_none() {
+            return Err(no_such_contract());
         }
-        Ok(Self { institution })
+        Ok(Self { institution: caller.institution })
     }
 }
 
@@ -43,48 +43,38 @@ impl FromRequestParts<Gateway> for Sender {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, ApiError> {
-        let institution = authenticate(gateway, &parts.headers).await?;
+        let caller = authenticate(gateway, &parts.headers).await?;
         if !parts.headers.contains_key(CONTRACT_UUID) {
             return Err(ApiError::invalid(Text::fixed(
                 "Contract-Uuid 헤더가 없습니다",
                 "the Contract-Uuid header is missing",
             )));
         }
-        let contract = contract(gateway, institution, &parts.headers).await?;
-        Ok(Self { institution, contract })
+        let contract = caller.contract.ok_or_else(no_such_contract)?;
+        Ok(Self { institution: caller.institution, contract })
     }
 }
 
-async fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<InstitutionId, ApiError> {
+async fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<accounts::Caller, ApiError> {
     let token = bearer(headers).filter(|token| is_access_token(token)).ok_or_else(ApiError::unauthorized)?;
     let hash = TokenHash::of(token);
     if gateway.lane == Lane::Bulk {
         gateway.admission.refuse_early(&hash, headers)?;
     }
-    let institution = gateway.store.authenticate(gateway.lane, hash, gateway.now()).await?;
+    let named = headers.get(CONTRACT_UUID).and_then(|value| value.to_str().ok());
+    let named = named.and_then(|value| ContractUuid::parse(value.trim()));
+    let caller = gateway.store.authenticate(gateway.lane, hash, named, gateway.now()).await?;
     if gateway.lane == Lane::Bulk {
-        gateway.admission.learn(hash, institution);
+        gateway.admission.learn(hash, caller.as_ref().map(|caller| caller.institution));
     }
-    institution.ok_or_else(ApiError::unauthorized)
+    caller.ok_or_else(ApiError::unauthorized)
 }
 
-async fn contract(
-    gateway: &Gateway,
-    institution: InstitutionId,
-    headers: &HeaderMap,
-) -> Result<Contract, ApiError> {
-    let uuid =
-        headers.get(CONTRACT_UUID).and_then(|v| v.to_str().ok()).and_then(|v| ContractUuid::parse(v.trim()));
-    let found = match uuid {
-        Some(uuid) => gateway.store.open_contract(gateway.lane, institution, uuid).await?,
-        None => None,
-    };
-    found.ok_or_else(|| {
-        ApiError::not_found(Text::fixed(
-            "Contract-Uuid: 이 기관의 유효한 계약이 아닙니다",
-            "Contract-Uuid: no open contract of this institution",
-        ))
-    })
+fn no_such_contract() -> ApiError {
+    ApiError::not_found(Text::fixed(
+        "Contract-Uuid: 이 기관의 유효한 계약이 아닙니다",
+        "Contract-Uuid: no open contract of this institution",
+    ))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -26,17 +26,23 @@ pub async fn tokens_open_their_own_institution_alone(world: World) {
         !store.create_token(nobody, record(None), AccessToken::generate().hash()).await.expect("answers")
     );
 
-    let whose = |token: &AccessToken, at| store.authenticate(Lane::Bulk, token.hash(), at);
-    assert_eq!(whose(&forever, now).await.expect("answers"), Some(city));
-    assert_eq!(whose(&short, now.plus(9)).await.expect("answers"), Some(city));
-    assert_eq!(whose(&short, now.plus(10)).await.expect("answers"), None);
-    assert_eq!(whose(&AccessToken::generate(), now).await.expect("answers"), None);
+    let whose = async |token: &AccessToken, at| {
+        let caller = store.authenticate(Lane::Bulk, token.hash(), None, at).await.expect("answers");
+        caller.map(|caller| {
+            assert_eq!(caller.contract, None, "none was named");
+            caller.institution
+        })
+    };
+    assert_eq!(whose(&forever, now).await, Some(city));
+    assert_eq!(whose(&short, now.plus(9)).await, Some(city));
+    assert_eq!(whose(&short, now.plus(10)).await, None);
+    assert_eq!(whose(&AccessToken::generate(), now).await, None);
 
     let bank = world.bank.institution;
     assert!(!store.revoke_token(bank, forever_record.id, now).await.expect("answers"));
     assert!(store.revoke_token(city, forever_record.id, now).await.expect("revokes"));
     assert!(store.revoke_token(city, forever_record.id, now.plus(5)).await.expect("again"));
-    assert_eq!(whose(&forever, now).await.expect("answers"), None);
+    assert_eq!(whose(&forever, now).await, None);
     let overview = store.institution(city, SeoulDay::of(now)).await.expect("answers").expect("there");
     let revoked = overview.tokens.iter().find(|t| t.id == forever_record.id).expect("listed");
     assert_eq!(revoked.revoked_at, Some(now), "the first time stays");
@@ -46,17 +52,26 @@ pub async fn tokens_open_their_own_institution_alone(world: World) {
 pub async fn contracts_close_once(world: World) {
     let (store, now) = (&world.store, world.now());
     let (city, bank) = (world.city, world.bank);
-    let open = |institution, uuid| store.open_contract(Lane::Interactive, institution, uuid);
-    assert!(open(city.institution, city.contract).await.expect("answers").is_some());
-    assert!(open(bank.institution, city.contract).await.expect("answers").is_none());
+    let of_city = world.token(city).await;
+    let of_bank = world.token(bank).await;
+    let open = async |token: &AccessToken, uuid| {
+        let caller = store.authenticate(Lane::Interactive, token.hash(), Some(uuid), now).await;
+        caller.expect("answers").expect("the token is valid").contract.map(|contract| contract.uuid)
+    };
+    for _ in 0..2 {
+        // Also when it is remembered.
+        assert_eq!(open(&of_city, city.contract).await, Some(city.contract));
+        assert_eq!(open(&of_bank, city.contract).await, None);
+        assert_eq!(open(&of_bank, bank.contract).await, Some(bank.contract));
+    }
     assert!(!store.close_contract(bank.institution, city.contract, now).await.expect("answers"));
     assert!(store.close_contract(city.institution, city.contract, now).await.expect("closes"));
     assert!(store.close_contract(city.institution, city.contract, now.plus(9)).await.expect("again"));
-    assert!(open(city.institution, city.contract).await.expect("answers").is_none());
+    assert_eq!(open(&of_city, city.contract).await, None);
     let overview = store.institution(city.institution, SeoulDay::of(now)).await.expect("answers");
     assert_eq!(overview.expect("there").contracts[0].closed_at, Some(now));
     let unknown = ContractUuid::generate(&world.clock);
-    assert!(open(city.institution, unknown).await.expect("answers").is_none());
+    assert_eq!(open(&of_city, unknown).await, None);
 }
 
 /// Every accepted document is counted on its institution's day.

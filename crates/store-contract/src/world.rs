@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use seoham_model::document::{Categories, Content, Own, Receiver, ReceiverIdentity};
 use seoham_model::person::{Behaviour, PersonRecord};
-use seoham_model::{BinderId, Clock, ContractUuid, InstitutionId, UnixSeconds};
-use seoham_store::accounts::{Authentication, Contract, Institution};
+use seoham_model::{AccessTokenId, BinderId, Clock, ContractUuid, InstitutionId, UnixSeconds};
+use seoham_store::accounts::{AccessTokenRecord, Authentication, Contract, Institution};
 use seoham_store::boxes::Opener;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
 use seoham_store::documents::{Acceptance, Accepted, DocumentStatus, IdentifiedDocument};
 use seoham_store::people::{Identified, Recipient, Registered, Registration};
 use seoham_store::{Lane, Store};
-use seoham_vault::{OneTimeToken, TokenHash};
+use seoham_vault::{AccessToken, OneTimeToken, TokenHash};
 
 /// The lease under which the cases claim, unless they test leases.
 pub const LEASE: Duration = Duration::from_secs(60);
@@ -55,6 +55,15 @@ impl World {
     /// Adds another institution.
     pub async fn sender(&self, name: &str) -> Sender {
         sender(&*self.store, &self.clock, name).await
+    }
+
+    /// An access token of `sender`.
+    pub async fn token(&self, sender: Sender) -> AccessToken {
+        let token = AccessToken::generate();
+        let id = AccessTokenId::generate(&self.clock);
+        let record = AccessTokenRecord { id, label: "시험".to_owned(), expires_at: None, revoked_at: None };
+        assert!(self.store.create_token(sender.institution, record, token.hash()).await.expect("creates"));
+        token
     }
 
     /// Registers a person.

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
-use seoham_store::accounts::{AccessTokenRecord, Authentication, Contract, Institution, InstitutionOverview};
+use seoham_store::accounts::{
+    AccessTokenRecord, Authentication, Caller, Contract, Institution, InstitutionOverview,
+};
 use seoham_store::{Accounts, Lane, Result};
 use seoham_vault::TokenHash;
 use tokio_postgres::Row;
@@ -103,27 +105,21 @@ impl Accounts for PostgresStore {
         &self,
         lane: Lane,
         hash: TokenHash,
+        contract: Option<ContractUuid>,
         now: UnixSeconds,
-    ) -> Result<Option<InstitutionId>> {
+    ) -> Result<Option<Caller>> {
         // Looked up each time, so that a revoked token is refused by every node at once.
-        let sql = "SELECT institution_id FROM access_tokens
-                   WHERE token_hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)";
+        let sql = "SELECT t.institution_id, c.contract_id, c.authentication, c.certified, c.closed_at
+                   FROM access_tokens t LEFT JOIN contracts c
+                     ON c.contract_id = $3 AND c.institution_id = t.institution_id AND c.closed_at IS NULL
+                   WHERE t.token_hash = $1 AND t.revoked_at IS NULL
+                     AND (t.expires_at IS NULL OR t.expires_at > $2)";
         let session = self.inner.sessions.of(lane).await?;
-        let found = session.query_opt(sql, &[&hash.0.as_slice(), &now.0]).await?;
-        found.map(|row| row.id("institution_id")).transpose()
-    }
-
-    async fn open_contract(
-        &self,
-        lane: Lane,
-        institution: InstitutionId,
-        uuid: ContractUuid,
-    ) -> Result<Option<Contract>> {
-        let sql = "SELECT contract_id, authentication, certified, closed_at FROM contracts
-                   WHERE contract_id = $1 AND institution_id = $2 AND closed_at IS NULL";
-        let session = self.inner.sessions.of(lane).await?;
-        let found = session.query_opt(sql, &[&uuid.uuid(), &institution.uuid()]).await?;
-        found.as_ref().map(contract).transpose()
+        let params: [Param<'_>; 3] = [&hash.0.as_slice(), &now.0, &contract.map(|uuid| uuid.uuid())];
+        let Some(found) = session.query_opt(sql, &params).await? else { return Ok(None) };
+        let is_open = found.value::<Option<uuid::Uuid>>("contract_id")?.is_some();
+        let contract = if is_open { Some(self::contract(&found)?) } else { None };
+        Ok(Some(Caller { institution: found.id("institution_id")?, contract }))
     }
 }
 

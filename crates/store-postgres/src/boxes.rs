@@ -43,9 +43,11 @@ impl PostgresStore {
     ) -> Result<Vec<BoxDocument>> {
         let mut documents = rows::documents(session, None, ids).await?;
         documents.retain(|_, d| d.person == person && d.times.received_at.is_some());
-        let people = rows::people(session, documents.values()).await?;
-        let contents = rows::contents(session, documents.values()).await?;
-        let senders = senders(session, person, documents.values()).await?;
+        let (people, contents, senders) = futures_util::try_join!(
+            rows::people(session, documents.values()),
+            rows::contents(session, documents.values()),
+            senders(session, person, documents.values())
+        )?;
         let mut in_order = Vec::with_capacity(ids.len());
         for document in ids.iter().filter_map(|id| documents.remove(id)) {
             let recipient =

@@ -1,7 +1,7 @@
 //! Connections: a bounded number for each lane, each operation with an end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Client, Object, Pool};
@@ -74,7 +74,8 @@ impl Sessions {
 /// that nobody meets what was left on it.
 pub(crate) struct Session {
     client: Option<Client>,
-    spoilt: AtomicBool,
+    /// What was begun on it and did not come to a proper end: now still under way, or never.
+    unfinished: AtomicU32,
     /// It is a person's.
     first: Option<First>,
 }
@@ -82,7 +83,7 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) async fn from(pool: &Pool) -> Result<Self> {
         let client = pool.get().await.map_err(|e| no_connection(&e))?;
-        Ok(Self { client: Some(client), spoilt: AtomicBool::new(false), first: None })
+        Ok(Self { client: Some(client), unfinished: AtomicU32::new(0), first: None })
     }
 
     /// The connection itself, for what is sent in one go.
@@ -146,7 +147,7 @@ impl Session {
 
     /// What was begun on the connection was not ended: it is closed instead of given back.
     pub(crate) fn spoil(&self) {
-        self.spoilt.store(true, Ordering::Relaxed);
+        self.unfinished.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Awaits what the database does for at most `time`.
@@ -157,14 +158,17 @@ impl Session {
         work: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
     ) -> Result<T> {
         // Until it is known how it ended, also when the caller goes away in the middle.
-        self.spoilt.store(true, Ordering::Relaxed);
+        self.unfinished.fetch_add(1, Ordering::Relaxed);
+        let ended = || self.unfinished.fetch_sub(1, Ordering::Relaxed);
         match tokio::time::timeout(time, work).await {
             Ok(Ok(value)) => {
-                self.spoilt.store(false, Ordering::Relaxed);
+                ended();
                 Ok(value)
             }
             Ok(Err(error)) => {
-                self.spoilt.store(spoils_connection(&error), Ordering::Relaxed);
+                if !spoils_connection(&error) {
+                    ended();
+                }
                 Err(doing.failed(&error))
             }
             Err(_) => Err(doing.broken_off("the database does not answer")),
@@ -175,7 +179,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(client) = self.client.take()
-            && self.spoilt.load(Ordering::Relaxed)
+            && self.unfinished.load(Ordering::Relaxed) > 0
         {
             drop(Object::take(client));
         }

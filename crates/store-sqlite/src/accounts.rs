@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
-use seoham_store::accounts::{AccessTokenRecord, Authentication, Contract, Institution, InstitutionOverview};
+use seoham_store::accounts::{
+    AccessTokenRecord, Authentication, Caller, Contract, Institution, InstitutionOverview,
+};
 use seoham_store::{Accounts, Lane, Result};
 use seoham_vault::TokenHash;
 
@@ -160,58 +162,54 @@ impl Accounts for SqliteStore {
         &self,
         lane: Lane,
         hash: TokenHash,
+        contract: Option<ContractUuid>,
         now: UnixSeconds,
-    ) -> Result<Option<InstitutionId>> {
-        let version = match self.inner.callers.token(hash, now) {
-            Known::Is(institution) => return Ok(Some(institution)),
+    ) -> Result<Option<Caller>> {
+        let callers = &self.inner.callers;
+        let version = match callers.caller(hash, contract, now) {
+            Known::Is(caller) => return Ok(Some(caller)),
             Known::Not(version) => version,
         };
         let read = self.inner.readers.read(lane, move |connection| {
-            let found = connection
-                .prepare_cached(
-                    "SELECT institution_id, expires_at FROM access_tokens
-                     WHERE token_hash = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)",
-                )?
-                .query_row(params![hash.0, now.0], |row| {
-                    let institution = row.get::<_, Id<InstitutionId>>(0)?.0;
-                    Ok(KnownToken { institution, expires_at: moment(row, 1)? })
-                })
-                .optional()?;
-            Ok(found)
+            let Some(token) = valid_token(connection, hash, now)? else { return Ok(None) };
+            let contract = contract.map(|uuid| open_contract(connection, token.institution, uuid));
+            Ok(Some((token, contract.transpose()?.flatten())))
         });
-        let found = read.await?;
-        if let Some(token) = found {
-            self.inner.callers.keep_token(version, hash, token);
-        }
-        Ok(found.map(|token| token.institution))
+        let Some((token, contract)) = read.await? else { return Ok(None) };
+        callers.keep(version, hash, token, contract.as_ref());
+        Ok(Some(Caller { institution: token.institution, contract }))
     }
+}
 
-    async fn open_contract(
-        &self,
-        lane: Lane,
-        institution: InstitutionId,
-        uuid: ContractUuid,
-    ) -> Result<Option<Contract>> {
-        let version = match self.inner.callers.contract(institution, uuid) {
-            Known::Is(contract) => return Ok(Some(contract)),
-            Known::Not(version) => version,
-        };
-        let read = self.inner.readers.read(lane, move |connection| {
-            let found = connection
-                .prepare_cached(
-                    "SELECT contract_id, authentication, certified, closed_at FROM contracts
-                     WHERE contract_id = ?1 AND institution_id = ?2 AND closed_at IS NULL",
-                )?
-                .query_row(params![Id(uuid), Id(institution)], contract)
-                .optional()?;
-            Ok(found)
-        });
-        let found = read.await?;
-        if let Some(contract) = &found {
-            self.inner.callers.keep_contract(version, institution, contract);
-        }
-        Ok(found)
-    }
+fn valid_token(
+    connection: &Connection,
+    hash: TokenHash,
+    now: UnixSeconds,
+) -> rusqlite::Result<Option<KnownToken>> {
+    connection
+        .prepare_cached(
+            "SELECT institution_id, expires_at FROM access_tokens
+             WHERE token_hash = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)",
+        )?
+        .query_row(params![hash.0, now.0], |row| {
+            let institution = row.get::<_, Id<InstitutionId>>(0)?.0;
+            Ok(KnownToken { institution, expires_at: moment(row, 1)? })
+        })
+        .optional()
+}
+
+fn open_contract(
+    connection: &Connection,
+    institution: InstitutionId,
+    uuid: ContractUuid,
+) -> rusqlite::Result<Option<Contract>> {
+    connection
+        .prepare_cached(
+            "SELECT contract_id, authentication, certified, closed_at FROM contracts
+             WHERE contract_id = ?1 AND institution_id = ?2 AND closed_at IS NULL",
+        )?
+        .query_row(params![Id(uuid), Id(institution)], contract)
+        .optional()
 }
 
 fn contracts(connection: &Connection, id: InstitutionId) -> rusqlite::Result<Vec<Contract>> {

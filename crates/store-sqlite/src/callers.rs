@@ -10,7 +10,7 @@ use quick_cache::unsync::Cache;
 use seoham_model::{ContractUuid, InstitutionId, UnixSeconds};
 use seoham_vault::TokenHash;
 
-use seoham_store::accounts::Contract;
+use seoham_store::accounts::{Caller, Contract};
 
 /// Tokens and contracts that are kept: a few hundred kilobytes.
 const KEPT: usize = 4_096;
@@ -54,37 +54,35 @@ impl Default for KnownCallers {
 }
 
 impl KnownCallers {
-    /// Whose token it is.
-    pub(crate) fn token(&self, hash: TokenHash, now: UnixSeconds) -> Known<InstitutionId> {
+    /// Whose token it is, and the contract that they name; known only if both are.
+    pub(crate) fn caller(
+        &self,
+        hash: TokenHash,
+        contract: Option<ContractUuid>,
+        now: UnixSeconds,
+    ) -> Known<Caller> {
         let state = self.lock();
-        match state.tokens.get(&hash.0) {
-            Some(known) if known.expires_at.is_none_or(|at| at > now) => Known::Is(known.institution),
-            _ => Known::Not(state.version),
-        }
+        let known = || {
+            let token =
+                state.tokens.get(&hash.0).filter(|token| token.expires_at.is_none_or(|at| at > now))?;
+            let institution = token.institution;
+            let contract = match contract {
+                Some(uuid) => Some(state.contracts.get(&(institution, uuid))?.clone()),
+                None => None,
+            };
+            Some(Caller { institution, contract })
+        };
+        known().map_or(Known::Not(state.version), Known::Is)
     }
 
-    /// Keeps a token that was read as valid after `version`.
-    pub(crate) fn keep_token(&self, version: u64, hash: TokenHash, token: KnownToken) {
+    /// Keeps a token that was read as valid after `version`, and the contract if it was read as open.
+    pub(crate) fn keep(&self, version: u64, hash: TokenHash, token: KnownToken, contract: Option<&Contract>) {
         let mut state = self.lock();
         if state.version == version {
             state.tokens.insert(hash.0, token);
-        }
-    }
-
-    /// A contract of `institution` that is open.
-    pub(crate) fn contract(&self, institution: InstitutionId, uuid: ContractUuid) -> Known<Contract> {
-        let state = self.lock();
-        match state.contracts.get(&(institution, uuid)) {
-            Some(contract) => Known::Is(contract.clone()),
-            None => Known::Not(state.version),
-        }
-    }
-
-    /// Keeps a contract that was read as open after `version`.
-    pub(crate) fn keep_contract(&self, version: u64, institution: InstitutionId, contract: &Contract) {
-        let mut state = self.lock();
-        if state.version == version {
-            state.contracts.insert((institution, contract.uuid), contract.clone());
+            if let Some(contract) = contract {
+                state.contracts.insert((token.institution, contract.uuid), contract.clone());
+            }
         }
     }
 
@@ -120,16 +118,23 @@ mod tests {
         let (hash, now) = (TokenHash([1; 32]), UnixSeconds(100));
         let institution = InstitutionId::generate(&Clock::default());
         let token = KnownToken { institution, expires_at: Some(UnixSeconds(110)) };
-        let Known::Not(version) = known.token(hash, now) else { panic!("nobody is known") };
+        let Known::Not(version) = known.caller(hash, None, now) else { panic!("nobody is known") };
         known.changing();
         known.changed();
-        known.keep_token(version, hash, token);
-        let Known::Not(version) = known.token(hash, now) else { panic!("it may be revoked by now") };
-        known.keep_token(version, hash, token);
-        assert!(matches!(known.token(hash, now), Known::Is(id) if id == institution));
-        assert!(matches!(known.token(hash, UnixSeconds(110)), Known::Not(_)), "it has expired");
+        known.keep(version, hash, token, None);
+        let Known::Not(version) = known.caller(hash, None, now) else { panic!("it may be revoked by now") };
+        known.keep(version, hash, token, None);
+        assert!(
+            matches!(known.caller(hash, None, now), Known::Is(caller) if caller.institution == institution)
+        );
+        assert!(matches!(known.caller(hash, None, UnixSeconds(110)), Known::Not(_)), "it has expired");
+        let uuid = ContractUuid::generate(&Clock::default());
+        assert!(
+            matches!(known.caller(hash, Some(uuid), now), Known::Not(_)),
+            "of the contract nothing is known"
+        );
         known.changing();
         known.changed();
-        assert!(matches!(known.token(hash, now), Known::Not(_)));
+        assert!(matches!(known.caller(hash, None, now), Known::Not(_)));
     }
 }

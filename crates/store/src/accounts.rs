@@ -82,6 +82,15 @@ pub struct InstitutionOverview {
     pub accepted_on_day: u64,
 }
 
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Whose token it was.
+    pub institution: InstitutionId,
+    /// The contract that was named, if it is the institution's and not closed.
+    pub contract: Option<Contract>,
+}
+
 /// Institutions, contracts and access tokens.
 #[async_trait]
 pub trait Accounts: Send + Sync {
@@ -122,19 +131,13 @@ pub trait Accounts: Send + Sync {
         now: UnixSeconds,
     ) -> Result<bool>;
 
-    /// Whose token this is; `None` when it is unknown, expired or revoked.
+    /// Whose token this is, and under which contract they call if they name one; `None` when the token is
+    /// unknown, expired or revoked. One question, since every request begins with it.
     async fn authenticate(
         &self,
         lane: Lane,
         hash: TokenHash,
+        contract: Option<ContractUuid>,
         now: UnixSeconds,
-    ) -> Result<Option<InstitutionId>>;
-
-    /// A contract of `institution` that is not closed.
-    async fn open_contract(
-        &self,
-        lane: Lane,
-        institution: InstitutionId,
-        uuid: ContractUuid,
-    ) -> Result<Option<Contract>>;
+    ) -> Result<Option<Caller>>;
 }

@@ -19,9 +19,9 @@ use seoham_store::sealing::{self, OpenedText};
 use seoham_store::{Documents, Lane, Result, StoreError};
 use seoham_vault::TokenHash;
 
-use crate::PostgresStore;
 use crate::columns::{Columns, Id};
 use crate::session::Param;
+use crate::{Inner, PostgresStore};
 pub(crate) use accepting::Accepting;
 pub(crate) use keys::forget;
 
@@ -94,7 +94,8 @@ impl Documents for PostgresStore {
         now: UnixSeconds,
     ) -> Result<TokenVerdict> {
         let session = self.inner.sessions.interactive().await?;
-        tokens::verify(&session, &self.inner.vault, institution, document, token, now).await
+        let Inner { vault, known_keys, .. } = &*self.inner;
+        tokens::verify(&session, vault, known_keys, institution, document, token, now).await
     }
 
     async fn mark_read(

@@ -146,9 +146,9 @@ pub(crate) async fn text(
     vault: &Vault,
     document: &DocumentRow,
 ) -> Result<(OpenedText, PersonRow)> {
-    let mut people = people(session, std::iter::once(document)).await?;
+    let one = || std::iter::once(document);
+    let (mut people, contents) = futures_util::try_join!(people(session, one()), contents(session, one()))?;
     let person =
         people.remove(&document.person).ok_or(StoreError::Damaged("a document without its person"))?;
-    let contents = contents(session, std::iter::once(document)).await?;
     Ok((open_text(vault, document, &person, &contents)?, person))
 }

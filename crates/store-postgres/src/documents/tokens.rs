@@ -7,7 +7,8 @@ use seoham_vault::{TokenHash, Vault};
 
 use super::rows;
 use crate::columns::{Columns, Id};
-use crate::session::Session;
+use crate::people::KnownKeys;
+use crate::session::{Param, Session};
 
 /// Of any number of callers one updates the token's row; only that one touches the document.
 const USE: &str = "WITH used AS (
@@ -21,17 +22,21 @@ const USE: &str = "WITH used AS (
 pub(super) async fn verify(
     session: &Session,
     vault: &Vault,
+    known_keys: &KnownKeys,
     institution: InstitutionId,
     id: BinderId,
     token: TokenHash,
     now: UnixSeconds,
 ) -> Result<TokenVerdict> {
-    let Some(document) = rows::own_document(session, institution, id).await? else {
-        return Ok(TokenVerdict::Unknown);
-    };
     let sql = "SELECT expires_at, used_at FROM one_time_tokens WHERE document_id = $1 AND token_hash = $2";
-    let hash = token.0.as_slice();
-    let Some(found) = session.query_opt(sql, &[&id.uuid(), &hash]).await? else {
+    let (own_id, hash) = (id.uuid(), token.0.as_slice());
+    let of_token: [Param<'_>; 2] = [&own_id, &hash];
+    // Sent together: somebody waits for each round trip.
+    let (document, found) = futures_util::try_join!(
+        rows::own_document(session, institution, id),
+        session.query_opt(sql, &of_token)
+    )?;
+    let (Some(document), Some(found)) = (document, found) else {
         return Ok(TokenVerdict::Unknown);
     };
     let token_expires_at = UnixSeconds(found.value("expires_at")?);
@@ -42,13 +47,13 @@ pub(super) async fn verify(
         return Ok(TokenVerdict::Expired);
     }
     // Read before it is used: what cannot be read must not cost a token.
-    let people = rows::people(session, std::iter::once(&document)).await?;
-    let person = people.get(&document.person).ok_or(StoreError::Damaged("a document without its person"))?;
-    let own = sealing::open_own(vault, document.person, &person.key, id, &document.sealed)?;
+    let keys = known_keys.of(session, std::iter::once(document.person)).await?;
+    let key = keys.get(&document.person).ok_or(StoreError::Damaged("a document without its person"))?;
+    let own = sealing::open_own(vault, document.person, key, id, &document.sealed)?;
 
     // Never before the authentication, whichever node's clock that was taken from.
     let at = document.times.authenticated_at.map_or(now, |before| before.max(now));
-    let used = session.write("using a token", USE, &[&id.uuid(), &hash, &at.0]).await?;
+    let used = session.write("using a token", USE, &[&own_id, &hash, &at.0]).await?;
     let Some(used) = used.first() else { return Ok(TokenVerdict::Used) };
     let mut times = document.times;
     times.token_used_at = used.moment("token_used_at")?;

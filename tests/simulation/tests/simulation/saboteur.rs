@@ -10,7 +10,9 @@ use seoham_model::{
     AccessTokenId, BinderId, Clock, ContractUuid, InstitutionId, PersonId, PlanId, SeoulDay, UnixSeconds,
 };
 use seoham_simulation::{Opener, Traits};
-use seoham_store::accounts::{AccessTokenRecord, Authentication, Contract, Institution, InstitutionOverview};
+use seoham_store::accounts::{
+    AccessTokenRecord, Authentication, Caller, Contract, Institution, InstitutionOverview,
+};
 use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener as OpenedBy, Shelf};
 use seoham_store::deliveries::{Claimed, Finished, Outcome, QueueDepth, Receipt};
 use seoham_store::documents::{
@@ -148,18 +150,10 @@ impl Accounts for Sabotaged {
         &self,
         lane: Lane,
         hash: TokenHash,
+        contract: Option<ContractUuid>,
         now: UnixSeconds,
-    ) -> Result<Option<InstitutionId>> {
-        self.store.authenticate(lane, hash, now).await
-    }
-
-    async fn open_contract(
-        &self,
-        lane: Lane,
-        institution: InstitutionId,
-        uuid: ContractUuid,
-    ) -> Result<Option<Contract>> {
-        self.store.open_contract(lane, institution, uuid).await
+    ) -> Result<Option<Caller>> {
+        self.store.authenticate(lane, hash, contract, now).await
     }
 }
 
