@@ -37,8 +37,9 @@ export SEOHAM_STORE__SANDBOX=${SANDBOX:-true}
 export SEOHAM_KEYS__MASTER_FILE=$FILES/master.key
 SEOHAM_ADMIN__TOKEN=$(cat "$FILES/admin.token") && export SEOHAM_ADMIN__TOKEN
 export SEOHAM_WEB__PUBLIC_URL=http://127.0.0.1:8401
-# Six nodes take 6 x (2 x 4 + 4) = 72 connections at most; PostgreSQL has 100 unless told otherwise.
-export SEOHAM_STORE__CONNECTIONS_PER_LANE=4
+# Six nodes take 6 x (4 + 4 + 4) = 72 connections at most; PostgreSQL has 100 unless told otherwise.
+export SEOHAM_STORE__INTERACTIVE_CONNECTIONS=4
+export SEOHAM_STORE__BULK_CONNECTIONS=4
 
 "$BINARY" migrate
 

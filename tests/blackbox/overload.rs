@@ -36,6 +36,15 @@ async fn beyond_its_bounds_it_refuses_at_once() {
     .await;
     refused.is_error(429, "TOO_MANY_REQUESTS");
     assert!(refused.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 1);
+    // That it names no contract would be found when its token is looked up.
+    crate::harness::eventually("a known token is refused before it is looked up", async || {
+        let nameless = http().post(format!("{}/v1/documents/bulk", city.bulk)).bearer_auth(&city.token);
+        let answer = Answer::of(nameless.json(&documents(1))).await;
+        (answer.status == 429).then_some(())
+    })
+    .await;
+    let unknown = http().post(format!("{}/v1/documents/bulk", city.bulk)).bearer_auth("0".repeat(64));
+    Answer::of(unknown.json(&documents(1))).await.is_error(401, "UNAUTHORIZED");
     held.push(hold(&bank));
     let refused = crate::harness::eventually("everybody's bound", async || {
         let answer = Answer::of(bank.bulk_request("/v1/documents/bulk", bulk(&documents(1)))).await;

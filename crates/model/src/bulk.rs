@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::lang::Text;
@@ -90,6 +91,10 @@ fn broken_member(member: &'static str, rule: Rule) -> MalformedRequest {
 }
 
 fn items<'a>(body: &'a [u8], name: &'static str) -> Result<Vec<&'a RawValue>, MalformedRequest> {
+    // Nearly always; else it is looked for step by step, to say what is wrong and where.
+    if let Some(items) = items_in_one_pass(body, name) {
+        return Ok(items);
+    }
     let Some(raw) = member(body, name)? else {
         return Err(broken_member(name, Rule::Missing));
     };
@@ -100,6 +105,15 @@ fn items<'a>(body: &'a [u8], name: &'static str) -> Result<Vec<&'a RawValue>, Ma
     bounded_items(raw, name, ITEMS_MAX)
 }
 
+/// The items of a body in which everything is as it should be; `None` for any other.
+fn items_in_one_pass<'a>(body: &'a [u8], name: &str) -> Option<Vec<&'a RawValue>> {
+    let mut reader = serde_json::Deserializer::from_str(std::str::from_utf8(body).ok()?);
+    let visitor = MemberVisitor { name, seed: ItemsVisitor { max: ITEMS_MAX } };
+    let items = reader.deserialize_map(visitor).ok()??;
+    reader.end().ok()?;
+    (1..=ITEMS_MAX).contains(&items.count).then_some(items.kept)
+}
+
 /// The elements of an array that holds 1 to `max` of them.
 pub(crate) fn bounded_items<'a>(
     raw: &'a RawValue,
@@ -108,7 +122,7 @@ pub(crate) fn bounded_items<'a>(
 ) -> Result<Vec<&'a RawValue>, MalformedRequest> {
     let mut reader = serde_json::Deserializer::from_str(raw.get());
     let visitor = ItemsVisitor { max };
-    let items = serde::Deserializer::deserialize_seq(&mut reader, visitor).map_err(|e| malformed(&e))?;
+    let items = reader.deserialize_seq(visitor).map_err(|e| malformed(&e))?;
     if items.count == 0 || items.count > max {
         return Err(MalformedRequest(Text::made(
             format!("{name}: 1개 이상 {max}개 이하여야 합니다({}개)", items.count),
@@ -128,7 +142,9 @@ fn member<'a>(body: &'a [u8], name: &str) -> Result<Option<&'a RawValue>, Malfor
         return Err(MalformedRequest(Text::fixed(ko, en)));
     }
     let mut reader = serde_json::Deserializer::from_str(whole.get());
-    serde::Deserializer::deserialize_map(&mut reader, MemberVisitor(name)).map_err(|e| malformed(&e))
+    let visitor = MemberVisitor { name, seed: PhantomData::<Option<&RawValue>> };
+    let found = reader.deserialize_map(visitor).map_err(|e| malformed(&e))?;
+    Ok(found.flatten())
 }
 
 fn utf8(body: &[u8]) -> Result<&str, MalformedRequest> {
@@ -149,27 +165,31 @@ fn malformed(error: &serde_json::Error) -> MalformedRequest {
     ))
 }
 
-struct MemberVisitor<'n>(&'n str);
+/// Reads one member of an object by its seed; `None` when it is absent.
+struct MemberVisitor<'n, S> {
+    name: &'n str,
+    seed: S,
+}
 
-impl<'de> Visitor<'de> for MemberVisitor<'_> {
-    type Value = Option<&'de RawValue>;
+impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for MemberVisitor<'_, S> {
+    type Value = Option<S::Value>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found: Option<Option<&'de RawValue>> = None;
+        let (mut seed, mut found) = (Some(self.seed), None);
         while let Some(key) = map.next_key::<String>()? {
-            if key != self.0 {
+            if key != self.name {
                 map.next_value::<IgnoredAny>()?;
-            } else if found.is_some() {
-                return Err(serde::de::Error::custom("a member given twice"));
+            } else if let Some(seed) = seed.take() {
+                found = Some(map.next_value_seed(seed)?);
             } else {
-                found = Some(map.next_value()?);
+                return Err(serde::de::Error::custom("a member given twice"));
             }
         }
-        Ok(found.flatten())
+        Ok(found)
     }
 }
 
@@ -179,8 +199,17 @@ struct Items<'a> {
     count: usize,
 }
 
+#[derive(Clone, Copy)]
 struct ItemsVisitor {
     max: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for ItemsVisitor {
+    type Value = Items<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, items: D) -> Result<Self::Value, D::Error> {
+        items.deserialize_seq(self)
+    }
 }
 
 impl<'de> Visitor<'de> for ItemsVisitor {
@@ -220,6 +249,31 @@ mod tests {
 
     fn reason(body: &str) -> String {
         documents(body.as_bytes()).expect_err("malformed").0.in_lang(Lang::En).to_owned()
+    }
+
+    #[test]
+    fn what_is_not_as_it_should_be_is_not_passed_over() {
+        let wrong = [
+            r#"{"documents":[1]}x"#,
+            r#"{"documents":[1],"documents":[2]}"#,
+            r#"{"documents":[1],"x":tru}"#,
+            r#"{"documents":{"a":1}}"#,
+            r#"{"documents":null}"#,
+            r#"{"documents":[]}"#,
+            r#"{"x":[1]}"#,
+            "[[1]]",
+            r#"{"documents":[1,]}"#,
+        ];
+        for body in wrong {
+            assert!(items_in_one_pass(body.as_bytes(), "documents").is_none(), "{body}");
+            assert!(documents(body.as_bytes()).is_err(), "{body}");
+        }
+        let many = format!(r#"{{"documents":[{}1]}}"#, "1,".repeat(ITEMS_MAX));
+        assert!(items_in_one_pass(many.as_bytes(), "documents").is_none());
+        let right = r#" {"x":[{}], "\u0064ocuments": [ {"a" : 1} , "\ud800", 1e999 ] } "#;
+        let found = items_in_one_pass(right.as_bytes(), "documents").expect("all is right");
+        let found: Vec<_> = found.iter().map(|item| item.get()).collect();
+        assert_eq!(found, [r#"{"a" : 1}"#, r#""\ud800""#, "1e999"]);
     }
 
     #[test]

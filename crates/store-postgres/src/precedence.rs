@@ -1,6 +1,6 @@
 //! People go first. A database knows no lanes: what is sent to it shares its processors alike, however many
 //! statements of bulk work are among it. So nothing that is about many documents or people at once is begun on
-//! this node while something of a person's is under way, for a while. What is about one is not worth a wait.
+//! this node while something of a person's is under way, for a while. What is about one does not wait by itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -185,3 +185,62 @@ impl Drop for Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use seoham_scratch_postgres::{Cluster, Database};
+
+    use crate::connect::Connector;
+
+    async fn sessions() -> (Sessions, Database) {
+        let database =
+            tokio::task::spawn_blocking(|| Cluster::shared().database()).await.expect("a database");
+        let connector = Connector::new(database.url(), None).expect("a connection string");
+        let pool = || connector.pool(1).expect("a pool");
+        (Sessions { interactive: pool(), bulk: pool(), precedence: Arc::default() }, database)
+    }
+
+    async fn backend(session: &Session) -> i32 {
+        let found = session.query_opt("SELECT pg_backend_pid() AS pid", &[]).await.expect("answers");
+        found.expect("one row").get("pid")
+    }
+
+    #[tokio::test]
+    async fn a_connection_on_which_something_is_unfinished_is_closed() {
+        let (sessions, _database) = sessions().await;
+        let session = sessions.interactive().await.expect("connects");
+        let first = backend(&session).await;
+        let failed = session.query("SELECT 1 / 0", &[]).await;
+        assert!(failed.is_err());
+        drop(session);
+
+        let session = sessions.interactive().await.expect("connects");
+        assert_eq!(backend(&session).await, first, "what failed has come to its end");
+        // One of two that were sent together fails, and nobody waits for the other.
+        let both = futures_util::try_join!(
+            session.query("SELECT 1 / 0", &[]),
+            session.query("SELECT pg_sleep(600)", &[])
+        );
+        assert!(both.is_err());
+        drop(session);
+        let session = sessions.interactive().await.expect("connects");
+        assert_ne!(backend(&session).await, first, "the other is still under way on it");
+    }
+
+    #[tokio::test]
+    async fn only_what_is_about_many_lets_people_go_first() {
+        let (sessions, _database) = sessions().await;
+        for lane in [Lane::Bulk, Lane::Interactive] {
+            drop(sessions.of(lane).await.expect("connects"));
+        }
+        let waits = || sessions.for_many(Lane::Bulk).now_or_never().is_none();
+        assert!(!waits(), "nobody is under way");
+        let person = sessions.interactive().await.expect("connects");
+        assert!(waits());
+        assert!(sessions.of(Lane::Bulk).now_or_never().is_some_and(|session| session.is_ok()));
+        drop(person);
+        assert!(!waits());
+    }
+}

@@ -54,7 +54,7 @@ impl Finishing {
                     return Err(StoreError::Uncertain("finished deliveries"));
                 }
                 Err(oneshot::error::TryRecvError::Empty) => {
-                    rows_gone += self.finish_next(sessions, now).await
+                    rows_gone += self.finish_next(sessions, now).await;
                 }
             }
         }

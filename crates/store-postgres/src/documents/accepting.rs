@@ -196,7 +196,7 @@ impl AcceptLoop {
     /// The next of what waits, with as much else as one transaction takes.
     async fn next(&self) -> Option<Vec<Waiting>> {
         let mut arrived = self.arrived.lock().await;
-        let (mut rows, mut taken) = (0, Vec::new());
+        let (mut rows, mut taken, mut has_waited) = (0, Vec::new(), false);
         loop {
             let next = if taken.is_empty() {
                 arrived.recv().await?
@@ -210,15 +210,16 @@ impl AcceptLoop {
                 // Its caller has given it up.
                 continue;
             }
-            let is_first_of_many = taken.is_empty() && next.batch.documents.len() > 1;
+            let is_bulk = next.batch.documents.len() > 1;
             rows += next.batch.documents.len().max(1);
             taken.push(next);
             if rows >= TRANSACTION_ROWS {
                 return Some(taken);
             }
-            if is_first_of_many {
+            if is_bulk && !has_waited {
                 // What comes meanwhile shares its transaction.
                 self.precedence.after_people().await;
+                has_waited = true;
             }
         }
     }
