@@ -4,12 +4,7 @@
 //! its path beside the others and never takes the rest of the item with it. Unknown members are
 //! skipped without recursion, however deep they nest.
 
-use std::fmt;
-use std::marker::PhantomData;
-
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::violation::JsonKind;
@@ -17,10 +12,9 @@ use crate::violation::JsonKind;
 /// A member's raw text; `None` when absent or `null`.
 pub(crate) type Raw<'a> = Option<&'a RawValue>;
 
-/// A document whose parts are `R` and `P`.
 #[derive(Default, Deserialize)]
-#[serde(default, bound(deserialize = "R: Deserialize<'de> + Default, P: Deserialize<'de> + Default"))]
-pub(super) struct RawDocument<'a, R = Raw<'a>, P = Raw<'a>> {
+#[serde(default)]
+pub(super) struct RawDocument<'a> {
     #[serde(borrow)]
     pub(super) title: Raw<'a>,
     #[serde(borrow)]
@@ -31,35 +25,10 @@ pub(super) struct RawDocument<'a, R = Raw<'a>, P = Raw<'a>> {
     pub(super) hash: Raw<'a>,
     #[serde(borrow)]
     pub(super) common_categories: Raw<'a>,
-    pub(super) receiver: R,
-    pub(super) property: P,
-}
-
-/// A document whose parts are read with it, in one pass: either is an object, absent, or null.
-pub(super) type WholeDocument<'a> =
-    RawDocument<'a, Option<Object<RawReceiver<'a>>>, Option<Object<RawProperty<'a>>>>;
-
-/// What stands as an object; serde would take an array for a struct as well.
-pub(super) struct Object<T>(pub(super) T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor(PhantomData))
-    }
-}
-
-struct ObjectVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
-    type Value = Object<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
-    }
+    #[serde(borrow)]
+    pub(super) receiver: Raw<'a>,
+    #[serde(borrow)]
+    pub(super) property: Raw<'a>,
 }
 
 #[derive(Default, Deserialize)]
