@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -135,20 +136,27 @@ impl Drop for Node {
 
 /// Seconds of processor time that a process has used, at the kernel's 100 ticks a second.
 pub(crate) fn cpu_seconds(pid: u32) -> f64 {
+    seconds_of(pid, 11..=12)
+}
+
+/// The sum of some fields of a process's times: its own in 11 and 12, those of its children that have ended in
+/// 13 and 14.
+fn seconds_of(pid: u32, fields: RangeInclusive<usize>) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let after_name = stat.rsplit(')').next().unwrap_or_default();
     let ticks = |field: usize| after_name.split_whitespace().nth(field).and_then(|n| n.parse::<f64>().ok());
-    (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0
+    fields.filter_map(ticks).sum::<f64>() / 100.0
 }
 
-/// Seconds of processor time that all processes of PostgreSQL on this machine have used.
+/// Seconds of processor time that all processes of PostgreSQL on this machine have used, those of sessions
+/// that have ended included.
 pub(crate) fn postgres_cpu_seconds() -> f64 {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let is_postgres = |pid: &u32| {
         std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("postgres"))
     };
-    pids.filter(is_postgres).map(cpu_seconds).sum()
+    pids.filter(is_postgres).map(|pid| seconds_of(pid, 11..=14)).sum()
 }
 
 /// An invented person.
