@@ -199,7 +199,6 @@ struct Items<'a> {
     count: usize,
 }
 
-#[derive(Clone, Copy)]
 struct ItemsVisitor {
     max: usize,
 }

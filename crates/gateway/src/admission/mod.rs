@@ -123,9 +123,7 @@ impl Admission {
         let Some(institution) = self.known_tokens.institution_of(token, Instant::now()) else {
             return Ok(());
         };
-        let mut under_way = self.lock();
-        let (all, own) = (under_way.all, under_way.of(institution));
-        self.check(&mut under_way, all, own, body::declared_bytes(headers))
+        self.with_room(institution, body::declared_bytes(headers)).map(drop)
     }
 
     /// Remembers what the store said of a `token`.
@@ -145,13 +143,23 @@ impl Admission {
         institution: InstitutionId,
         bytes: usize,
     ) -> Result<Admitted, ApiError> {
-        let mut under_way = self.lock();
-        let (all, own) = (under_way.all, under_way.of(institution));
-        self.check(&mut under_way, all, own, bytes)?;
+        let mut under_way = self.with_room(institution, bytes)?;
         under_way.drained.begun(Instant::now());
         under_way.all.add(bytes);
         under_way.of_institution.entry(institution).or_default().add(bytes);
         Ok(Admitted { admission: Arc::clone(self), institution, bytes })
+    }
+
+    /// What is under way, if there is room beside it for another request of `institution`; or the refusal.
+    fn with_room(
+        &self,
+        institution: InstitutionId,
+        bytes: usize,
+    ) -> Result<MutexGuard<'_, UnderWay>, ApiError> {
+        let mut under_way = self.lock();
+        let (all, own) = (under_way.all, under_way.of(institution));
+        self.check(&mut under_way, all, own, bytes)?;
+        Ok(under_way)
     }
 
     /// Whether a request of `bytes` finds room beside `all` the others and the institution's `own`.
