@@ -9,6 +9,7 @@
 //! A platform that knows no keys gets each batch once. What was sent to it and not answered is
 //! *unknown*: repeating it could send it twice, so that is left to whoever can ask the platform.
 
+pub mod job;
 pub mod journal;
 mod pace;
 mod run;
@@ -36,7 +37,3 @@ impl AsRef<str> for Item {
         &self.json
     }
 }
-
-/// How old a job's keys may be when a batch is repeated: an hour less than the 7 days that a
-/// platform remembers them for.
-pub const KEYS_LAST_SECONDS: i64 = 7 * 24 * 60 * 60 - 60 * 60;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use seoham_kit::sending::journal::{Journal, sha256_of};
+use seoham_kit::sending::job::sha256_of;
+use seoham_kit::sending::journal::Journal;
 
 use super::args::SendArgs;
 use super::of_journal;

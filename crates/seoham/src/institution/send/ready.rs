@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seoham_kit::sending;
-use seoham_kit::sending::journal::{Head, Journal};
+use seoham_kit::sending::job::Head;
+use seoham_kit::sending::journal::Journal;
 use seoham_model::Clock;
 
 use super::args::{SendArgs, Unknown};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use seoham_kit::sending::journal::sha256_of;
+use seoham_kit::sending::job::sha256_of;
 use seoham_model::UnixSeconds;
 use seoham_sheets::{Layout, Sheet, SheetError};
 
