@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::exchange::record::hex;
 
 /// The form of the journal that this program writes.
-pub(super) const VERSION: u32 = 1;
+pub(super) const JOURNAL_VERSION: u32 = 1;
 
 /// How old a job's keys may be when a batch is repeated: an hour less than the 7 days that a
 /// platform remembers them for.
@@ -57,7 +57,7 @@ impl Head {
         settings: Value,
     ) -> Self {
         Self {
-            seoham_journal: VERSION,
+            seoham_journal: JOURNAL_VERSION,
             job: uuid::Uuid::now_v7().simple().to_string(),
             started_at: Clock::default().now(),
             source_sha256,

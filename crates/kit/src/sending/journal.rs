@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use seoham_model::{Clock, UnixSeconds};
 use serde::{Deserialize, Serialize};
 
-use super::job::{Head, VERSION};
+use super::job::{Head, JOURNAL_VERSION};
 use crate::client::SendResult;
 
 /// The verdict on one document, as the journal keeps it.
@@ -133,7 +133,7 @@ impl Journal {
         reader.read_until(b'\n', &mut text).map_err(io)?;
         let damaged = |line| JournalError::Damaged { path: path.to_owned(), line };
         let head: Head = serde_json::from_slice(&text).map_err(|_| damaged(1))?;
-        if head.seoham_journal != VERSION || !text.ends_with(b"\n") {
+        if head.seoham_journal != JOURNAL_VERSION || !text.ends_with(b"\n") {
             return Err(damaged(1));
         }
         let mut journal = Self::new(path, file, head);
