@@ -97,6 +97,27 @@ async fn a_second_process_on_the_same_data_is_refused() {
 }
 
 #[tokio::test]
+async fn a_store_for_live_people_is_made_on_purpose() {
+    let start = Start::live_on(Backing::chosen());
+    let said = start.try_up().err().expect("there is none");
+    assert!(said.contains("seoham init-store"), "{said}");
+    assert!(!start.directory().join("data").exists(), "nothing was made");
+    let init = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_seoham"));
+        command.arg("init-store");
+        start.backing().apply(&mut command, &start.directory().join("data"));
+        command.env("SEOHAM_KEYS__MASTER_FILE", start.directory().join("live.key")).output().unwrap()
+    };
+    let made = init();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let again = init();
+    let said = String::from_utf8_lossy(&again.stderr);
+    assert!(!again.status.success() && said.contains("holds a store already"), "{said}");
+    start.up().kill();
+    start.up();
+}
+
+#[tokio::test]
 async fn the_mode_and_the_key_are_fixed() {
     let start = Start::sandbox();
     start.up().kill();

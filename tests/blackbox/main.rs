@@ -11,10 +11,13 @@
 mod harness;
 
 mod admin;
+mod clock;
 mod crash;
+mod database;
 mod defects;
 mod delivery;
 mod demo;
+mod disk;
 mod exchange_log;
 mod exposure;
 mod guides;

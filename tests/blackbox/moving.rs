@@ -43,7 +43,9 @@ async fn a_life_begun_on_the_small_store_goes_on_in_the_database() {
     assert!(told.contains("documents") && told.contains("101"), "{told}");
     let again = move_into(&small, &database);
     let said = String::from_utf8_lossy(&again.stderr);
-    assert!(!again.status.success() && said.contains("not empty"), "{said}");
+    assert!(!again.status.success() && said.contains("was moved to PostgreSQL at"), "{said}");
+    let said = small.try_up().err().expect("what was moved away is not served again");
+    assert!(said.contains("was moved to PostgreSQL at") && !said.contains("postgres:"), "{said}");
 
     let key = small.directory().join("data/master.key");
     let large = Start::on(database).env("SEOHAM_KEYS__MASTER_FILE", key.to_str().unwrap());

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
+use seoham_store::retention::Tidied;
 use seoham_store::{Store, StoreError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -119,7 +120,7 @@ impl Worker {
     async fn move_joined(self, stop: CancellationToken) {
         const AT_ONCE: usize = 500;
         while !stop.is_cancelled() {
-            match self.store.join_due(AT_ONCE, self.store.clock().now()).await {
+            match self.join_due(AT_ONCE).await {
                 Ok(moved) if moved >= AT_ONCE => continue,
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "could not move documents of people who joined"),
@@ -128,10 +129,15 @@ impl Worker {
         }
     }
 
+    async fn join_due(&self, at_once: usize) -> Result<usize, StoreError> {
+        self.store.health().check()?;
+        self.store.join_due(at_once, self.store.clock().now()).await
+    }
+
     /// Makes room for what is to come and removes what is too old.
     async fn tidy(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let wait = match self.store.tidy(self.options.retention_days, self.store.clock().now()).await {
+            let wait = match self.tidy_once().await {
                 Ok(tidied) => {
                     metrics::counter!("seoham_documents_removed_total").increment(tidied.documents);
                     if tidied.more { TIDY_AGAIN } else { TIDY_EVERY }
@@ -143,6 +149,12 @@ impl Worker {
             };
             pause(wait, &stop).await;
         }
+    }
+
+    /// What is removed cannot be brought back: it goes by the time that is certain.
+    async fn tidy_once(&self) -> Result<Tidied, StoreError> {
+        self.store.health().check()?;
+        self.store.tidy(self.options.retention_days, self.store.clock().certain_now()).await
     }
 
     /// Records the simulator's reports until the simulator is gone; one that cannot be recorded
@@ -166,7 +178,10 @@ impl Worker {
     }
 
     async fn claim(&self) -> Result<Vec<Claim>, StoreError> {
-        let now = self.store.clock().now();
+        // Nothing is sent, and nothing given up, by a process that is not sure of its clock or its store. What
+        // has expired is dropped with the claim, which goes by the time that is certain.
+        self.store.health().check()?;
+        let now = self.store.clock().certain_now();
         let claimed = self.store.claim(self.options.batch, self.options.lease, now).await?;
         metrics::counter!("seoham_deliveries_total", "outcome" => "expired")
             .increment(claimed.expired as u64);
@@ -195,7 +210,7 @@ impl Worker {
         let message =
             document_arrived(&claim, &self.options.box_url, &self.store.notification_link(claim.document));
         let sent = self.notifier.send(&message).await;
-        let now = self.store.clock().now();
+        let now = self.store.clock().certain_now();
         let outcome = match sent {
             Sent::Taken => Outcome::Taken,
             Sent::Refused => Outcome::GivenUp,

@@ -19,6 +19,7 @@ mod tokens;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use seoham_http::{Listener, dress_api, normalized};
 use seoham_store::Lane;
 use utoipa_axum::router::OpenApiRouter;
@@ -39,14 +40,14 @@ pub fn api_router(gateway: &Gateway) -> Router {
         router = router.merge(sandbox::routes());
     }
     let router = router.with_state(gateway.clone()).merge(openapi::pages(openapi));
-    finish(router, Listener("api"))
+    finish(router, gateway, Listener("api"))
 }
 
 /// The bulk listener: the two bulk calls alone (SPEC 9).
 pub fn bulk_router(gateway: &Gateway) -> Router {
     let (router, _) = bulk_routes().split_for_parts();
     let gateway = Gateway { lane: Lane::Bulk, ..gateway.clone() };
-    finish(router.with_state(gateway), Listener("bulk"))
+    finish(router.with_state(gateway.clone()), &gateway, Listener("bulk"))
 }
 
 /// The routes whose description is the published API.
@@ -63,7 +64,8 @@ fn bulk_routes() -> OpenApiRouter<Gateway> {
     OpenApiRouter::with_openapi(openapi::head()).routes(routes!(send::bulk)).routes(routes!(status::bulk))
 }
 
-fn finish(router: Router, listener: Listener) -> Router {
+fn finish(router: Router, gateway: &Gateway, listener: Listener) -> Router {
+    let router = router.layer(from_fn_with_state(gateway.clone(), state::refuse_if_hindered));
     // Bodies are bounded where they are read; axum's own bound would answer in another form.
     normalized(dress_api(router.layer(DefaultBodyLimit::disable()), listener))
 }

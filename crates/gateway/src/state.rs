@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
 use secrecy::{ExposeSecret, SecretString};
+use seoham_http::ApiError;
 use seoham_model::UnixSeconds;
 use seoham_store::{Lane, Mode, Store};
 use tokio::runtime::Handle;
@@ -57,7 +61,23 @@ impl Gateway {
         self.store.mode() == Mode::Sandbox
     }
 
+    /// Whether nothing keeps the process from serving, such as a clock that is in doubt.
+    fn check_health(&self) -> Result<(), ApiError> {
+        self.store.health().check().map_err(|_| ApiError::unavailable())
+    }
+
     pub(crate) fn takes_receipts(&self) -> bool {
         self.receipts.is_some()
     }
+}
+
+/// Refuses everything while something keeps the process from serving: what it would write down could be wrong.
+/// Why is told by the log, by the metrics and by readiness.
+pub(crate) async fn refuse_if_hindered(
+    State(gateway): State<Gateway>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    gateway.check_health()?;
+    Ok(next.run(request).await)
 }

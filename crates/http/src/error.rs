@@ -14,7 +14,7 @@ use serde::Serialize;
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=UTF-8");
 
 /// Seconds after which a client may try again when the store cannot take more at the moment.
-const RETRY_AFTER_SECONDS: u32 = 1;
+pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// An error of a whole request. It becomes a response whose body is written by the observing
 /// layer, which knows the client's language and the request's id.
@@ -165,7 +165,12 @@ impl From<StoreError> for ApiError {
                 tracing::warn!(%error, "the store is unavailable");
                 Self::unavailable()
             }
-            StoreError::Uncertain(_) | StoreError::Failed(_) | StoreError::Damaged(_) => {
+            // Whoever asked does not know; the cause is in the log where the connection or the disk was lost.
+            StoreError::Uncertain(_) => {
+                tracing::warn!(%error, "the store broke off");
+                Self::internal()
+            }
+            StoreError::Failed(_) | StoreError::Damaged(_) => {
                 tracing::error!(%error, "the store failed");
                 Self::internal()
             }

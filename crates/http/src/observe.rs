@@ -7,8 +7,8 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::HeaderName;
-use axum::http::{HeaderValue, Method};
+use axum::http::header::{HeaderName, RETRY_AFTER};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower::util::MapRequestLayer;
@@ -16,7 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 use crate::drain::drained;
-use crate::error::ApiError;
+use crate::error::{ApiError, RETRY_AFTER_SECONDS};
 use crate::language::Language;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -62,6 +62,10 @@ async fn observe(State(listener): State<Listener>, request: Request, next: Next)
         let body = error.body(language.0, &request_id);
         *response.body_mut() = Body::from(body);
         response.headers_mut().remove(axum::http::header::CONTENT_LENGTH);
+    }
+    // SPEC 3: every 429 and 503 says when to come again. Whoever knows better has said so.
+    if matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        response.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from(RETRY_AFTER_SECONDS));
     }
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);

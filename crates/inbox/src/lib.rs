@@ -12,8 +12,9 @@ mod visit;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{get, post};
 use secrecy::SecretString;
 use seoham_http::{Listener, dress, normalized};
@@ -120,7 +121,18 @@ pub fn web_router(inbox: &Inbox) -> Router {
         .fallback(trouble::no_such_page)
         .method_not_allowed_fallback(trouble::no_such_page)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(from_fn_with_state(inbox.clone(), refuse_if_hindered))
         .layer(from_fn(trouble::show))
         .with_state(inbox.clone());
     normalized(dress(router, Listener("web")))
+}
+
+/// Refuses everything while something keeps the process from serving: what it would write down could be wrong.
+async fn refuse_if_hindered(
+    State(inbox): State<Inbox>,
+    request: Request,
+    next: Next,
+) -> Result<Response, trouble::Turn> {
+    inbox.store.health().check()?;
+    Ok(next.run(request).await)
 }

@@ -31,31 +31,75 @@ impl fmt::Display for UnixSeconds {
     }
 }
 
+/// How far the machine's clock may be from the process's before that is a jump, in milliseconds: more than a
+/// service that keeps it right ever steps by, and as far as a node may be off the database's clock.
+pub const JUMP_MILLIS: i64 = 10_000;
+/// How far the process's clock moves towards the machine's in one step, in milliseconds.
+const STEP_MILLIS: i64 = 250;
+
 /// The clock behind every rule of the contract.
 ///
-/// It is the machine's clock plus what a sandbox has advanced it by (SPEC 12); on a live server
-/// the advance is always zero. It never goes back: when the machine's clock is set back, it stands
-/// still until that has caught up. Clones share it.
-#[derive(Clone, Debug, Default)]
+/// It runs by the time since the machine was started, which nobody sets, and follows the machine's clock in
+/// small steps alone ([`Clock::follow`]): a wrong reading, or a clock that is set while the process lives,
+/// moves nothing until the new time is confirmed. A sandbox's clock is advanced on purpose, and that is added
+/// (SPEC 12). It never goes back, except when a time is confirmed that is earlier. Clones share it.
+#[derive(Clone, Debug)]
 pub struct Clock {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
+    /// Unix time, as this clock counts it, at the moment that the machine was started.
+    started_millis: AtomicI64,
+    /// The same by a clock that others share, or by what was stored before: nothing irreversible is done by
+    /// a time that is later.
+    reference_millis: AtomicI64,
     advanced_seconds: AtomicI64,
     /// The latest that was ever told.
     told_millis: AtomicI64,
-    /// Where the clock stands still instead of following the machine's.
-    stopped_at_millis: Option<i64>,
+    /// It stands still instead of running.
+    stopped: bool,
+}
+
+/// How the machine's clock and the process's are to one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// They are the same, or come together in small steps.
+    Together,
+    /// The machine's is so many milliseconds ahead, or behind where it is negative, and is not followed.
+    Apart(i64),
+}
+
+impl Standing {
+    /// What a difference of `millis` is.
+    pub fn of(millis: i64) -> Self {
+        if millis.saturating_abs() <= JUMP_MILLIS { Self::Together } else { Self::Apart(millis) }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::started_at(machine_millis().saturating_sub(boot_millis()), false)
+    }
 }
 
 impl Clock {
     /// A clock that stands at `moment` and moves only when it is advanced: for simulations that
     /// must run alike each time.
     pub fn stopped_at(moment: UnixSeconds) -> Self {
-        let stopped_at_millis = Some(moment.0.saturating_mul(1000));
-        Self { inner: Arc::new(Inner { stopped_at_millis, ..Inner::default() }) }
+        Self::started_at(moment.0.saturating_mul(1000), true)
+    }
+
+    fn started_at(started_millis: i64, stopped: bool) -> Self {
+        let inner = Inner {
+            started_millis: AtomicI64::new(started_millis),
+            reference_millis: AtomicI64::new(i64::MAX),
+            advanced_seconds: AtomicI64::new(0),
+            told_millis: AtomicI64::new(i64::MIN),
+            stopped,
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Now, in Unix seconds.
@@ -65,9 +109,61 @@ impl Clock {
 
     /// Now, in Unix milliseconds: for ids, which carry their time.
     pub fn now_millis(&self) -> i64 {
-        let base = self.inner.stopped_at_millis.unwrap_or_else(machine_millis);
-        let now = base.saturating_add(self.advanced_seconds().saturating_mul(1000));
+        let now = self.base_millis().saturating_add(self.advanced_seconds().saturating_mul(1000));
         now.max(self.inner.told_millis.fetch_max(now, Ordering::Relaxed))
+    }
+
+    /// The time by which something may be done that cannot be undone, such as removing what is old: the
+    /// earlier of this clock and the one it is compared with.
+    pub fn certain_now(&self) -> UnixSeconds {
+        let reference = self.inner.reference_millis.load(Ordering::Relaxed);
+        let reference = reference
+            .saturating_add(self.running_millis())
+            .saturating_add(self.advanced_seconds().saturating_mul(1000));
+        UnixSeconds(self.now_millis().min(reference).div_euclid(1000))
+    }
+
+    /// A clock that others share says `millis` now, without what a sandbox has advanced it by.
+    pub fn compare_with(&self, millis: i64) {
+        self.inner.reference_millis.store(millis.saturating_sub(self.running_millis()), Ordering::Relaxed);
+    }
+
+    /// How far `millis` is ahead of this clock, without what a sandbox has advanced it by.
+    pub fn ahead_of_this(&self, millis: i64) -> i64 {
+        millis.saturating_sub(self.base_millis())
+    }
+
+    /// Moves a small step towards the machine's clock, if that has not jumped. To be called about once a
+    /// second.
+    pub fn follow(&self) -> Standing {
+        self.follow_reading(machine_millis())
+    }
+
+    fn follow_reading(&self, machine_millis: i64) -> Standing {
+        if self.inner.stopped {
+            return Standing::Together;
+        }
+        let ahead = self.ahead_of_this(machine_millis);
+        let standing = Standing::of(ahead);
+        if standing == Standing::Together {
+            self.inner.started_millis.fetch_add(ahead.clamp(-STEP_MILLIS, STEP_MILLIS), Ordering::Relaxed);
+        }
+        standing
+    }
+
+    /// Takes the machine's clock as it is now: somebody knows that it is right. This alone may set the clock
+    /// back.
+    pub fn confirm(&self) {
+        self.confirm_reading(machine_millis());
+    }
+
+    fn confirm_reading(&self, machine_millis: i64) {
+        if self.inner.stopped {
+            return;
+        }
+        self.inner.started_millis.fetch_add(self.ahead_of_this(machine_millis), Ordering::Relaxed);
+        self.inner.reference_millis.store(i64::MAX, Ordering::Relaxed);
+        self.inner.told_millis.store(i64::MIN, Ordering::Relaxed);
     }
 
     /// Sets how far this clock runs ahead of the machine's. A smaller value than the present one
@@ -80,12 +176,27 @@ impl Clock {
     pub fn advanced_seconds(&self) -> i64 {
         self.inner.advanced_seconds.load(Ordering::Relaxed)
     }
+
+    fn base_millis(&self) -> i64 {
+        self.inner.started_millis.load(Ordering::Relaxed).saturating_add(self.running_millis())
+    }
+
+    fn running_millis(&self) -> i64 {
+        if self.inner.stopped { 0 } else { boot_millis() }
+    }
 }
 
-fn machine_millis() -> i64 {
+/// What the machine's clock says, in Unix milliseconds.
+pub fn machine_millis() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Milliseconds since the machine was started, with the time that it slept.
+fn boot_millis() -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000)
 }
 
 /// Korea has had no daylight saving since 1988, so its civil time is a constant offset.
@@ -215,6 +326,58 @@ mod tests {
         let told = clock.now_millis();
         clock.inner.told_millis.fetch_max(told + 60_000, Ordering::Relaxed);
         assert!(clock.now_millis() >= told + 60_000, "not before what was told");
+    }
+
+    const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+
+    /// How far `clock` is ahead of where it would be had nothing happened since `before`, told at `boot`.
+    fn moved(clock: &Clock, before: i64, boot: i64) -> i64 {
+        clock.now_millis() - before - (boot_millis() - boot)
+    }
+
+    #[test]
+    fn a_jump_of_the_machines_clock_moves_nothing_until_it_is_confirmed() {
+        for jump in [60 * DAY_MILLIS, -60 * DAY_MILLIS, -7_305 * DAY_MILLIS, JUMP_MILLIS + 1_000] {
+            let clock = Clock::default();
+            let (before, boot) = (clock.now_millis(), boot_millis());
+            for _ in 0..3 {
+                let standing = clock.follow_reading(machine_millis() + jump);
+                assert!(matches!(standing, Standing::Apart(by) if (by - jump).abs() < 1_000), "{standing:?}");
+            }
+            assert!(moved(&clock, before, boot).abs() <= 1, "{jump}: a wrong reading moves nothing");
+            assert_eq!(clock.follow(), Standing::Together, "the right time is back");
+            clock.follow_reading(machine_millis() + jump);
+            clock.confirm_reading(machine_millis() + jump);
+            let moved = moved(&clock, before, boot);
+            assert!((moved - jump).abs() < 1_000, "{jump}: {moved}");
+            assert_eq!(clock.follow_reading(machine_millis() + jump), Standing::Together);
+        }
+    }
+
+    #[test]
+    fn small_differences_are_followed_in_small_steps() {
+        let clock = Clock::default();
+        let (before, boot) = (clock.now_millis(), boot_millis());
+        assert_eq!(clock.follow_reading(machine_millis() + 3_000), Standing::Together);
+        assert!((moved(&clock, before, boot) - STEP_MILLIS).abs() <= 5);
+        for _ in 0..20 {
+            clock.follow_reading(machine_millis() + 3_000);
+        }
+        assert!((moved(&clock, before, boot) - 3_000).abs() < 100);
+    }
+
+    #[test]
+    fn what_cannot_be_undone_goes_by_the_earlier_clock() {
+        let clock = Clock::default();
+        assert_eq!(clock.certain_now(), clock.now());
+        clock.compare_with(machine_millis() - 30 * DAY_MILLIS);
+        let behind = clock.now().seconds_since(clock.certain_now());
+        assert!((behind - 30 * 86_400).abs() <= 1, "{behind}");
+        clock.compare_with(machine_millis() + 30 * DAY_MILLIS);
+        assert_eq!(clock.certain_now(), clock.now());
+        clock.compare_with(0);
+        clock.confirm();
+        assert_eq!(clock.certain_now(), clock.now(), "somebody knows better");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub mod status;
 pub mod token;
 pub mod violation;
 
-pub use clock::{Clock, SeoulDay, UnixSeconds};
+pub use clock::{Clock, SeoulDay, Standing, UnixSeconds};
 pub use document::Document;
 pub use error_code::ErrorCode;
 pub use ids::{AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId};

@@ -19,15 +19,23 @@ pub(crate) async fn live() -> &'static str {
 
 /// The process takes requests: it is not going down, and its store takes writes.
 pub(crate) async fn ready(State(operator): State<Operator>) -> Result<&'static str, ApiError> {
-    let not_ready = |ko, en| {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::InternalError, Text::fixed(ko, en))
-            .retry_after(1)
-    };
+    let not_ready =
+        |text| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::InternalError, text).retry_after(1);
+    let health = operator.store.health();
+    if health.failure().is_some() {
+        return Err(not_ready(Text::fixed(
+            "저장 장치에 오류가 나서 종료합니다. 로그를 확인하십시오",
+            "the store failed and the process ends; see the log",
+        )));
+    }
     if operator.is_draining() {
-        return Err(not_ready("종료하는 중입니다", "shutting down"));
+        return Err(not_ready(Text::fixed("종료하는 중입니다", "shutting down")));
+    }
+    if let Some(obstacle) = health.obstacle() {
+        return Err(not_ready(obstacle.text()));
     }
     match tokio::time::timeout(PATIENCE, operator.store.ready()).await {
         Ok(Ok(())) => Ok("ready\n"),
-        _ => Err(not_ready("저장소를 쓸 수 없습니다", "the store does not take writes")),
+        _ => Err(not_ready(Text::fixed("저장소를 쓸 수 없습니다", "the store does not take writes"))),
     }
 }

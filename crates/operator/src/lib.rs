@@ -41,6 +41,8 @@ pub fn admin_router(operator: &Operator) -> Router {
             post(volume::plans::decline),
         )
         .route("/admin/v1/volume-plans", get(volume::plans::waiting))
+        .route("/admin/v1/clock", get(admin::clock::show))
+        .route("/admin/v1/clock/confirm", post(admin::clock::confirm))
         .route("/admin/v1/people", post(import::import))
         .route("/admin/v1/documents/{binder}", get(admin::documents::show))
         .route("/admin/v1/notifications/given-up", get(admin::notifications::given_up))

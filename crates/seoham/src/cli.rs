@@ -34,6 +34,8 @@ enum Command {
     Serve(ServeArgs),
     /// Print the configuration in force, with secrets masked, and check that it can be used.
     Check(ServeArgs),
+    /// Make a new, empty store: the embedded one, or in an empty database.
+    InitStore(ServeArgs),
     /// Bring the database's schema up to date.
     Migrate(ServeArgs),
     /// Move a stopped embedded data directory into an empty database, and check that all is there.
@@ -163,6 +165,18 @@ pub(crate) struct ServeArgs {
     /// Leave the database's schema as it is; refuse to start if it is behind.
     #[arg(long)]
     pub(crate) no_migrate: bool,
+    /// Make the store if there is none: once, at the very first start. A sandbox makes its own.
+    #[arg(long)]
+    pub(crate) create: bool,
+    /// The machine's clock is right: start although it is far from the times that were stored last.
+    #[arg(long)]
+    pub(crate) accept_clock: bool,
+    /// Start without the last transaction of the embedded store's log, which the loss of power tore.
+    #[arg(long)]
+    pub(crate) discard_torn_transaction: bool,
+    /// Use a database that may forget what it committed (fsync and the like are off): a test cluster.
+    #[arg(long)]
+    pub(crate) allow_data_loss: bool,
     /// What this process does; anything but all of it needs --database [default: all]
     #[arg(long, value_enum)]
     pub(crate) role: Option<config::Role>,
@@ -192,12 +206,16 @@ impl Cli {
             Command::Demo(args) => demo::run(&args),
             Command::Serve(args) => {
                 let config = config::load(&args)?;
-                server::serve(&config, args.ready_json).map(|()| ExitCode::SUCCESS)
+                server::serve(&config, args.ready_json)
             }
             Command::Check(args) => {
                 let config = config::load(&args)?;
                 say(&config::shown(&config)?);
                 server::check(&config)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::InitStore(args) => {
+                server::init_store(&config::load(&args)?)?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Migrate(args) => {

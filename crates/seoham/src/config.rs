@@ -142,6 +142,18 @@ pub(crate) struct StoreSection {
     pub(crate) bulk_connections: usize,
     /// Bring the database's schema up to date at the start.
     pub(crate) migrate: bool,
+    /// The database may forget what it committed, because `fsync`, `full_page_writes` or `synchronous_commit`
+    /// is off: for test clusters alone.
+    pub(crate) allow_data_loss: bool,
+    /// Make the store if there is none. By a flag alone: it is meant once.
+    #[serde(skip)]
+    pub(crate) create: bool,
+    /// The machine's clock is right whatever was stored before. By a flag alone.
+    #[serde(skip)]
+    pub(crate) accept_clock: bool,
+    /// Go on without a last transaction that the loss of power tore. By a flag alone.
+    #[serde(skip)]
+    pub(crate) discard_torn_transaction: bool,
     /// For how many days documents are kept after their acceptance; for good when absent.
     pub(crate) retention_days: Option<u32>,
 }
@@ -156,6 +168,10 @@ impl Default for StoreSection {
             interactive_connections: 8,
             bulk_connections: 8,
             migrate: true,
+            allow_data_loss: false,
+            create: false,
+            accept_clock: false,
+            discard_torn_transaction: false,
             retention_days: None,
         }
     }
@@ -323,6 +339,10 @@ pub(crate) fn load(args: &ServeArgs) -> Result<Config> {
     }
     config.store.sandbox |= args.sandbox;
     config.store.migrate &= !args.no_migrate;
+    config.store.allow_data_loss |= args.allow_data_loss;
+    config.store.create = args.create || config.store.sandbox;
+    config.store.accept_clock = args.accept_clock;
+    config.store.discard_torn_transaction = args.discard_torn_transaction;
     config.node.role = args.role.unwrap_or(config.node.role);
     Ok(config)
 }

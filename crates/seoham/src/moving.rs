@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use seoham_model::Clock;
 use seoham_store::Mode;
 use seoham_store::transfer::{Fingerprint, TABLES, Table};
 use seoham_store_postgres::Target;
@@ -27,10 +28,17 @@ pub(crate) fn run(config: &Config) -> Result<()> {
     let vault = Vault::new(&MasterKey::read(key)?);
     let source = Source::open(&config.store.data, &vault)?;
     let mode = source.mode;
-    Runtimes::start()?.run(move_all(config, source, &vault))?;
+    let to = seoham_store_postgres::address(&store::database(config)?)?;
+    let source = Arc::new(Mutex::new(source));
+    Runtimes::start()?.run(move_all(config, &source, &vault))?;
+    let noted = source.lock().unwrap_or_else(PoisonError::into_inner).leave_note(&to, Clock::default().now());
+    noted.context(
+        "everything is in the database, but the note that it is could not be left in the data directory: never \
+         serve that directory again",
+    )?;
     say(&format!(
         "Everything is there, and is the same. Start the nodes with the same master key: \
-         SEOHAM_KEYS__MASTER_FILE={} seoham serve{} --database …\n{} is as it was; do not serve it any more.",
+         SEOHAM_KEYS__MASTER_FILE={} seoham serve{} --database …\n{} is as it was but for a note in it that it was moved: `seoham serve` refuses it from now on.",
         key.display(),
         if mode == Mode::Sandbox { " --sandbox" } else { "" },
         config.store.data.display(),
@@ -38,23 +46,22 @@ pub(crate) fn run(config: &Config) -> Result<()> {
     Ok(())
 }
 
-async fn move_all(config: &Config, source: Source, vault: &Vault) -> Result<()> {
-    let options = seoham_store_postgres::Options { mode: source.mode, ..store::database(config)? };
-    let span = source.span()?;
-    let mut counts = Vec::new();
-    for table in &TABLES {
-        counts.push(source.count(table)?);
-    }
-    let target = Target::open(&options, vault, source.advanced_seconds).await?;
+async fn move_all(config: &Config, source: &Arc<Mutex<Source>>, vault: &Vault) -> Result<()> {
+    let (options, span, counts, advanced_seconds) = {
+        let source = source.lock().unwrap_or_else(PoisonError::into_inner);
+        let options = seoham_store_postgres::Options { mode: source.mode, ..store::database(config)? };
+        let counts = TABLES.iter().map(|table| source.count(table)).collect::<Result<Vec<_>, _>>()?;
+        (options, source.span()?, counts, source.advanced_seconds)
+    };
+    let target = Target::open(&options, vault, advanced_seconds).await?;
     if let Some((first, last)) = span {
         target.make_months(first, last).await?;
     }
     let bar = bar(counts.iter().sum())?;
-    let source = Arc::new(Mutex::new(source));
     let mut moved = Vec::new();
     for table in &TABLES {
         bar.set_message(table.name);
-        moved.push((table, move_one(&source, &target, table, &bar).await?));
+        moved.push((table, move_one(source, &target, table, &bar).await?));
     }
     bar.set_message("checking");
     for ((table, there), count) in moved.into_iter().zip(counts) {

@@ -22,10 +22,12 @@ const CONNECTION_TIME: Duration = Duration::from_millis(2_500);
 
 /// We look rows up by their keys and nothing else, so plans must not depend on what a table's
 /// statistics say while it grows from nothing: a plan made for an empty table would read all of a
-/// full one. With them fixed, they need not be made anew for each execution either.
+/// full one. With them fixed, they need not be made anew for each execution either. Statements are written
+/// for READ COMMITTED, whatever the database's default is.
 const SETTINGS: &str = "-c application_name=seoham -c enable_seqscan=off -c enable_hashjoin=off \
     -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan -c jit=off -c timezone=UTC \
-    -c idle_in_transaction_session_timeout=60s";
+    -c idle_in_transaction_session_timeout=60s -c default_transaction_isolation=read\\ committed \
+    -c default_transaction_read_only=off -c default_transaction_deferrable=off";
 
 type TlsStream = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 
@@ -44,7 +46,8 @@ impl Connector {
         // What it says of the URL could repeat the password.
         let mut config: Config = url.parse().map_err(|_| OpenError::Url)?;
         if config.get_ssl_mode() == SslMode::Prefer {
-            let remote = config.get_hosts().iter().any(|host| !is_here(host));
+            let remote = config.get_hosts().iter().any(|host| !is_here(host))
+                || config.get_hostaddrs().iter().any(|address| !address.is_loopback());
             config.ssl_mode(if remote { SslMode::Require } else { SslMode::Disable });
         }
         if config.get_target_session_attrs() == TargetSessionAttrs::Any {
@@ -59,7 +62,23 @@ impl Connector {
         config.keepalives_interval(Duration::from_secs(2));
         config.keepalives_retries(3);
         let tls = MakeRustlsConnect::new(tls(config.get_ssl_mode(), ca_file)?);
-        Ok(Self { hosts: one_by_one(&config).into(), tls })
+        let hosts = one_by_one(&config);
+        if hosts.is_empty() {
+            return Err(OpenError::NoHost);
+        }
+        Ok(Self { hosts: hosts.into(), tls })
+    }
+
+    /// Hosts and name of the database, for a person to read.
+    pub(crate) fn address(&self) -> String {
+        let host = |config: &Config| match (config.get_hosts().first(), config.get_hostaddrs().first()) {
+            (Some(Host::Tcp(name)), _) => name.clone(),
+            (Some(Host::Unix(path)), _) => path.display().to_string(),
+            (None, address) => address.map(ToString::to_string).unwrap_or_default(),
+        };
+        let hosts: Vec<String> = self.hosts.iter().map(host).collect();
+        let name = self.hosts.first().and_then(Config::get_dbname).unwrap_or_default();
+        format!("PostgreSQL at {}, database {name}", hosts.join(","))
     }
 
     /// A connection to the first host that answers in time and takes writes. A host that accepts
@@ -107,15 +126,20 @@ impl Connect for Connector {
     }
 }
 
-/// The same settings for each host alone.
+/// The same settings for each host alone. The library has no way to take a host out of a configuration, so it
+/// is put together anew; a test compares the two whole.
 fn one_by_one(config: &Config) -> Vec<Config> {
-    let ports = config.get_ports();
-    let one = |(i, host): (usize, &Host)| {
+    let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
+    let one = |i: usize| {
         let mut one = Config::new();
-        match host {
-            Host::Tcp(name) => one.host(name),
-            Host::Unix(path) => one.host_path(path),
+        match hosts.get(i) {
+            Some(Host::Tcp(name)) => one.host(name),
+            Some(Host::Unix(path)) => one.host_path(path),
+            None => &mut one,
         };
+        if let Some(address) = addresses.get(i) {
+            one.hostaddr(*address);
+        }
         if let Some(port) = ports.get(i).or(ports.first()) {
             one.port(*port);
         }
@@ -138,9 +162,12 @@ fn one_by_one(config: &Config) -> Vec<Config> {
             .ssl_negotiation(config.get_ssl_negotiation())
             .channel_binding(config.get_channel_binding())
             .target_session_attrs(config.get_target_session_attrs())
-            .connect_timeout(CONNECTION_TIME)
+            .load_balance_hosts(config.get_load_balance_hosts())
             .keepalives(config.get_keepalives())
             .keepalives_idle(config.get_keepalives_idle());
+        if let Some(time) = config.get_connect_timeout() {
+            one.connect_timeout(*time);
+        }
         if let Some(time) = config.get_keepalives_interval() {
             one.keepalives_interval(time);
         }
@@ -152,7 +179,7 @@ fn one_by_one(config: &Config) -> Vec<Config> {
         }
         one
     };
-    config.get_hosts().iter().enumerate().map(one).collect()
+    (0..hosts.len().max(addresses.len())).map(one).collect()
 }
 
 fn is_here(host: &Host) -> bool {
@@ -183,4 +210,44 @@ fn tls(mode: SslMode, ca_file: Option<&Path>) -> Result<rustls::ClientConfig, Op
         .with_safe_default_protocol_versions()
         .map_err(|e| OpenError::Pool(e.to_string()))?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every setting that a connection string can have, for `hosts`.
+    fn config(hosts: &str) -> Config {
+        let settings = "user=u password=p dbname=d options='-c a=b' application_name=n sslmode=require \
+            sslnegotiation=direct channel_binding=require target_session_attrs=read-write \
+            load_balance_hosts=random connect_timeout=7 tcp_user_timeout=8 keepalives=0 keepalives_idle=9 \
+            keepalives_interval=10 keepalives_retries=11";
+        format!("{hosts} {settings}").parse().expect("a connection string")
+    }
+
+    #[test]
+    fn one_host_alone_has_every_setting_of_all() {
+        for hosts in [
+            "host=a port=5433",
+            "hostaddr=10.0.0.1 port=5433",
+            "host=a hostaddr=10.0.0.1 port=5433",
+            "host=/run/postgresql port=5433",
+        ] {
+            let config = config(hosts);
+            let [one] = &one_by_one(&config)[..] else { panic!("one host: {hosts}") };
+            // All that it holds, also what a later version of the library adds.
+            assert_eq!(format!("{one:?}"), format!("{config:?}"));
+            assert_eq!(one.get_password(), config.get_password());
+        }
+        let several = one_by_one(&config("host=a,b hostaddr=10.0.0.1,10.0.0.2 port=1,2"));
+        let [first, second] = &several[..] else { panic!("two hosts") };
+        assert_eq!(format!("{first:?}"), format!("{:?}", config("host=a hostaddr=10.0.0.1 port=1")));
+        assert_eq!(format!("{second:?}"), format!("{:?}", config("host=b hostaddr=10.0.0.2 port=2")));
+    }
+
+    #[test]
+    fn a_string_without_a_host_is_refused_for_what_it_is() {
+        assert!(matches!(Connector::new("dbname=seoham", None), Err(OpenError::NoHost)));
+        assert!(Connector::new("hostaddr=127.0.0.1 dbname=seoham", None).is_ok());
+    }
 }

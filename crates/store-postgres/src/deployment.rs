@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use seoham_model::{Clock, UnixSeconds};
-use seoham_store::{Deployment, Mode, Result, StoreError};
+use seoham_store::{Deployment, Health, Mode, Obstacle, Result, StoreError};
 
 use crate::columns::Columns;
 use crate::{PostgresStore, clock};
@@ -11,6 +11,10 @@ use crate::{PostgresStore, clock};
 impl Deployment for PostgresStore {
     fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    fn health(&self) -> &Health {
+        &self.inner.health
     }
 
     fn mode(&self) -> Mode {
@@ -28,7 +32,22 @@ impl Deployment for PostgresStore {
         Ok(self.inner.clock.now())
     }
 
+    async fn examine(&self) -> Result<()> {
+        self.examine_database().await
+    }
+
+    async fn confirm_clock(&self) -> Result<UnixSeconds> {
+        self.inner.clock.confirm();
+        self.inner.health.release(Obstacle::ClockJumped);
+        self.inner.health.release(Obstacle::ClockDiffers);
+        // The database's clock has the last word.
+        self.inner.examination.look_again();
+        self.examine_database().await?;
+        Ok(self.inner.clock.now())
+    }
+
     async fn ready(&self) -> Result<()> {
+        self.inner.health.check()?;
         let session = self.inner.sessions.interactive().await?;
         let row = session.query_opt("SELECT pg_is_in_recovery() AS standby", &[]).await?;
         match row.map(|row| row.value("standby")).transpose()? {

@@ -14,6 +14,7 @@ mod connect;
 mod deliveries;
 mod deployment;
 mod documents;
+mod examination;
 mod failure;
 mod migrations;
 mod open;
@@ -30,10 +31,10 @@ mod volumes;
 use std::sync::Arc;
 
 use seoham_model::Clock;
-use seoham_store::Mode;
+use seoham_store::{Health, Mode};
 use seoham_vault::Vault;
 
-pub use open::{OpenError, Options, check, migrate};
+pub use open::{OpenError, Options, address, check, has_store, migrate};
 pub use transfer::Target;
 
 /// The shared store. Clones share it.
@@ -46,6 +47,8 @@ struct Inner {
     vault: Arc<Vault>,
     clock: Clock,
     mode: Mode,
+    health: Health,
+    examination: examination::Examination,
     sessions: session::Sessions,
     accepting: documents::Accepting,
     partitions: Arc<partitions::Partitions>,

@@ -26,9 +26,7 @@ pub(crate) async fn run(client: &mut Client) -> Result<usize, OpenError> {
     client.batch_execute(LOCK_WAIT).await?;
     let mut steps = 0;
     for tried in 1.. {
-        // A newer program may have gone further: its steps only add (expand, then contract).
-        let runner = migrations::runner().set_abort_missing(false);
-        match runner.run_async(client).await {
+        match migrations::runner().run_async(client).await {
             Ok(report) => {
                 steps += report.applied_migrations().len();
                 break;
@@ -53,17 +51,62 @@ fn has_given_way(error: &refinery::Error) -> bool {
     cause.is_some_and(gave_way)
 }
 
+/// What there is of a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Nothing.
+    Empty,
+    /// Steps that this program knows, all or the first of them.
+    Known,
+    /// Tables of somebody else's, or steps that differ from those of the same number here.
+    Foreign,
+    /// A newer program was here.
+    Newer {
+        /// The last step that was taken.
+        version: i64,
+        /// The last step that is known here.
+        known: i64,
+    },
+}
+
+/// Looks at the schema, and changes nothing.
+pub(crate) async fn state(client: &Client) -> Result<State, OpenError> {
+    if !has_history(client).await? {
+        let tables = "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+                      AND relkind IN ('r', 'p'))";
+        let has_tables: bool = client.query_one(tables, &[]).await?.get(0);
+        return Ok(if has_tables { State::Foreign } else { State::Empty });
+    }
+    let runner = migrations::runner();
+    let known = runner.get_migrations();
+    let newest = known.iter().map(|step| i64::from(step.version())).max().unwrap_or(0);
+    let steps = "SELECT version::bigint, checksum FROM refinery_schema_history ORDER BY version";
+    let mut is_known = true;
+    for row in client.query(steps, &[]).await? {
+        let (version, checksum): (i64, String) = (row.get(0), row.get(1));
+        if version > newest {
+            return Ok(State::Newer { version, known: newest });
+        }
+        let same = |step: &refinery::Migration| {
+            i64::from(step.version()) == version && step.checksum().to_string() == checksum
+        };
+        is_known &= known.iter().any(same);
+    }
+    Ok(if is_known { State::Known } else { State::Foreign })
+}
+
+async fn has_history(client: &Client) -> Result<bool, OpenError> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('refinery_schema_history'))";
+    Ok(client.query_one(sql, &[]).await?.get(0))
+}
+
 /// Refuses a schema that lacks steps which this program needs.
 pub(crate) async fn check(client: &Client) -> Result<(), OpenError> {
     let wanted = migrations::runner().get_migrations().iter().map(refinery::Migration::version).max();
-    let there = client
-        .query_opt("SELECT 1 FROM pg_class WHERE oid = to_regclass('refinery_schema_history')", &[])
-        .await?;
-    let applied: Option<i32> = match there {
-        Some(_) => {
-            client.query_one("SELECT max(version)::int FROM refinery_schema_history", &[]).await?.get(0)
-        }
-        None => None,
+    let applied: Option<i32> = if has_history(client).await? {
+        client.query_one("SELECT max(version)::int FROM refinery_schema_history", &[]).await?.get(0)
+    } else {
+        None
     };
     if applied.map(i64::from) >= wanted.map(i64::from) { Ok(()) } else { Err(OpenError::SchemaBehind) }
 }

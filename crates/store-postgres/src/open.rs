@@ -2,16 +2,19 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::Clock;
-use seoham_store::{Mode, StoreError, personas};
+use seoham_store::{Health, Mode, StoreError, personas};
 use seoham_vault::Vault;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use crate::connect::Connector;
 use crate::documents::Accepting;
+use crate::examination::{Examination, Facts};
+use crate::migrations::State;
 use crate::partitions::Partitions;
 use crate::people::KnownKeys;
 use crate::precedence::Precedence;
@@ -32,6 +35,10 @@ pub struct Options {
     pub clock: Clock,
     /// Bring the schema up to date first.
     pub migrate: bool,
+    /// Make the store in an empty database. Without it one is refused: it may be the wrong one.
+    pub create: bool,
+    /// The database may forget what it committed (`fsync` and the like are off): for tests alone.
+    pub allow_data_loss: bool,
     /// Connections at most of the interactive lane.
     pub interactive_connections: usize,
     /// Connections at most of the bulk lane.
@@ -50,6 +57,8 @@ impl Options {
             mode,
             clock,
             migrate: true,
+            create: false,
+            allow_data_loss: false,
             interactive_connections: 8,
             bulk_connections: 8,
             accepting_connections: 2,
@@ -63,6 +72,9 @@ pub enum OpenError {
     /// The connection string is none.
     #[error("store.database: not a PostgreSQL connection string (postgres://user@host/name)")]
     Url,
+    /// The connection string names no host.
+    #[error("store.database: names no host (host, hostaddr, or a directory of sockets)")]
+    NoHost,
     /// The authorities cannot be read.
     #[error("store.database_ca_file {0}: {1}")]
     CaFile(PathBuf, String),
@@ -78,6 +90,34 @@ pub enum OpenError {
         /// What it is.
         sandbox: bool,
     },
+    /// There is no store in it.
+    #[error(
+        "the database is empty. If a store should be here, look at store.database. To begin a new one, run \
+         `seoham init-store` or start once with --create"
+    )]
+    NoStore,
+    /// It is somebody else's.
+    #[error(
+        "the database holds tables that are not Seoham's, or a schema that is not known: nothing was changed"
+    )]
+    Foreign,
+    /// A newer program has changed the schema.
+    #[error(
+        "the database's schema is at step {version}, and this program knows {known}: use the program that was here \
+         last, or a newer one"
+    )]
+    Newer {
+        /// The last step that was taken.
+        version: i64,
+        /// The last step that is known here.
+        known: i64,
+    },
+    /// It may forget what it committed.
+    #[error(
+        "the database may lose accepted documents when the power goes: {0} is off. Turn it on; a test cluster without \
+         anything to lose can be used with --allow-data-loss"
+    )]
+    NotDurable(String),
     /// There is something in a database that is to be filled.
     #[error("the database is not empty: `seoham move` fills a new one, before any node has used it")]
     NotEmpty,
@@ -113,8 +153,15 @@ impl PostgresStore {
     /// Opens the store and starts the tasks that go with it, on the present Tokio runtime.
     pub async fn open(options: &Options, vault: Arc<Vault>) -> Result<Self, OpenError> {
         let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
-        let advanced_seconds = prepare(&connector, options, &vault).await?;
-        let clock = options.clock.clone();
+        let (clock, health) = (options.clock.clone(), Health::default());
+        let accepting_connections = options.accepting_connections.clamp(1, 4);
+        // Beside the pools, one listens.
+        let connections = options.interactive_connections.max(1)
+            + options.bulk_connections.max(1)
+            + accepting_connections
+            + 1;
+        let examination = Examination::new(connections, options.allow_data_loss);
+        let advanced_seconds = prepare(&connector, options, &vault, (&examination, &clock, &health)).await?;
         clock.set_advanced_seconds(advanced_seconds);
 
         let bulk = connector.pool(options.bulk_connections.max(1))?;
@@ -124,7 +171,6 @@ impl PostgresStore {
         let sweeper = Arc::<deliveries::Sweeper>::default();
         sweeper.start(&bulk, &stop);
         let partitions = Arc::new(Partitions::default());
-        let accepting_connections = options.accepting_connections.clamp(1, 4);
         let precedence = Arc::<Precedence>::default();
         let accepting = Accepting::start(
             &connector.pool(accepting_connections)?,
@@ -137,6 +183,8 @@ impl PostgresStore {
             vault,
             clock,
             mode: options.mode,
+            health,
+            examination,
             sessions: Sessions { interactive, bulk, precedence },
             accepting,
             partitions,
@@ -148,8 +196,11 @@ impl PostgresStore {
             _tasks: stop.drop_guard(),
         };
         let store = Self { inner: Arc::new(inner) };
-        store.populate(options.mode).await?;
-        store.make_partitions(store.inner.clock.now()).await?;
+        // Where it may not, readiness says why.
+        if store.inner.health.check().is_ok() {
+            store.populate(options.mode).await?;
+            store.make_partitions(store.inner.clock.now()).await?;
+        }
         Ok(store)
     }
 
@@ -173,12 +224,28 @@ pub fn check(options: &Options) -> Result<(), OpenError> {
     Connector::new(options.url.expose_secret(), options.ca_file.as_deref()).map(drop)
 }
 
+/// Where the database is, for a person to read: hosts and name, without user and password.
+pub fn address(options: &Options) -> Result<String, OpenError> {
+    Ok(Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?.address())
+}
+
+/// Whether the database holds a store, in use or still to be used.
+pub async fn has_store(options: &Options) -> Result<bool, OpenError> {
+    let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
+    let client = connect(&connector).await?;
+    Ok(migrations::state(&client).await? != State::Empty)
+}
+
 /// Brings the schema up to date if that is wanted; gives how many steps it took.
 pub async fn migrate(options: &Options) -> Result<usize, OpenError> {
     let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
     let mut client = connect(&connector).await?;
     lock(&client).await?;
-    migrations::run(&mut client).await
+    match migrations::state(&client).await? {
+        State::Known | State::Empty => migrations::run(&mut client).await,
+        State::Foreign => Err(OpenError::Foreign),
+        State::Newer { version, known } => Err(OpenError::Newer { version, known }),
+    }
 }
 
 pub(crate) async fn connect(connector: &Connector) -> Result<Client, OpenError> {
@@ -197,29 +264,73 @@ pub(crate) async fn lock(client: &Client) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Schema, key and mode, by one node after the other; gives how far the clock runs ahead.
-async fn prepare(connector: &Connector, options: &Options, vault: &Vault) -> Result<i64, OpenError> {
+/// Schema, key and mode, by one node after the other, each looked at before anything is changed; gives how far
+/// the clock runs ahead.
+async fn prepare(
+    connector: &Connector,
+    options: &Options,
+    vault: &Vault,
+    (examination, clock, health): (&Examination, &Clock, &Health),
+) -> Result<i64, OpenError> {
     let mut client = connect(connector).await?;
     lock(&client).await?;
-    if options.migrate {
-        migrations::run(&mut client).await?;
-    } else {
-        migrations::check(&client).await?;
+    let asked = Instant::now();
+    let facts = Facts::of(&client).await?;
+    if let Some(off) = facts.not_durable().filter(|_| !options.allow_data_loss) {
+        return Err(OpenError::NotDurable(off));
     }
+    validate(&client, options, vault).await?;
+    match migrations::check(&client).await {
+        // Only then: a role that may not change the schema can use one that is up to date.
+        Err(OpenError::SchemaBehind) if options.migrate => {
+            migrations::run(&mut client).await?;
+        }
+        other => other?,
+    }
+    examination.report(&Facts::of(&client).await?, asked, clock, health);
     let key_check = key_check(vault);
     if fixed(&client, "key_check", &key_check).await? != key_check {
         return Err(OpenError::OtherKey);
     }
-    let mode = match options.mode {
-        Mode::Live => "live",
-        Mode::Sandbox => "sandbox",
-    };
-    let stored = fixed(&client, "mode", mode).await?;
-    if stored != mode {
+    let stored = fixed(&client, "mode", mode_name(options.mode)).await?;
+    if stored != mode_name(options.mode) {
         return Err(OpenError::OtherMode { sandbox: stored == "sandbox" });
     }
     let advanced = fixed(&client, "clock_advanced_seconds", "0").await?;
-    Ok(advanced.parse().unwrap_or(0))
+    advanced.parse().map_err(|_| OpenError::Damaged("deployment"))
+}
+
+/// Refuses what this program must not touch: an empty database that was not said to be a new one, a foreign or
+/// newer schema, another key or mode. Changes nothing.
+async fn validate(client: &Client, options: &Options, vault: &Vault) -> Result<(), OpenError> {
+    match migrations::state(client).await? {
+        State::Known => {}
+        State::Empty if options.create || !options.migrate => return Ok(()),
+        State::Empty => return Err(OpenError::NoStore),
+        State::Foreign => return Err(OpenError::Foreign),
+        State::Newer { version, known } => return Err(OpenError::Newer { version, known }),
+    }
+    let stored = async |name: &str| {
+        let sql = "SELECT value FROM deployment WHERE name = $1";
+        let row = client.query_opt(sql, &[&name]).await?;
+        Ok::<Option<String>, OpenError>(row.map(|row| row.get(0)))
+    };
+    if stored("key_check").await?.is_some_and(|stored| stored != key_check(vault)) {
+        return Err(OpenError::OtherKey);
+    }
+    match stored("mode").await? {
+        Some(stored) if stored != mode_name(options.mode) => {
+            Err(OpenError::OtherMode { sandbox: stored == "sandbox" })
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Live => "live",
+        Mode::Sandbox => "sandbox",
+    }
 }
 
 /// What is kept to notice another master key.
@@ -229,11 +340,16 @@ pub(crate) fn key_check(vault: &Vault) -> String {
 
 /// The value of `name`, which is `value` from now on if there was none.
 pub(crate) async fn fixed(client: &Client, name: &str, value: &str) -> Result<String, OpenError> {
+    let sql = "SELECT value FROM deployment WHERE name = $1";
+    // Without a write where there is one: the role may lack the right, which readiness then says.
+    if let Some(row) = client.query_opt(sql, &[&name]).await? {
+        return Ok(row.get(0));
+    }
     client
         .execute(
             "INSERT INTO deployment (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING",
             &[&name, &value],
         )
         .await?;
-    Ok(client.query_one("SELECT value FROM deployment WHERE name = $1", &[&name]).await?.get(0))
+    Ok(client.query_one(sql, &[&name]).await?.get(0))
 }

@@ -4,7 +4,6 @@ use std::pin::pin;
 
 use futures_util::TryStreamExt;
 use seoham_model::UnixSeconds;
-use seoham_store::Mode;
 use seoham_store::transfer::{Fingerprint, Kind, Table, Value};
 use seoham_vault::Vault;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
@@ -13,6 +12,7 @@ use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use crate::connect::Connector;
+use crate::migrations::State;
 use crate::open::{self, OpenError, Options};
 use crate::partitions::{self, Month};
 use secrecy::ExposeSecret;
@@ -29,7 +29,11 @@ impl Target {
         let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
         let mut client = open::connect(&connector).await?;
         open::lock(&client).await?;
-        crate::migrations::run(&mut client).await?;
+        match crate::migrations::state(&client).await? {
+            State::Known | State::Empty => crate::migrations::run(&mut client).await?,
+            State::Foreign => return Err(OpenError::Foreign),
+            State::Newer { version, known } => return Err(OpenError::Newer { version, known }),
+        };
         for table in ["institutions", "people", "documents"] {
             let sql = format!("SELECT 1 FROM {table} LIMIT 1");
             if client.query_opt(&sql, &[]).await?.is_some() {
@@ -40,12 +44,8 @@ impl Target {
             return Err(OpenError::NotEmpty);
         }
         client.batch_execute("SET idle_in_transaction_session_timeout = 0; BEGIN").await?;
-        let mode = match options.mode {
-            Mode::Live => "live",
-            Mode::Sandbox => "sandbox",
-        };
         open::fixed(&client, "key_check", &open::key_check(vault)).await?;
-        open::fixed(&client, "mode", mode).await?;
+        open::fixed(&client, "mode", open::mode_name(options.mode)).await?;
         open::fixed(&client, "clock_advanced_seconds", &advanced_seconds.to_string()).await?;
         Ok(Self { client })
     }

@@ -11,8 +11,11 @@ use seoham_vault::{MasterKey, Vault};
 
 async fn open() -> (Arc<dyn Store>, Database) {
     let database = tokio::task::spawn_blocking(|| Cluster::shared().database()).await.expect("a database");
-    let options =
-        Options { interactive_connections: 4, ..Options::new(database.url().into(), Mode::Sandbox) };
+    let options = Options {
+        create: true,
+        interactive_connections: 4,
+        ..Options::new(database.url().into(), Mode::Sandbox)
+    };
     let vault = Arc::new(Vault::new(&MasterKey::generate()));
     let store = PostgresStore::open(&options, vault).await.expect("an empty database opens");
     (Arc::new(store), database)

@@ -21,7 +21,7 @@ async fn database() -> Database {
 }
 
 fn options(database: &Database) -> Options {
-    Options { interactive_connections: 2, ..Options::new(database.url().into(), Mode::Sandbox) }
+    Options { create: true, interactive_connections: 2, ..Options::new(database.url().into(), Mode::Sandbox) }
 }
 
 async fn connect(database: &Database) -> Client {

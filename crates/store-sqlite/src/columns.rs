@@ -56,6 +56,16 @@ pub(crate) fn times(row: &Row<'_>, first: usize) -> Result<Times, Error> {
     })
 }
 
+/// Whether the disk failed, or what is on it does not read as a database: nothing that was written before can
+/// be trusted either. A full disk is no such failure, since it says so before it takes anything.
+pub(crate) fn is_disk_failure(error: &Error) -> bool {
+    use rusqlite::ErrorCode as Code;
+    matches!(
+        error.sqlite_error_code(),
+        Some(Code::SystemIoFailure | Code::DatabaseCorrupt | Code::NotADatabase)
+    )
+}
+
 /// SQLite's error as the store's: whether it refuses writes or failed.
 pub(crate) fn store_error(error: &Error) -> StoreError {
     use rusqlite::ErrorCode as Code;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use seoham_model::{Clock, UnixSeconds};
-use seoham_store::{Deployment, Lane, Mode, Result};
+use seoham_store::{Deployment, Health, Lane, Mode, Result};
 
 use crate::SqliteStore;
 
@@ -10,6 +10,10 @@ use crate::SqliteStore;
 impl Deployment for SqliteStore {
     fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    fn health(&self) -> &Health {
+        &self.inner.health
     }
 
     fn mode(&self) -> Mode {
@@ -35,7 +39,17 @@ impl Deployment for SqliteStore {
         Ok(self.inner.clock.now())
     }
 
+    async fn examine(&self) -> Result<()> {
+        self.keep_time().await
+    }
+
+    async fn confirm_clock(&self) -> Result<UnixSeconds> {
+        self.accept_clock().await?;
+        Ok(self.inner.clock.now())
+    }
+
     async fn ready(&self) -> Result<()> {
+        self.inner.health.check()?;
         let read = self.inner.readers.read(Lane::Interactive, |connection| {
             connection.query_row("SELECT 1 FROM deployment LIMIT 1", [], |_| Ok(())).map_err(Into::into)
         });

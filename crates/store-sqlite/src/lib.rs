@@ -14,11 +14,13 @@ mod companions;
 mod deliveries;
 mod deployment;
 mod documents;
+mod existing;
 mod migrations;
 mod open;
 mod people;
 mod readers;
 mod retention;
+mod timekeeping;
 mod transfer;
 mod visits;
 mod volumes;
@@ -27,7 +29,7 @@ mod writer;
 use std::sync::Arc;
 
 use seoham_model::Clock;
-use seoham_store::Mode;
+use seoham_store::{Health, Mode};
 use seoham_vault::Vault;
 
 pub use open::{Durability, OpenError, Options};
@@ -43,9 +45,11 @@ struct Inner {
     vault: Arc<Vault>,
     clock: Clock,
     mode: Mode,
+    health: Health,
     readers: readers::Readers,
     claims: Arc<deliveries::ClaimBook>,
     known: Arc<people::KnownPeople>,
+    timekeeping: timekeeping::Timekeeping,
     callers: Arc<callers::KnownCallers>,
     box_index: Arc<box_index::BoxIndex>,
     /// How far the removal of old documents has looked in its present round.

@@ -1,6 +1,7 @@
 //! Opening a data directory: the lock, the schema, the key, the mode.
 
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,21 +9,34 @@ use std::sync::Arc;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use seoham_model::Clock;
-use seoham_store::{Mode, personas};
+use seoham_store::{Health, Mode, personas};
 use seoham_vault::Vault;
 
 use crate::box_index::BoxIndex;
 use crate::callers::KnownCallers;
+use crate::columns::is_disk_failure;
 use crate::companions::Companions;
 use crate::deliveries::ClaimBook;
+use crate::existing::log::Verdict;
+use crate::existing::marker::{MARKER, Marker};
+use crate::existing::{contents, log};
 use crate::readers::Readers;
+use crate::timekeeping::Timekeeping;
 use crate::writer::{Limits, Writer};
 use crate::{Inner, SqliteStore, migrations, people};
 
 /// How to open the store.
 pub struct Options {
-    /// The directory; it is made if it is not there.
+    /// The directory.
     pub directory: PathBuf,
+    /// Make the directory and the store in it if there is none. Without it a directory that holds no store
+    /// is refused: it may be a mount that is missing.
+    pub create: bool,
+    /// Go on without the last transaction of the log when it does not verify: the operator knows that the
+    /// power went while it was being written.
+    pub discard_torn_transaction: bool,
+    /// The machine's clock is right, whatever the times say that were stored before.
+    pub accept_clock: bool,
     /// Whose people it holds; must be what it was when the data was first created.
     pub mode: Mode,
     /// The clock that the store keeps; the machine's by default.
@@ -34,7 +48,15 @@ pub struct Options {
 impl Options {
     /// The store in `directory`, as durable as SPEC 5 demands, by the machine's clock.
     pub fn new(directory: PathBuf, mode: Mode) -> Self {
-        Self { directory, mode, clock: Clock::default(), durability: Durability::default() }
+        Self {
+            directory,
+            create: false,
+            discard_torn_transaction: false,
+            accept_clock: false,
+            mode,
+            clock: Clock::default(),
+            durability: Durability::default(),
+        }
     }
 }
 
@@ -73,6 +95,78 @@ pub enum OpenError {
         /// What it is.
         sandbox: bool,
     },
+    /// There is no store in it.
+    #[error(
+        "data directory {0}: holds no store. If one should be here, look whether its disk is mounted. To begin a new \
+         one, run `seoham init-store` or start once with --create"
+    )]
+    NoStore(PathBuf),
+    /// A store was here, and a part of it is gone.
+    #[error(
+        "data directory {directory}: {file} is missing beside the rest of a store. Nothing was changed. Put the file \
+         back, or restore a backup with `seoham restore` into a new directory"
+    )]
+    Missing {
+        /// The directory.
+        directory: PathBuf,
+        /// What is missing.
+        file: &'static str,
+    },
+    /// It was moved away, and is not to be served again.
+    #[error(
+        "data directory {path}: was moved to {to}; serve it from there. Serving it here too would send every \
+         notification twice"
+    )]
+    Moved {
+        /// The directory.
+        path: PathBuf,
+        /// Where the data is now.
+        to: String,
+    },
+    /// What is there does not read as what was written.
+    #[error(
+        "{path}{}: damaged: {what}. Nothing was changed. Copy the directory, look at it with `seoham check --deep`, and \
+         restore a backup with `seoham restore`", offset.map(|offset| format!(" at byte {offset}")).unwrap_or_default()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, in bytes from its beginning.
+        offset: Option<u64>,
+        /// What was found.
+        what: String,
+    },
+    /// The last transaction of the log is damaged, or was being written when the power went.
+    #[error(
+        "{path} at byte {offset}: the last transaction of the log is not whole. Nothing was changed. If the machine lost \
+         power, this is what was being written then, and nobody was told that it was accepted: start once with \
+         --discard-torn-transaction. Otherwise the disk has damaged it: restore a backup with `seoham restore`"
+    )]
+    Torn {
+        /// The log.
+        path: PathBuf,
+        /// Where it stops to verify, in bytes from its beginning.
+        offset: u64,
+    },
+    /// It is no database of this program.
+    #[error("data directory {0}: the database is not one of Seoham's, or of a version that is not known")]
+    Foreign(PathBuf),
+    /// The files have a form that this program does not know.
+    #[error("data directory {0}: was written by a newer Seoham, whose form of it is not known here")]
+    OtherFormat(PathBuf),
+    /// A newer program has changed the schema.
+    #[error(
+        "data directory {path}: its schema is at step {version}, and this program knows {known}: use the program that \
+         was here last, or a newer one"
+    )]
+    Newer {
+        /// The directory.
+        path: PathBuf,
+        /// The last step that was taken.
+        version: i64,
+        /// The last step that is known here.
+        known: i64,
+    },
     /// SQLite refused.
     #[error("database: {0}")]
     Sql(#[from] rusqlite::Error),
@@ -81,44 +175,88 @@ pub enum OpenError {
     Schema(Box<refinery::Error>),
 }
 
+impl OpenError {
+    pub(crate) fn damaged(path: &Path, offset: Option<u64>, what: &str) -> Self {
+        Self::Damaged { path: path.to_owned(), offset, what: what.to_owned() }
+    }
+
+    /// An error of SQLite's that says that `file` is damaged, as one that names the file.
+    pub(crate) fn in_file(self, file: &Path) -> Self {
+        match self {
+            Self::Sql(error) if is_disk_failure(&error) => Self::damaged(file, None, &error.to_string()),
+            other => other,
+        }
+    }
+}
+
 /// The database's file in its directory.
 pub(crate) const DATABASE: &str = "seoham.db";
+/// Its write-ahead log.
+pub(crate) const LOG: &str = "seoham.db-wal";
 
 /// Connections that read, for each lane.
 const READERS_PER_LANE: usize = 4;
 
 impl SqliteStore {
-    /// Opens the store in `options.directory`, creating it if there is none. Blocks.
+    /// Whether `directory` holds a store or what is left of one.
+    pub fn is_in(directory: &Path) -> bool {
+        [DATABASE, LOG, MARKER].iter().any(|file| directory.join(file).exists())
+    }
+
+    /// Opens the store in `options.directory`. Whatever is there is validated before anything is changed.
+    /// Blocks.
     pub fn open(options: &Options, vault: Arc<Vault>) -> Result<Self, OpenError> {
         let directory = &options.directory;
         let io = |path: &Path| {
             let path = path.to_owned();
             move |source| OpenError::Io { path, source }
         };
-        std::fs::create_dir_all(directory).map_err(io(directory))?;
+        if options.create {
+            std::fs::create_dir_all(directory).map_err(io(directory))?;
+        }
         let lock = lock(directory)?;
+        let found = Found::in_directory(directory, options.create)?;
+        verify_log(directory, options.discard_torn_transaction)?;
 
         let file = directory.join(DATABASE);
         // SQLite gives its other files the mode of this one.
-        let own =
-            std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&file);
+        let own = File::options().create(options.create).truncate(false).write(true).mode(0o600).open(&file);
         // Kept open: closing it would take SQLite's locks on the file with it.
         let own = own.map_err(io(&file))?;
         let mut connection = Connection::open(&file)?;
+        stable_plans(&connection)?;
+        keep_log(&connection)?;
+        if contents::is_empty(&connection).map_err(|error| unreadable(error, &file))? {
+            match found {
+                Found::Marked(_) => return Err(OpenError::damaged(&file, None, "it is empty")),
+                Found::Unmarked if !options.create => return Err(OpenError::NoStore(directory.clone())),
+                Found::Unmarked => {}
+            }
+        } else {
+            contents::validate(&connection, &vault, Some(options.mode), directory)
+                .map_err(|error| error.in_file(&file))?;
+            contents::check_pages(&mut connection, &file)?;
+        }
         configure(&connection, options.durability)?;
         migrations::runner().run(&mut connection).map_err(|e| OpenError::Schema(Box::new(e)))?;
         // Only now: a migration may sort more than there is memory for.
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         check_key(&connection, &vault, directory)?;
         fix_mode(&mut connection, &vault, options)?;
+        if matches!(found, Found::Unmarked) {
+            Marker::new(options.clock.now()).write(directory)?;
+        }
+        let health = Health::default();
         let clock = options.clock.clone();
         if let Some(seconds) = deployment_value::<i64>(&connection, "clock_advanced_seconds")? {
             clock.set_advanced_seconds(seconds);
         }
+        let accepted = options.accept_clock;
+        let timekeeping = Timekeeping::start(&connection, &clock, &health, options.mode, accepted)?;
         let (claims, known) = (Arc::new(ClaimBook::default()), Arc::new(people::KnownPeople::default()));
 
         let readers = || (0..READERS_PER_LANE).map(|_| open_reader(&file)).collect::<Result<Vec<_>, _>>();
-        let readers = Readers::new(readers()?, readers()?);
+        let readers = Readers::new(readers()?, readers()?, health.clone());
         let for_checkpoints = Connection::open(&file)?;
         configure(&for_checkpoints, options.durability)?;
         let callers = Arc::<KnownCallers>::default();
@@ -128,17 +266,19 @@ impl SqliteStore {
             callers: Arc::clone(&callers),
             box_index: Arc::clone(&box_index),
         };
-        let writer =
-            Writer::start(connection, (for_checkpoints, own), Limits::default(), Box::new(companions))
-                .map_err(io(directory))?;
+        let beside = (for_checkpoints, own);
+        let writer = Writer::start(connection, beside, Limits::default(), Box::new(companions), &health)
+            .map_err(io(directory))?;
         let looked_at = Arc::default();
         let inner = Inner {
             vault,
             clock,
             mode: options.mode,
+            health,
             readers,
             claims,
             known,
+            timekeeping,
             callers,
             box_index,
             looked_at,
@@ -149,14 +289,75 @@ impl SqliteStore {
     }
 }
 
+/// What stands for a store in a directory.
+pub(crate) enum Found {
+    /// A marker and a database.
+    Marked(Marker),
+    /// A database without a marker, or nothing at all.
+    Unmarked,
+}
+
+impl Found {
+    /// Refuses a directory of which a part is missing, that was moved away, or that holds nothing although
+    /// nothing is to be created.
+    pub(crate) fn in_directory(directory: &Path, create: bool) -> Result<Self, OpenError> {
+        let marker = Marker::read(directory)?;
+        let has = |name: &str| {
+            let path = directory.join(name);
+            path.try_exists().map_err(|source| OpenError::Io { path, source })
+        };
+        if let Some(to) = marker.as_ref().and_then(|marker| marker.moved_to.clone()) {
+            return Err(OpenError::Moved { path: directory.to_owned(), to });
+        }
+        let has_database = has(DATABASE)?;
+        match marker {
+            Some(marker) if has_database => Ok(Self::Marked(marker)),
+            None if has_database => Ok(Self::Unmarked),
+            Some(_) => Err(OpenError::Missing { directory: directory.to_owned(), file: DATABASE }),
+            None if has(LOG)? => Err(OpenError::Missing { directory: directory.to_owned(), file: DATABASE }),
+            None if create => Ok(Self::Unmarked),
+            None => Err(OpenError::NoStore(directory.to_owned())),
+        }
+    }
+}
+
+/// Reads what the last process left in the log, before SQLite does.
+pub(crate) fn verify_log(directory: &Path, discard_torn: bool) -> Result<(), OpenError> {
+    let path = directory.join(LOG);
+    match log::verify(&path)? {
+        None => Ok(()),
+        Some(Verdict::Sound { bytes }) => log::write_back(&path, bytes),
+        Some(Verdict::Damaged { offset, later_commits }) => {
+            let what = format!(
+                "a part of the log does not verify, and {later_commits} transactions stand behind it"
+            );
+            Err(OpenError::damaged(&path, Some(offset), &what))
+        }
+        Some(Verdict::LastTransactionTorn { offset }) if !discard_torn => {
+            Err(OpenError::Torn { path, offset })
+        }
+        Some(Verdict::LastTransactionTorn { offset }) => {
+            tracing::warn!(offset, "the last transaction of the log is left out, as was asked");
+            Ok(())
+        }
+    }
+}
+
+fn unreadable(error: rusqlite::Error, file: &Path) -> OpenError {
+    OpenError::from(error).in_file(file)
+}
+
+/// The lock is on the directory itself: there is no file that somebody could remove it with.
 pub(crate) fn lock(directory: &Path) -> Result<File, OpenError> {
-    let path = directory.join("seoham.lock");
-    let io = |source| OpenError::Io { path: path.clone(), source };
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
+    let io = |source: std::io::Error| match source.kind() {
+        ErrorKind::NotFound => OpenError::NoStore(directory.to_owned()),
+        _ => OpenError::Io { path: directory.to_owned(), source },
+    };
+    let opened = File::open(directory).map_err(io)?;
+    match opened.try_lock() {
+        Ok(()) => Ok(opened),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(directory.to_owned())),
-        Err(TryLockError::Error(source)) => Err(OpenError::Io { path, source }),
+        Err(TryLockError::Error(source)) => Err(io(source)),
     }
 }
 
@@ -166,6 +367,7 @@ pub(crate) fn lock(directory: &Path) -> Result<File, OpenError> {
 fn configure(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(128);
     stable_plans(connection)?;
+    keep_log(connection)?;
     let synchronous = match durability {
         Durability::Power => "FULL",
         Durability::Process => "OFF",
@@ -183,6 +385,7 @@ fn open_reader(file: &Path) -> Result<Connection, OpenError> {
     let connection = Connection::open_with_flags(file, flags)?;
     connection.set_prepared_statement_cache_capacity(64);
     stable_plans(&connection)?;
+    keep_log(&connection)?;
     // rarray(?) in a statement: many ids at once.
     rusqlite::vtab::array::load_module(&connection)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -2048;")?;
@@ -194,6 +397,12 @@ fn open_reader(file: &Path) -> Result<Connection, OpenError> {
 /// time.
 fn stable_plans(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
+/// The last connection to go leaves the log as it is: what is in it is carried over by the writer, or, after a
+/// failure of the disk, not at all.
+pub(crate) fn keep_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
 }
 
 pub(crate) fn deployment_value<T: rusqlite::types::FromSql>(

@@ -3,14 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
-use seoham_store::{Lane, Result, StoreError};
+use seoham_store::{Health, Lane, Result, StoreError};
 use tokio::sync::Semaphore;
 
-use crate::columns::store_error;
+use crate::columns::{is_disk_failure, store_error};
 
 pub(crate) struct Readers {
     interactive: Pool,
     bulk: Pool,
+    health: Health,
 }
 
 #[derive(Clone)]
@@ -20,8 +21,9 @@ struct Pool {
 }
 
 impl Readers {
-    pub(crate) fn new(interactive: Vec<Connection>, bulk: Vec<Connection>) -> Self {
-        Self { interactive: Pool::new(interactive), bulk: Pool::new(bulk) }
+    /// What they find damaged is reported to `health`.
+    pub(crate) fn new(interactive: Vec<Connection>, bulk: Vec<Connection>, health: Health) -> Self {
+        Self { interactive: Pool::new(interactive), bulk: Pool::new(bulk), health }
     }
 
     /// Runs `work` on a connection of `lane`, on a thread that may block.
@@ -31,8 +33,8 @@ impl Readers {
         F: FnOnce(&Connection) -> std::result::Result<T, ReadError> + Send + 'static,
     {
         match lane {
-            Lane::Interactive => self.interactive.read(work).await,
-            Lane::Bulk => self.bulk.read(work).await,
+            Lane::Interactive => self.interactive.read(&self.health, work).await,
+            Lane::Bulk => self.bulk.read(&self.health, work).await,
         }
     }
 }
@@ -43,7 +45,7 @@ impl Pool {
         Self { free: Arc::new(Mutex::new(connections)), permits }
     }
 
-    async fn read<T, F>(&self, work: F) -> Result<T>
+    async fn read<T, F>(&self, health: &Health, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> std::result::Result<T, ReadError> + Send + 'static,
@@ -52,7 +54,7 @@ impl Pool {
             .acquire_owned()
             .await
             .map_err(|_| StoreError::Unavailable("closing".to_owned()))?;
-        let free = Arc::clone(&self.free);
+        let (free, health) = (Arc::clone(&self.free), health.clone());
         let done = tokio::task::spawn_blocking(move || {
             let Some(connection) = Borrowed::from(free) else {
                 return Err(StoreError::Unavailable("no connection".to_owned()));
@@ -62,7 +64,12 @@ impl Pool {
             drop(connection);
             drop(permit);
             result.map_err(|e| match e {
-                ReadError::Sql(e) => store_error(&e),
+                ReadError::Sql(e) => {
+                    if is_disk_failure(&e) {
+                        health.fail("a read", &e);
+                    }
+                    store_error(&e)
+                }
                 ReadError::Store(e) => e,
             })
         });

@@ -1,7 +1,7 @@
 //! A stopped data directory, read row by row.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
@@ -11,6 +11,8 @@ use seoham_store::transfer::{Kind, Table, Value};
 use seoham_vault::Vault;
 
 use crate::columns::Id;
+use crate::existing::contents;
+use crate::existing::marker::Marker;
 use crate::open::{self, OpenError};
 
 /// A data directory that nobody else uses.
@@ -20,18 +22,22 @@ pub struct Source {
     pub mode: Mode,
     /// How far its clock runs ahead, in seconds.
     pub advanced_seconds: i64,
+    directory: PathBuf,
+    marker: Marker,
     _lock: File,
 }
 
 impl Source {
-    /// Takes the data in `directory`; its schema is brought up to date, and nothing else changes.
+    /// Takes the data in `directory`, validated like at a start; its schema is brought up to date, and nothing
+    /// else changes.
     pub fn open(directory: &Path, vault: &Vault) -> Result<Self, OpenError> {
-        if !directory.join(open::DATABASE).exists() {
-            let source = std::io::Error::from(std::io::ErrorKind::NotFound);
-            return Err(OpenError::Io { path: directory.join(open::DATABASE), source });
-        }
         let lock = open::lock(directory)?;
-        let mut connection = Connection::open(directory.join(open::DATABASE))?;
+        let found = open::Found::in_directory(directory, false)?;
+        open::verify_log(directory, false)?;
+        let file = directory.join(open::DATABASE);
+        let mut connection = Connection::open(&file)?;
+        open::keep_log(&connection)?;
+        contents::validate(&connection, vault, None, directory).map_err(|error| error.in_file(&file))?;
         crate::migrations::runner().run(&mut connection).map_err(|e| OpenError::Schema(Box::new(e)))?;
         open::check_key(&connection, vault, directory)?;
         let mode = match open::deployment_value::<String>(&connection, "mode")?.as_deref() {
@@ -39,7 +45,17 @@ impl Source {
             _ => Mode::Live,
         };
         let advanced_seconds = open::deployment_value(&connection, "clock_advanced_seconds")?.unwrap_or(0);
-        Ok(Self { connection, mode, advanced_seconds, _lock: lock })
+        let marker = match found {
+            open::Found::Marked(marker) => marker,
+            open::Found::Unmarked => Marker::new(UnixSeconds(0)),
+        };
+        Ok(Self { connection, mode, advanced_seconds, directory: directory.to_owned(), marker, _lock: lock })
+    }
+
+    /// Leaves a note that the data is at `to` from now on, so that no process serves it here again. `to` must
+    /// not hold a password.
+    pub fn leave_note(&self, to: &str, now: UnixSeconds) -> Result<(), OpenError> {
+        self.marker.moved(to, now).write(&self.directory)
     }
 
     /// How many rows a table has.

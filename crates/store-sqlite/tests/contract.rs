@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 async fn open() -> (Arc<dyn Store>, TempDir) {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let options = Options::new(directory.path().to_owned(), Mode::Sandbox);
+    let options = Options { create: true, ..Options::new(directory.path().to_owned(), Mode::Sandbox) };
     let vault = Arc::new(Vault::new(&MasterKey::generate()));
     let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&options, vault)).await;
     let store = opened.expect("it does not panic").expect("an empty store opens");

@@ -1,16 +1,32 @@
-//! What a data directory is opened with is fixed, and one process has it.
+//! What a data directory is opened with is fixed, one process has it, and what is there is validated before it
+//! is used.
 
 #![allow(missing_docs, reason = "a test is documented by its name")]
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use seoham_store::{Deployment, Mode};
-use seoham_store_sqlite::{OpenError, Options, SqliteStore};
+use rusqlite::Connection;
+use seoham_model::{InstitutionId, UnixSeconds};
+use seoham_store::accounts::Institution;
+use seoham_store::{Accounts, Deployment, Mode};
+use seoham_store_sqlite::{OpenError, Options, Source, SqliteStore};
 use seoham_vault::{MasterKey, Vault};
+use tempfile::TempDir;
+
+fn options(directory: &Path, mode: Mode) -> Options {
+    Options { create: true, ..Options::new(directory.to_owned(), mode) }
+}
 
 fn open(directory: &Path, mode: Mode, key: &MasterKey) -> Result<SqliteStore, OpenError> {
-    SqliteStore::open(&Options::new(directory.to_owned(), mode), Arc::new(Vault::new(key)))
+    SqliteStore::open(&options(directory, mode), Arc::new(Vault::new(key)))
+}
+
+/// As `serve` opens it once it is there.
+fn reopen(directory: &Path, key: &MasterKey) -> Result<SqliteStore, OpenError> {
+    SqliteStore::open(&Options::new(directory.to_owned(), Mode::Live), Arc::new(Vault::new(key)))
 }
 
 #[tokio::test]
@@ -33,8 +49,182 @@ async fn a_second_opening_and_another_key_are_refused() {
     let key = MasterKey::generate();
     let store = open(directory.path(), Mode::Live, &key).expect("opens");
     assert!(matches!(open(directory.path(), Mode::Live, &key), Err(OpenError::InUse(_))));
+    for entry in std::fs::read_dir(directory.path()).expect("read") {
+        let path = entry.expect("read").path();
+        if path.extension().is_some_and(|extension| extension == "lock") {
+            std::fs::remove_file(path).expect("removed");
+        }
+    }
+    assert!(matches!(reopen(directory.path(), &key), Err(OpenError::InUse(_))), "there is no lock to remove");
     drop(store);
     let other = MasterKey::generate();
     assert!(matches!(open(directory.path(), Mode::Live, &other), Err(OpenError::OtherKey(_))));
     assert!(open(directory.path(), Mode::Live, &key).is_ok());
+}
+
+/// A directory as a process left it that was killed: `institutions` of it are in the log alone.
+async fn left_behind(key: &MasterKey, institutions: usize) -> TempDir {
+    let (directory, copy) =
+        (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    drop(open(directory.path(), Mode::Live, key).expect("opens"));
+    let store = reopen(directory.path(), key).expect("opens");
+    for _ in 0..institutions {
+        let id = InstitutionId::generate(store.clock());
+        let made = Institution { id, name: "가상시청".repeat(900), created_at: store.clock().now() };
+        store.create_institution(made).await.expect("created");
+    }
+    for name in ["seoham.db", "seoham.db-wal", "seoham.store"] {
+        std::fs::copy(directory.path().join(name), copy.path().join(name)).expect("copied");
+    }
+    copy
+}
+
+async fn institutions(store: &SqliteStore) -> usize {
+    store.institutions(None, 1_000).await.expect("listed").len()
+}
+
+fn bytes(directory: &Path) -> Vec<Vec<u8>> {
+    ["seoham.db", "seoham.db-wal", "seoham.store"]
+        .map(|name| std::fs::read(directory.join(name)).unwrap_or_default())
+        .into()
+}
+
+/// Makes every one of `length` bytes another.
+fn damage(path: &Path, at: u64, length: usize) {
+    let file = File::options().read(true).write(true).open(path).expect("opened");
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, at).expect("there");
+    bytes.iter_mut().for_each(|byte| *byte ^= 0x5a);
+    file.write_all_at(&bytes, at).expect("written");
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_in_the_log_is_there() {
+    let key = MasterKey::generate();
+    let directory = left_behind(&key, 20).await;
+    let store = reopen(directory.path(), &key).expect("opens");
+    assert_eq!(institutions(&store).await, 20);
+}
+
+#[tokio::test]
+async fn a_damaged_sector_of_the_log_is_no_end_of_it() {
+    let key = MasterKey::generate();
+    for sector in [0, 1, 8, 9, 20, 33] {
+        let directory = left_behind(&key, 20).await;
+        let log = directory.path().join("seoham.db-wal");
+        damage(&log, sector * 512, 512);
+        let before = bytes(directory.path());
+        match reopen(directory.path(), &key) {
+            Err(OpenError::Damaged { path, offset: Some(offset), .. }) => {
+                assert_eq!(path, log);
+                assert!(offset < (sector + 1) * 512, "{sector}: {offset}");
+            }
+            Err(error) => panic!("{sector}: {error}"),
+            Ok(_) => panic!("{sector}: it was taken for the end"),
+        }
+        assert_eq!(bytes(directory.path()), before, "nothing was changed");
+    }
+}
+
+#[tokio::test]
+async fn a_torn_last_transaction_is_the_operators_decision() {
+    let key = MasterKey::generate();
+    let directory = left_behind(&key, 20).await;
+    let log = directory.path().join("seoham.db-wal");
+    // Of the last transaction the page before the last was never written.
+    let length = std::fs::metadata(&log).expect("there").len();
+    let mut frame = [0; 8];
+    let file = File::open(&log).expect("opened");
+    let frames = (length - 32) / 4_120;
+    let mut ends = Vec::new();
+    for i in 0..frames {
+        file.read_exact_at(&mut frame, 32 + i * 4_120).expect("read");
+        if frame[4..] != [0; 4] {
+            ends.push(i);
+        }
+    }
+    let [.., before_last, last] = ends[..] else { panic!("{ends:?}") };
+    assert!(last - before_last > 1, "a transaction of several pages");
+    damage(&log, 32 + (before_last + 1) * 4_120 + 100, 512);
+    assert!(matches!(reopen(directory.path(), &key), Err(OpenError::Torn { .. })));
+    let options =
+        Options { discard_torn_transaction: true, ..Options::new(directory.path().to_owned(), Mode::Live) };
+    let store = SqliteStore::open(&options, Arc::new(Vault::new(&key))).expect("opens as was decided");
+    assert_eq!(institutions(&store).await, 19);
+}
+
+#[tokio::test]
+async fn a_directory_without_a_store_is_not_taken_for_a_new_one() {
+    let key = MasterKey::generate();
+    let directory = tempfile::tempdir().expect("a directory");
+    assert!(matches!(reopen(directory.path(), &key), Err(OpenError::NoStore(_))));
+    assert!(matches!(reopen(&directory.path().join("no mount"), &key), Err(OpenError::NoStore(_))));
+    File::create(directory.path().join("admin.token")).expect("created");
+    assert!(matches!(reopen(directory.path(), &key), Err(OpenError::NoStore(_))));
+    assert_eq!(std::fs::read_dir(directory.path()).expect("read").count(), 1, "nothing was made");
+    drop(open(directory.path(), Mode::Live, &key).expect("made on purpose"));
+
+    std::fs::remove_file(directory.path().join("seoham.db")).expect("removed");
+    for opened in [reopen(directory.path(), &key), open(directory.path(), Mode::Live, &key)] {
+        assert!(matches!(opened, Err(OpenError::Missing { file: "seoham.db", .. })));
+    }
+    File::create(directory.path().join("seoham.db")).expect("created");
+    assert!(
+        matches!(open(directory.path(), Mode::Live, &key), Err(OpenError::Damaged { .. })),
+        "it is empty"
+    );
+    std::fs::write(directory.path().join("seoham.db"), vec![0; 8_192]).expect("written");
+    assert!(matches!(open(directory.path(), Mode::Live, &key), Err(OpenError::Damaged { .. })), "zeros");
+}
+
+#[tokio::test]
+async fn a_damaged_page_is_refused() {
+    let key = MasterKey::generate();
+    let directory = tempfile::tempdir().expect("a directory");
+    drop(open(directory.path(), Mode::Live, &key).expect("opens"));
+    let database = directory.path().join("seoham.db");
+    let pages = std::fs::metadata(&database).expect("there").len() / 4_096;
+    damage(&database, (pages - 1) * 4_096, 4_096);
+    let Err(OpenError::Damaged { path, .. }) = reopen(directory.path(), &key) else { panic!("refused") };
+    assert_eq!(path, database);
+}
+
+#[tokio::test]
+async fn nothing_is_changed_by_a_start_that_is_refused() {
+    let key = MasterKey::generate();
+    let directory = tempfile::tempdir().expect("a directory");
+    drop(open(directory.path(), Mode::Live, &key).expect("opens"));
+    let sql = |sql: &str| {
+        let database = Connection::open(directory.path().join("seoham.db")).expect("opened");
+        database.execute_batch(sql).expect("done");
+    };
+    // As a program left it that did not know the last step.
+    sql("DELETE FROM refinery_schema_history WHERE version = 7; PRAGMA wal_checkpoint(TRUNCATE)");
+    let before = bytes(directory.path());
+    let other = MasterKey::generate();
+    assert!(matches!(reopen(directory.path(), &other), Err(OpenError::OtherKey(_))));
+    assert!(matches!(open(directory.path(), Mode::Sandbox, &key), Err(OpenError::OtherMode { .. })));
+    assert_eq!(bytes(directory.path()), before);
+
+    sql("INSERT INTO refinery_schema_history VALUES (99, 'later', '2030-01-01T00:00:00Z', '1')");
+    let refused = reopen(directory.path(), &key);
+    assert!(matches!(refused, Err(OpenError::Newer { version: 99, known: 7, .. })));
+    sql(
+        "DELETE FROM refinery_schema_history WHERE version = 99; UPDATE refinery_schema_history SET checksum = '1'",
+    );
+    assert!(matches!(reopen(directory.path(), &key), Err(OpenError::Foreign(_))));
+}
+
+#[tokio::test]
+async fn what_was_moved_away_is_not_opened_again() {
+    let key = MasterKey::generate();
+    let directory = tempfile::tempdir().expect("a directory");
+    drop(open(directory.path(), Mode::Live, &key).expect("opens"));
+    let source = Source::open(directory.path(), &Vault::new(&key)).expect("opens");
+    source.leave_note("PostgreSQL at db1, database seoham", UnixSeconds(1)).expect("written");
+    drop(source);
+    let Err(OpenError::Moved { to, .. }) = open(directory.path(), Mode::Live, &key) else {
+        panic!("refused")
+    };
+    assert_eq!(to, "PostgreSQL at db1, database seoham");
 }

@@ -4,12 +4,14 @@ mod backing;
 mod browser;
 mod client;
 mod documents;
+mod faults;
 mod server;
 
 pub(crate) use backing::Backing;
 pub(crate) use browser::{Browser, Page};
 pub(crate) use client::{Answer, Client, http};
 pub(crate) use documents::{bulk, document, documents, member_document};
+pub(crate) use faults::{Disk, MachineClock};
 pub(crate) use server::{Server, Start, binary};
 
 use std::time::{Duration, Instant};

@@ -37,7 +37,12 @@ impl Start {
 
     /// Live people in a new store, with a master key beside it.
     pub(crate) fn live() -> Self {
-        let start = Self { sandbox: false, ..Self::sandbox() };
+        Self::live_on(Backing::chosen()).argument("--create")
+    }
+
+    /// Live people in `backing`, where somebody has to make the store.
+    pub(crate) fn live_on(backing: Backing) -> Self {
+        let start = Self { sandbox: false, ..Self::on(backing) };
         let key = start.directory().join("live.key");
         new_key(&key);
         start.env("SEOHAM_KEYS__MASTER_FILE", key.to_str().unwrap())

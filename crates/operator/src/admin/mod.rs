@@ -1,5 +1,6 @@
 //! The calls of SPEC 11, one file for each thing they are about.
 
+pub(crate) mod clock;
 pub(crate) mod contracts;
 pub(crate) mod documents;
 pub(crate) mod institutions;

@@ -49,6 +49,17 @@ enum AdminCommand {
     },
     /// Documents whose notification was given up, newest first.
     GivenUp,
+    /// The process's clock.
+    #[command(subcommand)]
+    Clock(ClockCommand),
+}
+
+#[derive(Subcommand)]
+enum ClockCommand {
+    /// The process's clock beside the machine's.
+    Show,
+    /// The machine's clock is right: take it, and serve again.
+    Confirm,
 }
 
 #[derive(Subcommand)]
@@ -208,6 +219,8 @@ impl AdminClient {
             AdminCommand::Plan(command) => self.plan(command).await,
             AdminCommand::ImportPeople { file } => self.import_people(&file).await,
             AdminCommand::Document { binder } => self.get(&format!("documents/{binder}")).await,
+            AdminCommand::Clock(ClockCommand::Show) => self.get("clock").await,
+            AdminCommand::Clock(ClockCommand::Confirm) => self.post("clock/confirm", &json!({})).await,
             AdminCommand::GivenUp => self.get("notifications/given-up").await,
         }
     }

@@ -42,6 +42,8 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
     let mut config = Config::default();
     config.store.data.clone_from(&args.data);
     config.store.sandbox = true;
+    // It is left alone for as long as one likes, and looked at again.
+    (config.store.create, config.store.accept_clock) = (true, true);
     config.listen.apply(&args.listen);
     config.log.level = logging::asked("error");
     logging::start(&config.log)?;

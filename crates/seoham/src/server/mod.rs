@@ -1,6 +1,7 @@
 //! One process: the store opened, its roles started, the listeners up, and down again in order.
 
 mod delivering;
+mod examining;
 mod link_sender;
 pub(crate) mod listeners;
 mod messenger;
@@ -9,6 +10,7 @@ mod secrets;
 pub(crate) mod store;
 mod watching;
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,6 +29,7 @@ use crate::cli::say;
 use crate::config::Config;
 use crate::logging;
 use delivering::Delivering;
+use examining::Examining;
 use link_sender::LinkSender;
 use listeners::{Bound, Running};
 use messenger::Messenger;
@@ -37,11 +40,13 @@ use watching::Watching;
 pub(crate) struct Server {
     /// Where everything is.
     pub(crate) addresses: Addresses,
+    store: Arc<dyn Store>,
     operator: Operator,
     public: Vec<Running>,
     admin: Running,
     delivering: Option<Delivering>,
     watching: Option<Watching>,
+    examining: Examining,
     deadline: Duration,
 }
 
@@ -61,8 +66,13 @@ pub(crate) struct Addresses {
     pub(crate) admin_token_file: Option<std::path::PathBuf>,
 }
 
+/// How long requests under way may take once the store has failed.
+const FAILED_DEADLINE: Duration = Duration::from_secs(1);
+/// The exit status of a process whose store failed under it: EX_IOERR of sysexits.h.
+const STORE_FAILED: u8 = 74;
+
 /// `seoham serve`.
-pub(crate) fn serve(config: &Config, ready_json: bool) -> Result<()> {
+pub(crate) fn serve(config: &Config, ready_json: bool) -> Result<ExitCode> {
     logging::start(&config.log)?;
     let runtimes = Runtimes::start()?;
     let bulk = runtimes.bulk();
@@ -74,10 +84,35 @@ pub(crate) fn serve(config: &Config, ready_json: bool) -> Result<()> {
         }
         let Addresses { api, bulk, web, admin, .. } = &server.addresses;
         tracing::info!(role = %config.node.role, api, bulk, web, admin, "ready");
-        terminate.recv().await;
+        let failed = tokio::select! {
+            _ = terminate.recv() => false,
+            () = server.store.health().failed() => true,
+        };
         // Nobody hears the second time, which therefore ends the process at once.
         drop(terminate);
-        server.stop().await
+        server.stop().await?;
+        Ok(if failed { ExitCode::from(STORE_FAILED) } else { ExitCode::SUCCESS })
+    })
+}
+
+/// `seoham init-store`.
+pub(crate) fn init_store(config: &Config) -> Result<()> {
+    logging::start(&config.log)?;
+    store::check(config)?;
+    let mut config = config.clone();
+    config.store.create = true;
+    let runtimes = Runtimes::start()?;
+    runtimes.run(async {
+        store::refuse_existing(&config).await?;
+        let opened = store::open(&config, &Handle::current()).await?;
+        drop(opened);
+        let place = if config.store.database.is_some() {
+            "the database".to_owned()
+        } else {
+            config.store.data.display().to_string()
+        };
+        say(&format!("{place}: a new store. `seoham serve` starts on it without --create."));
+        Ok(())
     })
 }
 
@@ -114,6 +149,7 @@ impl Server {
         check_all(config)?;
         let tls = listeners::tls(config).await?;
         let store = store::open(config, &bulk.work).await?;
+        let examining = Examining::start(&store);
         let (admin_token, admin_token_file) = secrets::admin_token(config)?;
         let bound = Bound::all(config)?;
         let addresses = bound.addresses(tls.is_some(), admin_token_file);
@@ -135,7 +171,7 @@ impl Server {
             behind_proxy: config.listen.behind_tls_proxy,
             login_links: Arc::new(LinkSender::start(messenger.notifier, box_url)),
         });
-        let operator = Operator::new(OperatorOptions { store, admin_token, metrics });
+        let operator = Operator::new(OperatorOptions { store: Arc::clone(&store), admin_token, metrics });
 
         let here = Handle::current();
         let mut public = Vec::new();
@@ -151,14 +187,17 @@ impl Server {
         let admin_tls = tls.filter(|_| !config.listen.admin.ip().is_loopback());
         let admin = bound.admin.serve(seoham_operator::admin_router(&operator), admin_tls, &here)?;
         let deadline = Duration::from_secs(config.shutdown.deadline_seconds);
-        Ok(Self { addresses, operator, public, admin, delivering, watching, deadline })
+        Ok(Self { addresses, store, operator, public, admin, delivering, watching, examining, deadline })
     }
 
     /// Goes down in order: not ready, no new requests, running ones and deliveries finish, then
     /// the store. One deadline is for all of it.
     pub(crate) async fn stop(self) -> Result<()> {
         tracing::info!("shutting down");
-        let until = Instant::now() + self.deadline;
+        // What is under way cannot be written any more: it is answered so, and nothing is waited for.
+        let failed = self.store.health().failure().is_some();
+        let deadline = if failed { self.deadline.min(FAILED_DEADLINE) } else { self.deadline };
+        let until = Instant::now() + deadline;
         self.operator.start_draining();
         if let Some(delivering) = &self.delivering {
             delivering.stop();
@@ -167,7 +206,7 @@ impl Server {
             watching.stop();
         }
         for listener in &self.public {
-            listener.stop(self.deadline);
+            listener.stop(deadline);
         }
         for listener in self.public {
             complain(listener.ended().await);
@@ -180,6 +219,7 @@ impl Server {
         {
             tracing::warn!("deliveries under way were left to the next start");
         }
+        self.examining.stop().await;
         self.admin.stop(Duration::from_secs(1));
         complain(self.admin.ended().await);
         tracing::info!("ended");

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use secrecy::ExposeSecret;
+use seoham_store_sqlite::SqliteStore;
 use seoham_vault::{AdminToken, MasterKey, TokenHash};
 
 use crate::config::Config;
@@ -29,6 +30,9 @@ pub(super) fn master_key(config: &Config) -> Result<MasterKey> {
     }
     let file = config.store.data.join("master.key");
     if !file.exists() {
+        if SqliteStore::is_in(&config.store.data) {
+            bail!("{}: is missing beside the data that is sealed under it; put it back", file.display());
+        }
         MasterKey::generate().write_new(&file)?;
     }
     Ok(MasterKey::read(&file)?)

@@ -36,11 +36,30 @@ pub(super) async fn open(config: &Config, bulk: &Handle) -> Result<Arc<dyn Store
         let opened = bulk.spawn(async move { PostgresStore::open(&options, vault).await }).await;
         return Ok(Arc::new(opened.context("the store")??));
     }
-    make_directory(config)?;
-    let options = seoham_store_sqlite::Options::new(config.store.data.clone(), mode(config));
+    if config.store.create {
+        make_directory(config)?;
+    }
+    let options = seoham_store_sqlite::Options {
+        create: config.store.create,
+        discard_torn_transaction: config.store.discard_torn_transaction,
+        accept_clock: config.store.accept_clock,
+        ..seoham_store_sqlite::Options::new(config.store.data.clone(), mode(config))
+    };
     let vault = vault(config)?;
     let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&options, vault)).await;
     Ok(Arc::new(opened.context("the store")??))
+}
+
+/// Refuses to make a store where there is one, before anything is touched.
+pub(super) async fn refuse_existing(config: &Config) -> Result<()> {
+    if config.store.database.is_some() {
+        if seoham_store_postgres::has_store(&database(config)?).await? {
+            bail!("the database holds a store already");
+        }
+    } else if SqliteStore::is_in(&config.store.data) {
+        bail!("data directory {}: holds a store already", config.store.data.display());
+    }
+    Ok(())
 }
 
 /// PINs are few enough to be guessed from their hashes: the data is its owner's alone.
@@ -66,6 +85,8 @@ pub(crate) fn database(config: &Config) -> Result<seoham_store_postgres::Options
     Ok(seoham_store_postgres::Options {
         ca_file: config.store.database_ca_file.clone(),
         migrate: config.store.migrate,
+        create: config.store.create,
+        allow_data_loss: config.store.allow_data_loss,
         interactive_connections: config.store.interactive_connections,
         bulk_connections: config.store.bulk_connections,
         ..seoham_store_postgres::Options::new(url, mode(config))

@@ -7,6 +7,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use seoham_store::Health;
+
+use crate::columns::is_disk_failure;
 
 /// Pages that the log grows by between two passes: 2 MiB. A COMMIT that comes while a pass is synced waits for
 /// the disk to write that first, so it is to be little; and what is written comes in order, so that hardly a
@@ -28,6 +31,7 @@ const PATIENCE: Duration = Duration::from_millis(5);
 /// The log's bookkeeping, and the thread that carries it over; dropped, it ends that.
 pub(super) struct Checkpoints {
     log: Arc<Log>,
+    health: Health,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -92,11 +96,11 @@ impl Checkpoints {
     /// Follows `writer`, and carries over on `connection` into `file`.
     pub(super) fn start(
         writer: &mut Connection,
-        connection: Connection,
-        file: File,
+        (connection, file): (Connection, File),
+        health: Health,
     ) -> std::io::Result<Self> {
         let log = Arc::new(Log::default());
-        let (of_hook, of_thread) = (Arc::clone(&log), Arc::clone(&log));
+        let (of_hook, of_thread) = (Arc::clone(&log), (Arc::clone(&log), health.clone()));
         let hook = move |_: &mut rusqlite::hooks::Wal, pages| {
             of_hook.committed(u32::try_from(pages).unwrap_or(0));
             Ok(())
@@ -107,16 +111,16 @@ impl Checkpoints {
             .map_err(std::io::Error::other)?;
         let thread = std::thread::Builder::new()
             .name("seoham-checkpoint".to_owned())
-            .spawn(move || of_thread.carry_over(&connection, &file))?;
-        Ok(Self { log, thread: Some(thread) })
+            .spawn(move || of_thread.0.carry_over(&connection, &file, &of_thread.1))?;
+        Ok(Self { log, health, thread: Some(thread) })
     }
 
     /// Begins the log anew if it is time to, on the writer's connection, between two transactions.
     pub(super) fn restart_if_due(&self, writer: &Connection) {
-        if !self.log.lock().is_restart_due() {
+        if !self.log.lock().is_restart_due() || self.health.failure().is_some() {
             return;
         }
-        let restarted = run(writer, "RESTART");
+        let restarted = run(writer, "RESTART", &self.health);
         let mut state = self.log.lock();
         match restarted {
             Some(Pass { busy: false, .. }) => state.committed(0),
@@ -145,23 +149,24 @@ impl Log {
         }
     }
 
-    fn carry_over(&self, connection: &Connection, file: &File) {
+    fn carry_over(&self, connection: &Connection, file: &File, health: &Health) {
         loop {
             let mut state = self.lock();
             while !state.closed && !state.is_pass_due() {
                 state = self.grown.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-            if state.closed {
+            if state.closed || health.failure().is_some() {
                 return;
             }
             state.passing = true;
             let log = state.log;
             drop(state);
-            let pass = run(connection, "PASSIVE");
+            let pass = run(connection, "PASSIVE", health);
             // A pass that does not come to the end of the log leaves what it wrote unsynced, and whoever comes
             // to its end has to sync all of it: the writer, with everybody waiting.
+            // What a sync that failed left unwritten is never reported again: the log must not be begun anew.
             if let Err(error) = file.sync_data() {
-                tracing::warn!(%error, "the database could not be synced after a checkpoint");
+                health.fail("the sync after a checkpoint", &error);
             }
             let mut state = self.lock();
             state.passing = false;
@@ -182,14 +187,20 @@ struct Pass {
     carried: u32,
 }
 
-fn run(connection: &Connection, mode: &'static str) -> Option<Pass> {
+fn run(connection: &Connection, mode: &'static str, health: &Health) -> Option<Pass> {
     let started = Instant::now();
     let pass = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
         Ok(Pass { busy: row.get(0)?, carried: u32::try_from(row.get::<_, i64>(2)?).unwrap_or(0) })
     });
     metrics::histogram!("seoham_checkpoint_seconds", "mode" => mode).record(started.elapsed().as_secs_f64());
-    pass.inspect_err(|error| tracing::warn!(%error, "a checkpoint failed; the log grows until one succeeds"))
-        .ok()
+    pass.inspect_err(|error| {
+        if is_disk_failure(error) {
+            health.fail("a checkpoint", error);
+        } else {
+            tracing::warn!(%error, "a checkpoint was not made; the log grows until one is");
+        }
+    })
+    .ok()
 }
 
 #[cfg(test)]
@@ -232,12 +243,8 @@ mod tests {
                  CREATE TABLE t (n INTEGER PRIMARY KEY, bytes BLOB);",
             )
             .expect("a table");
-        let checkpoints = Checkpoints::start(
-            &mut writer,
-            Connection::open(&file).expect("SQLite"),
-            File::open(&file).expect("it is there"),
-        )
-        .expect("a thread");
+        let beside = (Connection::open(&file).expect("SQLite"), File::open(&file).expect("it is there"));
+        let checkpoints = Checkpoints::start(&mut writer, beside, Health::default()).expect("a thread");
         let pages = || checkpoints.log.lock().pages;
         let has_kept_up = || {
             let state = checkpoints.log.lock();

@@ -4,16 +4,33 @@ use rusqlite::Connection;
 use seoham_store::{Result, StoreError};
 use tokio::sync::oneshot;
 
-use crate::columns::store_error;
+use crate::columns::{is_disk_failure, store_error};
 use crate::readers::ReadError;
 
 /// Work that ran inside a transaction and waits for its end.
 pub(super) trait Job: Send {
-    /// Does the work. `false` means that it failed and what it wrote is to be taken back.
-    fn run(&mut self, connection: &Connection) -> bool;
+    /// Does the work.
+    fn run(&mut self, connection: &Connection) -> Ran;
 
     /// Answers the caller: with the work's own result if `committed`, else with the error.
     fn answer(self: Box<Self>, committed: Result<()>);
+}
+
+/// How work went inside its transaction.
+pub(super) enum Ran {
+    /// It is to be committed.
+    Well,
+    /// It failed, and what it wrote is to be taken back.
+    Badly,
+    /// The disk failed under it.
+    DiskFailed(String),
+}
+
+impl Ran {
+    /// How it went when it ended with `error`.
+    pub(super) fn after(error: &rusqlite::Error) -> Self {
+        if is_disk_failure(error) { Self::DiskFailed(error.to_string()) } else { Self::Badly }
+    }
 }
 
 /// Why work for the writer failed.
@@ -78,12 +95,16 @@ where
     T: Send,
     F: FnOnce(&Connection) -> std::result::Result<T, WriteError> + Send,
 {
-    fn run(&mut self, connection: &Connection) -> bool {
-        let Some(work) = self.work.take() else { return false };
+    fn run(&mut self, connection: &Connection) -> Ran {
+        let Some(work) = self.work.take() else { return Ran::Badly };
         let result = work(connection);
-        let kept = result.is_ok();
+        let ran = match &result {
+            Ok(_) => Ran::Well,
+            Err(WriteError::Sql(error)) => Ran::after(error),
+            Err(WriteError::Store(_)) => Ran::Badly,
+        };
         self.result = Some(result);
-        kept
+        ran
     }
 
     fn answer(self: Box<Self>, committed: Result<()>) {

@@ -190,6 +190,15 @@ impl Lanes {
         self.arrived.notify_one();
     }
 
+    /// Takes no more, and gives back what is queued: nothing of it will be done.
+    pub(super) fn abandon(&self) -> Vec<Waiting> {
+        let mut queues = self.lock();
+        queues.closed = true;
+        let Queues { interactive, bulk, background, .. } = &mut *queues;
+        let left = interactive.drain(..).chain(bulk.waiting.drain(..)).chain(background.waiting.drain(..));
+        left.collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queues> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -269,5 +278,19 @@ mod tests {
         assert!(lanes.wait());
         assert!(lanes.take_interactive().is_some());
         assert!(!lanes.wait());
+    }
+
+    #[test]
+    fn an_abandoned_queue_gives_back_what_it_has_and_takes_no_more() {
+        let lanes = Lanes::new(Limits::default());
+        assert!(lanes.push_interactive(job(|_| Ok(())).0).is_ok());
+        assert!(lanes.push_bulk(job(|_| Ok(())).0, Weight::rows(1)).is_ok());
+        assert!(lanes.push_background(job(|_| Ok(())).0, Weight::rows(1)).is_ok());
+        assert_eq!(lanes.abandon().len(), 3);
+        assert!(matches!(
+            lanes.push_bulk(job(|_| Ok(())).0, Weight::rows(1)),
+            Err(StoreError::Unavailable(_))
+        ));
+        assert!(!lanes.wait(), "there is nothing left to wait for");
     }
 }

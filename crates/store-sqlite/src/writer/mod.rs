@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use rusqlite::Connection;
-use seoham_store::{Result, StoreError};
+use seoham_store::{Health, Result, StoreError};
 use tokio::sync::oneshot;
 
 use checkpoints::Checkpoints;
@@ -44,13 +44,14 @@ impl Writer {
         for_checkpoints: (Connection, File),
         limits: Limits,
         companion: Box<dyn Companion>,
+        health: &Health,
     ) -> std::io::Result<Self> {
-        let checkpoints = Checkpoints::start(&mut connection, for_checkpoints.0, for_checkpoints.1)?;
+        let checkpoints = Checkpoints::start(&mut connection, for_checkpoints, health.clone())?;
         let lanes = Arc::new(Lanes::new(limits));
-        let of_thread = Arc::clone(&lanes);
+        let of_thread = (Arc::clone(&lanes), health.clone());
         let thread = std::thread::Builder::new()
             .name("seoham-writer".to_owned())
-            .spawn(move || thread::run(&connection, &of_thread, checkpoints, &*companion))?;
+            .spawn(move || thread::run(&connection, &of_thread.0, checkpoints, &*companion, &of_thread.1))?;
         Ok(Self { lanes, thread: Some(thread) })
     }
 

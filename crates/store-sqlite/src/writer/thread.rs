@@ -4,38 +4,78 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use rusqlite::Connection;
-use seoham_store::{Result, StoreError};
+use seoham_store::{Health, Result, StoreError};
 
 use super::checkpoints::Checkpoints;
+use super::job::Ran;
 use super::lanes::Lanes;
 use super::pace::Pace;
 use super::{Companion, Waiting};
-use crate::columns::store_error;
+use crate::columns::{is_disk_failure, store_error};
 
 pub(super) fn run(
     connection: &Connection,
     lanes: &Lanes,
     checkpoints: Checkpoints,
     companion: &dyn Companion,
+    health: &Health,
 ) {
+    let _end = End { lanes, health };
     let mut pace = Pace::default();
-    while lanes.wait() {
+    while lanes.wait() && health.failure().is_none() {
         let started = Instant::now();
-        let rows = transact(connection, lanes, companion, &mut pace);
+        let rows = transact(&Transacting { connection, lanes, companion, health }, &mut pace);
         metrics::histogram!("seoham_commit_rows").record(f64::from(u32::try_from(rows).unwrap_or(u32::MAX)));
         metrics::histogram!("seoham_commit_seconds").record(started.elapsed().as_secs_f64());
         checkpoints.restart_if_due(connection);
     }
     drop(checkpoints);
-    let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;");
+    // After a failure the log is the only good copy. It stays as it is for the next start to read.
+    if health.failure().is_none()
+        && let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;")
+        && is_disk_failure(&error)
+    {
+        health.fail("the last checkpoint", &error);
+    }
+}
+
+/// The end of the writer's thread, whatever brought it about: nobody waits for it in vain.
+struct End<'a> {
+    lanes: &'a Lanes,
+    health: &'a Health,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.health.fail("the writer's thread", &"it panicked");
+        }
+        for waiting in self.lanes.abandon() {
+            waiting.job.answer(Err(StoreError::Unavailable("the writer has ended".to_owned())));
+        }
+    }
+}
+
+/// What a transaction is made with.
+struct Transacting<'a> {
+    connection: &'a Connection,
+    lanes: &'a Lanes,
+    companion: &'a dyn Companion,
+    health: &'a Health,
 }
 
 /// Takes what waits into one transaction, commits, answers. Gives how many rows it was.
 ///
 /// The more waits, the more one COMMIT is for, unless people are about: then it is soon the next one's turn.
-fn transact(connection: &Connection, lanes: &Lanes, companion: &dyn Companion, pace: &mut Pace) -> usize {
+fn transact(with: &Transacting<'_>, pace: &mut Pace) -> usize {
+    let Transacting { connection, lanes, companion, health } = *with;
     let limits = lanes.limits();
-    let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(|e| store_error(&e));
+    let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| {
+        if is_disk_failure(&error) {
+            health.fail("the beginning of a transaction", &error);
+        }
+        store_error(&error)
+    });
     let mut beat = pace.begin(&limits, Instant::now());
     let mut done: Vec<Waiting> = Vec::new();
     let mut rows = 0;
@@ -62,18 +102,18 @@ fn transact(connection: &Connection, lanes: &Lanes, companion: &dyn Companion, p
         metrics::histogram!("seoham_writer_wait_seconds", "lane" => lane)
             .record(waiting.since.elapsed().as_secs_f64());
         rows += waiting.weight.rows;
-        whole = in_savepoint(connection, || waiting.job.run(connection));
+        whole = in_savepoint(with, || waiting.job.run(connection));
         done.push(waiting);
     }
     pace.end(&beat);
     if begun.is_ok() && whole {
-        whole = in_savepoint(connection, || accompany(connection, companion, rows));
+        whole = in_savepoint(with, || accompany(connection, companion, rows));
     }
     if begun.is_err() {
         done.extend(lanes.take_interactive().or_else(|| lanes.take_work().map(|(_, waiting)| waiting)));
     }
 
-    let committed = begun.and_then(|()| if whole { commit(connection) } else { abandon(connection) });
+    let committed = begun.and_then(|()| if whole { commit(connection, health) } else { abandon(connection) });
     companion.ended(committed.is_ok());
     for waiting in done {
         waiting.job.answer(committed.clone());
@@ -81,23 +121,37 @@ fn transact(connection: &Connection, lanes: &Lanes, companion: &dyn Companion, p
     rows
 }
 
-fn accompany(connection: &Connection, companion: &dyn Companion, rows: usize) -> bool {
-    let written = companion.write(connection, rows);
-    written.inspect_err(|error| tracing::error!(%error, "what goes along was not written")).is_ok()
+fn accompany(connection: &Connection, companion: &dyn Companion, rows: usize) -> Ran {
+    match companion.write(connection, rows) {
+        Ok(()) => Ran::Well,
+        Err(error) => {
+            tracing::error!(%error, "what goes along was not written");
+            Ran::after(&error)
+        }
+    }
 }
 
 /// Does some work inside a savepoint, so that what fails takes nothing else with it; the work says whether it
 /// is to be kept. `false` means that the transaction around it cannot be trusted any more: SQLite ended it by itself, as
-/// it does when the disk is full, or the savepoint could not be ended.
-fn in_savepoint(connection: &Connection, work: impl FnOnce() -> bool) -> bool {
+/// it does when the disk is full, or the savepoint could not be ended, or the disk failed.
+fn in_savepoint(with: &Transacting<'_>, work: impl FnOnce() -> Ran) -> bool {
+    let Transacting { connection, health, .. } = *with;
     if let Err(error) = execute(connection, "SAVEPOINT job") {
         tracing::error!(%error, "a savepoint could not be made");
         return false;
     }
-    let kept = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        tracing::error!("a job of the writer panicked; what it wrote is taken back");
-        false
-    });
+    let kept = match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ran::Well) => true,
+        Ok(Ran::Badly) => false,
+        Ok(Ran::DiskFailed(error)) => {
+            health.fail("a write", &error);
+            return false;
+        }
+        Err(_) => {
+            tracing::error!("a job of the writer panicked; what it wrote is taken back");
+            false
+        }
+    };
     if connection.is_autocommit() {
         return false;
     }
@@ -113,19 +167,20 @@ fn execute(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
-fn commit(connection: &Connection) -> Result<()> {
+fn commit(connection: &Connection, health: &Health) -> Result<()> {
     let started = Instant::now();
     let committed = connection.execute_batch("COMMIT");
     metrics::histogram!("seoham_commit_sync_seconds").record(started.elapsed().as_secs_f64());
     let Err(error) = committed else { return Ok(()) };
-    tracing::error!(%error, "a transaction could not be committed");
     // A COMMIT that failed leaves the transaction open, and rolling it back makes sure that
     // nothing of it is there. If even that fails, nobody can say.
     let abandoned = abandon(connection);
-    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure) {
+    if is_disk_failure(&error) {
+        health.fail("a commit", &error);
         // The commit may stand in the log already, unsynced, and come back at the next start.
         return Err(StoreError::Uncertain("a commit"));
     }
+    tracing::error!(%error, "a transaction could not be committed");
     abandoned
 }
 

@@ -32,10 +32,10 @@ impl Sqlite {
 impl Opener for Sqlite {
     async fn open(&self, clock: Clock) -> Arc<dyn Store> {
         let options = seoham_store_sqlite::Options {
-            directory: self.directory.path().to_owned(),
-            mode: Mode::Sandbox,
+            create: true,
             clock,
             durability: Durability::Process,
+            ..seoham_store_sqlite::Options::new(self.directory.path().to_owned(), Mode::Sandbox)
         };
         let vault = Arc::clone(&self.vault);
         let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&options, vault)).await;
@@ -67,6 +67,7 @@ impl Opener for Postgres {
         let url = self.database.url().into();
         let options = seoham_store_postgres::Options {
             clock,
+            create: true,
             interactive_connections: 2,
             bulk_connections: 2,
             ..seoham_store_postgres::Options::new(url, Mode::Sandbox)

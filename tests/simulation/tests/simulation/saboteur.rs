@@ -24,8 +24,8 @@ use seoham_store::retention::Tidied;
 use seoham_store::visits::{Attempt, Visitor};
 use seoham_store::volumes::{DayVolume, PlanState, VolumeAlert, VolumePlan};
 use seoham_store::{
-    Accounts, Boxes, Deliveries, Deployment, Documents, Lane, Mode, People, Result, Retention, Store, Visits,
-    Volumes,
+    Accounts, Boxes, Deliveries, Deployment, Documents, Health, Lane, Mode, People, Result, Retention, Store,
+    Visits, Volumes,
 };
 use seoham_vault::{PinHash, TokenHash};
 
@@ -473,6 +473,18 @@ impl Deployment for Sabotaged {
 
     async fn advance_clock(&self, seconds: u32) -> Result<UnixSeconds> {
         self.store.advance_clock(seconds).await
+    }
+
+    fn health(&self) -> &Health {
+        self.store.health()
+    }
+
+    async fn examine(&self) -> Result<()> {
+        self.store.examine().await
+    }
+
+    async fn confirm_clock(&self) -> Result<UnixSeconds> {
+        self.store.confirm_clock().await
     }
 
     async fn ready(&self) -> Result<()> {

@@ -1,0 +1,43 @@
+//! `/admin/v1/clock`: how the process's clock stands, and the operator's word that the machine's is right.
+
+use axum::extract::State;
+use axum::response::Response;
+use seoham_http::ApiError;
+use seoham_model::clock;
+use serde::Serialize;
+
+use super::json;
+use crate::state::Operator;
+
+#[derive(Serialize)]
+struct Shown {
+    /// The process's clock, in Unix seconds: what every time that is written down comes from.
+    now: i64,
+    /// The machine's.
+    machine: i64,
+    /// What a sandbox's clock was advanced by, in seconds.
+    advanced_seconds: i64,
+    /// What keeps the process from serving, if something does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    obstacle: Option<&'static str>,
+}
+
+fn shown(operator: &Operator) -> Shown {
+    Shown {
+        now: operator.now().0,
+        machine: clock::machine_millis().div_euclid(1000),
+        advanced_seconds: operator.store.clock().advanced_seconds(),
+        obstacle: operator.store.health().obstacle().map(seoham_store::Obstacle::name),
+    }
+}
+
+pub(crate) async fn show(State(operator): State<Operator>) -> Result<Response, ApiError> {
+    json(&shown(&operator))
+}
+
+pub(crate) async fn confirm(State(operator): State<Operator>) -> Result<Response, ApiError> {
+    let before = operator.now();
+    let now = operator.store.confirm_clock().await?;
+    tracing::warn!(seconds = now.seconds_since(before), "the machine's clock was confirmed by the operator");
+    json(&shown(&operator))
+}

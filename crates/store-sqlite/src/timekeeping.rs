@@ -1,0 +1,123 @@
+//! The clock of an embedded store: there is no other one to compare it with than the times it stored before.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use rusqlite::{Connection, OptionalExtension, params};
+use seoham_model::{Clock, Standing, UnixSeconds};
+use seoham_store::timekeeping::{Plausibility, plausibility};
+use seoham_store::{Health, Mode, Obstacle, Result};
+
+use crate::SqliteStore;
+use crate::open::deployment_value;
+use crate::writer::{Weight, WriteError};
+
+/// How often it is written down that the process is there.
+const SEEN_EVERY_SECONDS: i64 = 60;
+const SEEN: &str = "last_seen_at";
+
+/// What is known of the clock since the start.
+#[derive(Default)]
+pub(crate) struct Timekeeping {
+    /// When the process before was last there, as long as the clock at the start is in doubt.
+    doubted_since: AtomicI64,
+    is_doubted: AtomicBool,
+    /// When it was last written down that this one is there.
+    seen_at: AtomicI64,
+}
+
+impl Timekeeping {
+    /// Looks at the clock that the process starts with; with `accepted` it is right, whatever it says.
+    pub(crate) fn start(
+        connection: &Connection,
+        clock: &Clock,
+        health: &Health,
+        mode: Mode,
+        accepted: bool,
+    ) -> rusqlite::Result<Self> {
+        let timekeeping = Self::default();
+        let Some(seen) = last_seen(connection)?.filter(|_| !accepted) else { return Ok(timekeeping) };
+        let doubt = match plausibility(clock.now(), Some(seen), mode) {
+            Plausibility::Plausible => return Ok(timekeeping),
+            Plausibility::Behind(seconds) => format!("{seconds} s behind the last time that was stored"),
+            Plausibility::Ahead(seconds) => format!("{seconds} s after the last time that was stored"),
+        };
+        timekeeping.doubted_since.store(seen.0, Ordering::Relaxed);
+        timekeeping.is_doubted.store(true, Ordering::Relaxed);
+        clock.compare_with(seen.plus(-clock.advanced_seconds()).0.saturating_mul(1000));
+        health.hold(Obstacle::ClockJumped, &format!("{doubt}; if it is right: seoham admin clock confirm"));
+        Ok(timekeeping)
+    }
+}
+
+/// The latest time that was stored: that the process was there, or that a document was accepted.
+fn last_seen(connection: &Connection) -> rusqlite::Result<Option<UnixSeconds>> {
+    let seen: Option<i64> = deployment_value(connection, SEEN)?;
+    let sent: Option<i64> = connection
+        .query_row("SELECT sent_at FROM documents ORDER BY document_no DESC LIMIT 1", [], |row| row.get(0))
+        .optional()?;
+    Ok(seen.into_iter().chain(sent).max().map(UnixSeconds))
+}
+
+fn write_seen(connection: &Connection, now: UnixSeconds) -> std::result::Result<(), WriteError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO deployment (name, value) VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )?
+        .execute(params![SEEN, now.0])?;
+    Ok(())
+}
+
+impl SqliteStore {
+    pub(crate) async fn keep_time(&self) -> Result<()> {
+        let (clock, health, times) = (&self.inner.clock, &self.inner.health, &self.inner.timekeeping);
+        let standing = clock.follow();
+        let apart_millis = match standing {
+            Standing::Together => 0,
+            Standing::Apart(millis) => millis,
+        };
+        #[allow(clippy::cast_precision_loss, reason = "a gauge")]
+        metrics::gauge!("seoham_clock_apart_seconds").set(apart_millis as f64 / 1000.0);
+        if times.is_doubted.load(Ordering::Relaxed) {
+            let seen = UnixSeconds(times.doubted_since.load(Ordering::Relaxed));
+            let machine = clock.now().plus(apart_millis / 1000);
+            if standing != Standing::Together
+                && plausibility(machine, Some(seen), self.inner.mode) == Plausibility::Plausible
+            {
+                // Started before its clock was set, as a machine without a battery is, and now it has been.
+                tracing::warn!("the machine's clock was set to a time that is plausible, and is taken");
+                return self.accept_clock().await;
+            }
+            return Ok(());
+        }
+        match standing {
+            Standing::Together => health.release(Obstacle::ClockJumped),
+            Standing::Apart(millis) => {
+                let by = format!(
+                    "the machine's clock was set by {} s; if it is right: seoham admin clock confirm",
+                    millis / 1000
+                );
+                health.hold(Obstacle::ClockJumped, &by);
+                return Ok(());
+            }
+        }
+        let now = clock.now();
+        if now.seconds_since(UnixSeconds(times.seen_at.load(Ordering::Relaxed))) >= SEEN_EVERY_SECONDS {
+            times.seen_at.store(now.0, Ordering::Relaxed);
+            let write = move |connection: &Connection| write_seen(connection, now);
+            self.inner.writer.background(Weight::rows(1), write).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn accept_clock(&self) -> Result<()> {
+        let (clock, times) = (&self.inner.clock, &self.inner.timekeeping);
+        clock.confirm();
+        let now = clock.now();
+        self.inner.writer.interactive(move |connection| write_seen(connection, now)).await?;
+        times.seen_at.store(now.0, Ordering::Relaxed);
+        times.is_doubted.store(false, Ordering::Relaxed);
+        self.inner.health.release(Obstacle::ClockJumped);
+        Ok(())
+    }
+}
