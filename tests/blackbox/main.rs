@@ -31,6 +31,7 @@ mod nodes;
 mod office;
 mod old_clients;
 mod overload;
+mod peers;
 mod privacy;
 mod provider;
 mod proxy;

@@ -1,10 +1,10 @@
 //! Who calls, and under which contract (SPEC 2).
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use seoham_http::ApiError;
+use axum::http::{HeaderMap, HeaderName};
+use seoham_http::{ApiError, headers};
 use seoham_model::token::is_access_token;
 use seoham_model::{ContractUuid, InstitutionId, Text};
 use seoham_store::Lane;
@@ -13,7 +13,7 @@ use seoham_vault::TokenHash;
 
 use crate::state::Gateway;
 
-const CONTRACT_UUID: &str = "contract-uuid";
+const CONTRACT_UUID: HeaderName = HeaderName::from_static("contract-uuid");
 
 /// An institution with a valid access token. A `Contract-Uuid` is optional, but if it is sent it
 /// must be right.
@@ -31,8 +31,8 @@ impl FromRequestParts<Gateway> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, ApiError> {
-        let caller = authenticate(gateway, &parts.headers).await?;
-        if parts.headers.contains_key(CONTRACT_UUID) && caller.contract.is_none() {
+        let (caller, names_contract) = authenticate(gateway, &parts.headers).await?;
+        if names_contract && caller.contract.is_none() {
             return Err(no_such_contract());
         }
         Ok(Self { institution: caller.institution })
@@ -43,8 +43,8 @@ impl FromRequestParts<Gateway> for Sender {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, ApiError> {
-        let caller = authenticate(gateway, &parts.headers).await?;
-        if !parts.headers.contains_key(CONTRACT_UUID) {
+        let (caller, names_contract) = authenticate(gateway, &parts.headers).await?;
+        if !names_contract {
             return Err(ApiError::invalid(Text::fixed(
                 "Contract-Uuid 헤더가 없습니다",
                 "the Contract-Uuid header is missing",
@@ -55,19 +55,20 @@ impl FromRequestParts<Gateway> for Sender {
     }
 }
 
-async fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<accounts::Caller, ApiError> {
-    let token = bearer(headers).filter(|token| is_access_token(token)).ok_or_else(ApiError::unauthorized)?;
+/// Who calls, and whether the call names a contract.
+async fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<(accounts::Caller, bool), ApiError> {
+    let token = bearer(headers)?.filter(|token| is_access_token(token)).ok_or_else(ApiError::unauthorized)?;
     let hash = TokenHash::of(token);
     if gateway.lane == Lane::Bulk {
         gateway.admission.refuse_early(&hash, headers)?;
     }
-    let named = headers.get(CONTRACT_UUID).and_then(|value| value.to_str().ok());
-    let named = named.and_then(|value| ContractUuid::parse(value.trim()));
+    let contract = headers::single(headers, &CONTRACT_UUID)?;
+    let named = contract.and_then(|value| std::str::from_utf8(value).ok()).and_then(ContractUuid::parse);
     let caller = gateway.store.authenticate(gateway.lane, hash, named, gateway.now()).await?;
     if gateway.lane == Lane::Bulk {
         gateway.admission.learn(hash, caller.as_ref().map(|caller| caller.institution));
     }
-    caller.ok_or_else(ApiError::unauthorized)
+    caller.map(|caller| (caller, contract.is_some())).ok_or_else(ApiError::unauthorized)
 }
 
 fn no_such_contract() -> ApiError {
@@ -77,7 +78,8 @@ fn no_such_contract() -> ApiError {
     ))
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let value = headers::single(headers, &AUTHORIZATION)?.and_then(|value| std::str::from_utf8(value).ok());
+    let bearer = value.and_then(|value| value.split_once(' '));
+    Ok(bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim()))
 }

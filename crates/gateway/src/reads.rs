@@ -2,11 +2,12 @@
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use seoham_http::{ApiError, Path, body};
+use seoham_http::{ApiError, Path};
 use seoham_model::{BinderId, Text, bulk as envelope};
 use seoham_store::documents::ReadVerdict;
 use utoipa::ToSchema;
 
+use crate::admission::small;
 use crate::caller::Caller;
 use crate::reply::unknown_document;
 use crate::state::Gateway;
@@ -40,7 +41,7 @@ pub(crate) async fn report(
     Path(binder): Path<String>,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
-    envelope::is_detail_read(&body::json(request).await?)?;
+    envelope::is_detail_read(&small(&gateway, caller.institution, request).await?)?;
     let id = BinderId::parse(&binder).ok_or_else(unknown_document)?;
     match gateway.store.mark_read(caller.institution, id, gateway.now()).await? {
         ReadVerdict::Read => Ok(StatusCode::NO_CONTENT),

@@ -1,53 +1,69 @@
 //! `POST /provider/v1/receipts`: the messenger's own reports (SPEC 13), signed as Standard
 //! Webhooks prescribes.
 
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
-use seoham_http::{ApiError, body};
-use seoham_model::forms;
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use bytes::Bytes;
+use secrecy::SecretString;
+use seoham_http::{ApiError, body, headers};
+use seoham_model::{UnixSeconds, forms};
 use seoham_store::deliveries::Receipt;
-use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
-use tokio::sync::Semaphore;
+use seoham_vault::WebhookKey;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::state::Gateway;
 
 pub(crate) const PATH: &str = "/provider/v1/receipts";
 
-/// Reports under way at once. A signature is known to be right only when the body was read, so
-/// this is what bounds the memory that a stranger can take.
-const AT_ONCE: usize = 8;
+/// The greatest body: 1,000 reports with room for what a provider adds to them.
+const BODY_MAX: usize = 256 * 1024;
+/// Bodies that are read at once before it is known who sent them. One more takes the place of the oldest: a
+/// provider sends what it has at once, and whoever stalls is the first to go.
+const READ_AT_ONCE: usize = 64;
+/// Reports of the provider that are written down at once.
+const RECORDED_AT_ONCE: usize = 8;
+/// How old a report may be, or how far ahead its sender's clock, as Standard Webhooks asks.
+const TOLERANCE_SECONDS: i64 = 5 * 60;
+
+const ID: HeaderName = HeaderName::from_static("webhook-id");
+const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
 /// What tells the messenger's reports from a stranger's, and bounds how many are taken in.
 pub(crate) struct Receipts {
-    webhook: Webhook,
-    under_way: Semaphore,
+    key: WebhookKey,
+    reading: Reading,
+    recording: Semaphore,
 }
 
 impl Receipts {
     /// `None` when the signing secret cannot be used.
-    pub(crate) fn new(secret: &str) -> Option<Self> {
-        Some(Self { webhook: Webhook::new(secret).ok()?, under_way: Semaphore::new(AT_ONCE) })
+    pub(crate) fn new(secret: &SecretString) -> Option<Self> {
+        let recording = Semaphore::new(RECORDED_AT_ONCE);
+        Some(Self { key: WebhookKey::new(secret)?, reading: Reading::default(), recording })
     }
 
-    async fn read_signed(&self, request: Request) -> Result<Vec<Receipt>, ApiError> {
+    /// The body of a request that the provider sent `now`.
+    async fn read_signed(&self, request: Request, now: UnixSeconds) -> Result<Bytes, ApiError> {
         let (parts, stream) = request.into_parts();
-        if !has_signature(&parts.headers) {
-            return Err(unsigned());
-        }
+        let signed = Signed::of(&parts.headers)?.filter(|signed| signed.is_of(now)).ok_or_else(unsigned)?;
         body::require_json(&parts.headers)?;
-        let Ok(_leave) = self.under_way.try_acquire() else {
-            metrics::counter!("seoham_refused_total", "bound" => "receipts").increment(1);
-            return Err(ApiError::unavailable());
+        let mut place = self.reading.begin();
+        let bytes = tokio::select! {
+            read = body::read_granted(&parts.headers, stream, BODY_MAX, |_| Ok(())) => read?,
+            () = place.is_lost() => {
+                metrics::counter!("seoham_refused_total", "bound" => "receipts").increment(1);
+                return Err(ApiError::unavailable());
+            }
         };
-        let bytes = body::read(&parts.headers, stream).await?;
-        if self.webhook.verify(&bytes, &parts.headers).is_err() {
-            return Err(unsigned());
+        if self.key.is_signed(signed.id, signed.timestamp, &bytes, signed.signatures) {
+            Ok(bytes)
+        } else {
+            Err(unsigned())
         }
-        let reported = forms::receipts(&bytes)?;
-        Ok(reported
-            .into_iter()
-            .filter_map(|r| Some(Receipt { document: r.id?.0, delivered: r.delivered, at: r.at }))
-            .collect())
     }
 }
 
@@ -56,20 +72,127 @@ pub(crate) async fn receipts(
     request: Request,
 ) -> Result<StatusCode, ApiError> {
     let signed = gateway.receipts.as_ref().ok_or_else(ApiError::unknown_path)?;
-    let receipts = signed.read_signed(request).await?;
+    // The provider knows nothing of what a sandbox's clock was advanced by.
+    let now = gateway.now().plus(-gateway.store.clock().advanced_seconds());
+    let bytes = signed.read_signed(request, now).await?;
+    let reported = forms::receipts(&body::without_mark(bytes))?;
+    let receipts: Vec<Receipt> = reported
+        .into_iter()
+        .filter_map(|r| Some(Receipt { document: r.id?.0, delivered: r.delivered, at: r.at }))
+        .collect();
+    let Ok(_turn) = signed.recording.acquire().await else { return Err(ApiError::unavailable()) };
     metrics::counter!("seoham_receipts_total").increment(receipts.len() as u64);
     gateway.store.record_receipts(receipts, gateway.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Whether there is anything that could be a signature: without it nothing is read.
-fn has_signature(headers: &HeaderMap) -> bool {
-    [HEADER_WEBHOOK_ID, HEADER_WEBHOOK_TIMESTAMP, HEADER_WEBHOOK_SIGNATURE]
-        .into_iter()
-        .all(|name| headers.contains_key(name))
+/// What says who sent a report.
+struct Signed<'a> {
+    id: &'a [u8],
+    timestamp: &'a [u8],
+    signatures: &'a [u8],
+}
+
+impl<'a> Signed<'a> {
+    /// `None` when there is nothing that could be a signature: then no body is read.
+    fn of(headers: &'a HeaderMap) -> Result<Option<Self>, ApiError> {
+        let id = headers::single(headers, &ID)?;
+        let timestamp = headers::single(headers, &TIMESTAMP)?;
+        let signatures = headers::single(headers, &SIGNATURE)?;
+        let all = id.zip(timestamp).zip(signatures);
+        Ok(all.map(|((id, timestamp), signatures)| Self { id, timestamp, signatures }))
+    }
+
+    /// Whether it was sent about `now`.
+    fn is_of(&self, now: UnixSeconds) -> bool {
+        let sent = std::str::from_utf8(self.timestamp).ok().and_then(|text| text.parse().ok());
+        sent.is_some_and(|sent| now.seconds_since(UnixSeconds(sent)).saturating_abs() <= TOLERANCE_SECONDS)
+    }
+}
+
+/// Bodies that are being read, the oldest first. Each goes when its place is given to another.
+#[derive(Default)]
+struct Reading(Mutex<Places>);
+
+#[derive(Default)]
+struct Places {
+    next: u64,
+    taken: VecDeque<(u64, oneshot::Sender<()>)>,
+}
+
+/// The place of one body.
+struct Place<'a> {
+    reading: &'a Reading,
+    number: u64,
+    lost: oneshot::Receiver<()>,
+}
+
+impl Reading {
+    fn begin(&self) -> Place<'_> {
+        let (kept, lost) = oneshot::channel();
+        let mut places = self.lock();
+        if places.taken.len() >= READ_AT_ONCE {
+            // Dropped, it tells the oldest.
+            places.taken.pop_front();
+        }
+        let number = places.next;
+        places.next += 1;
+        places.taken.push_back((number, kept));
+        Place { reading: self, number, lost }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place<'_> {
+    async fn is_lost(&mut self) {
+        let _ = (&mut self.lost).await;
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.reading.lock().taken.retain(|(number, _)| *number != self.number);
+    }
 }
 
 fn unsigned() -> ApiError {
     metrics::counter!("seoham_receipts_refused_total").increment(1);
     ApiError::unauthorized()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_oldest_gives_its_place_to_one_more() {
+        let reading = Reading::default();
+        let mut places: Vec<Place<'_>> = (0..READ_AT_ONCE).map(|_| reading.begin()).collect();
+        let is_lost = async |place: &mut Place<'_>| {
+            tokio::select! { biased; () = place.is_lost() => true, () = ready(()) => false }
+        };
+        assert!(!is_lost(&mut places[0]).await);
+        let mut another = reading.begin();
+        assert!(is_lost(&mut places[0]).await && !is_lost(&mut places[1]).await);
+        drop(places.pop());
+        let _one_more = reading.begin();
+        assert!(!is_lost(&mut places[1]).await && !is_lost(&mut another).await, "a place was free");
+    }
+
+    #[test]
+    fn a_report_is_of_now() {
+        let now = UnixSeconds(1_800_000_000);
+        let is = |timestamp: &str| {
+            Signed { id: b"a", timestamp: timestamp.as_bytes(), signatures: b"" }.is_of(now)
+        };
+        assert!(is("1800000000") && is("1799999700") && is("1800000300"));
+        for not in ["1799999699", "1800000301", "", "x", "-9223372036854775808", "18446744073709551616"] {
+            assert!(!is(not), "{not}");
+        }
+    }
 }

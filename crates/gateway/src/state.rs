@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use seoham_http::ApiError;
 use seoham_model::UnixSeconds;
 use seoham_store::{Lane, Mode, Store};
@@ -31,6 +31,8 @@ pub struct GatewayOptions {
 pub struct Gateway {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) admission: Arc<Admission>,
+    /// Of calls that carry one thing.
+    pub(crate) small_calls: Arc<Admission>,
     pub(crate) bulk_work: BulkWork,
     pub(crate) receipts: Option<Arc<Receipts>>,
     /// The lane of its listener: bulk requests are authenticated among themselves.
@@ -41,12 +43,13 @@ impl Gateway {
     /// A gateway over `store`; `None` when the receipt secret cannot be used.
     pub fn new(store: Arc<dyn Store>, options: GatewayOptions) -> Option<Self> {
         let receipts = match options.receipt_secret {
-            Some(secret) => Some(Arc::new(Receipts::new(secret.expose_secret())?)),
+            Some(secret) => Some(Arc::new(Receipts::new(&secret)?)),
             None => None,
         };
         Some(Self {
             store,
             admission: Arc::new(Admission::new(options.admission)),
+            small_calls: Arc::new(Admission::new(AdmissionLimits::of_small_calls())),
             bulk_work: BulkWork::on(options.bulk_threads),
             receipts,
             lane: Lane::Interactive,

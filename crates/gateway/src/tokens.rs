@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use axum::http::header::ALLOW;
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
-use seoham_http::{ApiError, Path};
+use seoham_http::{ApiError, Path, headers};
 use seoham_model::token::is_one_time_token;
 use seoham_model::{BinderId, InstitutionId, Text};
 use seoham_store::documents::TokenVerdict;
@@ -39,7 +39,7 @@ pub(crate) struct TokenReply {
 }
 
 /// Asks for `external_document_uuid` in the answer, which an old client must not see.
-const ASK_EXTERNAL: &str = "seoham-external-document";
+const ASK_EXTERNAL: HeaderName = HeaderName::from_static("seoham-external-document");
 
 /// Verifies a one-time token, which uses it up.
 #[utoipa::path(
@@ -88,7 +88,7 @@ async fn reply(
     token: &str,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let tells_external = headers.get(ASK_EXTERNAL).is_some_and(|value| value.as_bytes() == b"true");
+    let tells_external = headers::single(&headers, &ASK_EXTERNAL)? == Some(b"true");
     let id = BinderId::parse(binder).filter(|_| is_one_time_token(token)).ok_or_else(unknown_token)?;
     let verdict = gateway.store.verify_token(institution, id, TokenHash::of(token), gateway.now()).await?;
     count(&verdict);

@@ -1,25 +1,52 @@
 //! Reading a request's body: the right type, within its bound, within its time (SPEC 1).
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use seoham_model::{ErrorCode, Text};
 
-use crate::ApiError;
+use crate::{ApiError, headers};
 
 /// The greatest body of the contract: 2 MiB.
 pub const BODY_MAX: usize = 2 * 1024 * 1024;
 
-/// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(30);
+/// The greatest body of the calls that carry one thing (SPEC 1): 64 KiB.
+pub const SMALL_BODY_MAX: usize = 64 * 1024;
 
-/// Refuses anything but `application/json`, with or without `charset=utf-8`.
+/// What an editor puts before text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Refuses a body that is encoded, such as by gzip.
+pub fn require_identity(headers: &HeaderMap) -> Result<(), ApiError> {
+    let encoding = match headers::single(headers, &CONTENT_ENCODING)? {
+        None => return Ok(()),
+        Some(encoding) if encoding.eq_ignore_ascii_case(b"identity") => return Ok(()),
+        Some(encoding) => encoding,
+    };
+    // What a client sent goes into the message as far as it is a name.
+    let name: String =
+        encoding.iter().filter(|b| b.is_ascii_alphanumeric()).take(20).map(|b| char::from(*b)).collect();
+    Err(ApiError::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ErrorCode::InvalidValue,
+        Text::made(
+            format!("Content-Encoding: {name}은(는) 받지 않습니다. 본문을 압축하지 말고 보내십시오"),
+            format!("Content-Encoding: {name} is not taken; send the body as it is"),
+        ),
+    ))
+}
+
+/// `bytes` without a byte order mark before them (SPEC 1).
+pub fn without_mark(bytes: Bytes) -> Bytes {
+    if bytes.starts_with(BYTE_ORDER_MARK) { bytes.slice(BYTE_ORDER_MARK.len()..) } else { bytes }
+}
+
+/// Refuses anything but `application/json` as it is, with or without `charset=utf-8`.
 pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    require_identity(headers)?;
     let is_json = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|value| {
         let mut parts = value.split(';').map(str::trim);
         let essence = parts.next().unwrap_or("").eq_ignore_ascii_case("application/json");
@@ -48,70 +75,69 @@ fn is_utf8_or_no_charset(parameter: &str) -> bool {
     }
 }
 
-/// What the body is certain to take in memory: its declared length, within the bound, since more
-/// is never taken; nothing yet when it does not say.
-pub fn declared_bytes(headers: &HeaderMap) -> usize {
-    declared_length(headers).unwrap_or(0).min(BODY_MAX)
+/// What a body of at most `bytes_max` is certain to take in memory: its declared length, within the bound, since
+/// more is never taken; nothing yet when it does not say.
+pub fn declared_bytes(headers: &HeaderMap, bytes_max: usize) -> usize {
+    declared_length(headers).unwrap_or(0).min(bytes_max)
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The body of a request that must be JSON.
+/// The body of a small request that must be JSON.
 pub async fn json(request: Request) -> Result<Bytes, ApiError> {
     let (parts, stream) = request.into_parts();
     require_json(&parts.headers)?;
-    read(&parts.headers, stream).await
+    read_granted(&parts.headers, stream, SMALL_BODY_MAX, |_| Ok(())).await.map(without_mark)
 }
 
-/// Reads a body of at most [`BODY_MAX`]; a longer one is refused before it is read whole.
-pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
-    read_granted(headers, body, |_| Ok(())).await
-}
-
-/// [`read`], asking `grant` before more is kept, each time with the bytes that it will then be in
-/// all. What is not granted ends the reading.
+/// Reads a body of at most `bytes_max`, asking `grant` before more is kept, each time with the bytes that it will
+/// then be in all. What is not granted ends the reading; a body that is too long is refused before it is read
+/// whole.
 pub async fn read_granted(
     headers: &HeaderMap,
     body: Body,
+    bytes_max: usize,
     mut grant: impl FnMut(usize) -> Result<(), ApiError>,
 ) -> Result<Bytes, ApiError> {
-    if declared_length(headers).is_some_and(|length| length > BODY_MAX) {
-        return Err(too_large());
+    if declared_length(headers).is_some_and(|length| length > bytes_max) {
+        return Err(too_large(bytes_max));
     }
     let mut stream = body.into_data_stream();
     let mut whole = BytesMut::new();
-    let reading = async {
-        let mut first: Option<Bytes> = None;
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|_| broken_off())?;
-            let length = whole.len() + first.as_ref().map_or(0, Bytes::len) + chunk.len();
-            if length > BODY_MAX {
-                return Err(too_large());
-            }
-            grant(length)?;
-            // A body that comes in one piece is not copied.
-            match first.take() {
-                None if whole.is_empty() => first = Some(chunk),
-                before => {
-                    if let Some(before) = before {
-                        whole.extend_from_slice(&before);
-                    }
-                    whole.extend_from_slice(&chunk);
+    let mut first: Option<Bytes> = None;
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| broken_off())?;
+        let length = whole.len() + first.as_ref().map_or(0, Bytes::len) + chunk.len();
+        if length > bytes_max {
+            return Err(too_large(bytes_max));
+        }
+        grant(length)?;
+        // A body that comes in one piece is not copied.
+        match first.take() {
+            None if whole.is_empty() => first = Some(chunk),
+            before => {
+                if let Some(before) = before {
+                    whole.extend_from_slice(&before);
                 }
+                whole.extend_from_slice(&chunk);
             }
         }
-        Ok(first.unwrap_or_else(|| std::mem::take(&mut whole).freeze()))
-    };
-    tokio::time::timeout(BODY_TIME, reading).await.unwrap_or_else(|_| Err(broken_off()))
+    }
+    Ok(first.unwrap_or_else(|| std::mem::take(&mut whole).freeze()))
 }
 
-fn too_large() -> ApiError {
+fn too_large(bytes_max: usize) -> ApiError {
+    let (number, unit) =
+        if bytes_max >= 1024 * 1024 { (bytes_max >> 20, "MiB") } else { (bytes_max >> 10, "KiB") };
     ApiError::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::InvalidValue,
-        Text::fixed("요청 본문은 2MiB 이하여야 합니다", "the request body must be at most 2 MiB"),
+        Text::made(
+            format!("요청 본문은 {number}{unit} 이하여야 합니다"),
+            format!("the request body must be at most {number} {unit}"),
+        ),
     )
 }
 
@@ -146,6 +172,28 @@ mod tests {
         assert!(!of(None));
     }
 
+    #[test]
+    fn an_encoded_body_is_refused_by_name() {
+        let of = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_ENCODING, axum::http::HeaderValue::from_static(value));
+            require_identity(&headers)
+        };
+        assert!(of("identity").is_ok() && of("Identity").is_ok() && of("").is_ok());
+        assert!(of("gzip").is_err() && of("gzip, identity").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_body_has_its_own_bound_and_no_mark() {
+        let request = |body: Vec<u8>| {
+            let request = Request::post("/").header(CONTENT_TYPE, "application/json");
+            request.body(Body::from(body)).expect("a request")
+        };
+        assert_eq!(json(request(b"\xef\xbb\xbf{}".to_vec())).await.expect("read"), "{}");
+        assert!(json(request(vec![b' '; SMALL_BODY_MAX])).await.is_ok());
+        assert!(json(request(vec![b' '; SMALL_BODY_MAX + 1])).await.is_err());
+    }
+
     #[tokio::test]
     async fn every_piece_is_granted_before_it_is_kept() {
         let body = || {
@@ -154,13 +202,13 @@ mod tests {
         };
         let mut asked = Vec::new();
         let headers = HeaderMap::new();
-        let whole = read_granted(&headers, body(), |length| {
+        let whole = read_granted(&headers, body(), BODY_MAX, |length| {
             asked.push(length);
             Ok(())
         });
         assert_eq!(whole.await.expect("granted"), r#"{"a":1}"#);
         assert_eq!(asked, [4, 6, 7]);
         let refuse = |length| if length > 4 { Err(ApiError::unavailable()) } else { Ok(()) };
-        assert!(read_granted(&HeaderMap::new(), body(), refuse).await.is_err());
+        assert!(read_granted(&HeaderMap::new(), body(), BODY_MAX, refuse).await.is_err());
     }
 }

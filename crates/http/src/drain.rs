@@ -1,6 +1,6 @@
-//! Bodies that are refused before they were read: what still arrives of them is taken in for a
-//! while, so that a client in the middle of sending can read the answer instead of meeting a
-//! broken connection.
+//! How bodies arrive, whoever reads them: within a time, so that one which stalls holds nothing for long; and
+//! where one is refused before it was read, what still arrives of it is taken in for a while, so that a
+//! client in the middle of sending can read the answer instead of meeting a broken connection.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,20 +13,48 @@ use axum::http::header::EXPECT;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep};
 
 /// How much of a refused body is still taken in, and for how long.
 const DRAIN_MAX: usize = 16 * 1024 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
-/// `request`, whose body is taken in when whoever has it lets go of it before its end.
-pub(crate) fn drained(request: Request) -> Request {
+/// How long a body may take to arrive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyTime {
+    /// From the request's head to the body's end.
+    pub(crate) whole: Duration,
+    /// From one piece to the next.
+    pub(crate) piece: Duration,
+}
+
+/// `request`, whose body ends with an error when it does not arrive in `time`, and is taken in when whoever has it
+/// lets go of it before its end.
+pub(crate) fn drained(request: Request, time: BodyTime) -> Request {
     let bodiless = matches!(*request.method(), Method::GET | Method::HEAD);
     if bodiless || request.body().is_end_stream() {
         return request;
     }
     let withheld = request.headers().contains_key(EXPECT);
-    request.map(|body| Body::from_stream(Drained { body: body.into_data_stream(), ended: false, withheld }))
+    request.map(|body| {
+        let body = body.into_data_stream();
+        let now = Instant::now();
+        let until = Box::pin(tokio::time::sleep_until(now + time.piece.min(time.whole)));
+        Body::from_stream(Drained {
+            body,
+            ended: false,
+            withheld,
+            until,
+            end: now + time.whole,
+            piece: time.piece,
+        })
+    })
 }
+
+/// A body did not arrive in its time.
+#[derive(Debug, thiserror::Error)]
+#[error("the body did not arrive in time")]
+struct TooSlow;
 
 struct Drained {
     body: BodyDataStream,
@@ -34,6 +62,11 @@ struct Drained {
     /// The client waits to be asked for the body (`Expect: 100-continue`) and was not: nothing is
     /// under way, and taking it in would ask for it.
     withheld: bool,
+    /// When it is given up unless another piece has come.
+    until: Pin<Box<Sleep>>,
+    /// When it is given up whatever has come.
+    end: Instant,
+    piece: Duration,
 }
 
 impl Stream for Drained {
@@ -41,8 +74,17 @@ impl Stream for Drained {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.withheld = false;
-        let next = ready!(self.body.poll_next_unpin(context));
+        let Poll::Ready(next) = self.body.poll_next_unpin(context) else {
+            ready!(self.until.as_mut().poll(context));
+            // What still comes is not waited for either.
+            self.ended = true;
+            return Poll::Ready(Some(Err(axum::Error::new(TooSlow))));
+        };
         self.ended = !matches!(next, Some(Ok(_)));
+        if !self.ended {
+            let until = self.end.min(Instant::now() + self.piece);
+            self.until.as_mut().reset(until);
+        }
         Poll::Ready(next)
     }
 }
@@ -96,6 +138,28 @@ mod tests {
 
     fn request(method: Method, body: Body) -> Request {
         axum::http::Request::builder().method(method).body(body).expect("a request")
+    }
+
+    const TIME: BodyTime = BodyTime { whole: Duration::from_secs(30), piece: Duration::from_secs(10) };
+
+    fn drained(request: Request) -> Request {
+        super::drained(request, TIME)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stalls_or_drips_is_given_up() {
+        let every = |seconds| {
+            stream::unfold((), move |()| async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                Some((Ok::<_, Infallible>(Bytes::from_static(b"a")), ()))
+            })
+        };
+        for (seconds, lasts) in [(11, 10), (9, 30), (1, 30)] {
+            let (body, begun) = (Body::from_stream(every(seconds)), Instant::now());
+            let mut body = drained(request(Method::POST, body)).into_body().into_data_stream();
+            while let Some(Ok(_)) = body.next().await {}
+            assert_eq!(begun.elapsed().as_secs(), lasts, "a piece every {seconds} s");
+        }
     }
 
     /// How many chunks are taken until the body is gone.

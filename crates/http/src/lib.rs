@@ -7,6 +7,7 @@ pub mod body;
 mod drain;
 pub mod error;
 mod extract;
+pub mod headers;
 mod language;
 mod normalize;
 mod observe;

@@ -2,7 +2,7 @@
 //! errors in the client's language. Paths are told by their template: real ones carry tokens.
 
 use std::any::Any;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -15,7 +15,7 @@ use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
-use crate::drain::drained;
+use crate::drain::{BodyTime, drained};
 use crate::error::{ApiError, RETRY_AFTER_SECONDS};
 use crate::language::Language;
 
@@ -24,6 +24,17 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Which listener a request came in by.
 #[derive(Clone, Copy, Debug)]
 pub struct Listener(pub &'static str);
+
+impl Listener {
+    /// How long a body may take to arrive. An operator's import may be long, so it only has to go on.
+    fn body_time(self) -> BodyTime {
+        let piece = Duration::from_secs(30);
+        match self.0 {
+            "admin" => BodyTime { whole: Duration::from_hours(1), piece },
+            _ => BodyTime { whole: piece, piece },
+        }
+    }
+}
 
 /// [`dress`] for an interface of JSON: unknown paths and methods get its error envelope too.
 pub fn dress_api(router: Router, listener: Listener) -> Router {
@@ -37,7 +48,7 @@ pub fn dress_api(router: Router, listener: Listener) -> Router {
 /// even where a handler panics, and one that can be read even where the body was not.
 pub fn dress(router: Router, listener: Listener) -> Router {
     router
-        .layer(MapRequestLayer::new(drained))
+        .layer(MapRequestLayer::new(move |request| drained(request, listener.body_time())))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(listener, observe))
 }

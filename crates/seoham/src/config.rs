@@ -17,6 +17,7 @@ use crate::cli::{ListenArgs, ServeArgs};
 pub(crate) struct Config {
     pub(crate) node: Node,
     pub(crate) listen: Listen,
+    pub(crate) connections: ConnectionsSection,
     pub(crate) tls: Tls,
     pub(crate) store: StoreSection,
     pub(crate) keys: Keys,
@@ -111,6 +112,25 @@ impl Listen {
         self.bulk = args.bulk_listen.unwrap_or(self.bulk);
         self.web = args.web_listen.unwrap_or(self.web);
         self.admin = args.admin_listen.unwrap_or(self.admin);
+    }
+}
+
+/// Connections at once. Together they need as many file descriptors; where the system allows fewer, each listener
+/// has a smaller share.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ConnectionsSection {
+    pub(crate) api: usize,
+    pub(crate) bulk: usize,
+    pub(crate) web: usize,
+    pub(crate) admin: usize,
+    /// Of one listener from one address; not behind a proxy, which stands for everybody.
+    pub(crate) per_address: usize,
+}
+
+impl Default for ConnectionsSection {
+    fn default() -> Self {
+        Self { api: 1_024, bulk: 1_024, web: 4_096, admin: 64, per_address: 512 }
     }
 }
 

@@ -7,10 +7,11 @@ use anyhow::Result;
 use axum_server::tls_rustls::RustlsConfig;
 use seoham_kit::landing::Landing;
 
+use crate::server::connections::{ConnectionLimits, Connections};
 use crate::server::listeners::{Running, Socket};
 
-/// How long a request's head may be, in bytes.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Browsers are many, and several people can share an address.
+const CONNECTIONS: ConnectionLimits = ConnectionLimits { all: 4_096, per_address: None };
 /// How long pages and reports that are under way may take once the process is told to end.
 const ENDING: Duration = Duration::from_secs(10);
 
@@ -26,7 +27,7 @@ impl Door {
     /// Serves `landing` on a bound socket.
     pub(crate) fn open(landing: Landing, listener: TcpListener, tls: Option<RustlsConfig>) -> Result<Self> {
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let socket = Socket::of(listener, HEAD_BYTES_MAX)?;
+        let socket = Socket::of(listener, Connections::new("landing", CONNECTIONS))?;
         let url = format!("{scheme}://{}", socket.address);
         let running = socket.serve(landing.router(), tls, &tokio::runtime::Handle::current())?;
         Ok(Self { url, landing, running })

@@ -6,6 +6,7 @@ use std::time::Duration;
 use seoham_model::status::DocBoxStatus;
 use seoham_store::boxes::{OpenVerdict, Opener};
 use seoham_store::deliveries::{Outcome, Receipt};
+use seoham_store::deployment::ADVANCED_SECONDS_MAX;
 use seoham_store::documents::Notification;
 use seoham_store::personas;
 use seoham_vault::OneTimeToken;
@@ -246,9 +247,16 @@ pub async fn later_joiners_take_after_ten_seconds(world: World) {
 /// The clock of a sandbox moves forward for everybody.
 pub async fn the_clock_moves_forward_only(world: World) {
     let before = world.now();
-    let now = world.store.advance_clock(1_000).await.expect("advances");
+    let now = world.store.advance_clock(1_000).await.expect("advances").expect("not too far");
     assert!(now >= before.plus(1_000) && world.store.clock().now() >= now);
-    assert!(world.store.advance_clock(0).await.expect("tells") >= now);
+    assert!(world.store.advance_clock(0).await.expect("tells").expect("not too far") >= now);
+    // 50 years in all, and not a second more.
+    let left = ADVANCED_SECONDS_MAX - world.store.clock().advanced_seconds();
+    let too_far = u32::try_from(left + 1).expect("fits");
+    assert_eq!(world.store.advance_clock(too_far).await.expect("answers"), None);
+    assert_eq!(world.store.clock().advanced_seconds(), 1_000, "nothing was moved");
+    assert!(world.store.advance_clock(too_far - 1).await.expect("answers").is_some());
+    assert_eq!(world.store.advance_clock(1).await.expect("answers"), None);
     world.store.ready().await.expect("takes writes");
 }
 

@@ -46,7 +46,7 @@ macro_rules! store_contract {
             a_key_recalls_its_items, one_of_many_with_a_key_is_whole, keys_are_forgotten_after_a_week,
             a_key_is_kept_as_long_as_its_youngest,
             links_let_in_once, sessions_end, five_wrong_attempts_lock, a_box_is_its_owners,
-            plans_are_announced_and_decided, more_than_was_announced_raises_one_alert,
+            plans_are_announced_and_decided, the_watch_goes_on_where_it_was, more_than_was_announced_raises_one_alert,
         );
     };
     (@cases $open:path; $($case:ident,)*) => {$(

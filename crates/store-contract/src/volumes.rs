@@ -50,6 +50,16 @@ pub async fn plans_are_announced_and_decided(world: World) {
     assert_eq!(store.plans(city, 1).await.expect("answers"), [second]);
 }
 
+/// The last day that was looked at is remembered, and never goes back.
+pub async fn the_watch_goes_on_where_it_was(world: World) {
+    let (store, today) = (&world.store, SeoulDay::of(world.now()));
+    assert_eq!(store.watched_to().await.expect("answers"), None);
+    for (day, is) in [(today, today), (today.plus_days(-3), today), (today.next(), today.next())] {
+        store.set_watched_to(day).await.expect("remembered");
+        assert_eq!(store.watched_to().await.expect("answers"), Some(is));
+    }
+}
+
 /// What passes the bound of a day without an approved plan raises one alert, and refuses nothing.
 pub async fn more_than_was_announced_raises_one_alert(world: World) {
     let (store, now) = (&world.store, world.now());

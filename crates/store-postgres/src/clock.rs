@@ -4,6 +4,6 @@
 pub(crate) const ADVANCED: &str =
     "SELECT value::bigint FROM deployment WHERE name = 'clock_advanced_seconds'";
 
-/// Moves it; gives how far it runs ahead now.
+/// Moves it, unless that is too far in all; gives how far it runs ahead now.
 pub(crate) const ADVANCE: &str = "UPDATE deployment SET value = (value::bigint + $1)::text
-    WHERE name = 'clock_advanced_seconds' RETURNING value::bigint";
+    WHERE name = 'clock_advanced_seconds' AND value::bigint + $1 <= $2 RETURNING value::bigint";

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use seoham_model::{Clock, UnixSeconds};
+use seoham_store::deployment::ADVANCED_SECONDS_MAX;
 use seoham_store::{Deployment, Health, Mode, Obstacle, Result, StoreError};
 
 use crate::columns::Columns;
@@ -21,15 +22,16 @@ impl Deployment for PostgresStore {
         self.inner.mode
     }
 
-    async fn advance_clock(&self, seconds: u32) -> Result<UnixSeconds> {
+    async fn advance_clock(&self, seconds: u32) -> Result<Option<UnixSeconds>> {
         let session = self.inner.sessions.interactive().await?;
-        let rows = session.write("the clock", clock::ADVANCE, &[&i64::from(seconds)]).await?;
-        let advanced = rows.first().ok_or(StoreError::Damaged("the clock"))?;
+        let rows =
+            session.write("the clock", clock::ADVANCE, &[&i64::from(seconds), &ADVANCED_SECONDS_MAX]).await?;
+        let Some(advanced) = rows.first() else { return Ok(None) };
         self.inner.clock.set_advanced_seconds(advanced.value("value")?);
         drop(session);
         self.inner.signals.clock_moved().await;
         self.inner.signals.wake();
-        Ok(self.inner.clock.now())
+        Ok(Some(self.inner.clock.now()))
     }
 
     async fn examine(&self) -> Result<()> {

@@ -112,6 +112,21 @@ impl Volumes for PostgresStore {
         session.write("volume alerts", RAISE, &params).await?.iter().map(alert_row).collect()
     }
 
+    async fn watched_to(&self) -> Result<Option<SeoulDay>> {
+        let session = self.inner.sessions.bulk().await?;
+        let sql = "SELECT value::bigint AS day FROM deployment WHERE name = 'volumes_watched_to'";
+        let row = session.query_opt(sql, &[]).await?;
+        row.map(|row| row.value("day").map(SeoulDay::from_number)).transpose()
+    }
+
+    async fn set_watched_to(&self, day: SeoulDay) -> Result<()> {
+        let session = self.inner.sessions.bulk().await?;
+        let sql = "INSERT INTO deployment (name, value) VALUES ('volumes_watched_to', ($1::bigint)::text)
+                   ON CONFLICT (name) DO UPDATE
+                   SET value = greatest(deployment.value::bigint, excluded.value::bigint)::text";
+        session.write("the watch over volumes", sql, &[&day.as_number()]).await.map(drop)
+    }
+
     async fn untold_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>> {
         let sql = "SELECT a.*, i.name FROM volume_alerts a JOIN institutions i USING (institution_id)
                    WHERE a.told_at IS NULL AND a.raised_at >= $1 ORDER BY a.raised_at LIMIT $2";

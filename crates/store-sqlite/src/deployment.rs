@@ -1,7 +1,9 @@
 //! The deployment's clock, mode and readiness.
 
 use async_trait::async_trait;
+use rusqlite::OptionalExtension;
 use seoham_model::{Clock, UnixSeconds};
+use seoham_store::deployment::ADVANCED_SECONDS_MAX;
 use seoham_store::{Deployment, Health, Lane, Mode, Result};
 
 use crate::SqliteStore;
@@ -20,23 +22,23 @@ impl Deployment for SqliteStore {
         self.inner.mode
     }
 
-    async fn advance_clock(&self, seconds: u32) -> Result<UnixSeconds> {
+    async fn advance_clock(&self, seconds: u32) -> Result<Option<UnixSeconds>> {
         let total = self
             .inner
             .writer
             .interactive(move |connection| {
-                Ok(connection.query_row(
-                    "INSERT INTO deployment (name, value) VALUES ('clock_advanced_seconds', ?1)
+                let sql = "INSERT INTO deployment (name, value) VALUES ('clock_advanced_seconds', ?1)
                      ON CONFLICT (name) DO UPDATE SET value = value + excluded.value
-                     RETURNING value",
-                    [i64::from(seconds)],
-                    |row| row.get::<_, i64>(0),
-                )?)
+                     WHERE value + excluded.value <= ?2
+                     RETURNING value";
+                let values = [i64::from(seconds), ADVANCED_SECONDS_MAX];
+                Ok(connection.query_row(sql, values, |row| row.get::<_, i64>(0)).optional()?)
             })
             .await?;
+        let Some(total) = total else { return Ok(None) };
         self.inner.clock.set_advanced_seconds(total);
         self.inner.claims.wake();
-        Ok(self.inner.clock.now())
+        Ok(Some(self.inner.clock.now()))
     }
 
     async fn examine(&self) -> Result<()> {

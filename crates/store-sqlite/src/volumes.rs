@@ -9,6 +9,9 @@ use seoham_store::{Lane, Result, Volumes};
 
 use crate::SqliteStore;
 use crate::columns::{Id, moment};
+use crate::writer::Weight;
+
+const WATCHED: &str = "volumes_watched_to";
 
 const PLAN: &str =
     "plan_id, institution_id, name, from_day, to_day, documents_per_day, expected_tps, purpose,
@@ -154,6 +157,27 @@ impl Volumes for SqliteStore {
             Ok(found)
         };
         self.inner.writer.interactive(work).await
+    }
+
+    async fn watched_to(&self) -> Result<Option<SeoulDay>> {
+        let read = |connection: &Connection| {
+            let day: Option<i64> = crate::open::deployment_value(connection, WATCHED)?;
+            Ok(day.map(SeoulDay::from_number))
+        };
+        self.inner.readers.read(Lane::Interactive, read).await
+    }
+
+    async fn set_watched_to(&self, day: SeoulDay) -> Result<()> {
+        let write = move |connection: &Connection| {
+            connection
+                .prepare_cached(
+                    "INSERT INTO deployment (name, value) VALUES (?1, ?2)
+                     ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
+                )?
+                .execute(params![WATCHED, day.as_number()])?;
+            Ok(())
+        };
+        self.inner.writer.background(Weight::rows(1), write).await
     }
 
     async fn untold_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>> {

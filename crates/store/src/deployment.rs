@@ -14,6 +14,9 @@ pub enum Mode {
     Sandbox,
 }
 
+/// How far a sandbox's clock can be advanced in all (SPEC 12): 50 years. What many share is not to be broken for good.
+pub const ADVANCED_SECONDS_MAX: i64 = 50 * 365 * 24 * 60 * 60;
+
 /// The deployment.
 #[async_trait]
 pub trait Deployment: Send + Sync {
@@ -26,8 +29,9 @@ pub trait Deployment: Send + Sync {
     /// What kind of people there are.
     fn mode(&self) -> Mode;
 
-    /// Moves a sandbox's clock forward, for good; gives the new time.
-    async fn advance_clock(&self, seconds: u32) -> Result<UnixSeconds>;
+    /// Moves a sandbox's clock forward, for good; gives the new time. `None` when that would be more than
+    /// [`ADVANCED_SECONDS_MAX`] in all: then nothing is moved.
+    async fn advance_clock(&self, seconds: u32) -> Result<Option<UnixSeconds>>;
 
     /// Looks at what may keep this process from serving, such as the clock and the database's settings, and
     /// reports it to [`Deployment::health`]. To be called about once a second; looks at a database less often.

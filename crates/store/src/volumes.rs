@@ -121,6 +121,12 @@ pub trait Volumes: Send + Sync {
         now: UnixSeconds,
     ) -> Result<Vec<VolumeAlert>>;
 
+    /// The last day that was looked at for alerts, if any was.
+    async fn watched_to(&self) -> Result<Option<SeoulDay>>;
+
+    /// Every day up to `day` was looked at. An earlier day than before is ignored.
+    async fn set_watched_to(&self, day: SeoulDay) -> Result<()>;
+
     /// Alerts since `since` that were not told yet, oldest first, at most `limit`.
     async fn untold_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>>;
 

@@ -11,13 +11,15 @@ mod master;
 mod pin;
 mod seal;
 mod token;
+mod webhook;
 
 pub use digest::sha256;
 pub use index::{BlindIndex, ItemTags};
 pub use master::{KeyFileError, MasterKey};
 pub use pin::{PinHash, hash_pin, hash_pin_in_turn, verify_pin_in_turn};
 pub use seal::{PersonKey, SealError, WrappedKey};
-pub use token::{AccessToken, AdminToken, OneTimeToken, TokenHash, webhook_secret_is_sound};
+pub use token::{AccessToken, AdminToken, OneTimeToken, TokenHash};
+pub use webhook::{WebhookKey, webhook_secret_is_sound};
 
 use aws_lc_rs::{aead, hkdf, hmac};
 use secrecy::ExposeSecret;

@@ -7,12 +7,17 @@ mod known;
 mod turns;
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
 use axum::http::HeaderMap;
+use axum::response::Response;
 use bytes::Bytes;
+use http_body::{Frame, SizeHint};
 use seoham_http::{ApiError, body};
 use seoham_model::InstitutionId;
 use seoham_vault::TokenHash;
@@ -33,6 +38,15 @@ pub struct AdmissionLimits {
     pub requests_per_institution: usize,
     /// Their bodies' bytes, in the same way.
     pub bytes_per_institution: usize,
+}
+
+impl AdmissionLimits {
+    /// Of calls that carry one thing: read reports and the sandbox's.
+    pub(crate) fn of_small_calls() -> Self {
+        let requests = 512;
+        let bytes = requests * body::SMALL_BODY_MAX / 2;
+        Self { requests, bytes, requests_per_institution: requests / 2, bytes_per_institution: bytes / 2 }
+    }
 }
 
 impl Default for AdmissionLimits {
@@ -84,7 +98,55 @@ impl Taken {
 /// The body of a request that has leave, read only once it has.
 pub(crate) struct AdmittedBody {
     pub(crate) bytes: Bytes,
+    leave: Admitted,
+}
+
+impl AdmittedBody {
+    /// `answer` with the leave of its request, which is given back once the client has taken the answer: one
+    /// that does not read keeps what is its own from itself, and fills nobody's memory.
+    pub(crate) fn answered_by(self, answer: Response) -> Response {
+        let Self { bytes, leave } = self;
+        drop(bytes);
+        answer.map(|body| Body::new(HeldBody { body, _leave: leave }))
+    }
+}
+
+/// The body of an answer, which holds its request's leave.
+struct HeldBody {
+    body: Body,
     _leave: Admitted,
+}
+
+impl HttpBody for HeldBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The body of a small call, which counts with the others of its institution. Such calls have room of their own:
+/// a flood of sends keeps no read from being reported.
+pub(crate) async fn small(
+    gateway: &Gateway,
+    institution: InstitutionId,
+    request: Request,
+) -> Result<Bytes, ApiError> {
+    let (parts, stream) = request.into_parts();
+    let (headers, room) = (&parts.headers, &gateway.small_calls);
+    take_within(room, body::SMALL_BODY_MAX, institution, headers, stream).await.map(|body| body.bytes)
 }
 
 /// Takes in the JSON body of a request of `institution`, if there is room for it, and for as long
@@ -95,10 +157,20 @@ pub(crate) async fn take_in(
     headers: &HeaderMap,
     stream: Body,
 ) -> Result<AdmittedBody, ApiError> {
+    take_within(&gateway.admission, body::BODY_MAX, institution, headers, stream).await
+}
+
+async fn take_within(
+    room: &Arc<Admission>,
+    bytes_max: usize,
+    institution: InstitutionId,
+    headers: &HeaderMap,
+    stream: Body,
+) -> Result<AdmittedBody, ApiError> {
     body::require_json(headers)?;
-    let mut leave = gateway.admission.admit(institution, body::declared_bytes(headers))?;
-    let bytes = body::read_granted(headers, stream, |length| leave.grow(length)).await?;
-    Ok(AdmittedBody { bytes, _leave: leave })
+    let mut leave = room.admit(institution, body::declared_bytes(headers, bytes_max))?;
+    let bytes = body::read_granted(headers, stream, bytes_max, |length| leave.grow(length)).await?;
+    Ok(AdmittedBody { bytes: body::without_mark(bytes), leave })
 }
 
 /// Leave for one request; given back when dropped.
@@ -123,7 +195,7 @@ impl Admission {
         let Some(institution) = self.known_tokens.institution_of(token, Instant::now()) else {
             return Ok(());
         };
-        self.with_room(institution, body::declared_bytes(headers)).map(drop)
+        self.with_room(institution, body::declared_bytes(headers, body::BODY_MAX)).map(drop)
     }
 
     /// Remembers what the store said of a `token`.

@@ -2,22 +2,23 @@
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use seoham_http::{ApiError, body};
+use seoham_http::ApiError;
 use seoham_model::{PersonId, Text, forms};
 use seoham_store::people::{Registered, Registration};
 use seoham_store::personas;
 use seoham_vault::hash_pin_in_turn;
 
+use crate::admission::small;
 use crate::caller::Caller;
 use crate::state::Gateway;
 
 /// Another person to send to.
 pub(super) async fn add(
     State(gateway): State<Gateway>,
-    _caller: Caller,
+    caller: Caller,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
-    let bytes = body::json(request).await?;
+    let bytes = small(&gateway, caller.institution, request).await?;
     let now = gateway.now();
     let mut person = forms::person(&bytes, now)?;
     if personas::is_reserved(&person) {
@@ -43,10 +44,10 @@ pub(super) async fn add(
 /// The person joins the box.
 pub(super) async fn join(
     State(gateway): State<Gateway>,
-    _caller: Caller,
+    caller: Caller,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
-    let person = person(&gateway, request).await?;
+    let person = person(&gateway, &caller, request).await?;
     gateway.store.join(person, gateway.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -75,13 +76,13 @@ async fn set_refusal(
     request: Request,
     refused: bool,
 ) -> Result<StatusCode, ApiError> {
-    let person = person(gateway, request).await?;
+    let person = person(gateway, caller, request).await?;
     gateway.store.set_refusal(person, caller.institution, refused).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn person(gateway: &Gateway, request: Request) -> Result<PersonId, ApiError> {
-    let phone_number = forms::phone_number(&body::json(request).await?)?;
+async fn person(gateway: &Gateway, caller: &Caller, request: Request) -> Result<PersonId, ApiError> {
+    let phone_number = forms::phone_number(&small(gateway, caller.institution, request).await?)?;
     let found = gateway.store.person_by_phone(&phone_number).await?;
     found.ok_or_else(|| {
         ApiError::not_found(Text::fixed(

@@ -100,7 +100,9 @@ async fn send(
     count_verdicts(&decisions, &additions);
     let replies = external_ids.into_iter().zip(decisions).enumerate();
     let documents = replies.map(|(i, (id, decision))| ItemReply::of(id, decision, i, lang)).collect();
-    json(&BulkReply { documents }).map(|answer| additions.answer(answer))
+    let answer = json(&BulkReply { documents })?;
+    drop(read);
+    Ok(body.answered_by(additions.answer(answer)))
 }
 
 /// Refuses an item whose external id stands more than once: no result could be told apart.

@@ -11,7 +11,7 @@ pub(crate) use single::{__path_single, single};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
-use seoham_http::ApiError;
+use seoham_http::{ApiError, headers};
 use seoham_model::Text;
 use seoham_store::idempotency::IdempotencyKey;
 
@@ -27,6 +27,9 @@ struct Additions {
     /// Some such header was there: the answer tells what this server knows of them.
     asked: bool,
 }
+
+const DRY_RUN: HeaderName = HeaderName::from_static("seoham-dry-run");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Tells a client that asked for an addition which of them the server knows; one that knows none
 /// does not send it.
@@ -44,7 +47,9 @@ impl Additions {
     }
 
     fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let dry_run = match headers.get("seoham-dry-run").map(HeaderValue::as_bytes) {
+        let (asked_dry, asked_key) =
+            (headers::single(headers, &DRY_RUN)?, headers::single(headers, &IDEMPOTENCY_KEY)?);
+        let dry_run = match asked_dry {
             Some(b"true") => true,
             None | Some(b"false") => false,
             Some(_) => {
@@ -54,11 +59,10 @@ impl Additions {
                 )));
             }
         };
-        let mut keys = headers.get_all("idempotency-key").iter();
-        let key = match (keys.next(), keys.next()) {
-            (None, _) => None,
-            (Some(key), None) => {
-                let key = key.to_str().ok().and_then(IdempotencyKey::parse);
+        let key = match asked_key {
+            None => None,
+            Some(key) => {
+                let key = std::str::from_utf8(key).ok().and_then(IdempotencyKey::parse);
                 Some(key.ok_or_else(|| {
                     ApiError::invalid(Text::fixed(
                         "Idempotency-Key: 출력 가능한 ASCII 문자 1~64자여야 합니다",
@@ -66,14 +70,8 @@ impl Additions {
                     ))
                 })?)
             }
-            (Some(_), Some(_)) => {
-                return Err(ApiError::invalid(Text::fixed(
-                    "Idempotency-Key: 헤더는 하나만 보낼 수 있습니다",
-                    "Idempotency-Key: must be given once",
-                )));
-            }
         };
-        let asked = key.is_some() || headers.contains_key("seoham-dry-run");
+        let asked = key.is_some() || asked_dry.is_some();
         Ok(Self { dry_run, key, asked })
     }
 

@@ -87,5 +87,6 @@ async fn statuses(
             }
         })
         .collect();
-    json(&BulkStatusReply { documents })
+    let answer = json(&BulkStatusReply { documents })?;
+    Ok(body.answered_by(answer))
 }

@@ -21,6 +21,9 @@ const TELL_FOR_SECONDS: i64 = 24 * 60 * 60;
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_mins(15);
 
+/// Days that are looked at again at most.
+const DAYS_BACK_MAX: i32 = 31;
+
 /// How it is watched.
 pub struct VolumeWatchOptions {
     /// The store.
@@ -62,8 +65,11 @@ impl VolumeWatch {
     pub async fn run(self, stop: CancellationToken) {
         let mut pause = Duration::ZERO;
         let mut since_told = Duration::ZERO;
+        let mut watched_to = None;
         while !stop.is_cancelled() {
-            if let Err(error) = self.look().await {
+            if self.0.store.health().check().is_err() {
+                // By a clock that is in doubt nothing is counted to a day.
+            } else if let Err(error) = self.look(&mut watched_to).await {
                 tracing::warn!(%error, "could not look at the day's volumes");
             }
             if let Some(webhook) = self.0.webhook.as_ref().filter(|_| since_told >= pause) {
@@ -85,11 +91,15 @@ impl VolumeWatch {
         }
     }
 
-    /// Looks at today, and at yesterday, whose last documents may just have been counted.
-    async fn look(&self) -> Result<()> {
+    /// Looks at every day since this was last done, by whoever did it; `watched_to` is the last of them that
+    /// is known here.
+    async fn look(&self, watched_to: &mut Option<SeoulDay>) -> Result<()> {
         let now = self.0.store.clock().now();
         let today = SeoulDay::of(now);
-        for day in [today.plus_days(-1), today] {
+        if watched_to.is_none() {
+            *watched_to = self.0.store.watched_to().await?;
+        }
+        for day in days_to_look_at(*watched_to, today) {
             for alert in self.0.store.raise_alerts(day, self.0.documents_per_day, now).await? {
                 let institution = alert.institution.to_string();
                 metrics::counter!("seoham_volume_alerts_total", "institution" => institution).increment(1);
@@ -98,6 +108,10 @@ impl VolumeWatch {
                     expected = alert.expected, "more documents than were announced and approved"
                 );
             }
+        }
+        if *watched_to != Some(today) {
+            self.0.store.set_watched_to(today).await?;
+            *watched_to = Some(today);
         }
         Ok(())
     }
@@ -122,6 +136,13 @@ impl VolumeWatch {
     }
 }
 
+/// The days from the last that was looked at up to today, and yesterday in any case: its last documents may just
+/// have been counted. Nobody wants to hear of a day that is longer ago than a month.
+fn days_to_look_at(watched_to: Option<SeoulDay>, today: SeoulDay) -> Vec<SeoulDay> {
+    let away = watched_to.map_or(1, |day| today.days_since(day)).clamp(1, DAYS_BACK_MAX);
+    (0..=away).rev().map(|back| today.plus_days(-back)).collect()
+}
+
 fn told(alert: &VolumeAlert) -> Vec<u8> {
     let data = ToldAlert {
         institution_id: alert.institution.to_string(),
@@ -132,4 +153,25 @@ fn told(alert: &VolumeAlert) -> Vec<u8> {
     };
     let told = Told { kind: "volume.unannounced", timestamp: alert.raised_at.0, data };
     serde_json::to_vec(&told).expect("names and numbers are JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_day_is_left_out_when_nobody_looked_for_a_while() {
+        let day = |text: &str| SeoulDay::parse(text).expect("a day");
+        let today = day("2026-11-26");
+        let since = |last: Option<&str>| -> Vec<String> {
+            days_to_look_at(last.map(day), today).iter().map(ToString::to_string).collect()
+        };
+        let both = ["2026-11-25", "2026-11-26"];
+        assert_eq!(since(None), both);
+        assert_eq!(since(Some("2026-11-26")), both);
+        assert_eq!(since(Some("2026-11-25")), both);
+        assert_eq!(since(Some("2026-11-23")), ["2026-11-23", "2026-11-24", "2026-11-25", "2026-11-26"]);
+        assert_eq!(since(Some("2026-12-24")), both, "a clock that was wrong then");
+        assert_eq!(since(Some("2020-01-01")).len(), 32);
+    }
 }

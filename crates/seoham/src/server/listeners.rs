@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use axum::Router;
 use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,16 +15,19 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Addresses;
+use super::connections::{ConnectionLimits, Connections, share_descriptors};
 use crate::config::Config;
 
 /// How long a client may take to send a request's head.
 const HEAD_TIME: Duration = Duration::from_secs(15);
 /// How long a request's head may be, in bytes.
-const HEAD_BYTES_MAX: usize = 256 * 1024;
+const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The same in HTTP/2, which is what hyper allows by default.
 const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
 /// Requests under way at once on one HTTP/2 connection.
-const STREAMS_MAX: u32 = 64;
+const STREAMS_MAX: u32 = 32;
+/// What is buffered for one of them, in bytes, when its client does not take it.
+const STREAM_BUFFER_BYTES: usize = 32 * 1024;
 
 /// Refuses to show anything but loopback to the world without TLS.
 pub(super) fn check_exposure(config: &Config) -> Result<()> {
@@ -71,15 +73,20 @@ pub(super) struct Bound {
 
 impl Bound {
     pub(super) fn all(config: &Config) -> Result<Self> {
-        let (listen, role) = (&config.listen, config.node.role);
-        let bind = |wanted: bool, name, address| {
-            if wanted { Socket::bind(name, address).map(Some) } else { Ok(None) }
+        let (listen, role, wanted) = (&config.listen, config.node.role, &config.connections);
+        let shares = share_descriptors(&[wanted.api, wanted.bulk, wanted.web, wanted.admin])?;
+        let limits = |i: usize| ConnectionLimits {
+            all: shares[i],
+            per_address: (!listen.behind_tls_proxy).then(|| wanted.per_address.min(shares[i])),
+        };
+        let bind = |wanted: bool, name, address, i| {
+            if wanted { Socket::bind(name, address, limits(i)).map(Some) } else { Ok(None) }
         };
         Ok(Self {
-            api: bind(role.takes_requests(), "api", listen.api)?,
-            bulk: bind(role.takes_requests(), "bulk", listen.bulk)?,
-            web: bind(role.shows_pages(), "web", listen.web)?,
-            admin: Socket::bind("admin", listen.admin)?,
+            api: bind(role.takes_requests(), "api", listen.api, 0)?,
+            bulk: bind(role.takes_requests(), "bulk", listen.bulk, 1)?,
+            web: bind(role.shows_pages(), "web", listen.web, 2)?,
+            admin: Socket::bind("admin", listen.admin, limits(3))?,
         })
     }
 
@@ -102,26 +109,24 @@ impl Bound {
 pub(crate) struct Socket {
     listener: TcpListener,
     pub(crate) address: SocketAddr,
-    /// How long a request's head may be, in bytes.
-    head_bytes_max: usize,
+    connections: Connections,
 }
 
 impl Socket {
-    fn bind(name: &str, address: SocketAddr) -> Result<Self> {
+    fn bind(name: &'static str, address: SocketAddr, limits: ConnectionLimits) -> Result<Self> {
         let context = || format!("listen.{name} = {address}");
         let listener = TcpListener::bind(address).with_context(context)?;
-        Self::of(listener, HEAD_BYTES_MAX).with_context(context)
+        Self::of(listener, Connections::new(name, limits)).with_context(context)
     }
 
-    /// A socket that is bound already, for requests with a head of at most `head_bytes_max`.
-    pub(crate) fn of(listener: TcpListener, head_bytes_max: usize) -> std::io::Result<Self> {
+    /// A socket that is bound already.
+    pub(crate) fn of(listener: TcpListener, connections: Connections) -> std::io::Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address, head_bytes_max })
+        Ok(Self { listener, address, connections })
     }
 
-    /// Serves `router` on the runtime of `on`. What is written leaves at once: a last small piece is not
-    /// to wait for the client to acknowledge the one before, which alone would be 40 ms.
+    /// Serves `router` on the runtime of `on`.
     pub(crate) fn serve(
         self,
         router: Router,
@@ -131,36 +136,37 @@ impl Socket {
         let handle = Handle::new();
         let _guard = on.enter();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let task = if let Some(tls) = tls {
-            let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
-            let mut server = axum_server::from_tcp(self.listener)?
-                .acceptor(acceptor)
-                .handle(handle.clone())
-                .first_request_timeout(HEAD_TIME);
-            configure(server.http_builder(), self.head_bytes_max);
-            on.spawn(server.serve(service))
-        } else {
-            let mut server = axum_server::from_tcp(self.listener)?
-                .acceptor(NoDelayAcceptor::new())
-                .handle(handle.clone())
-                .first_request_timeout(HEAD_TIME);
-            configure(server.http_builder(), self.head_bytes_max);
-            on.spawn(server.serve(service))
+        let (connections, of_errors) = (self.connections.clone(), self.connections);
+        let mut server = axum_server::from_tcp(self.listener)?
+            .handle(handle.clone())
+            .first_request_timeout(HEAD_TIME)
+            .accept_error_handler(move |_, error| of_errors.failed(error));
+        configure(server.http_builder());
+        let task = match tls {
+            Some(tls) => {
+                let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HEAD_TIME).acceptor(connections);
+                on.spawn(server.acceptor(acceptor).serve(service))
+            }
+            None => on.spawn(server.acceptor(connections).serve(service)),
         };
         Ok(Running { handle, task })
     }
 }
 
-fn configure(
-    builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>,
-    head_bytes_max: usize,
-) {
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(head_bytes_max);
+/// A client may shut its side down once it has sent everything, and is answered all the same (SPEC 1).
+fn configure(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>) {
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .half_close(true);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEADER_LIST_BYTES_MAX)
+        .max_send_buf_size(STREAM_BUFFER_BYTES)
         .keep_alive_interval(Some(Duration::from_secs(30)));
 }
 

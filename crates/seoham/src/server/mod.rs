@@ -1,5 +1,6 @@
 //! One process: the store opened, its roles started, the listeners up, and down again in order.
 
+pub(crate) mod connections;
 mod delivering;
 mod examining;
 mod link_sender;

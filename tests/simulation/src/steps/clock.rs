@@ -23,7 +23,7 @@ impl World<'_> {
         let now = self.now();
         let moved = now == before.plus(seconds);
         let right = match answer {
-            Answer::Told(told) => moved && told == now,
+            Answer::Told(told) => moved && told == Some(now),
             Answer::NotDone => now == before,
             Answer::Unknown(_) => moved || now == before,
         };

@@ -452,6 +452,14 @@ impl Volumes for Sabotaged {
         self.store.raise_alerts(day, unannounced, now).await
     }
 
+    async fn watched_to(&self) -> Result<Option<SeoulDay>> {
+        self.store.watched_to().await
+    }
+
+    async fn set_watched_to(&self, day: SeoulDay) -> Result<()> {
+        self.store.set_watched_to(day).await
+    }
+
     async fn untold_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>> {
         self.store.untold_alerts(since, limit).await
     }
@@ -471,7 +479,7 @@ impl Deployment for Sabotaged {
         self.store.mode()
     }
 
-    async fn advance_clock(&self, seconds: u32) -> Result<UnixSeconds> {
+    async fn advance_clock(&self, seconds: u32) -> Result<Option<UnixSeconds>> {
         self.store.advance_clock(seconds).await
     }
 

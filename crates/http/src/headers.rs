@@ -1,0 +1,57 @@
+//! Headers that stand for one value (SPEC 2): an empty one counts as missing, and one that is given twice with
+//! different values is ambiguous.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use seoham_model::Text;
+
+use crate::ApiError;
+
+/// The value of the header `name`, without white space around it; `None` when it is missing or empty. Twice the
+/// same is once.
+pub fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, ApiError> {
+    let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes).map(<[u8]>::trim_ascii);
+    let first = values.next().unwrap_or_default();
+    if values.any(|value| value != first) {
+        let text = Text::fixed(
+            "헤더를 서로 다른 값으로 두 번 이상 보냈습니다. 하나만 보내십시오",
+            "the header was given more than once with different values; give it once",
+        );
+        return Err(ApiError::invalid(text.about(&canonical(name))));
+    }
+    Ok((!first.is_empty()).then_some(first))
+}
+
+/// A header's name as people write it: `Contract-Uuid`.
+fn canonical(name: &HeaderName) -> String {
+    let part = |part: &str| {
+        let (first, rest) = part.split_at(part.len().min(1));
+        first.to_ascii_uppercase() + rest
+    };
+    name.as_str().split('-').map(part).collect::<Vec<_>>().join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_stands_for_one_value() {
+        let name = HeaderName::from_static("contract-uuid");
+        let of = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(name.clone(), HeaderValue::from_static(value));
+            }
+            single(&headers, &name).map(|value| value.map(<[u8]>::to_vec))
+        };
+        for (values, is) in
+            [(&[][..], None), (&[""], None), (&[" "], None), (&["a"], Some("a")), (&[" a", "a "], Some("a"))]
+        {
+            assert_eq!(of(values).expect("not ambiguous").as_deref(), is.map(str::as_bytes), "{values:?}");
+        }
+        for values in [&["a", "b"][..], &["a", ""], &["", "a"], &["a", "a", "A"]] {
+            assert!(of(values).is_err(), "{values:?}");
+        }
+        assert_eq!(canonical(&name), "Contract-Uuid");
+    }
+}

@@ -1,0 +1,304 @@
+//! How many connections a listener has at once, in all and from one address, and how long one may wait for a
+//! peer that does not read. Each listener has its own share of the process's file descriptors, so that none takes
+//! another's.
+
+use std::collections::HashMap;
+use std::future::{Ready, ready};
+use std::io;
+use std::net::{IpAddr, Ipv6Addr};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, bail};
+use axum_server::accept::Accept;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_io_timeout::TimeoutStream;
+
+/// How long a peer may take none of what is written to it.
+const WRITE_TIME: Duration = Duration::from_secs(30);
+/// File descriptors that are not for connections of listeners: the store's, the messenger's, the log's.
+const RESERVED: u64 = 256;
+/// How often trouble with accepting connections is logged.
+const LOG_EVERY_SECONDS: i64 = 60;
+
+/// Bounds of one listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ConnectionLimits {
+    /// Connections at once.
+    pub(crate) all: usize,
+    /// Of them, from one address; `None` where a proxy stands for all of them.
+    pub(crate) per_address: Option<usize>,
+}
+
+/// Raises the soft limit on file descriptors to the hard one, and gives how much of what is `wanted` for
+/// connections fits in it: each of them, or the same part of each.
+pub(crate) fn share_descriptors(wanted: &[usize]) -> Result<Vec<usize>> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        // Where the system does not let it, it is as it was.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    }
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let Some(shares) = shares(wanted, allowed) else {
+        bail!(
+            "the system allows this process {allowed} open files, which is too few: allow at least {} \
+             (ulimit -n, or LimitNOFILE= of a systemd unit)",
+            2 * RESERVED
+        );
+    };
+    if shares != wanted {
+        tracing::warn!(
+            open_files = allowed,
+            "the system allows fewer open files than the listeners' connections need; each has a smaller share"
+        );
+    }
+    Ok(shares)
+}
+
+fn shares(wanted: &[usize], allowed: u64) -> Option<Vec<usize>> {
+    let left = allowed.checked_sub(RESERVED).filter(|left| *left >= RESERVED)?;
+    let all: u64 = wanted.iter().map(|n| *n as u64).sum();
+    let share = |n: &usize| {
+        let share = u128::from(left) * (*n as u128) / u128::from(all.max(1));
+        usize::try_from(share).unwrap_or(*n).clamp(1, *n)
+    };
+    Some(if all <= left { wanted.to_vec() } else { wanted.iter().map(share).collect() })
+}
+
+/// The connections of one listener. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    listener: &'static str,
+    limits: ConnectionLimits,
+    open: Mutex<Open>,
+    logged_at: AtomicI64,
+}
+
+#[derive(Default)]
+struct Open {
+    all: usize,
+    of_address: HashMap<IpAddr, usize>,
+}
+
+/// One of them; it is counted until this is dropped.
+struct Counted {
+    connections: Connections,
+    address: IpAddr,
+}
+
+impl Connections {
+    pub(crate) fn new(listener: &'static str, limits: ConnectionLimits) -> Self {
+        let inner = Inner { listener, limits, open: Mutex::default(), logged_at: AtomicI64::new(0) };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Counts one more from `address`; or which bound it would pass.
+    fn count(&self, address: IpAddr) -> std::result::Result<Counted, &'static str> {
+        let address = one_peers(address);
+        let mut open = self.open();
+        if open.all >= self.inner.limits.all {
+            return Err("listener");
+        }
+        let of_address = open.of_address.entry(address).or_default();
+        if self.inner.limits.per_address.is_some_and(|limit| *of_address >= limit) {
+            return Err("address");
+        }
+        *of_address += 1;
+        open.all += 1;
+        self.show(&open);
+        drop(open);
+        Ok(Counted { connections: self.clone(), address })
+    }
+
+    /// A connection could not be accepted. One that was refused here, or whose peer went away, is nothing new.
+    pub(crate) fn failed(&self, error: &io::Error) {
+        let (listener, kind) = (self.inner.listener, accept_failure(error));
+        metrics::counter!("seoham_accept_failures_total", "listener" => listener, "kind" => kind)
+            .increment(1);
+        if kind == DESCRIPTORS && self.may_log() {
+            tracing::error!(listener, %error, "connections cannot be accepted: the process has no file descriptors left");
+        }
+    }
+
+    fn refused(&self, bound: &'static str) {
+        let listener = self.inner.listener;
+        metrics::counter!("seoham_connections_refused_total", "listener" => listener, "bound" => bound)
+            .increment(1);
+        if self.may_log() {
+            tracing::warn!(listener, bound, "connections are refused: too many are open");
+        }
+    }
+
+    /// Whether it is time to log again.
+    fn may_log(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs().cast_signed());
+        let logged_at = self.inner.logged_at.load(Ordering::Relaxed);
+        (now - logged_at).abs() >= LOG_EVERY_SECONDS
+            && self
+                .inner
+                .logged_at
+                .compare_exchange(logged_at, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    fn show(&self, open: &Open) {
+        let all = f64::from(u32::try_from(open.all).unwrap_or(u32::MAX));
+        metrics::gauge!("seoham_connections", "listener" => self.inner.listener).set(all);
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.inner.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut open = self.connections.open();
+        open.all -= 1;
+        if let Some(of_address) = open.of_address.get_mut(&self.address) {
+            *of_address -= 1;
+            if *of_address == 0 {
+                open.of_address.remove(&self.address);
+            }
+        }
+        self.connections.show(&open);
+    }
+}
+
+/// Whoever has one address of IPv6 has all of its /64.
+fn one_peers(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// The kind of failure when the process or the system has no file descriptors left.
+const DESCRIPTORS: &str = "descriptors";
+
+fn accept_failure(error: &io::Error) -> &'static str {
+    match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => DESCRIPTORS,
+        _ if error.kind() == io::ErrorKind::QuotaExceeded => "refused",
+        _ if error.kind() == io::ErrorKind::TimedOut => "too_slow",
+        _ => "peer",
+    }
+}
+
+/// A connection of a listener, which ends when its peer takes nothing for too long. What is written leaves at
+/// once: a last small piece is not to wait for the client to acknowledge the one before, which alone would be
+/// 40 ms.
+pub(crate) struct Bounded {
+    stream: Pin<Box<TimeoutStream<TcpStream>>>,
+    _counted: Counted,
+}
+
+impl<S> Accept<TcpStream, S> for Connections {
+    type Stream = Bounded;
+    type Service = S;
+    type Future = Ready<io::Result<(Bounded, S)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        ready(self.bounded(stream).map(|stream| (stream, service)))
+    }
+}
+
+impl Connections {
+    fn bounded(&self, stream: TcpStream) -> io::Result<Bounded> {
+        let counted = self.count(stream.peer_addr()?.ip()).map_err(|bound| {
+            self.refused(bound);
+            io::Error::from(io::ErrorKind::QuotaExceeded)
+        })?;
+        stream.set_nodelay(true)?;
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_TIME));
+        Ok(Bounded { stream: Box::pin(stream), _counted: counted })
+    }
+}
+
+impl AsyncRead for Bounded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Bounded {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.stream.as_mut().poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.stream.as_mut().poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_bounded_in_all_and_from_one_address() {
+        let connections = Connections::new("api", ConnectionLimits { all: 3, per_address: Some(2) });
+        let (a, b): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let first = connections.count(a).expect("room");
+        let _second = connections.count(a).expect("room");
+        assert_eq!(connections.count(a).err(), Some("address"));
+        let _third = connections.count(b).expect("room");
+        assert_eq!(connections.count([10, 0, 0, 3].into()).err(), Some("listener"));
+        drop(first);
+        assert!(connections.count(a).is_ok(), "given back");
+        assert_eq!(connections.open().of_address.len(), 2, "who has gone is forgotten");
+    }
+
+    #[test]
+    fn one_peer_of_ipv6_is_its_network() {
+        let address = |text: &str| one_peers(text.parse().expect("an address"));
+        assert_eq!(address("2001:db8::1"), address("2001:db8::ffff:2"));
+        assert_ne!(address("2001:db8::1"), address("2001:db8:0:1::1"));
+        assert_eq!(address("::ffff:10.0.0.1"), address("10.0.0.1"));
+    }
+
+    #[test]
+    fn what_the_system_allows_is_shared_out() {
+        let wanted = [1_024, 1_024, 4_096, 64];
+        assert_eq!(shares(&wanted, 1 << 20), Some(wanted.to_vec()));
+        assert_eq!(shares(&wanted, 6_208 + 256), Some(wanted.to_vec()));
+        let few = shares(&wanted, 1_024).expect("enough to start");
+        assert!(few.iter().sum::<usize>() <= 768 && few.iter().all(|share| *share > 0), "{few:?}");
+        assert!(few[2] > 3 * few[0], "{few:?}");
+        assert_eq!(shares(&wanted, 300), None);
+    }
+}

@@ -1,0 +1,75 @@
+//! The signature of what a messenger provider reports, as Standard Webhooks prescribes (SPEC 13).
+
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
+
+/// The version of signatures that there is.
+const VERSION: &str = "v1";
+/// The least bytes of a signing secret, as Standard Webhooks asks.
+const SECRET_BYTES_MIN: usize = 24;
+
+/// The signing secret, ready to verify with.
+///
+/// The `standardwebhooks` crate takes text alone: a report that is signed and is no text could not be told from
+/// a forged one, and its sender would look for the fault in the secret.
+pub struct WebhookKey(hmac::Key);
+
+impl WebhookKey {
+    /// The key of a secret in base64, with or without `whsec_`; `None` when it is none.
+    pub fn new(secret: &SecretString) -> Option<Self> {
+        Some(Self(hmac::Key::new(hmac::HMAC_SHA256, &secret_bytes(secret)?)))
+    }
+
+    /// Whether one of the `signatures` (`v1,base64`, apart by spaces) is of this message.
+    pub fn is_signed(&self, id: &[u8], timestamp: &[u8], body: &[u8], signatures: &[u8]) -> bool {
+        let message = [id, b".", timestamp, b".", body].concat();
+        let Ok(signatures) = std::str::from_utf8(signatures) else { return false };
+        let of_version = signatures.split(' ').filter_map(|signature| signature.split_once(','));
+        of_version.filter(|(version, _)| *version == VERSION).any(|(_, signature)| {
+            STANDARD.decode(signature).is_ok_and(|tag| hmac::verify(&self.0, &message, &tag).is_ok())
+        })
+    }
+}
+
+/// Whether `secret` can sign webhooks: base64, with or without `whsec_`, of at least 24 bytes as
+/// Standard Webhooks asks.
+pub fn webhook_secret_is_sound(secret: &SecretString) -> bool {
+    secret_bytes(secret).is_some_and(|bytes| bytes.len() >= SECRET_BYTES_MIN)
+}
+
+fn secret_bytes(secret: &SecretString) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+    let text = secret.expose_secret();
+    let text = text.strip_prefix("whsec_").unwrap_or(text);
+    STANDARD.decode(text).ok().map(zeroize::Zeroizing::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_those_of_standard_webhooks() {
+        // The example of the specification's own libraries.
+        let key =
+            WebhookKey::new(&"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned().into()).expect("a key");
+        let (id, at, body) = (b"msg_p5jXN8AQM9LWM0D4loKWxJek", b"1614265330", br#"{"test": 2432232314}"#);
+        let right = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        let is = |signatures: &str| key.is_signed(id, at, body, signatures.as_bytes());
+        assert!(is(right));
+        assert!(is(&format!("v1a,AAAA v1,AAAA {right}")), "one of several");
+        for wrong in ["", "v1", "v1,", "v2,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", "v1,AAAA"] {
+            assert!(!is(wrong), "{wrong}");
+        }
+        assert!(!key.is_signed(id, b"1614265331", body, right.as_bytes()));
+        assert!(!key.is_signed(id, at, b"\xff", right.as_bytes()));
+    }
+
+    #[test]
+    fn a_secret_is_base64_and_long_enough() {
+        let sound = |secret: &str| webhook_secret_is_sound(&secret.to_owned().into());
+        assert!(sound("whsec_c2VvaGFtIGJsYWNrIGJveCB0ZXN0IHNlY3JldA=="));
+        assert!(!sound("c2VvaGFt") && !sound("not base64!") && !sound(""));
+    }
+}
