@@ -311,3 +311,23 @@ async fn wrong_addresses_and_numbers_get_a_page_that_helps() {
     browser.post("/login", &[("other", "12")]).await.shows(422, "읽을 수 없습니다");
     browser.get("/l/AAAA").await.shows(410, "새 링크 받기");
 }
+
+#[tokio::test]
+async fn a_number_is_sent_few_links_and_told_when_the_next_may_be() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    person(&city, "01077778888", true).await;
+    for number in ["01077778888", "01000001111"] {
+        let mut browser = Browser::at(&server.url("web"));
+        for _ in 0..3 {
+            assert_eq!(browser.post("/login", &[("phone_number", number)]).await.status, 200);
+        }
+        let refused = browser.post("/login", &[("phone_number", number)]).await;
+        assert_eq!(refused.status, 429, "known or not: {}", refused.html);
+        assert!(refused.headers.contains_key("retry-after"));
+        assert!(refused.html.contains("부터 다시 받을 수 있습니다"), "{}", refused.html);
+    }
+    city.advance(601).await;
+    let mut browser = Browser::at(&server.url("web"));
+    assert_eq!(browser.post("/login", &[("phone_number", "01077778888")]).await.status, 200);
+}

@@ -4,12 +4,19 @@ use std::process::{Command, Output};
 
 use serde_json::json;
 
-use crate::harness::{Backing, Start, binary, document, documents, eventually};
+use crate::harness::{Backing, Browser, Server, Start, binary, document, documents, eventually};
 
 fn move_into(from: &Start, to: &Backing) -> Output {
     let mut command = Command::new(binary());
     command.arg("move").arg("--data").arg(from.directory().join("data"));
     command.env("SEOHAM_STORE__DATABASE", to.url()).output().unwrap()
+}
+
+/// The link of a document's notification, as the simulated messenger shows it.
+async fn taken_link(server: &Server, id: &str) -> String {
+    let page = Browser::at(&server.url("web")).get("/messenger").await;
+    let about = page.html.split("/l/").skip(1).next().unwrap_or_else(|| panic!("no link for {id}: {}", page.html));
+    format!("/l/{}", about.split('"').next().unwrap())
 }
 
 #[tokio::test]
@@ -25,6 +32,9 @@ async fn a_life_begun_on_the_small_store_goes_on_in_the_database() {
     city.mark_read(&ids[0]).await;
     let unused = city.open_token(&ids[1]).await;
     city.sandbox("people/refuse", json!({ "phone_number": "01000000005" })).await;
+    let link = taken_link(&server, &ids[0]).await;
+    let used = Browser::at(&server.url("web")).get(&link).await;
+    assert_eq!(used.status, 200, "{}", used.html);
     city.advance(40_000).await;
     for id in &ids {
         city.until_notified(id).await;
@@ -54,6 +64,8 @@ async fn a_life_begun_on_the_small_store_goes_on_in_the_database() {
     (city.api, city.bulk) = (server.url("api"), server.url("bulk"));
     assert_eq!(city.statuses(&ids).await, before);
     assert_eq!(city.verify(&ids[0], &token).await.status, 400, "used is used");
+    let again = Browser::at(&server.url("web")).get(&link).await;
+    assert_eq!(again.status, 410, "a link that was used there is used here: {}", again.html);
     city.verify(&ids[1], &unused).await.is_error(400, "INVALID_VALUE");
     let refused = &city.send(&[document("01000000005", "R")]).await[0];
     assert_eq!(refused["error_code"], "FORBIDDEN");

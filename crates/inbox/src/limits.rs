@@ -1,4 +1,4 @@
-//! How often one address, and one telephone number, may try.
+//! How often one address may try. How often a telephone number may is counted in the store.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -7,7 +7,6 @@ use std::sync::Arc;
 use governor::clock::DefaultClock;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
-use seoham_vault::sha256;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 type Keyed<K> = RateLimiter<K, HashMapStateStore<K>, DefaultClock>;
@@ -20,7 +19,6 @@ const KEYS_MAX: usize = 50_000;
 /// Bounds of this process; in memory, since they only have to slow somebody down.
 pub(crate) struct Limits {
     by_address: Keyed<IpAddr>,
-    by_number: Keyed<[u8; 32]>,
     links_under_way: Arc<Semaphore>,
 }
 
@@ -30,7 +28,6 @@ impl Default for Limits {
         Self {
             // Many people can share an address.
             by_address: RateLimiter::hashmap(a_minute(60)),
-            by_number: RateLimiter::hashmap(a_minute(3)),
             links_under_way: Arc::new(Semaphore::new(LINKS_AT_ONCE)),
         }
     }
@@ -53,13 +50,5 @@ impl Limits {
             self.by_address.retain_recent();
         }
         self.by_address.check_key(&address).is_ok()
-    }
-
-    /// Whether one more link may go to a telephone number, known or not.
-    pub(crate) fn number_may(&self, phone_number: &str) -> bool {
-        if self.by_number.len() > KEYS_MAX {
-            self.by_number.retain_recent();
-        }
-        self.by_number.check_key(&sha256(phone_number.as_bytes())).is_ok()
     }
 }

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use secrecy::SecretString;
 use seoham_model::{BinderId, PersonId};
 use seoham_store::accounts::Authentication;
+use seoham_store::attempts::Tries;
 use seoham_store::boxes::{OpenVerdict, Opener, Shelf};
 use seoham_store::visits::{Attempt, LOCKED_SECONDS, NOTIFICATION_LINK_SECONDS};
 use seoham_vault::{OneTimeToken, PinHash};
@@ -106,6 +107,74 @@ pub async fn five_wrong_attempts_lock(world: World) {
     world.store.attempt_succeeded(person, Authentication::Certificate).await.expect("notes");
     let pin = begin(over).await.expect("answers");
     assert!(matches!(pin, Attempt::Allowed { left: 3, .. }), "one kind does not undo the other's count");
+}
+
+/// What can happen to one of two secrets.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Begin(Authentication),
+    Succeed(Authentication),
+}
+
+/// Each secret has its own lock: whatever happens to the one, and in whatever order, the other's attempts and
+/// its lock are what they would be alone.
+pub async fn each_secret_has_its_own_lock(world: World) {
+    use Authentication::{Certificate, Pin};
+    let person = member(&world, "01011112222").await;
+    for kind in [Pin, Certificate] {
+        world.store.set_secret(person, kind, PinHash("hash".to_owned())).await.expect("sets");
+    }
+    let now = world.now();
+    let steps = [Step::Begin(Pin), Step::Begin(Certificate), Step::Succeed(Pin), Step::Succeed(Certificate)];
+    for a in steps {
+        for b in steps {
+            for c in steps {
+                // Each is one attempt away from its lock when they begin to meet.
+                let near = [Step::Succeed(Pin), Step::Succeed(Certificate)].into_iter();
+                let near = near.chain([Step::Begin(Pin), Step::Begin(Certificate)].into_iter().cycle().take(8));
+                let mut alone = [Tries::default(); 2];
+                for step in near.chain([a, b, c, Step::Begin(Pin), Step::Begin(Certificate)]) {
+                    match step {
+                        Step::Begin(kind) => {
+                            let found = world.store.begin_attempt(person, kind, now).await.expect("answers");
+                            let tries = &mut alone[usize::from(kind == Certificate)];
+                            match (tries.begin(now), found) {
+                                (Ok(after), Attempt::Allowed { left, .. }) => {
+                                    assert_eq!(left, after.left(), "{a:?} {b:?} {c:?}: {kind:?}");
+                                    *tries = after;
+                                }
+                                (Err(until), Attempt::Locked { until: told }) => assert_eq!(until, told),
+                                (alone, _) => panic!("{a:?} {b:?} {c:?}: {kind:?} alone: {alone:?}"),
+                            }
+                        }
+                        Step::Succeed(kind) => {
+                            world.store.attempt_succeeded(person, kind).await.expect("notes");
+                            alone[usize::from(kind == Certificate)] = Tries::succeeded();
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A number is sent three links in ten minutes and ten a day, however many ask at once, known or not.
+pub async fn links_are_asked_for_in_bounds(world: World) {
+    let (number, other) = (SecretString::from("01011112222"), SecretString::from("01033334444"));
+    let now = world.now();
+    let asked = join_all((0..12).map(|_| world.store.ask_link(&number, now))).await;
+    let sent = asked.iter().filter(|answer| matches!(answer, Ok(Ok(())))).count();
+    assert_eq!(sent, 3);
+    let ask = async |number: &SecretString, seconds| {
+        world.store.ask_link(number, now.plus(seconds)).await.expect("answers")
+    };
+    assert_eq!(ask(&number, 1).await, Err(now.plus(600)), "and told when");
+    assert_eq!(ask(&other, 1).await, Ok(()), "another number is another's");
+    for seconds in [600, 601, 602, 1_200, 1_201, 1_202, 1_800] {
+        assert_eq!(ask(&number, seconds).await, Ok(()), "{seconds}");
+    }
+    assert_eq!(ask(&number, 7_200).await, Err(now.plus(86_400)));
+    assert_eq!(ask(&number, 86_400).await, Ok(()));
 }
 
 /// A box shows its owner's documents, each on its shelf, newest first, page by page.

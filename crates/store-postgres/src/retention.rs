@@ -12,6 +12,7 @@ use crate::documents::forget;
 use crate::failure::Doing;
 use crate::partitions::{Month, TABLES, months};
 use crate::session::Session;
+use crate::visits;
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
@@ -26,6 +27,9 @@ impl Retention for PostgresStore {
             tracing::warn!(%error, "forgetting keys");
             false
         });
+        if let Err(error) = visits::clear(&session, now).await {
+            tracing::warn!(%error, "removing ended links");
+        }
         let adopted = adopt(&session).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "packing deliveries");
             false

@@ -5,28 +5,17 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::{BinderId, PersonId, UnixSeconds};
 use seoham_store::accounts::Authentication;
-use seoham_store::visits::{ATTEMPTS_MAX, Attempt, LOCKED_SECONDS, NOTIFICATION_LINK_SECONDS, Visitor};
+use seoham_store::attempts::{LinkRequests, Tries};
+use seoham_store::visits::{Attempt, NOTIFICATION_LINK_SECONDS, Visitor};
 use seoham_store::{Result, StoreError, Visits};
 use seoham_vault::{PinHash, TokenHash};
 
 use crate::PostgresStore;
 use crate::columns::{Columns, Id};
+use crate::session::{Param, Session};
 
-// The row's lock has attempts at the same moment counted one after the other. Each kind is counted
-// by itself, so that the one cannot undo the other's lock.
-const COUNT_PIN: &str = "INSERT INTO authentications AS a (person_id, failures) VALUES ($1, 1)
-    ON CONFLICT (person_id) DO UPDATE SET
-      failures = CASE WHEN a.locked_until > $2 THEN $3::bigint + 1 WHEN a.failures >= $3 THEN 1 ELSE a.failures + 1 END,
-      locked_until = CASE WHEN a.locked_until > $2 THEN a.locked_until
-                          WHEN a.failures + 1 = $3 THEN $2::bigint + $4::bigint ELSE NULL END
-    RETURNING failures, locked_until";
-const COUNT_CERTIFICATE: &str = "INSERT INTO authentications AS a (person_id, certificate_failures) VALUES ($1, 1)
-    ON CONFLICT (person_id) DO UPDATE SET
-      certificate_failures = CASE WHEN a.locked_until > $2 THEN $3::bigint + 1 WHEN a.certificate_failures >= $3 THEN 1
-                                  ELSE a.certificate_failures + 1 END,
-      locked_until = CASE WHEN a.locked_until > $2 THEN a.locked_until
-                          WHEN a.certificate_failures + 1 = $3 THEN $2::bigint + $4::bigint ELSE NULL END
-    RETURNING certificate_failures AS failures, locked_until";
+/// How often a write is tried that somebody else was quicker with: more than could be at the same moment.
+const TRIES_MAX: u32 = 64;
 
 #[async_trait]
 impl Visits for PostgresStore {
@@ -41,6 +30,7 @@ impl Visits for PostgresStore {
     ) -> Result<Option<(PersonId, BinderId)>> {
         let Some(document) = self.inner.vault.document_of_link(token) else { return Ok(None) };
         let session = self.inner.sessions.interactive().await?;
+        clear(&session, now).await?;
         let sql = "SELECT person_id, sent_at FROM documents WHERE document_id = $1";
         let Some(found) = session.query_opt(sql, &[&document.uuid()]).await? else { return Ok(None) };
         let person: PersonId = found.id("person_id")?;
@@ -57,23 +47,45 @@ impl Visits for PostgresStore {
         Ok((!used.is_empty()).then_some((person, document)))
     }
 
+    async fn ask_link(
+        &self,
+        phone_number: &SecretString,
+        now: UnixSeconds,
+    ) -> Result<std::result::Result<(), UnixSeconds>> {
+        let index = self.inner.vault.phone_index(phone_number.expose_secret());
+        let session = self.inner.sessions.interactive().await?;
+        for _ in 0..TRIES_MAX {
+            let sql = "SELECT asked_at FROM link_requests WHERE phone_index = $1";
+            let found = session.query_opt(sql, &[&index.as_slice()]).await?;
+            let before: Option<Vec<u8>> = found.map(|row| row.value("asked_at")).transpose()?;
+            let asked = before.as_deref().map(LinkRequests::from_bytes).unwrap_or_default();
+            let after = match asked.ask(now) {
+                Ok(after) => after.to_bytes(),
+                Err(until) => return Ok(Err(until)),
+            };
+            // Only if nobody asked meanwhile, on whichever node.
+            let sql = "INSERT INTO link_requests AS r (phone_index, asked_at, last_at) VALUES ($1, $2, $3)
+                       ON CONFLICT (phone_index) DO UPDATE SET asked_at = excluded.asked_at, last_at = excluded.last_at
+                       WHERE r.asked_at = $4 RETURNING phone_index";
+            let params: [Param<'_>; 4] = [&index.as_slice(), &after, &now.0, &before];
+            if !session.write("a request for a link", sql, &params).await?.is_empty() {
+                return Ok(Ok(()));
+            }
+        }
+        Err(StoreError::Overloaded)
+    }
+
     async fn add_login_link(
         &self,
         person: PersonId,
         token: TokenHash,
         expires_at: UnixSeconds,
     ) -> Result<()> {
-        // Some of what has ended goes beside it.
-        let sql = "WITH ended AS (
-                     DELETE FROM login_links WHERE token_hash IN
-                       (SELECT token_hash FROM login_links WHERE expires_at <= $4 LIMIT 20 FOR UPDATE SKIP LOCKED))
-                   INSERT INTO login_links (token_hash, person_id, expires_at) VALUES ($1, $2, $3)";
         let session = self.inner.sessions.interactive().await?;
-        let now = self.inner.clock.now();
-        session
-            .write("a link", sql, &[&token.0.as_slice(), &person.uuid(), &expires_at.0, &now.0])
-            .await
-            .map(drop)
+        // Some of what has ended goes beside it.
+        clear(&session, self.inner.clock.now()).await?;
+        let sql = "INSERT INTO login_links (token_hash, person_id, expires_at) VALUES ($1, $2, $3)";
+        session.write("a link", sql, &[&token.0.as_slice(), &person.uuid(), &expires_at.0]).await.map(drop)
     }
 
     async fn use_login_link(&self, token: TokenHash, now: UnixSeconds) -> Result<Option<PersonId>> {
@@ -96,7 +108,7 @@ impl Visits for PostgresStore {
                    INSERT INTO sessions (session_hash, person_id, expires_at) VALUES ($1, $2, $3)";
         let connection = self.inner.sessions.interactive().await?;
         let now = self.inner.clock.now();
-        let params: [crate::session::Param<'_>; 4] =
+        let params: [Param<'_>; 4] =
             [&session.0.as_slice(), &person.uuid(), &expires_at.0, &now.0];
         connection.write("a session", sql, &params).await.map(drop)
     }
@@ -176,35 +188,91 @@ impl Visits for PostgresStore {
         let found = connection.query_opt(sql, &[&person.uuid()]).await?;
         let hash: Option<String> = found.map(|row| row.value("hash")).transpose()?.flatten();
         let Some(hash) = hash else { return Ok(Attempt::NotSet) };
-        let sql = match kind {
-            Authentication::Pin => COUNT_PIN,
-            Authentication::Certificate => COUNT_CERTIFICATE,
-        };
-        let params: [crate::session::Param<'_>; 4] = [&person.uuid(), &now.0, &ATTEMPTS_MAX, &LOCKED_SECONDS];
-        let rows = connection.write("an attempt", sql, &params).await?;
-        let row = rows.first().ok_or(StoreError::Damaged("an attempt"))?;
-        let (failures, locked_until): (i64, _) = (row.value("failures")?, row.moment("locked_until")?);
-        // The fifth attempt itself is still made, under the lock that it brings; what comes under the
-        // lock counts beyond.
-        match locked_until {
-            Some(until) if failures > ATTEMPTS_MAX => Ok(Attempt::Locked { until }),
-            _ => {
-                let left = u32::try_from(ATTEMPTS_MAX - failures).unwrap_or(0);
-                Ok(Attempt::Allowed { hash: PinHash(hash), left })
+        for _ in 0..TRIES_MAX {
+            let found = connection.query_opt(read_tries(kind), &[&person.uuid()]).await?;
+            let before = match &found {
+                Some(row) => Tries { failures: row.value("failures")?, locked_until: row.moment("locked_until")? },
+                None => Tries::default(),
+            };
+            let after = match before.begin(now) {
+                Ok(after) => after,
+                Err(until) => return Ok(Attempt::Locked { until }),
+            };
+            if keep_tries(&connection, person, kind, (found.is_some(), before), after).await? {
+                return Ok(Attempt::Allowed { hash: PinHash(hash), left: after.left() });
             }
         }
+        Err(StoreError::Overloaded)
     }
 
     async fn attempt_succeeded(&self, person: PersonId, kind: Authentication) -> Result<()> {
         let sql = match kind {
             Authentication::Pin => {
-                "UPDATE authentications SET failures = 0, locked_until = NULL WHERE person_id = $1"
+                "UPDATE authentications SET failures = $2, locked_until = $3 WHERE person_id = $1"
             }
             Authentication::Certificate => {
-                "UPDATE authentications SET certificate_failures = 0, locked_until = NULL WHERE person_id = $1"
+                "UPDATE authentications SET certificate_failures = $2, certificate_locked_until = $3
+                 WHERE person_id = $1"
             }
         };
+        let Tries { failures, locked_until } = Tries::succeeded();
+        let until = locked_until.map(|until| until.0);
         let connection = self.inner.sessions.interactive().await?;
-        connection.write("an attempt", sql, &[&person.uuid()]).await.map(drop)
+        connection.write("an attempt", sql, &[&person.uuid(), &failures, &until]).await.map(drop)
     }
+}
+
+fn read_tries(kind: Authentication) -> &'static str {
+    match kind {
+        Authentication::Pin => "SELECT failures, locked_until FROM authentications WHERE person_id = $1",
+        Authentication::Certificate => {
+            "SELECT certificate_failures AS failures, certificate_locked_until AS locked_until
+             FROM authentications WHERE person_id = $1"
+        }
+    }
+}
+
+/// Keeps `after` if what is there is still what it follows from: attempts at the same moment are counted one after
+/// the other. `false` when somebody else was quicker.
+async fn keep_tries(
+    connection: &Session,
+    person: PersonId,
+    kind: Authentication,
+    (is_there, before): (bool, Tries),
+    after: Tries,
+) -> Result<bool> {
+    let sql = match (kind, is_there) {
+        (Authentication::Pin, true) => {
+            "UPDATE authentications SET failures = $4, locked_until = $5
+             WHERE person_id = $1 AND failures = $2 AND locked_until IS NOT DISTINCT FROM $3 RETURNING person_id"
+        }
+        (Authentication::Certificate, true) => {
+            "UPDATE authentications SET certificate_failures = $4, certificate_locked_until = $5
+             WHERE person_id = $1 AND certificate_failures = $2
+               AND certificate_locked_until IS NOT DISTINCT FROM $3 RETURNING person_id"
+        }
+        (Authentication::Pin, false) => {
+            "INSERT INTO authentications (person_id, failures, locked_until)
+             SELECT $1, $4, $5 WHERE $2::bigint = 0 AND $3::bigint IS NULL ON CONFLICT DO NOTHING RETURNING person_id"
+        }
+        (Authentication::Certificate, false) => {
+            "INSERT INTO authentications (person_id, certificate_failures, certificate_locked_until)
+             SELECT $1, $4, $5 WHERE $2::bigint = 0 AND $3::bigint IS NULL ON CONFLICT DO NOTHING RETURNING person_id"
+        }
+    };
+    let until = |tries: Tries| tries.locked_until.map(|until| until.0);
+    let (was, is) = (until(before), until(after));
+    let params: [Param<'_>; 5] = [&person.uuid(), &before.failures, &was, &after.failures, &is];
+    Ok(!connection.write("an attempt", sql, &params).await?.is_empty())
+}
+
+/// Removes some of what has ended, of links and of requests for them.
+pub(crate) async fn clear(connection: &Session, now: UnixSeconds) -> Result<()> {
+    let links = "DELETE FROM login_links WHERE token_hash IN
+        (SELECT token_hash FROM login_links WHERE expires_at <= $1 LIMIT 20 FOR UPDATE SKIP LOCKED)";
+    connection.write("ended links", links, &[&now.0]).await?;
+    let requests = "DELETE FROM link_requests WHERE phone_index IN
+        (SELECT phone_index FROM link_requests WHERE last_at <= $1 LIMIT 20 FOR UPDATE SKIP LOCKED)";
+    let day = LinkRequests::forgotten_at(UnixSeconds(0)).0;
+    connection.write("requests for links", requests, &[&now.plus(-day).0]).await.map(drop)
 }

@@ -13,6 +13,7 @@ use crate::box_index::{self, BoxIndex};
 use crate::columns::Id;
 use crate::deliveries::ranges;
 use crate::documents::forget;
+use crate::visits;
 use crate::writer::Weight;
 
 /// Documents looked at in one bite: a few milliseconds of the writer's time.
@@ -24,7 +25,10 @@ const REQUEST_MILLIS: u64 = 60_000;
 #[async_trait]
 impl Retention for SqliteStore {
     async fn tidy(&self, days: Option<u32>, now: UnixSeconds) -> Result<Tidied> {
-        let forget = move |connection: &Connection| Ok(forget(connection, BITE, now)?);
+        let forget = move |connection: &Connection| {
+            visits::clear_ended(connection, now)?;
+            Ok(forget(connection, BITE, now)?)
+        };
         let forgotten = self.inner.writer.background(Weight::rows(BITE), forget).await?;
         let more = forgotten == BITE;
         let Some(days) = days else { return Ok(Tidied { documents: 0, more }) };

@@ -5,12 +5,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::{BinderId, PersonId, UnixSeconds};
 use seoham_store::accounts::Authentication;
-use seoham_store::visits::{ATTEMPTS_MAX, Attempt, LOCKED_SECONDS, NOTIFICATION_LINK_SECONDS, Visitor};
+use seoham_store::attempts::{LinkRequests, Tries};
+use seoham_store::visits::{Attempt, NOTIFICATION_LINK_SECONDS, Visitor};
 use seoham_store::{Lane, Result, Visits};
 use seoham_vault::{PinHash, TokenHash};
 
 use crate::SqliteStore;
-use crate::columns::Id;
+use crate::columns::{Id, moment};
 
 /// Ended links and sessions that are removed beside a new one.
 const CLEARED_AT_ONCE: usize = 20;
@@ -43,6 +44,7 @@ impl Visits for SqliteStore {
                 if now.0 >= expires_at {
                     return Ok(None);
                 }
+                clear(connection, "login_links", "token_hash", now)?;
                 let sql = "INSERT INTO login_links (token_hash, person_id, expires_at, used_at)
                            VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
                 let used = connection.prepare_cached(sql)?.execute(params![
@@ -54,6 +56,16 @@ impl Visits for SqliteStore {
                 Ok((used == 1).then_some((person, document)))
             })
             .await
+    }
+
+    async fn ask_link(
+        &self,
+        phone_number: &SecretString,
+        now: UnixSeconds,
+    ) -> Result<std::result::Result<(), UnixSeconds>> {
+        let index = self.inner.vault.phone_index(phone_number.expose_secret());
+        let ask = move |connection: &Connection| Ok(ask_link(connection, &index, now)?);
+        self.inner.writer.interactive(ask).await
     }
 
     async fn add_login_link(
@@ -210,15 +222,16 @@ impl Visits for SqliteStore {
         self.inner
             .writer
             .interactive(move |connection| {
-                let counter = counter(kind);
-                let sql = format!(
-                    "UPDATE authentications SET {counter} = 0, locked_until = NULL WHERE person_id = ?1"
-                );
-                connection.prepare_cached(&sql)?.execute([Id(person)])?;
-                Ok(())
+                Ok(keep_tries(connection, person, kind, Tries::succeeded())?)
             })
             .await
     }
+}
+
+/// Removes some of the links and sessions that have ended.
+pub(crate) fn clear_ended(connection: &Connection, now: UnixSeconds) -> rusqlite::Result<()> {
+    clear(connection, "login_links", "token_hash", now)?;
+    clear(connection, "sessions", "session_hash", now)
 }
 
 /// Removes some of what has ended.
@@ -235,12 +248,57 @@ fn clear(
     Ok(())
 }
 
-/// Where attempts of a kind are counted: the one must not undo the other's lock.
-fn counter(kind: Authentication) -> &'static str {
+/// Counts another request for a link, beside which some of what does not count any more goes.
+fn ask_link(
+    connection: &Connection,
+    index: &[u8],
+    now: UnixSeconds,
+) -> rusqlite::Result<std::result::Result<(), UnixSeconds>> {
+    let forgotten = "DELETE FROM link_requests WHERE phone_index IN
+        (SELECT phone_index FROM link_requests WHERE last_at <= ?1 LIMIT ?2)";
+    let day = LinkRequests::forgotten_at(UnixSeconds(0)).0;
+    connection.prepare_cached(forgotten)?.execute(params![now.plus(-day).0, CLEARED_AT_ONCE])?;
+    let before = connection
+        .prepare_cached("SELECT asked_at FROM link_requests WHERE phone_index = ?1")?
+        .query_row([index], |row| Ok(LinkRequests::from_bytes(row.get_ref(0)?.as_blob()?)))
+        .optional()?
+        .unwrap_or_default();
+    let after = match before.ask(now) {
+        Ok(after) => after.to_bytes(),
+        Err(until) => return Ok(Err(until)),
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO link_requests (phone_index, asked_at, last_at) VALUES (?1, ?2, ?3)
+             ON CONFLICT (phone_index) DO UPDATE SET asked_at = excluded.asked_at, last_at = excluded.last_at",
+        )?
+        .execute(params![index, after, now.0])?;
+    Ok(Ok(()))
+}
+
+/// The columns where attempts at a secret are counted and its lock stands.
+fn columns(kind: Authentication) -> (&'static str, &'static str) {
     match kind {
-        Authentication::Pin => "failures",
-        Authentication::Certificate => "certificate_failures",
+        Authentication::Pin => ("failures", "locked_until"),
+        Authentication::Certificate => ("certificate_failures", "certificate_locked_until"),
     }
+}
+
+fn keep_tries(
+    connection: &Connection,
+    person: PersonId,
+    kind: Authentication,
+    tries: Tries,
+) -> rusqlite::Result<()> {
+    let (failures, locked_until) = columns(kind);
+    let sql = format!(
+        "INSERT INTO authentications (person_id, {failures}, {locked_until}) VALUES (?1, ?2, ?3)
+         ON CONFLICT (person_id) DO UPDATE
+         SET {failures} = excluded.{failures}, {locked_until} = excluded.{locked_until}"
+    );
+    let until = tries.locked_until.map(|until| until.0);
+    connection.prepare_cached(&sql)?.execute(params![Id(person), tries.failures, until])?;
+    Ok(())
 }
 
 fn begin_attempt(
@@ -249,33 +307,27 @@ fn begin_attempt(
     kind: Authentication,
     now: UnixSeconds,
 ) -> rusqlite::Result<Attempt> {
-    let column = match kind {
+    let hash = match kind {
         Authentication::Pin => "p.pin_hash",
         Authentication::Certificate => "a.certificate_hash",
     };
-    let counter = counter(kind);
+    let (failures, locked_until) = columns(kind);
     let sql = format!(
-        "SELECT {column}, coalesce(a.{counter}, 0), a.locked_until
+        "SELECT {hash}, coalesce(a.{failures}, 0), a.{locked_until}
          FROM people p LEFT JOIN authentications a USING (person_id) WHERE p.person_id = ?1"
     );
     let found = connection
         .prepare_cached(&sql)?
         .query_row([Id(person)], |row| {
-            Ok((row.get::<_, Option<String>>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<i64>>(2)?))
+            Ok((row.get::<_, Option<String>>(0)?, Tries { failures: row.get(1)?, locked_until: moment(row, 2)? }))
         })
         .optional()?;
-    let Some((Some(hash), failures, locked_until)) = found else { return Ok(Attempt::NotSet) };
-    if let Some(until) = locked_until.filter(|until| now.0 < *until) {
-        return Ok(Attempt::Locked { until: UnixSeconds(until) });
+    let Some((Some(hash), tries)) = found else { return Ok(Attempt::NotSet) };
+    match tries.begin(now) {
+        Err(until) => Ok(Attempt::Locked { until }),
+        Ok(tries) => {
+            keep_tries(connection, person, kind, tries)?;
+            Ok(Attempt::Allowed { hash: PinHash(hash), left: tries.left() })
+        }
     }
-    // A lock that is over has been paid for.
-    let failures = if failures >= ATTEMPTS_MAX { 1 } else { failures + 1 };
-    let locked_until = (failures >= ATTEMPTS_MAX).then(|| now.plus(LOCKED_SECONDS).0);
-    let sql = format!(
-        "INSERT INTO authentications (person_id, {counter}, locked_until) VALUES (?1, ?2, ?3)
-         ON CONFLICT (person_id) DO UPDATE SET {counter} = excluded.{counter}, locked_until = excluded.locked_until"
-    );
-    connection.prepare_cached(&sql)?.execute(params![Id(person), failures, locked_until])?;
-    let left = u32::try_from(ATTEMPTS_MAX - failures).unwrap_or(0);
-    Ok(Attempt::Allowed { hash: PinHash(hash), left })
 }

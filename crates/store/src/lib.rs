@@ -7,6 +7,7 @@
 //! Tenancy is a parameter: nothing is looked up by its bare id on behalf of an institution.
 
 pub mod accounts;
+pub mod attempts;
 pub mod boxes;
 pub mod deliveries;
 pub mod deployment;

@@ -46,7 +46,7 @@ pub enum Value {
 }
 
 /// All tables, those first that others refer to.
-pub const TABLES: [Table; 16] = [
+pub const TABLES: [Table; 18] = [
     Table {
         name: "institutions",
         columns: &[("institution_id", Kind::Id), ("name", Kind::Text), ("created_at", Kind::Number)],
@@ -130,6 +130,7 @@ pub const TABLES: [Table; 16] = [
             ("failures", Kind::Number),
             ("certificate_failures", Kind::Number),
             ("locked_until", Kind::Number),
+            ("certificate_locked_until", Kind::Number),
             ("certificate_hash", Kind::Text),
         ],
     },
@@ -187,6 +188,20 @@ pub const TABLES: [Table; 16] = [
             ("recorded_at", Kind::Number),
             ("verdicts", Kind::Bytes),
         ],
+    },
+    // A link that was used is known by its row alone: without it, it could be used again.
+    Table {
+        name: "login_links",
+        columns: &[
+            ("token_hash", Kind::Bytes),
+            ("person_id", Kind::Id),
+            ("expires_at", Kind::Number),
+            ("used_at", Kind::Number),
+        ],
+    },
+    Table {
+        name: "link_requests",
+        columns: &[("phone_index", Kind::Bytes), ("asked_at", Kind::Bytes), ("last_at", Kind::Number)],
     },
     Table { name: "joins", columns: &[("person_id", Kind::Id), ("due_at", Kind::Number)] },
 ];

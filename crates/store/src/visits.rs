@@ -7,11 +7,8 @@ use seoham_vault::{PinHash, TokenHash};
 
 use crate::Result;
 use crate::accounts::Authentication;
+pub use crate::attempts::{ATTEMPTS_MAX, LOCKED_SECONDS};
 
-/// Wrong attempts in a row that lock a person's authentication.
-pub const ATTEMPTS_MAX: i64 = 5;
-/// For how long, in seconds.
-pub const LOCKED_SECONDS: i64 = 15 * 60;
 /// How long after its document was accepted the link in a notification can be used, in seconds.
 pub const NOTIFICATION_LINK_SECONDS: i64 = 3 * 24 * 60 * 60;
 
@@ -58,6 +55,14 @@ pub trait Visits: Send + Sync {
         now: UnixSeconds,
     ) -> Result<Option<(PersonId, BinderId)>>;
 
+    /// A link is asked for by a telephone number, known or not: counted, or when one may be asked for again
+    /// ([`LinkRequests`](crate::attempts::LinkRequests)).
+    async fn ask_link(
+        &self,
+        phone_number: &SecretString,
+        now: UnixSeconds,
+    ) -> Result<std::result::Result<(), UnixSeconds>>;
+
     /// Remembers a link by which `person` may sign in once until `expires_at`.
     async fn add_login_link(&self, person: PersonId, token: TokenHash, expires_at: UnixSeconds)
     -> Result<()>;
@@ -96,7 +101,8 @@ pub trait Visits: Send + Sync {
     fn document_of_link(&self, token: &SecretString) -> Option<BinderId>;
 
     /// Begins an attempt. It counts before it is made, so that many at once are no way around the
-    /// lock; the fifth of one kind locks both for [`LOCKED_SECONDS`] from `now` on.
+    /// lock; the fifth locks this secret for [`LOCKED_SECONDS`] from `now` on, and no other one
+    /// ([`Tries`](crate::attempts::Tries)).
     async fn begin_attempt(
         &self,
         person: PersonId,
@@ -104,6 +110,6 @@ pub trait Visits: Send + Sync {
         now: UnixSeconds,
     ) -> Result<Attempt>;
 
-    /// The attempt was right: no attempt of its kind counts any more.
+    /// The attempt was right: no attempt at this secret counts any more, and its lock is lifted.
     async fn attempt_succeeded(&self, person: PersonId, kind: Authentication) -> Result<()>;
 }

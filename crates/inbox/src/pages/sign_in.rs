@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::SecretString;
 use seoham_http::{Language, Path};
 use seoham_model::token::is_one_time_token;
-use seoham_model::{BinderId, Lang, PersonId, Text};
+use seoham_model::clock::seoul_minutes;
+use seoham_model::{BinderId, Lang, PersonId, Text, UnixSeconds};
 use seoham_vault::{OneTimeToken, TokenHash};
 use serde::Deserialize;
 
@@ -80,11 +81,14 @@ pub(crate) async fn ask(
         )
         .into());
     }
-    if inbox.limits.number_may(&digits)
-        && let Some(leave) = inbox.limits.one_more_link()
-    {
+    let phone_number = SecretString::from(digits);
+    // Counted by the number, whether it is known or not: so this tells nothing of it.
+    if let Err(until) = inbox.store.ask_link(&phone_number, inbox.now()).await? {
+        return Err(too_many_links(until));
+    }
+    if let Some(leave) = inbox.limits.one_more_link() {
         // Beside the answer, which therefore tells nothing by its time either.
-        let sending = send_link(inbox.clone(), digits.into());
+        let sending = send_link(inbox.clone(), phone_number);
         tokio::spawn(async move {
             sending.await;
             drop(leave);
@@ -200,6 +204,20 @@ async fn use_link(inbox: &Inbox, token: &SecretString) -> Result<Option<(PersonI
     }
     let person = inbox.store.use_login_link(TokenHash::of(token.expose_secret()), now).await?;
     Ok(person.map(|person| (person, None)))
+}
+
+/// The number was sent as many links as it may be for now.
+fn too_many_links(until: UnixSeconds) -> Turn {
+    let at = seoul_minutes(until.plus(59));
+    Trouble::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        Text::fixed("이 번호로는 지금 링크를 더 보낼 수 없습니다", "No more links can be sent to this number now"),
+        Text::made(
+            format!("{at}부터 다시 받을 수 있습니다. 먼저 도착한 메시지의 링크를 확인해 주십시오."),
+            format!("You can ask for one again from {at} (Seoul). Please look at the messages that have arrived."),
+        ),
+    )
+    .into()
 }
 
 /// The address has tried too often.

@@ -346,6 +346,14 @@ impl Visits for Sabotaged {
         self.store.use_notification_link(token, now).await
     }
 
+    async fn ask_link(
+        &self,
+        phone_number: &SecretString,
+        now: UnixSeconds,
+    ) -> Result<std::result::Result<(), UnixSeconds>> {
+        self.store.ask_link(phone_number, now).await
+    }
+
     async fn add_login_link(
         &self,
         person: PersonId,
