@@ -17,7 +17,7 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Client, Start, binary, eventually, http, member_document};
+use crate::harness::{Client, Start, binary, eventually, http, member_document, private_file};
 
 /// A page as an institution's application would give it.
 pub(crate) const PAGE: &str = "<!doctype html><p>자동차세 120,000원";
@@ -30,7 +30,7 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn new(token: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("token"), format!("{token}\n")).unwrap();
+        private_file(&directory.path().join("token"), &format!("{token}\n"));
         Self { directory }
     }
 

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Client, binary};
+use crate::harness::{Client, binary, private_file};
 
 pub(crate) struct Office {
     directory: TempDir,
@@ -55,7 +55,7 @@ impl Office {
     /// The office of `client`, which reaches the platform at `url`.
     pub(crate) fn of(client: &Client, url: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("token"), &client.token).unwrap();
+        private_file(&directory.path().join("token"), &client.token);
         Self { directory, url: url.to_owned(), contract: client.contract.clone() }
     }
 

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Client, Server, Start};
+use crate::harness::{Answer, Client, Server, Start, private_file};
 use crate::office::{Office, SETS};
 
 async fn scene() -> (Server, Client, Office) {
@@ -157,7 +157,7 @@ async fn what_cannot_be_sent_ends_in_a_clear_message() {
     office.send("a.csv", &["--set", "모르는것=1"]).await.ended(64);
     office.send("a.csv", &["--unknown-flag"]).await.ended(64);
     // Wrong credentials are found out before anything is begun.
-    office.write("wrong", "0".repeat(32));
+    private_file(&office.path("wrong"), &"0".repeat(32));
     let mut command = office.command(&[
         "send",
         "a.csv",

@@ -24,6 +24,7 @@ pub(crate) async fn measure(run: &mut Run<'_>) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("token"), &target.access_token)?;
+    std::fs::set_permissions(path("token"), std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     std::fs::write(path("rows.csv"), table(arguments))?;
     let started = Instant::now();
     let mut child = Command::new(binary()?)

@@ -4,16 +4,17 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use axum_server::tls_rustls::RustlsConfig;
 use clap::Args;
 use secrecy::SecretString;
 use seoham_kit::landing::{Landing, LandingOptions, Limits};
+use seoham_vault::read_private;
 use serde_json::json;
 
 use crate::cli::say;
 use crate::config::Log;
 use crate::door::Door;
 use crate::logging;
+use crate::server::certificate::{self, Certificate};
 use crate::server::listeners::termination;
 
 /// What `seoham landing` is told.
@@ -67,26 +68,23 @@ async fn serve(args: &LandingArgs) -> Result<()> {
         );
     }
     let tls = match (&args.tls_certificate, &args.tls_key) {
-        (Some(certificate), Some(key)) => {
-            let context = || format!("TLS from {} and {}", certificate.display(), key.display());
-            Some(RustlsConfig::from_pem_file(certificate, key).await.with_context(context)?)
-        }
+        (Some(certificate), Some(key)) => Some(Certificate::read(certificate.clone(), key.clone()).await?),
         _ => None,
     };
-    let context = || format!("--token-file {}", args.token_file.display());
-    let token = std::fs::read_to_string(&args.token_file).with_context(context)?;
+    let token = read_private(&args.token_file).context("--token-file")?;
+    certificate::follow(tls.clone())?;
     let listener = TcpListener::bind(args.listen).with_context(|| format!("--listen {}", args.listen))?;
 
     let landing = Landing::start(&LandingOptions {
         upstream: args.upstream.clone(),
         platform: args.platform.clone(),
-        access_token: SecretString::from(token.trim()),
+        access_token: SecretString::from(token.as_str()),
         log: args.log.clone(),
         secure,
         behind_proxy: args.behind_tls_proxy,
         limits: Limits::default(),
     })?;
-    let door = Door::open(landing, listener, tls)?;
+    let door = Door::open(landing, listener, tls.as_ref().map(Certificate::config))?;
     if args.ready_json {
         say(&json!({ "ready": true, "landing": door.url }).to_string());
     }

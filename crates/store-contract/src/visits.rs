@@ -131,7 +131,8 @@ pub async fn each_secret_has_its_own_lock(world: World) {
             for c in steps {
                 // Each is one attempt away from its lock when they begin to meet.
                 let near = [Step::Succeed(Pin), Step::Succeed(Certificate)].into_iter();
-                let near = near.chain([Step::Begin(Pin), Step::Begin(Certificate)].into_iter().cycle().take(8));
+                let near =
+                    near.chain([Step::Begin(Pin), Step::Begin(Certificate)].into_iter().cycle().take(8));
                 let mut alone = [Tries::default(); 2];
                 for step in near.chain([a, b, c, Step::Begin(Pin), Step::Begin(Certificate)]) {
                     match step {

@@ -108,8 +108,7 @@ impl Visits for PostgresStore {
                    INSERT INTO sessions (session_hash, person_id, expires_at) VALUES ($1, $2, $3)";
         let connection = self.inner.sessions.interactive().await?;
         let now = self.inner.clock.now();
-        let params: [Param<'_>; 4] =
-            [&session.0.as_slice(), &person.uuid(), &expires_at.0, &now.0];
+        let params: [Param<'_>; 4] = [&session.0.as_slice(), &person.uuid(), &expires_at.0, &now.0];
         connection.write("a session", sql, &params).await.map(drop)
     }
 
@@ -191,7 +190,9 @@ impl Visits for PostgresStore {
         for _ in 0..TRIES_MAX {
             let found = connection.query_opt(read_tries(kind), &[&person.uuid()]).await?;
             let before = match &found {
-                Some(row) => Tries { failures: row.value("failures")?, locked_until: row.moment("locked_until")? },
+                Some(row) => {
+                    Tries { failures: row.value("failures")?, locked_until: row.moment("locked_until")? }
+                }
                 None => Tries::default(),
             };
             let after = match before.begin(now) {

@@ -221,9 +221,7 @@ impl Visits for SqliteStore {
     async fn attempt_succeeded(&self, person: PersonId, kind: Authentication) -> Result<()> {
         self.inner
             .writer
-            .interactive(move |connection| {
-                Ok(keep_tries(connection, person, kind, Tries::succeeded())?)
-            })
+            .interactive(move |connection| Ok(keep_tries(connection, person, kind, Tries::succeeded())?))
             .await
     }
 }
@@ -319,7 +317,10 @@ fn begin_attempt(
     let found = connection
         .prepare_cached(&sql)?
         .query_row([Id(person)], |row| {
-            Ok((row.get::<_, Option<String>>(0)?, Tries { failures: row.get(1)?, locked_until: moment(row, 2)? }))
+            Ok((
+                row.get::<_, Option<String>>(0)?,
+                Tries { failures: row.get(1)?, locked_until: moment(row, 2)? },
+            ))
         })
         .optional()?;
     let Some((Some(hash), tries)) = found else { return Ok(Attempt::NotSet) };

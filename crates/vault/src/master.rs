@@ -1,13 +1,15 @@
 //! The master key and its file: 32 random bytes in base64 (DESIGN: `keys.master_file`).
 
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretBox};
 use zeroize::Zeroizing;
+
+use crate::private::{PrivateFileError, read_private};
 
 /// A deployment's master key. Whoever has it can read every personal value of the deployment.
 pub struct MasterKey(SecretBox<[u8; 32]>);
@@ -26,11 +28,9 @@ pub enum KeyFileError {
     /// Something other than 32 bytes in base64.
     #[error("key file {0}: must hold 32 bytes in base64 on one line")]
     Form(PathBuf),
-    /// Others than its owner can read the file.
-    #[error(
-        "key file {0}: must be readable by its owner alone (chmod 600), or be root's and readable by its group"
-    )]
-    Mode(PathBuf),
+    /// It cannot be read, or others can read it too.
+    #[error("key file {0}")]
+    Unread(#[from] PrivateFileError),
 }
 
 impl MasterKey {
@@ -43,16 +43,8 @@ impl MasterKey {
 
     /// Reads a key file; one that others can read is refused.
     pub fn read(path: &Path) -> Result<Self, KeyFileError> {
-        let io = |source| KeyFileError::Io { path: path.to_owned(), source };
-        let file = std::fs::metadata(path).map_err(io)?;
-        let own = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == file.uid());
-        // Service managers hand a secret over as root's file that our group can read.
-        let too_much = if !own && file.uid() == 0 { 0o037 } else { 0o077 };
-        if file.permissions().mode() & too_much != 0 {
-            return Err(KeyFileError::Mode(path.to_owned()));
-        }
-        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(io)?);
-        let bytes = STANDARD.decode(text.trim()).map(Zeroizing::new);
+        let text = read_private(path)?;
+        let bytes = STANDARD.decode(text.as_str()).map(Zeroizing::new);
         let bytes: Option<[u8; 32]> = bytes.ok().and_then(|b| b.as_slice().try_into().ok());
         let bytes = bytes.ok_or_else(|| KeyFileError::Form(path.to_owned()))?;
         Ok(Self(SecretBox::new(Box::new(bytes))))

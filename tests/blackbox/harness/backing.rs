@@ -103,6 +103,14 @@ impl Backing {
     }
 }
 
+/// Writes a file that nobody else can read.
+pub(crate) fn private_file(file: &Path, text: &str) {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let made = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(file);
+    made.unwrap().write_all(text.as_bytes()).unwrap();
+}
+
 /// Makes a master key.
 pub(crate) fn new_key(file: &Path) {
     let made = Command::new(binary()).args(["keys", "new"]).arg(file).output().unwrap();

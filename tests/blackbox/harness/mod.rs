@@ -7,7 +7,7 @@ mod documents;
 mod faults;
 mod server;
 
-pub(crate) use backing::Backing;
+pub(crate) use backing::{Backing, private_file};
 pub(crate) use browser::{Browser, Page};
 pub(crate) use client::{Answer, Client, http};
 pub(crate) use documents::{bulk, document, documents, member_document};

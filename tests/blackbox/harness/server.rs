@@ -211,7 +211,12 @@ impl Server {
 
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
-        let sent = Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status().unwrap();
+        self.signal("TERM");
+    }
+
+    /// A signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().unwrap();
         assert!(sent.success());
     }
 

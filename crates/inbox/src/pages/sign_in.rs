@@ -7,8 +7,8 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::SecretString;
 use seoham_http::{Language, Path};
-use seoham_model::token::is_one_time_token;
 use seoham_model::clock::seoul_minutes;
+use seoham_model::token::is_one_time_token;
 use seoham_model::{BinderId, Lang, PersonId, Text, UnixSeconds};
 use seoham_vault::{OneTimeToken, TokenHash};
 use serde::Deserialize;
@@ -211,10 +211,15 @@ fn too_many_links(until: UnixSeconds) -> Turn {
     let at = seoul_minutes(until.plus(59));
     Trouble::new(
         StatusCode::TOO_MANY_REQUESTS,
-        Text::fixed("이 번호로는 지금 링크를 더 보낼 수 없습니다", "No more links can be sent to this number now"),
+        Text::fixed(
+            "이 번호로는 지금 링크를 더 보낼 수 없습니다",
+            "No more links can be sent to this number now",
+        ),
         Text::made(
             format!("{at}부터 다시 받을 수 있습니다. 먼저 도착한 메시지의 링크를 확인해 주십시오."),
-            format!("You can ask for one again from {at} (Seoul). Please look at the messages that have arrived."),
+            format!(
+                "You can ask for one again from {at} (Seoul). Please look at the messages that have arrived."
+            ),
         ),
     )
     .into()

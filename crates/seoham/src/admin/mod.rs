@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use reqwest::{Method, RequestBuilder};
+use seoham_vault::read_private;
 use serde_json::{Value, json};
 
 use crate::cli::say;
@@ -185,7 +186,7 @@ pub(crate) fn run(args: AdminArgs) -> Result<ExitCode> {
         (None, Ok(token)) => token,
         (file, _) => {
             let file = file.clone().unwrap_or_else(|| PathBuf::from("./seoham-data/admin.token"));
-            std::fs::read_to_string(&file).with_context(|| format!("operator's token {}", file.display()))?
+            read_private(&file).context("the operator's token")?.to_string()
         }
     };
     let client = AdminClient::new(&args.url, token.trim())?;

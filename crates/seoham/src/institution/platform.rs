@@ -8,6 +8,8 @@ use seoham_kit::exchange::ExchangeLog;
 use seoham_model::{Clock, ContractUuid, Lang};
 
 use super::profile::{DEFAULT, Profile, Profiles, usual_file};
+use seoham_vault::read_private;
+
 use crate::terminal::{Failure, Outcome, language};
 
 /// The platform, the token, the contract.
@@ -122,11 +124,10 @@ fn unusable(error: &BuildError) -> Failure {
 }
 
 fn token_in(file: &Path) -> Outcome<String> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        let text = format!("--token-file {}: {error}", file.display());
-        Failure::usage(text.clone(), text)
+    let token = read_private(file).map_err(|error| {
+        Failure::usage(format!("--token-file {}", error.korean()), format!("--token-file {error}"))
     })?;
-    Ok(text.trim().to_owned())
+    Ok(token.to_string())
 }
 
 /// Why a call failed, for a person.

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use seoham_vault::{PrivateFileError, read_private};
 use serde::{Deserialize, Serialize};
 
 use crate::terminal::{Failure, Outcome};
@@ -48,20 +49,16 @@ impl Profiles {
     /// Reads a file; none is no profile. One that others can read is refused.
     pub(crate) fn read(file: &Path) -> Outcome<Self> {
         let shown = file.display();
-        let text = match std::fs::read_to_string(file) {
+        let text = match read_private(file) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(Failure::of_file(file, &error, Failure::Usage)),
+            Err(PrivateFileError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(PrivateFileError::Io { source, .. }) => {
+                return Err(Failure::of_file(file, &source, Failure::Usage));
+            }
+            Err(error) => return Err(Failure::usage(error.korean().to_string(), error.to_string())),
         };
-        let mode = std::fs::metadata(file).map_or(0o600, |m| m.permissions().mode());
-        if mode & 0o077 != 0 {
-            return Err(Failure::usage(
-                format!(
-                    "{shown}: 다른 사용자가 접근 토큰을 읽을 수 있습니다. chmod 600 {shown} 을 실행해 주십시오"
-                ),
-                format!("{shown}: others can read the access token; run chmod 600 {shown}"),
-            ));
-        }
         // What the parser says can repeat the token.
         toml::from_str(&text).map_err(|error| {
             let line =

@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::STRICT_TRANSPORT_SECURITY;
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
@@ -15,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Addresses;
+use super::certificate::Certificate;
 use super::connections::{ConnectionLimits, Connections, share_descriptors};
 use crate::config::Config;
 
@@ -50,15 +55,11 @@ pub(super) fn check_exposure(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// The TLS configuration, if there is one.
-pub(super) async fn tls(config: &Config) -> Result<Option<RustlsConfig>> {
+/// The TLS certificate, if there is one.
+pub(super) async fn tls(config: &Config) -> Result<Option<Certificate>> {
     match (&config.tls.certificate_file, &config.tls.key_file) {
         (None, None) => Ok(None),
-        (Some(certificate), Some(key)) => {
-            let loaded = RustlsConfig::from_pem_file(certificate, key).await;
-            let context = || format!("TLS from {} and {}", certificate.display(), key.display());
-            loaded.with_context(context).map(Some)
-        }
+        (Some(certificate), Some(key)) => Certificate::read(certificate.clone(), key.clone()).await.map(Some),
         _ => bail!("tls: certificate_file and key_file must both be given"),
     }
 }
@@ -135,6 +136,7 @@ impl Socket {
     ) -> Result<Running> {
         let handle = Handle::new();
         let _guard = on.enter();
+        let router = if tls.is_some() { router.layer(map_response(over_tls_alone)) } else { router };
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let (connections, of_errors) = (self.connections.clone(), self.connections);
         let mut server = axum_server::from_tcp(self.listener)?
@@ -151,6 +153,12 @@ impl Socket {
         };
         Ok(Running { handle, task })
     }
+}
+
+/// Has browsers come over TLS alone from now on, whatever address they are given.
+async fn over_tls_alone(mut response: Response) -> Response {
+    response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    response
 }
 
 /// A client may shut its side down once it has sent everything, and is answered all the same (SPEC 1).

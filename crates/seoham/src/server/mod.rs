@@ -1,5 +1,6 @@
 //! One process: the store opened, its roles started, the listeners up, and down again in order.
 
+pub(crate) mod certificate;
 pub(crate) mod connections;
 mod delivering;
 mod examining;
@@ -29,6 +30,7 @@ use tokio::sync::mpsc;
 use crate::cli::say;
 use crate::config::Config;
 use crate::logging;
+use certificate::Certificate;
 use delivering::Delivering;
 use examining::Examining;
 use link_sender::LinkSender;
@@ -122,7 +124,7 @@ pub(crate) fn check(config: &Config) -> Result<()> {
     check_all(config)?;
     logging::check(&config.log)?;
     let runtimes = Runtimes::start()?;
-    runtimes.run(listeners::tls(config))?;
+    runtimes.run(listeners::tls(config)).map(drop)?;
     if !config.store.sandbox || config.store.database.is_some() || config.keys.master_file.is_some() {
         secrets::master_key(config)?;
     }
@@ -148,7 +150,8 @@ impl Server {
     /// Opens the store and starts what the role has; returns when every listener is up.
     pub(crate) async fn start(config: &Config, bulk: &BulkThreads) -> Result<Self> {
         check_all(config)?;
-        let tls = listeners::tls(config).await?;
+        let certificate = listeners::tls(config).await?;
+        let tls = certificate.as_ref().map(Certificate::config);
         let store = store::open(config, &bulk.work).await?;
         let examining = Examining::start(&store);
         let (admin_token, admin_token_file) = secrets::admin_token(config)?;
@@ -174,6 +177,7 @@ impl Server {
         });
         let operator = Operator::new(OperatorOptions { store: Arc::clone(&store), admin_token, metrics });
 
+        certificate::follow(certificate)?;
         let here = Handle::current();
         let mut public = Vec::new();
         if let Some(socket) = bound.api {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use secrecy::ExposeSecret;
 use seoham_store_sqlite::SqliteStore;
-use seoham_vault::{AdminToken, MasterKey, TokenHash};
+use seoham_vault::{AdminToken, MasterKey, TokenHash, read_private};
 
 use crate::config::Config;
 
@@ -60,10 +60,9 @@ pub(super) fn admin_token(config: &Config) -> Result<(TokenHash, Option<PathBuf>
         writeln!(made, "{}", AdminToken::generate().expose()).with_context(context)?;
         made.sync_all().with_context(context)?;
     }
-    let token = std::fs::read_to_string(&file).with_context(context)?;
-    let token = token.trim();
+    let token = read_private(&file).context("admin token")?;
     if token.len() < 16 {
         bail!("{}: holds no token of at least 16 characters; delete it to have one made", file.display());
     }
-    Ok((TokenHash::of(token), Some(file)))
+    Ok((TokenHash::of(&token), Some(file)))
 }

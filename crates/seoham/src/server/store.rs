@@ -8,7 +8,7 @@ use seoham_store::retention::RETENTION_DAYS_MIN;
 use seoham_store::{Mode, Store};
 use seoham_store_postgres::PostgresStore;
 use seoham_store_sqlite::SqliteStore;
-use seoham_vault::Vault;
+use seoham_vault::{Vault, require_private_directory};
 use tokio::runtime::Handle;
 
 use super::secrets;
@@ -45,6 +45,9 @@ pub(super) async fn open(config: &Config, bulk: &Handle) -> Result<Arc<dyn Store
         accept_clock: config.store.accept_clock,
         ..seoham_store_sqlite::Options::new(config.store.data.clone(), mode(config))
     };
+    if config.store.data.exists() {
+        require_private_directory(&config.store.data).context("data directory")?;
+    }
     let vault = vault(config)?;
     let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&options, vault)).await;
     Ok(Arc::new(opened.context("the store")??))
