@@ -11,6 +11,7 @@
 mod harness;
 
 mod admin;
+mod backup;
 mod clock;
 mod crash;
 mod database;

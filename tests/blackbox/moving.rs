@@ -15,8 +15,7 @@ fn move_into(from: &Start, to: &Backing) -> Output {
 /// The link of a document's notification, as the simulated messenger shows it.
 async fn taken_link(server: &Server, id: &str) -> String {
     let page = Browser::at(&server.url("web")).get("/messenger").await;
-    let about =
-        page.html.split("/l/").skip(1).next().unwrap_or_else(|| panic!("no link for {id}: {}", page.html));
+    let about = page.html.split("/l/").nth(1).unwrap_or_else(|| panic!("no link for {id}: {}", page.html));
     format!("/l/{}", about.split('"').next().unwrap())
 }
 

@@ -1,11 +1,13 @@
 //! The worker's loop: claim, announce, finish; and meanwhile move what people joined for.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use seoham_model::BinderId;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
+use seoham_store::restoring::WorkOrder;
 use seoham_store::retention::Tidied;
 use seoham_store::{Store, StoreError};
 use tokio::sync::mpsc;
@@ -59,12 +61,13 @@ pub struct Worker {
     store: Arc<dyn Store>,
     notifier: Arc<dyn Notifier>,
     options: Arc<WorkerOptions>,
+    order: Arc<Mutex<Option<(Instant, WorkOrder)>>>,
 }
 
 impl Worker {
     /// A worker that does not run yet.
     pub fn new(store: Arc<dyn Store>, notifier: Arc<dyn Notifier>, options: WorkerOptions) -> Self {
-        Self { store, notifier, options: Arc::new(options) }
+        Self { store, notifier, options: Arc::new(options), order: Arc::default() }
     }
 
     /// Works until `stop`; what is under way then is finished.
@@ -181,11 +184,35 @@ impl Worker {
         // Nothing is sent, and nothing given up, by a process that is not sure of its clock or its store. What
         // has expired is dropped with the claim, which goes by the time that is certain.
         self.store.health().check()?;
+        if self.work_order().await? == WorkOrder::Held {
+            return Ok(Vec::new());
+        }
         let now = self.store.clock().certain_now();
         let claimed = self.store.claim(self.options.batch, self.options.lease, now).await?;
         metrics::counter!("seoham_deliveries_total", "outcome" => "expired")
             .increment(claimed.expired as u64);
         Ok(claimed.claims)
+    }
+
+    /// What is to be done with what is queued, as the store said lately.
+    async fn work_order(&self) -> Result<WorkOrder, StoreError> {
+        let known = *self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, order)) = known.filter(|(asked, _)| asked.elapsed() < ORDER_EVERY) {
+            return Ok(order);
+        }
+        let order = self.store.work_order().await?;
+        if order == WorkOrder::Held && known.is_none_or(|(_, known)| known != WorkOrder::Held) {
+            tracing::warn!("deliveries are held after a restore: seoham admin deliveries release");
+        }
+        metrics::gauge!("seoham_deliveries_held").set(f64::from(u8::from(order == WorkOrder::Held)));
+        *self.order.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), order));
+        Ok(order)
+    }
+
+    /// Whether nobody is to be told of a document, which is put into its box all the same.
+    fn is_dropped(&self, document: BinderId) -> bool {
+        let known = *self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        known.is_some_and(|(_, order)| order.drops(document))
     }
 
     /// Announces claimed documents and finishes them as the answers come in. Once it is to stop,
@@ -207,6 +234,11 @@ impl Worker {
     }
 
     async fn announce_one(&self, claim: Claim) -> Finished {
+        if self.is_dropped(claim.document) {
+            metrics::counter!("seoham_notifications_total", "outcome" => "dropped").increment(1);
+            let (document, institution) = (claim.document, claim.institution);
+            return Finished { ticket: claim.ticket, document, institution, outcome: Outcome::GivenUp };
+        }
         let message =
             document_arrived(&claim, &self.options.box_url, &self.store.notification_link(claim.document));
         let sent = self.notifier.send(&message).await;
@@ -268,6 +300,8 @@ enum Loop {
     Tidy,
 }
 
+/// How long what the store said of the order counts.
+const ORDER_EVERY: Duration = Duration::from_secs(1);
 /// Finishes of one batch under way at once: sending goes on beside them.
 const FINISHING: usize = 4;
 /// The longest pause before a store that does not take a result is asked again.

@@ -88,7 +88,7 @@ async fn reply(
     token: &str,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let tells_external = headers::single(&headers, &ASK_EXTERNAL)? == Some(b"true");
+    let tells_external = headers::single(headers, &ASK_EXTERNAL)? == Some(b"true");
     let id = BinderId::parse(binder).filter(|_| is_one_time_token(token)).ok_or_else(unknown_token)?;
     let verdict = gateway.store.verify_token(institution, id, TokenHash::of(token), gateway.now()).await?;
     count(&verdict);

@@ -218,12 +218,12 @@ impl SeoulDay {
         i64::from(self.0.year()) * 10_000 + i64::from(self.0.month()) * 100 + i64::from(self.0.day())
     }
 
-    /// The day that a store kept as `YYYYMMDD`; the first there is for a number that is none.
-    pub fn from_number(number: i64) -> Self {
-        let part = |n: i64| i8::try_from(n).unwrap_or(0);
-        let year = i16::try_from(number / 10_000).unwrap_or(0);
-        let date = jiff::civil::Date::new(year, part(number / 100 % 100), part(number % 100));
-        Self(date.unwrap_or(jiff::civil::Date::ZERO))
+    /// The day that a store kept as `YYYYMMDD`; `None` for a number that is none.
+    pub fn from_number(number: i64) -> Option<Self> {
+        let part = |n: i64| i8::try_from(n).ok();
+        let year = i16::try_from(number / 10_000).ok()?;
+        let date = jiff::civil::Date::new(year, part(number / 100 % 100)?, part(number % 100)?);
+        date.ok().map(Self)
     }
 
     /// Reads `YYYY-MM-DD`, a real date.
@@ -308,7 +308,8 @@ mod tests {
         assert_eq!(day.next().to_string(), "2028-02-29");
         assert_eq!(day.plus_days(-59).to_string(), "2027-12-31");
         assert_eq!(day.plus_days(400).days_since(day), 400);
-        assert_eq!(SeoulDay::from_number(day.as_number()), day);
+        assert_eq!(SeoulDay::from_number(day.as_number()), Some(day));
+        assert_eq!(SeoulDay::from_number(20_280_230), None);
         assert_eq!(SeoulDay::of(day.begins_at()), day);
         assert_eq!(SeoulDay::of(day.begins_at().plus(-1)).next(), day);
         for bad in ["2027-02-29", "20270228", "2027-2-28", "", "+2027-02-2", "2027-02-28T00"] {

@@ -53,14 +53,11 @@ impl Behaviour {
         }
     }
 
-    /// The behaviour that a store kept as `number`.
-    pub fn from_number(number: i64) -> Self {
-        match number {
-            1 => Self::RefusesAll,
-            2 => Self::JoinsLater,
-            3 => Self::Breaks,
-            _ => Self::Ordinary,
-        }
+    /// The behaviour that a store kept as `number`; `None` for one that means nothing here.
+    pub fn from_number(number: i64) -> Option<Self> {
+        [Self::Ordinary, Self::RefusesAll, Self::JoinsLater, Self::Breaks]
+            .into_iter()
+            .find(|behaviour| behaviour.as_number() == number)
     }
 }
 

@@ -43,6 +43,8 @@ pub fn admin_router(operator: &Operator) -> Router {
         .route("/admin/v1/volume-plans", get(volume::plans::waiting))
         .route("/admin/v1/clock", get(admin::clock::show))
         .route("/admin/v1/clock/confirm", post(admin::clock::confirm))
+        .route("/admin/v1/deliveries", get(admin::deliveries::show))
+        .route("/admin/v1/deliveries/release", post(admin::deliveries::release))
         .route("/admin/v1/people", post(import::import))
         .route("/admin/v1/documents/{binder}", get(admin::documents::show))
         .route("/admin/v1/notifications/given-up", get(admin::notifications::given_up))

@@ -12,7 +12,7 @@ use crate::institution::init;
 use crate::institution::send::{self, SendArgs};
 use crate::institution::status::{self, StatusArgs};
 use crate::server::Runtimes;
-use crate::{admin, config, demo, exchange_log, korean, landing, logging, moving, server, terminal};
+use crate::{admin, backup, config, demo, exchange_log, korean, landing, logging, moving, server, terminal};
 
 /// Seoham (서함): electronic documents in bulk, provably read.
 #[derive(Parser)]
@@ -33,11 +33,18 @@ enum Command {
     /// Run the platform.
     Serve(ServeArgs),
     /// Print the configuration in force, with secrets masked, and check that it can be used.
-    Check(ServeArgs),
+    ///
+    /// With --deep, read everything in the store instead: every page, every sealed value, every reference. A process
+    /// may go on using it. Exit status: 0 all is sound, 1 something is not.
+    Check(CheckArgs),
     /// Make a new, empty store: the embedded one, or in an empty database.
     InitStore(ServeArgs),
     /// Bring the database's schema up to date.
     Migrate(ServeArgs),
+    /// Copy the store into a file while it is in use; synced and checked.
+    Backup(BackupArgs),
+    /// Make a store from a backup: in a new data directory, or in an empty database.
+    Restore(BackupArgs),
     /// Move a stopped embedded data directory into an empty database, and check that all is there.
     Move(ServeArgs),
     /// Stand in front of an institution's page: verify tokens, let people in, report reads.
@@ -151,6 +158,7 @@ pub(crate) struct DemoArgs {
 }
 
 #[derive(Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct ServeArgs {
     /// A configuration file in TOML; see examples/seoham.toml.
     #[arg(long, value_name = "FILE")]
@@ -190,6 +198,23 @@ pub(crate) struct ServeArgs {
     pub(crate) ready_json: bool,
 }
 
+#[derive(Args)]
+struct CheckArgs {
+    /// Read everything in the store.
+    #[arg(long)]
+    deep: bool,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Args)]
+struct BackupArgs {
+    /// The backup.
+    file: PathBuf,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
 #[derive(Subcommand)]
 enum KeysCommand {
     /// Make a new master key in a file of mode 0600. Back it up: without it the data is lost.
@@ -208,8 +233,15 @@ impl Cli {
                 let config = config::load(&args)?;
                 server::serve(&config, args.ready_json)
             }
-            Command::Check(args) => {
-                let config = config::load(&args)?;
+            Command::Check(CheckArgs { deep: true, serve }) => server::check_deep(&config::load(&serve)?),
+            Command::Backup(args) => {
+                backup::backup(&config::load(&args.serve)?, &args.file).map(|()| ExitCode::SUCCESS)
+            }
+            Command::Restore(args) => {
+                backup::restore(&config::load(&args.serve)?, &args.file).map(|()| ExitCode::SUCCESS)
+            }
+            Command::Check(CheckArgs { serve, .. }) => {
+                let config = config::load(&serve)?;
                 say(&config::shown(&config)?);
                 server::check(&config)?;
                 Ok(ExitCode::SUCCESS)

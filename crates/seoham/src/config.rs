@@ -145,6 +145,7 @@ pub(crate) struct Tls {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(crate) struct StoreSection {
     /// The embedded store's directory; with a database, where the operator's token is kept if it
     /// is made here.

@@ -3,6 +3,7 @@
 //! Almost no logic: what a role does lives in its own room.
 
 mod admin;
+mod backup;
 mod cli;
 mod config;
 mod demo;

@@ -5,7 +5,7 @@ use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSec
 use seoham_store::accounts::{
     AccessTokenRecord, Authentication, Caller, Contract, Institution, InstitutionOverview,
 };
-use seoham_store::{Accounts, Lane, Result};
+use seoham_store::{Accounts, Lane, Result, StoreError};
 use seoham_vault::TokenHash;
 use tokio_postgres::Row;
 
@@ -154,7 +154,8 @@ pub(crate) fn institution(row: &Row) -> Result<Institution> {
 fn contract(row: &Row) -> Result<Contract> {
     Ok(Contract {
         uuid: row.id("contract_id")?,
-        authentication: Authentication::from_name(row.value("authentication")?),
+        authentication: Authentication::from_name(row.value("authentication")?)
+            .ok_or(StoreError::Damaged("authentication"))?,
         certified: row.value("certified")?,
         closed_at: row.moment("closed_at")?,
     })

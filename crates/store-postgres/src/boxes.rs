@@ -93,7 +93,8 @@ async fn senders<'a>(
     let sender = |row: &Row| {
         let sender = Sender {
             name: row.value("name")?,
-            authentication: Authentication::from_name(row.value("authentication")?),
+            authentication: Authentication::from_name(row.value("authentication")?)
+                .ok_or(StoreError::Damaged("authentication"))?,
             refused: row.value("refused")?,
         };
         Ok((row.id("contract_id")?, sender))

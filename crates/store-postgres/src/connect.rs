@@ -1,7 +1,7 @@
 //! How a connection is made: which hosts, over TLS or not, with which settings.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use seoham_store::Health;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::tls::MakeTlsConnect;
@@ -37,6 +38,8 @@ pub(crate) struct Connector {
     /// One for each host, in their order.
     hosts: Arc<[Config]>,
     tls: MakeRustlsConnect,
+    /// The generation that the process began in, and where it is told that it is over.
+    generation: Arc<OnceLock<(String, Health)>>,
 }
 
 impl Connector {
@@ -66,7 +69,55 @@ impl Connector {
         if hosts.is_empty() {
             return Err(OpenError::NoHost);
         }
-        Ok(Self { hosts: hosts.into(), tls })
+        Ok(Self { hosts: hosts.into(), tls, generation: Arc::default() })
+    }
+
+    /// From now on no connection of a pool is used to a database of another generation: one that was restored
+    /// meanwhile, in which the process would write what belongs to the life before.
+    pub(crate) fn stay_in(&self, generation: String, health: Health) {
+        let _ = self.generation.set((generation, health));
+    }
+
+    /// Whether the database behind `client` is still of the generation that the process began in.
+    async fn is_same_generation(&self, client: &Client) -> Result<bool, Error> {
+        let Some((began_in, health)) = self.generation.get() else { return Ok(true) };
+        let sql = "SELECT value FROM deployment WHERE name = 'generation'";
+        let now: Option<String> = client.query_opt(sql, &[]).await?.map(|row| row.get(0));
+        let is_same = now.as_ref() == Some(began_in);
+        if !is_same {
+            health.fail("a connection", &"the database was restored from a backup since this process began");
+        }
+        Ok(is_same)
+    }
+
+    /// What PostgreSQL's own programs read of their environment.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        let each = |value: fn(&Config) -> String| self.hosts.iter().map(value).collect::<Vec<_>>().join(",");
+        let mut environment = vec![
+            (
+                "PGHOST",
+                each(|config| match config.get_hosts().first() {
+                    Some(Host::Tcp(name)) => name.clone(),
+                    Some(Host::Unix(path)) => path.display().to_string(),
+                    None => config.get_hostaddrs().first().map(ToString::to_string).unwrap_or_default(),
+                }),
+            ),
+            (
+                "PGPORT",
+                each(|config| {
+                    config.get_ports().first().map_or_else(|| "5432".to_owned(), ToString::to_string)
+                }),
+            ),
+            ("PGTARGETSESSIONATTRS", "read-write".to_owned()),
+        ];
+        let Some(config) = self.hosts.first() else { return environment };
+        let tls = config.get_ssl_mode() != SslMode::Disable;
+        environment.push(("PGSSLMODE", if tls { "verify-full" } else { "disable" }.to_owned()));
+        environment.extend(config.get_user().map(|user| ("PGUSER", user.to_owned())));
+        environment.extend(config.get_dbname().map(|name| ("PGDATABASE", name.to_owned())));
+        let password = config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
+        environment.extend(password.map(|password| ("PGPASSWORD", password)));
+        environment
     }
 
     /// Hosts and name of the database, for a person to read.
@@ -121,7 +172,11 @@ impl Connect for Connector {
                     tracing::debug!(%error, "a connection to the database was lost");
                 }
             });
-            Ok((client, task))
+            if self.is_same_generation(&client).await? {
+                Ok((client, task))
+            } else {
+                Err(Error::__private_api_timeout())
+            }
         })
     }
 }

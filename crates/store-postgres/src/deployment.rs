@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use seoham_model::{Clock, UnixSeconds};
 use seoham_store::deployment::ADVANCED_SECONDS_MAX;
+use seoham_store::restoring::WorkOrder;
 use seoham_store::{Deployment, Health, Mode, Obstacle, Result, StoreError};
 
 use crate::columns::Columns;
@@ -32,6 +33,31 @@ impl Deployment for PostgresStore {
         self.inner.signals.clock_moved().await;
         self.inner.signals.wake();
         Ok(Some(self.inner.clock.now()))
+    }
+
+    async fn work_order(&self) -> Result<WorkOrder> {
+        let session = self.inner.sessions.bulk().await?;
+        let sql = "SELECT value FROM deployment WHERE name = 'work_order'";
+        let stored: Option<String> =
+            session.query_opt(sql, &[]).await?.map(|row| row.value("value")).transpose()?;
+        Ok(WorkOrder::from_stored(stored.as_deref()))
+    }
+
+    async fn set_work_order(&self, order: WorkOrder) -> Result<()> {
+        let session = self.inner.sessions.interactive().await?;
+        match order.to_stored() {
+            None => {
+                session.write("a work order", "DELETE FROM deployment WHERE name = 'work_order'", &[]).await?
+            }
+            Some(stored) => {
+                let sql = "INSERT INTO deployment (name, value) VALUES ('work_order', $1)
+                           ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+                session.write("a work order", sql, &[&stored]).await?
+            }
+        };
+        drop(session);
+        self.inner.signals.wake();
+        Ok(())
     }
 
     async fn examine(&self) -> Result<()> {

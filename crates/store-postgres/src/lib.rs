@@ -21,6 +21,7 @@ mod open;
 mod partitions;
 mod people;
 mod precedence;
+mod restored;
 mod retention;
 mod session;
 mod signals;
@@ -35,6 +36,7 @@ use seoham_store::{Health, Mode};
 use seoham_vault::Vault;
 
 pub use open::{OpenError, Options, address, check, has_store, migrate};
+pub use restored::{begin_anew, deep_check, environment, require_empty};
 pub use transfer::Target;
 
 /// The shared store. Clones share it.

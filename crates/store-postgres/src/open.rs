@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::Clock;
+use seoham_store::restoring::names;
 use seoham_store::{Health, Mode, StoreError, personas};
 use seoham_vault::Vault;
 use tokio_postgres::Client;
@@ -279,7 +280,7 @@ async fn prepare(
     if let Some(off) = facts.not_durable().filter(|_| !options.allow_data_loss) {
         return Err(OpenError::NotDurable(off));
     }
-    validate(&client, options, vault).await?;
+    validate(&client, options, Some(options.mode), vault).await?;
     match migrations::check(&client).await {
         // Only then: a role that may not change the schema can use one that is up to date.
         Err(OpenError::SchemaBehind) if options.migrate => {
@@ -296,13 +297,20 @@ async fn prepare(
     if stored != mode_name(options.mode) {
         return Err(OpenError::OtherMode { sandbox: stored == "sandbox" });
     }
+    let generation = fixed(&client, names::GENERATION, &uuid::Uuid::now_v7().to_string()).await?;
+    connector.stay_in(generation, health.clone());
     let advanced = fixed(&client, "clock_advanced_seconds", "0").await?;
     advanced.parse().map_err(|_| OpenError::Damaged("deployment"))
 }
 
 /// Refuses what this program must not touch: an empty database that was not said to be a new one, a foreign or
-/// newer schema, another key or mode. Changes nothing.
-async fn validate(client: &Client, options: &Options, vault: &Vault) -> Result<(), OpenError> {
+/// newer schema, another key or mode. Changes nothing. `mode` is `None` where either will do.
+pub(crate) async fn validate(
+    client: &Client,
+    options: &Options,
+    mode: Option<Mode>,
+    vault: &Vault,
+) -> Result<(), OpenError> {
     match migrations::state(client).await? {
         State::Known => {}
         State::Empty if options.create || !options.migrate => return Ok(()),
@@ -318,8 +326,8 @@ async fn validate(client: &Client, options: &Options, vault: &Vault) -> Result<(
     if stored("key_check").await?.is_some_and(|stored| stored != key_check(vault)) {
         return Err(OpenError::OtherKey);
     }
-    match stored("mode").await? {
-        Some(stored) if stored != mode_name(options.mode) => {
+    match (stored("mode").await?, mode) {
+        (Some(stored), Some(mode)) if stored != mode_name(mode) => {
             Err(OpenError::OtherMode { sandbox: stored == "sandbox" })
         }
         _ => Ok(()),

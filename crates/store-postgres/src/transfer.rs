@@ -84,13 +84,8 @@ impl Target {
 
     /// Reads a table back.
     pub async fn fingerprint(&self, table: &Table) -> Result<Fingerprint, OpenError> {
-        let names: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
-        let sql = format!("SELECT {} FROM {}", names.join(", "), table.name);
-        let mut rows = pin!(self.client.query_raw(&sql, Vec::<&str>::new()).await?);
         let mut fingerprint = Fingerprint::default();
-        while let Some(row) = rows.try_next().await? {
-            fingerprint.add(&values(table, &row)?);
-        }
+        read_rows(&self.client, table, |row| fingerprint.add(&row)).await?;
         Ok(fingerprint)
     }
 
@@ -103,6 +98,21 @@ impl Target {
         }
         Ok(())
     }
+}
+
+/// Gives every row of a table to `take`.
+pub(crate) async fn read_rows(
+    client: &Client,
+    table: &Table,
+    mut take: impl FnMut(Vec<Value>),
+) -> Result<(), OpenError> {
+    let names: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
+    let sql = format!("SELECT {} FROM {}", names.join(", "), table.name);
+    let mut rows = pin!(client.query_raw(&sql, Vec::<&str>::new()).await?);
+    while let Some(row) = rows.try_next().await? {
+        take(values(table, &row)?);
+    }
+    Ok(())
 }
 
 fn column_type(kind: Kind) -> Type {

@@ -31,11 +31,14 @@ impl Visits for PostgresStore {
         let Some(document) = self.inner.vault.document_of_link(token) else { return Ok(None) };
         let session = self.inner.sessions.interactive().await?;
         clear(&session, now).await?;
-        let sql = "SELECT person_id, sent_at FROM documents WHERE document_id = $1";
+        let sql = "SELECT person_id, sent_at,
+                     (SELECT value::bigint FROM deployment WHERE name = 'links_void_before') AS void_before
+                   FROM documents WHERE document_id = $1";
         let Some(found) = session.query_opt(sql, &[&document.uuid()]).await? else { return Ok(None) };
         let person: PersonId = found.id("person_id")?;
-        let expires_at = found.value::<i64>("sent_at")? + NOTIFICATION_LINK_SECONDS;
-        if now.0 >= expires_at {
+        let (sent_at, void_before): (i64, _) = (found.value("sent_at")?, found.moment("void_before")?);
+        let expires_at = sent_at + NOTIFICATION_LINK_SECONDS;
+        if now.0 >= expires_at || void_before.is_some_and(|moment| sent_at < moment.0) {
             return Ok(None);
         }
         let sql =

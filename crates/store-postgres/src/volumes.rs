@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use seoham_model::forms::AnnouncedVolume;
 use seoham_model::{InstitutionId, PlanId, SeoulDay, UnixSeconds};
 use seoham_store::volumes::{DayVolume, PlanState, VolumeAlert, VolumePlan};
-use seoham_store::{Result, Volumes};
+use seoham_store::{Result, StoreError, Volumes};
 use tokio_postgres::Row;
 
 use crate::PostgresStore;
@@ -116,7 +116,7 @@ impl Volumes for PostgresStore {
         let session = self.inner.sessions.bulk().await?;
         let sql = "SELECT value::bigint AS day FROM deployment WHERE name = 'volumes_watched_to'";
         let row = session.query_opt(sql, &[]).await?;
-        row.map(|row| row.value("day").map(SeoulDay::from_number)).transpose()
+        row.map(|row| SeoulDay::from_number(row.value("day")?).ok_or(StoreError::Damaged("day"))).transpose()
     }
 
     async fn set_watched_to(&self, day: SeoulDay) -> Result<()> {
@@ -155,7 +155,7 @@ fn most(limit: usize) -> i64 {
 }
 
 fn seoul_day(row: &Row) -> Result<SeoulDay> {
-    Ok(SeoulDay::from_number(row.value::<i32>("day")?.into()))
+    SeoulDay::from_number(row.value::<i32>("day")?.into()).ok_or(StoreError::Damaged("day"))
 }
 
 fn plan_row(row: &Row) -> Result<VolumePlan> {
@@ -164,14 +164,17 @@ fn plan_row(row: &Row) -> Result<VolumePlan> {
         institution: row.id("institution_id")?,
         volume: AnnouncedVolume {
             name: row.value("name")?,
-            from: SeoulDay::from_number(row.value::<i32>("from_day")?.into()),
-            to: SeoulDay::from_number(row.value::<i32>("to_day")?.into()),
+            from: SeoulDay::from_number(row.value::<i32>("from_day")?.into())
+                .ok_or(StoreError::Damaged("from_day"))?,
+            to: SeoulDay::from_number(row.value::<i32>("to_day")?.into())
+                .ok_or(StoreError::Damaged("to_day"))?,
             documents_per_day: row.value::<i64>("documents_per_day")?.unsigned_abs(),
             expected_tps: row.value::<i32>("expected_tps")?.unsigned_abs(),
             purpose: row.value("purpose")?,
         },
         announced_at: UnixSeconds(row.value("announced_at")?),
-        state: PlanState::from_number(row.value::<i16>("state")?.into()),
+        state: PlanState::from_number(row.value::<i16>("state")?.into())
+            .ok_or(StoreError::Damaged("state"))?,
         decided_at: row.moment("decided_at")?,
     })
 }

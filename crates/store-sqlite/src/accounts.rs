@@ -13,7 +13,7 @@ use seoham_vault::TokenHash;
 
 use crate::SqliteStore;
 use crate::callers::{Known, KnownToken};
-use crate::columns::{Id, moment};
+use crate::columns::{Id, known, moment};
 
 #[async_trait]
 impl Accounts for SqliteStore {
@@ -250,7 +250,7 @@ fn institution(row: &Row<'_>) -> rusqlite::Result<Institution> {
 fn contract(row: &Row<'_>) -> rusqlite::Result<Contract> {
     Ok(Contract {
         uuid: row.get::<_, Id<ContractUuid>>(0)?.0,
-        authentication: Authentication::from_name(row.get_ref(1)?.as_str()?),
+        authentication: known(1, Authentication::from_name(row.get_ref(1)?.as_str()?))?,
         certified: row.get(2)?,
         closed_at: moment(row, 3)?,
     })

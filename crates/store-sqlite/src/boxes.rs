@@ -14,7 +14,7 @@ use seoham_vault::{TokenHash, Vault};
 
 use crate::SqliteStore;
 use crate::box_index::{PersonDocuments, newest_first};
-use crate::columns::{Id, TIMES, times};
+use crate::columns::{Id, TIMES, known, times};
 use crate::documents::{stored_status, text};
 use crate::readers::ReadError;
 use crate::writer::WriteError;
@@ -161,7 +161,7 @@ fn box_document(
             id: row.get::<_, Id<BinderId>>(0)?.0,
             institution: row.get::<_, Id<InstitutionId>>(1)?.0,
             institution_name: row.get(2)?,
-            authentication: Authentication::from_name(row.get_ref(3)?.as_str()?),
+            authentication: known(3, Authentication::from_name(row.get_ref(3)?.as_str()?))?,
             times: times(row, 4)?,
             deadline_at: UnixSeconds(row.get(10)?),
             refused: row.get(11)?,

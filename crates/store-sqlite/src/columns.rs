@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, Value, ValueRef};
 use rusqlite::{Error, Row};
 use seoham_model::status::Times;
 use seoham_model::{AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId, UnixSeconds};
@@ -56,6 +56,11 @@ pub(crate) fn times(row: &Row<'_>, first: usize) -> Result<Times, Error> {
     })
 }
 
+/// What a number or a name in column `index` stands for; one that means nothing here is damage, and no default.
+pub(crate) fn known<T>(index: usize, meaning: Option<T>) -> Result<T, Error> {
+    meaning.ok_or_else(|| Error::FromSqlConversionFailure(index, Type::Null, "it means nothing here".into()))
+}
+
 /// Whether the disk failed, or what is on it does not read as a database: nothing that was written before can
 /// be trusted either. A full disk is no such failure, since it says so before it takes anything.
 pub(crate) fn is_disk_failure(error: &Error) -> bool {
@@ -73,6 +78,12 @@ pub(crate) fn store_error(error: &Error) -> StoreError {
         Some(
             Code::DiskFull | Code::ReadOnly | Code::CannotOpen | Code::SystemIoFailure | Code::DatabaseBusy,
         ) => StoreError::Unavailable(error.to_string()),
-        _ => StoreError::Failed(error.to_string()),
+        _ => match error {
+            // What it says of the value is left out.
+            Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::InvalidColumnType(..) => StoreError::Damaged("a column"),
+            _ => StoreError::Failed(error.to_string()),
+        },
     }
 }

@@ -1,12 +1,14 @@
 //! The deployment's clock, mode and readiness.
 
 use async_trait::async_trait;
-use rusqlite::OptionalExtension;
+use rusqlite::{Connection, OptionalExtension};
 use seoham_model::{Clock, UnixSeconds};
 use seoham_store::deployment::ADVANCED_SECONDS_MAX;
+use seoham_store::restoring::{WorkOrder, names};
 use seoham_store::{Deployment, Health, Lane, Mode, Result};
 
 use crate::SqliteStore;
+use crate::open::deployment_value;
 
 #[async_trait]
 impl Deployment for SqliteStore {
@@ -39,6 +41,31 @@ impl Deployment for SqliteStore {
         self.inner.clock.set_advanced_seconds(total);
         self.inner.claims.wake();
         Ok(Some(self.inner.clock.now()))
+    }
+
+    async fn work_order(&self) -> Result<WorkOrder> {
+        let read = |connection: &Connection| {
+            let stored: Option<String> = deployment_value(connection, names::WORK_ORDER)?;
+            Ok(WorkOrder::from_stored(stored.as_deref()))
+        };
+        self.inner.readers.read(Lane::Bulk, read).await
+    }
+
+    async fn set_work_order(&self, order: WorkOrder) -> Result<()> {
+        let write = move |connection: &Connection| {
+            match order.to_stored() {
+                None => connection.execute("DELETE FROM deployment WHERE name = ?1", [names::WORK_ORDER])?,
+                Some(stored) => connection.execute(
+                    "INSERT INTO deployment (name, value) VALUES (?1, ?2)
+                     ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                    [names::WORK_ORDER, &stored],
+                )?,
+            };
+            Ok(())
+        };
+        self.inner.writer.interactive(write).await?;
+        self.inner.claims.wake();
+        Ok(())
     }
 
     async fn examine(&self) -> Result<()> {

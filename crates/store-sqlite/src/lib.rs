@@ -6,11 +6,13 @@
 //! sees SQL, and nothing in it knows HTTP.
 
 mod accounts;
+mod backup;
 mod box_index;
 mod boxes;
 mod callers;
 mod columns;
 mod companions;
+mod deep;
 mod deliveries;
 mod deployment;
 mod documents;
@@ -32,6 +34,8 @@ use seoham_model::Clock;
 use seoham_store::{Health, Mode};
 use seoham_vault::Vault;
 
+pub use backup::{Progress, Restored, backup, restore};
+pub use deep::deep_check;
 pub use open::{Durability, OpenError, Options};
 pub use transfer::Source;
 

@@ -81,6 +81,14 @@ pub enum OpenError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// There is something where something new is to be made.
+    #[error("{0}: exists already, and is not written over")]
+    Exists(PathBuf),
+    /// Its schema lacks steps that this program needs.
+    #[error(
+        "data directory {0}: its schema is behind this program, which brings it up to date when it serves it"
+    )]
+    Behind(PathBuf),
     /// Another process has it.
     #[error("data directory {0}: another seoham process is using it")]
     InUse(PathBuf),
@@ -321,12 +329,25 @@ impl Found {
     }
 }
 
-/// Reads what the last process left in the log, before SQLite does.
+/// Reads what the last process left in the log, before SQLite does, and has it on the disk for certain.
 pub(crate) fn verify_log(directory: &Path, discard_torn: bool) -> Result<(), OpenError> {
+    match read_log(directory, discard_torn)? {
+        Some(bytes) => log::write_back(&directory.join(LOG), bytes),
+        None => Ok(()),
+    }
+}
+
+/// Reads what the last process left in the log, and changes nothing.
+pub(crate) fn check_log(directory: &Path) -> Result<(), OpenError> {
+    read_log(directory, false).map(drop)
+}
+
+/// The bytes of the log up to its last commit, if it has any.
+fn read_log(directory: &Path, discard_torn: bool) -> Result<Option<u64>, OpenError> {
     let path = directory.join(LOG);
     match log::verify(&path)? {
-        None => Ok(()),
-        Some(Verdict::Sound { bytes }) => log::write_back(&path, bytes),
+        None => Ok(None),
+        Some(Verdict::Sound { bytes }) => Ok(Some(bytes)),
         Some(Verdict::Damaged { offset, later_commits }) => {
             let what = format!(
                 "a part of the log does not verify, and {later_commits} transactions stand behind it"
@@ -338,7 +359,7 @@ pub(crate) fn verify_log(directory: &Path, discard_torn: bool) -> Result<(), Ope
         }
         Some(Verdict::LastTransactionTorn { offset }) => {
             tracing::warn!(offset, "the last transaction of the log is left out, as was asked");
-            Ok(())
+            Ok(None)
         }
     }
 }

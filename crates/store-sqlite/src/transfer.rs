@@ -84,18 +84,27 @@ impl Source {
     }
 
     /// Gives every row of a table to `take`, until that says `false`. Blocks.
-    pub fn read(&self, table: &Table, mut take: impl FnMut(Vec<Value>) -> bool) -> Result<(), OpenError> {
-        let columns: Vec<&str> = table.columns.iter().map(|(name, _)| column(table.name, name)).collect();
-        let sql = format!("SELECT {} FROM {}", columns.join(", "), from(table.name));
-        let mut statement = self.connection.prepare(&sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            if !take(values(row, table.columns)?) {
-                break;
-            }
-        }
-        Ok(())
+    pub fn read(&self, table: &Table, take: impl FnMut(Vec<Value>) -> bool) -> Result<(), OpenError> {
+        read_rows(&self.connection, table, take)
     }
+}
+
+/// Gives every row of a table to `take`, until that says `false`.
+pub(crate) fn read_rows(
+    connection: &Connection,
+    table: &Table,
+    mut take: impl FnMut(Vec<Value>) -> bool,
+) -> Result<(), OpenError> {
+    let columns: Vec<&str> = table.columns.iter().map(|(name, _)| column(table.name, name)).collect();
+    let sql = format!("SELECT {} FROM {}", columns.join(", "), from(table.name));
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if !take(values(row, table.columns)?) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Here some tables know a document by its number.

@@ -6,12 +6,14 @@ use secrecy::{ExposeSecret, SecretString};
 use seoham_model::{BinderId, PersonId, UnixSeconds};
 use seoham_store::accounts::Authentication;
 use seoham_store::attempts::{LinkRequests, Tries};
+use seoham_store::restoring::names;
 use seoham_store::visits::{Attempt, NOTIFICATION_LINK_SECONDS, Visitor};
 use seoham_store::{Lane, Result, Visits};
 use seoham_vault::{PinHash, TokenHash};
 
 use crate::SqliteStore;
 use crate::columns::{Id, moment};
+use crate::open::deployment_value;
 
 /// Ended links and sessions that are removed beside a new one.
 const CLEARED_AT_ONCE: usize = 20;
@@ -41,7 +43,8 @@ impl Visits for SqliteStore {
                     .optional()?;
                 let Some((person, sent_at)) = found else { return Ok(None) };
                 let expires_at = sent_at + NOTIFICATION_LINK_SECONDS;
-                if now.0 >= expires_at {
+                let void_before: Option<i64> = deployment_value(connection, names::LINKS_VOID_BEFORE)?;
+                if now.0 >= expires_at || void_before.is_some_and(|moment| sent_at < moment) {
                     return Ok(None);
                 }
                 clear(connection, "login_links", "token_hash", now)?;

@@ -8,7 +8,7 @@ use seoham_store::volumes::{DayVolume, PlanState, VolumeAlert, VolumePlan};
 use seoham_store::{Lane, Result, Volumes};
 
 use crate::SqliteStore;
-use crate::columns::{Id, moment};
+use crate::columns::{Id, known, moment};
 use crate::writer::Weight;
 
 const WATCHED: &str = "volumes_watched_to";
@@ -102,7 +102,7 @@ impl Volumes for SqliteStore {
             let rows =
                 statement.query_map(params![Id(institution), from.as_number(), to.as_number()], |row| {
                     Ok(DayVolume {
-                        day: SeoulDay::from_number(row.get(0)?),
+                        day: known(0, SeoulDay::from_number(row.get(0)?))?,
                         accepted: row.get(1)?,
                         alerted_at: moment(row, 2)?,
                     })
@@ -162,7 +162,7 @@ impl Volumes for SqliteStore {
     async fn watched_to(&self) -> Result<Option<SeoulDay>> {
         let read = |connection: &Connection| {
             let day: Option<i64> = crate::open::deployment_value(connection, WATCHED)?;
-            Ok(day.map(SeoulDay::from_number))
+            Ok(day.map(|day| known(0, SeoulDay::from_number(day))).transpose()?)
         };
         self.inner.readers.read(Lane::Interactive, read).await
     }
@@ -213,14 +213,14 @@ fn plan_row(row: &Row<'_>) -> rusqlite::Result<VolumePlan> {
         institution: row.get::<_, Id<InstitutionId>>(1)?.0,
         volume: AnnouncedVolume {
             name: row.get(2)?,
-            from: SeoulDay::from_number(row.get(3)?),
-            to: SeoulDay::from_number(row.get(4)?),
+            from: known(3, SeoulDay::from_number(row.get(3)?))?,
+            to: known(4, SeoulDay::from_number(row.get(4)?))?,
             documents_per_day: row.get(5)?,
             expected_tps: row.get(6)?,
             purpose: row.get(7)?,
         },
         announced_at: UnixSeconds(row.get(8)?),
-        state: PlanState::from_number(row.get(9)?),
+        state: known(9, PlanState::from_number(row.get(9)?))?,
         decided_at: moment(row, 10)?,
     })
 }
@@ -229,7 +229,7 @@ fn alert_row(row: &Row<'_>) -> rusqlite::Result<VolumeAlert> {
     Ok(VolumeAlert {
         institution: row.get::<_, Id<InstitutionId>>(0)?.0,
         institution_name: row.get(1)?,
-        day: SeoulDay::from_number(row.get(2)?),
+        day: known(2, SeoulDay::from_number(row.get(2)?))?,
         accepted: row.get(3)?,
         expected: row.get(4)?,
         raised_at: UnixSeconds(row.get(5)?),

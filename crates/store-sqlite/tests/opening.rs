@@ -94,7 +94,9 @@ fn damage(path: &Path, at: u64, length: usize) {
     let file = File::options().read(true).write(true).open(path).expect("opened");
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, at).expect("there");
-    bytes.iter_mut().for_each(|byte| *byte ^= 0x5a);
+    for byte in &mut bytes {
+        *byte ^= 0x5a;
+    }
     file.write_all_at(&bytes, at).expect("written");
 }
 

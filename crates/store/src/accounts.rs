@@ -37,9 +37,9 @@ impl Authentication {
         }
     }
 
-    /// The way of authenticating that a store kept as `name`.
-    pub fn from_name(name: &str) -> Self {
-        if name == "certificate" { Self::Certificate } else { Self::Pin }
+    /// The way of authenticating that a store kept as `name`; `None` for one that means nothing here.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Pin, Self::Certificate].into_iter().find(|kind| kind.name() == name)
     }
 }
 

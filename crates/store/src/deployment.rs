@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use seoham_model::{Clock, UnixSeconds};
 
+use crate::restoring::WorkOrder;
 use crate::{Health, Result};
 
 /// Live people or invented ones; fixed when the data is first created (SPEC 12).
@@ -32,6 +33,12 @@ pub trait Deployment: Send + Sync {
     /// Moves a sandbox's clock forward, for good; gives the new time. `None` when that would be more than
     /// [`ADVANCED_SECONDS_MAX`] in all: then nothing is moved.
     async fn advance_clock(&self, seconds: u32) -> Result<Option<UnixSeconds>>;
+
+    /// What workers are to do with what is queued.
+    async fn work_order(&self) -> Result<WorkOrder>;
+
+    /// Decides what workers are to do, on every node within seconds.
+    async fn set_work_order(&self, order: WorkOrder) -> Result<()>;
 
     /// Looks at what may keep this process from serving, such as the clock and the database's settings, and
     /// reports it to [`Deployment::health`]. To be called about once a second; looks at a database less often.

@@ -129,9 +129,9 @@ impl Notification {
         Self::ALL.iter().find(|(n, ..)| *n == self).map_or(0, |(_, number, _)| *number)
     }
 
-    /// The outcome that a store kept as `number`.
-    pub fn from_number(number: i64) -> Self {
-        Self::ALL.iter().find(|(_, n, _)| *n == number).map_or(Self::Pending, |(outcome, ..)| *outcome)
+    /// The outcome that a store kept as `number`; `None` for one that means nothing here.
+    pub fn from_number(number: i64) -> Option<Self> {
+        Self::ALL.iter().find(|(_, n, _)| *n == number).map(|(outcome, ..)| *outcome)
     }
 
     /// The name that an operator sees.

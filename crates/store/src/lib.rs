@@ -9,6 +9,7 @@
 pub mod accounts;
 pub mod attempts;
 pub mod boxes;
+pub mod deep_check;
 pub mod deliveries;
 pub mod deployment;
 pub mod documents;
@@ -18,6 +19,7 @@ pub mod idempotency;
 pub mod matching;
 pub mod people;
 pub mod personas;
+pub mod restoring;
 pub mod retention;
 pub mod sealing;
 pub mod timekeeping;

@@ -43,9 +43,9 @@ impl PlanState {
         Self::ALL.iter().find(|(state, ..)| *state == self).map_or(0, |(_, number, _)| *number)
     }
 
-    /// The state that a store kept as `number`.
-    pub fn from_number(number: i64) -> Self {
-        Self::ALL.iter().find(|(_, n, _)| *n == number).map_or(Self::Announced, |(state, ..)| *state)
+    /// The state that a store kept as `number`; `None` for one that means nothing here.
+    pub fn from_number(number: i64) -> Option<Self> {
+        Self::ALL.iter().find(|(_, n, _)| *n == number).map(|(state, ..)| *state)
     }
 
     /// The name that an operator sees.

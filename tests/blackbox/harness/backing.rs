@@ -82,6 +82,23 @@ impl Backing {
         }
     }
 
+    /// Changes the store past the server.
+    pub(crate) fn execute(&self, sql: &str) {
+        match &self.shared {
+            None => {
+                rusqlite::Connection::open(self.data().join("seoham.db"))
+                    .unwrap()
+                    .execute_batch(sql)
+                    .unwrap();
+            }
+            Some(shared) => {
+                let psql =
+                    Command::new("psql").args(["-Xqv", "ON_ERROR_STOP=1", "-c", sql, &shared.url]).status();
+                assert!(psql.expect("psql is installed").success(), "{sql}");
+            }
+        }
+    }
+
     /// A number that a query of the store gives, past the server.
     pub(crate) fn count(&self, sql: &str) -> i64 {
         match &self.shared {

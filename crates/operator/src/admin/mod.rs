@@ -2,6 +2,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod contracts;
+pub(crate) mod deliveries;
 pub(crate) mod documents;
 pub(crate) mod institutions;
 pub(crate) mod notifications;

@@ -50,9 +50,27 @@ enum AdminCommand {
     },
     /// Documents whose notification was given up, newest first.
     GivenUp,
+    /// Whether workers deliver.
+    #[command(subcommand)]
+    Deliveries(DeliveriesCommand),
     /// The process's clock.
     #[command(subcommand)]
     Clock(ClockCommand),
+}
+
+#[derive(Subcommand)]
+enum DeliveriesCommand {
+    /// What workers do with what is queued.
+    Show,
+    /// Decide what becomes of what was queued in a backup that was restored.
+    Release {
+        /// Send it: whoever was told since the backup is told again.
+        #[arg(long, conflicts_with = "drop", required_unless_present = "drop")]
+        send: bool,
+        /// Put it into the boxes, and tell nobody.
+        #[arg(long)]
+        drop: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -220,6 +238,11 @@ impl AdminClient {
             AdminCommand::Plan(command) => self.plan(command).await,
             AdminCommand::ImportPeople { file } => self.import_people(&file).await,
             AdminCommand::Document { binder } => self.get(&format!("documents/{binder}")).await,
+            AdminCommand::Deliveries(DeliveriesCommand::Show) => self.get("deliveries").await,
+            AdminCommand::Deliveries(DeliveriesCommand::Release { drop, .. }) => {
+                let queued = if drop { "drop" } else { "send" };
+                self.post("deliveries/release", &json!({ "queued": queued })).await
+            }
             AdminCommand::Clock(ClockCommand::Show) => self.get("clock").await,
             AdminCommand::Clock(ClockCommand::Confirm) => self.post("clock/confirm", &json!({})).await,
             AdminCommand::GivenUp => self.get("notifications/given-up").await,

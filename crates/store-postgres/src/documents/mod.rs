@@ -119,7 +119,9 @@ impl Documents for PostgresStore {
         let params: [Param<'_>; 3] = [&document.institution.uuid(), &id.uuid(), &earliest.uuid()];
         let waiting = session.query_opt(WAITING, &params).await?;
         let waiting = waiting.is_some_and(|row| row.value("waiting").unwrap_or(false));
-        let notification = match Notification::from_number(document.notification.into()) {
+        let notification = match Notification::from_number(document.notification.into())
+            .ok_or(StoreError::Damaged("notification"))?
+        {
             Notification::Pending if document.times.notified_at.is_some() => Notification::Delivered,
             // A notification that was taken leaves nothing but the absence of its delivery.
             Notification::Pending if !waiting => Notification::Taken,

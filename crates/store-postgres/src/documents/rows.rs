@@ -91,7 +91,8 @@ pub(crate) async fn people<'a>(
         let person = PersonRow {
             key: WrappedKey(row.value("wrapped_key")?),
             sealed: row.value("sealed")?,
-            behaviour: Behaviour::from_number(row.value::<i16>("behaviour")?.into()),
+            behaviour: Behaviour::from_number(row.value::<i16>("behaviour")?.into())
+                .ok_or(StoreError::Damaged("behaviour"))?,
             member_since: row.moment("member_since")?,
         };
         Ok((row.id("person_id")?, person))

@@ -64,7 +64,8 @@ pub(crate) async fn move_due(session: &Session, limit: usize, now: UnixSeconds) 
         forget(session, person).await?;
         return Ok(Some(0));
     };
-    let behaviour = Behaviour::from_number(known.value::<i16>("behaviour")?.into());
+    let behaviour = Behaviour::from_number(known.value::<i16>("behaviour")?.into())
+        .ok_or(StoreError::Damaged("behaviour"))?;
     let later = known.moment("member_since")?.is_none() && behaviour == Behaviour::JoinsLater;
 
     let sent_by = later.then(|| now.plus(-JOINS_LATER_SECONDS));

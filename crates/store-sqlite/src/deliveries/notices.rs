@@ -16,7 +16,7 @@ use seoham_vault::{Vault, WrappedKey};
 
 use super::book::Held;
 use super::claim::Taken;
-use crate::columns::Id;
+use crate::columns::{Id, known};
 use crate::readers::ReadError;
 
 /// Documents that are read in one snapshot.
@@ -113,7 +113,7 @@ fn document_row(row: &Row<'_>) -> rusqlite::Result<DocumentRow> {
         sealed: row.get(5)?,
         content: row.get::<_, Option<Id<BinderId>>>(6)?.map(|id| id.0),
         member: row.get(7)?,
-        behaviour: Behaviour::from_number(row.get(8)?),
+        behaviour: known(8, Behaviour::from_number(row.get(8)?))?,
         key: WrappedKey(row.get(9)?),
         of_person: row.get(10)?,
     })

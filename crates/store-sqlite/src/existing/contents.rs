@@ -68,6 +68,13 @@ pub(crate) fn validate(
     }
 }
 
+/// Whether every step of the schema that this program knows was taken.
+pub(crate) fn is_up_to_date(connection: &Connection) -> rusqlite::Result<bool> {
+    let applied: i64 =
+        connection.query_row("SELECT count(*) FROM refinery_schema_history", [], |row| row.get(0))?;
+    Ok(usize::try_from(applied).is_ok_and(|applied| applied == migrations::runner().get_migrations().len()))
+}
+
 /// Looks at the database's pages for a while, and refuses the first that is damaged.
 pub(crate) fn check_pages(connection: &mut Connection, file: &Path) -> Result<(), OpenError> {
     let until = Instant::now() + PAGES_TIME;

@@ -10,7 +10,7 @@ use seoham_store::matching::LookUp;
 use seoham_vault::{BlindIndex, WrappedKey};
 
 use super::known::KnownPerson;
-use crate::columns::{Id, blobs};
+use crate::columns::{Id, blobs, known};
 
 /// Who is known under a blind index.
 pub(super) type Found = HashMap<BlindIndex, KnownPerson>;
@@ -65,7 +65,7 @@ fn person(row: &Row<'_>) -> rusqlite::Result<KnownPerson> {
         key: WrappedKey(row.get(3)?),
         birthday_tag: row.get(4)?,
         name_tag: row.get(5)?,
-        behaviour: Behaviour::from_number(row.get(6)?),
+        behaviour: known(6, Behaviour::from_number(row.get(6)?))?,
         member: row.get(7)?,
         refusals: Vec::new(),
     })

@@ -8,7 +8,7 @@ use seoham_model::{PersonId, UnixSeconds};
 use seoham_store::personas::JOINS_LATER_SECONDS;
 
 use crate::box_index::{BoxIndex, PersonDocuments, newest_first};
-use crate::columns::Id;
+use crate::columns::{Id, known};
 
 /// Documents that one step moves; more are moved by the worker, so that no transaction is long.
 const MOVED_AT_ONCE: usize = 500;
@@ -62,12 +62,16 @@ pub(crate) fn move_due(
              FROM joins j JOIN people p USING (person_id) WHERE j.due_at <= ?1 ORDER BY j.due_at LIMIT 1",
         )?
         .query_row([now.0], |row| {
-            Ok((row.get::<_, Id<PersonId>>(0)?.0, row.get::<_, bool>(1)?, row.get::<_, i64>(2)?))
+            Ok((
+                row.get::<_, Id<PersonId>>(0)?.0,
+                row.get::<_, bool>(1)?,
+                known(2, Behaviour::from_number(row.get(2)?))?,
+            ))
         })
         .optional()?;
     let Some((person, member, behaviour)) = due else { return Ok(None) };
 
-    let later = !member && Behaviour::from_number(behaviour) == Behaviour::JoinsLater;
+    let later = !member && behaviour == Behaviour::JoinsLater;
     let sent_by = later.then(|| now.plus(-JOINS_LATER_SECONDS));
     let documents = box_index.documents(person);
     let moved = move_waiting(connection, &documents, sent_by, now, limit)?;

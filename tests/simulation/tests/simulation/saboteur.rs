@@ -20,6 +20,7 @@ use seoham_store::documents::{
 };
 use seoham_store::idempotency::{IdempotencyKey, Presented, Recalled};
 use seoham_store::people::{Identified, Registered, Registration};
+use seoham_store::restoring::WorkOrder;
 use seoham_store::retention::Tidied;
 use seoham_store::visits::{Attempt, Visitor};
 use seoham_store::volumes::{DayVolume, PlanState, VolumeAlert, VolumePlan};
@@ -493,6 +494,14 @@ impl Deployment for Sabotaged {
 
     fn health(&self) -> &Health {
         self.store.health()
+    }
+
+    async fn work_order(&self) -> Result<WorkOrder> {
+        self.store.work_order().await
+    }
+
+    async fn set_work_order(&self, order: WorkOrder) -> Result<()> {
+        self.store.set_work_order(order).await
     }
 
     async fn examine(&self) -> Result<()> {

@@ -1,0 +1,79 @@
+//! A database's backup, by PostgreSQL's own programs: nobody knows better how its contents are put into a file and
+//! out of it again.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use indicatif::ProgressBar;
+use seoham_model::UnixSeconds;
+use seoham_store::restoring::RestoredToken;
+
+use crate::config::Config;
+use crate::server::{Runtimes, store};
+
+/// `pg_dump`, consistent while nodes go on; synced and read back before it has its name.
+pub(super) fn backup(config: &Config, file: &Path) -> Result<u64> {
+    if file.exists() {
+        bail!("{}: exists already, and is not written over", file.display());
+    }
+    let mut partial = file.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let mut dump = program(config, "pg_dump")?;
+    dump.args(["--format=custom", "--no-owner", "--no-privileges"]).arg("--file").arg(&partial);
+    // Nobody else is to read it: what is not sealed in it are institutions and times.
+    let made = std::os::unix::fs::OpenOptionsExt::mode(
+        File::options().write(true).create(true).truncate(true),
+        0o600,
+    )
+    .open(&partial);
+    drop(made.with_context(|| partial.display().to_string())?);
+    run(dump, "pg_dump")?;
+    let mut list = Command::new("pg_restore");
+    list.arg("--list").arg(&partial).stdout(Stdio::null());
+    run(list, "pg_restore --list")?;
+    let written = File::open(&partial)?;
+    written.sync_all()?;
+    std::fs::rename(&partial, file)?;
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()?;
+    Ok(written.metadata()?.len())
+}
+
+/// `pg_restore` into an empty database, whole or not at all.
+pub(super) fn restore(config: &Config, file: &Path, now: UnixSeconds) -> Result<(Vec<RestoredToken>, bool)> {
+    let (options, vault) = (store::database(config)?, store::vault_of_existing(config)?);
+    let runtimes = Runtimes::start()?;
+    runtimes.run(seoham_store_postgres::require_empty(&options))?;
+    let name =
+        seoham_store_postgres::environment(&options)?.into_iter().find(|(name, _)| *name == "PGDATABASE");
+    let mut fill = program(config, "pg_restore")?;
+    fill.args(["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"]);
+    fill.arg("--dbname").arg(name.map(|(_, name)| name).unwrap_or_default()).arg(file);
+    run(fill, "pg_restore")?;
+    Ok(runtimes.run(seoham_store_postgres::begin_anew(&options, &vault, now))?)
+}
+
+fn program(config: &Config, name: &str) -> Result<Command> {
+    let mut command = Command::new(name);
+    command.envs(seoham_store_postgres::environment(&store::database(config)?)?);
+    Ok(command)
+}
+
+/// Runs a program to its end; what it complains of is what we say.
+fn run(mut command: Command, name: &str) -> Result<()> {
+    let shown = ProgressBar::new_spinner().with_message(name.to_owned());
+    shown.enable_steady_tick(Duration::from_millis(100));
+    let output = command.stdin(Stdio::null()).stderr(Stdio::piped()).output();
+    shown.finish_and_clear();
+    let output = output.with_context(|| {
+        format!("{name}: cannot be run; install PostgreSQL's client programs (postgresql-client)")
+    })?;
+    if !output.status.success() {
+        bail!("{name}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}

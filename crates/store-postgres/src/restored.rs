@@ -1,0 +1,117 @@
+//! A database that was filled from a backup, and what reads and fills one by the system's own programs.
+
+use secrecy::ExposeSecret;
+use std::path::Path;
+
+use seoham_model::UnixSeconds;
+use seoham_store::deep_check::{DeepCheck, Findings};
+use seoham_store::restoring::{RestoredToken, WorkOrder, names};
+use seoham_store::transfer::TABLES;
+use seoham_vault::Vault;
+
+use crate::connect::Connector;
+use crate::open::{self, OpenError, Options};
+use crate::{migrations, transfer};
+
+/// Rows of a table that no document belongs to.
+const DANGLING: [(&str, &str); 2] = [
+    (
+        "one_time_tokens",
+        "SELECT count(*) FROM one_time_tokens t WHERE NOT EXISTS
+        (SELECT FROM documents d WHERE d.document_id = t.document_id)",
+    ),
+    (
+        "delivery_retries",
+        "SELECT count(*) FROM delivery_retries t WHERE NOT EXISTS
+        (SELECT FROM documents d WHERE d.document_id = t.document_id)",
+    ),
+];
+
+/// How PostgreSQL's own programs reach the database: as variables of their environment, which nobody else on the
+/// machine sees.
+pub fn environment(options: &Options) -> Result<Vec<(&'static str, String)>, OpenError> {
+    let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
+    let mut environment = connector.environment();
+    // The programs do not look where the system keeps its authorities.
+    let system = Path::new("/etc/ssl/certs/ca-certificates.crt");
+    let file = options.ca_file.as_deref().or_else(|| system.exists().then_some(system));
+    environment.extend(file.map(|file| ("PGSSLROOTCERT", file.display().to_string())));
+    Ok(environment)
+}
+
+/// Whether there is nothing in the database: only then it may be filled.
+pub async fn require_empty(options: &Options) -> Result<(), OpenError> {
+    let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
+    let client = open::connect(&connector).await?;
+    match migrations::state(&client).await? {
+        migrations::State::Empty => Ok(()),
+        _ => Err(OpenError::NotEmpty),
+    }
+}
+
+/// Makes a database that was just filled from a backup one that is restored: workers are held, and nobody is let in
+/// by what was given out before. Gives the access tokens, which are as they were, and whether it is a sandbox.
+pub async fn begin_anew(
+    options: &Options,
+    vault: &Vault,
+    now: UnixSeconds,
+) -> Result<(Vec<RestoredToken>, bool), OpenError> {
+    let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
+    let mut client = open::connect(&connector).await?;
+    open::lock(&client).await?;
+    open::validate(&client, options, None, vault).await?;
+    let transaction = client.transaction().await?;
+    let set = "INSERT INTO deployment (name, value) VALUES ($1, $2)
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    let held = WorkOrder::Held.to_stored().unwrap_or_default();
+    for (name, value) in [
+        (names::GENERATION, uuid::Uuid::now_v7().to_string()),
+        (names::WORK_ORDER, held),
+        (names::LINKS_VOID_BEFORE, now.0.to_string()),
+    ] {
+        transaction.execute(set, &[&name, &value]).await?;
+    }
+    transaction.batch_execute("DELETE FROM login_links; DELETE FROM sessions").await?;
+    // The last second of a token is its own.
+    let void = "UPDATE one_time_tokens SET expires_at = least(expires_at, $1) WHERE used_at IS NULL";
+    transaction.execute(void, &[&(now.0 - 1)]).await?;
+    let sql =
+        "SELECT i.name, t.label, t.revoked_at FROM access_tokens t JOIN institutions i USING (institution_id)
+               ORDER BY i.name, t.token_id";
+    let token = |row: &tokio_postgres::Row| {
+        Ok(RestoredToken {
+            institution: row.try_get(0)?,
+            label: row.try_get(1)?,
+            revoked_at: row.try_get::<_, Option<i64>>(2)?.map(UnixSeconds),
+        })
+    };
+    let rows = transaction.query(sql, &[]).await?;
+    let tokens = rows.iter().map(token).collect::<Result<_, tokio_postgres::Error>>()?;
+    let mode = transaction.query_opt("SELECT value FROM deployment WHERE name = 'mode'", &[]).await?;
+    let sandbox = mode.is_some_and(|row| row.get::<_, &str>(0) == "sandbox");
+    transaction.commit().await?;
+    Ok((tokens, sandbox))
+}
+
+/// Reads everything in the database as it is now, beside nodes that use it. Changes nothing.
+pub async fn deep_check(options: &Options, vault: &Vault) -> Result<Findings, OpenError> {
+    let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
+    let client = open::connect(&connector).await?;
+    open::validate(&client, options, None, vault).await?;
+    migrations::check(&client).await?;
+    client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    client.batch_execute("SET idle_in_transaction_session_timeout = 0").await?;
+    let mut check = DeepCheck::new(vault);
+    for table in &TABLES {
+        transfer::read_rows(&client, table, |row| check.row(table, &row)).await?;
+    }
+    let mut findings = check.findings();
+    for (table, sql) in DANGLING {
+        let count: i64 = client.query_one(sql, &[]).await?.get(0);
+        if count > 0 {
+            findings.add(format!("{table}: {count} rows belong to no document"));
+        }
+    }
+    client.batch_execute("COMMIT").await?;
+    Ok(findings)
+}

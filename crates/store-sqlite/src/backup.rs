@@ -1,0 +1,170 @@
+//! Copies of the store while it is in use, and stores made from copies.
+
+use std::fs::File;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags, params};
+use seoham_model::UnixSeconds;
+use seoham_store::restoring::{RestoredToken, WorkOrder, names};
+use seoham_vault::Vault;
+
+use crate::SqliteStore;
+use crate::columns::moment;
+use crate::existing::contents;
+use crate::existing::marker::Marker;
+use crate::open::{self, DATABASE, OpenError};
+
+/// Pages that are copied between two reports of progress: 4 MiB.
+const PAGES: i32 = 1_024;
+/// How long to wait for a page that somebody writes.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How far a copy has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Pages that are copied.
+    pub done: u64,
+    /// Pages in all.
+    pub all: u64,
+}
+
+/// Copies the store in `directory` into the new file `to`, as it is at one moment, whoever writes meanwhile; synced
+/// and checked before it has its name. Gives its size in bytes. Blocks.
+pub fn backup(directory: &Path, to: &Path, mut told: impl FnMut(Progress)) -> Result<u64, OpenError> {
+    if to.exists() {
+        return Err(OpenError::Exists(to.to_owned()));
+    }
+    open::Found::in_directory(directory, false)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let from = Connection::open_with_flags(directory.join(DATABASE), flags)?;
+    open::keep_log(&from)?;
+    from.execute_batch("PRAGMA query_only = ON; PRAGMA mmap_size = 0; BEGIN")?;
+    // From here on it is read as it is now: no write has the copy begin anew.
+    contents::is_empty(&from)?;
+
+    let partial = beside(to, "partial");
+    let made = File::options().write(true).create(true).truncate(true).mode(0o600).open(&partial);
+    drop(made.map_err(|source| OpenError::Io { path: partial.clone(), source })?);
+    let mut copy = Connection::open(&partial)?;
+    copy.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF")?;
+    let copying = Backup::new(&from, &mut copy)?;
+    loop {
+        let step = copying.step(PAGES)?;
+        let progress = copying.progress();
+        let all = u64::try_from(progress.pagecount).unwrap_or(0);
+        told(Progress { done: all - u64::try_from(progress.remaining).unwrap_or(0).min(all), all });
+        match step {
+            StepResult::Done => break,
+            StepResult::More => {}
+            _ => std::thread::sleep(PAUSE),
+        }
+    }
+    drop(copying);
+    from.execute_batch("END")?;
+    // On its own: without a log beside it.
+    copy.execute_batch("PRAGMA journal_mode = DELETE")?;
+    whole(&copy, &partial)?;
+    drop(copy);
+    publish(&partial, to)
+}
+
+/// What was restored.
+#[derive(Debug)]
+pub struct Restored {
+    /// Access tokens, which are as they were.
+    pub tokens: Vec<RestoredToken>,
+    /// All people are invented.
+    pub sandbox: bool,
+}
+
+/// Makes a store in `directory` from the backup `from`, whose workers are held and which lets nobody in by what was
+/// given out before. Blocks.
+pub fn restore(
+    from: &Path,
+    directory: &Path,
+    vault: &Vault,
+    now: UnixSeconds,
+) -> Result<Restored, OpenError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| OpenError::Io { path, source }
+    };
+    if SqliteStore::is_in(directory) {
+        return Err(OpenError::Exists(directory.to_owned()));
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io(directory))?;
+    let _lock = open::lock(directory)?;
+    let (file, partial) = (directory.join(DATABASE), directory.join(format!("{DATABASE}.partial")));
+    std::fs::copy(from, &partial).map_err(io(from))?;
+    std::fs::set_permissions(&partial, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .map_err(io(&partial))?;
+    let mut copy = Connection::open(&partial)?;
+    let checked = contents::validate(&copy, vault, None, directory)
+        .map_err(|error| error.in_file(from))
+        .and_then(|()| whole(&copy, from));
+    if let Err(error) = checked {
+        drop(copy);
+        let _ = std::fs::remove_file(&partial);
+        return Err(error);
+    }
+    let transaction = copy.transaction()?;
+    let restored = begin_anew(&transaction, now)?;
+    transaction.commit()?;
+    drop(copy);
+    publish(&partial, &file)?;
+    Marker::new(now).write(directory)?;
+    Ok(restored)
+}
+
+/// What is different in a store that was restored.
+fn begin_anew(connection: &Connection, now: UnixSeconds) -> rusqlite::Result<Restored> {
+    let set = "INSERT INTO deployment (name, value) VALUES (?1, ?2)
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    let generation = uuid::Uuid::now_v7().to_string();
+    connection.execute(set, params![names::GENERATION, generation])?;
+    connection.execute(set, params![names::WORK_ORDER, WorkOrder::Held.to_stored()])?;
+    connection.execute(set, params![names::LINKS_VOID_BEFORE, now.0])?;
+    connection.execute_batch("DELETE FROM login_links; DELETE FROM sessions")?;
+    let void = "UPDATE one_time_tokens SET expires_at = min(expires_at, ?1) WHERE used_at IS NULL";
+    // The last second of a token is its own.
+    connection.execute(void, [now.0 - 1])?;
+    let sql =
+        "SELECT i.name, t.label, t.revoked_at FROM access_tokens t JOIN institutions i USING (institution_id)
+               ORDER BY i.name, t.token_id";
+    let mut statement = connection.prepare(sql)?;
+    let tokens = statement.query_map([], |row| {
+        Ok(RestoredToken { institution: row.get(0)?, label: row.get(1)?, revoked_at: moment(row, 2)? })
+    })?;
+    let tokens = tokens.collect::<Result<_, _>>()?;
+    let mode: Option<String> = open::deployment_value(connection, "mode")?;
+    Ok(Restored { tokens, sandbox: mode.as_deref() == Some("sandbox") })
+}
+
+/// Reads all of a database's pages and refuses one that is damaged.
+fn whole(connection: &Connection, file: &Path) -> Result<(), OpenError> {
+    let found: String = connection
+        .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+        .map_err(|error| OpenError::from(error).in_file(file))?;
+    if found == "ok" { Ok(()) } else { Err(OpenError::damaged(file, None, &found)) }
+}
+
+/// Gives a file that is complete its name, durably; gives its size.
+fn publish(partial: &Path, to: &Path) -> Result<u64, OpenError> {
+    let io = |source| OpenError::Io { path: to.to_owned(), source };
+    let file = File::open(partial).map_err(io)?;
+    file.sync_all().map_err(io)?;
+    std::fs::rename(partial, to).map_err(io)?;
+    let directory = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(io)?;
+    Ok(file.metadata().map_err(io)?.len())
+}
+
+fn beside(file: &Path, extension: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    name.into()
+}

@@ -1,0 +1,77 @@
+//! The check of everything in a data directory, beside a process that uses it.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use seoham_store::deep_check::{DeepCheck, Findings};
+use seoham_store::transfer::TABLES;
+use seoham_vault::Vault;
+
+use crate::existing::contents;
+use crate::open::{self, DATABASE, OpenError};
+use crate::transfer;
+
+/// Rows of a table that no document belongs to.
+const DANGLING: [(&str, &str); 3] = [
+    (
+        "one_time_tokens",
+        "SELECT count(*) FROM one_time_tokens t WHERE NOT EXISTS
+        (SELECT 1 FROM documents d WHERE d.document_no = t.document_no)",
+    ),
+    (
+        "delivery_retries",
+        "SELECT count(*) FROM delivery_retries t WHERE NOT EXISTS
+        (SELECT 1 FROM documents d WHERE d.document_no = t.document_no)",
+    ),
+    (
+        "delivery_ranges",
+        "SELECT count(*) FROM delivery_ranges t WHERE NOT EXISTS
+        (SELECT 1 FROM documents d WHERE d.document_no BETWEEN t.first_no AND t.last_no)",
+    ),
+];
+
+/// Reads everything in `directory` as it is now: the log, unless a process is using it, every page, every row.
+/// Changes nothing. Blocks.
+pub fn deep_check(directory: &Path, vault: &Vault) -> Result<Findings, OpenError> {
+    open::Found::in_directory(directory, false)?;
+    // Nobody may begin to use it while the log is read.
+    match open::lock(directory) {
+        Ok(_lock) => open::check_log(directory)?,
+        Err(OpenError::InUse(_)) => {}
+        Err(error) => return Err(error),
+    }
+    let file = directory.join(DATABASE);
+    let connection = Connection::open(&file)?;
+    open::keep_log(&connection)?;
+    connection.execute_batch("PRAGMA query_only = ON; BEGIN")?;
+    contents::validate(&connection, vault, None, directory).map_err(|error| error.in_file(&file))?;
+    if !contents::is_up_to_date(&connection)? {
+        return Err(OpenError::Behind(directory.to_owned()));
+    }
+    let mut pages = Vec::new();
+    let mut statement = connection.prepare("PRAGMA integrity_check(100)")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next().map_err(|error| OpenError::from(error).in_file(&file))? {
+        let found: String = row.get(0)?;
+        if found != "ok" {
+            pages.push(format!("{}: {found}", file.display()));
+        }
+    }
+    drop(rows);
+    let mut check = DeepCheck::new(vault);
+    for table in &TABLES {
+        transfer::read_rows(&connection, table, |row| {
+            check.row(table, &row);
+            true
+        })?;
+    }
+    let mut findings = check.findings();
+    pages.into_iter().for_each(|finding| findings.add(finding));
+    for (table, sql) in DANGLING {
+        let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+        if count > 0 {
+            findings.add(format!("{table}: {count} rows belong to no document"));
+        }
+    }
+    Ok(findings)
+}
