@@ -38,7 +38,7 @@ impl Visits for PostgresStore {
         let person: PersonId = found.id("person_id")?;
         let (sent_at, void_before): (i64, _) = (found.value("sent_at")?, found.moment("void_before")?);
         let expires_at = sent_at + NOTIFICATION_LINK_SECONDS;
-        if now.0 >= expires_at || void_before.is_some_and(|moment| sent_at < moment.0) {
+        if now.0 >= expires_at || void_before.is_some_and(|moment| sent_at <= moment.0) {
             return Ok(None);
         }
         let sql =

@@ -44,7 +44,7 @@ impl Visits for SqliteStore {
                 let Some((person, sent_at)) = found else { return Ok(None) };
                 let expires_at = sent_at + NOTIFICATION_LINK_SECONDS;
                 let void_before: Option<i64> = deployment_value(connection, names::LINKS_VOID_BEFORE)?;
-                if now.0 >= expires_at || void_before.is_some_and(|moment| sent_at < moment) {
+                if now.0 >= expires_at || void_before.is_some_and(|moment| sent_at <= moment) {
                     return Ok(None);
                 }
                 clear(connection, "login_links", "token_hash", now)?;

@@ -12,7 +12,7 @@ pub mod names {
     pub const GENERATION: &str = "generation";
     /// What workers are to do: [`WorkOrder`](super::WorkOrder).
     pub const WORK_ORDER: &str = "work_order";
-    /// Links in notifications of documents that were accepted before this lead to nothing.
+    /// Links in notifications of documents that were accepted until then lead to nothing.
     pub const LINKS_VOID_BEFORE: &str = "links_void_before";
 }
 
