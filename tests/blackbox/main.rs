@@ -31,6 +31,7 @@ mod moving;
 mod nodes;
 mod office;
 mod old_clients;
+mod operating;
 mod overload;
 mod peers;
 mod privacy;

@@ -43,7 +43,7 @@ async fn beyond_its_bounds_it_refuses_at_once() {
         (answer.status == 429).then_some(())
     })
     .await;
-    let unknown = http().post(format!("{}/v1/documents/bulk", city.bulk)).bearer_auth("0".repeat(64));
+    let unknown = http().post(format!("{}/v1/documents/bulk", city.bulk)).bearer_auth("0".repeat(32));
     Answer::of(unknown.json(&documents(1))).await.is_error(401, "UNAUTHORIZED");
     held.push(hold(&bank));
     let refused = crate::harness::eventually("everybody's bound", async || {

@@ -1,7 +1,9 @@
 //! Of a full run, no personal value is found in any log, nor in the files of the database.
 
 use std::path::Path;
+use std::process::Command;
 
+use seoham_scratch_postgres::Cluster;
 use serde_json::json;
 
 use crate::harness::{Answer, Start, document, member_document};
@@ -93,6 +95,23 @@ async fn no_personal_value_is_left_in_logs_or_files() {
         }
     };
     look("running");
+    if !start.backing().is_embedded() {
+        // The database's own files, with what is in memory alone written to them.
+        start.backing().execute("CHECKPOINT");
+        let patterns = start.directory().join("patterns");
+        let values =
+            people.iter().flat_map(|(phone, name, _, ci)| [phone, name, ci]).chain([&token, &city.token]);
+        std::fs::write(&patterns, values.map(|value| format!("{value}\n")).collect::<String>()).unwrap();
+        let cluster = Cluster::shared().directory();
+        let found = Command::new("grep")
+            .args(["-rlaF", "--exclude-dir=log", "-f"])
+            .arg(&patterns)
+            .arg(cluster)
+            .output();
+        let found = found.unwrap();
+        assert!(found.stdout.is_empty(), "personal values in: {}", String::from_utf8_lossy(&found.stdout));
+        assert_eq!(found.status.code(), Some(1), "it was looked: {}", String::from_utf8_lossy(&found.stderr));
+    }
     server.terminate();
     assert!(server.wait().0.success());
     look("ended");

@@ -7,6 +7,7 @@
 mod http;
 mod message;
 mod notifier;
+mod reachability;
 mod retry;
 mod simulator;
 mod worker;

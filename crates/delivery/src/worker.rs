@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::message::document_arrived;
 use crate::notifier::{Notifier, Sent};
+use crate::reachability::Reachability;
 use crate::retry::after_failure;
 use crate::simulator::Report;
 
@@ -62,12 +63,13 @@ pub struct Worker {
     notifier: Arc<dyn Notifier>,
     options: Arc<WorkerOptions>,
     order: Arc<Mutex<Option<(Instant, WorkOrder)>>>,
+    messenger: Arc<Reachability>,
 }
 
 impl Worker {
     /// A worker that does not run yet.
     pub fn new(store: Arc<dyn Store>, notifier: Arc<dyn Notifier>, options: WorkerOptions) -> Self {
-        Self { store, notifier, options: Arc::new(options), order: Arc::default() }
+        Self { store, notifier, options: Arc::new(options), order: Arc::default(), messenger: Arc::default() }
     }
 
     /// Works until `stop`; what is under way then is finished.
@@ -128,6 +130,7 @@ impl Worker {
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "could not move documents of people who joined"),
             }
+            self.messenger.look();
             pause(self.options.idle, &stop).await;
         }
     }
@@ -242,6 +245,10 @@ impl Worker {
         let message =
             document_arrived(&claim, &self.options.box_url, &self.store.notification_link(claim.document));
         let sent = self.notifier.send(&message).await;
+        match sent {
+            Sent::NotNow { .. } => self.messenger.failed(),
+            Sent::Taken | Sent::Refused => self.messenger.answered(),
+        }
         let now = self.store.clock().certain_now();
         let outcome = match sent {
             Sent::Taken => Outcome::Taken,

@@ -3,6 +3,7 @@
 //! On a listener of its own. Nothing here is for institutions or recipients, and every personal
 //! value that leaves is masked.
 
+mod actions;
 mod admin;
 mod health;
 mod import;
@@ -15,6 +16,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 use seoham_http::{Listener, dress_api, normalized};
 
+pub use actions::ActionLog;
 pub use metrics_page::{install_metrics, start_upkeep};
 pub use state::{Operator, OperatorOptions};
 pub use volume::{VolumeWatch, VolumeWatchOptions};
@@ -48,6 +50,7 @@ pub fn admin_router(operator: &Operator) -> Router {
         .route("/admin/v1/people", post(import::import))
         .route("/admin/v1/documents/{binder}", get(admin::documents::show))
         .route("/admin/v1/notifications/given-up", get(admin::notifications::given_up))
+        .route_layer(from_fn_with_state(operator.clone(), actions::record))
         .route_layer(from_fn_with_state(operator.clone(), state::require_admin_token));
     // A probe and a scraper carry no token; what they see is no secret on the operator's listener.
     let router = admin

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
-use seoham_http::ApiError;
 use seoham_model::{InstitutionId, UnixSeconds};
 use seoham_store::deliveries::QueueDepth;
 
 use crate::state::Operator;
 
+/// How long the store may take to tell what waits.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How old the queue's gauges may be.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
@@ -51,6 +52,18 @@ fn describe() {
     describe_counter!("seoham_notifications_total", "Notifications by what the messenger did");
     describe_counter!("seoham_receipts_total", "Reports of the messenger taken");
     describe_counter!("seoham_receipts_refused_total", "Reports refused for their signature");
+    describe_gauge!("seoham_store_reachable", "1 when the store answered the last scrape in time");
+    describe_counter!("seoham_store_failures_total", "Failures of the store that end the process");
+    describe_gauge!("seoham_obstacle", "1 while something keeps the process from serving, by kind");
+    describe_gauge!("seoham_clock_apart_seconds", "How far the machine's or the database's clock is ahead");
+    describe_gauge!("seoham_messenger_unreachable", "1 while the messenger takes no messages");
+    describe_gauge!("seoham_deliveries_held", "1 while deliveries wait for a decision after a restore");
+    describe_gauge!("seoham_connections", "Open connections by listener");
+    describe_counter!("seoham_connections_refused_total", "Connections refused, by listener and bound");
+    describe_counter!(
+        "seoham_accept_failures_total",
+        "Connections that were not set up, by listener and kind"
+    );
     describe_counter!("seoham_token_verifications_total", "Token verifications by verdict");
 }
 
@@ -63,12 +76,17 @@ pub async fn start_upkeep(handle: PrometheusHandle) {
     }
 }
 
-pub(crate) async fn metrics(State(operator): State<Operator>) -> Result<String, ApiError> {
+/// What the process knows, also while its store is away: then the queue's gauges are as they were.
+pub(crate) async fn metrics(State(operator): State<Operator>) -> String {
     if operator.gauges.is_due() {
-        let depths = operator.store.queue_depths().await?;
-        operator.gauges.set(&depths, operator.now());
+        let depths = tokio::time::timeout(PATIENCE, operator.store.queue_depths()).await;
+        let is_there = matches!(depths, Ok(Ok(_)));
+        metrics::gauge!("seoham_store_reachable").set(f64::from(u8::from(is_there)));
+        if let Ok(Ok(depths)) = depths {
+            operator.gauges.set(&depths, operator.now());
+        }
     }
-    Ok(operator.metrics.render())
+    operator.metrics.render()
 }
 
 /// The gauges of the queue. Counting a long queue takes a while, so it is not done for every

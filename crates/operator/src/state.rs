@@ -13,6 +13,7 @@ use seoham_model::UnixSeconds;
 use seoham_store::Store;
 use seoham_vault::TokenHash;
 
+use crate::actions::ActionLog;
 use crate::metrics_page::QueueGauges;
 
 /// What the operator's side needs.
@@ -23,6 +24,8 @@ pub struct OperatorOptions {
     pub admin_token: TokenHash,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
+    /// Where what is done over the API is written down.
+    pub actions: ActionLog,
 }
 
 /// The operator's side. Clones share everything.
@@ -31,7 +34,9 @@ pub struct Operator {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) gauges: Arc<QueueGauges>,
+    pub(crate) actions: Arc<ActionLog>,
     admin_token: TokenHash,
+    token_name: Arc<str>,
     draining: Arc<AtomicBool>,
 }
 
@@ -42,6 +47,12 @@ impl Operator {
             store: options.store,
             metrics: options.metrics,
             gauges: Arc::default(),
+            actions: Arc::new(options.actions),
+            token_name: options.admin_token.0[..4]
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
+                .into(),
             admin_token: options.admin_token,
             draining: Arc::default(),
         }
@@ -54,6 +65,11 @@ impl Operator {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// The first digits of the token's hash, which tell tokens apart and open nothing.
+    pub(crate) fn token_name(&self) -> &str {
+        &self.token_name
     }
 
     pub(crate) fn now(&self) -> UnixSeconds {

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -281,7 +282,9 @@ impl Cli {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Completions { shell } => {
-                clap_complete::generate(shell, &mut command(), "seoham", &mut std::io::stdout());
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut command(), "seoham", &mut script);
+                say(String::from_utf8_lossy(&script).trim_end());
                 Ok(ExitCode::SUCCESS)
             }
             Command::Man { directory } => write_manual(&directory).map(|()| ExitCode::SUCCESS),
@@ -290,13 +293,13 @@ impl Cli {
 }
 
 /// A line for the person or the program that reads our output.
-#[allow(clippy::print_stdout, reason = "this is where output is made")]
+///
+/// Whoever reads it may have heard enough (`| head`): then it goes nowhere, and the command ends as it would have.
 pub(crate) fn say(line: &str) {
-    println!("{line}");
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// A line for whoever looks for what went wrong.
-#[allow(clippy::print_stderr, reason = "this is where complaints are made")]
 pub(crate) fn complain(line: &str) {
-    eprintln!("{line}");
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

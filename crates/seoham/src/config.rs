@@ -304,11 +304,13 @@ pub(crate) struct Log {
     /// In the syntax of tracing's `EnvFilter`.
     pub(crate) level: String,
     pub(crate) format: LogFormat,
+    /// The file of the action log: what is done over the operator's API; actions.log in `store.data` by default.
+    pub(crate) actions: Option<PathBuf>,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Text }
+        Self { level: "info".to_owned(), format: LogFormat::Text, actions: None }
     }
 }
 

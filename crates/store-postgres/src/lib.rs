@@ -16,6 +16,7 @@ mod deployment;
 mod documents;
 mod examination;
 mod failure;
+mod locks;
 mod migrations;
 mod open;
 mod partitions;

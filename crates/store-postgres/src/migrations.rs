@@ -10,9 +10,6 @@ use crate::open::OpenError;
 
 refinery::embed_migrations!("migrations");
 
-/// Any number that nothing else in the database locks: "seoham" in ASCII.
-pub(crate) const SCHEMA_LOCK: i64 = 0x7365_6f68_616d;
-
 /// How long a step waits for a table that somebody else reads or writes. Whoever asks for the same table
 /// after it waits behind it, so it is little.
 const LOCK_WAIT: &str = "SET lock_timeout = '2s'";

@@ -21,7 +21,7 @@ use crate::people::KnownKeys;
 use crate::precedence::Precedence;
 use crate::session::Sessions;
 use crate::signals::Signals;
-use crate::{Inner, PostgresStore, deliveries, migrations};
+use crate::{Inner, PostgresStore, deliveries, locks, migrations};
 
 /// How to open the store.
 pub struct Options {
@@ -261,7 +261,7 @@ pub(crate) async fn connect(connector: &Connector) -> Result<Client, OpenError> 
 
 /// Held until the connection ends.
 pub(crate) async fn lock(client: &Client) -> Result<(), OpenError> {
-    client.execute("SELECT pg_advisory_lock($1)", &[&migrations::SCHEMA_LOCK]).await?;
+    client.execute("SELECT pg_advisory_lock($1)", &[&locks::SCHEMA]).await?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::{Result, StoreError};
 
 use crate::failure::Doing;
+use crate::locks::PARTITIONS;
 use crate::session::Session;
 
 /// What is kept by month.
@@ -91,10 +92,7 @@ impl Partitions {
             return Ok(());
         }
         // One node at a time, in one transaction.
-        let sql = format!(
-            "BEGIN; SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock(7306080, 1); {} COMMIT",
-            make_sql(month)
-        );
+        let sql = format!("BEGIN; SET LOCAL lock_timeout = '5s'; {PARTITIONS}; {} COMMIT", make_sql(month));
         let made = session.within(Doing::Writing("a month"), session.client().batch_execute(&sql)).await;
         if made.is_err() {
             session.spoil();

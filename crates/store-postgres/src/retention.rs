@@ -10,6 +10,7 @@ use crate::columns::Columns;
 use crate::deliveries::parcels::adopt;
 use crate::documents::forget;
 use crate::failure::Doing;
+use crate::locks::PARTITIONS;
 use crate::partitions::{Month, TABLES, months};
 use crate::session::Session;
 use crate::visits;
@@ -109,7 +110,7 @@ async fn drop_month(session: &Session, month: Month, now: UnixSeconds) -> Result
     let dropped: Vec<String> =
         dropped.map(|table| format!("DROP TABLE IF EXISTS {table}_{month};")).collect();
     let sql = format!(
-        "BEGIN; SET LOCAL lock_timeout = '200ms'; SELECT pg_advisory_xact_lock(7306080, 1); {still_open} {} {} COMMIT",
+        "BEGIN; SET LOCAL lock_timeout = '200ms'; {PARTITIONS}; {still_open} {} {} COMMIT",
         emptied.concat(),
         dropped.concat()
     );

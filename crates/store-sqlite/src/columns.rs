@@ -76,7 +76,12 @@ pub(crate) fn store_error(error: &Error) -> StoreError {
     use rusqlite::ErrorCode as Code;
     match error.sqlite_error_code() {
         Some(
-            Code::DiskFull | Code::ReadOnly | Code::CannotOpen | Code::SystemIoFailure | Code::DatabaseBusy,
+            Code::OperationInterrupted
+            | Code::DiskFull
+            | Code::ReadOnly
+            | Code::CannotOpen
+            | Code::SystemIoFailure
+            | Code::DatabaseBusy,
         ) => StoreError::Unavailable(error.to_string()),
         _ => match error {
             // What it says of the value is left out.

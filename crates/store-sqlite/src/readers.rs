@@ -1,12 +1,18 @@
 //! Connections that only read: a few for each lane, so that bulk queries never hold up a person.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use seoham_store::{Health, Lane, Result, StoreError};
 use tokio::sync::Semaphore;
 
 use crate::columns::{is_disk_failure, store_error};
+
+/// How long one read may take: as long as it goes on, the log cannot begin anew and grows.
+const READ_TIME: Duration = Duration::from_secs(30);
+/// Steps of SQLite's machine between two looks at the time.
+const STEPS: i32 = 100_000;
 
 pub(crate) struct Readers {
     interactive: Pool,
@@ -56,10 +62,12 @@ impl Pool {
             .map_err(|_| StoreError::Unavailable("closing".to_owned()))?;
         let (free, health) = (Arc::clone(&self.free), health.clone());
         let done = tokio::task::spawn_blocking(move || {
-            let Some(connection) = Borrowed::from(free) else {
+            let Some(mut connection) = Borrowed::from(free) else {
                 return Err(StoreError::Unavailable("no connection".to_owned()));
             };
-            let result = work(connection.get());
+            let until = Instant::now() + READ_TIME;
+            let limited = connection.get_mut().progress_handler(STEPS, Some(move || Instant::now() > until));
+            let result = limited.map_err(ReadError::from).and_then(|()| work(connection.get()));
             // Given back before the next one may look for it.
             drop(connection);
             drop(permit);
@@ -96,6 +104,10 @@ impl Borrowed {
     fn from(home: Arc<Mutex<Vec<Connection>>>) -> Option<Self> {
         let connection = Some(lock(&home).pop()?);
         Some(Self { connection, home })
+    }
+
+    fn get_mut(&mut self) -> &mut Connection {
+        self.connection.as_mut().expect("it is there until it is dropped")
     }
 
     fn get(&self) -> &Connection {

@@ -173,6 +173,11 @@ impl Cluster {
         &self.directory
     }
 
+    /// The directory of all its files.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Its port: the name of its socket, and its address if it was told to listen.
     pub fn port(&self) -> u16 {
         self.port

@@ -12,7 +12,16 @@ pub(super) fn canonical(item: &ReadItem<'_>) -> Vec<u8> {
         put(&mut form, item.raw.get().as_bytes());
         return form;
     };
-    let RawDocument { title, read_expired_at, read_expired_sec, hash, common_categories, .. } = document;
+    // All of them by name: a member that the contract gets is not left out without a word.
+    let RawDocument {
+        title,
+        read_expired_at,
+        read_expired_sec,
+        hash,
+        common_categories,
+        receiver: raw_receiver,
+        property: raw_property,
+    } = document;
     for (number, member) in
         [(1, title), (2, read_expired_at), (3, read_expired_sec), (4, hash), (5, common_categories)]
     {
@@ -26,7 +35,7 @@ pub(super) fn canonical(item: &ReadItem<'_>) -> Vec<u8> {
                 put_member(&mut form, number, *member);
             }
         }
-        Err(_) => put_member(&mut form, 20, document.receiver),
+        Err(_) => put_member(&mut form, 20, *raw_receiver),
     }
     match &item.property {
         Ok(RawProperty { link, cs_number, cs_name, payload, message, external_document_uuid }) => {
@@ -41,7 +50,7 @@ pub(super) fn canonical(item: &ReadItem<'_>) -> Vec<u8> {
                 put_member(&mut form, number, *member);
             }
         }
-        Err(_) => put_member(&mut form, 40, document.property),
+        Err(_) => put_member(&mut form, 40, *raw_property),
     }
     form
 }

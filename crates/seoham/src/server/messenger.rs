@@ -49,6 +49,21 @@ impl Messenger {
     }
 }
 
+/// What live people miss that is not configured.
+pub(super) fn missing(config: &Config) -> Vec<&'static str> {
+    let live = !config.store.sandbox;
+    let mut missing = Vec::new();
+    if live && config.notifier.url.is_none() {
+        missing.push(
+            "no messenger is configured (notifier.url): notifications wait, and are given up after 24 hours",
+        );
+    }
+    if live && config.web.public_url.is_none() {
+        missing.push("web.public_url is not set: the links in notifications lead to this machine alone");
+    }
+    missing
+}
+
 /// The HTTP provider's options, if one is configured.
 pub(super) fn options(config: &Config) -> Result<Option<SignedPostOptions>> {
     let Some(url) = &config.notifier.url else { return Ok(None) };

@@ -20,14 +20,14 @@ use anyhow::{Context, Result, bail};
 use seoham_delivery::Simulator;
 use seoham_gateway::{AdmissionLimits, Gateway, GatewayOptions};
 use seoham_inbox::{Inbox, InboxOptions};
-use seoham_operator::{Operator, OperatorOptions};
+use seoham_operator::{ActionLog, Operator, OperatorOptions};
 use seoham_store::Store;
 use seoham_vault::webhook_secret_is_sound;
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::cli::say;
+use crate::cli::{complain, say};
 use crate::config::Config;
 use crate::logging;
 use certificate::Certificate;
@@ -128,6 +128,9 @@ pub(crate) fn check(config: &Config) -> Result<()> {
     if !config.store.sandbox || config.store.database.is_some() || config.keys.master_file.is_some() {
         secrets::master_key(config)?;
     }
+    for missing in messenger::missing(config) {
+        complain(&format!("seoham: {missing}"));
+    }
     Ok(())
 }
 
@@ -205,7 +208,14 @@ impl Server {
             behind_proxy: config.listen.behind_tls_proxy,
             login_links: Arc::new(LinkSender::start(messenger.notifier, box_url)),
         });
-        let operator = Operator::new(OperatorOptions { store: Arc::clone(&store), admin_token, metrics });
+        let operator = Operator::new(OperatorOptions {
+            store: Arc::clone(&store),
+            admin_token,
+            metrics,
+            actions: ActionLog::new(
+                config.log.actions.clone().unwrap_or_else(|| config.store.data.join("actions.log")),
+            ),
+        });
 
         certificate::follow(certificate)?;
         let here = Handle::current();
@@ -244,7 +254,7 @@ impl Server {
             listener.stop(deadline);
         }
         for listener in self.public {
-            complain(listener.ended().await);
+            tell_end(listener.ended().await);
         }
         if let Some(watching) = self.watching {
             watching.ended().await;
@@ -256,14 +266,14 @@ impl Server {
         }
         self.examining.stop().await;
         self.admin.stop(Duration::from_secs(1));
-        complain(self.admin.ended().await);
+        tell_end(self.admin.ended().await);
         tracing::info!("ended");
         Ok(())
     }
 }
 
 /// A listener that broke off keeps nothing else from going down in order.
-fn complain(ended: Result<()>) {
+fn tell_end(ended: Result<()>) {
     if let Err(error) = ended {
         tracing::error!(error = format!("{error:#}"), "at the end");
     }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::join::BECOME_MEMBERS;
 use crate::columns::{Columns, Id, uuids};
 use crate::failure::Doing;
+use crate::locks;
 use crate::session::{Param, Session};
 
 /// Registers `people` in one transaction, in their order; gives the verdicts and who became a member of those
@@ -27,9 +28,8 @@ pub(super) async fn register(
     people: &[Registration],
     now: UnixSeconds,
 ) -> Result<(Vec<Registered>, Vec<PersonId>)> {
-    // Two that register the same person at once would both find nobody.
-    let begin = "BEGIN; SELECT pg_advisory_xact_lock(7306080, 2)";
-    let begun = session.within(Doing::Reading, session.client().batch_execute(begin)).await;
+    let begin = format!("BEGIN; {}", locks::REGISTRATION);
+    let begun = session.within(Doing::Reading, session.client().batch_execute(&begin)).await;
     begun.inspect_err(|_| session.spoil())?;
     let mut registering =
         Registering { session, vault, clock, now, verdicts: Vec::new(), joined: Vec::new() };

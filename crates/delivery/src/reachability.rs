@@ -1,0 +1,105 @@
+//! Whether the messenger takes messages: told once when it does not, and once when it does again.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long nothing must have been taken before that is told: one lost connection is none of an operator's
+/// business, and a minute of silence is.
+const TELL_AFTER: Duration = Duration::from_secs(20);
+
+/// What is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Nothing was taken for a while.
+    Unreachable,
+    /// It takes messages again.
+    Reachable,
+}
+
+#[derive(Default)]
+struct State {
+    failing_since: Option<Instant>,
+    told: bool,
+}
+
+impl State {
+    fn answered(&mut self) -> Option<Change> {
+        self.failing_since = None;
+        std::mem::take(&mut self.told).then_some(Change::Reachable)
+    }
+
+    fn failed(&mut self, now: Instant) {
+        self.failing_since.get_or_insert(now);
+    }
+
+    fn look(&mut self, now: Instant) -> Option<Change> {
+        let failing = self.failing_since.is_some_and(|since| now.duration_since(since) >= TELL_AFTER);
+        if !failing || std::mem::replace(&mut self.told, true) { None } else { Some(Change::Unreachable) }
+    }
+}
+
+/// What is known of the messenger.
+#[derive(Default)]
+pub(crate) struct Reachability(Mutex<State>);
+
+impl Reachability {
+    /// It answered for a message, whatever it said of it.
+    pub(crate) fn answered(&self) {
+        let change = self.lock().answered();
+        if let Some(change) = change {
+            tell(change);
+        }
+    }
+
+    /// It did not take a message for now, or was not reached.
+    pub(crate) fn failed(&self) {
+        self.lock().failed(Instant::now());
+    }
+
+    /// Tells what is to be told by now. To be called again and again.
+    pub(crate) fn look(&self) {
+        let change = self.lock().look(Instant::now());
+        if let Some(change) = change {
+            tell(change);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn tell(change: Change) {
+    let unreachable = change == Change::Unreachable;
+    metrics::gauge!("seoham_messenger_unreachable").set(f64::from(u8::from(unreachable)));
+    if unreachable {
+        tracing::warn!(
+            "the messenger takes no messages: notifications wait, and are tried again for 24 hours"
+        );
+    } else {
+        tracing::warn!("the messenger takes messages again");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_told_once_and_its_end_once() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut state = State::default();
+        assert_eq!(state.answered(), None);
+        state.failed(at(0));
+        assert_eq!(state.look(at(19)), None, "it may come back by itself");
+        assert_eq!(state.look(at(20)), Some(Change::Unreachable));
+        state.failed(at(30));
+        assert_eq!(state.look(at(3_600)), None, "once");
+        assert_eq!(state.answered(), Some(Change::Reachable));
+        assert_eq!(state.answered(), None, "once");
+        state.failed(at(4_000));
+        assert_eq!(state.answered(), None, "a single failure is not told");
+        assert_eq!(state.look(at(9_000)), None);
+    }
+}
