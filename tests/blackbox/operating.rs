@@ -101,3 +101,53 @@ fn a_check_says_what_live_people_would_miss() {
         "{said}"
     );
 }
+
+#[tokio::test]
+async fn the_operators_commands_say_what_matters() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let token = server.ready()["admin_token_file"].as_str().unwrap().to_owned();
+    let admin = |arguments: &[&str]| {
+        let mut command = Command::new(binary());
+        command.args(["admin", "--url", &server.url("admin"), "--token-file", &token]).args(arguments);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), said(&output.stdout), said(&output.stderr))
+    };
+    let (status, _, said) = admin(&["institution", "create", "가상시청"]);
+    assert!(status == Some(0) && said.contains(&city.id) && said.contains("same name"), "{said}");
+    let (status, _, said) = admin(&["contract", "close", &city.id, &city.contract]);
+    assert!(status == Some(1) && said.contains("--yes"), "{said}");
+    city.accepted(&documents(1)).await;
+    let (status, ..) = admin(&["contract", "close", "--yes", &city.id, &city.contract]);
+    assert_eq!(status, Some(0));
+    let (_, shown, _) = admin(&["institution", "show", &city.id]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let made = shown["tokens"][0]["created_at"].as_str().expect("a date for a person");
+    assert!(made.starts_with("20") && made.len() == "2026-11-26 17:03:59".len(), "{made}");
+    let (_, shown, _) = admin(&["--json", "institution", "show", &city.id]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert!(shown["tokens"][0]["created_at"].is_i64(), "{shown}");
+
+    let people = server.data().join("people.ndjson");
+    let good = r#"{"phone_number":"01088880000","name":"김가상","birthday":"19900101","member":true}"#;
+    std::fs::write(&people, format!("\u{feff}{good}\n")).unwrap();
+    let (status, said, _) = admin(&["import-people", people.to_str().unwrap()]);
+    assert!(status == Some(0) && said.contains("\"imported\": 1"), "{said}");
+    std::fs::write(&people, format!("{good}\n{{}}\n")).unwrap();
+    let (status, said, _) = admin(&["import-people", people.to_str().unwrap()]);
+    assert!(status == Some(1) && said.contains("\"line\": 2"), "a script hears of it: {said}");
+}
+
+#[test]
+fn a_start_says_what_is_wrong_with_the_files_and_nothing_of_migrations() {
+    let start = Start::on(Backing::embedded());
+    start.up().kill();
+    let log = std::fs::read_to_string(start.directory().join("data.log")).unwrap();
+    assert!(!log.contains("refinery"), "{log}");
+    let data = start.directory().join("data");
+    std::fs::remove_file(data.join("seoham.db-shm")).unwrap();
+    std::fs::create_dir(data.join("seoham.db-shm")).unwrap();
+    let said = start.try_up().err().expect("refused");
+    assert!(said.contains("mounted for writing"), "{said}");
+}

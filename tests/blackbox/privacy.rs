@@ -96,21 +96,9 @@ async fn no_personal_value_is_left_in_logs_or_files() {
     };
     look("running");
     if !start.backing().is_embedded() {
-        // The database's own files, with what is in memory alone written to them.
-        start.backing().execute("CHECKPOINT");
-        let patterns = start.directory().join("patterns");
         let values =
             people.iter().flat_map(|(phone, name, _, ci)| [phone, name, ci]).chain([&token, &city.token]);
-        std::fs::write(&patterns, values.map(|value| format!("{value}\n")).collect::<String>()).unwrap();
-        let cluster = Cluster::shared().directory();
-        let found = Command::new("grep")
-            .args(["-rlaF", "--exclude-dir=log", "-f"])
-            .arg(&patterns)
-            .arg(cluster)
-            .output();
-        let found = found.unwrap();
-        assert!(found.stdout.is_empty(), "personal values in: {}", String::from_utf8_lossy(&found.stdout));
-        assert_eq!(found.status.code(), Some(1), "it was looked: {}", String::from_utf8_lossy(&found.stderr));
+        look_into_the_database(&start, &values.map(String::as_str).collect::<Vec<_>>());
     }
     server.terminate();
     assert!(server.wait().0.success());
@@ -120,4 +108,16 @@ async fn no_personal_value_is_left_in_logs_or_files() {
 fn files(directory: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap();
     entries.map(|e| e.unwrap().path()).filter(|p| p.is_file()).collect()
+}
+
+/// Looks into the database's own files, with what is in memory alone written to them.
+fn look_into_the_database(start: &Start, values: &[&str]) {
+    start.backing().execute("CHECKPOINT");
+    let patterns = start.directory().join("patterns");
+    std::fs::write(&patterns, values.join("\n")).unwrap();
+    let mut grep = Command::new("grep");
+    grep.args(["-rlaF", "--exclude-dir=log", "-f"]).arg(&patterns).arg(Cluster::shared().directory());
+    let found = grep.output().unwrap();
+    assert!(found.stdout.is_empty(), "personal values in: {}", String::from_utf8_lossy(&found.stdout));
+    assert_eq!(found.status.code(), Some(1), "it was looked: {}", String::from_utf8_lossy(&found.stderr));
 }

@@ -15,7 +15,9 @@
 #[path = "../blackbox/harness/mod.rs"]
 mod harness;
 
+mod clocks;
 mod deployment;
+mod disk;
 mod failover;
 mod kills;
 mod leases;

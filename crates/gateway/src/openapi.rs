@@ -47,8 +47,11 @@ mod tests {
     fn the_published_limits_are_the_ones_that_are_checked() {
         let published = serde_json::to_value(super::openapi()).expect("JSON");
         let mut limits = Vec::new();
-        let parts = ["Document", "Receiver", "Property"].map(|part| &published["components"]["schemas"][part]);
-        parts.iter().for_each(|part| find_limits(part, &mut limits));
+        let parts =
+            ["Document", "Receiver", "Property"].map(|part| &published["components"]["schemas"][part]);
+        for part in parts {
+            find_limits(part, &mut limits);
+        }
         limits.sort();
         limits.dedup();
         let checked = |name: &str, length: usize| {

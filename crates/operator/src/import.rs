@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::BytesMut;
 use futures_util::StreamExt;
-use seoham_http::{ApiError, Language};
+use seoham_http::{ApiError, Language, body};
 use seoham_model::{Lang, Text, forms};
 use seoham_store::people::{Registered, Registration};
 use seoham_store::{Mode, StoreError, personas};
@@ -58,6 +58,7 @@ pub(crate) async fn import(
         next_line: 1,
         batch: Vec::new(),
     };
+    body::require_identity(request.headers())?;
     match import.read(request.into_body().into_data_stream()).await {
         Ok(()) => json(&import.finish()),
         Err(stop) => Err(import.stopped(stop)),
@@ -113,6 +114,8 @@ impl Import {
             return self.stop(Stop::LineTooLong).await;
         }
         self.line += 1;
+        // An editor may have put it before the first line.
+        let line = if self.line == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
         }

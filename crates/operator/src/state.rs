@@ -48,11 +48,7 @@ impl Operator {
             metrics: options.metrics,
             gauges: Arc::default(),
             actions: Arc::new(options.actions),
-            token_name: options.admin_token.0[..4]
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
-                .into(),
+            token_name: token_name(options.admin_token).into(),
             admin_token: options.admin_token,
             draining: Arc::default(),
         }
@@ -75,6 +71,11 @@ impl Operator {
     pub(crate) fn now(&self) -> UnixSeconds {
         self.store.clock().now()
     }
+}
+
+fn token_name(TokenHash(hash): TokenHash) -> String {
+    let [a, b, c, d, ..] = hash;
+    format!("{:08x}", u32::from_be_bytes([a, b, c, d]))
 }
 
 pub(crate) async fn require_admin_token(

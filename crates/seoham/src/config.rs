@@ -374,3 +374,27 @@ pub(crate) fn load(args: &ServeArgs) -> Result<Config> {
 pub(crate) fn shown(config: &Config) -> Result<String> {
     toml::to_string(config).context("configuration")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the example gives as a value is the default: whoever copies it changes nothing unawares.
+    #[test]
+    fn the_example_says_the_defaults() {
+        let text = include_str!("../../../examples/seoham.toml");
+        let example: Config = toml::from_str(text).expect("the example is a configuration");
+        assert_eq!(shown(&example).expect("shown"), shown(&Config::default()).expect("shown"));
+        // What it has in comments are keys that there are.
+        let uncommented: String = text
+            .lines()
+            .filter_map(|line| {
+                let line = line.strip_prefix("# ").unwrap_or(line);
+                let is_setting = line.starts_with('[')
+                    || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+                is_setting.then(|| format!("{line}\n"))
+            })
+            .collect();
+        toml::from_str::<Config>(&uncommented).expect("the comments are a configuration too");
+    }
+}

@@ -12,7 +12,13 @@ pub(crate) fn asked(usual: &str) -> String {
 
 /// Whether `log.level` can be read.
 pub(crate) fn check(log: &Log) -> Result<EnvFilter> {
-    EnvFilter::builder().parse(&log.level).context("log.level")
+    let filter = EnvFilter::builder().parse(&log.level).context("log.level")?;
+    // What migrations say of themselves is for their authors; whoever wants it names them.
+    if log.level.contains("refinery") {
+        return Ok(filter);
+    }
+    let quiet = "refinery_core=warn".parse().context("log.level")?;
+    Ok(filter.add_directive(quiet))
 }
 
 /// Starts logging; to be called once.

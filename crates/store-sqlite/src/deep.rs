@@ -66,7 +66,9 @@ pub fn deep_check(directory: &Path, vault: &Vault) -> Result<Findings, OpenError
         })?;
     }
     let mut findings = check.findings();
-    pages.into_iter().for_each(|finding| findings.add(finding));
+    for finding in pages {
+        findings.add(finding);
+    }
     for (table, sql) in DANGLING {
         let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
         if count > 0 {

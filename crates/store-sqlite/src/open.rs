@@ -176,11 +176,26 @@ pub enum OpenError {
         known: i64,
     },
     /// SQLite refused.
-    #[error("database: {0}")]
+    #[error("database: {error}{}", hint(.0), error = .0)]
     Sql(#[from] rusqlite::Error),
     /// The schema could not be brought up to date.
     #[error("database schema: {0}")]
     Schema(Box<refinery::Error>),
+}
+
+/// What may be behind an error that says little.
+fn hint(error: &rusqlite::Error) -> &'static str {
+    use rusqlite::ErrorCode as Code;
+    match error.sqlite_error_code() {
+        Some(Code::SystemIoFailure | Code::DiskFull) => {
+            ". Is there room left on the disk (df), and does the system report errors of it (dmesg)?"
+        }
+        Some(Code::CannotOpen) => {
+            ". May this user read and write the files, and are enough open files allowed (ulimit -n)?"
+        }
+        Some(Code::ReadOnly) => ". May this user write the files, and is the disk mounted for writing?",
+        _ => "",
+    }
 }
 
 impl OpenError {

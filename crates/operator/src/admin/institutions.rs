@@ -27,11 +27,39 @@ impl From<Institution> for Shown {
 
 pub(crate) async fn create(State(operator): State<Operator>, request: Request) -> Result<Response, ApiError> {
     let name = forms::institution_name(&body::json(request).await?)?;
+    let same = of_name(&operator, &name).await?;
     let id = InstitutionId::generate(operator.store.clock());
     let institution = Institution { id, name, created_at: operator.now() };
     operator.store.create_institution(institution.clone()).await?;
     tracing::info!(institution = %id, "institution created");
-    created(&Shown::from(institution))
+    if let Some(same) = same {
+        tracing::warn!(institution = %id, %same, "another institution has the same name");
+    }
+    created(&Created { shown: Shown::from(institution), same_name_as: same })
+}
+
+#[derive(Serialize)]
+struct Created {
+    #[serde(flatten)]
+    shown: Shown,
+    /// Another institution that recipients could not tell from this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    same_name_as: Option<InstitutionId>,
+}
+
+/// The first institution of this name, if there is one.
+async fn of_name(operator: &Operator, name: &str) -> Result<Option<InstitutionId>, ApiError> {
+    let mut after = None;
+    loop {
+        let page = operator.store.institutions(after, PAGE).await?;
+        if let Some(same) = page.iter().find(|institution| institution.name == name) {
+            return Ok(Some(same.id));
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE => after = Some(last.id),
+            _ => return Ok(None),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -81,6 +109,8 @@ struct ShownContract {
 struct ShownToken {
     token_id: AccessTokenId,
     label: String,
+    /// When it was made.
+    created_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,6 +144,8 @@ pub(crate) async fn show(
             .into_iter()
             .map(|t| ShownToken {
                 token_id: t.id,
+                // Its id carries the time.
+                created_at: i64::try_from(t.id.unix_millis() / 1000).unwrap_or(0),
                 label: t.label,
                 expires_at: t.expires_at.map(|t| t.0),
                 revoked_at: t.revoked_at.map(|t| t.0),

@@ -1,15 +1,18 @@
 //! `seoham admin`: SPEC 11 from the command line, as a client of the admin listener.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use reqwest::{Method, RequestBuilder};
+use seoham_model::UnixSeconds;
+use seoham_model::clock::seoul_seconds;
 use seoham_vault::read_private;
 use serde_json::{Value, json};
 
-use crate::cli::say;
+use crate::cli::{complain, say};
 
 #[derive(Args)]
 pub(crate) struct AdminArgs {
@@ -20,6 +23,9 @@ pub(crate) struct AdminArgs {
     /// the token of ./seoham-data.
     #[arg(long, global = true)]
     token_file: Option<PathBuf>,
+    /// For programs: times as Unix seconds instead of dates.
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: AdminCommand,
 }
@@ -161,8 +167,11 @@ enum ContractCommand {
         #[arg(long)]
         certified: bool,
     },
-    /// Close a contract for good.
+    /// Close a contract for good; asks first.
     Close {
+        /// It is meant: do not ask.
+        #[arg(long)]
+        yes: bool,
         /// INS-…
         institution: String,
         /// CON-…
@@ -210,10 +219,47 @@ pub(crate) fn run(args: AdminArgs) -> Result<ExitCode> {
     let client = AdminClient::new(&args.url, token.trim())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(client.run(args.command))?;
-    if !answer.is_null() {
-        say(&serde_json::to_string_pretty(&answer)?);
+    if let Some(same) = answer.get("same_name_as").and_then(Value::as_str) {
+        complain(&format!("seoham: {same} has the same name: recipients cannot tell the two apart"));
     }
-    Ok(ExitCode::SUCCESS)
+    let rejected = answer.get("rejected").and_then(Value::as_array).is_some_and(|lines| !lines.is_empty());
+    if !answer.is_null() {
+        let shown = if args.json { answer } else { for_people(answer) };
+        say(&serde_json::to_string_pretty(&shown)?);
+    }
+    // Some lines of an import are not there: whoever runs it from a script is to know.
+    Ok(if rejected { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The same answer with its times as a person reads them, in Seoul's civil time.
+fn for_people(answer: Value) -> Value {
+    match answer {
+        Value::Object(members) => Value::Object(
+            members
+                .into_iter()
+                .map(|(name, value)| {
+                    let is_time =
+                        name.ends_with("_at") || ["now", "machine", "drop_before"].contains(&&*name);
+                    let shown = match value.as_i64().filter(|_| is_time) {
+                        Some(seconds) => seoul_seconds(UnixSeconds(seconds)).into(),
+                        None => for_people(value),
+                    };
+                    (name, shown)
+                })
+                .collect(),
+        ),
+        Value::Array(items) => Value::Array(items.into_iter().map(for_people).collect()),
+        other => other,
+    }
+}
+
+/// Asks whether a contract is to be closed, which cannot be undone; without a terminal it is not.
+fn confirm(contract: &str) -> Result<()> {
+    if !std::io::stdin().is_terminal() {
+        bail!("{contract}: closing cannot be undone; give --yes if it is meant");
+    }
+    let asked = dialoguer::Confirm::new().with_prompt(format!("Close {contract} for good?")).default(false);
+    if asked.interact()? { Ok(()) } else { bail!("{contract}: left open") }
 }
 
 /// A client of the admin listener.
@@ -282,7 +328,10 @@ impl AdminClient {
                 let terms = json!({ "authentication": authentication, "certified": certified });
                 self.post(&format!("institutions/{institution}/contracts"), &terms).await
             }
-            ContractCommand::Close { institution, contract } => {
+            ContractCommand::Close { institution, contract, yes } => {
+                if !yes {
+                    confirm(&contract)?;
+                }
                 self.delete(&format!("institutions/{institution}/contracts/{contract}")).await
             }
         }
