@@ -390,8 +390,10 @@ mod tests {
             .lines()
             .filter_map(|line| {
                 let line = line.strip_prefix("# ").unwrap_or(line);
-                let is_setting = line.starts_with('[')
-                    || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+                let is_section =
+                    line.starts_with('[') && line.split('#').next().unwrap_or("").trim_end().ends_with(']');
+                let is_setting =
+                    is_section || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
                 is_setting.then(|| format!("{line}\n"))
             })
             .collect();
