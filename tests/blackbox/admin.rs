@@ -197,7 +197,7 @@ async fn the_command_line_covers_it() {
     let (_, listed, _) = run(&["institution", "list"]);
     assert_eq!(listed["institutions"][0]["name"], "가상구청");
     assert!(run(&["token", "revoke", id, token["token_id"].as_str().unwrap()]).0);
-    assert!(run(&["contract", "close", id, contract]).0);
+    assert!(run(&["contract", "close", "--yes", id, contract]).0);
     assert!(run(&["given-up"]).0);
     let people = server.data().join("people.ndjson");
     let line =

@@ -219,7 +219,7 @@ async fn keys_are_checked_and_nothing_is_said_to_who_does_not_ask() {
     let server = Start::sandbox().up();
     let city = server.institution("가상시청").await;
     let long = "k".repeat(65);
-    for key in ["", long.as_str(), "a\tb"] {
+    for key in [long.as_str(), "a\tb"] {
         let answer = send(&city, key, &documents(1)).await;
         assert_eq!(answer.status, 400, "{key:?}: {}", answer.text);
     }
