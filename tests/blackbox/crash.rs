@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::RngExt;
 use serde_json::Value;
 
-use crate::harness::{Backing, Client, Server, Start, bulk, documents, eventually};
+use crate::harness::{Backing, Client, Server, Start, eventually};
 
 const CYCLES: usize = 30;
 const SENDERS: usize = 4;
@@ -49,24 +49,7 @@ async fn send_until_killed(server: Server, city: &Client, alive: Duration) -> Ve
     let senders: Vec<_> = (0..SENDERS)
         .map(|_| {
             let city = city.clone();
-            tokio::spawn(async move {
-                let mut acknowledged = Vec::new();
-                let body = bulk(&documents(100));
-                loop {
-                    let Ok(answer) = city.bulk_request("/v1/documents/bulk", body.clone()).send().await
-                    else {
-                        return acknowledged;
-                    };
-                    if answer.status() != 200 {
-                        continue;
-                    }
-                    let Ok(body) = answer.json::<Value>().await else { return acknowledged };
-                    let results = body["documents"].as_array().unwrap();
-                    acknowledged.extend(
-                        results.iter().map(|r| r["document_binder_uuid"].as_str().unwrap().to_owned()),
-                    );
-                }
-            })
+            tokio::spawn(async move { city.send_until_gone().await })
         })
         .collect();
     tokio::time::sleep(alive).await;

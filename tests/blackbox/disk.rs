@@ -1,42 +1,18 @@
 //! A disk that fails under the embedded store: nothing more is written, the process ends, and what was
 //! acknowledged is there at the next start.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use serde_json::Value;
-
-use crate::harness::{Backing, Client, Disk, Start, bulk, documents, eventually};
-
-/// One bulk request; gives what was acknowledged, if anything was.
-async fn try_bulk(city: &Client, body: &str) -> Option<Vec<String>> {
-    let answer = city.bulk_request("/v1/documents/bulk", body.to_owned()).send().await.ok()?;
-    if answer.status() != 200 {
-        return None;
-    }
-    let body: Value = answer.json().await.ok()?;
-    let id = |result: &Value| result["document_binder_uuid"].as_str().map(str::to_owned);
-    body["documents"].as_array()?.iter().map(id).collect()
-}
-
-/// Sends until the server is gone; gives what was acknowledged.
-async fn send(city: Client, failed: Arc<AtomicBool>) -> Vec<String> {
-    let (body, mut acknowledged) = (bulk(&documents(100)), Vec::new());
-    loop {
-        match try_bulk(&city, &body).await {
-            Some(ids) => acknowledged.extend(ids),
-            None if failed.load(Ordering::Relaxed) => return acknowledged,
-            None => {}
-        }
-    }
-}
+use crate::harness::{Backing, Client, Disk, Start, eventually};
 
 async fn it_ends_and_nothing_is_lost(operation: &str, file: &str) {
     let (start, disk) = Disk::under(Start::on(Backing::embedded()));
     let server = start.up();
     let city = server.institution("가상시청").await;
-    let failed = Arc::<AtomicBool>::default();
-    let senders: Vec<_> = (0..2).map(|_| tokio::spawn(send(city.clone(), Arc::clone(&failed)))).collect();
+    let senders: Vec<_> = (0..2)
+        .map(|_| {
+            let city = city.clone();
+            tokio::spawn(async move { city.send_until_gone().await })
+        })
+        .collect();
     eventually("some documents are there", async || {
         let found = server.metrics().await.lines().any(|line| {
             line.starts_with("seoham_items_total")
@@ -46,7 +22,6 @@ async fn it_ends_and_nothing_is_lost(operation: &str, file: &str) {
     })
     .await;
     disk.fail(operation, file);
-    failed.store(true, Ordering::Relaxed);
     let (status, _) = server.wait();
     assert_eq!(status.code(), Some(74), "{operation} {file}: its own exit status");
     let mut acknowledged = Vec::new();

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use serde_json::Value;
 
-use crate::harness::{Backing, Client, Disk, Start, bulk, documents};
+use crate::harness::{Backing, Disk, Start};
 use crate::{minutes, seed};
 
 const FAILURES: usize = 12;
@@ -22,7 +21,12 @@ async fn a_disk_that_fails_again_and_again_loses_nothing() {
     let until = Instant::now() + Duration::from_secs(60 * minutes());
     let mut failures = 0;
     while failures < FAILURES || Instant::now() < until {
-        let senders: Vec<_> = (0..2).map(|_| tokio::spawn(send_until_it_ends(city.clone()))).collect();
+        let senders: Vec<_> = (0..2)
+            .map(|_| {
+                let city = city.clone();
+                tokio::spawn(async move { city.send_until_gone().await })
+            })
+            .collect();
         tokio::time::sleep(Duration::from_millis(random.random_range(100..1_500))).await;
         let operation = ["sync", "write"][random.random_range(0..2)];
         let file = ["seoham.db", "seoham.db-wal"][random.random_range(0..2)];
@@ -48,20 +52,4 @@ async fn a_disk_that_fails_again_and_again_loses_nothing() {
     let damaged = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'";
     assert_eq!(start.backing().count(damaged), 0);
     eprintln!("{failures} failures of the disk, {} documents acknowledged", acknowledged.len());
-}
-
-/// Sends until the server is gone; gives what was acknowledged.
-async fn send_until_it_ends(city: Client) -> Vec<String> {
-    let (body, mut acknowledged) = (bulk(&documents(100)), Vec::new());
-    loop {
-        let Ok(answer) = city.bulk_request("/v1/documents/bulk", body.clone()).send().await else {
-            return acknowledged;
-        };
-        if answer.status() != 200 {
-            continue;
-        }
-        let Ok(body) = answer.json::<Value>().await else { return acknowledged };
-        let results = body["documents"].as_array().unwrap();
-        acknowledged.extend(results.iter().map(|r| r["document_binder_uuid"].as_str().unwrap().to_owned()));
-    }
 }

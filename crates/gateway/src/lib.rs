@@ -65,7 +65,7 @@ fn bulk_routes() -> OpenApiRouter<Gateway> {
 }
 
 fn finish(router: Router, gateway: &Gateway, listener: Listener) -> Router {
-    let router = router.layer(from_fn_with_state(gateway.clone(), state::refuse_if_hindered));
+    let router = router.layer(from_fn_with_state(gateway.clone(), state::refuse_unless_healthy));
     // Bodies are bounded where they are read; axum's own bound would answer in another form.
     normalized(dress_api(router.layer(DefaultBodyLimit::disable()), listener))
 }

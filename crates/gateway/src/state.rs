@@ -76,7 +76,7 @@ impl Gateway {
 
 /// Refuses everything while something keeps the process from serving: what it would write down could be wrong.
 /// Why is told by the log, by the metrics and by readiness.
-pub(crate) async fn refuse_if_hindered(
+pub(crate) async fn refuse_unless_healthy(
     State(gateway): State<Gateway>,
     request: Request,
     next: Next,

@@ -11,6 +11,7 @@ pub mod headers;
 mod language;
 mod normalize;
 mod observe;
+pub mod peer;
 
 pub use error::ApiError;
 pub use extract::{Path, Query};

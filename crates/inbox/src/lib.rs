@@ -121,14 +121,14 @@ pub fn web_router(inbox: &Inbox) -> Router {
         .fallback(trouble::no_such_page)
         .method_not_allowed_fallback(trouble::no_such_page)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
-        .layer(from_fn_with_state(inbox.clone(), refuse_if_hindered))
+        .layer(from_fn_with_state(inbox.clone(), refuse_unless_healthy))
         .layer(from_fn(trouble::show))
         .with_state(inbox.clone());
     normalized(dress(router, Listener("web")))
 }
 
 /// Refuses everything while something keeps the process from serving: what it would write down could be wrong.
-async fn refuse_if_hindered(
+async fn refuse_unless_healthy(
     State(inbox): State<Inbox>,
     request: Request,
     next: Next,

@@ -1,12 +1,13 @@
 //! How often one address may try. How often a telephone number may is counted in the store.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use governor::clock::DefaultClock;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
+use seoham_http::peer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 type Keyed<K> = RateLimiter<K, HashMapStateStore<K>, DefaultClock>;
@@ -41,11 +42,7 @@ impl Limits {
 
     /// Whether an address may try to sign in once more.
     pub(crate) fn address_may(&self, address: IpAddr) -> bool {
-        // Whoever has one address of IPv6 has all of its /64.
-        let address = match address.to_canonical() {
-            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
-            v4 @ IpAddr::V4(_) => v4,
-        };
+        let address = peer::network(address);
         if self.by_address.len() > KEYS_MAX {
             self.by_address.retain_recent();
         }

@@ -37,7 +37,7 @@ use seoham_store::{Health, Mode};
 use seoham_vault::Vault;
 
 pub use open::{OpenError, Options, address, check, has_store, migrate};
-pub use restored::{begin_anew, deep_check, environment, require_empty};
+pub use restored::{deep_check, environment, require_empty, reset_after_restore};
 pub use transfer::Target;
 
 /// The shared store. Clones share it.

@@ -293,8 +293,8 @@ async fn prepare(
     if fixed(&client, "key_check", &key_check).await? != key_check {
         return Err(OpenError::OtherKey);
     }
-    let stored = fixed(&client, "mode", mode_name(options.mode)).await?;
-    if stored != mode_name(options.mode) {
+    let stored = fixed(&client, "mode", options.mode.name()).await?;
+    if stored != options.mode.name() {
         return Err(OpenError::OtherMode { sandbox: stored == "sandbox" });
     }
     let generation = fixed(&client, names::GENERATION, &uuid::Uuid::now_v7().to_string()).await?;
@@ -327,17 +327,10 @@ pub(crate) async fn validate(
         return Err(OpenError::OtherKey);
     }
     match (stored("mode").await?, mode) {
-        (Some(stored), Some(mode)) if stored != mode_name(mode) => {
+        (Some(stored), Some(mode)) if stored != mode.name() => {
             Err(OpenError::OtherMode { sandbox: stored == "sandbox" })
         }
         _ => Ok(()),
-    }
-}
-
-pub(crate) fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Live => "live",
-        Mode::Sandbox => "sandbox",
     }
 }
 

@@ -51,7 +51,7 @@ pub async fn require_empty(options: &Options) -> Result<(), OpenError> {
 
 /// Makes a database that was just filled from a backup one that is restored: workers are held, and nobody is let in
 /// by what was given out before. Gives the access tokens, which are as they were, and whether it is a sandbox.
-pub async fn begin_anew(
+pub async fn reset_after_restore(
     options: &Options,
     vault: &Vault,
     now: UnixSeconds,

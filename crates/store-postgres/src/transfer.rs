@@ -45,7 +45,7 @@ impl Target {
         }
         client.batch_execute("SET idle_in_transaction_session_timeout = 0; BEGIN").await?;
         open::fixed(&client, "key_check", &open::key_check(vault)).await?;
-        open::fixed(&client, "mode", open::mode_name(options.mode)).await?;
+        open::fixed(&client, "mode", options.mode.name()).await?;
         open::fixed(&client, "clock_advanced_seconds", &advanced_seconds.to_string()).await?;
         Ok(Self { client })
     }

@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags};
 use seoham_model::UnixSeconds;
 use seoham_store::restoring::{RestoredToken, WorkOrder, names};
 use seoham_vault::Vault;
 
 use crate::SqliteStore;
 use crate::columns::moment;
-use crate::existing::contents;
 use crate::existing::marker::Marker;
-use crate::open::{self, DATABASE, OpenError};
+use crate::existing::{contents, directory as on_disk};
+use crate::open::{self, DATABASE};
+use crate::open_error::OpenError;
 
 /// Pages that are copied between two reports of progress: 4 MiB.
 const PAGES: i32 = 1_024;
@@ -37,7 +38,7 @@ pub fn backup(directory: &Path, to: &Path, mut told: impl FnMut(Progress)) -> Re
     if to.exists() {
         return Err(OpenError::Exists(to.to_owned()));
     }
-    open::Found::in_directory(directory, false)?;
+    on_disk::Found::in_directory(directory, false)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let from = Connection::open_with_flags(directory.join(DATABASE), flags)?;
     open::keep_log(&from)?;
@@ -96,7 +97,7 @@ pub fn restore(
         return Err(OpenError::Exists(directory.to_owned()));
     }
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io(directory))?;
-    let _lock = open::lock(directory)?;
+    let _lock = on_disk::lock(directory)?;
     let (file, partial) = (directory.join(DATABASE), directory.join(format!("{DATABASE}.partial")));
     std::fs::copy(from, &partial).map_err(io(from))?;
     std::fs::set_permissions(&partial, std::os::unix::fs::PermissionsExt::from_mode(0o600))
@@ -111,7 +112,7 @@ pub fn restore(
         return Err(error);
     }
     let transaction = copy.transaction()?;
-    let restored = begin_anew(&transaction, now)?;
+    let restored = reset_after_restore(&transaction, now)?;
     transaction.commit()?;
     drop(copy);
     publish(&partial, &file)?;
@@ -120,13 +121,11 @@ pub fn restore(
 }
 
 /// What is different in a store that was restored.
-fn begin_anew(connection: &Connection, now: UnixSeconds) -> rusqlite::Result<Restored> {
-    let set = "INSERT INTO deployment (name, value) VALUES (?1, ?2)
-               ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+fn reset_after_restore(connection: &Connection, now: UnixSeconds) -> rusqlite::Result<Restored> {
     let generation = uuid::Uuid::now_v7().to_string();
-    connection.execute(set, params![names::GENERATION, generation])?;
-    connection.execute(set, params![names::WORK_ORDER, WorkOrder::Held.to_stored()])?;
-    connection.execute(set, params![names::LINKS_VOID_BEFORE, now.0])?;
+    open::set_deployment_value(connection, names::GENERATION, &generation)?;
+    open::set_deployment_value(connection, names::WORK_ORDER, &WorkOrder::Held.to_stored())?;
+    open::set_deployment_value(connection, names::LINKS_VOID_BEFORE, &now.0)?;
     connection.execute_batch("DELETE FROM login_links; DELETE FROM sessions")?;
     let void = "UPDATE one_time_tokens SET expires_at = min(expires_at, ?1) WHERE used_at IS NULL";
     // The last second of a token is its own.

@@ -7,8 +7,9 @@ use seoham_store::deep_check::{DeepCheck, Findings};
 use seoham_store::transfer::TABLES;
 use seoham_vault::Vault;
 
-use crate::existing::contents;
-use crate::open::{self, DATABASE, OpenError};
+use crate::existing::{contents, directory as on_disk};
+use crate::open::{self, DATABASE};
+use crate::open_error::OpenError;
 use crate::transfer;
 
 /// Rows of a table that no document belongs to.
@@ -33,10 +34,10 @@ const DANGLING: [(&str, &str); 3] = [
 /// Reads everything in `directory` as it is now: the log, unless a process is using it, every page, every row.
 /// Changes nothing. Blocks.
 pub fn deep_check(directory: &Path, vault: &Vault) -> Result<Findings, OpenError> {
-    open::Found::in_directory(directory, false)?;
+    on_disk::Found::in_directory(directory, false)?;
     // Nobody may begin to use it while the log is read.
-    match open::lock(directory) {
-        Ok(_lock) => open::check_log(directory)?,
+    match on_disk::lock(directory) {
+        Ok(_lock) => on_disk::check_log(directory)?,
         Err(OpenError::InUse(_)) => {}
         Err(error) => return Err(error),
     }

@@ -8,7 +8,7 @@ use seoham_store::restoring::{WorkOrder, names};
 use seoham_store::{Deployment, Health, Lane, Mode, Result};
 
 use crate::SqliteStore;
-use crate::open::deployment_value;
+use crate::open::{deployment_value, set_deployment_value};
 
 #[async_trait]
 impl Deployment for SqliteStore {
@@ -54,13 +54,11 @@ impl Deployment for SqliteStore {
     async fn set_work_order(&self, order: WorkOrder) -> Result<()> {
         let write = move |connection: &Connection| {
             match order.to_stored() {
-                None => connection.execute("DELETE FROM deployment WHERE name = ?1", [names::WORK_ORDER])?,
-                Some(stored) => connection.execute(
-                    "INSERT INTO deployment (name, value) VALUES (?1, ?2)
-                     ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                    [names::WORK_ORDER, &stored],
-                )?,
-            };
+                None => {
+                    connection.execute("DELETE FROM deployment WHERE name = ?1", [names::WORK_ORDER])?;
+                }
+                Some(stored) => set_deployment_value(connection, names::WORK_ORDER, &stored)?,
+            }
             Ok(())
         };
         self.inner.writer.interactive(write).await?;

@@ -19,6 +19,7 @@ mod documents;
 mod existing;
 mod migrations;
 mod open;
+mod open_error;
 mod people;
 mod readers;
 mod retention;
@@ -36,7 +37,8 @@ use seoham_vault::Vault;
 
 pub use backup::{Progress, Restored, backup, restore};
 pub use deep::deep_check;
-pub use open::{Durability, OpenError, Options};
+pub use open::{Durability, Options};
+pub use open_error::OpenError;
 pub use transfer::Source;
 
 /// The embedded store. Clones share it; the last one dropped closes it.

@@ -1,7 +1,6 @@
 //! Opening a data directory: the lock, the schema, the key, the mode.
 
-use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
+use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,16 +13,15 @@ use seoham_vault::Vault;
 
 use crate::box_index::BoxIndex;
 use crate::callers::KnownCallers;
-use crate::columns::is_disk_failure;
 use crate::companions::Companions;
 use crate::deliveries::ClaimBook;
-use crate::existing::log::Verdict;
+use crate::existing::contents;
+use crate::existing::directory::{Found, lock, verify_log};
 use crate::existing::marker::{MARKER, Marker};
-use crate::existing::{contents, log};
 use crate::readers::Readers;
 use crate::timekeeping::Timekeeping;
 use crate::writer::{Limits, Writer};
-use crate::{Inner, SqliteStore, migrations, people};
+use crate::{Inner, OpenError, SqliteStore, migrations, people};
 
 /// How to open the store.
 pub struct Options {
@@ -70,148 +68,6 @@ pub enum Durability {
     Process,
 }
 
-/// Why a data directory cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The file system refused.
-    #[error("data directory {path}: {source}")]
-    Io {
-        /// The directory or a file in it.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// There is something where something new is to be made.
-    #[error("{0}: exists already, and is not written over")]
-    Exists(PathBuf),
-    /// Its schema lacks steps that this program needs.
-    #[error(
-        "data directory {0}: its schema is behind this program, which brings it up to date when it serves it"
-    )]
-    Behind(PathBuf),
-    /// Another process has it.
-    #[error("data directory {0}: another seoham process is using it")]
-    InUse(PathBuf),
-    /// It was sealed under another master key.
-    #[error("data directory {0}: was sealed under another master key than the one given")]
-    OtherKey(PathBuf),
-    /// Its mode is fixed, and another was asked for.
-    #[error("data directory {path}: was created {}, and this is fixed", if *.sandbox { "as a sandbox (start with --sandbox)" } else { "for live people (start without --sandbox)" })]
-    OtherMode {
-        /// The directory.
-        path: PathBuf,
-        /// What it is.
-        sandbox: bool,
-    },
-    /// There is no store in it.
-    #[error(
-        "data directory {0}: holds no store. If one should be here, look whether its disk is mounted. To begin a new \
-         one, run `seoham init-store` or start once with --create"
-    )]
-    NoStore(PathBuf),
-    /// A store was here, and a part of it is gone.
-    #[error(
-        "data directory {directory}: {file} is missing beside the rest of a store. Nothing was changed. Put the file \
-         back, or restore a backup with `seoham restore` into a new directory"
-    )]
-    Missing {
-        /// The directory.
-        directory: PathBuf,
-        /// What is missing.
-        file: &'static str,
-    },
-    /// It was moved away, and is not to be served again.
-    #[error(
-        "data directory {path}: was moved to {to}; serve it from there. Serving it here too would send every \
-         notification twice"
-    )]
-    Moved {
-        /// The directory.
-        path: PathBuf,
-        /// Where the data is now.
-        to: String,
-    },
-    /// What is there does not read as what was written.
-    #[error(
-        "{path}{}: damaged: {what}. Nothing was changed. Copy the directory, look at it with `seoham check --deep`, and \
-         restore a backup with `seoham restore`", offset.map(|offset| format!(" at byte {offset}")).unwrap_or_default()
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Where in it, in bytes from its beginning.
-        offset: Option<u64>,
-        /// What was found.
-        what: String,
-    },
-    /// The last transaction of the log is damaged, or was being written when the power went.
-    #[error(
-        "{path} at byte {offset}: the last transaction of the log is not whole. Nothing was changed. If the machine lost \
-         power, this is what was being written then, and nobody was told that it was accepted: start once with \
-         --discard-torn-transaction. Otherwise the disk has damaged it: restore a backup with `seoham restore`"
-    )]
-    Torn {
-        /// The log.
-        path: PathBuf,
-        /// Where it stops to verify, in bytes from its beginning.
-        offset: u64,
-    },
-    /// It is no database of this program.
-    #[error("data directory {0}: the database is not one of Seoham's, or of a version that is not known")]
-    Foreign(PathBuf),
-    /// The files have a form that this program does not know.
-    #[error("data directory {0}: was written by a newer Seoham, whose form of it is not known here")]
-    OtherFormat(PathBuf),
-    /// A newer program has changed the schema.
-    #[error(
-        "data directory {path}: its schema is at step {version}, and this program knows {known}: use the program that \
-         was here last, or a newer one"
-    )]
-    Newer {
-        /// The directory.
-        path: PathBuf,
-        /// The last step that was taken.
-        version: i64,
-        /// The last step that is known here.
-        known: i64,
-    },
-    /// SQLite refused.
-    #[error("database: {error}{}", hint(.0), error = .0)]
-    Sql(#[from] rusqlite::Error),
-    /// The schema could not be brought up to date.
-    #[error("database schema: {0}")]
-    Schema(Box<refinery::Error>),
-}
-
-/// What may be behind an error that says little.
-fn hint(error: &rusqlite::Error) -> &'static str {
-    use rusqlite::ErrorCode as Code;
-    match error.sqlite_error_code() {
-        Some(Code::SystemIoFailure | Code::DiskFull) => {
-            ". Is there room left on the disk (df), and does the system report errors of it (dmesg)?"
-        }
-        Some(Code::CannotOpen) => {
-            ". May this user read and write the files, and are enough open files allowed (ulimit -n)?"
-        }
-        Some(Code::ReadOnly) => ". May this user write the files, and is the disk mounted for writing?",
-        _ => "",
-    }
-}
-
-impl OpenError {
-    pub(crate) fn damaged(path: &Path, offset: Option<u64>, what: &str) -> Self {
-        Self::Damaged { path: path.to_owned(), offset, what: what.to_owned() }
-    }
-
-    /// An error of SQLite's that says that `file` is damaged, as one that names the file.
-    pub(crate) fn in_file(self, file: &Path) -> Self {
-        match self {
-            Self::Sql(error) if is_disk_failure(&error) => Self::damaged(file, None, &error.to_string()),
-            other => other,
-        }
-    }
-}
-
 /// The database's file in its directory.
 pub(crate) const DATABASE: &str = "seoham.db";
 /// Its write-ahead log.
@@ -249,7 +105,7 @@ impl SqliteStore {
         let mut connection = Connection::open(&file)?;
         stable_plans(&connection)?;
         keep_log(&connection)?;
-        if contents::is_empty(&connection).map_err(|error| unreadable(error, &file))? {
+        if contents::is_empty(&connection).map_err(|error| OpenError::from(error).in_file(&file))? {
             match found {
                 Found::Marked(_) => return Err(OpenError::damaged(&file, None, "it is empty")),
                 Found::Unmarked if !options.create => return Err(OpenError::NoStore(directory.clone())),
@@ -312,91 +168,6 @@ impl SqliteStore {
     }
 }
 
-/// What stands for a store in a directory.
-pub(crate) enum Found {
-    /// A marker and a database.
-    Marked(Marker),
-    /// A database without a marker, or nothing at all.
-    Unmarked,
-}
-
-impl Found {
-    /// Refuses a directory of which a part is missing, that was moved away, or that holds nothing although
-    /// nothing is to be created.
-    pub(crate) fn in_directory(directory: &Path, create: bool) -> Result<Self, OpenError> {
-        let marker = Marker::read(directory)?;
-        let has = |name: &str| {
-            let path = directory.join(name);
-            path.try_exists().map_err(|source| OpenError::Io { path, source })
-        };
-        if let Some(to) = marker.as_ref().and_then(|marker| marker.moved_to.clone()) {
-            return Err(OpenError::Moved { path: directory.to_owned(), to });
-        }
-        let has_database = has(DATABASE)?;
-        match marker {
-            Some(marker) if has_database => Ok(Self::Marked(marker)),
-            None if has_database => Ok(Self::Unmarked),
-            Some(_) => Err(OpenError::Missing { directory: directory.to_owned(), file: DATABASE }),
-            None if has(LOG)? => Err(OpenError::Missing { directory: directory.to_owned(), file: DATABASE }),
-            None if create => Ok(Self::Unmarked),
-            None => Err(OpenError::NoStore(directory.to_owned())),
-        }
-    }
-}
-
-/// Reads what the last process left in the log, before SQLite does, and has it on the disk for certain.
-pub(crate) fn verify_log(directory: &Path, discard_torn: bool) -> Result<(), OpenError> {
-    match read_log(directory, discard_torn)? {
-        Some(bytes) => log::write_back(&directory.join(LOG), bytes),
-        None => Ok(()),
-    }
-}
-
-/// Reads what the last process left in the log, and changes nothing.
-pub(crate) fn check_log(directory: &Path) -> Result<(), OpenError> {
-    read_log(directory, false).map(drop)
-}
-
-/// The bytes of the log up to its last commit, if it has any.
-fn read_log(directory: &Path, discard_torn: bool) -> Result<Option<u64>, OpenError> {
-    let path = directory.join(LOG);
-    match log::verify(&path)? {
-        None => Ok(None),
-        Some(Verdict::Sound { bytes }) => Ok(Some(bytes)),
-        Some(Verdict::Damaged { offset, later_commits }) => {
-            let what = format!(
-                "a part of the log does not verify, and {later_commits} transactions stand behind it"
-            );
-            Err(OpenError::damaged(&path, Some(offset), &what))
-        }
-        Some(Verdict::LastTransactionTorn { offset }) if !discard_torn => {
-            Err(OpenError::Torn { path, offset })
-        }
-        Some(Verdict::LastTransactionTorn { offset }) => {
-            tracing::warn!(offset, "the last transaction of the log is left out, as was asked");
-            Ok(None)
-        }
-    }
-}
-
-fn unreadable(error: rusqlite::Error, file: &Path) -> OpenError {
-    OpenError::from(error).in_file(file)
-}
-
-/// The lock is on the directory itself: there is no file that somebody could remove it with.
-pub(crate) fn lock(directory: &Path) -> Result<File, OpenError> {
-    let io = |source: std::io::Error| match source.kind() {
-        ErrorKind::NotFound => OpenError::NoStore(directory.to_owned()),
-        _ => OpenError::Io { path: directory.to_owned(), source },
-    };
-    let opened = File::open(directory).map_err(io)?;
-    match opened.try_lock() {
-        Ok(()) => Ok(opened),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(directory.to_owned())),
-        Err(TryLockError::Error(source)) => Err(io(source)),
-    }
-}
-
 /// Durability is what SPEC 5 promises: `synchronous = FULL` syncs the log at every COMMIT.
 /// Checkpoints are our own (`writer/checkpoints.rs`): SQLite's would stall the writer. The log is written
 /// over, and cut down only where it has grown far beyond where it is begun anew.
@@ -448,6 +219,20 @@ pub(crate) fn deployment_value<T: rusqlite::types::FromSql>(
     connection.query_row("SELECT value FROM deployment WHERE name = ?1", [name], |row| row.get(0)).optional()
 }
 
+pub(crate) fn set_deployment_value(
+    connection: &Connection,
+    name: &str,
+    value: &dyn rusqlite::ToSql,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO deployment (name, value) VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )?
+        .execute(rusqlite::params![name, value])?;
+    Ok(())
+}
+
 pub(crate) fn check_key(connection: &Connection, vault: &Vault, directory: &Path) -> Result<(), OpenError> {
     connection.execute(
         "INSERT INTO deployment (name, value) VALUES ('key_check', ?1) ON CONFLICT DO NOTHING",
@@ -459,10 +244,7 @@ pub(crate) fn check_key(connection: &Connection, vault: &Vault, directory: &Path
 
 /// Sets the mode of new data, with the people of a sandbox in the same transaction.
 fn fix_mode(connection: &mut Connection, vault: &Vault, options: &Options) -> Result<(), OpenError> {
-    let wanted = match options.mode {
-        Mode::Live => "live",
-        Mode::Sandbox => "sandbox",
-    };
+    let wanted = options.mode.name();
     let Some(stored) = deployment_value::<String>(connection, "mode")? else {
         let people = if options.mode == Mode::Sandbox { personas::registrations() } else { Vec::new() };
         let transaction = connection.transaction()?;

@@ -2,13 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 use seoham_model::{Clock, Standing, UnixSeconds};
 use seoham_store::timekeeping::{Plausibility, plausibility};
 use seoham_store::{Health, Mode, Obstacle, Result};
 
 use crate::SqliteStore;
-use crate::open::deployment_value;
+use crate::open::{deployment_value, set_deployment_value};
 use crate::writer::{Weight, WriteError};
 
 /// How often it is written down that the process is there.
@@ -59,13 +59,7 @@ fn last_seen(connection: &Connection) -> rusqlite::Result<Option<UnixSeconds>> {
 }
 
 fn write_seen(connection: &Connection, now: UnixSeconds) -> std::result::Result<(), WriteError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO deployment (name, value) VALUES (?1, ?2)
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        )?
-        .execute(params![SEEN, now.0])?;
-    Ok(())
+    Ok(set_deployment_value(connection, SEEN, &now.0)?)
 }
 
 impl SqliteStore {

@@ -11,9 +11,10 @@ use seoham_store::transfer::{Kind, Table, Value};
 use seoham_vault::Vault;
 
 use crate::columns::Id;
-use crate::existing::contents;
 use crate::existing::marker::Marker;
-use crate::open::{self, OpenError};
+use crate::existing::{contents, directory as on_disk};
+use crate::open;
+use crate::open_error::OpenError;
 
 /// A data directory that nobody else uses.
 pub struct Source {
@@ -31,9 +32,9 @@ impl Source {
     /// Takes the data in `directory`, validated like at a start; its schema is brought up to date, and nothing
     /// else changes.
     pub fn open(directory: &Path, vault: &Vault) -> Result<Self, OpenError> {
-        let lock = open::lock(directory)?;
-        let found = open::Found::in_directory(directory, false)?;
-        open::verify_log(directory, false)?;
+        let lock = on_disk::lock(directory)?;
+        let found = on_disk::Found::in_directory(directory, false)?;
+        on_disk::verify_log(directory, false)?;
         let file = directory.join(open::DATABASE);
         let mut connection = Connection::open(&file)?;
         open::keep_log(&connection)?;
@@ -46,8 +47,8 @@ impl Source {
         };
         let advanced_seconds = open::deployment_value(&connection, "clock_advanced_seconds")?.unwrap_or(0);
         let marker = match found {
-            open::Found::Marked(marker) => marker,
-            open::Found::Unmarked => Marker::new(UnixSeconds(0)),
+            on_disk::Found::Marked(marker) => marker,
+            on_disk::Found::Unmarked => Marker::new(UnixSeconds(0)),
         };
         Ok(Self { connection, mode, advanced_seconds, directory: directory.to_owned(), marker, _lock: lock })
     }

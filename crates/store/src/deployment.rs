@@ -15,6 +15,16 @@ pub enum Mode {
     Sandbox,
 }
 
+impl Mode {
+    /// The name that a store keeps.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Sandbox => "sandbox",
+        }
+    }
+}
+
 /// How far a sandbox's clock can be advanced in all (SPEC 12): 50 years. What many share is not to be broken for good.
 pub const ADVANCED_SECONDS_MAX: i64 = 50 * 365 * 24 * 60 * 60;
 

@@ -106,6 +106,23 @@ impl Client {
         self.send(documents).await.iter().map(id).collect()
     }
 
+    /// Sends a hundred documents at a time until the server is gone; gives what was acknowledged.
+    pub(crate) async fn send_until_gone(&self) -> Vec<String> {
+        let (body, mut acknowledged) = (super::bulk(&super::documents(100)), Vec::new());
+        loop {
+            let Ok(answer) = self.bulk_request("/v1/documents/bulk", body.clone()).send().await else {
+                return acknowledged;
+            };
+            if answer.status() != 200 {
+                continue;
+            }
+            let Ok(body) = answer.json::<Value>().await else { return acknowledged };
+            let results = body["documents"].as_array().unwrap();
+            acknowledged
+                .extend(results.iter().map(|r| r["document_binder_uuid"].as_str().unwrap().to_owned()));
+        }
+    }
+
     /// The status of one document.
     pub(crate) async fn status(&self, id: &str) -> Value {
         let answer = Answer::of(self.get(&format!("/v1/documents/{id}/status"))).await;

@@ -54,7 +54,7 @@ pub(super) fn restore(config: &Config, file: &Path, now: UnixSeconds) -> Result<
     fill.args(["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"]);
     fill.arg("--dbname").arg(name.map(|(_, name)| name).unwrap_or_default()).arg(file);
     run(fill, "pg_restore")?;
-    Ok(runtimes.run(seoham_store_postgres::begin_anew(&options, &vault, now))?)
+    Ok(runtimes.run(seoham_store_postgres::reset_after_restore(&options, &vault, now))?)
 }
 
 fn program(config: &Config, name: &str) -> Result<Command> {

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::future::{Ready, ready};
 use std::io;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Result, bail};
 use axum_server::accept::Accept;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use seoham_http::peer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_io_timeout::TimeoutStream;
@@ -103,7 +104,7 @@ impl Connections {
 
     /// Counts one more from `address`; or which bound it would pass.
     fn count(&self, address: IpAddr) -> std::result::Result<Counted, &'static str> {
-        let address = one_peers(address);
+        let address = peer::network(address);
         let mut open = self.open();
         if open.all >= self.inner.limits.all {
             return Err("listener");
@@ -171,14 +172,6 @@ impl Drop for Counted {
             }
         }
         self.connections.show(&open);
-    }
-}
-
-/// Whoever has one address of IPv6 has all of its /64.
-fn one_peers(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -281,14 +274,6 @@ mod tests {
         drop(first);
         assert!(connections.count(a).is_ok(), "given back");
         assert_eq!(connections.open().of_address.len(), 2, "who has gone is forgotten");
-    }
-
-    #[test]
-    fn one_peer_of_ipv6_is_its_network() {
-        let address = |text: &str| one_peers(text.parse().expect("an address"));
-        assert_eq!(address("2001:db8::1"), address("2001:db8::ffff:2"));
-        assert_ne!(address("2001:db8::1"), address("2001:db8:0:1::1"));
-        assert_eq!(address("::ffff:10.0.0.1"), address("10.0.0.1"));
     }
 
     #[test]

@@ -42,9 +42,6 @@ impl Messenger {
             let simulator = Arc::new(Simulator::new(store.clock().clone(), reports));
             return Ok(Self { notifier: Arc::clone(&simulator) as Arc<_>, simulator: Some(simulator) });
         }
-        tracing::warn!(
-            "no messenger is configured (notifier.url): notifications wait, and are given up after 24 hours"
-        );
         Ok(Self { notifier: Arc::new(NoMessenger), simulator: None })
     }
 }
@@ -75,12 +72,9 @@ pub(super) fn options(config: &Config) -> Result<Option<SignedPostOptions>> {
 }
 
 /// The document box as the messages name it; `web` is the web listener of this process.
-pub(super) fn box_url(config: &Config, web: Option<&str>, mode: Mode) -> String {
+pub(super) fn box_url(config: &Config, web: Option<&str>) -> String {
     if let Some(url) = &config.web.public_url {
         return url.clone();
-    }
-    if mode == Mode::Live {
-        tracing::warn!("web.public_url is not set: the links in notifications lead to this machine alone");
     }
     web.map_or_else(|| format!("http://{}", config.listen.web), str::to_owned)
 }

@@ -192,8 +192,11 @@ impl Server {
         let addresses = bound.addresses(tls.is_some(), admin_token_file);
 
         let (reports_in, reports) = mpsc::channel(10_000);
+        for missing in messenger::missing(config) {
+            tracing::warn!("{missing}");
+        }
         let messenger = Messenger::start(config, &store, reports_in)?;
-        let box_url = messenger::box_url(config, addresses.web.as_deref(), store.mode());
+        let box_url = messenger::box_url(config, addresses.web.as_deref());
         let delivers = config.node.role.delivers();
         let delivering =
             delivers.then(|| Delivering::start(config, &store, &messenger, reports, &box_url, &bulk.work));

@@ -2,5 +2,6 @@
 //! data is validated before use").
 
 pub(crate) mod contents;
+pub(crate) mod directory;
 pub(crate) mod log;
 pub(crate) mod marker;
