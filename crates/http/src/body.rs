@@ -33,7 +33,7 @@ pub fn require_identity(headers: &HeaderMap) -> Result<(), ApiError> {
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ErrorCode::InvalidValue,
         Text::made(
-            format!("Content-Encoding: {name}은(는) 받지 않습니다. 본문을 압축하지 말고 보내십시오"),
+            format!("Content-Encoding: {name} 형식의 본문은 받지 않습니다. 압축하지 말고 보내 주십시오"),
             format!("Content-Encoding: {name} is not taken; send the body as it is"),
         ),
     ))

@@ -13,7 +13,7 @@ pub fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'
     let first = values.next().unwrap_or_default();
     if values.any(|value| value != first) {
         let text = Text::fixed(
-            "헤더를 서로 다른 값으로 두 번 이상 보냈습니다. 하나만 보내십시오",
+            "헤더를 서로 다른 값으로 두 번 이상 보냈습니다. 하나만 보내 주십시오",
             "the header was given more than once with different values; give it once",
         );
         return Err(ApiError::invalid(text.about(&canonical(name))));

@@ -3,7 +3,8 @@
 use askama::Template;
 use axum::extract::Request;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
@@ -22,6 +23,8 @@ pub(crate) struct Trouble {
     advice: Text,
     /// Where to go on: an address and its name.
     next: (String, Text),
+    /// When to come again, where the page knows.
+    retry_after_seconds: Option<u64>,
 }
 
 /// Why a page is not shown.
@@ -35,7 +38,11 @@ pub(crate) enum Turn {
 impl Trouble {
     pub(crate) fn new(status: StatusCode, title: Text, advice: Text) -> Self {
         Self {
-            status, title, advice, next: ("/".to_owned(), Text::fixed("처음으로", "Back to the start"))
+            status,
+            title,
+            advice,
+            next: ("/".to_owned(), Text::fixed("처음으로", "Back to the start")),
+            retry_after_seconds: None,
         }
     }
 
@@ -43,6 +50,11 @@ impl Trouble {
     pub(crate) fn then(mut self, address: &str, name: Text) -> Self {
         self.next = (address.to_owned(), name);
         self
+    }
+
+    /// With the pause that the advice speaks of, for programs.
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after_seconds: Some(seconds), ..self }
     }
 
     /// With the list as the way on.
@@ -152,7 +164,11 @@ impl Trouble {
             next: &self.next.0,
             next_name: self.next.1.in_lang(lang),
         };
-        page(self.status, &shown)
+        let mut response = page(self.status, &shown);
+        if let Some(seconds) = self.retry_after_seconds {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 

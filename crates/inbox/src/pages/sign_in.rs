@@ -84,7 +84,7 @@ pub(crate) async fn ask(
     let phone_number = SecretString::from(digits);
     // Counted by the number, whether it is known or not: so this tells nothing of it.
     if let Err(until) = inbox.store.ask_link(&phone_number, inbox.now()).await? {
-        return Err(too_many_links(until));
+        return Err(too_many_links(until, inbox.now()));
     }
     if let Some(leave) = inbox.limits.one_more_link() {
         // Beside the answer, which therefore tells nothing by its time either.
@@ -207,7 +207,7 @@ async fn use_link(inbox: &Inbox, token: &SecretString) -> Result<Option<(PersonI
 }
 
 /// The number was sent as many links as it may be for now.
-fn too_many_links(until: UnixSeconds) -> Turn {
+fn too_many_links(until: UnixSeconds, now: UnixSeconds) -> Turn {
     let at = seoul_minutes(until.plus(59));
     Trouble::new(
         StatusCode::TOO_MANY_REQUESTS,
@@ -222,6 +222,7 @@ fn too_many_links(until: UnixSeconds) -> Turn {
             ),
         ),
     )
+    .retry_after(until.seconds_since(now).unsigned_abs())
     .into()
 }
 
@@ -232,5 +233,6 @@ pub(super) fn too_often() -> Turn {
         Text::fixed("너무 자주 시도했습니다", "Tried too often"),
         Text::fixed("1분 뒤에 다시 시도해 주십시오.", "Please try again in a minute."),
     )
+    .retry_after(60)
     .into()
 }
