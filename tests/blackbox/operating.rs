@@ -2,6 +2,8 @@
 
 use std::io::Read;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -9,7 +11,7 @@ use axum::routing::post;
 use seoham_scratch_postgres::Cluster;
 use serde_json::{Value, json};
 
-use crate::harness::{Backing, Start, binary, documents, eventually, http, member_document};
+use crate::harness::{Backing, Server, Start, binary, documents, eventually, http, member_document};
 
 #[tokio::test]
 async fn an_unreachable_messenger_is_told_once_and_its_return_once() {
@@ -150,4 +152,111 @@ fn a_start_says_what_is_wrong_with_the_files_and_nothing_of_migrations() {
     std::fs::create_dir(data.join("seoham.db-shm")).unwrap();
     let said = start.try_up().err().expect("refused");
     assert!(said.contains("mounted for writing"), "{said}");
+}
+
+/// What `seoham admin …` says, as a program reads it.
+fn admin_json(server: &Server, arguments: &[&str]) -> Value {
+    let mut command = Command::new(binary());
+    command.arg("admin").args(arguments).args(["--json", "--url", server.url("admin")]);
+    let output = command.env("SEOHAM_ADMIN__TOKEN", server.admin_token()).output().expect("runs");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[tokio::test]
+async fn what_was_not_taken_is_listed_with_its_reason_and_sent_again() {
+    // A messenger that is told what to answer.
+    let answer = Arc::new(AtomicU16::new(503));
+    let tried = Arc::new(AtomicU16::new(0));
+    let app = {
+        let (answer, tried) = (Arc::clone(&answer), Arc::clone(&tried));
+        Router::new().route(
+            "/send",
+            post(move || {
+                tried.fetch_add(1, Ordering::SeqCst);
+                let status = StatusCode::from_u16(answer.load(Ordering::SeqCst)).unwrap();
+                std::future::ready(status)
+            }),
+        )
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/send", listener.local_addr().unwrap());
+    let messenger = tokio::spawn(async move { axum::serve(listener, app).await });
+    let server = Start::sandbox()
+        .env("SEOHAM_NOTIFIER__URL", &url)
+        .env("SEOHAM_NOTIFIER__SECRET", "whsec_c2VvaGFtIGJsYWNrIGJveCB0ZXN0IHNlY3JldA==")
+        .up();
+    let city = server.institution("가상시청").await;
+    let ids = city.accepted(&[member_document("A"), member_document("B")]).await;
+    let list = async |name: &str| {
+        let (status, page) = server.admin("GET", &format!("notifications/{name}"), None).await;
+        assert_eq!(status, 200, "{page}");
+        page["notifications"].as_array().unwrap().clone()
+    };
+    let notification = async |id: &str| {
+        server.admin("GET", &format!("documents/{id}"), None).await.1["notification"].clone()
+    };
+
+    let waiting = eventually("both wait to be tried again", async || {
+        Some(list("waiting").await).filter(|found| found.len() == 2)
+    })
+    .await;
+    for notice in &waiting {
+        assert_eq!(notice["last_error"], "status_503");
+        assert_eq!(notice["institution_id"], city.id);
+        assert!(notice["attempts"].as_u64().unwrap() >= 1);
+        assert!(notice["next_attempt_at"].as_i64().unwrap() >= notice["first_attempt_at"].as_i64().unwrap());
+    }
+    let document = server.admin("GET", &format!("documents/{}", ids[0]), None).await.1;
+    assert_eq!(document["undelivered"]["last_error"], "status_503", "{document}");
+
+    answer.store(400, Ordering::SeqCst);
+    let given_up = eventually("both are given up", async || {
+        admin_json(&server, &["notifications", "send-again", "--all", "--list", "waiting"]);
+        Some(list("given-up").await).filter(|found| found.len() == 2)
+    })
+    .await;
+    for notice in &given_up {
+        assert_eq!(notice["last_error"], "status_400");
+        assert!(notice["attempts"].as_u64().unwrap() >= 2 && notice["given_up_at"].is_i64(), "{notice}");
+    }
+    let shown = admin_json(&server, &["notifications", "given-up", "--institution", &city.id]);
+    assert_eq!(shown["notifications"].as_array().unwrap().len(), 2);
+
+    answer.store(200, Ordering::SeqCst);
+    let again = |which: &[&str]| {
+        admin_json(&server, &[&["notifications", "send-again"], which].concat())["sent_again"].clone()
+    };
+    assert_eq!(again(&["--document", &ids[0]]), 1);
+    eventually("the one is taken", async || (notification(&ids[0]).await == "taken").then_some(())).await;
+    assert_eq!(notification(&ids[1]).await, "given_up", "the other was not meant");
+    let tried_before = tried.load(Ordering::SeqCst);
+    assert_eq!(again(&["--institution", &city.id]), 1);
+    eventually("the other is taken", async || (notification(&ids[1]).await == "taken").then_some(())).await;
+    assert_eq!(tried.load(Ordering::SeqCst), tried_before + 1, "nobody is told twice");
+    assert_eq!(again(&["--all"]), 0);
+    let (status, refused) =
+        server.admin("POST", &format!("documents/{}/send-again", ids[1]), Some(json!({}))).await;
+    assert_eq!(status, 400, "{refused}");
+    assert_eq!(server.admin("GET", "notifications/other", None).await.0, 404);
+    messenger.abort();
+}
+
+#[tokio::test]
+async fn an_operator_sees_when_a_token_was_last_used() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let token = async || {
+        let shown = server.admin("GET", &format!("institutions/{}", city.id), None).await.1;
+        shown["tokens"][0].clone()
+    };
+    let unused = token().await;
+    assert!(unused["created_at"].is_i64() && unused.get("last_used_at").is_none(), "{unused}");
+    let id = city.accepted(&[member_document("A")]).await.remove(0);
+    let used = eventually("its use is noted", async || {
+        Some(token().await).filter(|token| token["last_used_at"].is_i64())
+    })
+    .await;
+    let sent_at = city.status(&id).await["doc_box_sent_at"].as_i64().unwrap();
+    assert!((used["last_used_at"].as_i64().unwrap() - sent_at).abs() <= 60, "{used}");
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
+use seoham_store::undelivered::Failure;
 use seoham_webhook::{Answer, NoAnswer, SetupError, SignedPost, SignedPostOptions, StatusCode};
 use serde::Serialize;
 
@@ -38,7 +39,7 @@ impl Notifier for HttpNotifier {
             text: message.text.expose_secret(),
             link: &message.link,
         };
-        let Ok(body) = serde_json::to_vec(&body) else { return Sent::Refused };
+        let Ok(body) = serde_json::to_vec(&body) else { return Sent::Refused(Failure::Unsendable) };
         verdict(self.0.send(&id, body).await)
     }
 }
@@ -47,11 +48,13 @@ fn verdict(answer: Result<Answer, NoAnswer>) -> Sent {
     match answer {
         Ok(Answer { status, .. }) if status.is_success() => Sent::Taken,
         Ok(Answer { status, .. }) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
-            Sent::Refused
+            Sent::Refused(Failure::Status(status.as_u16()))
         }
-        Ok(Answer { retry_after, .. }) => Sent::NotNow { retry_after },
-        Err(NoAnswer::Unsigned) => Sent::Refused,
-        Err(NoAnswer::NotReached) => Sent::NotNow { retry_after: None },
+        Ok(Answer { status, retry_after }) => {
+            Sent::NotNow { retry_after, failure: Failure::Status(status.as_u16()) }
+        }
+        Err(NoAnswer::Unsigned) => Sent::Refused(Failure::Unsendable),
+        Err(NoAnswer::NotReached) => Sent::NotNow { retry_after: None, failure: Failure::Unreachable },
     }
 }
 
@@ -68,10 +71,11 @@ mod tests {
             assert_eq!(verdict(taken), Sent::Taken, "{taken}");
         }
         for refused in [400, 401, 404, 422] {
-            assert_eq!(verdict(refused), Sent::Refused, "{refused}");
+            assert_eq!(verdict(refused), Sent::Refused(Failure::Status(refused)), "{refused}");
         }
         for again in [302, 429, 500, 502, 503] {
-            assert_eq!(verdict(again), Sent::NotNow { retry_after: None }, "{again}");
+            let failure = Failure::Status(again);
+            assert_eq!(verdict(again), Sent::NotNow { retry_after: None, failure }, "{again}");
         }
     }
 }

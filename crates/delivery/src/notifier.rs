@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use seoham_store::undelivered::Failure;
 
 use crate::message::Message;
 
@@ -15,9 +16,11 @@ pub enum Sent {
     NotNow {
         /// How long it wants to be left alone.
         retry_after: Option<Duration>,
+        /// Why.
+        failure: Failure,
     },
-    /// It will never take it.
-    Refused,
+    /// It will never take it, for this reason.
+    Refused(Failure),
 }
 
 /// A messenger.
@@ -34,6 +37,6 @@ pub struct NoMessenger;
 #[async_trait]
 impl Notifier for NoMessenger {
     async fn send(&self, _: &Message) -> Sent {
-        Sent::NotNow { retry_after: None }
+        Sent::NotNow { retry_after: None, failure: Failure::NoMessenger }
     }
 }

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use seoham_model::{BinderId, Clock, UnixSeconds};
 use seoham_store::deliveries::Receipt;
 use seoham_store::personas;
+use seoham_store::undelivered::Failure;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::message::{Message, MessageId};
@@ -63,7 +64,7 @@ impl Notifier for Simulator {
     async fn send(&self, message: &Message) -> Sent {
         let number = message.to.expose_secret();
         if number == personas::NUMBER_REFUSED {
-            return Sent::Refused;
+            return Sent::Refused(Failure::Status(400));
         }
         let now = self.clock.now();
         let document = match message.id {
@@ -92,7 +93,7 @@ impl Notifier for Simulator {
         let report = Report { receipt: Receipt { document, delivered: true, at: now }, recorded };
         match self.reports.send(report).await {
             Ok(()) if wait.await.is_ok() => Sent::Taken,
-            _ => Sent::NotNow { retry_after: None },
+            _ => Sent::NotNow { retry_after: None, failure: Failure::Unreachable },
         }
     }
 }

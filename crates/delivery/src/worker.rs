@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use seoham_model::BinderId;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
 use seoham_store::restoring::WorkOrder;
 use seoham_store::retention::Tidied;
+use seoham_store::undelivered::Failure;
 use seoham_store::{Store, StoreError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -213,9 +213,9 @@ impl Worker {
     }
 
     /// Whether nobody is to be told of a document, which is put into its box all the same.
-    fn is_dropped(&self, document: BinderId) -> bool {
+    fn is_dropped(&self, claim: &Claim) -> bool {
         let known = *self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        known.is_some_and(|(_, order)| order.drops(document))
+        known.is_some_and(|(_, order)| order.drops(claim.document, claim.first_attempt_at))
     }
 
     /// Announces claimed documents and finishes them as the answers come in. Once it is to stop,
@@ -237,23 +237,29 @@ impl Worker {
     }
 
     async fn announce_one(&self, claim: Claim) -> Finished {
-        if self.is_dropped(claim.document) {
+        if self.is_dropped(&claim) {
             metrics::counter!("seoham_notifications_total", "outcome" => "dropped").increment(1);
             let (document, institution) = (claim.document, claim.institution);
-            return Finished { ticket: claim.ticket, document, institution, outcome: Outcome::GivenUp };
+            return Finished {
+                ticket: claim.ticket,
+                document,
+                institution,
+                outcome: Outcome::GivenUp,
+                failure: Some(Failure::Dropped),
+            };
         }
         let message =
             document_arrived(&claim, &self.options.box_url, &self.store.notification_link(claim.document));
         let sent = self.notifier.send(&message).await;
         match sent {
             Sent::NotNow { .. } => self.messenger.failed(),
-            Sent::Taken | Sent::Refused => self.messenger.answered(),
+            Sent::Taken | Sent::Refused(_) => self.messenger.answered(),
         }
         let now = self.store.clock().certain_now();
         let outcome = match sent {
             Sent::Taken => Outcome::Taken,
-            Sent::Refused => Outcome::GivenUp,
-            Sent::NotNow { retry_after } => after_failure(
+            Sent::Refused(_) => Outcome::GivenUp,
+            Sent::NotNow { retry_after, .. } => after_failure(
                 claim.attempts,
                 claim.first_attempt_at.unwrap_or(now),
                 now,
@@ -271,7 +277,12 @@ impl Worker {
             Outcome::GivenUp => "given_up",
         };
         metrics::counter!("seoham_notifications_total", "outcome" => name).increment(1);
-        Finished { ticket: claim.ticket, document: claim.document, institution: claim.institution, outcome }
+        let failure = match sent {
+            Sent::Taken => None,
+            Sent::NotNow { failure, .. } | Sent::Refused(failure) => Some(failure),
+        };
+        let Claim { ticket, document, institution, .. } = claim;
+        Finished { ticket, document, institution, outcome, failure }
     }
 
     /// Writes down what became of a batch. A store that does not take it is asked again, with

@@ -68,6 +68,9 @@ async fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<(account
     if gateway.lane == Lane::Bulk {
         gateway.admission.learn(hash, caller.as_ref().map(|caller| caller.institution));
     }
+    if caller.is_some() {
+        gateway.token_uses.used(&gateway.store, hash, gateway.now());
+    }
     caller.map(|caller| (caller, contract.is_some())).ok_or_else(ApiError::unauthorized)
 }
 

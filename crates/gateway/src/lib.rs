@@ -15,6 +15,7 @@ mod sandbox;
 mod send;
 mod state;
 mod status;
+mod token_uses;
 mod tokens;
 
 use axum::Router;

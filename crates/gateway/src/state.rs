@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use crate::admission::{Admission, AdmissionLimits};
 use crate::bulk_work::BulkWork;
 use crate::receipts::Receipts;
+use crate::token_uses::TokenUses;
 
 /// How the gateway works.
 pub struct GatewayOptions {
@@ -35,6 +36,7 @@ pub struct Gateway {
     pub(crate) small_calls: Arc<Admission>,
     pub(crate) bulk_work: BulkWork,
     pub(crate) receipts: Option<Arc<Receipts>>,
+    pub(crate) token_uses: TokenUses,
     /// The lane of its listener: bulk requests are authenticated among themselves.
     pub(crate) lane: Lane,
 }
@@ -52,6 +54,7 @@ impl Gateway {
             small_calls: Arc::new(Admission::new(AdmissionLimits::of_small_calls())),
             bulk_work: BulkWork::on(options.bulk_threads),
             receipts,
+            token_uses: TokenUses::default(),
             lane: Lane::Interactive,
         })
     }

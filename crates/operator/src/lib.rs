@@ -49,7 +49,9 @@ pub fn admin_router(operator: &Operator) -> Router {
         .route("/admin/v1/deliveries/release", post(admin::deliveries::release))
         .route("/admin/v1/people", post(import::import))
         .route("/admin/v1/documents/{binder}", get(admin::documents::show))
-        .route("/admin/v1/notifications/given-up", get(admin::notifications::given_up))
+        .route("/admin/v1/documents/{binder}/send-again", post(admin::notifications::send_one_again))
+        .route("/admin/v1/notifications/{list}", get(admin::notifications::list))
+        .route("/admin/v1/notifications/{list}/send-again", post(admin::notifications::send_again))
         .route_layer(from_fn_with_state(operator.clone(), actions::record))
         .route_layer(from_fn_with_state(operator.clone(), state::require_admin_token));
     // A probe and a scraper carry no token; what they see is no secret on the operator's listener.

@@ -15,6 +15,7 @@ pub async fn tokens_open_their_own_institution_alone(world: World) {
         label: "시험".to_owned(),
         expires_at,
         revoked_at: None,
+        last_used_at: None,
     };
     let (forever, short) = (AccessToken::generate(), AccessToken::generate());
     let forever_record = record(None);
@@ -46,6 +47,28 @@ pub async fn tokens_open_their_own_institution_alone(world: World) {
     let overview = store.institution(city, SeoulDay::of(now)).await.expect("answers").expect("there");
     let revoked = overview.tokens.iter().find(|t| t.id == forever_record.id).expect("listed");
     assert_eq!(revoked.revoked_at, Some(now), "the first time stays");
+}
+
+/// The operator sees when a token was last used: the latest that was noted.
+pub async fn the_use_of_a_token_is_noted(world: World) {
+    let (store, now) = (&world.store, world.now());
+    let token = world.token(world.city).await;
+    let last_used_at = async || {
+        let day = SeoulDay::of(now);
+        let overview = store.institution(world.city.institution, day).await.expect("answers").expect("there");
+        overview.tokens.iter().find_map(|token| token.last_used_at)
+    };
+    assert_eq!(last_used_at().await, None);
+    for (used_at, known) in [(now, now), (now.plus(60), now.plus(60)), (now.plus(30), now.plus(60))] {
+        store.token_used(token.hash(), used_at).await.expect("notes");
+        assert_eq!(last_used_at().await, Some(known), "never set back");
+    }
+    store
+        .token_used(AccessToken::generate().hash(), now.plus(90))
+        .await
+        .expect("an unknown one changes nothing");
+    assert_eq!(last_used_at().await, Some(now.plus(60)));
+    assert!(store.authenticate(Lane::Bulk, token.hash(), None, now).await.expect("answers").is_some());
 }
 
 /// A contract is its institution's own, and a closed one is no longer open.

@@ -159,22 +159,6 @@ pub async fn retries_wait_for_their_time(world: World) {
     assert_eq!(world.deliver_all().await, 0);
 }
 
-/// What is given up is shown to the operator, newest first.
-pub async fn given_up_is_shown(world: World) {
-    world.person("01011112222", true).await;
-    let person = world.recipient("01011112222", "19800229").await;
-    let mut ids = world.send(world.city, &person, 3).await;
-    ids.sort();
-    ids.reverse();
-    let claims = world.claim(10).await;
-    world.finish(&claims, Outcome::GivenUp).await;
-    assert_eq!(world.store.given_up(None, 10).await.expect("lists"), ids);
-    assert_eq!(world.store.given_up(Some(ids[0]), 1).await.expect("lists"), ids[1..2]);
-    let record = world.store.describe(ids[0]).await.expect("answers").expect("there");
-    assert_eq!(record.notification, Notification::GivenUp);
-    assert!(record.status.times.received_at.is_some(), "it stands in the box all the same");
-}
-
 /// A delivery whose deadline has passed is dropped, not announced.
 pub async fn expired_deliveries_are_dropped(world: World) {
     world.person("01011112222", true).await;
@@ -270,4 +254,20 @@ pub async fn work_wakes_a_waiting_worker(world: World) {
     let woken = tokio::time::timeout(long / 2, world.store.wait_for_work(long));
     let (woken, _) = tokio::join!(woken, world.send(world.city, &person, 1));
     assert!(woken.is_ok(), "long before its own time");
+}
+
+/// Of a queue that is longer than is counted, the depth says at least what was counted; the oldest is exact.
+pub async fn a_depth_is_of_every_institution(world: World) {
+    world.person("01011112222", true).await;
+    let person = world.recipient("01011112222", "19800229").await;
+    world.send(world.city, &person, 7).await;
+    world.send(world.bank, &person, 3).await;
+    world.send(world.city, &person, 5).await;
+    let claims = world.claim(2).await;
+    world.finish(&claims, Outcome::Retry { not_before: world.now().plus(30) }).await;
+    let mut depths = world.store.queue_depths().await.expect("counts");
+    depths.sort_by_key(|depth| depth.waiting);
+    let waiting: Vec<_> = depths.iter().map(|depth| (depth.institution, depth.waiting)).collect();
+    assert_eq!(waiting, [(world.bank.institution, 3), (world.city.institution, 12)]);
+    assert!(depths.iter().all(|depth| depth.oldest_accepted_at <= world.now()));
 }

@@ -9,6 +9,7 @@ mod documents;
 mod idempotency;
 mod people;
 mod retention;
+mod undelivered;
 mod visits;
 mod volumes;
 pub mod world;
@@ -19,6 +20,7 @@ pub use documents::*;
 pub use idempotency::*;
 pub use people::*;
 pub use retention::*;
+pub use undelivered::*;
 pub use visits::*;
 pub use volumes::*;
 
@@ -28,7 +30,7 @@ pub use volumes::*;
 macro_rules! store_contract {
     ($open:path) => {
         $crate::store_contract!(@cases $open;
-            tokens_open_their_own_institution_alone, contracts_close_once, the_day_is_counted,
+            tokens_open_their_own_institution_alone, the_use_of_a_token_is_noted, contracts_close_once, the_day_is_counted,
             receivers_are_identified, refusals_hold_for_one_institution, numbers_do_not_pass_to_others,
             updates_keep_what_is_not_given, membership_is_never_taken_away,
             people_of_one_request_come_in_order, who_refuses_is_found_in_no_way,
@@ -39,7 +41,8 @@ macro_rules! store_contract {
             times_are_set_once, expired_documents_do_not_open, a_read_document_opens_after_its_deadline,
             members_receive_and_others_wait, a_join_during_the_acceptance_is_not_lost, joining_moves_what_waits, joining_moves_thousands_in_steps,
             institutions_take_turns, a_claim_is_held_by_one_worker, a_lease_that_ran_out_changes_nothing,
-            retries_wait_for_their_time, given_up_is_shown, expired_deliveries_are_dropped,
+            retries_wait_for_their_time, expired_deliveries_are_dropped, a_depth_is_of_every_institution,
+            given_up_is_shown, waiting_is_shown_and_hurried, given_up_is_sent_again,
             receipts_are_harmless_in_any_order, later_joiners_take_after_ten_seconds,
             the_clock_moves_forward_only, work_wakes_a_waiting_worker,
             old_documents_are_removed, what_can_still_be_opened_is_kept,

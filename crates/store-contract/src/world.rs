@@ -11,6 +11,7 @@ use seoham_store::boxes::Opener;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
 use seoham_store::documents::{Acceptance, Accepted, DocumentStatus, IdentifiedDocument};
 use seoham_store::people::{Identified, Recipient, Registered, Registration};
+use seoham_store::undelivered::Failure;
 use seoham_store::{Lane, Store};
 use seoham_vault::{AccessToken, OneTimeToken, TokenHash};
 
@@ -61,7 +62,8 @@ impl World {
     pub async fn token(&self, sender: Sender) -> AccessToken {
         let token = AccessToken::generate();
         let id = AccessTokenId::generate(&self.clock);
-        let record = AccessTokenRecord { id, label: "시험".to_owned(), expires_at: None, revoked_at: None };
+        let label = "시험".to_owned();
+        let record = AccessTokenRecord { id, label, expires_at: None, revoked_at: None, last_used_at: None };
         assert!(self.store.create_token(sender.institution, record, token.hash()).await.expect("creates"));
         token
     }
@@ -169,7 +171,8 @@ impl World {
     pub async fn finish(&self, claims: &[Claim], outcome: Outcome) -> usize {
         let finished = |claim: &Claim| {
             let Claim { ticket, document, institution, .. } = *claim;
-            Finished { ticket, document, institution, outcome }
+            let failure = (outcome != Outcome::Taken).then_some(Failure::Status(503));
+            Finished { ticket, document, institution, outcome, failure }
         };
         let finished = claims.iter().map(finished).collect();
         self.store.finish(finished, self.now()).await.expect("finishes")

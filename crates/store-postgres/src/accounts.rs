@@ -121,6 +121,14 @@ impl Accounts for PostgresStore {
         let contract = if is_open { Some(self::contract(&found)?) } else { None };
         Ok(Some(Caller { institution: found.id("institution_id")?, contract }))
     }
+
+    async fn token_used(&self, hash: TokenHash, at: UnixSeconds) -> Result<()> {
+        let sql = "UPDATE access_tokens SET last_used_at = $2
+                   WHERE token_hash = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
+        let session = self.inner.sessions.bulk().await?;
+        session.write("the use of an access token", sql, &[&hash.0.as_slice(), &at.0]).await?;
+        Ok(())
+    }
 }
 
 async fn contracts(session: &Session, id: InstitutionId) -> Result<Vec<Contract>> {
@@ -130,7 +138,7 @@ async fn contracts(session: &Session, id: InstitutionId) -> Result<Vec<Contract>
 }
 
 async fn tokens(session: &Session, id: InstitutionId) -> Result<Vec<AccessTokenRecord>> {
-    let sql = "SELECT token_id, label, expires_at, revoked_at FROM access_tokens
+    let sql = "SELECT token_id, label, expires_at, revoked_at, last_used_at FROM access_tokens
                WHERE institution_id = $1 ORDER BY token_id";
     let read = |row: &Row| {
         Ok(AccessTokenRecord {
@@ -138,6 +146,7 @@ async fn tokens(session: &Session, id: InstitutionId) -> Result<Vec<AccessTokenR
             label: row.value("label")?,
             expires_at: row.moment("expires_at")?,
             revoked_at: row.moment("revoked_at")?,
+            last_used_at: row.moment("last_used_at")?,
         })
     };
     session.query(sql, &[&id.uuid()]).await?.iter().map(read).collect()

@@ -14,7 +14,7 @@ use crate::open::{self, OpenError, Options};
 use crate::{migrations, transfer};
 
 /// Rows of a table that no document belongs to.
-const DANGLING: [(&str, &str); 2] = [
+const DANGLING: [(&str, &str); 3] = [
     (
         "one_time_tokens",
         "SELECT count(*) FROM one_time_tokens t WHERE NOT EXISTS
@@ -23,6 +23,11 @@ const DANGLING: [(&str, &str); 2] = [
     (
         "delivery_retries",
         "SELECT count(*) FROM delivery_retries t WHERE NOT EXISTS
+        (SELECT FROM documents d WHERE d.document_id = t.document_id)",
+    ),
+    (
+        "given_up_notices",
+        "SELECT count(*) FROM given_up_notices t WHERE NOT EXISTS
         (SELECT FROM documents d WHERE d.document_id = t.document_id)",
     ),
 ];

@@ -99,7 +99,7 @@ async fn drop_month(session: &Session, month: Month, now: UnixSeconds) -> Result
         now.0
     );
     let (from, to) = month.ids();
-    let mut emptied = ["deliveries", "delivery_retries"]
+    let mut emptied = ["deliveries", "delivery_retries", "given_up_notices"]
         .map(|queue| format!("DELETE FROM {queue} WHERE document_id >= '{from}' AND document_id < '{to}';"))
         .to_vec();
     // What was accepted together as the month turned stays: claiming it finds what is no longer there.

@@ -14,6 +14,7 @@ use seoham_vault::TokenHash;
 use crate::SqliteStore;
 use crate::callers::{Known, KnownToken};
 use crate::columns::{Id, known, moment};
+use crate::writer::Weight;
 
 #[async_trait]
 impl Accounts for SqliteStore {
@@ -179,6 +180,19 @@ impl Accounts for SqliteStore {
         callers.keep(version, hash, token, contract.as_ref());
         Ok(Some(Caller { institution: token.institution, contract }))
     }
+
+    async fn token_used(&self, hash: TokenHash, at: UnixSeconds) -> Result<()> {
+        let note = move |connection: &Connection| {
+            connection
+                .prepare_cached(
+                    "UPDATE access_tokens SET last_used_at = ?2
+                     WHERE token_hash = ?1 AND (last_used_at IS NULL OR last_used_at < ?2)",
+                )?
+                .execute(params![hash.0, at.0])?;
+            Ok(())
+        };
+        self.inner.writer.background(Weight::rows(1), note).await
+    }
 }
 
 fn valid_token(
@@ -225,7 +239,7 @@ fn contracts(connection: &Connection, id: InstitutionId) -> rusqlite::Result<Vec
 fn tokens(connection: &Connection, id: InstitutionId) -> rusqlite::Result<Vec<AccessTokenRecord>> {
     connection
         .prepare_cached(
-            "SELECT token_id, label, expires_at, revoked_at FROM access_tokens
+            "SELECT token_id, label, expires_at, revoked_at, last_used_at FROM access_tokens
              WHERE institution_id = ?1 ORDER BY token_id",
         )?
         .query_map([Id(id)], |row| {
@@ -234,6 +248,7 @@ fn tokens(connection: &Connection, id: InstitutionId) -> rusqlite::Result<Vec<Ac
                 label: row.get(1)?,
                 expires_at: moment(row, 2)?,
                 revoked_at: moment(row, 3)?,
+                last_used_at: moment(row, 4)?,
             })
         })?
         .collect()

@@ -13,7 +13,7 @@ use crate::open_error::OpenError;
 use crate::transfer;
 
 /// Rows of a table that no document belongs to.
-const DANGLING: [(&str, &str); 3] = [
+const DANGLING: [(&str, &str); 4] = [
     (
         "one_time_tokens",
         "SELECT count(*) FROM one_time_tokens t WHERE NOT EXISTS
@@ -22,6 +22,11 @@ const DANGLING: [(&str, &str); 3] = [
     (
         "delivery_retries",
         "SELECT count(*) FROM delivery_retries t WHERE NOT EXISTS
+        (SELECT 1 FROM documents d WHERE d.document_no = t.document_no)",
+    ),
+    (
+        "given_up_notices",
+        "SELECT count(*) FROM given_up_notices t WHERE NOT EXISTS
         (SELECT 1 FROM documents d WHERE d.document_no = t.document_no)",
     ),
     (

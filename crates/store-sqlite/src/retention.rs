@@ -97,6 +97,7 @@ fn remove(connection: &Connection, document_no: i64) -> rusqlite::Result<()> {
     for sql in [
         "DELETE FROM one_time_tokens WHERE document_no = ?1",
         "DELETE FROM delivery_retries WHERE document_no = ?1",
+        "DELETE FROM given_up_notices WHERE document_no = ?1",
         "DELETE FROM documents WHERE document_no = ?1",
     ] {
         connection.prepare_cached(sql)?.execute([document_no])?;

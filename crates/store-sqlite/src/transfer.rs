@@ -111,7 +111,7 @@ pub(crate) fn read_rows(
 /// Here some tables know a document by its number.
 fn from(table: &str) -> String {
     match table {
-        "one_time_tokens" | "delivery_retries" => {
+        "one_time_tokens" | "delivery_retries" | "given_up_notices" => {
             format!("{table} AS t JOIN documents AS d USING (document_no)")
         }
         // A row for each document; here one stands for several.
@@ -124,7 +124,9 @@ fn from(table: &str) -> String {
 
 fn column(table: &str, name: &'static str) -> &'static str {
     match (table, name) {
-        ("one_time_tokens" | "deliveries" | "delivery_retries", "document_id") => "d.document_id",
+        ("one_time_tokens" | "deliveries" | "delivery_retries" | "given_up_notices", "document_id") => {
+            "d.document_id"
+        }
         ("deliveries" | "delivery_retries", "institution_id") => "d.institution_id",
         // One process counts in one row.
         ("daily_counts", "slot") => "0",

@@ -67,6 +67,8 @@ pub struct AccessTokenRecord {
     pub expires_at: Option<UnixSeconds>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<UnixSeconds>,
+    /// When it was last used, as [`Accounts::token_used`] said.
+    pub last_used_at: Option<UnixSeconds>,
 }
 
 /// An institution with all that belongs to it.
@@ -140,4 +142,7 @@ pub trait Accounts: Send + Sync {
         contract: Option<ContractUuid>,
         now: UnixSeconds,
     ) -> Result<Option<Caller>>;
+
+    /// Notes that a token was used at `at`; an earlier time than is known changes nothing.
+    async fn token_used(&self, hash: TokenHash, at: UnixSeconds) -> Result<()>;
 }

@@ -9,6 +9,7 @@ use seoham_model::document::Content;
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 
 use crate::Result;
+use crate::undelivered::Failure;
 
 /// A delivery that this worker holds until its lease runs out.
 pub struct Claim {
@@ -67,6 +68,8 @@ pub struct Finished {
     pub institution: InstitutionId,
     /// What became of it.
     pub outcome: Outcome,
+    /// Why it was not taken, if it was not.
+    pub failure: Option<Failure>,
 }
 
 /// The messenger's own report on a notification (SPEC 13).
@@ -80,12 +83,16 @@ pub struct Receipt {
     pub at: UnixSeconds,
 }
 
+/// Rows that are counted of the queue of one institution, and as many of what waits to be tried again: a gauge
+/// costs the same however long the queue is.
+pub const DEPTH_ROWS_MAX: u32 = 10_000;
+
 /// What waits for delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueDepth {
     /// Whose documents.
     pub institution: InstitutionId,
-    /// How many, those waiting to be tried again included.
+    /// How many, those waiting to be tried again included; at least so many in a very long queue.
     pub waiting: u64,
     /// When the oldest of them was accepted.
     pub oldest_accepted_at: UnixSeconds,
@@ -112,12 +119,9 @@ pub trait Deliveries: Send + Sync {
     /// many, or at least one when there may be more to move.
     async fn join_due(&self, limit: usize, now: UnixSeconds) -> Result<usize>;
 
-    /// What waits, by institution.
+    /// What waits, by institution. The cost is bounded: of a queue of more than [`DEPTH_ROWS_MAX`] rows it is
+    /// what these hold, and so at least.
     async fn queue_depths(&self) -> Result<Vec<QueueDepth>>;
-
-    /// Documents whose notification was given up, newest first, older than `before`, at most
-    /// `limit`.
-    async fn given_up(&self, before: Option<BinderId>, limit: usize) -> Result<Vec<BinderId>>;
 
     /// Returns when there may be something to claim, at the latest after `at_most`.
     async fn wait_for_work(&self, at_most: Duration);

@@ -24,6 +24,7 @@ pub mod retention;
 pub mod sealing;
 pub mod timekeeping;
 pub mod transfer;
+pub mod undelivered;
 pub mod visits;
 pub mod volumes;
 
@@ -36,6 +37,7 @@ pub use error::StoreError;
 pub use health::{Health, Obstacle};
 pub use people::People;
 pub use retention::Retention;
+pub use undelivered::Notices;
 pub use visits::Visits;
 pub use volumes::Volumes;
 
@@ -44,12 +46,21 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// All capabilities of a store.
 pub trait Store:
-    Accounts + People + Documents + Deliveries + Boxes + Deployment + Retention + Visits + Volumes
+    Accounts + People + Documents + Deliveries + Notices + Boxes + Deployment + Retention + Visits + Volumes
 {
 }
 
-impl<T: Accounts + People + Documents + Deliveries + Boxes + Deployment + Retention + Visits + Volumes> Store
-    for T
+impl<T> Store for T where
+    T: Accounts
+        + People
+        + Documents
+        + Deliveries
+        + Notices
+        + Boxes
+        + Deployment
+        + Retention
+        + Visits
+        + Volumes
 {
 }
 

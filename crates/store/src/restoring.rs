@@ -45,10 +45,15 @@ impl WorkOrder {
         moment.map_or(Self::Held, |moment| Self::DropBefore(UnixSeconds(moment)))
     }
 
-    /// Whether the recipient of `document` is not to be told of it any more.
-    pub fn drops(self, document: BinderId) -> bool {
+    /// Whether the recipient of `document` is not to be told of it any more. What was tried first after the
+    /// decision is what the operator had sent again: of that they are told.
+    pub fn drops(self, document: BinderId, first_attempt_at: Option<UnixSeconds>) -> bool {
         match self {
-            Self::DropBefore(moment) => document.unix_millis() / 1000 < u64::try_from(moment.0).unwrap_or(0),
+            Self::DropBefore(moment) => {
+                let accepted_at = document.unix_millis() / 1000;
+                accepted_at < u64::try_from(moment.0).unwrap_or(0)
+                    && first_attempt_at.is_none_or(|first| first < moment)
+            }
             Self::Go | Self::Held => false,
         }
     }
@@ -78,8 +83,10 @@ mod tests {
             assert_eq!(WorkOrder::from_stored(Some(unread)), WorkOrder::Held, "{unread}");
         }
         let document = BinderId::first_at(1_800_000_000_000);
-        assert!(WorkOrder::DropBefore(UnixSeconds(1_800_000_001)).drops(document));
-        assert!(!WorkOrder::DropBefore(UnixSeconds(1_800_000_000)).drops(document));
-        assert!(!WorkOrder::Go.drops(document) && !WorkOrder::Held.drops(document));
+        let after = WorkOrder::DropBefore(UnixSeconds(1_800_000_001));
+        assert!(after.drops(document, None) && after.drops(document, Some(UnixSeconds(1_800_000_000))));
+        assert!(!after.drops(document, Some(UnixSeconds(1_800_000_001))), "sent again after the decision");
+        assert!(!WorkOrder::DropBefore(UnixSeconds(1_800_000_000)).drops(document, None));
+        assert!(!WorkOrder::Go.drops(document, None) && !WorkOrder::Held.drops(document, None));
     }
 }

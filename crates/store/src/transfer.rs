@@ -46,7 +46,7 @@ pub enum Value {
 }
 
 /// All tables, those first that others refer to.
-pub const TABLES: [Table; 18] = [
+pub const TABLES: [Table; 19] = [
     Table {
         name: "institutions",
         columns: &[("institution_id", Kind::Id), ("name", Kind::Text), ("created_at", Kind::Number)],
@@ -70,6 +70,7 @@ pub const TABLES: [Table; 18] = [
             ("label", Kind::Text),
             ("expires_at", Kind::Number),
             ("revoked_at", Kind::Number),
+            ("last_used_at", Kind::Number),
         ],
     },
     Table {
@@ -177,6 +178,17 @@ pub const TABLES: [Table; 18] = [
             ("not_before", Kind::Number),
             ("attempts", Kind::Number32),
             ("first_attempt_at", Kind::Number),
+            ("failure", Kind::Number16),
+        ],
+    },
+    Table {
+        name: "given_up_notices",
+        columns: &[
+            ("document_id", Kind::Id),
+            ("attempts", Kind::Number32),
+            ("first_attempt_at", Kind::Number),
+            ("given_up_at", Kind::Number),
+            ("failure", Kind::Number16),
         ],
     },
     Table {

@@ -9,7 +9,7 @@ use seoham_model::{BinderId, ContractUuid, InstitutionId, Text, mask};
 use seoham_store::documents::DocumentRecord;
 use serde::Serialize;
 
-use super::json;
+use super::{json, notifications};
 use crate::state::Operator;
 
 #[derive(Serialize)]
@@ -31,6 +31,9 @@ struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     user_notified_at: Option<i64>,
     notification: &'static str,
+    /// What is known of a notification that the messenger did not take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undelivered: Option<notifications::Shown>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,7 +66,8 @@ pub(crate) async fn show(
     let id = BinderId::parse(&binder).ok_or_else(unknown)?;
     let record = operator.store.describe(id).await?.ok_or_else(unknown)?;
     tracing::info!(document = %id, "document looked at by the operator");
-    json(&shown(id, record, &operator))
+    let undelivered = operator.store.undelivered_one(id).await?.map(notifications::Shown::from);
+    json(&Shown { undelivered, ..shown(id, record, &operator) })
 }
 
 fn shown(id: BinderId, record: DocumentRecord, operator: &Operator) -> Shown {
@@ -82,6 +86,7 @@ fn shown(id: BinderId, record: DocumentRecord, operator: &Operator) -> Shown {
         doc_box_read_at: times.read_at.map(|t| t.0),
         user_notified_at: times.notified_at.map(|t| t.0),
         notification: record.notification.name(),
+        undelivered: None,
         hash: record.hash,
         external_document_uuid: record.own.external_document_uuid,
         common_categories: record.content.categories.names(),

@@ -115,6 +115,9 @@ struct ShownToken {
     expires_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<i64>,
+    /// When it was last used, to the minute; absent when it never was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<i64>,
 }
 
 pub(crate) async fn show(
@@ -149,6 +152,7 @@ pub(crate) async fn show(
                 label: t.label,
                 expires_at: t.expires_at.map(|t| t.0),
                 revoked_at: t.revoked_at.map(|t| t.0),
+                last_used_at: t.last_used_at.map(|t| t.0),
             })
             .collect(),
     })

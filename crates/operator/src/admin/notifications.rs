@@ -1,43 +1,163 @@
-//! `/admin/v1/notifications/given-up`: documents whose recipients could not be told.
+//! `/admin/v1/notifications`: what the messenger did not take, why, and sending it again (SPEC 11 and 13).
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::Response;
-use seoham_http::{ApiError, Query};
-use seoham_model::{BinderId, Text};
+use seoham_http::{ApiError, Path, Query, body};
+use seoham_model::{BinderId, InstitutionId, Text};
+use seoham_store::undelivered::{Kind, Slice, Standing, Undelivered};
 use serde::{Deserialize, Serialize};
 
 use super::json;
 use crate::state::Operator;
 
-/// Documents in one answer.
+/// Notifications in one answer, and as many sent again by one call.
 const PAGE: usize = 100;
 
 #[derive(Deserialize)]
-pub(crate) struct Before {
+pub(crate) struct Asked {
+    /// One institution's alone.
+    institution: Option<String>,
+    /// Older than this document.
     before: Option<String>,
+}
+
+impl Asked {
+    fn slice(&self) -> Result<Slice, ApiError> {
+        let institution = self.institution.as_deref().map(|text| {
+            InstitutionId::parse(text).ok_or_else(|| {
+                ApiError::invalid(Text::fixed(
+                    "institution: 기관 번호여야 합니다",
+                    "institution: must be an institution's id",
+                ))
+            })
+        });
+        let before = self.before.as_deref().map(|text| {
+            BinderId::parse(text).ok_or_else(|| {
+                ApiError::invalid(Text::fixed(
+                    "before: 문서 번호여야 합니다",
+                    "before: must be a document's id",
+                ))
+            })
+        });
+        Ok(Slice { institution: institution.transpose()?, before: before.transpose()?, limit: PAGE })
+    }
+}
+
+/// The kind that a path names.
+fn kind(name: &str) -> Result<Kind, ApiError> {
+    match name {
+        "waiting" => Ok(Kind::Waiting),
+        "given-up" => Ok(Kind::GivenUp),
+        _ => {
+            Err(ApiError::not_found(Text::fixed("waiting 또는 given-up입니다", "it is waiting or given-up")))
+        }
+    }
 }
 
 #[derive(Serialize)]
 struct List {
     /// Newest first.
-    document_binder_uuids: Vec<BinderId>,
+    notifications: Vec<Shown>,
     /// Where the next page begins; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_before: Option<BinderId>,
 }
 
-pub(crate) async fn given_up(
+#[derive(Serialize)]
+pub(crate) struct Shown {
+    document_binder_uuid: BinderId,
+    institution_id: InstitutionId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_attempt_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    given_up_at: Option<i64>,
+}
+
+impl From<Undelivered> for Shown {
+    fn from(notice: Undelivered) -> Self {
+        let (next_attempt_at, given_up_at) = match notice.standing {
+            Standing::Waiting { next_attempt_at } => (Some(next_attempt_at.0), None),
+            Standing::GivenUp { given_up_at } => (None, given_up_at.map(|at| at.0)),
+        };
+        Self {
+            document_binder_uuid: notice.document,
+            institution_id: notice.institution,
+            attempts: notice.attempts,
+            last_error: notice.failure.map(|failure| failure.to_string()),
+            first_attempt_at: notice.first_attempt_at.map(|at| at.0),
+            next_attempt_at,
+            given_up_at,
+        }
+    }
+}
+
+fn next_before(found: &[Undelivered]) -> Option<BinderId> {
+    if found.len() == PAGE { found.last().map(|notice| notice.document) } else { None }
+}
+
+pub(crate) async fn list(
     State(operator): State<Operator>,
-    Query(query): Query<Before>,
+    Path(name): Path<String>,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
-    let before = match query.before {
-        None => None,
-        Some(text) => Some(BinderId::parse(&text).ok_or_else(|| {
-            ApiError::invalid(Text::fixed("before: 문서 번호여야 합니다", "before: must be a document's id"))
-        })?),
-    };
-    let document_binder_uuids = operator.store.given_up(before, PAGE).await?;
-    let full = document_binder_uuids.len() == PAGE;
-    let next_before = if full { document_binder_uuids.last().copied() } else { None };
-    json(&List { document_binder_uuids, next_before })
+    let found = operator.store.undelivered(kind(&name)?, asked.slice()?).await?;
+    let next_before = next_before(&found);
+    json(&List { notifications: found.into_iter().map(Shown::from).collect(), next_before })
+}
+
+#[derive(Serialize)]
+struct SentAgain {
+    sent_again: usize,
+    /// Where the next call goes on; absent when all were gone through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_before: Option<BinderId>,
+}
+
+/// Sends a page of the list again. Whoever means all of it calls until no `next_before` comes.
+pub(crate) async fn send_again(
+    State(operator): State<Operator>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let kind = kind(&name)?;
+    let asked: Asked = serde_json::from_slice(&body::json(request).await?).map_err(|_| {
+        ApiError::invalid(Text::fixed(
+            "본문은 {\"institution\"?, \"before\"?} 형식의 JSON이어야 합니다",
+            "the body must be JSON: {\"institution\"?, \"before\"?}",
+        ))
+    })?;
+    let found = operator.store.undelivered(kind, asked.slice()?).await?;
+    let next_before = next_before(&found);
+    let documents: Vec<BinderId> = found.into_iter().map(|notice| notice.document).collect();
+    let sent_again =
+        if documents.is_empty() { 0 } else { operator.store.send_again(documents, operator.now()).await? };
+    tracing::info!(sent_again, list = name, "notifications are sent again");
+    json(&SentAgain { sent_again, next_before })
+}
+
+/// Sends the notification of one document again.
+pub(crate) async fn send_one_again(
+    State(operator): State<Operator>,
+    Path(binder): Path<String>,
+) -> Result<Response, ApiError> {
+    let unknown = || ApiError::not_found(Text::fixed("없는 문서입니다", "there is no such document"));
+    let document = BinderId::parse(&binder).ok_or_else(unknown)?;
+    if operator.store.describe(document).await?.is_none() {
+        return Err(unknown());
+    }
+    if operator.store.undelivered_one(document).await?.is_none() {
+        return Err(ApiError::invalid(Text::fixed(
+            "다시 보낼 알림이 없습니다: 메신저가 받았거나 아직 차례가 아닙니다",
+            "there is no notification to send again: the messenger took it, or its turn is still to come",
+        )));
+    }
+    let sent_again = operator.store.send_again(vec![document], operator.now()).await?;
+    tracing::info!(%document, sent_again, "a notification is sent again");
+    json(&SentAgain { sent_again, next_before: None })
 }

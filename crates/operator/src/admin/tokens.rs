@@ -28,7 +28,7 @@ pub(crate) async fn create(
     let (label, expires_at) = forms::access_token(&body::json(request).await?, operator.now())?;
     let token = AccessToken::generate();
     let token_id = AccessTokenId::generate(operator.store.clock());
-    let record = AccessTokenRecord { id: token_id, label, expires_at, revoked_at: None };
+    let record = AccessTokenRecord { id: token_id, label, expires_at, revoked_at: None, last_used_at: None };
     if !operator.store.create_token(institution, record, token.hash()).await? {
         return Err(unknown_institution());
     }

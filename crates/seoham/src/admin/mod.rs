@@ -1,5 +1,7 @@
 //! `seoham admin`: SPEC 11 from the command line, as a client of the admin listener.
 
+mod notifications;
+
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +15,7 @@ use seoham_vault::read_private;
 use serde_json::{Value, json};
 
 use crate::cli::{complain, say};
+use notifications::NotificationsCommand;
 
 #[derive(Args)]
 pub(crate) struct AdminArgs {
@@ -54,8 +57,9 @@ enum AdminCommand {
         /// BIN-…
         binder: String,
     },
-    /// Documents whose notification was given up, newest first.
-    GivenUp,
+    /// Notifications that the messenger did not take: why, and sending them again.
+    #[command(subcommand)]
+    Notifications(NotificationsCommand),
     /// Whether workers deliver.
     #[command(subcommand)]
     Deliveries(DeliveriesCommand),
@@ -291,7 +295,7 @@ impl AdminClient {
             }
             AdminCommand::Clock(ClockCommand::Show) => self.get("clock").await,
             AdminCommand::Clock(ClockCommand::Confirm) => self.post("clock/confirm", &json!({})).await,
-            AdminCommand::GivenUp => self.get("notifications/given-up").await,
+            AdminCommand::Notifications(command) => self.notifications(command).await,
         }
     }
 

@@ -37,7 +37,7 @@ impl LinkSender {
                         Sent::NotNow { .. } => {
                             tracing::warn!("a link to sign in by was not taken by the messenger");
                         }
-                        Sent::Taken | Sent::Refused => break,
+                        Sent::Taken | Sent::Refused(_) => break,
                     }
                 }
             }

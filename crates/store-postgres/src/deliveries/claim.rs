@@ -61,6 +61,7 @@ pub(super) async fn claim(
         document: held.document,
         ticket: ticket.number,
         outcome: DoneOutcome::Expired,
+        failure: None,
     });
     let expired = finish::finish(session, &over_now.collect::<Vec<_>>(), now).await?;
     store.sweeper.gone(expired.rows_gone);

@@ -6,6 +6,7 @@ use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::Result;
 use seoham_store::deliveries::{Finished, Outcome, Receipt};
 use seoham_store::documents::Notification;
+use seoham_store::undelivered::Failure;
 use uuid::Uuid;
 
 use crate::columns::{Columns, Id};
@@ -17,22 +18,24 @@ use crate::session::{Param, Session};
 /// What is held and what is done are brought together by grouping them: the database cannot tell how many
 /// there are, and would compare each with each if they were joined.
 const FINISH: &str = "WITH done AS MATERIALIZED (
-      SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::smallint[], $5::bigint[])
-        AS done (institution_id, document_id, ticket, outcome, not_before)),
+      SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::smallint[], $5::bigint[], $10::smallint[])
+        AS done (institution_id, document_id, ticket, outcome, not_before, failure)),
     held AS MATERIALIZED (
       SELECT row_number() OVER () AS parcel, locked.* FROM (
         SELECT q.institution_id, q.first_id, q.document_ids, q.ticket FROM delivery_parcels q
         WHERE q.ticket = ANY($9::bigint[]) AND q.leased_until > clock_timestamp()
         ORDER BY q.institution_id, q.first_id FOR UPDATE) AS locked),
     own AS MATERIALIZED (
-      SELECT max(parcel) AS parcel, ticket, document_id, max(outcome) AS outcome, max(not_before) AS not_before
+      SELECT max(parcel) AS parcel, ticket, document_id, max(outcome) AS outcome, max(not_before) AS not_before,
+             max(failure) AS failure
       FROM (
-        SELECT parcel, ticket, unnest(document_ids) AS document_id, NULL::smallint AS outcome, NULL::bigint AS not_before
+        SELECT parcel, ticket, unnest(document_ids) AS document_id, NULL::smallint AS outcome, NULL::bigint AS not_before,
+               NULL::smallint AS failure
         FROM held
-        UNION ALL SELECT NULL, ticket, document_id, outcome, not_before FROM done) AS held_and_done
+        UNION ALL SELECT NULL, ticket, document_id, outcome, not_before, failure FROM done) AS held_and_done
       GROUP BY ticket, document_id HAVING max(parcel) IS NOT NULL),
     fresh AS (
-      SELECT held.institution_id, own.ticket, own.document_id, own.outcome, own.not_before
+      SELECT held.institution_id, own.ticket, own.document_id, own.outcome, own.not_before, own.failure
       FROM own JOIN held USING (parcel) WHERE own.outcome IS NOT NULL),
     left_over AS MATERIALIZED (
       SELECT held.institution_id, held.first_id, kept.document_ids FROM (
@@ -51,18 +54,27 @@ const FINISH: &str = "WITH done AS MATERIALIZED (
       DELETE FROM delivery_retries q USING done
       WHERE q.institution_id = done.institution_id AND q.document_id = done.document_id
         AND q.ticket = done.ticket AND q.leased_until > clock_timestamp() AND done.outcome <> 1
-      RETURNING q.document_id, done.ticket, done.outcome),
+      RETURNING q.document_id, done.ticket, done.outcome, done.failure, q.attempts, q.first_attempt_at),
     later AS (
       UPDATE delivery_retries q
-      SET attempts = q.attempts + 1, not_before = done.not_before, ticket = NULL, leased_until = NULL
+      SET attempts = q.attempts + 1, not_before = done.not_before, failure = done.failure, ticket = NULL, leased_until = NULL
       FROM done
       WHERE q.institution_id = done.institution_id AND q.document_id = done.document_id
         AND q.ticket = done.ticket AND q.leased_until > clock_timestamp() AND done.outcome = 1
       RETURNING q.document_id, done.ticket),
     retried AS (
-      INSERT INTO delivery_retries (institution_id, document_id, not_before, attempts, first_attempt_at)
-      SELECT institution_id, document_id, not_before, 1, $6 FROM fresh WHERE outcome = 1
+      INSERT INTO delivery_retries (institution_id, document_id, not_before, attempts, first_attempt_at, failure)
+      SELECT institution_id, document_id, not_before, 1, $6, failure FROM fresh WHERE outcome = 1
       ON CONFLICT DO NOTHING),
+    noted AS (
+      INSERT INTO given_up_notices AS n (document_id, attempts, first_attempt_at, given_up_at, failure)
+      SELECT document_id, attempts, first_attempt_at, $6, failure FROM (
+        SELECT document_id, 1 AS attempts, $6::bigint AS first_attempt_at, failure FROM fresh WHERE outcome = 2
+        UNION ALL
+        SELECT document_id, attempts + 1, first_attempt_at, failure FROM again WHERE outcome = 2) AS given_up
+      ON CONFLICT (document_id) DO UPDATE SET attempts = excluded.attempts,
+        first_attempt_at = excluded.first_attempt_at, given_up_at = excluded.given_up_at,
+        failure = excluded.failure),
     ended AS (
       UPDATE documents d SET notification = CASE ended.outcome WHEN 2 THEN $7::smallint ELSE $8::smallint END
       FROM (SELECT document_id, outcome FROM fresh UNION ALL SELECT document_id, outcome FROM again) AS ended
@@ -80,6 +92,7 @@ pub(super) struct Done {
     pub(super) document: BinderId,
     pub(super) ticket: i64,
     pub(super) outcome: DoneOutcome,
+    pub(super) failure: Option<Failure>,
 }
 
 #[derive(Clone, Copy)]
@@ -112,7 +125,13 @@ impl From<&Finished> for Done {
             Outcome::GivenUp => DoneOutcome::GivenUp,
         };
         let ticket = i64::try_from(finished.ticket).unwrap_or(0);
-        Self { institution: finished.institution, document: finished.document, ticket, outcome }
+        Self {
+            institution: finished.institution,
+            document: finished.document,
+            ticket,
+            outcome,
+            failure: finished.failure,
+        }
     }
 }
 
@@ -135,10 +154,11 @@ pub(super) async fn finish(session: &Session, done: &[Done], now: UnixSeconds) -
     let tickets: Vec<i64> = done.iter().map(|d| d.ticket).collect();
     let (outcomes, not_before): (Vec<i16>, Vec<i64>) = done.iter().map(|d| d.outcome.numbers()).unzip();
     let (given_up, expired) = (notification(Notification::GivenUp), notification(Notification::Expired));
+    let failures: Vec<Option<i16>> = done.iter().map(|d| d.failure.map(Failure::as_number)).collect();
     let mut each_ticket = tickets.clone();
     each_ticket.sort_unstable();
     each_ticket.dedup();
-    let params: [Param<'_>; 9] = [
+    let params: [Param<'_>; 10] = [
         &institutions,
         &documents,
         &tickets,
@@ -148,6 +168,7 @@ pub(super) async fn finish(session: &Session, done: &[Done], now: UnixSeconds) -
         &given_up,
         &expired,
         &each_ticket,
+        &failures,
     ];
     let rows = session.write("finished deliveries", FINISH, &params).await?;
     let mut finished = AllFinished::default();

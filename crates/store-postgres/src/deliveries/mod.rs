@@ -1,10 +1,12 @@
 //! Deliveries: rows that workers of any node hold under leases.
 
 mod claim;
+mod depths;
 mod finish;
 mod finishing;
 pub(crate) mod parcels;
 mod sweeping;
+mod undelivered;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,10 +14,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::deliveries::{Claimed, Finished, QueueDepth, Receipt};
-use seoham_store::{Deliveries, Lane, Result};
+use seoham_store::undelivered::{Kind, Slice, Undelivered};
+use seoham_store::{Deliveries, Lane, Notices, Result};
 
 use crate::PostgresStore;
-use crate::columns::{Columns, Id};
 use crate::people;
 
 pub(crate) use finishing::Finishing;
@@ -66,37 +68,28 @@ impl Deliveries for PostgresStore {
 
     async fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
         let session = self.inner.sessions.interactive().await?;
-        // An id carries the time of its acceptance, and the oldest one sorts first.
-        let sql = "SELECT institution_id, sum(documents)::bigint AS waiting, (array_agg(oldest ORDER BY oldest))[1] AS oldest
-                   FROM (SELECT institution_id, cardinality(document_ids) AS documents, document_ids[1] AS oldest
-                         FROM delivery_parcels
-                         UNION ALL SELECT institution_id, 1, document_id FROM delivery_retries
-                         UNION ALL SELECT institution_id, 1, document_id FROM deliveries) AS queue
-                   GROUP BY institution_id ORDER BY institution_id";
-        let depth = |row: &tokio_postgres::Row| {
-            let waiting: i64 = row.value("waiting")?;
-            let oldest: BinderId = row.id("oldest")?;
-            let accepted_at = i64::try_from(oldest.unix_millis() / 1000).unwrap_or(0);
-            Ok(QueueDepth {
-                institution: row.id("institution_id")?,
-                waiting: waiting.unsigned_abs(),
-                oldest_accepted_at: UnixSeconds(accepted_at),
-            })
-        };
-        session.query(sql, &[]).await?.iter().map(depth).collect()
-    }
-
-    async fn given_up(&self, before: Option<BinderId>, limit: usize) -> Result<Vec<BinderId>> {
-        let sql = "SELECT document_id FROM documents
-                   WHERE notification = 2 AND ($1::uuid IS NULL OR document_id < $1)
-                   ORDER BY document_id DESC LIMIT $2";
-        let session = self.inner.sessions.interactive().await?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = session.query(sql, &[&before.map(|id| id.uuid()), &limit]).await?;
-        rows.iter().map(|row| row.id("document_id")).collect()
+        depths::depths(&session).await
     }
 
     async fn wait_for_work(&self, at_most: Duration) {
         self.inner.signals.wait(at_most).await;
+    }
+}
+
+#[async_trait]
+impl Notices for PostgresStore {
+    async fn undelivered(&self, kind: Kind, slice: Slice) -> Result<Vec<Undelivered>> {
+        let session = self.inner.sessions.interactive().await?;
+        undelivered::list(&session, kind, slice).await
+    }
+
+    async fn undelivered_one(&self, document: BinderId) -> Result<Option<Undelivered>> {
+        let session = self.inner.sessions.interactive().await?;
+        undelivered::one(&session, document).await
+    }
+
+    async fn send_again(&self, documents: Vec<BinderId>, now: UnixSeconds) -> Result<usize> {
+        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
+        undelivered::send_again(&session, &documents, now).await
     }
 }

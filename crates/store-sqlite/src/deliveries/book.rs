@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use seoham_model::InstitutionId;
 use seoham_store::deliveries::{Finished, Outcome};
+use seoham_store::undelivered::Failure;
 use tokio::sync::Notify;
 
 #[derive(Default)]
@@ -61,7 +62,7 @@ impl ClaimBook {
             if entry.until > now && !entry.finishing {
                 entry.finishing = true;
                 finishing.tickets.push(done.ticket);
-                finishing.held.push((entry.held, done.outcome));
+                finishing.held.push((entry.held, done.outcome, done.failure));
             }
         }
         finishing
@@ -131,7 +132,7 @@ impl Drop for Claims {
 pub(super) struct Finishing {
     book: Arc<ClaimBook>,
     tickets: Vec<u64>,
-    pub(super) held: Vec<(Held, Outcome)>,
+    pub(super) held: Vec<(Held, Outcome, Option<Failure>)>,
 }
 
 impl Finishing {

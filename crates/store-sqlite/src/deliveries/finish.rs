@@ -2,24 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use seoham_model::{InstitutionId, UnixSeconds};
 use seoham_store::deliveries::{Outcome, Receipt};
 use seoham_store::documents::Notification;
+use seoham_store::undelivered::Failure;
 
 use super::book::Held;
 use super::ranges::{runs, take_out};
+use super::undelivered;
 use crate::columns::Id;
 
 /// Finishes what is held; gives how many that were. The notifications that were taken, nearly all of
 /// them, are cut out of the queue together.
 pub(super) fn finish(
     connection: &Connection,
-    finishing: &[(Held, Outcome)],
+    finishing: &[(Held, Outcome, Option<Failure>)],
     now: UnixSeconds,
 ) -> rusqlite::Result<usize> {
     let mut taken: BTreeMap<InstitutionId, Vec<i64>> = BTreeMap::new();
-    for (held, outcome) in finishing {
+    for (held, outcome, failure) in finishing {
         match outcome {
             Outcome::Taken if !held.is_retry => {
                 taken.entry(held.institution).or_default().push(held.document_no);
@@ -28,10 +30,12 @@ pub(super) fn finish(
                 remove(connection, *held)?;
             }
             Outcome::GivenUp => {
+                let retried = retried(connection, *held)?;
                 remove(connection, *held)?;
                 set_notification(connection, held.document_no, Notification::GivenUp)?;
+                undelivered::note_given_up(connection, held.document_no, retried, *failure, now)?;
             }
-            Outcome::Retry { not_before } => retry(connection, *held, *not_before, now)?,
+            Outcome::Retry { not_before } => retry(connection, *held, *not_before, *failure, now)?,
         }
     }
     for (institution, mut numbers) in taken {
@@ -62,6 +66,14 @@ fn remove(connection: &Connection, held: Held) -> rusqlite::Result<bool> {
     Ok(removed > 0)
 }
 
+/// How often it was tried before, and when first.
+fn retried(connection: &Connection, held: Held) -> rusqlite::Result<Option<(u32, UnixSeconds)>> {
+    connection
+        .prepare_cached("SELECT attempts, first_attempt_at FROM delivery_retries WHERE document_no = ?1")?
+        .query_row([held.document_no], |row| Ok((row.get(0)?, UnixSeconds(row.get(1)?))))
+        .optional()
+}
+
 /// Notes an outcome that is not overtaken by a report of the messenger.
 fn set_notification(
     connection: &Connection,
@@ -78,14 +90,17 @@ fn retry(
     connection: &Connection,
     held: Held,
     not_before: UnixSeconds,
+    failure: Option<Failure>,
     now: UnixSeconds,
 ) -> rusqlite::Result<()> {
+    let failure = failure.map(Failure::as_number);
     if held.is_retry {
         connection
             .prepare_cached(
-                "UPDATE delivery_retries SET attempts = attempts + 1, not_before = ?2 WHERE document_no = ?1",
+                "UPDATE delivery_retries SET attempts = attempts + 1, not_before = ?2, failure = ?3
+                 WHERE document_no = ?1",
             )?
-            .execute(params![held.document_no, not_before.0])?;
+            .execute(params![held.document_no, not_before.0, failure])?;
         return Ok(());
     }
     if !remove(connection, held)? {
@@ -94,10 +109,11 @@ fn retry(
     }
     connection
         .prepare_cached(
-            "INSERT INTO delivery_retries (document_no, institution_id, not_before, attempts, first_attempt_at)
-             VALUES (?1, ?2, ?3, 1, ?4) ON CONFLICT DO NOTHING",
+            "INSERT INTO delivery_retries
+               (document_no, institution_id, not_before, attempts, first_attempt_at, failure)
+             VALUES (?1, ?2, ?3, 1, ?4, ?5) ON CONFLICT DO NOTHING",
         )?
-        .execute(params![held.document_no, Id(held.institution), not_before.0, now.0])?;
+        .execute(params![held.document_no, Id(held.institution), not_before.0, now.0, failure])?;
     Ok(())
 }
 

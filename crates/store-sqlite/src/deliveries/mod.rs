@@ -6,6 +6,7 @@ mod finish;
 mod notices;
 mod queue;
 pub(crate) mod ranges;
+mod undelivered;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use async_trait::async_trait;
 use rusqlite::{Connection, params};
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::deliveries::{Claim, Claimed, Finished, QueueDepth, Receipt};
-use seoham_store::{Deliveries, Lane, Result};
+use seoham_store::undelivered::{Kind, Slice, Undelivered};
+use seoham_store::{Deliveries, Lane, Notices, Result};
 
 use crate::SqliteStore;
 use crate::people::{move_due, schedule};
@@ -78,16 +80,29 @@ impl Deliveries for SqliteStore {
         self.inner.readers.read(Lane::Interactive, |connection| Ok(queue::depths(connection)?)).await
     }
 
-    async fn given_up(&self, before: Option<BinderId>, limit: usize) -> Result<Vec<BinderId>> {
-        let read = self
-            .inner
-            .readers
-            .read(Lane::Interactive, move |connection| Ok(queue::given_up(connection, before, limit)?));
-        read.await
-    }
-
     async fn wait_for_work(&self, at_most: Duration) {
         self.inner.claims.wait(at_most).await;
+    }
+}
+
+#[async_trait]
+impl Notices for SqliteStore {
+    async fn undelivered(&self, kind: Kind, slice: Slice) -> Result<Vec<Undelivered>> {
+        let list = move |connection: &Connection| Ok(undelivered::list(connection, kind, slice)?);
+        self.inner.readers.read(Lane::Interactive, list).await
+    }
+
+    async fn undelivered_one(&self, document: BinderId) -> Result<Option<Undelivered>> {
+        let one = move |connection: &Connection| Ok(undelivered::one(connection, document)?);
+        self.inner.readers.read(Lane::Interactive, one).await
+    }
+
+    async fn send_again(&self, documents: Vec<BinderId>, now: UnixSeconds) -> Result<usize> {
+        let weight = Weight::rows(documents.len());
+        let again = move |connection: &Connection| Ok(undelivered::send_again(connection, &documents, now)?);
+        let count = self.inner.writer.background(weight, again).await?;
+        self.inner.claims.wake();
+        Ok(count)
     }
 }
 

@@ -2,21 +2,41 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
-use seoham_model::{BinderId, InstitutionId, UnixSeconds};
-use seoham_store::deliveries::QueueDepth;
+use rusqlite::Connection;
+use seoham_model::{InstitutionId, UnixSeconds};
+use seoham_store::deliveries::{DEPTH_ROWS_MAX, QueueDepth};
 
 use crate::columns::Id;
 
+/// One step along an index for each institution that has rows, and a bounded number of rows of each.
+const DEPTHS: [&str; 2] = [
+    "WITH RECURSIVE turn (institution_id) AS (
+       SELECT min(institution_id) FROM delivery_ranges
+       UNION ALL
+       SELECT (SELECT min(institution_id) FROM delivery_ranges r WHERE r.institution_id > turn.institution_id)
+       FROM turn WHERE turn.institution_id IS NOT NULL)
+     SELECT institution_id,
+            (SELECT sum(last_no - first_no + 1) FROM (SELECT first_no, last_no FROM delivery_ranges r
+              WHERE r.institution_id = turn.institution_id ORDER BY first_no LIMIT ?1)),
+            (SELECT min(first_no) FROM delivery_ranges r WHERE r.institution_id = turn.institution_id)
+     FROM turn WHERE institution_id IS NOT NULL",
+    "WITH RECURSIVE turn (institution_id) AS (
+       SELECT min(institution_id) FROM delivery_retries
+       UNION ALL
+       SELECT (SELECT min(institution_id) FROM delivery_retries r WHERE r.institution_id > turn.institution_id)
+       FROM turn WHERE turn.institution_id IS NOT NULL)
+     SELECT institution_id,
+            (SELECT count(*) FROM (SELECT 1 FROM delivery_retries r
+              WHERE r.institution_id = turn.institution_id LIMIT ?1)),
+            (SELECT min(document_no) FROM delivery_retries r WHERE r.institution_id = turn.institution_id)
+     FROM turn WHERE institution_id IS NOT NULL",
+];
+
 pub(super) fn depths(connection: &Connection) -> rusqlite::Result<Vec<QueueDepth>> {
     let mut found: BTreeMap<InstitutionId, (u64, i64)> = BTreeMap::new();
-    for sql in [
-        "SELECT institution_id, sum(last_no - first_no + 1), min(first_no)
-         FROM delivery_ranges GROUP BY institution_id",
-        "SELECT institution_id, count(*), min(document_no) FROM delivery_retries GROUP BY institution_id",
-    ] {
+    for sql in DEPTHS {
         let mut statement = connection.prepare_cached(sql)?;
-        let rows = statement.query_map([], |row| {
+        let rows = statement.query_map([DEPTH_ROWS_MAX], |row| {
             Ok((row.get::<_, Id<InstitutionId>>(0)?.0, row.get::<_, u64>(1)?, row.get::<_, i64>(2)?))
         })?;
         for row in rows {
@@ -32,18 +52,4 @@ pub(super) fn depths(connection: &Connection) -> rusqlite::Result<Vec<QueueDepth
         depths.push(QueueDepth { institution, waiting, oldest_accepted_at });
     }
     Ok(depths)
-}
-
-pub(super) fn given_up(
-    connection: &Connection,
-    before: Option<BinderId>,
-    limit: usize,
-) -> rusqlite::Result<Vec<BinderId>> {
-    connection
-        .prepare_cached(
-            "SELECT document_id FROM documents WHERE notification = 2 AND (?1 IS NULL OR document_id < ?1)
-             ORDER BY document_id DESC LIMIT ?2",
-        )?
-        .query_map(params![before.map(Id), limit], |row| Ok(row.get::<_, Id<BinderId>>(0)?.0))?
-        .collect()
 }

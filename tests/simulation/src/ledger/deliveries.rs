@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use secrecy::ExposeSecret;
 use seoham_model::UnixSeconds;
 use seoham_store::deliveries::{Claim, Claimed, Finished, Outcome, QueueDepth, Receipt};
+use seoham_store::undelivered::Failure;
 
 use super::{Delivery, Document, Known, Ledger};
 use crate::{Found, demand};
@@ -134,7 +135,8 @@ impl Ledger {
     pub(crate) fn finish(&self, hold: Hold, outcome: Outcome) -> Finished {
         let document = &self.documents[hold.document];
         let institution = self.institutions[document.institution].id;
-        Finished { ticket: hold.ticket, document: document.id, institution, outcome }
+        let failure = (outcome != Outcome::Taken).then_some(Failure::Unreachable);
+        Finished { ticket: hold.ticket, document: document.id, institution, outcome, failure }
     }
 
     /// Claims that went with the process that held them.

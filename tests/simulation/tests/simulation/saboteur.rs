@@ -22,11 +22,12 @@ use seoham_store::idempotency::{IdempotencyKey, Presented, Recalled};
 use seoham_store::people::{Identified, Registered, Registration};
 use seoham_store::restoring::WorkOrder;
 use seoham_store::retention::Tidied;
+use seoham_store::undelivered::{Kind, Slice, Undelivered};
 use seoham_store::visits::{Attempt, Visitor};
 use seoham_store::volumes::{DayVolume, PlanState, VolumeAlert, VolumePlan};
 use seoham_store::{
-    Accounts, Boxes, Deliveries, Deployment, Documents, Health, Lane, Mode, People, Result, Retention, Store,
-    Visits, Volumes,
+    Accounts, Boxes, Deliveries, Deployment, Documents, Health, Lane, Mode, Notices, People, Result,
+    Retention, Store, Visits, Volumes,
 };
 use seoham_vault::{PinHash, TokenHash};
 
@@ -155,6 +156,10 @@ impl Accounts for Sabotaged {
         now: UnixSeconds,
     ) -> Result<Option<Caller>> {
         self.store.authenticate(lane, hash, contract, now).await
+    }
+
+    async fn token_used(&self, hash: TokenHash, at: UnixSeconds) -> Result<()> {
+        self.store.token_used(hash, at).await
     }
 }
 
@@ -292,12 +297,23 @@ impl Deliveries for Sabotaged {
         self.store.queue_depths().await
     }
 
-    async fn given_up(&self, before: Option<BinderId>, limit: usize) -> Result<Vec<BinderId>> {
-        self.store.given_up(before, limit).await
-    }
-
     async fn wait_for_work(&self, at_most: Duration) {
         self.store.wait_for_work(at_most).await;
+    }
+}
+
+#[async_trait]
+impl Notices for Sabotaged {
+    async fn undelivered(&self, kind: Kind, slice: Slice) -> Result<Vec<Undelivered>> {
+        self.store.undelivered(kind, slice).await
+    }
+
+    async fn undelivered_one(&self, document: BinderId) -> Result<Option<Undelivered>> {
+        self.store.undelivered_one(document).await
+    }
+
+    async fn send_again(&self, documents: Vec<BinderId>, now: UnixSeconds) -> Result<usize> {
+        self.store.send_again(documents, now).await
     }
 }
 

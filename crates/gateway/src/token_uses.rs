@@ -1,0 +1,68 @@
+//! When access tokens were last used. Told to the store once a minute for each, beside the calls and not in them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use seoham_model::UnixSeconds;
+use seoham_store::Store;
+use seoham_vault::TokenHash;
+
+/// How exact the time is.
+const EVERY_SECONDS: i64 = 60;
+/// Tokens that are remembered; beyond it all are forgotten, which has their uses told once more.
+const REMEMBERED: usize = 10_000;
+
+/// What this process has told.
+#[derive(Clone, Default)]
+pub(crate) struct TokenUses(Arc<Mutex<HashMap<[u8; 32], UnixSeconds>>>);
+
+impl TokenUses {
+    /// A valid token was used.
+    pub(crate) fn used(&self, store: &Arc<dyn Store>, hash: TokenHash, now: UnixSeconds) {
+        if self.is_due(hash, now) {
+            let store = Arc::clone(store);
+            tokio::spawn(async move {
+                if let Err(error) = store.token_used(hash, now).await {
+                    tracing::debug!(%error, "the use of an access token was not noted");
+                }
+            });
+        }
+    }
+
+    fn is_due(&self, hash: TokenHash, now: UnixSeconds) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.get(&hash.0).is_some_and(|at| (0..EVERY_SECONDS).contains(&now.seconds_since(*at))) {
+            return false;
+        }
+        if told.len() >= REMEMBERED {
+            told.clear();
+        }
+        told.insert(hash.0, now);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_use_is_told_once_a_minute() {
+        let uses = TokenUses::default();
+        let (one, other) = (TokenHash::of("one"), TokenHash::of("other"));
+        let at = UnixSeconds;
+        assert!(uses.is_due(one, at(1_000)) && uses.is_due(other, at(1_000)));
+        assert!(!uses.is_due(one, at(1_000)) && !uses.is_due(one, at(1_059)));
+        assert!(uses.is_due(one, at(1_060)));
+        assert!(uses.is_due(one, at(900)), "the sandbox's clock was made anew");
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let uses = TokenUses::default();
+        for n in 0..3 * REMEMBERED {
+            assert!(uses.is_due(TokenHash::of(&n.to_string()), UnixSeconds(1_000)));
+        }
+        assert!(uses.0.lock().unwrap().len() <= REMEMBERED);
+    }
+}

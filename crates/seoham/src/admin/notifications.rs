@@ -1,0 +1,99 @@
+//! `seoham admin notifications`: what the messenger did not take, and sending it again.
+
+use anyhow::Result;
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::AdminClient;
+
+#[derive(Subcommand)]
+pub(super) enum NotificationsCommand {
+    /// Those that are tried again: attempts, the last error, the next attempt. Newest first.
+    Waiting(ListArgs),
+    /// Those that were given up: attempts, the last error. Newest first.
+    GivenUp(ListArgs),
+    /// Send again: one document's, an institution's, or all.
+    SendAgain(SendAgainArgs),
+}
+
+#[derive(Args)]
+pub(super) struct ListArgs {
+    /// INS-…: of one institution alone.
+    #[arg(long)]
+    institution: Option<String>,
+    /// BIN-…: older than this document, as `next_before` of the page before says.
+    #[arg(long)]
+    before: Option<String>,
+}
+
+#[derive(Args)]
+#[group(id = "which", required = true, multiple = false, args = ["document", "institution", "all"])]
+pub(super) struct SendAgainArgs {
+    /// BIN-…: one document's.
+    #[arg(long)]
+    document: Option<String>,
+    /// INS-…: all of an institution.
+    #[arg(long)]
+    institution: Option<String>,
+    /// All of every institution.
+    #[arg(long)]
+    all: bool,
+    /// Which of them.
+    #[arg(long, value_enum, default_value_t = List::GivenUp, conflicts_with = "document")]
+    list: List,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum List {
+    /// Those that were given up.
+    GivenUp,
+    /// Those that wait to be tried again.
+    Waiting,
+}
+
+impl List {
+    fn path(self) -> &'static str {
+        match self {
+            Self::GivenUp => "given-up",
+            Self::Waiting => "waiting",
+        }
+    }
+}
+
+impl AdminClient {
+    pub(super) async fn notifications(&self, command: NotificationsCommand) -> Result<Value> {
+        match command {
+            NotificationsCommand::Waiting(args) => self.undelivered(List::Waiting, args).await,
+            NotificationsCommand::GivenUp(args) => self.undelivered(List::GivenUp, args).await,
+            NotificationsCommand::SendAgain(args) => self.send_again(args).await,
+        }
+    }
+
+    async fn undelivered(&self, list: List, args: ListArgs) -> Result<Value> {
+        let asked = [("institution", args.institution), ("before", args.before)];
+        let asked: Vec<String> =
+            asked.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?))).collect();
+        self.get(&format!("notifications/{}?{}", list.path(), asked.join("&"))).await
+    }
+
+    async fn send_again(&self, args: SendAgainArgs) -> Result<Value> {
+        if let Some(document) = args.document {
+            return self.post(&format!("documents/{document}/send-again"), &json!({})).await;
+        }
+        let mut body = json!({});
+        if let Some(institution) = args.institution {
+            body["institution"] = institution.into();
+        }
+        let path = format!("notifications/{}/send-again", args.list.path());
+        let mut sent_again = 0;
+        loop {
+            let page = self.post(&path, &body).await?;
+            sent_again += page["sent_again"].as_u64().unwrap_or(0);
+            match page.get("next_before") {
+                // Each page is older than the one before, so it ends.
+                Some(before) => body["before"] = before.clone(),
+                None => return Ok(json!({ "sent_again": sent_again })),
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! How much waits. One step along an index for each institution that has rows, and a bounded number of rows of
+//! each: the cost does not grow with the queue.
+
+use std::collections::BTreeMap;
+
+use seoham_model::{BinderId, InstitutionId, UnixSeconds};
+use seoham_store::Result;
+use seoham_store::deliveries::{DEPTH_ROWS_MAX, QueueDepth};
+
+use crate::columns::Columns;
+use crate::session::Session;
+
+/// The institutions that have rows in `table`, and of each how much up to `$1` rows hold, and its oldest document.
+macro_rules! depths_of {
+    ($table:literal, $documents:literal, $oldest:literal) => {
+        concat!(
+            "WITH RECURSIVE turn AS (
+               (SELECT institution_id FROM ",
+            $table,
+            " ORDER BY institution_id LIMIT 1)
+               UNION ALL
+               SELECT (SELECT q.institution_id FROM ",
+            $table,
+            " q WHERE q.institution_id > turn.institution_id
+                       ORDER BY q.institution_id LIMIT 1)
+               FROM turn WHERE turn.institution_id IS NOT NULL)
+             SELECT turn.institution_id, first_rows.waiting, oldest.document_id AS oldest
+             FROM turn
+             CROSS JOIN LATERAL (
+               SELECT coalesce(sum(documents), 0)::bigint AS waiting FROM (
+                 SELECT ",
+            $documents,
+            " AS documents FROM ",
+            $table,
+            " q
+                 WHERE q.institution_id = turn.institution_id ORDER BY ",
+            $oldest,
+            " LIMIT $1) AS some) AS first_rows
+             CROSS JOIN LATERAL (
+               SELECT ",
+            $oldest,
+            " AS document_id FROM ",
+            $table,
+            " q
+               WHERE q.institution_id = turn.institution_id ORDER BY ",
+            $oldest,
+            " LIMIT 1) AS oldest
+             WHERE turn.institution_id IS NOT NULL"
+        )
+    };
+}
+
+const DEPTHS: [&str; 3] = [
+    depths_of!("delivery_parcels", "cardinality(document_ids)", "q.first_id"),
+    depths_of!("delivery_retries", "1", "q.document_id"),
+    depths_of!("deliveries", "1", "q.document_id"),
+];
+
+pub(super) async fn depths(session: &Session) -> Result<Vec<QueueDepth>> {
+    let mut found: BTreeMap<InstitutionId, (u64, BinderId)> = BTreeMap::new();
+    for sql in DEPTHS {
+        for row in session.query(sql, &[&i64::from(DEPTH_ROWS_MAX)]).await? {
+            let waiting = row.value::<i64>("waiting")?.unsigned_abs();
+            let oldest: BinderId = row.id("oldest")?;
+            let depth = found.entry(row.id("institution_id")?).or_insert((0, oldest));
+            *depth = (depth.0 + waiting, depth.1.min(oldest));
+        }
+    }
+    // An id carries the time of its acceptance, and the oldest one sorts first.
+    let depth = |(institution, (waiting, oldest)): (InstitutionId, (u64, BinderId))| QueueDepth {
+        institution,
+        waiting,
+        oldest_accepted_at: UnixSeconds(i64::try_from(oldest.unix_millis() / 1000).unwrap_or(0)),
+    };
+    Ok(found.into_iter().map(depth).collect())
+}
