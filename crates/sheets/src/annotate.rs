@@ -223,18 +223,24 @@ impl Table for XlsxTable {
                 Cell::Empty => continue,
                 Cell::Number(number) => sheet.write_number(self.rows, column, *number),
                 Cell::Flag(flag) => sheet.write_boolean(self.rows, column, *flag),
-                Cell::Moment(moment) => {
+                Cell::Formatted(formatted) if formatted.moment.is_none() => {
+                    sheet.write_string(self.rows, column, cell.shown())
+                }
+                Cell::Moment(_) | Cell::Formatted(_) => {
+                    let Some(moment) = cell.moment() else { continue };
                     let format = if moment.time() == jiff::civil::Time::midnight() {
                         &self.date
                     } else {
                         &self.moment
                     };
-                    match excel_moment(*moment) {
+                    match excel_moment(moment) {
                         Some(moment) => sheet.write_datetime_with_format(self.rows, column, &moment, format),
                         None => sheet.write_string(self.rows, column, cell.shown()),
                     }
                 }
-                Cell::Text(text) | Cell::Failed(text) => sheet.write_string(self.rows, column, text),
+                Cell::Text(_) | Cell::Failed(_) | Cell::Stale => {
+                    sheet.write_string(self.rows, column, cell.shown())
+                }
             };
             written.map_err(|e| unwritten(&e))?;
         }

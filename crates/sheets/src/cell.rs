@@ -16,8 +16,23 @@ pub enum Cell {
     Flag(bool),
     /// A date, with or without a time.
     Moment(DateTime),
+    /// A number that is shown in another form than its digits.
+    Formatted(Box<Formatted>),
     /// A formula that failed, `#N/A`.
     Failed(String),
+    /// A formula whose value the workbook says is not the present one.
+    Stale,
+}
+
+/// A number, and the form in which a person sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Formatted {
+    /// The number.
+    pub number: f64,
+    /// The day and time that it means, if its form is one of a date.
+    pub moment: Option<DateTime>,
+    /// What a person sees; none when that is not known.
+    pub shown: Option<String>,
 }
 
 /// From here on a spreadsheet's number no longer has the digits that were typed.
@@ -56,6 +71,29 @@ impl Cell {
         Self::Text(text.to_owned())
     }
 
+    /// The day and time in it, if it is one.
+    pub(crate) fn moment(&self) -> Option<DateTime> {
+        match self {
+            Self::Moment(moment) => Some(*moment),
+            Self::Formatted(formatted) => formatted.moment,
+            _ => None,
+        }
+    }
+
+    /// The number in it, in whatever form it is shown.
+    pub(crate) fn number(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Formatted(formatted) => Some(formatted.number),
+            _ => None,
+        }
+    }
+
+    /// Its number's digits alone, without the form in which they are shown.
+    pub(crate) fn digits(&self) -> Option<String> {
+        self.number().map(shown_number)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::Empty
     }
@@ -65,7 +103,12 @@ impl Cell {
         match self {
             Self::Empty => String::new(),
             Self::Text(text) | Self::Failed(text) => text.clone(),
+            Self::Stale => "=".to_owned(),
             Self::Number(number) => shown_number(*number),
+            Self::Formatted(formatted) => formatted.shown.clone().unwrap_or_else(|| match formatted.moment {
+                Some(moment) => Self::Moment(moment).shown(),
+                None => shown_number(formatted.number),
+            }),
             Self::Flag(flag) => if *flag { "TRUE" } else { "FALSE" }.to_owned(),
             Self::Moment(moment) if moment.time() == jiff::civil::Time::midnight() => {
                 moment.date().to_string()
@@ -77,7 +120,11 @@ impl Cell {
     /// Whether the number in it has lost digits: it is too great, or was written with an exponent.
     pub(crate) fn lost_digits(&self) -> bool {
         match self {
-            Self::Number(number) => number.abs() >= DIGITS_LOST_FROM,
+            Self::Number(number) => {
+                number.abs() >= DIGITS_LOST_FROM
+                    || (number.fract() != 0.0 && shown_number(*number).contains('E'))
+            }
+            Self::Formatted(formatted) => formatted.number.abs() >= DIGITS_LOST_FROM,
             Self::Text(text) => is_exponential(text),
             _ => false,
         }
@@ -94,10 +141,12 @@ fn is_exponential(text: &str) -> bool {
 }
 
 fn shown_number(number: f64) -> String {
-    // To the 15 digits that a spreadsheet program shows, without an exponent, and without a fraction
-    // where there is none.
-    let rounded = format!("{number:.14e}").parse().unwrap_or(number);
-    format!("{rounded}")
+    // A fraction has as many digits as a spreadsheet program shows; what has none has all of its digits.
+    let rounded: f64 = format!("{number:.14e}").parse().unwrap_or(number);
+    if rounded.fract() == 0.0 {
+        return format!("{rounded}");
+    }
+    ssfmt::format_default(rounded, "General").unwrap_or_else(|_| rounded.to_string())
 }
 
 #[cfg(test)]
@@ -112,6 +161,7 @@ mod tests {
             (-3.0, "-3"),
             (1e14, "100000000000000"),
             (84_500.0 * 1.1, "92950"),
+            (1.0 / 3.0, "0.333333333"),
         ] {
             assert_eq!(Cell::Number(number).shown(), shown);
         }

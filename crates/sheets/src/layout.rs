@@ -9,9 +9,12 @@ use serde_json::Value;
 use crate::making::Making;
 use crate::row::{Content, Good, Problem, Record};
 use crate::template::{Template, column, shown_header};
-use crate::{Format, Member, Sheet, SheetError};
+use crate::text::rows::holds_rows;
+use crate::{Cell, Format, Member, Sheet, SheetError, repair};
 
 pub(crate) const DAY_SECONDS: u32 = 86_400;
+/// A ci is longer than this; shorter texts are no sign of one.
+const CI_CHARACTERS_MIN: usize = 40;
 
 /// How rows become documents.
 pub struct Layout {
@@ -168,6 +171,7 @@ impl Layout {
             Content::Json(line) => self.of_line(line, now),
             Content::Cells(cells) => {
                 self.refuse_merged(record)?;
+                self.refuse_rows_within(record)?;
                 Making { layout: self, record, cells, problems: Vec::new(), repairs: Vec::new() }.make(now)
             }
         }
@@ -191,6 +195,34 @@ impl Layout {
             })
             .collect();
         if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Refuses a row that holds what looks like the row of another person: a line with a telephone number, a
+    /// birthday or a ci where its column has it.
+    fn refuse_rows_within(&self, record: &Record) -> Result<(), Vec<Problem>> {
+        let column = |member| match self.source(member) {
+            Some(Source::Column(column)) => Some(*column),
+            Some(Source::Set(template)) => template.columns().next(),
+            None => None,
+        };
+        let marks: [(Option<usize>, fn(&str) -> bool); 3] = [
+            (column(Member::PhoneNumber), |text| repair::phone_number(&Cell::of_text(text)).is_ok()),
+            (column(Member::Birthday), |text| repair::birthday(&Cell::of_text(text)).is_ok()),
+            (column(Member::Ci), |text| {
+                text.len() >= CI_CHARACTERS_MIN && text.bytes().all(|b| b.is_ascii_graphic())
+            }),
+        ];
+        let identifies = |line: &Vec<String>| {
+            let found = |(column, looks_like): &(Option<usize>, fn(&str) -> bool)| {
+                column.and_then(|column| line.get(column)).is_some_and(|text| looks_like(text))
+            };
+            let found = marks.iter().filter(|mark| found(mark)).count();
+            found >= 2 || (found == 1 && line.len() >= self.header.len())
+        };
+        if record.lines_within.iter().any(identifies) {
+            return Err(vec![Problem::of_row(holds_rows())]);
+        }
+        Ok(())
     }
 
     pub(crate) fn problem(&self, violation: &Violation) -> Problem {

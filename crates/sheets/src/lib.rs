@@ -10,26 +10,24 @@
 
 mod annotate;
 mod cell;
-mod encoding;
 mod error;
 mod layout;
 mod lines;
 mod making;
 mod member;
 mod names;
-mod read_csv;
-mod read_json;
-mod read_xlsx;
 mod repair;
 mod row;
 mod sheet;
 mod template;
+mod text;
+mod xlsx;
 
 pub use annotate::{annotate, write_csv};
-pub use cell::Cell;
-pub use encoding::TextEncoding;
+pub use cell::{Cell, Formatted};
 pub use error::SheetError;
 pub use layout::Layout;
 pub use member::Member;
 pub use row::{Content, Good, Problem, Record, Repair};
 pub use sheet::{Format, Sheet, SheetOptions};
+pub use text::encoding::TextEncoding;

@@ -6,6 +6,7 @@ use seoham_model::{Text, UnixSeconds};
 use crate::layout::{DAY_SECONDS, Source};
 use crate::repair::{self, Mended};
 use crate::row::{Good, Problem, Record, Repair};
+use crate::xlsx::cell_name;
 use crate::{Cell, Layout, Member};
 
 /// What a cell of categories names.
@@ -134,6 +135,27 @@ impl Making<'_> {
                     format!("{member}: a formula failed ({error})"),
                 ),
             },
+            Ok(Cell::Stale) => {
+                let place = match self.layout.source(member) {
+                    Some(Source::Column(column)) => cell_name((
+                        u32::try_from(self.record.row.saturating_sub(1)).unwrap_or(u32::MAX),
+                        u32::try_from(*column).unwrap_or(u32::MAX - 1),
+                    )),
+                    _ => String::new(),
+                };
+                Problem {
+                    column,
+                    member: Some(member),
+                    text: Text::made(
+                        format!(
+                            "{place}: 수식의 값이 최신이 아닙니다. Excel에서 열어 다시 계산하고 저장하거나, 값으로 붙여 넣어 주십시오"
+                        ),
+                        format!(
+                            "{place}: the value of its formula is not the present one; open the file in Excel and save it, or paste it as a value"
+                        ),
+                    ),
+                }
+            }
             Ok(cell) => match mend(&cell) {
                 Ok((value, repair)) => {
                     self.repairs.extend(repair);

@@ -22,6 +22,15 @@ fn ascii_digits(text: &str) -> String {
 
 /// A telephone number in digits.
 pub(crate) fn phone_number(cell: &Cell) -> Mended<String> {
+    // A form that a number is shown in can be that of a telephone number; if it is another, the digits count.
+    if let Cell::Formatted(formatted) = cell {
+        let shown = formatted.shown.clone().map(Cell::Text);
+        let number = Cell::Number(formatted.number);
+        return match shown.map(|shown| phone_number(&shown)) {
+            Some(Ok(mended)) => Ok(mended),
+            _ => phone_number(&number),
+        };
+    }
     let written = ascii_digits(&cell.shown());
     if matches!(cell, Cell::Number(number) if *number < 0.0 || number.fract() != 0.0) {
         return Err(Text::fixed("전화번호가 아닌 숫자입니다", "is a number that is no telephone number"));
@@ -31,6 +40,9 @@ pub(crate) fn phone_number(cell: &Cell) -> Mended<String> {
             "지수 표기(1.0E+10)로 바뀌어 뒷자리를 알 수 없습니다. 셀 서식을 텍스트로 바꾸어 다시 입력해 주십시오",
             "became an exponent (1.0E+10), and its last digits are lost; format the column as text and enter it again",
         ));
+    }
+    if is_decimal(&written) {
+        return Err(Text::fixed("전화번호가 아닌 숫자입니다", "is a number that is no telephone number"));
     }
     let international = written.strip_prefix("+82").or_else(|| written.strip_prefix("82-"));
     let rest = international.unwrap_or(&written);
@@ -58,6 +70,12 @@ pub(crate) fn phone_number(cell: &Cell) -> Mended<String> {
     Ok((digits, repair))
 }
 
+/// A point that is the only mark is that of a fraction, and separates nothing: `1012345678.0`.
+fn is_decimal(written: &str) -> bool {
+    let marks = written.chars().filter(|c| !c.is_ascii_digit()).count();
+    marks == 1 && written.contains('.')
+}
+
 /// No Korean number begins with 1 and has 9 or 10 digits: a mobile one that was taken for a number
 /// has lost its zero.
 fn is_mobile_without_zero(digits: &str) -> bool {
@@ -75,10 +93,12 @@ pub(crate) fn birthday(cell: &Cell) -> Mended<String> {
             "is no date with a year of four digits (1990-01-01), so it is not certain",
         )
     };
-    let date = match cell {
-        Cell::Moment(moment) => moment.date(),
-        Cell::Text(_) | Cell::Number(_) => {
-            let (date, rest) = date_of(&ascii_digits(&cell.shown())).ok_or_else(uncertain)?;
+    let date = match (cell.moment(), cell) {
+        (Some(moment), _) => moment.date(),
+        (None, Cell::Text(_) | Cell::Number(_) | Cell::Formatted(_)) => {
+            // The digits of a number, whatever marks it is shown with.
+            let written = cell.digits().unwrap_or_else(|| cell.shown());
+            let (date, rest) = date_of(&ascii_digits(&written)).ok_or_else(uncertain)?;
             if rest.iter().any(|part| *part != 0) {
                 return Err(uncertain());
             }
@@ -100,11 +120,11 @@ pub(crate) fn deadline(cell: &Cell) -> Mended<UnixSeconds> {
             "is no date (2026-12-31), date with time (2026-12-31 18:00) or Unix time of 10 digits",
         )
     };
-    let moment = match cell {
-        Cell::Moment(moment) if moment.time() == jiff::civil::Time::midnight() => end_of(moment.date()),
-        Cell::Moment(moment) => Some(*moment),
-        Cell::Text(_) | Cell::Number(_) => {
-            let shown = ascii_digits(&cell.shown());
+    let moment = match (cell.moment(), cell) {
+        (Some(moment), _) if moment.time() == jiff::civil::Time::midnight() => end_of(moment.date()),
+        (Some(moment), _) => Some(moment),
+        (None, Cell::Text(_) | Cell::Number(_) | Cell::Formatted(_)) => {
+            let shown = ascii_digits(&cell.digits().unwrap_or_else(|| cell.shown()));
             if shown.len() == 10 && shown.bytes().all(|b| b.is_ascii_digit()) {
                 // Ten digits can also be a day and an hour.
                 let hour = shown[8..].parse::<u32>().is_ok_and(|hour| hour < 24);
@@ -164,7 +184,7 @@ fn date_of(text: &str) -> Option<(Date, Vec<u32>)> {
 
 /// Yes or no.
 pub(crate) fn flag(cell: &Cell) -> Mended<bool> {
-    let shown = cell.shown().to_lowercase();
+    let shown = cell.digits().unwrap_or_else(|| cell.shown()).to_lowercase();
     match shown.as_str() {
         "true" | "y" | "yes" | "o" | "1" | "예" | "네" => Ok((true, None)),
         "false" | "n" | "no" | "x" | "0" | "아니오" | "아니요" => Ok((false, None)),
@@ -174,7 +194,7 @@ pub(crate) fn flag(cell: &Cell) -> Mended<bool> {
 
 /// A whole number of seconds or days.
 pub(crate) fn whole(cell: &Cell) -> Mended<u32> {
-    let shown = ascii_digits(&cell.shown()).replace(',', "");
+    let shown = ascii_digits(&cell.digits().unwrap_or_else(|| cell.shown())).replace(',', "");
     let shown = shown.trim_end_matches(['일', '초']).trim();
     shown
         .parse()
@@ -191,6 +211,16 @@ pub(crate) fn text(cell: &Cell) -> Mended<String> {
         ));
     }
     let shown = cell.shown();
+    if let Cell::Formatted(formatted) = cell {
+        if formatted.shown.is_none() {
+            return Err(Text::fixed(
+                "셀에 표시되는 모양을 그대로 옮길 수 없는 표시 형식입니다. 셀 서식을 텍스트로 바꾸어 보이는 대로 다시 입력해 주십시오",
+                "has a number format whose result cannot be told; format the column as text and enter what is to be seen",
+            ));
+        }
+        let as_shown = cell.digits().is_some_and(|digits| digits != shown);
+        return Ok((shown, as_shown.then_some(Repair::AsShown)));
+    }
     if shown.contains('\r') {
         return Ok((shown.replace("\r\n", "\n").replace('\r', "\n"), Some(Repair::LineBreaks)));
     }

@@ -12,6 +12,10 @@ pub struct Record {
     pub content: Content,
     /// Why it cannot be used, where that is a matter of the row as such.
     pub(crate) damage: Option<Text>,
+    /// Of a row of text with line breaks within a value: its lines after the first, taken apart as rows.
+    pub(crate) lines_within: Vec<Vec<String>>,
+    /// It is hidden, by hand or by a filter.
+    pub is_hidden: bool,
     /// Columns, from and to, that are merged with other cells, and the range as it is shown.
     pub(crate) merged: Vec<(usize, usize, String)>,
 }
@@ -26,7 +30,7 @@ pub enum Content {
 
 impl Record {
     pub(crate) fn new(row: u64, content: Content) -> Self {
-        Self { row, content, damage: None, merged: Vec::new() }
+        Self { row, content, damage: None, lines_within: Vec::new(), is_hidden: false, merged: Vec::new() }
     }
 
     /// Whether nothing stands in it.
@@ -69,11 +73,14 @@ pub enum Repair {
     Date,
     /// Line breaks were written as the contract wants them.
     LineBreaks,
+    /// A number was taken as it is shown, which is not as its digits are.
+    AsShown,
 }
 
 impl Repair {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::LeadingZero, Self::Separators, Self::Date, Self::LineBreaks];
+    pub const ALL: [Self; 5] =
+        [Self::LeadingZero, Self::Separators, Self::Date, Self::LineBreaks, Self::AsShown];
 
     /// What was done.
     pub fn text(self) -> Text {
@@ -84,6 +91,9 @@ impl Repair {
             Self::Separators => Text::fixed("전화번호 구분 기호 제거", "marks in a telephone number removed"),
             Self::Date => Text::fixed("날짜 형식 변환", "date rewritten"),
             Self::LineBreaks => Text::fixed("줄바꿈 문자 통일", "line breaks rewritten"),
+            Self::AsShown => {
+                Text::fixed("숫자를 셀에 표시된 그대로 사용", "numbers taken as the cell shows them")
+            }
         }
     }
 }

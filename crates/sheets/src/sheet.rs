@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use seoham_model::Text;
 
-use crate::encoding::{TextEncoding, detect};
 use crate::row::{Content, Record};
-use crate::{Cell, Member, SheetError, read_csv, read_json, read_xlsx};
+use crate::text::{delimiter, encoding, json_lines, rows};
+use crate::{Cell, Member, SheetError, TextEncoding, xlsx};
 
 /// Columns in a table, at most.
 pub(crate) const COLUMNS_MAX: usize = 1_000;
@@ -46,6 +46,17 @@ pub struct SheetOptions {
     pub sheet: Option<String>,
     /// Columns that are named although nobody knows them: they help to find the header.
     pub known_columns: Vec<String>,
+    /// The encoding of a text file.
+    pub encoding: Option<TextEncoding>,
+    /// The mark between the values of a text file.
+    pub delimiter: Option<u8>,
+}
+
+impl SheetOptions {
+    /// Whether a column of this name is known.
+    fn knows(&self, name: &str) -> bool {
+        self.known_columns.iter().any(|known| known == name.trim()) || Member::of_column(name).is_some()
+    }
 }
 
 /// A file of documents.
@@ -73,23 +84,26 @@ impl Sheet {
 
     fn find_header(&mut self, options: &SheetOptions) -> Result<(), SheetError> {
         let mut above: Vec<(u64, Vec<String>)> = Vec::new();
+        let mut damaged: Vec<(u64, Text)> = Vec::new();
         self.read_all(&mut |record| {
             if let Content::Cells(cells) = &record.content
-                && record.damage.is_none()
                 && !cells.iter().all(Cell::is_empty)
             {
                 above.push((record.row, cells.iter().map(Cell::shown).collect()));
+                damaged.extend(record.damage.map(|damage| (record.row, damage)));
             }
             let enough = above.len() >= ABOVE_HEADER_MAX;
             if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
-        let is_known =
-            |name: &String| options.known_columns.contains(name) || Member::of_column(name).is_some();
-        let known = |names: &[String]| names.iter().filter(|name| is_known(name)).count();
+        let known = |names: &[String]| names.iter().filter(|name| options.knows(name)).count();
         let named = above.iter().position(|(_, names)| known(names) >= 2);
         let Some((row, names)) = above.into_iter().nth(named.unwrap_or(0)) else {
             return Err(SheetError::new("파일에 내용이 없습니다", "the file is empty"));
         };
+        // A header that is not certain makes every row uncertain.
+        if let Some((_, damage)) = damaged.into_iter().find(|(damaged, _)| *damaged == row) {
+            return Err(SheetError(damage.about(&format_args!("{row}"))));
+        }
         self.header_row = row;
         self.width = names.len();
         self.header = names.iter().map(|name| name.trim().to_owned()).collect();
@@ -162,21 +176,9 @@ impl Sheet {
                 "머리글보다 값이 많습니다. 값 안의 쉼표가 따옴표로 묶이지 않았을 수 있습니다",
                 "has more values than the header has columns; a comma within a value may not be quoted",
             ))
-        } else if cells.iter().any(|cell| self.holds_rows(cell)) {
-            Some(Text::fixed(
-                "한 값 안에 다른 행이 통째로 들어 있습니다. 따옴표(\")의 짝이 맞지 않는 것 같습니다",
-                "a value holds whole rows; a quotation mark seems not to be closed",
-            ))
         } else {
             None
         };
-    }
-
-    /// Whether a value has lines with as many marks as a row: what a stray quotation mark has taken in.
-    fn holds_rows(&self, cell: &Cell) -> bool {
-        let (Cell::Text(text), Format::Csv { delimiter, .. }) = (cell, &self.format) else { return false };
-        let marks = self.width.saturating_sub(1).max(2);
-        text.lines().skip(1).any(|line| line.bytes().filter(|b| b == delimiter).count() >= marks)
     }
 
     /// Values in the header's row, those without a name at its end included.
@@ -199,12 +201,12 @@ impl Sheet {
         };
         match &self.format {
             Format::Csv { encoding, delimiter } => {
-                read_csv::read(&self.path, *encoding, *delimiter, &mut in_order)
+                rows::read(&self.path, *encoding, *delimiter, &mut in_order)
             }
-            Format::Xlsx { sheet, .. } => read_xlsx::read(&self.path, sheet, &mut in_order),
-            Format::JsonLines => read_json::read(&self.path, &mut in_order),
+            Format::Xlsx { sheet, .. } => xlsx::read(&self.path, sheet, &mut in_order),
+            Format::JsonLines => json_lines::read(&self.path, &mut in_order),
         }?;
-        if out_of_order { Err(read_csv::not_closed(last)) } else { Ok(()) }
+        if out_of_order { Err(rows::not_closed(last)) } else { Ok(()) }
     }
 }
 
@@ -214,7 +216,7 @@ fn format_of(path: &Path, options: &SheetOptions) -> Result<Format, SheetError> 
     let file = File::open(path).map_err(|e| SheetError::io(&e))?;
     file.take(4_096).read_to_end(&mut head).map_err(|e| SheetError::io(&e))?;
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
-        let (sheet, others) = read_xlsx::choose(path, options.sheet.as_deref())?;
+        let (sheet, others) = xlsx::choose(path, options.sheet.as_deref())?;
         return Ok(Format::Xlsx { sheet, others });
     }
     if head.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
@@ -244,7 +246,13 @@ fn format_of(path: &Path, options: &SheetOptions) -> Result<Format, SheetError> 
     if begin.is_empty() && head.len() < 4_096 {
         return Err(SheetError::new("파일에 내용이 없습니다", "the file is empty"));
     }
-    let encoding = detect(path)?;
-    let delimiter = read_csv::delimiter(path, encoding)?;
+    let encoding = match options.encoding {
+        Some(encoding) => encoding::check(path, encoding).map(|()| encoding)?,
+        None => encoding::detect(path, &|name| options.knows(name))?,
+    };
+    let delimiter = match options.delimiter {
+        Some(delimiter) => delimiter,
+        None => delimiter::of_file(path, encoding, &|name| options.knows(name))?,
+    };
     Ok(Format::Csv { encoding, delimiter })
 }

@@ -73,7 +73,8 @@ impl Template {
                 Part::Row => text.push_str(&record.row.to_string()),
                 Part::Column(column) => match of(*column) {
                     // Half a text is worse than none.
-                    Cell::Empty | Cell::Failed(_) => return Err(*column),
+                    Cell::Empty | Cell::Failed(_) | Cell::Stale => return Err(*column),
+                    Cell::Formatted(formatted) if formatted.shown.is_none() => return Err(*column),
                     cell if cell.lost_digits() => return Err(*column),
                     cell => text.push_str(&cell.shown()),
                 },

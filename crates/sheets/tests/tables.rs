@@ -163,6 +163,112 @@ fn quotation_marks_that_take_in_rows_are_found() {
     assert_eq!(rows.last().unwrap().1.as_deref(), Ok("K-5"));
 }
 
+/// What a table of a few columns comes to: of each row its id, or what is wrong.
+fn read_text(text: &str) -> Result<Vec<Made>, SheetError> {
+    let sets: Vec<_> = [
+        (Member::Title, "안내"),
+        (Member::Link, "https://tax.example.kr/notice"),
+        (Member::CsNumber, "02-000-0000"),
+        (Member::CsName, "세무과"),
+        (Member::ReadExpiredDays, "30"),
+    ]
+    .map(|(member, text)| (member, text.to_owned()))
+    .to_vec();
+    read(&file("a.csv", text.as_bytes()).path, &sets)
+}
+
+#[test]
+fn a_stray_quotation_mark_gives_nobody_the_values_of_another() {
+    let header = "관리번호,전화번호,이름,생년월일,내용,비고";
+    let people: Vec<String> =
+        (0..6).map(|n| format!("K-{n},0100000000{n},서함시험,1990010{},안내 {n},강남", n + 1)).collect();
+    let mut read_in_part = 0;
+    // Two marks in rows that follow one another or do not, before, after or instead of a value.
+    for (first, second) in [(1, 2), (1, 4), (0, 5)] {
+        for (column, place) in (0..6).flat_map(|column| ["before", "after", "instead"].map(|p| (column, p))) {
+            let mut rows = people.clone();
+            for row in [first, second] {
+                let mut values: Vec<String> = rows[row].split(',').map(str::to_owned).collect();
+                values[column] = match place {
+                    "before" => format!("\"{}", values[column]),
+                    "after" => format!("{}\"", values[column]),
+                    _ => "\"".to_owned(),
+                };
+                rows[row] = values.join(",");
+            }
+            for delimiter in [",", "\t", ";"] {
+                let text = format!("{header}\n{}\n", rows.join("\n")).replace(',', delimiter);
+                let Ok(read) = read_text(&text) else { continue };
+                read_in_part += 1;
+                let good: Vec<&String> = read.iter().filter_map(|(_, made)| made.as_ref().ok()).collect();
+                for stray in [first, second] {
+                    let told = format!("{column} {place} {delimiter:?}: {read:?}");
+                    assert!(!good.contains(&&format!("K-{stray}")), "{told}");
+                }
+                assert!(good.len() >= 6 - (second - first + 1), "{column} {place}: {read:?}");
+            }
+        }
+    }
+    assert!(read_in_part > 100, "the others are read");
+}
+
+#[test]
+fn quoted_lines_that_are_no_rows_are_read() {
+    for message in [
+        "올해 세금 안내\n재산세 1,200,000원, 교육세 240,000원",
+        "올해 세금 안내\n재산세 1,200원, 2,300원",
+        "문의\n02-000-0000",
+        "납부: 1,2,3\n계좌: 4,5,6\n기한: 7,8,9",
+        "\"\"자동차세\"\" 안내\n,,,감사합니다",
+    ] {
+        let text = format!("전화번호,이름,생년월일,내용\n01000000001,서함시험,19900101,\"{message}\"\n");
+        let rows = read_text(&text).unwrap();
+        assert_eq!(rows.len(), 1);
+        assert!(rows[0].1.is_ok(), "{message:?}: {:?}", rows[0].1);
+    }
+}
+
+#[test]
+fn what_only_looks_like_quoting_is_refused_by_its_row() {
+    for wrong in [
+        "01000000001,서함시험,19900101,\"이번 \\\"정기분\\\" 안내\"",
+        "01000000001, \"서함시험\",19900101,안내",
+        "01000000001,\"서함시험\" ,19900101,안내",
+        "01000000001,서함시험,19900101,배관 5\" 교체",
+        "01000000001,'서함시험',19900101,이번 \"정기분\" 안내",
+    ] {
+        let sound = "01000000003,서함시험,19900103,\"이번 \"\"정기분\"\" 안내\"";
+        let text = format!("전화번호,이름,생년월일,내용\n{sound}\n{wrong}\n{sound}\n");
+        let rows = read_text(&text).unwrap();
+        let bad = rows[1].1.clone().expect_err(wrong);
+        assert!(bad.contains("quotation mark"), "{bad}");
+        assert!(rows[0].1.is_ok() && rows[2].1.is_ok() && rows.len() == 3, "{wrong}: the others are read");
+    }
+    let header = "전화번호, \"이름\",생년월일,내용\n01000000001,서함시험,19900101,안내\n";
+    assert!(
+        read_text(header).unwrap_err().to_string().contains("quotation mark"),
+        "a header that is not certain"
+    );
+    let title = "\"2026년\" 안내,,,\n전화번호,이름,생년월일,내용\n01000000001,서함시험,19900101,안내\n";
+    assert!(read_text(title).unwrap()[0].1.is_ok(), "a title is no data");
+}
+
+#[test]
+fn the_delimiter_is_that_of_the_line_of_names() {
+    for text in [
+        "전화번호,이름,생년월일,구분(A|B|C|D|E)\n01000000001,서함시험,19900101,A\n",
+        "안내; 자동차세; 2026\n전화번호,이름,생년월일\n01000000001,서함시험,19900101\n",
+        "세목: 자동차세, 재산세, 주민세, 기타\n전화번호;이름;생년월일\n01000000001;서함시험;19900101\n",
+    ] {
+        let rows = read_text(text).unwrap();
+        assert!(rows.len() == 1 && rows[0].1.is_ok(), "{text}: {rows:?}");
+    }
+    let text = "a,b,c|d\n1,2,3|4\n";
+    let file = file("a.csv", text.as_bytes());
+    let options = SheetOptions { delimiter: Some(b'|'), ..SheetOptions::default() };
+    assert_eq!(Sheet::open(&file.path, &options).unwrap().header(), ["a,b,c", "d"]);
+}
+
 #[test]
 fn of_several_columns_none_is_chosen() {
     let text = format!("{HEADER},금액(전월),금액(당월)\n{},1,2\n", row(2));

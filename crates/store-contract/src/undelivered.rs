@@ -22,11 +22,14 @@ async fn ids(world: &World, kind: Kind, slice: Slice) -> Vec<BinderId> {
     list(world, kind, slice).await.iter().map(|notice| notice.document).collect()
 }
 
-/// Documents of one request, newest first.
+/// Documents of requests a second apart, newest first.
 async fn newest_first(world: &World, count: usize) -> Vec<BinderId> {
     let person = world.recipient("01011112222", "19800229").await;
-    let mut ids = world.send(world.city, &person, count).await;
-    ids.sort();
+    let mut ids = Vec::new();
+    for _ in 0..count {
+        ids.extend(world.send(world.city, &person, 1).await);
+        world.advance(1).await;
+    }
     ids.reverse();
     ids
 }

@@ -112,7 +112,7 @@ pub struct Slice {
 /// Notifications that the messenger did not take.
 #[async_trait]
 pub trait Notices: Send + Sync {
-    /// Lists undelivered notifications, newest first.
+    /// Lists undelivered notifications, newest first; those of one request in any order.
     async fn undelivered(&self, kind: Kind, slice: Slice) -> Result<Vec<Undelivered>>;
 
     /// One document's notification, if it is undelivered.

@@ -35,7 +35,7 @@ macro_rules! depths_of {
             " q
                  WHERE q.institution_id = turn.institution_id ORDER BY ",
             $oldest,
-            " LIMIT $1) AS some) AS first_rows
+            " LIMIT $1) AS counted) AS first_rows
              CROSS JOIN LATERAL (
                SELECT ",
             $oldest,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use seoham_sheets::Member;
+use seoham_sheets::{Member, TextEncoding};
 
 use crate::institution::platform::PlatformArgs;
 
@@ -24,6 +24,12 @@ pub(crate) struct SendArgs {
     /// The workbook's sheet [default: the first that is not empty]
     #[arg(long, value_name = "NAME")]
     pub(crate) sheet: Option<String>,
+    /// The encoding of a text file: utf-8, cp949 or utf-16 [default: found out]
+    #[arg(long, value_name = "NAME", value_parser = encoding)]
+    pub(crate) encoding: Option<String>,
+    /// The mark between the values of a text file, or `tab` [default: found out]
+    #[arg(long, value_name = "MARK", value_parser = delimiter)]
+    pub(crate) delimiter: Option<u8>,
     /// Where the result goes [default: beside the file, NAME.result.EXT]
     #[arg(long, value_name = "FILE")]
     pub(crate) result: Option<PathBuf>,
@@ -57,6 +63,20 @@ pub(crate) enum Unknown {
     Leave,
     /// Send them again, although the platform may then have them twice.
     Send,
+}
+
+fn encoding(name: &str) -> Result<String, String> {
+    TextEncoding::of_name(name)
+        .map(|_| name.to_owned())
+        .ok_or_else(|| "must be utf-8, cp949 or utf-16".to_owned())
+}
+
+fn delimiter(mark: &str) -> Result<u8, String> {
+    match mark.as_bytes() {
+        _ if ["tab", "\\t"].contains(&mark) => Ok(b'\t'),
+        [mark] if !matches!(mark, b'"' | b'\n' | b'\r') && mark.is_ascii() => Ok(*mark),
+        _ => Err("must be one character of ASCII that is no quotation mark, or tab".to_owned()),
+    }
 }
 
 fn member_and_text(argument: &str) -> Result<(Member, String), String> {

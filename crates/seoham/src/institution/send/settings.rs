@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use seoham_sheets::{Layout, Member, Sheet, SheetError, SheetOptions};
+use seoham_sheets::{Layout, Member, Sheet, SheetError, SheetOptions, TextEncoding};
 use serde::{Deserialize, Serialize};
 
 use super::args::SendArgs;
@@ -13,6 +13,10 @@ pub(super) struct Settings {
     pub(super) maps: Vec<(String, String)>,
     pub(super) sets: Vec<(String, String)>,
     pub(super) sheet: Option<String>,
+    #[serde(default)]
+    pub(super) encoding: Option<String>,
+    #[serde(default)]
+    pub(super) delimiter: Option<u8>,
     pub(super) result: PathBuf,
 }
 
@@ -21,7 +25,14 @@ impl Settings {
         let named = |pairs: &[(Member, String)]| {
             pairs.iter().map(|(member, text)| (member.path().to_owned(), text.clone())).collect()
         };
-        Self { maps: named(&args.maps), sets: named(&args.sets), sheet: args.sheet.clone(), result }
+        Self {
+            maps: named(&args.maps),
+            sets: named(&args.sets),
+            sheet: args.sheet.clone(),
+            encoding: args.encoding.clone(),
+            delimiter: args.delimiter,
+            result,
+        }
     }
 
     fn members(pairs: &[(String, String)]) -> Vec<(Member, String)> {
@@ -33,7 +44,13 @@ impl Settings {
     pub(super) fn open(&self, path: &Path) -> Result<(Sheet, Layout), SheetError> {
         let maps = Self::members(&self.maps);
         let known_columns = maps.iter().map(|(_, column)| column.clone()).collect();
-        let sheet = Sheet::open(path, &SheetOptions { sheet: self.sheet.clone(), known_columns })?;
+        let options = SheetOptions {
+            sheet: self.sheet.clone(),
+            known_columns,
+            encoding: self.encoding.as_deref().and_then(TextEncoding::of_name),
+            delimiter: self.delimiter,
+        };
+        let sheet = Sheet::open(path, &options)?;
         let layout = Layout::new(&sheet, &maps, &Self::members(&self.sets))?;
         Ok((sheet, layout))
     }

@@ -64,7 +64,7 @@ pub(crate) async fn run(args: &StatusArgs) -> Outcome {
 
 fn of_file(file: &Path) -> Result<(Book, Sheet), SheetError> {
     let known_columns = vec![BINDER.to_owned(), "result".to_owned()];
-    let sheet = Sheet::open(file, &SheetOptions { sheet: None, known_columns })?;
+    let sheet = Sheet::open(file, &SheetOptions { known_columns, ..SheetOptions::default() })?;
     if matches!(sheet.format(), Format::Xlsx { others: 1.., .. }) {
         return Err(SheetError::has_other_sheets());
     }

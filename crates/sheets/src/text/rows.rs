@@ -1,4 +1,4 @@
-//! Reading values separated by a mark.
+//! Rows of values separated by a mark.
 
 use std::cell::Cell as Shared;
 use std::fs::File;
@@ -7,42 +7,15 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::rc::Rc;
 
+use seoham_model::Text;
+
 use crate::row::{Content, Record};
 use crate::sheet::COLUMNS_MAX;
+use crate::text::quoting::{Fault, Quoting};
 use crate::{Cell, SheetError, TextEncoding};
 
 /// A row takes no more, or a quotation mark was not closed.
 const ROW_BYTES_MAX: usize = 1024 * 1024;
-
-/// The mark that separates the first line's values.
-pub(crate) fn delimiter(path: &Path, encoding: TextEncoding) -> Result<u8, SheetError> {
-    let file = File::open(path).map_err(|e| SheetError::io(&e))?;
-    let mut head = Vec::new();
-    encoding.reader(file).take(64 * 1024).read_to_end(&mut head).map_err(|e| SheetError::io(&e))?;
-    if head.contains(&b'\r') && !head.contains(&b'\n') {
-        return Err(SheetError::new(
-            "줄바꿈이 옛 Mac 방식(CR)입니다. 'CSV UTF-8(쉼표로 분리)'로 다시 저장해 주십시오",
-            "has the line ends of an old Macintosh (CR); save it as CSV UTF-8",
-        ));
-    }
-    let mut counts = [(b',', 0), (b'\t', 0), (b';', 0), (b'|', 0)];
-    // The first line can be a title: one with a mark decides.
-    for line in head.split(|byte| *byte == b'\n').take(20) {
-        let mut quoted = false;
-        for byte in line.iter().copied() {
-            quoted ^= byte == b'"';
-            if !quoted && let Some((_, count)) = counts.iter_mut().find(|(mark, _)| *mark == byte) {
-                *count += 1;
-            }
-        }
-        if counts.iter().any(|(_, count)| *count > 0) {
-            break;
-        }
-    }
-    // Of equals the first.
-    let most = counts.iter().rev().max_by_key(|(_, count)| *count);
-    Ok(most.map_or(b',', |(mark, _)| *mark))
-}
 
 pub(crate) fn read(
     path: &Path,
@@ -54,6 +27,7 @@ pub(crate) fn read(
     let since = Rc::new(Shared::new(0));
     let inner = encoding.reader(file);
     let bounded = Bounded { inner, since: Rc::clone(&since), ended: Ended::WithLine };
+    let (quoting, faults) = Quoting::new(bounded, delimiter);
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         // A carriage return before it stays with the last value, and is taken off with white space:
@@ -61,17 +35,19 @@ pub(crate) fn read(
         .terminator(csv::Terminator::Any(b'\n'))
         .has_headers(false)
         .flexible(true)
-        .from_reader(bounded);
+        .from_reader(quoting);
     let mut record = csv::StringRecord::new();
     let mut breaks = 0;
     loop {
         since.set(0);
+        let first_line = reader.position().line() - 1;
         let begins = reader.position().line() - breaks;
         match reader.read_record(&mut record) {
             Ok(false) => return Ok(()),
             Ok(true) => {}
             Err(error) => return Err(unreadable(&error, begins)),
         }
+        let breaks_before = breaks;
         // Rows as a spreadsheet program counts them: a line break within a value begins no row.
         breaks += record.iter().map(|value| value.matches('\n').count() as u64).sum::<u64>();
         let row = reader.position().line() - breaks - 1;
@@ -81,12 +57,61 @@ pub(crate) fn read(
                 format!("row {row} has more than {COLUMNS_MAX} columns"),
             ));
         }
-        let cells: Vec<Cell> = record.iter().map(Cell::of_text).collect();
-        let read = Record::new(row, Content::Cells(cells));
+        let mut read = Record::new(row, Content::Cells(record.iter().map(Cell::of_text).collect()));
+        // Looked at ahead of the parser, so what was found in earlier lines is no longer of interest.
+        while faults.borrow().front().is_some_and(|(line, _)| *line < first_line) {
+            faults.borrow_mut().pop_front();
+        }
+        let last_line = reader.position().line() - 1;
+        if let Some((_, fault)) = faults.borrow().front().filter(|(line, _)| *line < last_line) {
+            if *fault == Fault::NotClosed {
+                return Err(not_closed(row));
+            }
+            read.damage = Some(fault.text());
+        } else if breaks > breaks_before {
+            read.lines_within = lines_within(&record, delimiter);
+            if takes_in_a_delimiter(&record, delimiter) {
+                read.damage = Some(holds_rows());
+            }
+        }
         if each(read).is_break() {
             return Ok(());
         }
     }
+}
+
+/// A value of several lines that begins or ends with the delimiter: two stray marks, each alone in its column, and
+/// what stood between them.
+fn takes_in_a_delimiter(record: &csv::StringRecord, delimiter: u8) -> bool {
+    let delimiter = char::from(delimiter);
+    record
+        .iter()
+        .any(|value| value.contains('\n') && (value.starts_with(delimiter) || value.ends_with(delimiter)))
+}
+
+/// The lines of a row after its first, taken apart as if no mark in them meant anything: what a person would see
+/// as rows of their own.
+fn lines_within(record: &csv::StringRecord, delimiter: u8) -> Vec<Vec<String>> {
+    let mut lines: Vec<Vec<String>> = vec![Vec::new()];
+    for value in record {
+        for (n, line) in value.split('\n').enumerate() {
+            if n > 0 {
+                lines.push(Vec::new());
+            }
+            if let Some(last) = lines.last_mut() {
+                last.extend(line.split(char::from(delimiter)).map(|value| value.trim().to_owned()));
+            }
+        }
+    }
+    lines.split_off(1)
+}
+
+/// Quotation marks took other rows into a value.
+pub(crate) fn holds_rows() -> Text {
+    Text::fixed(
+        "한 값 안에 다른 행이 통째로 들어 있습니다. 따옴표(\")의 짝이 맞지 않는 것 같습니다",
+        "a value holds whole rows; a quotation mark seems not to be closed",
+    )
 }
 
 /// A quotation mark was opened in this row or the one after it, and not closed again.

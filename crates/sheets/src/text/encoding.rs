@@ -9,6 +9,10 @@ use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 
 use crate::SheetError;
 
+/// What is looked at for columns' names.
+const HEAD_BYTES: usize = 64 * 1024;
+const HEAD_LINES: usize = 20;
+
 /// The encoding of a text file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextEncoding {
@@ -32,6 +36,17 @@ impl TextEncoding {
             Self::Utf8Marked => "UTF-8 (BOM)",
             Self::Utf16Le | Self::Utf16Be => "UTF-16",
             Self::Cp949 => "CP949",
+        }
+    }
+
+    /// The encoding that a person means by `name`: utf-8, cp949, utf-16.
+    pub fn of_name(name: &str) -> Option<Self> {
+        match name.trim().to_lowercase().as_str() {
+            "utf-8" | "utf8" => Some(Self::Utf8),
+            "cp949" | "ms949" | "windows-949" | "euc-kr" | "euckr" => Some(Self::Cp949),
+            "utf-16" | "utf-16le" | "utf16" => Some(Self::Utf16Le),
+            "utf-16be" => Some(Self::Utf16Be),
+            _ => None,
         }
     }
 
@@ -78,8 +93,9 @@ impl TextEncoding {
     }
 }
 
-/// Looks at a whole file.
-pub(crate) fn detect(path: &Path) -> Result<TextEncoding, SheetError> {
+/// Looks at a whole file. Bytes that two encodings can read are the one's in which their Hangul makes sense, by the
+/// columns' names that `is_known` knows or by all else being none; where that does not decide, nobody guesses.
+pub(crate) fn detect(path: &Path, is_known: &dyn Fn(&str) -> bool) -> Result<TextEncoding, SheetError> {
     let open = || File::open(path).map_err(|e| SheetError::io(&e));
     let mut head = Vec::with_capacity(4);
     open()?.take(4).read_to_end(&mut head).map_err(|e| SheetError::io(&e))?;
@@ -99,7 +115,13 @@ pub(crate) fn detect(path: &Path) -> Result<TextEncoding, SheetError> {
                     "not a text file: must be CSV, XLSX or JSON Lines",
                 ));
             }
-            let Some(line) = look.first_bad_line else { return Ok(marked.unwrap_or(TextEncoding::Utf8)) };
+            let Some(line) = look.first_bad_line else {
+                return match marked {
+                    Some(marked) => Ok(marked),
+                    None if look.is_ascii => Ok(TextEncoding::Utf8),
+                    None => decide(path, is_known),
+                };
+            };
             // Korean in UTF-8 has three bytes a syllable, which CP949 hardly ever looks like: where
             // there are more of them than of what is broken, the file is UTF-8 that was damaged.
             if marked.is_some() || look.triples > look.bad {
@@ -110,9 +132,86 @@ pub(crate) fn detect(path: &Path) -> Result<TextEncoding, SheetError> {
                     format!("line {line} is not valid UTF-8: the file is damaged or mixes encodings"),
                 ));
             }
-            check(open()?, TextEncoding::Cp949).map(|()| TextEncoding::Cp949)
+            check(path, TextEncoding::Cp949).map(|()| TextEncoding::Cp949)
         }
-        Some(utf16) => check(open()?, utf16).map(|()| utf16),
+        Some(utf16) => check(path, utf16).map(|()| utf16),
+    }
+}
+
+/// Of bytes that are sound UTF-8: whether that is what they are.
+fn decide(path: &Path, is_known: &dyn Fn(&str) -> bool) -> Result<TextEncoding, SheetError> {
+    let Some(as_cp949) = Signs::of_file(path, TextEncoding::Cp949, is_known)? else {
+        return Ok(TextEncoding::Utf8);
+    };
+    let as_utf8 = Signs::of_file(path, TextEncoding::Utf8, is_known)?.unwrap_or_default();
+    match as_utf8.against(as_cp949) {
+        Some(true) => Ok(TextEncoding::Utf8),
+        Some(false) => Ok(TextEncoding::Cp949),
+        None => Err(SheetError::new(
+            "UTF-8로도 CP949로도 읽히는 파일이라 인코딩을 확실히 알 수 없습니다. --encoding utf-8 또는 \
+             --encoding cp949로 정해 주십시오",
+            "can be read both as UTF-8 and as CP949, so its encoding is not certain; give --encoding utf-8 or \
+             --encoding cp949",
+        )),
+    }
+}
+
+/// What speaks for an encoding: how what it makes of the bytes looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Signs {
+    /// Names of columns that are known, and are not ASCII.
+    known_names: usize,
+    /// Hangul syllables.
+    hangul: u64,
+    /// What is neither Hangul nor ASCII.
+    other: u64,
+}
+
+impl Signs {
+    /// The signs of a whole file; `None` if it cannot be read in the encoding.
+    fn of_file(
+        path: &Path,
+        encoding: TextEncoding,
+        is_known: &dyn Fn(&str) -> bool,
+    ) -> Result<Option<Self>, SheetError> {
+        let mut signs = Self::default();
+        let mut head = String::new();
+        let file = File::open(path).map_err(|e| SheetError::io(&e))?;
+        let sound = decode(file, encoding, &mut |text| {
+            let mut before = ' ';
+            for c in text.chars() {
+                // Within a word of Latin letters a syllable makes no sense: there it is another letter.
+                let is_hangul = ('가'..='힣').contains(&c) && !before.is_ascii_alphabetic();
+                signs.hangul += u64::from(is_hangul);
+                signs.other += u64::from(!is_hangul && !c.is_ascii());
+                before = c;
+            }
+            if head.len() < HEAD_BYTES {
+                head.push_str(text);
+            }
+        });
+        if sound.map_err(|e| SheetError::io(&e))?.is_err() {
+            return Ok(None);
+        }
+        let names = head.lines().take(HEAD_LINES).flat_map(|line| line.split([',', '\t', ';', '|']));
+        let names = names.map(|name| name.trim().trim_matches('"'));
+        signs.known_names = names.filter(|name| !name.is_ascii() && is_known(name)).count();
+        Ok(Some(signs))
+    }
+
+    /// Whether these decide over `other`; none where neither does.
+    fn against(self, other: Self) -> Option<bool> {
+        match (self.known_names > 0, other.known_names > 0) {
+            (true, false) => return Some(true),
+            (false, true) => return Some(false),
+            _ => {}
+        }
+        let is_korean = |signs: Self| signs.hangul > 0 && signs.hangul >= signs.other * 10;
+        match (is_korean(self), is_korean(other)) {
+            (true, false) => Some(true),
+            (false, true) => Some(false),
+            _ => None,
+        }
     }
 }
 
@@ -123,11 +222,12 @@ struct Look {
     bad: u64,
     triples: u64,
     has_zero: bool,
+    is_ascii: bool,
 }
 
 impl Look {
     fn at(mut file: File) -> io::Result<Self> {
-        let mut look = Self::default();
+        let mut look = Self { is_ascii: true, ..Self::default() };
         let (mut buffer, mut filled, mut line) = (vec![0; 64 * 1024], 0, 1);
         loop {
             let read = file.read(&mut buffer[filled..])?;
@@ -144,6 +244,7 @@ impl Look {
                     }
                 };
                 look.has_zero |= sound.contains('\0');
+                look.is_ascii &= sound.is_ascii();
                 look.triples += sound.bytes().filter(|b| (0xe0..=0xef).contains(b)).count() as u64;
                 line += sound.bytes().filter(|b| *b == b'\n').count() as u64;
                 rest = &rest[sound.len()..];
@@ -168,37 +269,41 @@ impl Look {
 }
 
 /// Whether a whole file can be read in an encoding.
-fn check(mut file: File, encoding: TextEncoding) -> Result<(), SheetError> {
+pub(crate) fn check(path: &Path, encoding: TextEncoding) -> Result<(), SheetError> {
+    let file = File::open(path).map_err(|e| SheetError::io(&e))?;
+    decode(file, encoding, &mut |_| {}).map_err(|e| SheetError::io(&e))?.map_err(|line| {
+        let name = encoding.name();
+        SheetError::made(
+            format!(
+                "{line}번째 줄을 {name}로 읽을 수 없습니다. 파일을 'CSV UTF-8(쉼표로 분리)'로 다시 저장해 주십시오"
+            ),
+            format!("line {line} is not valid {name}; save the file as CSV UTF-8"),
+        )
+    })
+}
+
+/// Decodes a whole file and gives its text piece by piece; or the line in which that fails.
+fn decode(mut file: File, encoding: TextEncoding, each: &mut dyn FnMut(&str)) -> io::Result<Result<(), u64>> {
     let mut decoder = encoding.encoding().new_decoder_with_bom_removal();
     let (mut buffer, mut line) = (vec![0; 64 * 1024], 1_u64);
     let mut text = String::with_capacity(256 * 1024);
     loop {
-        let read = file.read(&mut buffer).map_err(|e| SheetError::io(&e))?;
+        let read = file.read(&mut buffer)?;
         let mut rest = &buffer[..read];
         loop {
             text.clear();
             let (result, taken) = decoder.decode_to_string_without_replacement(rest, &mut text, read == 0);
             rest = &rest[taken..];
             line += text.bytes().filter(|b| *b == b'\n').count() as u64;
+            each(&text);
             match result {
                 encoding_rs::DecoderResult::InputEmpty => break,
                 encoding_rs::DecoderResult::OutputFull => {}
-                encoding_rs::DecoderResult::Malformed(..) => {
-                    let name = encoding.name();
-                    return Err(SheetError::made(
-                        format!(
-                            "{line}번째 줄을 UTF-8로도 {name}로도 읽을 수 없습니다. 파일을 \
-                             'CSV UTF-8(쉼표로 분리)'로 다시 저장해 주십시오"
-                        ),
-                        format!(
-                            "line {line} is valid neither in UTF-8 nor in {name}; save the file as CSV UTF-8"
-                        ),
-                    ));
-                }
+                encoding_rs::DecoderResult::Malformed(..) => return Ok(Err(line)),
             }
         }
         if read == 0 {
-            return Ok(());
+            return Ok(Ok(()));
         }
     }
 }
@@ -211,7 +316,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("x.csv");
         std::fs::write(&path, bytes).expect("written");
-        detect(&path)
+        detect(&path, &|name| crate::Member::of_column(name).is_some())
     }
 
     fn cp949(text: &str) -> Vec<u8> {
@@ -241,6 +346,26 @@ mod tests {
         let error = detected(&broken).expect_err("damaged CP949");
         assert!(error.to_string().contains("line 20"), "{error}");
         assert!(detected(b"a,b\0c").expect_err("binary").to_string().contains("not a text file"));
+    }
+
+    #[test]
+    fn bytes_that_two_encodings_read_are_those_in_which_they_are_korean() {
+        // Syllables of CP949 whose bytes are pairs of UTF-8, which has Latin and Greek letters there.
+        let both = |text: &str| {
+            let bytes = cp949(text);
+            assert!(std::str::from_utf8(&bytes).is_ok(), "{text}: also UTF-8");
+            bytes
+        };
+        assert_eq!(detected(&both("phone,name\n01000000001,천치\n")), Ok(TextEncoding::Cp949));
+        assert_eq!(detected(&both("phone,name\n01000000001,호치 a\n").repeat(9)), Ok(TextEncoding::Cp949));
+        assert_eq!(detected("phone,이름\n01000000001,é\n".as_bytes()), Ok(TextEncoding::Utf8));
+        assert_eq!(detected("전화번호,이름\n".as_bytes()), Ok(TextEncoding::Utf8));
+        for ambiguous in [both("phone,name\n01000000001,價格\n"), "phone,name\n01000000001,José\n".into()]
+        {
+            let error = detected(&ambiguous).expect_err("Hangul makes no sense").to_string();
+            assert!(error.contains("--encoding"), "{error}");
+        }
+        assert_eq!(detected("phone,name\n01000000001,日本\n".as_bytes()), Ok(TextEncoding::Utf8));
     }
 
     #[test]

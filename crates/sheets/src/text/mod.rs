@@ -1,0 +1,7 @@
+//! Files of text: their encoding, the mark between values, quotation marks, rows.
+
+pub(crate) mod delimiter;
+pub(crate) mod encoding;
+pub(crate) mod json_lines;
+mod quoting;
+pub(crate) mod rows;

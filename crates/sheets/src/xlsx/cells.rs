@@ -1,0 +1,264 @@
+//! The cells of a sheet, row by row.
+
+use std::io::Read;
+
+use super::display::Display;
+use super::package::Package;
+use super::strings::{Strings, rich_text, unescaped};
+use super::styles::Styles;
+use super::workbook::Workbook;
+use super::xml::{Attributes, Node, Xml};
+use super::{ROWS_OF_EXCEL, Row, cell_name, damaged, place_of, too_far_right, twice};
+use crate::sheet::COLUMNS_MAX;
+use crate::{Cell, SheetError};
+
+/// Formulas of several cells that are remembered at once: where a workbook is stale, all of their cells are.
+const ARRAYS_MAX: usize = 10_000;
+
+/// A sheet that is being read.
+pub(super) struct Cells<R: Read> {
+    xml: Xml<R>,
+    /// The row that was read last, counted from one; 0 before the first.
+    last: u32,
+    /// Where formulas of several cells put their values.
+    arrays: Vec<((u32, u32), (u32, u32))>,
+    /// The table of cells was there already.
+    ended: bool,
+}
+
+impl<'a> Cells<Box<dyn Read + 'a>> {
+    pub(super) fn open(package: &'a mut Package, part: &str) -> Result<Self, SheetError> {
+        let mut xml = package.long_part(part)?;
+        loop {
+            match xml.next()?.ok_or_else(damaged)? {
+                Node::Start { name, .. } if name == "sheetData" => break,
+                _ => {}
+            }
+        }
+        Ok(Self { xml, last: 0, arrays: Vec::new(), ended: false })
+    }
+}
+
+/// A formula of a cell.
+#[derive(Default)]
+struct Formula {
+    /// It is to be calculated anew.
+    is_stale: bool,
+}
+
+impl<R: Read> Cells<R> {
+    /// Whether any cell has something in it.
+    pub(super) fn has_any(mut self) -> Result<bool, SheetError> {
+        let mut in_cell = false;
+        loop {
+            match self.xml.next()?.ok_or_else(damaged)? {
+                Node::Start { name, .. } if name == "c" => in_cell = true,
+                Node::Start { .. } if in_cell => return Ok(true),
+                Node::End { name } if name == "c" => in_cell = false,
+                Node::End { name } if name == "sheetData" => return Ok(false),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next row in which anything stands; none after the last.
+    pub(super) fn next_row(
+        &mut self,
+        workbook: &Workbook,
+        strings: &Strings,
+        styles: &Styles,
+    ) -> Result<Option<Row>, SheetError> {
+        while !self.ended {
+            match self.xml.next()? {
+                None => return Err(damaged()),
+                Some(Node::Start { name, attributes }) if name == "row" => {
+                    let row = self.row(&attributes, workbook, strings, styles)?;
+                    if !row.cells.is_empty() {
+                        return Ok(Some(row));
+                    }
+                }
+                Some(Node::Start { .. }) => self.xml.skip()?,
+                Some(Node::End { .. }) => {
+                    self.ended = true;
+                    self.refuse_a_second_table()?;
+                }
+                Some(Node::Text(_)) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn refuse_a_second_table(&mut self) -> Result<(), SheetError> {
+        while let Some(node) = self.xml.next()? {
+            if matches!(&node, Node::Start { name, .. } if name == "sheetData") {
+                return Err(twice("sheetData"));
+            }
+        }
+        Ok(())
+    }
+
+    fn row(
+        &mut self,
+        attributes: &Attributes,
+        workbook: &Workbook,
+        strings: &Strings,
+        styles: &Styles,
+    ) -> Result<Row, SheetError> {
+        let number = match attributes.get("r") {
+            Some(number) => number.trim().parse().map_err(|_| damaged())?,
+            None => self.last + 1,
+        };
+        if number == self.last {
+            return Err(twice(&format!("{number}행")));
+        }
+        if number < self.last || number > ROWS_OF_EXCEL {
+            return Err(out_of_order(self.last));
+        }
+        self.last = number;
+        let number = number - 1;
+        let mut row = Row { number, cells: Vec::new(), is_hidden: attributes.is_set("hidden") };
+        let mut next_column = 0;
+        loop {
+            match self.xml.next()?.ok_or_else(damaged)? {
+                Node::Start { name, attributes } if name == "c" => {
+                    let column = match attributes.get("r") {
+                        None => next_column,
+                        Some(name) => match place_of(name) {
+                            Some((of_row, column)) if of_row == number => column,
+                            _ => return Err(damaged()),
+                        },
+                    };
+                    if column < next_column {
+                        return Err(twice(&cell_name((number, column))));
+                    }
+                    next_column = column + 1;
+                    let cell = self.cell((number, column), &attributes, workbook, strings, styles)?;
+                    if cell.is_empty() {
+                        continue;
+                    }
+                    let column = column as usize;
+                    if column >= COLUMNS_MAX {
+                        return Err(too_far_right(number));
+                    }
+                    row.cells.resize(column + 1, Cell::Empty);
+                    row.cells[column] = cell;
+                }
+                Node::Start { .. } => self.xml.skip()?,
+                Node::End { .. } => return Ok(row),
+                Node::Text(_) => {}
+            }
+        }
+    }
+
+    fn cell(
+        &mut self,
+        place: (u32, u32),
+        attributes: &Attributes,
+        workbook: &Workbook,
+        strings: &Strings,
+        styles: &Styles,
+    ) -> Result<Cell, SheetError> {
+        let (mut value, mut inline, mut formula): (Option<String>, Option<String>, Option<Formula>) =
+            (None, None, None);
+        loop {
+            match self.xml.next()?.ok_or_else(damaged)? {
+                Node::Start { name, attributes } => match name.as_str() {
+                    "v" if value.is_none() => value = Some(self.xml.text()?),
+                    "is" if inline.is_none() => inline = Some(rich_text(&mut self.xml)?),
+                    "f" if formula.is_none() => {
+                        formula = Some(self.formula(&attributes)?);
+                    }
+                    "v" | "is" | "f" => return Err(twice(&cell_name(place))),
+                    _ => self.xml.skip()?,
+                },
+                Node::End { .. } => break,
+                Node::Text(_) => {}
+            }
+        }
+        let kind = attributes.get("t").unwrap_or("n");
+        let is_calculated = formula.is_some() || self.is_in_array(place);
+        let is_stale = formula.is_some_and(|formula| formula.is_stale)
+            || (is_calculated && (workbook.is_stale || (value.is_none() && inline.is_none())));
+        if is_stale {
+            return Ok(Cell::Stale);
+        }
+        let display = || styles.of_cell(attributes.get("s"));
+        let text = |text: &str| of_text(text, &display());
+        Ok(match kind {
+            "inlineStr" => text(&inline.unwrap_or_default()),
+            _ if value.is_none() => Cell::Empty,
+            "s" => match strings.get(value.as_deref().unwrap_or_default()) {
+                Some(shared) => text(shared),
+                None => unreadable(),
+            },
+            "str" => text(&unescaped(value.as_deref().unwrap_or_default())),
+            "b" => match value.as_deref().map(str::trim) {
+                Some("1" | "true") => Cell::Flag(true),
+                Some("0" | "false") => Cell::Flag(false),
+                _ => unreadable(),
+            },
+            "e" => {
+                Cell::Failed(value.unwrap_or_default().trim().chars().take(ERROR_CHARACTERS_MAX).collect())
+            }
+            "d" => value
+                .as_deref()
+                .and_then(|value| value.trim().trim_end_matches('Z').parse().ok())
+                .map_or_else(unreadable, Cell::Moment),
+            "n" => match value.as_deref().map(str::trim) {
+                Some("") => Cell::Empty,
+                Some(number) => number
+                    .parse::<f64>()
+                    .ok()
+                    .filter(|number| number.is_finite())
+                    .map_or_else(unreadable, |number| display().number(number, workbook.from_1904)),
+                None => Cell::Empty,
+            },
+            _ => unreadable(),
+        })
+    }
+
+    fn formula(&mut self, attributes: &Attributes) -> Result<Formula, SheetError> {
+        if let Some((from, to)) = attributes.get("ref").and_then(|range| range.split_once(':'))
+            && attributes.get("t").is_some_and(|kind| kind != "shared")
+            && let (Some(from), Some(to)) = (place_of(from), place_of(to))
+        {
+            self.arrays.retain(|(_, to)| to.0 + 1 >= self.last);
+            if self.arrays.len() >= ARRAYS_MAX {
+                return Err(damaged());
+            }
+            self.arrays.push((from, to));
+        }
+        self.xml.skip()?;
+        // "Calculate this cell": its value is one of another time, such as a date of today.
+        Ok(Formula { is_stale: attributes.is_set("ca") })
+    }
+
+    fn is_in_array(&self, (row, column): (u32, u32)) -> bool {
+        let holds = |(from, to): &((u32, u32), (u32, u32))| {
+            (from.0..=to.0).contains(&row) && (from.1..=to.1).contains(&column)
+        };
+        self.arrays.iter().any(holds)
+    }
+}
+
+/// What is kept of the name of an error.
+const ERROR_CHARACTERS_MAX: usize = 20;
+
+fn of_text(text: &str, display: &Display) -> Cell {
+    match Cell::of_text(text) {
+        Cell::Text(text) => display.text(&text).map_or_else(unreadable, Cell::Text),
+        cell => cell,
+    }
+}
+
+/// A value that cannot be told: an error of its row, if the row needs it.
+fn unreadable() -> Cell {
+    Cell::Failed("?".to_owned())
+}
+
+fn out_of_order(row: u32) -> SheetError {
+    SheetError::made(
+        format!("{row}행 다음에 앞의 행이 다시 나옵니다. 손상된 파일입니다"),
+        format!("an earlier row follows row {row}: the file is damaged"),
+    )
+}

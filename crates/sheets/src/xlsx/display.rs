@@ -1,0 +1,403 @@
+//! What a cell shows: a number in the form that its format gives it, as Korean Excel does; or the certainty that
+//! this is not known.
+//!
+//! A library renders the formats. Which of them it is trusted with stands here: those whose result is the same
+//! whatever the column's width and the system's settings.
+
+use std::sync::Arc;
+
+use jiff::civil::{Date, DateTime, Time};
+use ssfmt::ast::{DatePart, FormatPart, Section};
+use ssfmt::{DateSystem, FormatOptions, NumberFormat};
+
+use crate::Cell;
+use crate::cell::Formatted;
+
+/// How a cell shows its number.
+#[derive(Clone)]
+pub(super) enum Display {
+    /// As it is.
+    General,
+    /// In a form that is known.
+    Known(Arc<Form>),
+    /// In a form that is not known: what a person sees cannot be told.
+    Unknown,
+    /// The same, and a text is not seen at all.
+    Hidden,
+}
+
+/// A form that numbers are shown in.
+pub(super) struct Form {
+    format: NumberFormat,
+    /// Days, months or years are shown: the number is a date.
+    shows_date: bool,
+    /// AM and PM are shown in Korean.
+    korean: bool,
+}
+
+/// Stand for the weekday's short and full name while a format is rendered.
+const WEEKDAY_SHORT: char = '\u{e000}';
+const WEEKDAY_FULL: char = '\u{e001}';
+const WEEKDAYS: [&str; 7] = ["월", "화", "수", "목", "금", "토", "일"];
+
+/// Languages whose names of months and days are rendered.
+const ENGLISH: u32 = 0x0409;
+const KOREAN: u32 = 0x0412;
+
+impl Display {
+    /// The form of a format that has no code in the workbook, since every program knows it; in Korean Excel.
+    pub(super) fn built_in(id: u32) -> Self {
+        let code = match id {
+            0 => return Self::General,
+            1 => "0",
+            2 => "0.00",
+            3 | 37 | 38 => "#,##0",
+            4 | 39 | 40 => "#,##0.00",
+            5 | 6 | 42 => "\"₩\"#,##0",
+            7 | 8 | 44 => "\"₩\"#,##0.00",
+            9 => "0%",
+            10 => "0.00%",
+            14 => "yyyy-mm-dd",
+            20 => "h:mm",
+            21 => "h:mm:ss",
+            22 => "yyyy-mm-dd h:mm",
+            31 => "yyyy\"년\" mm\"월\" dd\"일\"",
+            32 => "h\"시\" mm\"분\"",
+            33 => "h\"시\" mm\"분\" ss\"초\"",
+            41 => "#,##0",
+            43 => "#,##0.00",
+            45 => "mm:ss",
+            46 => "[h]:mm:ss",
+            49 => "@",
+            _ => return Self::Unknown,
+        };
+        // Some of these show a negative number in brackets or in red, and others differ between versions.
+        Self::of_code(code)
+    }
+
+    /// The form of a format's code.
+    pub(super) fn of_code(code: &str) -> Self {
+        let is_general = ["general", "g/표준", "@", ""].contains(&code.trim().to_lowercase().as_str());
+        if is_general {
+            return Self::General;
+        }
+        let korean = code.to_lowercase().contains("[$-412]");
+        let Ok(format) = NumberFormat::parse(&with_weekdays(code, korean)) else { return Self::Unknown };
+        let sections = format.sections();
+        // A number whose section is empty is hidden; the library takes it for one without a form.
+        let hides = sections.len() > 1 && sections.iter().take(3).any(|section| section.parts.is_empty());
+        // A fourth section that has no place for a text hides it.
+        let hides_text = matches!(sections, [_, _, _, text] if !text.has_text_placeholder());
+        if hides || hides_text || !sections.iter().all(|section| is_certain(section, korean)) {
+            return if hides_text { Self::Hidden } else { Self::Unknown };
+        }
+        let shows = |part: &FormatPart| {
+            use DatePart::{Day, Day2, DayAbbr, DayFull, Month, Month2, MonthAbbr, MonthFull, Year2, Year4};
+            let days = [Year2, Year4, Month, Month2, MonthAbbr, MonthFull, Day, Day2, DayAbbr, DayFull];
+            matches!(part, FormatPart::DatePart(part) if days.contains(part))
+        };
+        let shows_date = format.sections().iter().any(|section| section.parts.iter().any(shows));
+        Self::Known(Arc::new(Form { format, shows_date, korean }))
+    }
+
+    /// A cell with a number.
+    pub(super) fn number(&self, number: f64, from_1904: bool) -> Cell {
+        let formatted = |moment, shown| Cell::Formatted(Box::new(Formatted { number, moment, shown }));
+        match self {
+            Self::General => Cell::Number(number),
+            Self::Unknown | Self::Hidden => formatted(None, None),
+            Self::Known(form) => {
+                let moment = if form.shows_date { moment_of(number, from_1904) } else { None };
+                formatted(moment, form.shown(number, from_1904))
+            }
+        }
+    }
+
+    /// A text as its format shows it; none when that is not known.
+    pub(super) fn text(&self, text: &str) -> Option<String> {
+        match self {
+            Self::General => Some(text.to_owned()),
+            // A format that nobody knows says something of numbers; of texts hardly ever.
+            Self::Unknown => Some(text.to_owned()),
+            Self::Hidden => None,
+            Self::Known(form) => match form.format.sections() {
+                [.., last] if last.has_text_placeholder() => {
+                    let part = |part: &FormatPart| match part {
+                        FormatPart::TextPlaceholder => text.to_owned(),
+                        FormatPart::Literal(literal) | FormatPart::EscapedLiteral(literal) => literal.clone(),
+                        _ => String::new(),
+                    };
+                    Some(last.parts.iter().map(part).collect())
+                }
+                _ => Some(text.to_owned()),
+            },
+        }
+    }
+}
+
+impl Form {
+    fn shown(&self, number: f64, from_1904: bool) -> Option<String> {
+        let is_time = self.format.is_date_format();
+        // Neither is there a date before the first, nor a time before midnight: Excel fills the cell with marks.
+        if is_time && number < 0.0 || !number.is_finite() {
+            return None;
+        }
+        let date_system = if from_1904 { DateSystem::Date1904 } else { DateSystem::Date1900 };
+        let options = FormatOptions { date_system, ..FormatOptions::default() };
+        let mut shown = self.format.try_format(number, &options).ok()?;
+        if shown.contains([WEEKDAY_SHORT, WEEKDAY_FULL]) {
+            let moment = moment_of(number, from_1904)?;
+            let name = WEEKDAYS[usize::try_from(moment.weekday().to_monday_zero_offset()).ok()?];
+            shown = shown.replace(WEEKDAY_SHORT, name).replace(WEEKDAY_FULL, &format!("{name}요일"));
+        }
+        if self.korean {
+            shown = shown.replace("AM", "오전").replace("PM", "오후");
+        }
+        let shown = shown.trim();
+        // A format without a place for the number hides it.
+        if shown.is_empty() { None } else { Some(shown.to_owned()) }
+    }
+}
+
+/// Whether what a section shows depends on nothing but the number.
+fn is_certain(section: &Section, korean: bool) -> bool {
+    use DatePart::{
+        Day, Day2, DayAbbr, DayFull, Hour, Hour2, Minute, Minute2, Month, Month2, MonthAbbr, MonthFull,
+        Second, Second2, SubSecond, Year2, Year4,
+    };
+    if section.metadata.is_hijri {
+        return false;
+    }
+    // A comma behind the last digit divides by a thousand, which the library does not round.
+    let mut behind = section
+        .parts
+        .iter()
+        .rev()
+        .skip_while(|part| !matches!(part, FormatPart::Digit(_) | FormatPart::ThousandsSeparator));
+    if matches!(behind.next(), Some(FormatPart::ThousandsSeparator)) {
+        return false;
+    }
+    section.parts.iter().all(|part| match part {
+        FormatPart::Literal(text) => !korean || !text.contains(['A', 'P']),
+        FormatPart::DatePart(part) => match part {
+            Year2 | Year4 | Month | Month2 | Day | Day2 | Hour | Hour2 | Minute | Minute2 | Second
+            | Second2 | SubSecond(_) => true,
+            // In English, unless the format says Korean.
+            MonthAbbr | MonthFull | DayAbbr | DayFull => !korean,
+            _ => false,
+        },
+        FormatPart::Locale(locale) => {
+            locale.currency.is_some() || locale.lcid.is_none_or(|lcid| [ENGLISH, KOREAN].contains(&lcid))
+        }
+        // What fills the column with blanks shows nothing.
+        FormatPart::Fill(filler) => *filler == ' ',
+        FormatPart::Scientific { .. } | FormatPart::Fraction { .. } => false,
+        _ => true,
+    })
+}
+
+/// The code with signs for the Korean names of weekdays, which the library does not know: `aaa`, `aaaa`, and in
+/// Korean `ddd`, `dddd`.
+fn with_weekdays(code: &str, korean: bool) -> String {
+    let characters: Vec<char> = code.chars().collect();
+    let mut out = String::with_capacity(code.len());
+    let mut at = 0;
+    while let Some(c) = characters.get(at).copied() {
+        let from = at;
+        match c {
+            '"' => at = end_of(&characters, at + 1, '"'),
+            '[' => at = end_of(&characters, at + 1, ']'),
+            '\\' | '_' | '*' => at = (at + 2).min(characters.len()),
+            'a' | 'A' | 'd' | 'D' => {
+                let same = |other: &char| other.eq_ignore_ascii_case(&c);
+                let length = characters[at..].iter().take_while(|other| same(other)).count();
+                at += length;
+                let is_day = c.eq_ignore_ascii_case(&'a') || korean;
+                let sign = match length {
+                    3 if is_day => Some(WEEKDAY_SHORT),
+                    4 if is_day => Some(WEEKDAY_FULL),
+                    _ => None,
+                };
+                if let Some(sign) = sign {
+                    out.extend(['"', sign, '"']);
+                    continue;
+                }
+            }
+            _ => at += 1,
+        }
+        out.extend(&characters[from..at]);
+    }
+    out
+}
+
+/// The place after the next `mark`.
+fn end_of(characters: &[char], from: usize, mark: char) -> usize {
+    let length = characters[from..].iter().position(|c| *c == mark);
+    length.map_or(characters.len(), |length| from + length + 1)
+}
+
+/// The day and time that a number means, to the second; none for what is no day.
+pub(super) fn moment_of(number: f64, from_1904: bool) -> Option<DateTime> {
+    if !(0.0..2_958_466.0).contains(&number) || (number < 1.0 && !from_1904) {
+        return None;
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "less than three million days")]
+    let (mut day, mut second) = (number.floor() as i64, (number.fract() * 86_400.0).round() as i64);
+    if second == 86_400 {
+        (day, second) = (day + 1, 0);
+    }
+    // 1900 was no leap year, but Excel counts its 29th of February.
+    let origin = match (from_1904, day) {
+        (true, _) => Date::constant(1904, 1, 1),
+        (false, 60) => return None,
+        (false, ..60) => Date::constant(1899, 12, 31),
+        (false, _) => Date::constant(1899, 12, 30),
+    };
+    let date = origin.checked_add(jiff::Span::new().try_days(day).ok()?).ok()?;
+    let time = Time::midnight().checked_add(jiff::Span::new().try_seconds(second).ok()?).ok()?;
+    Some(date.to_datetime(time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(code: &str, number: f64) -> Option<String> {
+        match Display::of_code(code).number(number, false) {
+            Cell::Formatted(formatted) => formatted.shown,
+            cell => Some(cell.shown()),
+        }
+    }
+
+    #[test]
+    fn numbers_are_shown_as_excel_shows_them() {
+        for (code, number, expected) in [
+            ("General", 123.0, "123"),
+            ("000000", 123.0, "000123"),
+            ("0000", 12_345.0, "12345"),
+            ("#,##0", 1_234_567.0, "1,234,567"),
+            ("#,##0", 0.0, "0"),
+            ("#,##0", -1_234.0, "-1,234"),
+            ("#,##0\"원\"", 1_234_567.0, "1,234,567원"),
+            ("#,##0원", 1_234_567.0, "1,234,567원"),
+            ("\"₩\"#,##0", 84_500.0, "₩84,500"),
+            ("[$₩-412]#,##0", 84_500.0, "₩84,500"),
+            ("[$₩-412]#,##0.00", 84_500.5, "₩84,500.50"),
+            ("_-* #,##0_-;\\-* #,##0_-;_-* \"-\"_-;_-@_-", 84_500.0, "84,500"),
+            ("_-* #,##0_-;\\-* #,##0_-;_-* \"-\"_-;_-@_-", 0.0, "-"),
+            ("#,##0_);[Red]\\(#,##0\\)", -500.0, "(500)"),
+            ("#,##0;\"△\"#,##0", -500.0, "△500"),
+            ("0%", 0.05, "5%"),
+            ("0.0%", 0.055, "5.5%"),
+            ("0.00", 0.5, "0.50"),
+            ("0.00", 2.675, "2.68"),
+            ("0.0", 0.25, "0.3"),
+            ("000-0000-0000", 1_012_345_678.0, "010-1234-5678"),
+            ("[<=9999999]###-####;(0##) ####-####", 1_012_345_678.0, "(010) 1234-5678"),
+            ("000000-0000000", 9_001_011_234_567.0, "900101-1234567"),
+            ("0\"동\"", 101.0, "101동"),
+            ("General\"원\"", 500.0, "500원"),
+            ("제0호", 7.0, "제7호"),
+        ] {
+            assert_eq!(shown(code, number).as_deref(), Some(expected), "{code}");
+        }
+    }
+
+    #[test]
+    fn dates_and_times_are_shown_as_korean_excel_shows_them() {
+        // 2026-12-31, a Thursday.
+        let day = 46_387.0;
+        for (code, number, expected) in [
+            ("yyyy-mm-dd", day, "2026-12-31"),
+            ("yyyy/m/d", day, "2026/12/31"),
+            ("yyyy. m. d", day, "2026. 12. 31"),
+            ("yy-mm-dd", day, "26-12-31"),
+            ("yyyy\"년\" m\"월\" d\"일\"", day, "2026년 12월 31일"),
+            ("yyyy\"년\" mm\"월\" dd\"일\";@", day, "2026년 12월 31일"),
+            ("yyyy년 m월 d일", day, "2026년 12월 31일"),
+            ("[$-412]yyyy\"년\" m\"월\" d\"일\" dddd;@", day, "2026년 12월 31일 목요일"),
+            ("yyyy\\-mm\\-dd\\(aaa\\)", day, "2026-12-31(목)"),
+            ("m\"월\" d\"일\" aaaa", day, "12월 31일 목요일"),
+            ("hh:mm", 0.75, "18:00"),
+            ("h:mm", 0.375, "9:00"),
+            ("h:mm:ss", 0.999_988_425_925_926, "23:59:59"),
+            ("h\"시\" mm\"분\"", 0.75, "18시 00분"),
+            ("[$-412]AM/PM h:mm", 0.75, "오후 6:00"),
+            ("[$-412]AM/PM\\ h:mm;@", 0.25, "오전 6:00"),
+            ("h:mm AM/PM", 0.75, "6:00 PM"),
+            ("yyyy-mm-dd h:mm", day + 0.75, "2026-12-31 18:00"),
+            ("[h]:mm", 1.5, "36:00"),
+            ("mmm-yy", day, "Dec-26"),
+        ] {
+            assert_eq!(shown(code, number).as_deref(), Some(expected), "{code}");
+        }
+        assert_eq!(moment_of(day + 0.75, false), Some(jiff::civil::date(2026, 12, 31).at(18, 0, 0, 0)));
+        assert_eq!(moment_of(1.0, false), Some(jiff::civil::date(1900, 1, 1).at(0, 0, 0, 0)));
+        assert_eq!(moment_of(61.0, false), Some(jiff::civil::date(1900, 3, 1).at(0, 0, 0, 0)));
+        assert_eq!(moment_of(0.0, true), Some(jiff::civil::date(1904, 1, 1).at(0, 0, 0, 0)));
+        assert_eq!(moment_of(0.75, false), None);
+    }
+
+    #[test]
+    fn what_is_not_certain_is_not_shown() {
+        for (code, number) in [
+            ("# ?/?", 0.5),
+            ("0.00E+00", 12_345.0),
+            ("*-#,##0", 5.0),
+            ("0,\"천원\"", 1_234_567.0),
+            ("#,##0,", 1_234_567.0),
+            ("0.0,,\"백만\"", 1_234_567.0),
+            ("#,##0;;", -5.0),
+            (";;;", 5.0),
+            ("[$-F800]dddd, mmmm dd, yyyy", 46_387.0),
+            ("[$-411]ggge\"年\"m\"月\"d\"日\"", 46_387.0),
+            ("yyyy-mm-dd", -1.0),
+            ("bbbb", 46_387.0),
+        ] {
+            assert_eq!(shown(code, number), None, "{code}");
+        }
+        assert_eq!(Display::of_code(";;;").text("숨김"), None);
+        assert_eq!(Display::of_code("@\"님\"").text("서함시험").as_deref(), Some("서함시험님"));
+        assert_eq!(Display::of_code("#,##0").text("없음").as_deref(), Some("없음"));
+    }
+    #[test]
+    fn what_the_library_renders_is_what_arithmetic_says() {
+        let mut state = 7_u64;
+        for _ in 0..20_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let whole = (state >> 33) % 100_000_000;
+            #[allow(clippy::cast_precision_loss, reason = "nine digits")]
+            let (number, cents) = (whole as f64, whole as f64 / 100.0);
+            let grouped = |text: &str| {
+                let mut out = String::new();
+                for (n, digit) in text.chars().enumerate() {
+                    if n > 0 && (text.len() - n).is_multiple_of(3) {
+                        out.push(',');
+                    }
+                    out.push(digit);
+                }
+                out
+            };
+            let (won, jeon) = (whole / 100, whole % 100);
+            for (code, number, expected) in [
+                ("0", number, whole.to_string()),
+                ("0000000000", number, format!("{whole:010}")),
+                ("#,##0\"원\"", number, format!("{}원", grouped(&whole.to_string()))),
+                ("0.00", cents, format!("{won}.{jeon:02}")),
+                ("#,##0.00", cents, format!("{}.{jeon:02}", grouped(&won.to_string()))),
+                ("0.00%", cents / 100.0, format!("{won}.{jeon:02}%")),
+            ] {
+                assert_eq!(shown(code, number).as_deref(), Some(expected.as_str()), "{code} of {number}");
+            }
+        }
+        for minute in 0..1_440 {
+            let text = format!("{:02}:{:02}", minute / 60, minute % 60);
+            assert_eq!(shown("hh:mm", f64::from(minute) / 1_440.0), Some(text));
+        }
+        for day in 61..60_000 {
+            let number = f64::from(day);
+            let date = moment_of(number, false).expect("a day").date();
+            assert_eq!(shown("yyyy-mm-dd", number), Some(date.to_string()), "{day}");
+        }
+    }
+}
