@@ -157,7 +157,7 @@ fn a_start_says_what_is_wrong_with_the_files_and_nothing_of_migrations() {
 /// What `seoham admin …` says, as a program reads it.
 fn admin_json(server: &Server, arguments: &[&str]) -> Value {
     let mut command = Command::new(binary());
-    command.arg("admin").args(arguments).args(["--json", "--url", server.url("admin")]);
+    command.arg("admin").args(arguments).args(["--json", "--url", &server.url("admin")]);
     let output = command.env("SEOHAM_ADMIN__TOKEN", server.admin_token()).output().expect("runs");
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("JSON")

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod document;
 pub mod error_code;
 pub mod forms;
+pub mod identity;
 pub mod ids;
 pub mod lang;
 pub mod link;
@@ -18,6 +19,7 @@ pub mod person;
 pub mod status;
 pub mod token;
 pub mod violation;
+pub mod visible;
 
 pub use clock::{Clock, SeoulDay, Standing, UnixSeconds};
 pub use document::Document;

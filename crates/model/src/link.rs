@@ -1,6 +1,64 @@
 //! The address that a recipient is sent to: the institution's own, with the token added.
 
+use url::Url;
 use url::form_urlencoded::byte_serialize;
+
+use crate::violation::Rule;
+
+/// What is added to a link's query, and so must not stand in it before.
+const ADDED: [&str; 3] = ["token", "document_binder_uuid", "external_document_uuid"];
+
+/// Checks a link of an institution (SPEC 4): an absolute http or https URL in the syntax of RFC 3986, in which
+/// nothing is left to be encoded, without a user's name, and without what is added to its query.
+pub fn check(link: &str) -> Result<(), Rule> {
+    // The parser forgives white space, missing slashes and Hangul; a link is used as it was written, so it must be
+    // right as it was written.
+    let rest = ["http://", "https://"].iter().find_map(|scheme| {
+        let head = link.get(..scheme.len())?;
+        head.eq_ignore_ascii_case(scheme).then(|| &link[scheme.len()..])
+    });
+    let rest = rest.filter(|rest| !rest.starts_with(['/', '?', '#', ':'])).ok_or(Rule::Url)?;
+    if !is_encoded(link) {
+        return Err(Rule::Url);
+    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return Err(Rule::UrlUser);
+    }
+    // Brackets are for an address of IPv6 alone.
+    if link[link.len() - rest.len() + authority.len()..].contains(['[', ']']) {
+        return Err(Rule::Url);
+    }
+    let url = Url::parse(link).ok().filter(Url::has_host).ok_or(Rule::Url)?;
+    if url.query_pairs().any(|(name, _)| ADDED.contains(&&*name)) {
+        return Err(Rule::UrlReserved);
+    }
+    Ok(())
+}
+
+/// Whether a text has nothing but the characters of RFC 3986, and a percent sign only before two hex digits.
+fn is_encoded(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let known = |(at, byte): (usize, &u8)| match byte {
+        b'%' => bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)),
+        byte => byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=".contains(byte),
+    };
+    bytes.iter().enumerate().all(known) && text.matches('#').count() <= 1
+}
+
+/// A link as RFC 3986 writes it: Hangul percent-encoded, and in the host's name in Punycode. `None` when it is so
+/// already, or is no link.
+pub fn encoded(link: &str) -> Option<String> {
+    if link.is_ascii() {
+        return None;
+    }
+    let url = Url::parse(link.trim()).ok()?;
+    let encoded = url.to_string();
+    // As it was written but for what had to be encoded: the parser closes a bare host with a slash.
+    let bare = encoded.strip_suffix('/').filter(|_| !link.trim_end().ends_with('/'));
+    let encoded = bare.unwrap_or(&encoded);
+    check(encoded).is_ok().then(|| encoded.to_owned())
+}
 
 /// `link` with `token`, `document_binder_uuid` and, if there is one, `external_document_uuid`
 /// added to its query (SPEC 8.4).
@@ -40,6 +98,61 @@ mod tests {
             ("https://a.kr/x#f", "https://a.kr/x?token=T&document_binder_uuid=B#f"),
         ] {
             assert_eq!(redirect_url(link, "T", "B", None), expected);
+        }
+    }
+
+    #[test]
+    fn a_link_is_right_as_it_is_written() {
+        for good in [
+            "https://tax.example.kr",
+            "http://a.b",
+            "HTTPS://tax.example.kr:8443/a/b;c=1?x=1&y=%EA%B0%80#f",
+            "https://[2001:db8::1]/x",
+            "https://xn--9d0bo6c.example.kr/",
+            "https://a.kr/?mytoken=1&tokens=2",
+        ] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for (bad, rule) in [
+            ("tax.example.kr", Rule::Url),
+            ("ftp://a.kr", Rule::Url),
+            ("https:///x", Rule::Url),
+            ("https:/a.kr", Rule::Url),
+            ("https://a.kr/고지", Rule::Url),
+            ("https://고지.kr/", Rule::Url),
+            ("https://a.kr/a b", Rule::Url),
+            ("https://a.kr/%zz", Rule::Url),
+            ("https://a.kr/%e", Rule::Url),
+            ("https://a.kr/{id}", Rule::Url),
+            ("https://a.kr/a|b", Rule::Url),
+            ("https://a.kr/#a#b", Rule::Url),
+            ("https://a.kr/[x]", Rule::Url),
+            ("https://a.kr:99999/", Rule::Url),
+            ("https://user@a.kr/", Rule::UrlUser),
+            ("https://user:secret@a.kr/", Rule::UrlUser),
+            ("https://a.kr/?token=1", Rule::UrlReserved),
+            ("https://a.kr/?a=1&document_binder_uuid=x", Rule::UrlReserved),
+            ("https://a.kr/?%74oken=1", Rule::UrlReserved),
+            ("https://a.kr?external_document_uuid", Rule::UrlReserved),
+        ] {
+            assert_eq!(check(bad), Err(rule), "{bad}");
+        }
+    }
+
+    #[test]
+    fn hangul_in_a_link_is_encoded() {
+        for (link, expected) in [
+            (
+                "https://a.kr/고지?이름=값",
+                Some("https://a.kr/%EA%B3%A0%EC%A7%80?%EC%9D%B4%EB%A6%84=%EA%B0%92"),
+            ),
+            ("https://세금.kr", Some("https://xn--jj0bw77a.kr")),
+            ("https://세금.kr/a", Some("https://xn--jj0bw77a.kr/a")),
+            ("https://a.kr/x", None),
+            ("고지", None),
+            ("https://user@a.kr/고지", None),
+        ] {
+            assert_eq!(encoded(link).as_deref(), expected, "{link}");
         }
     }
 

@@ -7,7 +7,9 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::clock::SeoulDay;
 use crate::document::{Checker, StringRule};
+use crate::identity;
 use crate::violation::{Rule, Violation};
+use crate::visible::is_ignorable;
 
 /// A person to be added or updated. Its `Debug` shows no personal value.
 #[derive(Clone, Debug)]
@@ -85,10 +87,10 @@ pub fn read_person(json: &RawValue, today: SeoulDay) -> Result<PersonRecord, Vec
     };
     let any = StringRule::characters(1, usize::MAX);
     let phone_number = checker.required("phone_number", raw.phone_number, any);
-    let phone_number = checker.phone_number("phone_number", phone_number);
+    let phone_number = checker.written_phone_number("phone_number", phone_number);
     let name = checker.required("name", raw.name, StringRule::characters(1, 20));
     let birthday = checker.required("birthday", raw.birthday, any);
-    let birthday = checker.birthday("birthday", birthday, today);
+    let birthday = checker.written_birthday("birthday", birthday, today);
     let ci = checker.optional("ci", raw.ci, StringRule::characters(1, 88));
     let member = checker.boolean("member", raw.member);
     if raw.member.is_none() {
@@ -101,7 +103,7 @@ pub fn read_person(json: &RawValue, today: SeoulDay) -> Result<PersonRecord, Vec
     let person = (|| {
         Some(PersonRecord {
             phone_number: phone_number?.into(),
-            name: name?.into(),
+            name: identity::name(&name?).0.into(),
             birthday: birthday?.into(),
             ci: ci.map(SecretString::from),
             member: member?,
@@ -117,9 +119,10 @@ fn is_pin(text: &str) -> bool {
 }
 
 /// A name in the one form in which names are compared: composed, without white space around it
-/// or more than one space within. Clients on some systems send Korean decomposed.
+/// or more than one space within, without what is shown as nothing. Clients on some systems send Korean
+/// decomposed.
 pub fn normalized_name(name: &str) -> String {
-    let composed: String = name.nfc().collect();
+    let composed: String = name.nfc().filter(|c| !is_ignorable(*c)).collect();
     composed.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -154,5 +157,6 @@ mod tests {
     #[test]
     fn decomposed_names_are_equal() {
         assert_eq!(normalized_name(" \u{1112}\u{1169}\u{11bc}길동 "), "홍길동");
+        assert_eq!(normalized_name("홍\u{200b}길\u{3164}동\u{feff}"), "홍길동");
     }
 }

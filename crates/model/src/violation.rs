@@ -41,7 +41,7 @@ impl JsonKind {
 /// A rule of SPEC 4 that a member broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// It is required, and absent, null or white space alone.
+    /// It is required, and absent, null or a string in which nothing is visible.
     Missing,
     /// It has another JSON type than the contract says.
     WrongType {
@@ -76,14 +76,18 @@ pub enum Rule {
     ExactlyOneDeadline,
     /// A control character that the member may not hold.
     ControlCharacter,
-    /// No absolute http or https URL.
+    /// A character that turns the direction of what is read.
+    DirectionCharacter,
+    /// No absolute http or https URL as RFC 3986 writes it.
     Url,
+    /// A link with a user's name in it.
+    UrlUser,
+    /// A link whose query has what is added to it.
+    UrlReserved,
     /// No category of the contract.
     UnknownCategory,
     /// Required because the contract is a certified one.
     RequiredByCertifiedContract,
-    /// Required because the name is to be verified.
-    RequiredForNameCheck,
     /// The external id stands more than once in the request.
     DuplicateExternalId,
     /// Another document with this external id was sent under the same idempotency key.
@@ -140,9 +144,20 @@ impl Rule {
                 "허용되지 않는 제어 문자가 있습니다",
                 "holds a control character that is not allowed",
             ),
+            Self::DirectionCharacter => Text::fixed(
+                "글자 방향을 바꾸는 제어 문자(U+202A~202E, U+2066~2069)는 쓸 수 없습니다",
+                "holds a bidirectional control character (U+202A to 202E, U+2066 to 2069)",
+            ),
             Self::Url => Text::fixed(
-                "http 또는 https로 시작하는 절대 주소여야 합니다",
-                "must be an absolute http or https URL",
+                "http 또는 https로 시작하는 절대 주소여야 하고, 한글이나 공백은 퍼센트 인코딩(RFC 3986)해야 합니다",
+                "must be an absolute http or https URL, percent-encoded where RFC 3986 asks for it",
+            ),
+            Self::UrlUser => {
+                Text::fixed("주소에 사용자 정보(user@)를 넣을 수 없습니다", "must not hold user info (user@)")
+            }
+            Self::UrlReserved => Text::fixed(
+                "주소의 쿼리에 token, document_binder_uuid, external_document_uuid가 이미 있으면 안 됩니다",
+                "its query must not already hold token, document_binder_uuid or external_document_uuid",
             ),
             Self::UnknownCategory => Text::fixed(
                 "Default, BILL, BILL_PAY, NOTICE, CONTRACT, REPORT 중 하나여야 합니다",
@@ -151,10 +166,6 @@ impl Rule {
             Self::RequiredByCertifiedContract => {
                 Text::fixed("공인 계약에서는 필수입니다", "is required under a certified contract")
             }
-            Self::RequiredForNameCheck => Text::fixed(
-                "is_required_verify_name이 true이면 필수입니다",
-                "is required when is_required_verify_name is true",
-            ),
             Self::DuplicateExternalId => Text::fixed(
                 "한 요청 안에서 같은 값이 두 번 이상 쓰였습니다",
                 "stands more than once in this request",

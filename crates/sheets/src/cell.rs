@@ -80,6 +80,14 @@ impl Cell {
         }
     }
 
+    /// The form in which its number is shown, where it has one and that is known.
+    pub(crate) fn form(&self) -> Option<&str> {
+        match self {
+            Self::Formatted(formatted) => formatted.shown.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The number in it, in whatever form it is shown.
     pub(crate) fn number(&self) -> Option<f64> {
         match self {

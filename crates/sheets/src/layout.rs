@@ -2,15 +2,17 @@
 
 use std::collections::HashSet;
 
+use seoham_model::identity::{self, BirthCentury};
 use seoham_model::violation::{self, Place, Violation};
 use seoham_model::{Text, UnixSeconds};
 use serde_json::Value;
 
 use crate::making::Making;
+use crate::names::plain;
 use crate::row::{Content, Good, Problem, Record};
 use crate::template::{Template, column, shown_header};
 use crate::text::rows::holds_rows;
-use crate::{Cell, Format, Member, Sheet, SheetError, repair};
+use crate::{Cell, Format, Member, Sheet, SheetError};
 
 pub(crate) const DAY_SECONDS: u32 = 86_400;
 /// A ci is longer than this; shorter texts are no sign of one.
@@ -23,6 +25,7 @@ pub struct Layout {
     /// What is set in lines of JSON.
     pub(crate) constants: Vec<(Member, Value)>,
     pub(crate) numbers_rows: bool,
+    pub(crate) birth_century: Option<BirthCentury>,
 }
 
 pub(crate) enum Source {
@@ -85,9 +88,15 @@ impl Layout {
         if numbers_rows {
             sources.push((Member::ExternalDocumentUuid, Source::Set(Template::row_number("ROW-"))));
         }
-        let layout = Self { header, sources, constants: Vec::new(), numbers_rows };
+        let layout = Self { header, sources, constants: Vec::new(), numbers_rows, birth_century: None };
         layout.check_whole()?;
         Ok(layout)
+    }
+
+    /// The same with a rule for birthdays of six digits.
+    #[must_use]
+    pub fn with_birth_century(self, birth_century: Option<BirthCentury>) -> Self {
+        Self { birth_century, ..self }
     }
 
     /// Every member that a document must have has a source.
@@ -197,6 +206,20 @@ impl Layout {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
+    /// Whether a row is a total and no person's: it says so, and has nothing where a person is named. Whether it
+    /// stands at the end is for the caller to see.
+    pub fn is_total(&self, record: &Record) -> bool {
+        let Content::Cells(cells) = &record.content else { return false };
+        let names_somebody = [Member::PhoneNumber, Member::Ci, Member::Birthday].iter().any(|member| {
+            let cell = match self.source(*member) {
+                Some(Source::Column(column)) => cells.get(*column),
+                _ => None,
+            };
+            cell.is_some_and(|cell| !cell.is_empty())
+        });
+        !names_somebody && cells.iter().any(|cell| matches!(cell, Cell::Text(text) if says_total(text)))
+    }
+
     /// Refuses a row that holds what looks like the row of another person: a line with a telephone number, a
     /// birthday or a ci where its column has it.
     fn refuse_rows_within(&self, record: &Record) -> Result<(), Vec<Problem>> {
@@ -205,18 +228,18 @@ impl Layout {
             Some(Source::Set(template)) => template.columns().next(),
             None => None,
         };
-        let marks: [(Option<usize>, fn(&str) -> bool); 3] = [
-            (column(Member::PhoneNumber), |text| repair::phone_number(&Cell::of_text(text)).is_ok()),
-            (column(Member::Birthday), |text| repair::birthday(&Cell::of_text(text)).is_ok()),
-            (column(Member::Ci), |text| {
-                text.len() >= CI_CHARACTERS_MIN && text.bytes().all(|b| b.is_ascii_graphic())
-            }),
-        ];
+        let (phone_number, birthday, ci) =
+            (column(Member::PhoneNumber), column(Member::Birthday), column(Member::Ci));
+        let is_ci =
+            |text: &str| text.len() >= CI_CHARACTERS_MIN && text.bytes().all(|b| b.is_ascii_graphic());
         let identifies = |line: &Vec<String>| {
-            let found = |(column, looks_like): &(Option<usize>, fn(&str) -> bool)| {
-                column.and_then(|column| line.get(column)).is_some_and(|text| looks_like(text))
-            };
-            let found = marks.iter().filter(|mark| found(mark)).count();
+            let at = |column: Option<usize>| column.and_then(|column| line.get(column)).map(String::as_str);
+            let found = [
+                at(phone_number).is_some_and(|text| identity::phone_number(text).is_ok()),
+                at(birthday).is_some_and(|text| identity::birthday(text, None).is_ok()),
+                at(ci).is_some_and(is_ci),
+            ];
+            let found = found.iter().filter(|found| **found).count();
             found >= 2 || (found == 1 && line.len() >= self.header.len())
         };
         if record.lines_within.iter().any(identifies) {
@@ -242,6 +265,15 @@ impl Layout {
     pub(crate) fn source(&self, member: Member) -> Option<&Source> {
         self.sources.iter().find(|(known, _)| *known == member).map(|(_, source)| source)
     }
+}
+
+/// `합계`, `총 계`, `소계(3건)`, `합계: 3명`.
+fn says_total(text: &str) -> bool {
+    let text = plain(text);
+    let words =
+        text.trim_end_matches(['건', '명', '원', '행']).trim_end_matches(|c: char| c.is_ascii_digit());
+    ["계", "합계", "총계", "총합계", "소계", "누계", "total", "subtotal", "grandtotal", "sum"]
+        .contains(&words)
 }
 
 fn put(sources: &mut Vec<(Member, Source)>, member: Member, source: Source) -> Result<(), SheetError> {

@@ -41,7 +41,13 @@ impl Layout {
             };
             constants.push((*member, value));
         }
-        Ok(Self { header: Vec::new(), sources: Vec::new(), constants, numbers_rows: false })
+        Ok(Self {
+            header: Vec::new(),
+            sources: Vec::new(),
+            constants,
+            numbers_rows: false,
+            birth_century: None,
+        })
     }
 
     /// The document of a line.

@@ -28,7 +28,8 @@ impl Making<'_> {
     pub(crate) fn make(mut self, now: UnixSeconds) -> Result<Good, Vec<Problem>> {
         let receiver = self.receiver();
         let text = |making: &mut Self, member| making.value(member, repair::text).unwrap_or_default();
-        let (title, link) = (text(&mut self, Member::Title), text(&mut self, Member::Link));
+        let title = text(&mut self, Member::Title);
+        let link = self.value(Member::Link, repair::link).unwrap_or_default();
         let (cs_number, cs_name) = (text(&mut self, Member::CsNumber), text(&mut self, Member::CsName));
         let id = text(&mut self, Member::ExternalDocumentUuid);
         let mut document = NewDocument::new(&title, &link, receiver)
@@ -71,12 +72,14 @@ impl Making<'_> {
 
     fn receiver(&mut self) -> NewReceiver {
         let ci = self.value(Member::Ci, repair::text);
-        let name = self.value(Member::Name, repair::text);
+        let name = self.value(Member::Name, repair::name);
         let receiver = if let Some(ci) = ci {
             NewReceiver::by_ci(&ci).named(name.as_deref())
         } else {
             let phone_number = self.value(Member::PhoneNumber, repair::phone_number).unwrap_or_default();
-            let birthday = self.value(Member::Birthday, repair::birthday).unwrap_or_default();
+            let century = self.layout.birth_century;
+            let birthday =
+                self.value(Member::Birthday, |cell| repair::birthday(cell, century)).unwrap_or_default();
             NewReceiver::by_phone(&phone_number, &name.unwrap_or_default(), &birthday)
         };
         if self.value(Member::IsRequiredVerifyName, repair::flag) == Some(true) {

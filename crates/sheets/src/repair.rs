@@ -1,114 +1,83 @@
 //! Mending what spreadsheet programs do to values, where it is certain what stood there.
 
 use jiff::civil::{Date, DateTime};
+use seoham_model::identity::{self, BirthCentury, date_of};
 use seoham_model::{Text, UnixSeconds};
 
 use crate::{Cell, Repair};
 
 /// A value, and what was mended in it; or what is wrong, said without the value.
-pub(crate) type Mended<T> = Result<(T, Option<Repair>), Text>;
+pub(crate) type Mended<T> = Result<(T, Vec<Repair>), Text>;
+
+fn mended<T>(read: identity::Mended<T>) -> Mended<T> {
+    read.map(|(value, mended)| (value, mended.into_iter().map(Repair::from).collect()))
+}
 
 /// Digits in any width as ASCII, without the apostrophe that marks a number as text.
 fn ascii_digits(text: &str) -> String {
-    text.trim_start_matches(['\'', '’'])
-        .chars()
-        .map(|c| match c {
-            '０'..='９' => char::from_digit(u32::from(c) - u32::from('０'), 10).unwrap_or(c),
-            '－' | '‐' | '‑' | '–' | '—' => '-',
-            c => c,
-        })
-        .collect()
+    let digit = |c: char| match c {
+        '０'..='９' => char::from_digit(u32::from(c) - u32::from('０'), 10).unwrap_or(c),
+        '－' | '‐' | '‑' | '–' | '—' => '-',
+        c => c,
+    };
+    text.trim_start_matches(['\'', '’']).chars().map(digit).collect()
 }
 
 /// A telephone number in digits.
 pub(crate) fn phone_number(cell: &Cell) -> Mended<String> {
-    // A form that a number is shown in can be that of a telephone number; if it is another, the digits count.
-    if let Cell::Formatted(formatted) = cell {
-        let shown = formatted.shown.clone().map(Cell::Text);
-        let number = Cell::Number(formatted.number);
-        return match shown.map(|shown| phone_number(&shown)) {
-            Some(Ok(mended)) => Ok(mended),
-            _ => phone_number(&number),
-        };
-    }
-    let written = ascii_digits(&cell.shown());
-    if matches!(cell, Cell::Number(number) if *number < 0.0 || number.fract() != 0.0) {
-        return Err(Text::fixed("전화번호가 아닌 숫자입니다", "is a number that is no telephone number"));
-    }
     if cell.lost_digits() {
         return Err(Text::fixed(
             "지수 표기(1.0E+10)로 바뀌어 뒷자리를 알 수 없습니다. 셀 서식을 텍스트로 바꾸어 다시 입력해 주십시오",
             "became an exponent (1.0E+10), and its last digits are lost; format the column as text and enter it again",
         ));
     }
-    if is_decimal(&written) {
+    // A form that a number is shown in can be that of a telephone number; if it is another, the digits count.
+    if let Some(shown) = cell.form()
+        && let Ok(read) = mended(identity::phone_number(shown))
+    {
+        return Ok(read);
+    }
+    if cell.number().is_some_and(|number| number < 0.0 || number.fract() != 0.0) {
         return Err(Text::fixed("전화번호가 아닌 숫자입니다", "is a number that is no telephone number"));
     }
-    let international = written.strip_prefix("+82").or_else(|| written.strip_prefix("82-"));
-    let rest = international.unwrap_or(&written);
-    let unusual = |c: char| !c.is_ascii_digit() && !matches!(c, '-' | '.' | ' ' | '(' | ')' | '\u{a0}');
-    if rest.contains(unusual) {
-        return Err(Text::fixed(
-            "전화번호가 아닌 글자가 있습니다",
-            "holds something that is no telephone number",
-        ));
-    }
-    let mut digits: String = rest.chars().filter(char::is_ascii_digit).collect();
-    let mut repair = (digits != cell.shown()).then_some(Repair::Separators);
-    if international.is_some() {
-        digits = format!("0{}", digits.trim_start_matches('0'));
-    } else if is_mobile_without_zero(&digits) {
-        digits.insert(0, '0');
-        repair = Some(Repair::LeadingZero);
-    }
-    if !(digits.starts_with('0') && (10..=11).contains(&digits.len())) {
-        return Err(Text::fixed(
-            "0으로 시작하는 10~11자리 전화번호가 아닙니다",
-            "is no telephone number of 10 or 11 digits that begins with 0",
-        ));
-    }
-    Ok((digits, repair))
-}
-
-/// A point that is the only mark is that of a fraction, and separates nothing: `1012345678.0`.
-fn is_decimal(written: &str) -> bool {
-    let marks = written.chars().filter(|c| !c.is_ascii_digit()).count();
-    marks == 1 && written.contains('.')
-}
-
-/// No Korean number begins with 1 and has 9 or 10 digits: a mobile one that was taken for a number
-/// has lost its zero.
-fn is_mobile_without_zero(digits: &str) -> bool {
-    let new = digits.starts_with("10") && digits.len() == 10;
-    let old = ["11", "16", "17", "18", "19"].iter().any(|prefix| digits.starts_with(prefix))
-        && (9..=10).contains(&digits.len());
-    new || old
+    mended(identity::phone_number(&cell.digits().unwrap_or_else(|| cell.shown())))
 }
 
 /// A birthday as `YYYYMMDD`.
-pub(crate) fn birthday(cell: &Cell) -> Mended<String> {
-    let uncertain = || {
-        Text::fixed(
-            "네 자리 연도가 있는 날짜(1990-01-01)가 아니어서 확실하지 않습니다",
-            "is no date with a year of four digits (1990-01-01), so it is not certain",
-        )
-    };
-    let date = match (cell.moment(), cell) {
-        (Some(moment), _) => moment.date(),
-        (None, Cell::Text(_) | Cell::Number(_) | Cell::Formatted(_)) => {
-            // The digits of a number, whatever marks it is shown with.
-            let written = cell.digits().unwrap_or_else(|| cell.shown());
-            let (date, rest) = date_of(&ascii_digits(&written)).ok_or_else(uncertain)?;
-            if rest.iter().any(|part| *part != 0) {
-                return Err(uncertain());
-            }
-            date
+pub(crate) fn birthday(cell: &Cell, century: Option<BirthCentury>) -> Mended<String> {
+    if let Some(moment) = cell.moment() {
+        let date = moment.date();
+        let digits = format!("{:04}{:02}{:02}", date.year(), date.month(), date.day());
+        let repairs = if digits == cell.shown() { Vec::new() } else { vec![Repair::Date] };
+        return Ok((digits, repairs));
+    }
+    // A number that is shown with six digits has those; else its own, whatever marks they are shown with.
+    if let Some(shown) = cell.form()
+        && let Ok(read) = mended(identity::birthday(shown, century))
+    {
+        return Ok(read);
+    }
+    mended(identity::birthday(&cell.digits().unwrap_or_else(|| cell.shown()), century))
+}
+
+/// A person's name.
+pub(crate) fn name(cell: &Cell) -> Mended<String> {
+    let (text, mut repairs) = text(cell)?;
+    let (name, mended) = identity::name(&text);
+    repairs.extend(mended.into_iter().map(Repair::from));
+    Ok((name, repairs))
+}
+
+/// The institution's page, with Hangul in it encoded.
+pub(crate) fn link(cell: &Cell) -> Mended<String> {
+    let (text, mut repairs) = text(cell)?;
+    match seoham_model::link::encoded(&text) {
+        None => Ok((text, repairs)),
+        Some(encoded) => {
+            repairs.push(Repair::Link);
+            Ok((encoded, repairs))
         }
-        _ => return Err(uncertain()),
-    };
-    let digits = format!("{:04}{:02}{:02}", date.year(), date.month(), date.day());
-    let repair = (digits != cell.shown()).then_some(Repair::Date);
-    Ok((digits, repair))
+    }
 }
 
 /// The end of the day that a cell names, in Seoul, or the moment if it has a time; ten digits are
@@ -131,7 +100,10 @@ pub(crate) fn deadline(cell: &Cell) -> Mended<UnixSeconds> {
                 if hour && date_of(&shown[..8]).is_some() {
                     return Err(uncertain());
                 }
-                return shown.parse().map(|seconds| (UnixSeconds(seconds), None)).map_err(|_| uncertain());
+                return shown
+                    .parse()
+                    .map(|seconds| (UnixSeconds(seconds), Vec::new()))
+                    .map_err(|_| uncertain());
             }
             let (date, rest) = date_of(&shown).ok_or_else(uncertain)?;
             match rest.as_slice() {
@@ -147,7 +119,7 @@ pub(crate) fn deadline(cell: &Cell) -> Mended<UnixSeconds> {
     let moment = moment.ok_or_else(uncertain)?;
     let seoul = jiff::tz::TimeZone::fixed(jiff::tz::offset(9));
     let at = moment.to_zoned(seoul).map_err(|_| uncertain())?.timestamp().as_second();
-    Ok((UnixSeconds(at), Some(Repair::Date)))
+    Ok((UnixSeconds(at), vec![Repair::Date]))
 }
 
 fn end_of(date: Date) -> Option<DateTime> {
@@ -160,34 +132,12 @@ fn date_with(date: Date, hour: u32, minute: u32, second: u32) -> Option<DateTime
     Some(date.to_datetime(time))
 }
 
-/// The date that a text begins with, year first, and the numbers that follow it.
-fn date_of(text: &str) -> Option<(Date, Vec<u32>)> {
-    let known =
-        |c: char| c.is_ascii_digit() || matches!(c, '-' | '.' | '/' | ':' | ' ' | 'T' | '년' | '월' | '일');
-    if !text.chars().all(known) {
-        return None;
-    }
-    let mut groups = text.split(|c: char| !c.is_ascii_digit()).filter(|group| !group.is_empty());
-    let first = groups.next()?;
-    let (year, month, day) = match first.len() {
-        8 => (&first[..4], &first[4..6], &first[6..]),
-        4 => {
-            let (month, day) = (groups.next()?, groups.next()?);
-            (month.len() <= 2 && day.len() <= 2).then_some((first, month, day))?
-        }
-        _ => return None,
-    };
-    let date = Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()?;
-    let rest = groups.map(|group| group.parse().ok()).collect::<Option<Vec<u32>>>()?;
-    Some((date, rest))
-}
-
 /// Yes or no.
 pub(crate) fn flag(cell: &Cell) -> Mended<bool> {
     let shown = cell.digits().unwrap_or_else(|| cell.shown()).to_lowercase();
     match shown.as_str() {
-        "true" | "y" | "yes" | "o" | "1" | "예" | "네" => Ok((true, None)),
-        "false" | "n" | "no" | "x" | "0" | "아니오" | "아니요" => Ok((false, None)),
+        "true" | "y" | "yes" | "o" | "1" | "예" | "네" => Ok((true, Vec::new())),
+        "false" | "n" | "no" | "x" | "0" | "아니오" | "아니요" => Ok((false, Vec::new())),
         _ => Err(Text::fixed("예/아니오(Y/N)가 아닙니다", "is neither yes nor no (Y/N)")),
     }
 }
@@ -198,7 +148,7 @@ pub(crate) fn whole(cell: &Cell) -> Mended<u32> {
     let shown = shown.trim_end_matches(['일', '초']).trim();
     shown
         .parse()
-        .map(|number| (number, None))
+        .map(|number| (number, Vec::new()))
         .map_err(|_| Text::fixed("정수가 아닙니다", "is no whole number"))
 }
 
@@ -219,72 +169,73 @@ pub(crate) fn text(cell: &Cell) -> Mended<String> {
             ));
         }
         let as_shown = cell.digits().is_some_and(|digits| digits != shown);
-        return Ok((shown, as_shown.then_some(Repair::AsShown)));
+        return Ok((shown, Vec::from_iter(as_shown.then_some(Repair::AsShown))));
     }
     if shown.contains('\r') {
-        return Ok((shown.replace("\r\n", "\n").replace('\r', "\n"), Some(Repair::LineBreaks)));
+        return Ok((shown.replace("\r\n", "\n").replace('\r', "\n"), vec![Repair::LineBreaks]));
     }
-    Ok((shown, None))
+    Ok((shown, Vec::new()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cell::Formatted;
 
     fn text_cell(text: &str) -> Cell {
         Cell::of_text(text)
     }
 
     #[test]
-    fn telephone_numbers_are_mended_where_it_is_certain() {
-        let mended = |cell: Cell| phone_number(&cell).ok();
-        let zero = Some(Repair::LeadingZero);
-        let marks = Some(Repair::Separators);
-        for (cell, digits, repair) in [
-            (text_cell("01012345678"), "01012345678", None),
-            (text_cell("010-1234-5678"), "01012345678", marks),
-            (text_cell("010 1234.5678"), "01012345678", marks),
-            (text_cell("'01012345678"), "01012345678", marks),
-            (text_cell("０１０－１２３４－５６７８"), "01012345678", marks),
-            (Cell::Number(1_012_345_678.0), "01012345678", zero),
-            (text_cell("1012345678"), "01012345678", zero),
-            (text_cell("10-1234-5678"), "01012345678", zero),
-            (Cell::Number(162_345_678.0), "0162345678", zero),
-            (text_cell("+82-10-1234-5678"), "01012345678", marks),
-            (text_cell("+82 010-1234-5678"), "01012345678", marks),
-            (text_cell("02-123-4567"), "021234567", marks),
+    fn telephone_numbers_of_cells_are_their_digits() {
+        let formatted = |number: f64, shown: Option<&str>| {
+            Cell::Formatted(Box::new(Formatted { number, moment: None, shown: shown.map(str::to_owned) }))
+        };
+        for cell in [
+            Cell::Number(1_012_345_678.0),
+            formatted(1_012_345_678.0, Some("010-1234-5678")),
+            formatted(1_012_345_678.0, Some("01012345678")),
+            formatted(1_012_345_678.0, Some("1,012,345,678")),
+            formatted(1_012_345_678.0, None),
+            text_cell("010-1234-5678"),
         ] {
-            let expected = (10..=11).contains(&digits.len()).then(|| (digits.to_owned(), repair));
-            assert_eq!(mended(cell.clone()), expected, "{cell:?}");
+            assert_eq!(
+                phone_number(&cell).map(|(digits, _)| digits).as_deref(),
+                Ok("01012345678"),
+                "{cell:?}"
+            );
         }
-        for uncertain in
-            ["1.01235E+09", "21234567", "12345", "010-1234-567x", "홍길동", "", "0101234567890", "2012345678"]
-        {
-            assert_eq!(mended(text_cell(uncertain)), None, "{uncertain}");
+        for cell in [
+            Cell::Number(1_012_345_678.5),
+            Cell::Number(-1.0),
+            text_cell("1.01235E+09"),
+            formatted(1_012_345_678.4, Some("1012345678")),
+        ] {
+            let kept = matches!(&cell, Cell::Formatted(f) if f.shown.as_deref() == Some("1012345678"));
+            assert!(kept || phone_number(&cell).is_err(), "{cell:?}");
         }
     }
 
     #[test]
-    fn birthdays_are_mended_where_it_is_certain() {
-        let mended = |cell: &Cell| birthday(cell).ok().map(|(digits, _)| digits);
+    fn birthdays_of_cells_are_dates_or_their_digits() {
+        let read = |cell: &Cell| birthday(cell, None).ok().map(|(digits, _)| digits);
         let date = Cell::Moment(jiff::civil::date(1990, 1, 1).at(0, 0, 0, 0));
+        let number = |number: f64, shown: &str| {
+            Cell::Formatted(Box::new(Formatted { number, moment: None, shown: Some(shown.to_owned()) }))
+        };
         for cell in [
             date,
-            text_cell("19900101"),
-            Cell::Number(19_900_101.0),
             text_cell("1990-01-01"),
-            text_cell("1990.1.1."),
-            text_cell("1990/01/01 00:00:00"),
-            text_cell("1990년 1월 1일"),
+            Cell::Number(19_900_101.0),
+            number(19_900_101.0, "19,900,101"),
+            number(9_001_011_234_567.0, "900101-1234567"),
         ] {
-            assert_eq!(mended(&cell).as_deref(), Some("19900101"), "{cell:?}");
+            assert_eq!(read(&cell).as_deref(), Some("19900101"), "{cell:?}");
         }
-        for uncertain in
-            ["900101", "90-01-01", "1/2/1990", "32874", "19901301", "1990-01", "1990-1-1 13:30", "모름"]
-        {
-            assert_eq!(mended(&text_cell(uncertain)), None, "{uncertain}");
-        }
-        assert_eq!(mended(&Cell::Number(32_874.0)), None, "a serial number is not certainly a date");
+        assert_eq!(read(&Cell::Number(32_874.0)), None, "a serial number is not certainly a date");
+        assert_eq!(read(&number(50_101.0, "050101")), None);
+        let century = Some(BirthCentury::Twenty);
+        assert_eq!(birthday(&number(50_101.0, "050101"), century).map(|(d, _)| d).as_deref(), Ok("20050101"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A row of a table, and what it comes to.
 
 use seoham_model::Text;
+use seoham_model::identity::Mending;
 
 use crate::{Cell, Member};
 
@@ -75,12 +76,46 @@ pub enum Repair {
     LineBreaks,
     /// A number was taken as it is shown, which is not as its digits are.
     AsShown,
+    /// Characters that nobody sees were taken out.
+    Invisible,
+    /// Characters in full width were written in half.
+    FullWidth,
+    /// The century of a birthday comes from the digit behind it.
+    CenturyByDigit,
+    /// The century of a birthday comes from the rule that was given.
+    CenturyByRule,
+    /// A link was encoded.
+    Link,
+}
+
+impl From<Mending> for Repair {
+    fn from(mending: Mending) -> Self {
+        match mending {
+            Mending::Invisible => Self::Invisible,
+            Mending::FullWidth => Self::FullWidth,
+            Mending::Separators => Self::Separators,
+            Mending::LeadingZero => Self::LeadingZero,
+            Mending::Date => Self::Date,
+            Mending::CenturyByDigit => Self::CenturyByDigit,
+            Mending::CenturyByRule => Self::CenturyByRule,
+        }
+    }
 }
 
 impl Repair {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::LeadingZero, Self::Separators, Self::Date, Self::LineBreaks, Self::AsShown];
+    pub const ALL: [Self; 10] = [
+        Self::LeadingZero,
+        Self::Separators,
+        Self::Date,
+        Self::CenturyByDigit,
+        Self::CenturyByRule,
+        Self::Invisible,
+        Self::FullWidth,
+        Self::LineBreaks,
+        Self::AsShown,
+        Self::Link,
+    ];
 
     /// What was done.
     pub fn text(self) -> Text {
@@ -91,6 +126,19 @@ impl Repair {
             Self::Separators => Text::fixed("전화번호 구분 기호 제거", "marks in a telephone number removed"),
             Self::Date => Text::fixed("날짜 형식 변환", "date rewritten"),
             Self::LineBreaks => Text::fixed("줄바꿈 문자 통일", "line breaks rewritten"),
+            Self::Invisible => Text::fixed("보이지 않는 문자 제거", "invisible characters removed"),
+            Self::FullWidth => {
+                Text::fixed("전각 문자를 반각으로 변환", "full-width characters made half-width")
+            }
+            Self::CenturyByDigit => Text::fixed(
+                "6자리 생년월일의 연대를 뒤 첫째 자리로 판단",
+                "century of a birthday of six digits told by the digit behind it",
+            ),
+            Self::CenturyByRule => Text::fixed(
+                "6자리 생년월일의 연대를 --birth-century로 판단",
+                "century of a birthday of six digits told by --birth-century",
+            ),
+            Self::Link => Text::fixed("링크의 한글을 퍼센트 인코딩", "Hangul in a link percent-encoded"),
             Self::AsShown => {
                 Text::fixed("숫자를 셀에 표시된 그대로 사용", "numbers taken as the cell shows them")
             }

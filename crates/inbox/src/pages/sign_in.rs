@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::SecretString;
 use seoham_http::{Language, Path};
 use seoham_model::clock::seoul_minutes;
+use seoham_model::identity;
 use seoham_model::token::is_one_time_token;
 use seoham_model::{BinderId, Lang, PersonId, Text, UnixSeconds};
 use seoham_vault::{OneTimeToken, TokenHash};
@@ -72,15 +73,14 @@ pub(crate) async fn ask(
     if !inbox.limits.address_may(address) {
         return Err(too_often());
     }
-    let digits: String = ask.phone_number.chars().filter(char::is_ascii_digit).collect();
-    if !(10..=11).contains(&digits.len()) {
+    let Ok((digits, _)) = identity::phone_number(&ask.phone_number) else {
         return Err(Trouble::new(
             StatusCode::BAD_REQUEST,
             Text::fixed("휴대전화 번호를 확인해 주십시오", "Please check the telephone number"),
             Text::fixed("숫자 10자리 또는 11자리로 입력해 주십시오.", "It has 10 or 11 digits."),
         )
         .into());
-    }
+    };
     let phone_number = SecretString::from(digits);
     // Counted by the number, whether it is known or not: so this tells nothing of it.
     if let Err(until) = inbox.store.ask_link(&phone_number, inbox.now()).await? {

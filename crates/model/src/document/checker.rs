@@ -6,7 +6,9 @@ use serde_json::value::RawValue;
 use super::item::Parsed;
 use super::raw::{Raw, kind};
 use crate::clock::SeoulDay;
+use crate::identity;
 use crate::violation::{JsonKind, Rule, Violation};
+use crate::visible::{is_bidirectional_control, is_visible};
 
 /// Collects violations; each reader gives the value, or `None` and, where a rule broke, a
 /// violation.
@@ -15,17 +17,45 @@ pub(crate) struct Checker {
     violations: Vec<Violation>,
 }
 
-/// How long a string may be, in Unicode scalar values, and whether it may hold line breaks.
+/// How long a string may be, in Unicode scalar values, and what it may hold.
 #[derive(Clone, Copy)]
 pub(crate) struct StringRule {
-    pub(crate) min: usize,
-    pub(crate) max: usize,
-    pub(crate) multiline: bool,
+    min: usize,
+    max: usize,
+    holds: Holds,
+    /// A person sees it: nothing in it may turn the direction of what is read.
+    shown: bool,
+}
+
+/// What a string may hold besides visible characters and blanks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// Nothing.
+    Line,
+    /// Line breaks, however they are written, and tabs.
+    Lines,
+    /// Whatever it is.
+    Anything,
 }
 
 impl StringRule {
     pub(crate) const fn characters(min: usize, max: usize) -> Self {
-        Self { min, max, multiline: false }
+        Self { min, max, holds: Holds::Line, shown: false }
+    }
+
+    /// Several lines; CR LF and CR are line breaks as LF is.
+    pub(crate) const fn lines(self) -> Self {
+        Self { holds: Holds::Lines, ..self }
+    }
+
+    /// Characters of any kind.
+    pub(crate) const fn anything(self) -> Self {
+        Self { holds: Holds::Anything, ..self }
+    }
+
+    /// A person sees it.
+    pub(crate) const fn shown(self) -> Self {
+        Self { shown: true, ..self }
     }
 }
 
@@ -79,20 +109,31 @@ impl Checker {
         self.typed(member, raw, JsonKind::Object)
     }
 
-    /// A string that may be absent; white space alone counts as absent.
+    /// A string that may be absent; one in which nothing is visible counts as absent.
     pub(crate) fn optional(
         &mut self,
         member: &'static str,
         raw: Raw<'_>,
         rule: StringRule,
     ) -> Option<String> {
-        let value: String = self.typed(member, raw?, JsonKind::String)?;
-        if value.trim().is_empty() {
+        let mut value: String = self.typed(member, raw?, JsonKind::String)?;
+        if !is_visible(&value) {
             return None;
         }
-        let allowed = |c: char| !c.is_control() || (rule.multiline && (c == '\n' || c == '\t'));
+        if rule.holds == Holds::Lines && value.contains('\r') {
+            value = value.replace("\r\n", "\n").replace('\r', "\n");
+        }
+        let allowed = |c: char| match rule.holds {
+            Holds::Line => !c.is_control(),
+            Holds::Lines => !c.is_control() || c == '\n' || c == '\t',
+            Holds::Anything => true,
+        };
         if !value.chars().all(allowed) {
             self.report(member, Rule::ControlCharacter);
+            return None;
+        }
+        if rule.shown && value.contains(is_bidirectional_control) {
+            self.report(member, Rule::DirectionCharacter);
             return None;
         }
         if !(rule.min..=rule.max).contains(&value.chars().count()) {
@@ -117,15 +158,34 @@ impl Checker {
         value
     }
 
-    /// An integer within a range that may be absent; a number too great to read is out of range.
+    /// An integer within a range that may be absent, in any notation: `30`, `30.0`, `3e1`, `"30"`. A number too
+    /// great to read is out of range.
     pub(crate) fn integer(&mut self, member: &'static str, raw: Raw<'_>, min: i64, max: i64) -> Option<i64> {
         let raw = raw?;
         let found = kind(raw);
-        if found != JsonKind::Integer {
-            self.report(member, Rule::WrongType { expected: JsonKind::Integer, found });
-            return None;
-        }
-        let value = raw.get().parse().ok().filter(|v| (min..=max).contains(v));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let value: Option<i64> = match found {
+            JsonKind::Integer => raw.get().parse().ok(),
+            JsonKind::Number => match raw.get().parse::<f64>() {
+                Ok(number) if number.fract() == 0.0 => whole(number),
+                _ => {
+                    self.report(member, Rule::WrongType { expected: JsonKind::Integer, found });
+                    return None;
+                }
+            },
+            JsonKind::String => match serde_json::from_str::<String>(raw.get()) {
+                Ok(text) if digits(&text) => text.parse().ok(),
+                _ => {
+                    self.report(member, Rule::WrongType { expected: JsonKind::Integer, found });
+                    return None;
+                }
+            },
+            _ => {
+                self.report(member, Rule::WrongType { expected: JsonKind::Integer, found });
+                return None;
+            }
+        };
+        let value = value.filter(|v| (min..=max).contains(v));
         if value.is_none() {
             self.report(member, Rule::Range { min, max });
         }
@@ -135,6 +195,24 @@ impl Checker {
     /// `true` or `false`, or `None` when absent.
     pub(crate) fn boolean(&mut self, member: &'static str, raw: Raw<'_>) -> Option<bool> {
         self.typed(member, raw?, JsonKind::Boolean)
+    }
+
+    /// `true` or `false`, also as a string, or `None` when absent.
+    pub(crate) fn flag(&mut self, member: &'static str, raw: Raw<'_>) -> Option<bool> {
+        match raw?.get() {
+            "\"true\"" => Some(true),
+            "\"false\"" => Some(false),
+            _ => self.boolean(member, raw),
+        }
+    }
+
+    /// What `read` gives, or `None` where it breaks a rule, which then nobody hears of.
+    pub(crate) fn lenient<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let before = self.violations.len();
+        let value = read(self);
+        let broken = self.violations.len() > before;
+        self.violations.truncate(before);
+        value.filter(|_| !broken)
     }
 
     /// An array of strings; absent is empty. `each` says what an element means.
@@ -174,6 +252,33 @@ impl Checker {
         None
     }
 
+    /// A telephone number as people write it.
+    pub(crate) fn written_phone_number(
+        &mut self,
+        member: &'static str,
+        value: Option<String>,
+    ) -> Option<String> {
+        let digits = identity::phone_number(&value?).ok().map(|(digits, _)| digits);
+        if digits.is_none() {
+            self.report(member, Rule::PhoneDigits);
+        }
+        digits
+    }
+
+    /// A birthday as people write it, its year in four digits or its century certain.
+    pub(crate) fn written_birthday(
+        &mut self,
+        member: &'static str,
+        value: Option<String>,
+        today: SeoulDay,
+    ) -> Option<String> {
+        let digits = identity::birthday(&value?, None).ok().map(|(digits, _)| digits);
+        if digits.is_none() {
+            self.report(member, Rule::Date);
+        }
+        self.birthday(member, digits, today)
+    }
+
     /// A birthday: `YYYYMMDD`, a real date, not after `today`.
     pub(crate) fn birthday(
         &mut self,
@@ -189,6 +294,13 @@ impl Checker {
         }
         None
     }
+}
+
+/// A number without a fraction, if every digit of it is certain.
+fn whole(number: f64) -> Option<i64> {
+    const CERTAIN_BELOW: f64 = 9_007_199_254_740_992.0;
+    #[allow(clippy::cast_possible_truncation, reason = "it has no fraction and is less than 2^53")]
+    (number.abs() < CERTAIN_BELOW).then_some(number as i64)
 }
 
 fn parse_date(text: &str) -> Option<jiff::civil::Date> {

@@ -8,6 +8,7 @@ use super::checker::{Checker, StringRule};
 use super::raw::RawDocument;
 use super::{Content, Document, Own, ReadItem, Receiver, ReceiverIdentity};
 use crate::clock::{SeoulDay, UnixSeconds};
+use crate::link;
 use crate::violation::{Rule, Violation};
 
 /// What the rules depend on besides the document.
@@ -43,7 +44,7 @@ fn read(checker: &mut Checker, item: &ReadItem<'_>, context: CheckContext) -> Op
     let raw = checker.part("", &item.document)?;
 
     // Every part is read before any is missed, so that all that is wrong is told at once.
-    let title = checker.required("title", raw.title, StringRule::characters(1, 40));
+    let title = checker.required("title", raw.title, StringRule::characters(1, 40).shown());
     let deadline_at = deadline(checker, raw, context.now);
     let hash = if context.certified && raw.hash.is_none() {
         checker.report("hash", Rule::RequiredByCertifiedContract);
@@ -51,7 +52,8 @@ fn read(checker: &mut Checker, item: &ReadItem<'_>, context: CheckContext) -> Op
     } else if context.certified {
         checker.required("hash", raw.hash, StringRule::characters(1, 99))
     } else {
-        checker.optional("hash", raw.hash, StringRule::characters(1, 99))
+        // Clients send hashes of all kinds to contracts that do not ask for one.
+        checker.lenient(|checker| checker.optional("hash", raw.hash, StringRule::characters(1, 99)))
     };
     let categories = categories(checker, raw);
     let receiver = receiver(checker, item, context.now);
@@ -95,32 +97,27 @@ fn categories(checker: &mut Checker, raw: &RawDocument<'_>) -> Categories {
 
 fn receiver(checker: &mut Checker, item: &ReadItem<'_>, now: UnixSeconds) -> Option<Receiver> {
     let raw = checker.part("receiver", &item.receiver)?;
-    let ci = checker.optional("receiver.ci", raw.ci, StringRule::characters(1, 88));
-    let by_ci = ci.is_some();
-    let verify =
-        checker.boolean("receiver.is_required_verify_name", raw.is_required_verify_name).unwrap_or(false);
-    if verify && by_ci && raw.name.is_none() {
-        checker.report("receiver.name", Rule::RequiredForNameCheck);
-    }
-    let named_to_verify = verify && raw.name.is_some();
-    let mut member = |name, raw, max| {
-        let rule = StringRule::characters(1, max);
-        let needed = !by_ci || (named_to_verify && name == "receiver.name");
-        if needed { checker.required(name, raw, rule) } else { checker.optional(name, raw, rule) }
+    let name_rule = StringRule::characters(1, 20);
+    let verify = |checker: &mut Checker| {
+        checker.flag("receiver.is_required_verify_name", raw.is_required_verify_name).unwrap_or(false)
     };
-    // What stands beside a ci does not identify anybody, but it must still be well-formed.
-    let phone_number = member("receiver.phone_number", raw.phone_number, usize::MAX);
-    let name = member("receiver.name", raw.name, 20);
-    let birthday = member("receiver.birthday", raw.birthday, usize::MAX);
+    if let Some(ci) = checker.optional("receiver.ci", raw.ci, StringRule::characters(1, 88)) {
+        // It identifies by itself. What stands beside it is not looked at, but for a name that is to be verified.
+        let verify = checker.lenient(|checker| Some(verify(checker))).unwrap_or(false);
+        let name = if verify { checker.optional("receiver.name", raw.name, name_rule) } else { None };
+        let verify_name = name.map(SecretString::from);
+        return Some(Receiver { identity: ReceiverIdentity::Ci(SecretString::from(ci)), verify_name });
+    }
+    let verify = verify(checker);
+    let any = StringRule::characters(1, usize::MAX);
+    let phone_number = checker.required("receiver.phone_number", raw.phone_number, any);
+    let name = checker.required("receiver.name", raw.name, name_rule);
+    let birthday = checker.required("receiver.birthday", raw.birthday, any);
     let phone_number = checker.phone_number("receiver.phone_number", phone_number);
     let birthday = checker.birthday("receiver.birthday", birthday, SeoulDay::of(now));
-
-    let identity = match ci {
-        Some(ci) => ReceiverIdentity::Ci(SecretString::from(ci)),
-        None => ReceiverIdentity::Phone {
-            phone_number: SecretString::from(phone_number?),
-            birthday: SecretString::from(birthday?),
-        },
+    let identity = ReceiverIdentity::Phone {
+        phone_number: SecretString::from(phone_number?),
+        birthday: SecretString::from(birthday?),
     };
     let verify_name = if verify { Some(SecretString::from(name?)) } else { None };
     Some(Receiver { identity, verify_name })
@@ -130,19 +127,20 @@ type Property = (String, String, String, Option<String>, Own);
 
 fn property(checker: &mut Checker, item: &ReadItem<'_>, bulk: bool) -> Option<Property> {
     let raw = checker.part("property", &item.property)?;
-    let link = checker.required("property.link", raw.link, StringRule::characters(10, 100));
+    let link = checker.required("property.link", raw.link, StringRule::characters(1, 100));
     let link = link.filter(|link| {
-        let absolute = is_http_url(link);
-        if !absolute {
-            checker.report("property.link", Rule::Url);
+        let broken = link::check(link).err();
+        if let Some(rule) = broken {
+            checker.report("property.link", rule);
         }
-        absolute
+        broken.is_none()
     });
-    let cs_number = checker.required("property.cs_number", raw.cs_number, StringRule::characters(1, 20));
-    let cs_name = checker.required("property.cs_name", raw.cs_name, StringRule::characters(1, 10));
-    let payload = checker.optional("property.payload", raw.payload, StringRule::characters(1, 200));
-    let message =
-        checker.optional("property.message", raw.message, StringRule { min: 1, max: 500, multiline: true });
+    let shown = |max| StringRule::characters(1, max).shown();
+    let cs_number = checker.required("property.cs_number", raw.cs_number, shown(20));
+    let cs_name = checker.required("property.cs_name", raw.cs_name, shown(10));
+    let payload =
+        checker.optional("property.payload", raw.payload, StringRule::characters(1, 200).anything());
+    let message = checker.optional("property.message", raw.message, shown(500).lines());
     let external_rule = StringRule::characters(1, 40);
     let external_document_uuid = if bulk {
         checker.required("property.external_document_uuid", raw.external_document_uuid, external_rule)
@@ -153,14 +151,151 @@ fn property(checker: &mut Checker, item: &ReadItem<'_>, bulk: bool) -> Option<Pr
     Some((link?, cs_number?, cs_name?, message, own))
 }
 
-fn is_http_url(text: &str) -> bool {
-    // The parser forgives white space and missing slashes; a link is used as it was written, so
-    // it must be right as it was written.
-    let authority = ["http://", "https://"].iter().find_map(|scheme| {
-        let head = text.get(..scheme.len())?;
-        head.eq_ignore_ascii_case(scheme).then(|| &text[scheme.len()..])
-    });
-    authority.is_some_and(|rest| !rest.starts_with(['/', '?', '#', ':', '@']))
-        && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\')
-        && url::Url::parse(text).is_ok_and(|url| url.has_host())
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::violation::JsonKind;
+
+    use super::*;
+
+    const NOW: UnixSeconds = UnixSeconds(1_795_359_600);
+
+    fn document() -> Value {
+        json!({
+            "title": "안내", "read_expired_sec": 2_592_000,
+            "receiver": { "phone_number": "01000000001", "name": "서함시험", "birthday": "19900101" },
+            "property": {
+                "link": "https://tax.example.kr/x", "cs_number": "02-000-0000", "cs_name": "세무과",
+                "external_document_uuid": "K-1",
+            },
+        })
+    }
+
+    /// A document in which the member at a pointer is another, or gone if it is null.
+    fn with(pointer: &str, value: Value) -> Value {
+        let mut document = document();
+        let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
+        document
+            .pointer_mut(parent)
+            .and_then(Value::as_object_mut)
+            .expect("there")
+            .insert(name.to_owned(), value);
+        document
+    }
+
+    fn checked(document: &Value, certified: bool) -> Result<Document, Vec<(&'static str, Rule)>> {
+        let raw = serde_json::value::to_raw_value(document).expect("JSON");
+        let context = CheckContext { now: NOW, certified, bulk: true };
+        check(&raw, context).map_err(|broken| broken.iter().map(|v| (v.member, v.rule)).collect())
+    }
+
+    fn broken(pointer: &str, value: Value) -> Vec<(&'static str, Rule)> {
+        checked(&with(pointer, value), false).map(|_| ()).expect_err(pointer)
+    }
+
+    #[test]
+    fn deadlines_are_whole_numbers_in_any_notation() {
+        for seconds in [json!(2_592_000), json!(2_592_000.0), json!("2592000"), json!("0002592000")] {
+            let read = checked(&with("/read_expired_sec", seconds.clone()), false).expect("good");
+            assert_eq!(read.deadline_at, NOW.plus(2_592_000), "{seconds}");
+        }
+        let exponent: Value = serde_json::from_str("2.592e6").expect("JSON");
+        assert!(checked(&with("/read_expired_sec", exponent), false).is_ok());
+        let integer = |found| Rule::WrongType { expected: JsonKind::Integer, found };
+        for (value, rule) in [
+            (json!(1.5), integer(JsonKind::Number)),
+            (json!("1.0"), integer(JsonKind::String)),
+            (json!("-1"), integer(JsonKind::String)),
+            (json!(""), integer(JsonKind::String)),
+            (json!(" 5"), integer(JsonKind::String)),
+            (json!(true), integer(JsonKind::Boolean)),
+            (json!(0), Rule::Range { min: 1, max: DEADLINE_SECONDS_MAX }),
+            (json!(1e30), Rule::Range { min: 1, max: DEADLINE_SECONDS_MAX }),
+            (json!("99999999999999999999"), Rule::Range { min: 1, max: DEADLINE_SECONDS_MAX }),
+        ] {
+            assert_eq!(broken("/read_expired_sec", value.clone()), [("read_expired_sec", rule)], "{value}");
+        }
+    }
+
+    #[test]
+    fn a_hash_matters_to_a_certified_contract_alone() {
+        for wrong in [json!(5), json!(""), json!("x".repeat(100)), json!("a\nb"), json!([])] {
+            let document = with("/hash", wrong.clone());
+            assert_eq!(checked(&document, false).expect("good").hash, None, "{wrong}");
+            assert!(checked(&document, true).is_err(), "{wrong}");
+        }
+        let kept = checked(&with("/hash", json!("x".repeat(99))), false).expect("good").hash;
+        assert_eq!(kept.map(|hash| hash.len()), Some(99));
+        assert_eq!(
+            checked(&document(), true).map(|_| ()),
+            Err(vec![("hash", Rule::RequiredByCertifiedContract)])
+        );
+    }
+
+    #[test]
+    fn a_ci_identifies_alone() {
+        let receiver = |more: Value| {
+            let mut receiver =
+                json!({ "ci": "C".repeat(88), "phone_number": 5, "birthday": "x", "name": "y".repeat(50) });
+            receiver.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            checked(&with("/receiver", receiver), false)
+        };
+        for verify in [json!(false), json!(null), json!("false"), json!(17)] {
+            let read = receiver(json!({ "is_required_verify_name": verify })).expect("good").receiver;
+            assert!(matches!(read.identity, ReceiverIdentity::Ci(_)) && read.verify_name.is_none());
+        }
+        let verified = |more| receiver(more).map(|read| read.receiver.verify_name.is_some());
+        assert_eq!(verified(json!({ "is_required_verify_name": "true", "name": "서함시험" })), Ok(true));
+        assert_eq!(verified(json!({ "is_required_verify_name": true, "name": null })), Ok(false));
+        let long = verified(json!({ "is_required_verify_name": true }))
+            .expect_err("a name that is given is checked");
+        assert_eq!(long, [("receiver.name", Rule::Length { min: 1, max: 20 })]);
+        // One that is not there to be seen is none.
+        let blank = checked(&with("/receiver", json!({ "ci": "\u{3164}" })), false).map(|_| ());
+        assert_eq!(blank.expect_err("nobody is named").len(), 3);
+    }
+
+    #[test]
+    fn names_are_verified_when_it_says_so_in_words() {
+        for (value, verifies) in [(json!("true"), true), (json!("false"), false), (json!(true), true)] {
+            let read = checked(&with("/receiver/is_required_verify_name", value), false).expect("good");
+            assert_eq!(read.receiver.verify_name.is_some(), verifies);
+        }
+        assert!(checked(&with("/receiver/is_required_verify_name", json!("yes")), false).is_err());
+    }
+
+    #[test]
+    fn texts_hold_what_their_readers_can_take() {
+        let payload = "a\u{0}b\r\nc\u{202e}";
+        let read = checked(&with("/property/payload", json!(payload)), false).expect("any characters");
+        assert_eq!(read.own.payload.as_deref(), Some(payload));
+        assert!(checked(&with("/property/payload", json!("x".repeat(201))), false).is_err());
+
+        let read = checked(&with("/property/message", json!("a\r\nb\rc\nd\te")), false).expect("lines");
+        assert_eq!(read.content.message.as_deref(), Some("a\nb\nc\nd\te"));
+        let five_hundred = "\r\n".repeat(499) + "x";
+        assert!(
+            checked(&with("/property/message", json!(five_hundred)), false).is_ok(),
+            "a line break is one"
+        );
+        assert_eq!(
+            broken("/property/message", json!("a\u{7}")),
+            [("property.message", Rule::ControlCharacter)]
+        );
+        for (pointer, member) in [
+            ("/title", "title"),
+            ("/property/message", "property.message"),
+            ("/property/cs_name", "property.cs_name"),
+            ("/property/cs_number", "property.cs_number"),
+        ] {
+            for c in ['\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}'] {
+                assert_eq!(broken(pointer, json!(format!("a{c}"))), [(member, Rule::DirectionCharacter)]);
+            }
+        }
+        for nothing in ["\u{200b}", "\u{3164}", "\u{2800}\u{ad}"] {
+            assert_eq!(broken("/title", json!(nothing)), [("title", Rule::Missing)]);
+        }
+        assert!(checked(&with("/title", json!("\u{200b}안내")), false).is_ok());
+    }
 }

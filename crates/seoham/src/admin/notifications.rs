@@ -1,7 +1,7 @@
 //! `seoham admin notifications`: what the messenger did not take, and sending it again.
 
 use anyhow::Result;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::AdminClient;
@@ -27,7 +27,7 @@ pub(super) struct ListArgs {
 }
 
 #[derive(Args)]
-#[group(id = "which", required = true, multiple = false, args = ["document", "institution", "all"])]
+#[command(group = ArgGroup::new("which").required(true).args(["document", "institution", "all"]))]
 pub(super) struct SendAgainArgs {
     /// BIN-…: one document's.
     #[arg(long)]

@@ -110,8 +110,7 @@ impl<R> Quoting<R> {
         match (self.state, byte) {
             (State::Lost, _) => Ok(State::Lost),
             (State::Quoted, b'"') => Ok(State::Mark),
-            (State::Quoted, _) => Ok(State::Quoted),
-            (State::Mark, b'"') => Ok(State::Quoted),
+            (State::Quoted, _) | (State::Mark, b'"') => Ok(State::Quoted),
             (State::KeptText, b'"') => Ok(State::AfterKeptText),
             // Here a parser ends the value, mark or not.
             (State::KeptText, _) if ends_value => Err(Fault::WithinValue),
@@ -119,11 +118,10 @@ impl<R> Quoting<R> {
             _ if ends_value => Ok(State::Before),
             (State::Mark | State::AfterKeptText, b'\r') => Ok(State::Return),
             (State::Mark, _) => Err(Fault::TextAfterClosing),
-            (State::AfterKeptText | State::Return, _) => Err(Fault::WithinValue),
+            (State::AfterKeptText | State::Return, _) | (State::Plain, b'"') => Err(Fault::WithinValue),
             (State::Before, b'"') => Ok(State::Quoted),
             (State::Before, b'=') => Ok(State::Equals),
             (State::Equals, b'"') => Ok(State::KeptText),
-            (State::Plain, b'"') => Err(Fault::WithinValue),
             (State::Before | State::Equals | State::Plain, _) => Ok(State::Plain),
         }
     }

@@ -185,7 +185,12 @@ impl<R: Read> Cells<R> {
         let display = || styles.of_cell(attributes.get("s"));
         let text = |text: &str| of_text(text, &display());
         Ok(match kind {
-            "inlineStr" => text(&inline.unwrap_or_default()),
+            "inlineStr" => match inline {
+                Some(inline) => text(&inline),
+                // It says that its text is within, and has it elsewhere.
+                None if value.is_some() => unreadable(),
+                None => Cell::Empty,
+            },
             _ if value.is_none() => Cell::Empty,
             "s" => match strings.get(value.as_deref().unwrap_or_default()) {
                 Some(shared) => text(shared),
@@ -205,13 +210,12 @@ impl<R: Read> Cells<R> {
                 .and_then(|value| value.trim().trim_end_matches('Z').parse().ok())
                 .map_or_else(unreadable, Cell::Moment),
             "n" => match value.as_deref().map(str::trim) {
-                Some("") => Cell::Empty,
+                None | Some("") => Cell::Empty,
                 Some(number) => number
                     .parse::<f64>()
                     .ok()
                     .filter(|number| number.is_finite())
                     .map_or_else(unreadable, |number| display().number(number, workbook.from_1904)),
-                None => Cell::Empty,
             },
             _ => unreadable(),
         })

@@ -22,6 +22,8 @@ pub(super) enum Display {
     Known(Arc<Form>),
     /// In a form that is not known: what a person sees cannot be told.
     Unknown,
+    /// As a day, in a form that is not known.
+    UnknownDate,
     /// The same, and a text is not seen at all.
     Hidden,
 }
@@ -53,8 +55,8 @@ impl Display {
             2 => "0.00",
             3 | 37 | 38 => "#,##0",
             4 | 39 | 40 => "#,##0.00",
-            5 | 6 | 42 => "\"₩\"#,##0",
-            7 | 8 | 44 => "\"₩\"#,##0.00",
+            5 | 6 => "\"₩\"#,##0",
+            7 | 8 => "\"₩\"#,##0.00",
             9 => "0%",
             10 => "0.00%",
             14 => "yyyy-mm-dd",
@@ -64,14 +66,17 @@ impl Display {
             31 => "yyyy\"년\" mm\"월\" dd\"일\"",
             32 => "h\"시\" mm\"분\"",
             33 => "h\"시\" mm\"분\" ss\"초\"",
-            41 => "#,##0",
-            43 => "#,##0.00",
+            41 => "_-* #,##0_-;-* #,##0_-;_-* \"-\"_-;_-@_-",
+            42 => "_-\"₩\"* #,##0_-;-\"₩\"* #,##0_-;_-\"₩\"* \"-\"_-;_-@_-",
+            43 => "_-* #,##0.00_-;-* #,##0.00_-;_-* \"-\"??_-;_-@_-",
+            44 => "_-\"₩\"* #,##0.00_-;-\"₩\"* #,##0.00_-;_-\"₩\"* \"-\"??_-;_-@_-",
             45 => "mm:ss",
             46 => "[h]:mm:ss",
             49 => "@",
+            // Days, as each language writes them.
+            15..=17 | 27..=30 | 36 | 50..=58 => return Self::UnknownDate,
             _ => return Self::Unknown,
         };
-        // Some of these show a negative number in brackets or in red, and others differ between versions.
         Self::of_code(code)
     }
 
@@ -83,20 +88,24 @@ impl Display {
         }
         let korean = code.to_lowercase().contains("[$-412]");
         let Ok(format) = NumberFormat::parse(&with_weekdays(code, korean)) else { return Self::Unknown };
-        let sections = format.sections();
-        // A number whose section is empty is hidden; the library takes it for one without a form.
-        let hides = sections.len() > 1 && sections.iter().take(3).any(|section| section.parts.is_empty());
-        // A fourth section that has no place for a text hides it.
-        let hides_text = matches!(sections, [_, _, _, text] if !text.has_text_placeholder());
-        if hides || hides_text || !sections.iter().all(|section| is_certain(section, korean)) {
-            return if hides_text { Self::Hidden } else { Self::Unknown };
-        }
         let shows = |part: &FormatPart| {
             use DatePart::{Day, Day2, DayAbbr, DayFull, Month, Month2, MonthAbbr, MonthFull, Year2, Year4};
             let days = [Year2, Year4, Month, Month2, MonthAbbr, MonthFull, Day, Day2, DayAbbr, DayFull];
             matches!(part, FormatPart::DatePart(part) if days.contains(part))
         };
         let shows_date = format.sections().iter().any(|section| section.parts.iter().any(shows));
+        let sections = format.sections();
+        // A number whose section is empty is hidden; the library takes it for one without a form.
+        let hides = sections.len() > 1 && sections.iter().take(3).any(|section| section.parts.is_empty());
+        // A fourth section that has no place for a text hides it.
+        let hides_text = matches!(sections, [_, _, _, text] if !text.has_text_placeholder());
+        if hides || hides_text || !sections.iter().all(|section| is_certain(section, korean)) {
+            return match (hides_text, shows_date) {
+                (true, _) => Self::Hidden,
+                (false, true) => Self::UnknownDate,
+                (false, false) => Self::Unknown,
+            };
+        }
         Self::Known(Arc::new(Form { format, shows_date, korean }))
     }
 
@@ -106,6 +115,7 @@ impl Display {
         match self {
             Self::General => Cell::Number(number),
             Self::Unknown | Self::Hidden => formatted(None, None),
+            Self::UnknownDate => formatted(moment_of(number, from_1904), None),
             Self::Known(form) => {
                 let moment = if form.shows_date { moment_of(number, from_1904) } else { None };
                 formatted(moment, form.shown(number, from_1904))
@@ -116,9 +126,8 @@ impl Display {
     /// A text as its format shows it; none when that is not known.
     pub(super) fn text(&self, text: &str) -> Option<String> {
         match self {
-            Self::General => Some(text.to_owned()),
             // A format that nobody knows says something of numbers; of texts hardly ever.
-            Self::Unknown => Some(text.to_owned()),
+            Self::General | Self::Unknown | Self::UnknownDate => Some(text.to_owned()),
             Self::Hidden => None,
             Self::Known(form) => match form.format.sections() {
                 [.., last] if last.has_text_placeholder() => {
@@ -300,6 +309,32 @@ mod tests {
             ("제0호", 7.0, "제7호"),
         ] {
             assert_eq!(shown(code, number).as_deref(), Some(expected), "{code}");
+        }
+    }
+
+    #[test]
+    fn formats_that_every_program_knows_are_those_of_korean_excel() {
+        for (id, number, expected) in [
+            (0, 1.0, Some("1")),
+            (3, 1_234.0, Some("1,234")),
+            (41, 1_234.0, Some("1,234")),
+            (41, -1_234.0, Some("-1,234")),
+            (42, 1_234.0, Some("₩1,234")),
+            (42, 0.0, Some("₩-")),
+            (43, 1_234.0, Some("1,234.00")),
+            (9, 0.05, Some("5%")),
+            (14, 46_387.0, Some("2026-12-31")),
+            (31, 46_387.0, Some("2026년 12월 31일")),
+            (11, 5.0, None),
+            (12, 0.5, None),
+            (17, 46_387.0, None),
+            (999, 5.0, None),
+        ] {
+            let shown = match Display::built_in(id).number(number, false) {
+                Cell::Formatted(formatted) => formatted.shown,
+                cell => Some(cell.shown()),
+            };
+            assert_eq!(shown.as_deref(), expected, "{id}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use seoham_model::identity::BirthCentury;
 use seoham_sheets::{Member, TextEncoding};
 
 use crate::institution::platform::PlatformArgs;
@@ -30,6 +31,9 @@ pub(crate) struct SendArgs {
     /// The mark between the values of a text file, or `tab` [default: found out]
     #[arg(long, value_name = "MARK", value_parser = delimiter)]
     pub(crate) delimiter: Option<u8>,
+    /// The century of birthdays of six digits: 1900, 2000, or the last two-digit year of the 2000s (`24`)
+    #[arg(long, value_name = "CENTURY", value_parser = birth_century)]
+    pub(crate) birth_century: Option<String>,
     /// Where the result goes [default: beside the file, NAME.result.EXT]
     #[arg(long, value_name = "FILE")]
     pub(crate) result: Option<PathBuf>,
@@ -69,6 +73,11 @@ fn encoding(name: &str) -> Result<String, String> {
     TextEncoding::of_name(name)
         .map(|_| name.to_owned())
         .ok_or_else(|| "must be utf-8, cp949 or utf-16".to_owned())
+}
+
+fn birth_century(text: &str) -> Result<String, String> {
+    let known = BirthCentury::parse(text).map(|_| text.to_owned());
+    known.ok_or_else(|| "must be 1900, 2000 or two digits: the last year of the 2000s".to_owned())
 }
 
 fn delimiter(mark: &str) -> Result<u8, String> {

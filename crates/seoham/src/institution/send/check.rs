@@ -38,7 +38,7 @@ pub(super) fn check(args: &SendArgs, file: &Path, settings: &Settings) -> Outcom
         }
     };
     let survey = reading(|| Survey::make(&sheet, &layout, now, &mut tell)).map_err(|e| of_sheet(&e))?;
-    let (rows, bad) = (survey.rows, survey.bad_rows);
+    let (rows, bad) = (survey.rows - survey.totals, survey.bad_rows);
     if args.json {
         say(&json!({ "event": "checked", "rows": rows, "bad": bad }).to_string());
     } else {

@@ -102,7 +102,8 @@ impl Job {
             })
         };
         let survey = &self.table.survey;
-        let progress = Shown::new(survey.rows - survey.bad_rows, self.journal.counts(), self.json);
+        let progress =
+            Shown::new(survey.rows - survey.bad_rows - survey.totals, self.journal.counts(), self.json);
         let (batches, mut arriving) = tokio::sync::mpsc::channel(4);
         let producing = {
             let (table, answered) = (Arc::clone(&self.table), batches::answered(&self.journal, survey.rows));

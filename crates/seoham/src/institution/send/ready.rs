@@ -76,11 +76,12 @@ pub(super) fn resume(args: &SendArgs, source: &Source) -> Outcome<Job> {
         || other(args.sheet.is_some(), given.sheet == settings.sheet)
         || other(args.encoding.is_some(), given.encoding == settings.encoding)
         || other(args.delimiter.is_some(), given.delimiter == settings.delimiter)
+        || other(args.birth_century.is_some(), given.birth_century == settings.birth_century)
         || other(args.result.is_some(), given.result == settings.result)
     {
         return Err(Failure::usage(
-            "--map, --set, --sheet, --encoding, --delimiter, --result는 처음 보낼 때와 같아야 합니다(생략하면 그대로 씁니다)",
-            "--map, --set, --sheet, --encoding, --delimiter and --result must be as they were at first (leave them out to use those)",
+            "--map, --set, --sheet, --encoding, --delimiter, --birth-century, --result는 처음 보낼 때와 같아야 합니다(생략하면 그대로 씁니다)",
+            "--map, --set, --sheet, --encoding, --delimiter, --birth-century and --result must be as they were at first (leave them out to use those)",
         ));
     }
     let elsewhere = args.platform.url.as_ref().is_some_and(|url| *url != head.url)

@@ -23,6 +23,8 @@ pub(super) struct Tally {
     pub(super) refused: u64,
     /// Not sent, since they cannot be.
     pub(super) bad: u64,
+    /// Totals at the end.
+    pub(super) totals: u64,
     pub(super) unknown: u64,
     pub(super) unsent: u64,
     /// Why rows were not accepted, and how many.
@@ -55,6 +57,10 @@ impl Rows<'_> {
             self.verdicts = Some((no, verdicts.map(Vec::into_iter)));
         }
         let Table { layout, survey, now, .. } = self.table;
+        if survey.is_total(place) {
+            self.tally.totals += 1;
+            return Ok(columns(&told("합계 행", "total"), "", "", ""));
+        }
         if !survey.is_good(place) {
             let problems = problems(layout, record, *now);
             self.tally.bad += 1;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use seoham_model::identity::BirthCentury;
 use seoham_sheets::{Layout, Member, Sheet, SheetError, SheetOptions, TextEncoding};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,8 @@ pub(super) struct Settings {
     pub(super) encoding: Option<String>,
     #[serde(default)]
     pub(super) delimiter: Option<u8>,
+    #[serde(default)]
+    pub(super) birth_century: Option<String>,
     pub(super) result: PathBuf,
 }
 
@@ -31,6 +34,7 @@ impl Settings {
             sheet: args.sheet.clone(),
             encoding: args.encoding.clone(),
             delimiter: args.delimiter,
+            birth_century: args.birth_century.clone(),
             result,
         }
     }
@@ -52,6 +56,7 @@ impl Settings {
         };
         let sheet = Sheet::open(path, &options)?;
         let layout = Layout::new(&sheet, &maps, &Self::members(&self.sets))?;
-        Ok((sheet, layout))
+        let birth_century = self.birth_century.as_deref().and_then(BirthCentury::parse);
+        Ok((sheet, layout.with_birth_century(birth_century)))
     }
 }

@@ -16,9 +16,16 @@ pub(super) struct Survey {
     /// Rows that are not sent, by their place.
     bad: Bits,
     pub(super) bad_rows: u64,
+    /// Rows at the end that are totals: they are passed over.
+    pub(super) totals: u64,
+    /// Rows that a person does not see who opens the file.
+    pub(super) hidden_rows: u64,
     /// How often each repair was made.
     pub(super) repairs: [u64; Repair::ALL.len()],
 }
+
+/// Totals at the end, at most; a list of more is none.
+const TOTALS_MAX: usize = 20;
 
 /// One bit for each row.
 #[derive(Default)]
@@ -54,10 +61,26 @@ impl Survey {
         // Where an id stood first. Ids are known by 64 bits of a hash with a secret seed.
         let mut ids: HashMap<u64, (u64, u64)> = HashMap::new();
         let seed = RandomState::new();
+        let mut totals: Vec<(u64, u64, Vec<Problem>)> = Vec::new();
         sheet.read(&mut |record| {
             let place = survey.rows;
             survey.rows += 1;
-            match layout.document(&record, now) {
+            survey.hidden_rows += u64::from(record.is_hidden);
+            let document = layout.document(&record, now);
+            if let Err(problems) = &document
+                && totals.len() < TOTALS_MAX
+                && layout.is_total(&record)
+            {
+                survey.bad.set(place);
+                totals.push((place, record.row, problems.clone()));
+                return ControlFlow::Continue(());
+            }
+            // What is not at the end is a row like others.
+            for (_, row, problems) in totals.drain(..) {
+                survey.bad_rows += 1;
+                tell(row, &problems);
+            }
+            match document {
                 Ok(good) => {
                     for repair in good.repairs {
                         let counted = Repair::ALL.iter().position(|known| *known == repair).unwrap_or(0);
@@ -84,7 +107,13 @@ impl Survey {
             }
             ControlFlow::Continue(())
         })?;
+        survey.totals = totals.len() as u64;
         Ok(survey)
+    }
+
+    /// Whether a row is a total at the end.
+    pub(super) fn is_total(&self, place: u64) -> bool {
+        place >= self.rows - self.totals
     }
 
     fn mark(&mut self, place: u64) -> bool {

@@ -43,7 +43,7 @@ impl Table {
         let survey =
             reading(|| Survey::make(&sheet, &layout, now, &mut |_, _| {})).map_err(|e| of_sheet(&e))?;
         waiting.finish_and_clear();
-        if survey.rows == 0 {
+        if survey.rows == survey.totals {
             return Err(Failure::usage("보낼 행이 없습니다", "there is no row to send"));
         }
         let sha256 = sha256_of(file).map_err(|error| Failure::of_file(file, &error, Failure::Usage))?;

@@ -47,8 +47,22 @@ pub(super) fn describe(args: &SendArgs, sheet: &Sheet, layout: &Layout) {
     }
 }
 
-/// What was mended, and how often.
+/// What was mended, and how often; and what a person who looks at the file may not expect.
 pub(super) fn say_repairs(survey: &Survey) {
+    if survey.hidden_rows > 0 {
+        let rows = survey.hidden_rows;
+        complain(&told(
+            &format!("숨기거나 필터로 가린 행 {rows}개도 보냅니다"),
+            &format!("{rows} rows that are hidden or filtered out are sent, too"),
+        ));
+    }
+    if survey.totals > 0 {
+        let rows = survey.totals;
+        complain(&told(
+            &format!("끝에 있는 합계 행 {rows}개는 보내지 않습니다"),
+            &format!("{rows} rows of totals at the end are not sent"),
+        ));
+    }
     for (repair, count) in Repair::ALL.iter().zip(survey.repairs).filter(|(_, count)| *count > 0) {
         let text = repair.text();
         let text = text.in_lang(language());
@@ -59,7 +73,7 @@ pub(super) fn say_repairs(survey: &Survey) {
 /// What became of a job, for a person.
 pub(super) fn say_result(job: &Job, tally: &Tally, finished: bool, trouble: Option<&str>) {
     let Tally { accepted, refused, bad, unknown, unsent, .. } = tally;
-    let rows = job.table.survey.rows;
+    let rows = job.table.survey.rows - tally.totals;
     say(&told(
         &format!(
             "{rows}행: 접수 {accepted}, 거절 {refused}, 보낼 수 없는 행 {bad}, 확인 필요 {unknown}, 미발송 {unsent}"
@@ -89,7 +103,7 @@ pub(super) fn say_result(job: &Job, tally: &Tally, finished: bool, trouble: Opti
 pub(super) fn say_result_json(job: &Job, tally: &Tally, finished: bool, trouble: Option<&str>) {
     let line = json!({
         "event": if finished { "finished" } else { "unfinished" },
-        "rows": job.table.survey.rows, "accepted": tally.accepted, "refused": tally.refused,
+        "rows": job.table.survey.rows - tally.totals, "accepted": tally.accepted, "refused": tally.refused,
         "bad": tally.bad, "unknown": tally.unknown, "unsent": tally.unsent,
         "reasons": tally.reasons, "result": job.result, "trouble": trouble,
     });
