@@ -198,7 +198,7 @@ async fn the_command_line_covers_it() {
     assert_eq!(listed["institutions"][0]["name"], "가상구청");
     assert!(run(&["token", "revoke", id, token["token_id"].as_str().unwrap()]).0);
     assert!(run(&["contract", "close", "--yes", id, contract]).0);
-    assert!(run(&["given-up"]).0);
+    assert!(run(&["notifications", "given-up"]).0 && run(&["notifications", "waiting"]).0);
     let people = server.data().join("people.ndjson");
     let line =
         json!({ "phone_number": "01012340000", "name": "김가상", "birthday": "19700101", "member": true });

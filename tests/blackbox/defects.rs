@@ -68,18 +68,15 @@ fn cases() -> Vec<Case> {
     bad("title", with("/title", json!({ "ko": "제목" })));
     bad("read_expired_at", without("", "read_expired_sec"));
     bad("read_expired_at", plus("", "read_expired_at", json!(4_000_000_000u64)));
-    for value in
-        [json!(0), json!(-5), json!(100_000_000), json!("2592000"), json!(1.5), json!(1e3), json!([])]
+    for value in [json!(0), json!(-5), json!(100_000_000), json!("30일"), json!("1.0"), json!(1.5), json!([])]
     {
         bad("read_expired_sec", with("/read_expired_sec", value));
     }
-    for value in [json!(1_000_000_000), json!(10_000_000_000u64), json!("4000000000"), json!(true)] {
+    for value in [json!(1_000_000_000), json!(10_000_000_000u64), json!("2026-12-31"), json!(true)] {
         let mut item = plus("", "read_expired_at", value);
         item.as_object_mut().unwrap().remove("read_expired_sec");
         bad("read_expired_at", item);
     }
-    bad("hash", plus("", "hash", json!("a".repeat(100))));
-    bad("hash", plus("", "hash", json!(7)));
     bad("common_categories", with("/common_categories", json!("BILL")));
     bad("common_categories[1]", with("/common_categories", json!(["BILL", "TAX"])));
     bad("common_categories[0]", with("/common_categories", json!([7])));
@@ -90,13 +87,12 @@ fn cases() -> Vec<Case> {
     for value in ["1990101", "19900230", "19901301", "1990-01-01", "29990101"] {
         bad("receiver.birthday", with("/receiver/birthday", json!(value)));
     }
-    bad("receiver.is_required_verify_name", plus("/receiver", "is_required_verify_name", json!("true")));
+    bad("receiver.is_required_verify_name", plus("/receiver", "is_required_verify_name", json!("yes")));
     bad("receiver.ci", by_ci(&json!("c".repeat(89)), &[]));
     bad("receiver.ci", by_ci(&json!(88), &[]));
-    bad("receiver.name", by_ci(&json!("SANDBOX-CI-1"), &[("is_required_verify_name", json!(true))]));
     bad(
         "receiver.name",
-        by_ci(&json!("SANDBOX-CI-1"), &[("is_required_verify_name", json!(true)), ("name", json!("  "))]),
+        by_ci(&json!("SANDBOX-CI-1"), &[("is_required_verify_name", json!(true)), ("name", json!("a\nb"))]),
     );
     for value in [
         "tax.example.kr/notice",
@@ -104,7 +100,9 @@ fn cases() -> Vec<Case> {
         "https:///notice",
         "javascript:alert(1)",
         "https://a b.example.kr",
-        "http://a",
+        "https://tax.example.kr/고지",
+        "https://user@tax.example.kr/",
+        "https://tax.example.kr/?token=1",
     ] {
         bad("property.link", with("/property/link", json!(value)));
     }
@@ -116,6 +114,8 @@ fn cases() -> Vec<Case> {
     bad("property.message", with("/property/message", json!("가".repeat(501))));
     bad("property.message", with("/property/message", json!("종\u{7}소리")));
     bad("property.external_document_uuid", with("/property/external_document_uuid", json!("e".repeat(41))));
+    bad("title", with("/title", json!("\u{3164}\u{200b}")));
+    bad("title", with("/title", json!("고지\u{202e}서")));
 
     let mut good = |item: Value| cases.push(Case { item, member: None });
     good(member_document("@"));
@@ -131,6 +131,14 @@ fn cases() -> Vec<Case> {
     ));
     good(plus("", "unknown", json!({ "deep": [1, 2, { "x": null }] })));
     good(plus("/receiver", "ci", json!("  ")));
+    good(with("/read_expired_sec", json!("2592000")));
+    good(with("/read_expired_sec", json!(1e3)));
+    good(plus("", "hash", json!(7)));
+    good(plus("", "hash", json!("a".repeat(100))));
+    good(plus("/receiver", "is_required_verify_name", json!("true")));
+    good(by_ci(&json!("SANDBOX-CI-1"), &[("is_required_verify_name", json!(true)), ("birthday", json!(5))]));
+    good(with("/property/payload", json!("\u{0}\r\n")));
+    good(with("/property/message", json!("줄\r\n바꿈")));
     cases
 }
 

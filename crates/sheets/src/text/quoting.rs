@@ -146,8 +146,7 @@ mod tests {
     fn faults(text: &str) -> Vec<(u64, Fault)> {
         let (mut quoting, faults) = Quoting::new(text.as_bytes(), b',');
         io::copy(&mut quoting, &mut io::sink()).expect("reads");
-        let found = faults.borrow().iter().copied().collect();
-        found
+        faults.take().into()
     }
 
     #[test]
