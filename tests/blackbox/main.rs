@@ -13,6 +13,7 @@ mod harness;
 mod admin;
 mod backup;
 mod clock;
+mod correcting;
 mod crash;
 mod database;
 mod defects;

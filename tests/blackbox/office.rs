@@ -114,6 +114,11 @@ impl Office {
         self.run(command).await
     }
 
+    /// `seoham send --rest`, with nothing that the send before knows.
+    pub(crate) fn command_of_rest(&self, file: &str) -> Command {
+        self.on_platform(&["send", "--rest", file, "--json"])
+    }
+
     /// The same, left running.
     pub(crate) fn start_sending(&self, file: &str, arguments: &[&str]) -> Child {
         let mut command = self.on_platform(&["send", file]);

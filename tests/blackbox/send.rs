@@ -118,7 +118,8 @@ async fn a_workbook_lines_of_json_and_standard_input_go_the_same_way() {
     assert_eq!(result[1]["error_code"], "FORBIDDEN");
     assert_eq!(result[2]["line"], 3);
 
-    let mut command = office.on_platform(&["send", "-", "--json", "--result", "out.csv"]);
+    // The same rows once more, which is meant.
+    let mut command = office.on_platform(&["send", "-", "--json", "--again", "--result", "out.csv"]);
     let mut child = command.args(SETS).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(Office::table(5).as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();

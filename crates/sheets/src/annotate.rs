@@ -10,10 +10,7 @@ use rust_xlsxwriter::{ExcelDateTime, Format as CellFormat, Workbook, Worksheet, 
 use serde_json::{Map, Value};
 
 use crate::row::{Content, Record};
-use crate::{Cell, Format, Sheet, SheetError, TextEncoding};
-
-/// The column that has a document's id after a send.
-pub(crate) const BINDER: &str = "document_binder_uuid";
+use crate::{Cell, Format, ResultColumn, Sheet, SheetError, TextEncoding};
 
 /// What takes the rows of a new file.
 trait Table {
@@ -70,7 +67,11 @@ fn write(sheet: &Sheet, partial: &Path, columns: &[&str], fill: &mut Fill<'_>) -
         // Beyond what stands there without a name.
         let mut end = sheet.width().max(header.len());
         let place = |name: &&str| {
-            header.iter().position(|known| known == name).unwrap_or_else(|| {
+            // A column of a result is the same in whichever language it is named.
+            let column = ResultColumn::of(name);
+            let same =
+                |known: &String| known == name || (column.is_some() && ResultColumn::of(known) == column);
+            header.iter().position(same).unwrap_or_else(|| {
                 end += 1;
                 end - 1
             })

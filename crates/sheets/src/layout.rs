@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use seoham_model::identity::{self, BirthCentury};
 use seoham_model::violation::{self, Place, Violation};
-use seoham_model::{Text, UnixSeconds};
+use seoham_model::{BinderId, Lang, Text, UnixSeconds};
 use serde_json::Value;
 
 use crate::making::Making;
@@ -12,7 +12,7 @@ use crate::names::plain;
 use crate::row::{Content, Good, Problem, Record};
 use crate::template::{Template, column, shown_header};
 use crate::text::rows::holds_rows;
-use crate::{Cell, Format, Member, Sheet, SheetError};
+use crate::{Cell, Format, Member, ResultColumn, RowVerdict, Sheet, SheetError};
 
 pub(crate) const DAY_SECONDS: u32 = 86_400;
 /// A ci is longer than this; shorter texts are no sign of one.
@@ -26,6 +26,21 @@ pub struct Layout {
     pub(crate) constants: Vec<(Member, Value)>,
     pub(crate) numbers_rows: bool,
     pub(crate) birth_century: Option<BirthCentury>,
+    /// The table is the result of a send, of which the rest is to be sent.
+    pub(crate) is_result: bool,
+}
+
+/// Where a row of a result stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is still to be sent.
+    Open,
+    /// It has a document's id: it was accepted, whatever was changed in it since.
+    Accepted,
+    /// It was sent, and it is not known whether it was accepted.
+    Unknown,
+    /// It has something else where a document's id stands.
+    Unreadable,
 }
 
 pub(crate) enum Source {
@@ -41,15 +56,46 @@ impl Layout {
         maps: &[(Member, String)],
         sets: &[(Member, String)],
     ) -> Result<Self, SheetError> {
+        if let Some(column) =
+            sheet.header().iter().find(|name| ResultColumn::of(name) == Some(ResultColumn::Binder))
+        {
+            return Err(SheetError::made(
+                format!(
+                    "이미 발송한 결과 파일입니다('{column}' 열이 있습니다). 접수되지 않은 행만 보내려면 --rest를 쓰십시오"
+                ),
+                format!(
+                    "this is the result of a send (it has a column {column}); to send what was not accepted, use --rest"
+                ),
+            ));
+        }
+        Self::make(sheet, maps, sets, false)
+    }
+
+    /// The layout of the result of a send, of which the rest is to be sent.
+    pub fn of_result(
+        sheet: &Sheet,
+        maps: &[(Member, String)],
+        sets: &[(Member, String)],
+    ) -> Result<Self, SheetError> {
+        let has_ids = sheet.header().iter().any(|name| ResultColumn::of(name) == Some(ResultColumn::Binder));
+        if !has_ids && *sheet.format() != Format::JsonLines {
+            return Err(SheetError::new(
+                "발송 결과 파일이 아닙니다('문서함 번호' 열이 없습니다)",
+                "this is no result of a send (it has no column document_binder_uuid)",
+            ));
+        }
+        Self::make(sheet, maps, sets, true)
+    }
+
+    fn make(
+        sheet: &Sheet,
+        maps: &[(Member, String)],
+        sets: &[(Member, String)],
+        is_result: bool,
+    ) -> Result<Self, SheetError> {
         let header = sheet.header().to_vec();
         if *sheet.format() == Format::JsonLines {
-            return Self::of_json(maps, sets);
-        }
-        if header.iter().any(|name| name == crate::annotate::BINDER) {
-            return Err(SheetError::new(
-                "이미 발송한 결과 파일입니다(document_binder_uuid 열이 있습니다). 다시 보내려면 그 열을 지워 주십시오",
-                "this is the result of a send (it has a column document_binder_uuid); remove that column to send it again",
-            ));
+            return Ok(Self { is_result, ..Self::of_json(maps, sets)? });
         }
         let mut sources: Vec<(Member, Source)> = Vec::new();
         for (member, template) in sets {
@@ -88,7 +134,8 @@ impl Layout {
         if numbers_rows {
             sources.push((Member::ExternalDocumentUuid, Source::Set(Template::row_number("ROW-"))));
         }
-        let layout = Self { header, sources, constants: Vec::new(), numbers_rows, birth_century: None };
+        let layout =
+            Self { header, sources, constants: Vec::new(), numbers_rows, birth_century: None, is_result };
         layout.check_whole()?;
         Ok(layout)
     }
@@ -149,7 +196,10 @@ impl Layout {
     /// Columns that nothing is taken from.
     pub fn unused(&self) -> Vec<&str> {
         let used = self.used_columns();
-        let unused = self.header.iter().enumerate().filter(|(i, name)| !used.contains(i) && !name.is_empty());
+        let is_result = |name: &str| self.is_result && ResultColumn::of(name).is_some();
+        let unused = self.header.iter().enumerate();
+        let unused =
+            unused.filter(|(i, name)| !used.contains(i) && !name.is_empty() && !is_result(name.as_str()));
         unused.map(|(_, name)| name.as_str()).collect()
     }
 
@@ -204,6 +254,32 @@ impl Layout {
             })
             .collect();
         if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Where a row of a result stands; of any other table every row is open.
+    pub fn standing(&self, record: &Record) -> Standing {
+        if !self.is_result {
+            return Standing::Open;
+        }
+        let shown = |column: ResultColumn| match &record.content {
+            Content::Cells(_) => {
+                let place = self.header.iter().position(|name| ResultColumn::of(name) == Some(column));
+                place.map_or_else(String::new, |place| record.shown(place, ""))
+            }
+            Content::Json(_) => {
+                let names = [Lang::En, Lang::Ko].map(|lang| record.shown(0, column.name(lang)));
+                names.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
+            }
+        };
+        let id = shown(ResultColumn::Binder);
+        match (id.is_empty(), BinderId::parse(&id)) {
+            (_, Some(_)) => Standing::Accepted,
+            (false, None) => Standing::Unreadable,
+            (true, None) if RowVerdict::of(&shown(ResultColumn::Verdict)) == Some(RowVerdict::Unknown) => {
+                Standing::Unknown
+            }
+            (true, None) => Standing::Open,
+        }
     }
 
     /// Whether a row is a total and no person's: it says so, and has nothing where a person is named. Whether it

@@ -8,7 +8,7 @@ use crate::layout::DAY_SECONDS;
 use crate::making::categories;
 use crate::row::{Good, Problem};
 use crate::template::Template;
-use crate::{Cell, Layout, Member, SheetError, repair};
+use crate::{Cell, Layout, Member, ResultColumn, SheetError, repair};
 
 impl Layout {
     /// The layout of lines of JSON.
@@ -47,6 +47,7 @@ impl Layout {
             constants,
             numbers_rows: false,
             birth_century: None,
+            is_result: false,
         })
     }
 
@@ -60,10 +61,13 @@ impl Layout {
             ))]
         };
         let set;
-        let line = if self.constants.is_empty() {
+        let line = if self.constants.is_empty() && !self.is_result {
             line
         } else {
             let mut value: Value = serde_json::from_str(line).map_err(|e| malformed(&e))?;
+            if let Some(object) = value.as_object_mut().filter(|_| self.is_result) {
+                object.retain(|name, _| ResultColumn::of(name).is_none());
+            }
             for (member, constant) in &self.constants {
                 set_member(&mut value, *member, constant);
             }
@@ -72,7 +76,9 @@ impl Layout {
         };
         let raw: &serde_json::value::RawValue = serde_json::from_str(line).map_err(|e| malformed(&e))?;
         let sent: Option<serde_json::Map<String, Value>> = serde_json::from_str(line).ok();
-        if sent.is_some_and(|line| line.contains_key(crate::annotate::BINDER)) {
+        if sent
+            .is_some_and(|line| line.keys().any(|name| ResultColumn::of(name) == Some(ResultColumn::Binder)))
+        {
             return Err(vec![Problem::of_row(Text::fixed(
                 "이미 발송한 결과입니다(document_binder_uuid가 있습니다)",
                 "is the result of a send (it has a document_binder_uuid)",

@@ -82,6 +82,11 @@ impl Head {
     }
 }
 
+/// The SHA-256 of bytes, in hex digits.
+pub fn sha256_of_bytes(bytes: &[u8]) -> String {
+    hex(aws_lc_rs::digest::digest(&SHA256, bytes).as_ref())
+}
+
 /// The SHA-256 of a file, in hex digits.
 pub fn sha256_of(path: &Path) -> io::Result<String> {
     let mut file = BufReader::with_capacity(64 * 1024, File::open(path)?);

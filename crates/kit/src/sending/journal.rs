@@ -106,6 +106,14 @@ impl Journal {
         read.is_err() || first.ends_with(b"\n")
     }
 
+    /// What the job of a journal is, without opening it; none if it is no journal.
+    pub fn head_of(path: &Path) -> Option<Head> {
+        let mut first = Vec::new();
+        BufReader::new(File::open(path).ok()?).read_until(b'\n', &mut first).ok()?;
+        let head: Head = serde_json::from_slice(&first).ok()?;
+        (head.seoham_journal == JOURNAL_VERSION).then_some(head)
+    }
+
     /// Begins a job; there must be no journal at `path`. It is on the disk when this returns.
     pub fn create(path: &Path, head: Head) -> Result<Self, JournalError> {
         let io = |source| JournalError::Io { path: path.to_owned(), source };

@@ -38,16 +38,20 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) result: Option<PathBuf>,
     /// Read everything, list every problem by row and column, and send nothing.
-    #[arg(long, conflicts_with_all = ["resume", "again", "unknown"])]
+    #[arg(long, conflicts_with_all = ["resume", "again"])]
     pub(crate) check: bool,
     /// Go on with a send of this file that was interrupted: no row is lost or sent twice.
     #[arg(long, conflicts_with = "again")]
     pub(crate) resume: bool,
-    /// Send a file that was sent before once more: every document is then there twice.
+    /// Send a file, or rows, that were accepted before once more: every document is then there twice.
     #[arg(long)]
     pub(crate) again: bool,
-    /// With --resume, what to do with rows of which it cannot be known whether they were accepted.
-    #[arg(long, value_enum, requires = "resume")]
+    /// Send what is not accepted yet of the result of a send, as it was corrected: rows that have a document's id
+    /// are passed over.
+    #[arg(long, conflicts_with_all = ["resume", "again"])]
+    pub(crate) rest: bool,
+    /// With --resume or --rest, what to do with rows of which it cannot be known whether they were accepted.
+    #[arg(long, value_enum)]
     pub(crate) unknown: Option<Unknown>,
     /// Requests under way at once, at most; fewer if the platform is slow or refuses.
     #[arg(long, value_name = "NUMBER", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256))]

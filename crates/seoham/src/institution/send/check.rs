@@ -7,11 +7,11 @@ use seoham_model::Clock;
 use seoham_sheets::Problem;
 use serde_json::json;
 
-use super::args::SendArgs;
+use super::args::{SendArgs, Unknown};
 use super::of_sheet;
 use super::result::told_of;
 use super::settings::Settings;
-use super::survey::Survey;
+use super::survey::{Survey, Surveying};
 use super::telling::{describe, say_repairs};
 use crate::cli::say;
 use crate::institution::reading;
@@ -37,8 +37,9 @@ pub(super) fn check(args: &SendArgs, file: &Path, settings: &Settings) -> Outcom
             }
         }
     };
-    let survey = reading(|| Survey::make(&sheet, &layout, now, &mut tell)).map_err(|e| of_sheet(&e))?;
-    let (rows, bad) = (survey.rows - survey.totals, survey.bad_rows);
+    let how = Surveying { identify: &|_| 0, repeats_unknown: args.unknown == Some(Unknown::Send) };
+    let survey = reading(|| Survey::make(&sheet, &layout, now, &how, &mut tell)).map_err(|e| of_sheet(&e))?;
+    let (rows, bad) = (survey.rows - survey.totals - survey.done_rows, survey.bad_rows);
     if args.json {
         say(&json!({ "event": "checked", "rows": rows, "bad": bad }).to_string());
     } else {

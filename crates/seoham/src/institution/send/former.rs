@@ -1,14 +1,21 @@
 //! What an earlier send left beside the file, and what must not be done because of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use seoham_kit::sending::job::sha256_of;
 use seoham_kit::sending::journal::Journal;
+use seoham_model::clock::seoul_minutes;
 
 use super::args::SendArgs;
-use super::of_journal;
+use super::ledger::{Before, Ledger};
+use super::settings::Settings;
 use super::source::Source;
+use super::table::Table;
+use super::{of_journal, of_sheet};
 use crate::terminal::{Failure, Outcome};
+
+/// Files of a directory that are looked at for journals.
+const FILES_MAX: usize = 10_000;
 
 /// A file is not sent twice by mistake, nor is anything written over.
 pub(super) fn refuse_what_is_there(args: &SendArgs, source: &Source) -> Outcome<()> {
@@ -69,6 +76,67 @@ pub(super) fn keep_the_former(source: &Source) -> Outcome<()> {
         }
     }
     Ok(())
+}
+
+/// The settings of the send whose result `file` is, found by the journals that lie beside it; none if there is
+/// none. A send that is not finished has no rest yet.
+pub(super) fn settings_of_result(file: &Path) -> Outcome<Option<Settings>> {
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let directory = file.parent().unwrap_or(Path::new("."));
+    let Ok(entries) = std::fs::read_dir(directory) else { return Ok(None) };
+    for entry in entries.flatten().take(FILES_MAX) {
+        let path = entry.path();
+        // A journal that is moved out of the way has the job's name behind it.
+        if !entry.file_name().to_string_lossy().contains(".seoham-journal") {
+            continue;
+        }
+        let Some(settings) =
+            Journal::head_of(&path).and_then(|head| serde_json::from_value::<Settings>(head.settings).ok())
+        else {
+            continue;
+        };
+        if settings.result != file {
+            continue;
+        }
+        let journal = Journal::open(&path).map_err(|e| of_journal(&e))?;
+        if journal.finished().is_none() {
+            let shown = path.display().to_string();
+            let sent = shown.split(".seoham-journal").next().unwrap_or_default().to_owned();
+            return Err(Failure::usage(
+                format!(
+                    "이 결과의 발송이 끝나지 않았습니다. 먼저 이어서 보내 주십시오: seoham send --resume {sent}"
+                ),
+                format!(
+                    "the send of this result is not finished; go on with it first: seoham send --resume {sent}"
+                ),
+            ));
+        }
+        return Ok(Some(settings));
+    }
+    Ok(None)
+}
+
+/// Refuses rows that this profile had accepted lately, unless they are meant.
+pub(super) fn refuse_what_was_accepted(args: &SendArgs, ledger: &Ledger, table: &Table) -> Outcome<()> {
+    if args.again {
+        return Ok(());
+    }
+    let before = ledger.before(&table.survey.identities, table.now).map_err(|error| {
+        Failure::unfinished(format!("접수 기록: {error}"), format!("accepted rows: {error}"))
+    })?;
+    let Some(Before { rows, first_place, sent_at }) = before else { return Ok(()) };
+    let row = table.row_at(first_place).map_err(|e| of_sheet(&e))?;
+    let day = seoul_minutes(sent_at);
+    Err(Failure::usage(
+        format!(
+            "이미 접수된 행이 {rows}개 있습니다(첫 행: {row}행, {day}에 접수). 접수되지 않은 행만 보내려면 결과 파일을 \
+             고쳐 seoham send --rest 결과파일, 같은 문서를 한 번 더 보내려면 --again"
+        ),
+        format!(
+            "{rows} rows were accepted before (the first is row {row}, on {day}); to send what was not accepted, \
+             correct the result and use seoham send --rest RESULT; to send them once more, --again"
+        ),
+    ))
 }
 
 /// What was begun and not answered can be repeated under its key. Without one somebody has to say.

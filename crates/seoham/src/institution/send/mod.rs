@@ -7,6 +7,7 @@ mod args;
 mod batches;
 mod check;
 mod former;
+mod ledger;
 mod progress;
 mod ready;
 mod result;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use seoham_kit::client::Client;
 use seoham_kit::sending::journal::{Journal, JournalError};
 use seoham_kit::sending::{self, Ended, SendingError};
+use seoham_model::Clock;
 use seoham_sheets::SheetError;
 use tokio_util::sync::CancellationToken;
 
@@ -31,9 +33,9 @@ use crate::server::listeners::termination;
 use crate::terminal::{Failure, Outcome, SOME_REFUSED, UNFINISHED, language, told};
 pub(crate) use args::SendArgs;
 use check::check;
+use ledger::Ledger;
 use progress::Shown;
-use ready::{begin, resume};
-use settings::Settings;
+use ready::{begin, resume, settings};
 use source::Source;
 use table::Table;
 use telling::{say_result, say_result_json, trouble};
@@ -43,8 +45,7 @@ pub(crate) async fn run(args: &SendArgs) -> Outcome {
     quiet_readers();
     let source = Source::of(args)?;
     if args.check {
-        let settings = Settings::of(args, source.result.clone());
-        let code = check(args, &source.file, &settings);
+        let code = settings(args, &source).and_then(|settings| check(args, &source.file, &settings));
         source.done_with();
         return code;
     }
@@ -80,6 +81,7 @@ fn of_journal(error: &JournalError) -> Failure {
 struct Job {
     table: Arc<Table>,
     journal: Journal,
+    ledger: Ledger,
     client: Client,
     options: sending::Options,
     result: PathBuf,
@@ -102,8 +104,11 @@ impl Job {
             })
         };
         let survey = &self.table.survey;
-        let progress =
-            Shown::new(survey.rows - survey.bad_rows - survey.totals, self.journal.counts(), self.json);
+        let progress = Shown::new(
+            survey.rows - survey.bad_rows - survey.totals - survey.done_rows,
+            self.journal.counts(),
+            self.json,
+        );
         let (batches, mut arriving) = tokio::sync::mpsc::channel(4);
         let producing = {
             let (table, answered) = (Arc::clone(&self.table), batches::answered(&self.journal, survey.rows));
@@ -138,6 +143,11 @@ impl Job {
         let tally = reading(|| result::write(&self.table, &self.journal, &self.result));
         waiting.finish_and_clear();
         let tally = tally.map_err(|error| Failure::Unfinished(error.text().clone()))?;
+        let head = self.journal.head();
+        let accepted = tally.identities.iter().copied();
+        self.ledger.keep(&head.job, head.started_at, accepted, Clock::default().now()).map_err(|error| {
+            Failure::unfinished(format!("접수 기록: {error}"), format!("accepted rows: {error}"))
+        })?;
         let (finished, trouble) = match outcome {
             Ok(Ok(Ended::Finished)) => (true, None),
             Ok(Ok(Ended::WithUnknown | Ended::Stopped)) => (false, None),

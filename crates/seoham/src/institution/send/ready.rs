@@ -6,12 +6,18 @@ use std::time::Duration;
 use seoham_kit::sending;
 use seoham_kit::sending::job::Head;
 use seoham_kit::sending::journal::Journal;
-use seoham_model::Clock;
+use seoham_model::{Clock, UnixSeconds};
+use seoham_sheets::{Good, Layout, Sheet};
 
 use super::args::{SendArgs, Unknown};
-use super::former::{keep_the_former, refuse_blind_repetition, refuse_what_is_there};
+use super::former::{
+    keep_the_former, refuse_blind_repetition, refuse_what_is_there, refuse_what_was_accepted,
+    settings_of_result,
+};
+use super::ledger::Ledger;
 use super::settings::Settings;
 use super::source::Source;
+use super::survey::Surveying;
 use super::table::Table;
 use super::telling::{describe, say_repairs};
 use super::{Job, of_journal, of_sheet};
@@ -24,14 +30,16 @@ use crate::terminal::{Failure, Outcome, told};
 /// Begins a job; everything that can be wrong is found out before its journal is made.
 pub(super) async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
     let (file, result) = (&source.file, &source.result);
-    let settings = Settings::of(args, result.clone());
+    let settings = settings(args, source)?;
     let read = reading(|| settings.open(file)).map_err(|e| of_sheet(&e))?;
     describe(args, &read.0, &read.1);
     refuse_what_is_there(args, source)?;
     let profile = args.platform.resolve()?;
     let client = args.platform.client(&profile)?;
+    let ledger = Ledger::of(&profile)?;
     let now = Clock::default().now();
-    let (table, sha256) = Table::look_at(file, read, now)?;
+    let (table, sha256) = look_at(args, source, read, now, &ledger)?;
+    refuse_what_was_accepted(args, &ledger, &table)?;
     if !args.json {
         say_repairs(&table.survey);
     }
@@ -51,6 +59,7 @@ pub(super) async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
     Ok(Job {
         table: Arc::new(table),
         journal,
+        ledger,
         client,
         options: options(args),
         result: result.clone(),
@@ -98,10 +107,12 @@ pub(super) fn resume(args: &SendArgs, source: &Source) -> Outcome<Job> {
         contract: Some(head.contract_uuid.clone()),
         ..args.platform.clone()
     };
-    let client = platform.client(&platform.resolve()?)?;
+    let profile = platform.resolve()?;
+    let client = platform.client(&profile)?;
+    let ledger = Ledger::of(&profile)?;
     let read = reading(|| settings.open(&source.file)).map_err(|e| of_sheet(&e))?;
     // Judged as it was when the job was begun: rows must not move from one request to another.
-    let (table, sha256) = Table::look_at(&source.file, read, head.started_at)?;
+    let (table, sha256) = look_at(args, source, read, head.started_at, &ledger)?;
     if sha256 != head.source_sha256 || table.survey.rows != head.rows {
         return Err(Failure::usage(
             "파일이 처음 보낼 때와 다릅니다. 이어서 보내려면 같은 파일이어야 합니다",
@@ -110,7 +121,39 @@ pub(super) fn resume(args: &SendArgs, source: &Source) -> Outcome<Job> {
     }
     refuse_blind_repetition(args, &journal)?;
     let result = settings.result.clone();
-    Ok(Job { table: Arc::new(table), journal, client, options: options(args), result, json: args.json })
+    let table = Arc::new(table);
+    Ok(Job { table, journal, ledger, client, options: options(args), result, json: args.json })
+}
+
+/// What makes rows documents: for the rest of a send as it was in that.
+pub(super) fn settings(args: &SendArgs, source: &Source) -> Outcome<Settings> {
+    if args.unknown.is_some() && !args.resume && !args.rest {
+        return Err(Failure::usage(
+            "--unknown은 --resume이나 --rest와 함께 씁니다",
+            "--unknown is for --resume and --rest",
+        ));
+    }
+    let settings = Settings::of(args, source.result.clone());
+    if !args.rest {
+        return Ok(settings);
+    }
+    Ok(match settings_of_result(&source.file)? {
+        Some(before) => settings.completed_by(before),
+        None => settings,
+    })
+}
+
+fn look_at(
+    args: &SendArgs,
+    source: &Source,
+    (sheet, layout): (Sheet, Layout),
+    now: UnixSeconds,
+    ledger: &Ledger,
+) -> Outcome<(Table, String)> {
+    let has_ids = !layout.numbers_rows();
+    let identify = |good: &Good| ledger.identity(good, has_ids);
+    let how = Surveying { identify: &identify, repeats_unknown: args.unknown == Some(Unknown::Send) };
+    Table::look_at(&source.file, (sheet, layout), now, &how)
 }
 
 fn options(args: &SendArgs) -> sending::Options {

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use seoham_kit::sending::journal::{Journal, Verdict};
-use seoham_sheets::{Problem, Record, SheetError, annotate};
+use seoham_sheets::{Problem, Record, ResultColumn, RowVerdict, SheetError, Standing, annotate};
 
 use super::batches::number_of;
 use super::survey::problems;
 use super::table::Table;
 use crate::terminal::{language, told};
 
-const COLUMNS: [&str; 4] = ["result", "document_binder_uuid", "error_code", "error_message"];
 /// Reasons that are counted one by one; all others are counted together.
 const REASONS_MAX: usize = 50;
 
@@ -25,6 +24,10 @@ pub(super) struct Tally {
     pub(super) bad: u64,
     /// Totals at the end.
     pub(super) totals: u64,
+    /// Accepted before.
+    pub(super) done: u64,
+    /// What the rows that were accepted are known by.
+    pub(super) identities: Vec<u64>,
     pub(super) unknown: u64,
     pub(super) unsent: u64,
     /// Why rows were not accepted, and how many.
@@ -35,7 +38,8 @@ pub(super) struct Tally {
 pub(super) fn write(table: &Table, journal: &Journal, out: &Path) -> Result<Tally, SheetError> {
     table.refuse_if_changed()?;
     let mut rows = Rows { table, journal, place: 0, verdicts: None, tally: Tally::default() };
-    annotate(&table.sheet, out, &COLUMNS, &mut |record| rows.next(record).map(Some))?;
+    let columns = ResultColumn::ALL.map(|column| column.name(language()));
+    annotate(&table.sheet, out, &columns, &mut |record| rows.beside(record))?;
     Ok(rows.tally)
 }
 
@@ -49,6 +53,16 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
+    /// What stands beside a row; none leaves it as it is.
+    fn beside(&mut self, record: &Record) -> Result<Option<Vec<String>>, SheetError> {
+        if self.table.layout.standing(record) == Standing::Accepted {
+            self.place += 1;
+            self.tally.done += 1;
+            return Ok(None);
+        }
+        self.next(record).map(Some)
+    }
+
     fn next(&mut self, record: &Record) -> Result<Vec<String>, SheetError> {
         let (place, no) = (self.place, number_of(self.place));
         self.place += 1;
@@ -56,17 +70,17 @@ impl Rows<'_> {
             let verdicts = self.journal.verdicts(no).map_err(|e| SheetError::other(&e))?;
             self.verdicts = Some((no, verdicts.map(Vec::into_iter)));
         }
-        let Table { layout, survey, now, .. } = self.table;
+        let Table { layout, survey, now, repeats_unknown, .. } = self.table;
         if survey.is_total(place) {
             self.tally.totals += 1;
-            return Ok(columns(&told("합계 행", "total"), "", "", ""));
+            return Ok(columns(RowVerdict::Total, "", "", ""));
         }
         if !survey.is_good(place) {
-            let problems = problems(layout, record, *now);
+            let problems = problems(layout, record, *now, *repeats_unknown);
             self.tally.bad += 1;
             let shown = problems.iter().map(told_of).collect::<Vec<_>>().join("; ");
             self.count(&shown);
-            return Ok(columns(&told("발송 안 함", "not sent"), "", "INVALID_ROW", &shown));
+            return Ok(columns(RowVerdict::NotSent, "", "INVALID_ROW", &shown));
         }
         let answered = self.verdicts.as_mut().and_then(|(_, verdicts)| verdicts.as_mut());
         let Some(verdict) = answered.and_then(Iterator::next) else {
@@ -76,21 +90,24 @@ impl Rows<'_> {
                     "보냈으나 응답을 받지 못해 접수되었는지 알 수 없습니다",
                     "was sent, but not answered: it is not known whether it was accepted",
                 );
-                columns(&told("확인 필요", "unknown"), "", "", &why)
+                columns(RowVerdict::Unknown, "", "", &why)
             } else {
                 self.tally.unsent += 1;
-                columns(&told("아직 보내지 않음", "not sent yet"), "", "", "")
+                columns(RowVerdict::NotYet, "", "", "")
             });
         };
         if let Some(id) = verdict.id {
             self.tally.accepted += 1;
-            return Ok(columns(&told("접수", "accepted"), &id, "", ""));
+            self.tally
+                .identities
+                .extend(usize::try_from(place).ok().and_then(|place| survey.identities.get(place)?.as_ref()));
+            return Ok(columns(RowVerdict::Accepted, &id, "", ""));
         }
         self.tally.refused += 1;
         let code = verdict.code.unwrap_or_default();
         let message = without_index(&verdict.message.unwrap_or_default());
         self.count(&format!("{code} {message}"));
-        Ok(columns(&told("거절", "refused"), "", &code, &message))
+        Ok(columns(RowVerdict::Refused, "", &code, &message))
     }
 
     fn count(&mut self, reason: &str) {
@@ -102,8 +119,8 @@ impl Rows<'_> {
     }
 }
 
-fn columns(result: &str, id: &str, code: &str, message: &str) -> Vec<String> {
-    [result, id, code, message].map(str::to_owned).to_vec()
+fn columns(verdict: RowVerdict, id: &str, code: &str, message: &str) -> Vec<String> {
+    [verdict.name(language()), id, code, message].map(str::to_owned).to_vec()
 }
 
 /// A problem as a person reads it.

@@ -20,6 +20,9 @@ pub(super) struct Settings {
     pub(super) delimiter: Option<u8>,
     #[serde(default)]
     pub(super) birth_century: Option<String>,
+    /// The file is the result of a send, of which the rest is sent.
+    #[serde(default)]
+    pub(super) rest: bool,
     pub(super) result: PathBuf,
 }
 
@@ -35,7 +38,19 @@ impl Settings {
             encoding: args.encoding.clone(),
             delimiter: args.delimiter,
             birth_century: args.birth_century.clone(),
+            rest: args.rest,
             result,
+        }
+    }
+
+    /// The same for the rest of a send: what is not given anew is as it was.
+    pub(super) fn completed_by(self, before: Self) -> Self {
+        let or_before = |given: Vec<(String, String)>, before| if given.is_empty() { before } else { given };
+        Self {
+            maps: or_before(self.maps, before.maps),
+            sets: or_before(self.sets, before.sets),
+            birth_century: self.birth_century.or(before.birth_century),
+            ..self
         }
     }
 
@@ -55,7 +70,12 @@ impl Settings {
             delimiter: self.delimiter,
         };
         let sheet = Sheet::open(path, &options)?;
-        let layout = Layout::new(&sheet, &maps, &Self::members(&self.sets))?;
+        let sets = Self::members(&self.sets);
+        let layout = if self.rest {
+            Layout::of_result(&sheet, &maps, &sets)?
+        } else {
+            Layout::new(&sheet, &maps, &sets)?
+        };
         let birth_century = self.birth_century.as_deref().and_then(BirthCentury::parse);
         Ok((sheet, layout.with_birth_century(birth_century)))
     }

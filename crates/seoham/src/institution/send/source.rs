@@ -27,7 +27,8 @@ impl Source {
                     format!("{shown}: no such file"),
                 ));
             }
-            let result = args.result.clone().unwrap_or_else(|| beside(&args.file));
+            let usual = if args.rest { next_beside } else { beside };
+            let result = args.result.clone().unwrap_or_else(|| usual(&args.file));
             return Ok(Self::new(args.file.clone(), result, false));
         }
         let Some(result) = args.result.clone() else {
@@ -36,7 +37,7 @@ impl Source {
                 "standard input needs --result",
             ));
         };
-        if args.resume {
+        if args.resume || args.rest {
             return Err(Failure::usage(
                 "표준 입력은 이어서 보낼 수 없습니다. 보관된 입력 파일로 --resume 해 주십시오",
                 "standard input cannot be resumed; give the file in which it was kept",
@@ -98,6 +99,21 @@ fn beside(file: &Path) -> PathBuf {
     file.with_file_name(name)
 }
 
+/// The rest of `고지서.result.csv` has its result in `고지서.result.2.csv`, and so on.
+fn next_beside(file: &Path) -> PathBuf {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let (name, number) = match stem.rsplit_once('.') {
+        Some((name, "result")) => (name, 2),
+        Some((before, number)) => match (before.strip_suffix(".result"), number.parse::<u32>()) {
+            (Some(name), Ok(number)) => (name, number.saturating_add(1)),
+            _ => return beside(file),
+        },
+        None => return beside(file),
+    };
+    let extension = file.extension().map(|extension| format!(".{}", extension.to_string_lossy()));
+    file.with_file_name(format!("{name}.result.{number}{}", extension.unwrap_or_default()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +126,15 @@ mod tests {
             ("c", "c.result"),
         ] {
             assert_eq!(beside(Path::new(file)), Path::new(result));
+        }
+        for (file, result) in [
+            ("a/고지서.result.csv", "a/고지서.result.2.csv"),
+            ("고지서.result.2.csv", "고지서.result.3.csv"),
+            ("b.2026.result.xlsx", "b.2026.result.2.xlsx"),
+            ("b.2026.xlsx", "b.2026.result.xlsx"),
+            ("c.result", "c.result.result"),
+        ] {
+            assert_eq!(next_beside(Path::new(file)), Path::new(result));
         }
     }
 }

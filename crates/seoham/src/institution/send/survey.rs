@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use std::ops::ControlFlow;
 
 use seoham_model::{Text, UnixSeconds};
-use seoham_sheets::{Layout, Problem, Record, Repair, Sheet, SheetError};
+use seoham_sheets::{Good, Layout, Problem, Record, Repair, Sheet, SheetError, Standing};
 
 /// What a file comes to.
 #[derive(Default)]
@@ -16,12 +16,24 @@ pub(super) struct Survey {
     /// Rows that are not sent, by their place.
     bad: Bits,
     pub(super) bad_rows: u64,
+    /// Rows that were accepted before, by the ids that stand in them.
+    pub(super) done_rows: u64,
+    /// What each row that is sent is known by across files, by its place.
+    pub(super) identities: Vec<Option<u64>>,
     /// Rows at the end that are totals: they are passed over.
     pub(super) totals: u64,
     /// Rows that a person does not see who opens the file.
     pub(super) hidden_rows: u64,
     /// How often each repair was made.
     pub(super) repairs: [u64; Repair::ALL.len()],
+}
+
+/// How a file is surveyed.
+pub(super) struct Surveying<'a> {
+    /// What a row is known by across files.
+    pub(super) identify: &'a (dyn Fn(&Good) -> u64 + Sync),
+    /// Rows of a result of which it is not known whether they were accepted are sent again.
+    pub(super) repeats_unknown: bool,
 }
 
 /// Totals at the end, at most; a list of more is none.
@@ -55,33 +67,50 @@ impl Survey {
         sheet: &Sheet,
         layout: &Layout,
         now: UnixSeconds,
+        how: &Surveying<'_>,
         tell: &mut dyn FnMut(u64, &[Problem]),
     ) -> Result<Self, SheetError> {
         let mut survey = Self::default();
         // Where an id stood first. Ids are known by 64 bits of a hash with a secret seed.
         let mut ids: HashMap<u64, (u64, u64)> = HashMap::new();
         let seed = RandomState::new();
-        let mut totals: Vec<(u64, u64, Vec<Problem>)> = Vec::new();
+        let mut totals: Vec<(u64, Vec<Problem>)> = Vec::new();
         sheet.read(&mut |record| {
             let place = survey.rows;
             survey.rows += 1;
             survey.hidden_rows += u64::from(record.is_hidden);
+            survey.identities.push(None);
+            match layout.standing(&record) {
+                Standing::Accepted => {
+                    survey.bad.set(place);
+                    survey.done_rows += 1;
+                    survey.not_at_the_end(&mut totals, tell);
+                    return ControlFlow::Continue(());
+                }
+                standing => {
+                    if let Some(problem) = standing_problem(standing, how.repeats_unknown) {
+                        survey.not_at_the_end(&mut totals, tell);
+                        survey.mark(place);
+                        tell(record.row, &[problem]);
+                        return ControlFlow::Continue(());
+                    }
+                }
+            }
             let document = layout.document(&record, now);
             if let Err(problems) = &document
                 && totals.len() < TOTALS_MAX
                 && layout.is_total(&record)
             {
                 survey.bad.set(place);
-                totals.push((place, record.row, problems.clone()));
+                totals.push((record.row, problems.clone()));
                 return ControlFlow::Continue(());
             }
-            // What is not at the end is a row like others.
-            for (_, row, problems) in totals.drain(..) {
-                survey.bad_rows += 1;
-                tell(row, &problems);
-            }
+            survey.not_at_the_end(&mut totals, tell);
             match document {
                 Ok(good) => {
+                    if let Some(known) = survey.identities.last_mut() {
+                        *known = Some((how.identify)(&good));
+                    }
                     for repair in good.repairs {
                         let counted = Repair::ALL.iter().position(|known| *known == repair).unwrap_or(0);
                         survey.repairs[counted] += 1;
@@ -116,6 +145,18 @@ impl Survey {
         place >= self.rows - self.totals
     }
 
+    /// Totals that are not at the end are rows like others.
+    fn not_at_the_end(
+        &mut self,
+        totals: &mut Vec<(u64, Vec<Problem>)>,
+        tell: &mut dyn FnMut(u64, &[Problem]),
+    ) {
+        for (row, problems) in totals.drain(..) {
+            self.bad_rows += 1;
+            tell(row, &problems);
+        }
+    }
+
     fn mark(&mut self, place: u64) -> bool {
         let new = self.bad.set(place);
         self.bad_rows += u64::from(new);
@@ -129,8 +170,31 @@ impl Survey {
 }
 
 /// Why a row is not sent.
-pub(super) fn problems(layout: &Layout, record: &Record, now: UnixSeconds) -> Vec<Problem> {
+pub(super) fn problems(
+    layout: &Layout,
+    record: &Record,
+    now: UnixSeconds,
+    repeats_unknown: bool,
+) -> Vec<Problem> {
+    if let Some(problem) = standing_problem(layout.standing(record), repeats_unknown) {
+        return vec![problem];
+    }
     layout.document(record, now).err().unwrap_or_else(|| vec![repeated(None)])
+}
+
+/// Why a row of a result is not sent, by what stands in its columns.
+fn standing_problem(standing: Standing, repeats_unknown: bool) -> Option<Problem> {
+    match standing {
+        Standing::Unknown if !repeats_unknown => Some(Problem::of_row(Text::fixed(
+            "접수되었는지 알 수 없는 행입니다. 기관의 접수 내역을 확인한 뒤 문서함 번호를 적거나 --unknown send로 다시 보내 주십시오",
+            "it is not known whether it was accepted; ask the platform, then enter the document's id or send it with --unknown send",
+        ))),
+        Standing::Unreadable => Some(Problem::of_row(Text::fixed(
+            "문서함 번호 칸에 다른 값이 있습니다. 비우거나 BIN-으로 시작하는 번호를 적어 주십시오",
+            "has something else where its document's id stands; clear it, or enter an id, BIN-…",
+        ))),
+        _ => None,
+    }
 }
 
 /// Its id stands in the file more than once: no result could be told apart.

@@ -1,5 +1,6 @@
 //! A file as it was looked at before anything of it was sent.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -7,7 +8,7 @@ use seoham_kit::sending::job::sha256_of;
 use seoham_model::UnixSeconds;
 use seoham_sheets::{Layout, Sheet, SheetError};
 
-use super::survey::Survey;
+use super::survey::{Survey, Surveying};
 use super::{of_sheet, progress};
 use crate::institution::reading;
 use crate::terminal::{Failure, Outcome, told};
@@ -19,6 +20,8 @@ pub(super) struct Table {
     pub(super) survey: Survey,
     /// By which deadlines and birthdays are judged: when the job was begun.
     pub(super) now: UnixSeconds,
+    /// Rows of a result of which it is not known whether they were accepted are sent again.
+    pub(super) repeats_unknown: bool,
     /// What the file was when it was looked at.
     stamp: Option<Stamp>,
 }
@@ -37,17 +40,36 @@ impl Table {
         file: &Path,
         (sheet, layout): (Sheet, Layout),
         now: UnixSeconds,
+        how: &Surveying<'_>,
     ) -> Outcome<(Self, String)> {
         let stamp = stamp_of(file);
         let waiting = progress::waiting(&told("파일을 검사하고 있습니다", "looking at the file"));
         let survey =
-            reading(|| Survey::make(&sheet, &layout, now, &mut |_, _| {})).map_err(|e| of_sheet(&e))?;
+            reading(|| Survey::make(&sheet, &layout, now, how, &mut |_, _| {})).map_err(|e| of_sheet(&e))?;
         waiting.finish_and_clear();
         if survey.rows == survey.totals {
             return Err(Failure::usage("보낼 행이 없습니다", "there is no row to send"));
         }
+        if survey.rows == survey.totals + survey.done_rows {
+            return Err(Failure::usage(
+                "모든 행이 이미 접수되었습니다. 보낼 것이 없습니다",
+                "every row was accepted already: there is nothing to send",
+            ));
+        }
         let sha256 = sha256_of(file).map_err(|error| Failure::of_file(file, &error, Failure::Usage))?;
-        Ok((Self { sheet, layout, survey, now, stamp }, sha256))
+        let repeats_unknown = how.repeats_unknown;
+        Ok((Self { sheet, layout, survey, now, repeats_unknown, stamp }, sha256))
+    }
+
+    /// The number of the row at a place.
+    pub(super) fn row_at(&self, place: u64) -> Result<u64, SheetError> {
+        let (mut at, mut row) = (0, 0);
+        self.sheet.read(&mut |record| {
+            row = record.row;
+            at += 1;
+            if at > place { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(row)
     }
 
     /// The second and third reading must find the rows that the first one found: a verdict belongs to

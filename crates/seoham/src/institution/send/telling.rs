@@ -56,6 +56,13 @@ pub(super) fn say_repairs(survey: &Survey) {
             &format!("{rows} rows that are hidden or filtered out are sent, too"),
         ));
     }
+    if survey.done_rows > 0 {
+        let rows = survey.done_rows;
+        complain(&told(
+            &format!("이미 접수된 행 {rows}개는 보내지 않습니다"),
+            &format!("{rows} rows that were accepted already are not sent"),
+        ));
+    }
     if survey.totals > 0 {
         let rows = survey.totals;
         complain(&told(
@@ -73,7 +80,7 @@ pub(super) fn say_repairs(survey: &Survey) {
 /// What became of a job, for a person.
 pub(super) fn say_result(job: &Job, tally: &Tally, finished: bool, trouble: Option<&str>) {
     let Tally { accepted, refused, bad, unknown, unsent, .. } = tally;
-    let rows = job.table.survey.rows - tally.totals;
+    let rows = job.table.survey.rows - tally.totals - tally.done;
     say(&told(
         &format!(
             "{rows}행: 접수 {accepted}, 거절 {refused}, 보낼 수 없는 행 {bad}, 확인 필요 {unknown}, 미발송 {unsent}"
@@ -103,7 +110,7 @@ pub(super) fn say_result(job: &Job, tally: &Tally, finished: bool, trouble: Opti
 pub(super) fn say_result_json(job: &Job, tally: &Tally, finished: bool, trouble: Option<&str>) {
     let line = json!({
         "event": if finished { "finished" } else { "unfinished" },
-        "rows": job.table.survey.rows - tally.totals, "accepted": tally.accepted, "refused": tally.refused,
+        "rows": job.table.survey.rows - tally.totals - tally.done, "accepted": tally.accepted, "refused": tally.refused,
         "bad": tally.bad, "unknown": tally.unknown, "unsent": tally.unsent,
         "reasons": tally.reasons, "result": job.result, "trouble": trouble,
     });

@@ -11,8 +11,9 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, Table, presets};
 use futures_util::{StreamExt, TryStreamExt};
 use seoham_kit::client::{CallError, Client};
+use seoham_model::Lang;
 use seoham_model::bulk::ITEMS_MAX;
-use seoham_sheets::{Format, Sheet, SheetError, SheetOptions, annotate, write_csv};
+use seoham_sheets::{Format, Record, ResultColumn, Sheet, SheetError, SheetOptions, annotate, write_csv};
 use serde_json::json;
 
 use crate::cli::{complain, say};
@@ -63,24 +64,33 @@ pub(crate) async fn run(args: &StatusArgs) -> Outcome {
 }
 
 fn of_file(file: &Path) -> Result<(Book, Sheet), SheetError> {
-    let known_columns = vec![BINDER.to_owned(), "result".to_owned()];
+    let both =
+        ResultColumn::ALL.into_iter().flat_map(|column| [Lang::Ko, Lang::En].map(|lang| column.name(lang)));
+    let known_columns = both.map(str::to_owned).collect();
     let sheet = Sheet::open(file, &SheetOptions { known_columns, ..SheetOptions::default() })?;
     if matches!(sheet.format(), Format::Xlsx { others: 1.., .. }) {
         return Err(SheetError::has_other_sheets());
     }
-    let column = sheet.header().iter().position(|name| name == BINDER);
+    let column = sheet.header().iter().position(|name| ResultColumn::of(name) == Some(ResultColumn::Binder));
     if column.is_none() && !sheet.header().is_empty() {
         return Err(SheetError::lacks(BINDER));
     }
     let mut ids = Vec::new();
     sheet.read(&mut |record| {
-        let id = record.shown(column.unwrap_or(0), BINDER);
+        let id = id_of(&record, column.unwrap_or(0));
         if !id.is_empty() {
             ids.push(id);
         }
         std::ops::ControlFlow::Continue(())
     })?;
     Ok((Book::of(ids.into_iter()), sheet))
+}
+
+/// The document's id in a row; of a line of JSON by the column's name in either language.
+fn id_of(record: &Record, column: usize) -> String {
+    let in_lang = |lang| record.shown(column, ResultColumn::Binder.name(lang));
+    let id = in_lang(Lang::En);
+    if id.is_empty() { in_lang(Lang::Ko) } else { id }
 }
 
 /// Asks once, or again and again until everything has settled; `false` when the process was told to end.
@@ -129,12 +139,16 @@ async fn ask(client: &Client, book: &mut Book, args: &StatusArgs) -> Result<(), 
 fn write(args: &StatusArgs, book: &Book, sheet: Option<&Sheet>) -> Outcome<()> {
     let failed = |error: SheetError| Failure::Unfinished(error.text().clone());
     if let Some(sheet) = sheet {
-        let column = sheet.header().iter().position(|name| name == BINDER).unwrap_or(0);
+        let column = sheet
+            .header()
+            .iter()
+            .position(|name| ResultColumn::of(name) == Some(ResultColumn::Binder))
+            .unwrap_or(0);
         let by_id = book.by_id();
         reading(|| {
             // By its id: rows may have been sorted since. What was not asked for is left as it is.
             annotate(sheet, sheet.path(), &COLUMNS, &mut |record| {
-                let place = by_id.get(record.shown(column, BINDER).as_str()).copied();
+                let place = by_id.get(id_of(record, column).as_str()).copied();
                 Ok(place.filter(|place| book.is_known(*place)).map(|place| book.columns(place)))
             })
         })

@@ -1,0 +1,107 @@
+//! The columns that a send puts beside each row, in the language of whoever sends; a result is read in either.
+
+use seoham_model::Lang;
+
+/// A column of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResultColumn {
+    /// What became of the row.
+    Verdict,
+    /// The document's id, `BIN-…`.
+    Binder,
+    /// Why it was refused.
+    ErrorCode,
+    /// The same in words.
+    ErrorMessage,
+}
+
+impl ResultColumn {
+    /// All of them, in their order.
+    pub const ALL: [Self; 4] = [Self::Verdict, Self::Binder, Self::ErrorCode, Self::ErrorMessage];
+
+    /// What it is called.
+    pub fn name(self, lang: Lang) -> &'static str {
+        let (ko, en) = match self {
+            Self::Verdict => ("발송 결과", "result"),
+            Self::Binder => ("문서함 번호", "document_binder_uuid"),
+            Self::ErrorCode => ("오류 코드", "error_code"),
+            Self::ErrorMessage => ("오류 내용", "error_message"),
+        };
+        match lang {
+            Lang::Ko => ko,
+            Lang::En => en,
+        }
+    }
+
+    /// The column of this name, in whichever language.
+    pub fn of(name: &str) -> Option<Self> {
+        let name = name.trim();
+        Self::ALL
+            .into_iter()
+            .find(|column| [Lang::Ko, Lang::En].iter().any(|lang| column.name(*lang) == name))
+    }
+}
+
+/// What became of a row, as a result says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowVerdict {
+    /// The platform has it.
+    Accepted,
+    /// The platform refused it.
+    Refused,
+    /// It cannot be sent as it is.
+    NotSent,
+    /// It was sent, and it is not known whether the platform has it.
+    Unknown,
+    /// Its turn did not come.
+    NotYet,
+    /// It is a total.
+    Total,
+}
+
+impl RowVerdict {
+    const ALL: [Self; 6] =
+        [Self::Accepted, Self::Refused, Self::NotSent, Self::Unknown, Self::NotYet, Self::Total];
+
+    /// What a result says.
+    pub fn name(self, lang: Lang) -> &'static str {
+        let (ko, en) = match self {
+            Self::Accepted => ("접수", "accepted"),
+            Self::Refused => ("거절", "refused"),
+            Self::NotSent => ("발송 안 함", "not sent"),
+            Self::Unknown => ("확인 필요", "unknown"),
+            Self::NotYet => ("아직 보내지 않음", "not sent yet"),
+            Self::Total => ("합계 행", "total"),
+        };
+        match lang {
+            Lang::Ko => ko,
+            Lang::En => en,
+        }
+    }
+
+    /// What a result said, in whichever language.
+    pub fn of(name: &str) -> Option<Self> {
+        let name = name.trim();
+        Self::ALL
+            .into_iter()
+            .find(|verdict| [Lang::Ko, Lang::En].iter().any(|lang| verdict.name(*lang) == name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_in_either_language_and_mean_one_thing() {
+        for lang in [Lang::Ko, Lang::En] {
+            for column in ResultColumn::ALL {
+                assert_eq!(ResultColumn::of(column.name(lang)), Some(column));
+            }
+            for verdict in RowVerdict::ALL {
+                assert_eq!(RowVerdict::of(verdict.name(lang)), Some(verdict));
+            }
+        }
+        assert_eq!((ResultColumn::of("결과"), RowVerdict::of("")), (None, None));
+    }
+}

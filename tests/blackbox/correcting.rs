@@ -1,0 +1,130 @@
+//! Some rows are wrong, the clerk corrects them and sends again: everybody is told once.
+
+use crate::harness::{Client, Server, Start, eventually};
+use crate::office::Office;
+
+async fn scene() -> (Server, Client, Office) {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let office = Office::of(&city, &city.api);
+    (server, city, office)
+}
+
+async fn accepted(server: &Server, city: &Client) -> u64 {
+    let (_, overview) = server.admin("GET", &format!("institutions/{}", city.id), None).await;
+    overview["accepted_today"].as_u64().unwrap()
+}
+
+/// A result with the rows that were not accepted corrected, and something changed in all the others.
+fn corrected(result: &str) -> String {
+    let lines = result.lines().enumerate().map(|(n, line)| match line {
+        _ if n == 0 => line.to_owned(),
+        line if line.contains("BIN-") => line.replace("1990-01-01", "1970-12-31"),
+        line => line.replace("90-01-01x", "1990-01-01"),
+    });
+    lines.collect::<Vec<_>>().join("\r\n") + "\r\n"
+}
+
+#[tokio::test]
+async fn five_thousand_rows_killed_resumed_corrected_and_sent_again_tell_everybody_once() {
+    let (server, city, office) = scene().await;
+    let mut lines: Vec<String> = Office::table(5_000).lines().map(str::to_owned).collect();
+    for line in lines.iter_mut().skip(1).step_by(16).take(300) {
+        *line = line.replace("1990-01-01", "90-01-01x");
+    }
+    let table = lines.join("\r\n") + "\r\n";
+    office.write("고지서.csv", &table);
+
+    let mut child = office.start_sending("고지서.csv", &["--at-once", "1"]);
+    eventually("some are accepted", async || (accepted(&server, &city).await > 0).then_some(())).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let early = office.command_of_rest("고지서.result.csv");
+    assert!(!office.path("고지서.result.csv").exists(), "it was killed before its result");
+    office.run(early).await.ended(64);
+    let resumed = office.send("고지서.csv", &["--resume", "--json"]).await.ended(1).json();
+    assert_eq!((&resumed["accepted"], &resumed["bad"]), (&4_700.into(), &300.into()), "{resumed}");
+    assert_eq!(accepted(&server, &city).await, 4_700);
+
+    // The corrected list under another name would tell 4,700 people twice.
+    office.write("고친것.csv", table.replace("90-01-01x", "1990-01-01").replace("191990", "1990"));
+    let refused = office.send("고친것.csv", &[]).await.ended(64);
+    for told in ["4700 rows", "row 3", "--rest", "--again"] {
+        assert!(refused.err.contains(told), "{told}: {}", refused.err);
+    }
+
+    let result = std::fs::read_to_string(office.path("고지서.result.csv")).unwrap();
+    office.write("고지서.result.csv", corrected(&result));
+    let rest = office.run(office.command_of_rest("고지서.result.csv")).await.ended(0).json();
+    assert_eq!((&rest["rows"], &rest["accepted"]), (&300.into(), &300.into()), "{rest}");
+    assert_eq!(accepted(&server, &city).await, 5_000);
+    let whole = std::fs::read_to_string(office.path("고지서.result.2.csv")).unwrap();
+    assert_eq!(whole.matches("BIN-").count(), 5_000, "the result of the rest has every row");
+
+    let nothing = office.run(office.command_of_rest("고지서.result.2.csv")).await.ended(64);
+    assert!(nothing.err.contains("nothing to send"), "{}", nothing.err);
+    let again = office.run(office.command_of_rest("고지서.result.csv")).await.ended(64);
+    assert!(again.err.contains("already"), "{}", again.err);
+    eventually("everybody is told", async || {
+        let metrics = server.metrics().await;
+        let taken =
+            metrics.lines().find(|l| l.starts_with("seoham_notifications_total") && l.contains("taken"))?;
+        let taken: f64 = taken.rsplit(' ').next()?.parse().ok()?;
+        assert!(taken <= 5_000.0, "{taken}: somebody is told twice");
+        (taken >= 5_000.0).then_some(())
+    })
+    .await;
+    assert_eq!(accepted(&server, &city).await, 5_000, "by the server's own count");
+}
+
+#[tokio::test]
+async fn rows_of_a_table_without_ids_are_known_by_whom_and_what() {
+    let (server, city, office) = scene().await;
+    let row = |phone: &str, tax: &str| format!("{phone},서함시험,19900101,{tax}\r\n");
+    let header = "전화번호,이름,생년월일,세목\r\n";
+    office
+        .write("1월.csv", [header, &row("01000000001", "자동차세"), &row("01000000003", "재산세")].concat());
+    office.send("1월.csv", &[]).await.ended(0);
+    // The next list has a new row before one of them.
+    let next = [header, &row("01000000005", "재산세"), &row("01000000003", "재산세")].concat();
+    office.write("2월.csv", &next);
+    let refused = office.send("2월.csv", &[]).await.ended(64);
+    assert!(refused.err.contains("1 rows") && refused.err.contains("row 3"), "{}", refused.err);
+    office.send("2월.csv", &["--again"]).await.ended(0);
+    assert_eq!(accepted(&server, &city).await, 4);
+    office.write("3월.csv", [header, &row("01000000001", "주민세")].concat());
+    office.send("3월.csv", &[]).await.ended(0);
+}
+
+#[tokio::test]
+async fn a_workbook_and_lines_of_json_have_a_rest_too() {
+    let (server, city, office) = scene().await;
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    let table = Office::table(3).replace("K-1,1000000001", "K-1,5");
+    for (row, line) in (0..).zip(table.lines()) {
+        for (column, text) in (0..).zip(line.split(',')) {
+            sheet.write_string(row, column, text).unwrap();
+        }
+    }
+    book.save(office.path("명단.xlsx")).unwrap();
+    office.send("명단.xlsx", &[]).await.ended(1);
+    // Not corrected, it is refused once more, and nobody else is told.
+    let rest = office.run(office.command_of_rest("명단.result.xlsx")).await.ended(1).json();
+    assert_eq!((&rest["accepted"], &rest["bad"]), (&0.into(), &1.into()), "{rest}");
+    assert_eq!(accepted(&server, &city).await, 2);
+
+    let document = |id: &str, phone: &str| {
+        let mut document = crate::harness::document(phone, id);
+        document["property"]["external_document_uuid"] = id.into();
+        document.to_string() + "\n"
+    };
+    office.write("문서.jsonl", document("J-1", "01000000001") + &document("J-2", "010"));
+    let mut command = office.on_platform(&["send", "문서.jsonl", "--json"]);
+    office.run(std::mem::replace(&mut command, office.command(&[]))).await.ended(1);
+    let result = std::fs::read_to_string(office.path("문서.result.jsonl")).unwrap();
+    office.write("문서.result.jsonl", result.replace("\"010\"", "\"01000000003\""));
+    let rest = office.run(office.on_platform(&["send", "--rest", "문서.result.jsonl", "--json"])).await;
+    assert_eq!(rest.ended(0).json()["accepted"], 1);
+    assert_eq!(accepted(&server, &city).await, 4);
+}
