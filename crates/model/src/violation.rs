@@ -109,7 +109,8 @@ pub enum Rule {
 
 impl Rule {
     #[allow(clippy::too_many_lines, reason = "a table of messages, one entry a rule")]
-    fn text(self) -> Text {
+    /// What is wrong, without the member.
+    pub fn text(self) -> Text {
         match self {
             Self::Missing => {
                 Text::fixed("필수 항목이 없거나 비어 있습니다", "is required and missing or blank")

@@ -247,6 +247,7 @@ impl Layout {
             .map(|(from, _, range)| Problem {
                 column: self.header.get(*from).cloned(),
                 member: None,
+                cell: None,
                 text: Text::made(
                     format!("병합된 셀입니다({range}). 병합을 풀고 행마다 값을 채워 주십시오"),
                     format!("is merged ({range}); unmerge it and fill in every row"),
@@ -335,7 +336,12 @@ impl Layout {
             Some(Source::Column(column)) => self.header.get(*column).cloned(),
             _ => None,
         };
-        Problem { column, member, text: violation::text(std::slice::from_ref(violation), Place::Body) }
+        // What is no column's of its own is told with its path.
+        let text = match member {
+            Some(_) => violation.rule.text(),
+            None => violation::text(std::slice::from_ref(violation), Place::Body),
+        };
+        Problem { column, member, cell: None, text }
     }
 
     pub(crate) fn source(&self, member: Member) -> Option<&Source> {

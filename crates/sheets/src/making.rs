@@ -133,29 +133,22 @@ impl Making<'_> {
             Ok(Cell::Failed(error)) => Problem {
                 column,
                 member: Some(member),
-                text: Text::made(
-                    format!("{member}: 수식 오류({error})입니다"),
-                    format!("{member}: a formula failed ({error})"),
-                ),
+                cell: None,
+                text: Text::made(format!("수식 오류({error})입니다"), format!("a formula failed ({error})")),
             },
             Ok(Cell::Stale) => {
-                let place = match self.layout.source(member) {
-                    Some(Source::Column(column)) => cell_name((
-                        u32::try_from(self.record.row.saturating_sub(1)).unwrap_or(u32::MAX),
-                        u32::try_from(*column).unwrap_or(u32::MAX - 1),
-                    )),
-                    _ => String::new(),
+                let row = u32::try_from(self.record.row.saturating_sub(1)).unwrap_or(u32::MAX);
+                let cell = match self.layout.source(member) {
+                    Some(Source::Column(column)) => u32::try_from(*column).ok(),
+                    _ => None,
                 };
                 Problem {
                     column,
                     member: Some(member),
-                    text: Text::made(
-                        format!(
-                            "{place}: 수식의 값이 최신이 아닙니다. Excel에서 열어 다시 계산하고 저장하거나, 값으로 붙여 넣어 주십시오"
-                        ),
-                        format!(
-                            "{place}: the value of its formula is not the present one; open the file in Excel and save it, or paste it as a value"
-                        ),
+                    cell: cell.map(|column| cell_name((row, column))),
+                    text: Text::fixed(
+                        "수식의 값이 최신이 아닙니다. Excel에서 열어 다시 계산하고 저장하거나, 값으로 붙여 넣어 주십시오",
+                        "the value of its formula is not the present one; open the file in Excel and save it, or paste it as a value",
                     ),
                 }
             }
@@ -164,16 +157,16 @@ impl Making<'_> {
                     self.repairs.extend(repair);
                     return Some(value);
                 }
-                Err(text) => Problem { column, member: Some(member), text: text.about(&member) },
+                Err(text) => Problem { column, member: Some(member), cell: None, text },
             },
             Err(column) => Problem {
                 column: self.layout.header.get(column).cloned(),
                 member: Some(member),
+                cell: None,
                 text: Text::fixed(
                     "서식에 넣을 값이 없거나 확실하지 않습니다",
                     "the value for its template is missing or not certain",
-                )
-                .about(&member),
+                ),
             },
         };
         self.problems.push(problem);

@@ -1,7 +1,7 @@
 //! A row of a table, and what it comes to.
 
-use seoham_model::Text;
 use seoham_model::identity::Mending;
+use seoham_model::{Lang, Text};
 
 use crate::{Cell, Member};
 
@@ -153,12 +153,24 @@ pub struct Problem {
     pub column: Option<String>,
     /// What is wrong, without the value.
     pub text: Text,
+    /// The cell, where its name tells more than its row.
+    pub cell: Option<String>,
     pub(crate) member: Option<Member>,
 }
 
 impl Problem {
     /// A problem of the row as such.
     pub fn of_row(text: Text) -> Self {
-        Self { column: None, text, member: None }
+        Self { column: None, text, cell: None, member: None }
+    }
+
+    /// What it is about: the column, or what a column of it would be called; none for the row as such.
+    pub fn subject(&self, lang: Lang) -> Option<&str> {
+        self.column.as_deref().or_else(|| {
+            self.member.map(|member| match lang {
+                Lang::Ko => member.korean(),
+                Lang::En => member.path(),
+            })
+        })
     }
 }

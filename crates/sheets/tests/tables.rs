@@ -60,7 +60,7 @@ fn read(path: &Path, sets: &[(Member, String)]) -> Result<Vec<Made>, SheetError>
             layout.document(&record, NOW).map(|good| good.external_document_uuid).map_err(|problems| {
                 let told = problems
                     .iter()
-                    .map(|p| format!("{}:{}", p.column.as_deref().unwrap_or(""), p.text.in_lang(Lang::En)));
+                    .map(|p| format!("{}:{}", p.subject(Lang::En).unwrap_or(""), p.text.in_lang(Lang::En)));
                 told.collect::<Vec<_>>().join("; ")
             });
         rows.push((record.row, made));
@@ -92,7 +92,7 @@ fn rows_are_numbered_as_a_spreadsheet_numbers_them() {
             let numbers: Vec<u64> = rows.iter().map(|(row, _)| *row).collect();
             assert_eq!(numbers, [2, 4, 6, 7], "{end:?} {last:?}");
             assert_eq!(rows[0].1.as_deref(), Ok("K-2"));
-            assert!(rows[2].1.as_ref().is_err_and(|e| e.contains("receiver.name")), "{:?}", rows[2]);
+            assert!(rows[2].1.as_ref().is_err_and(|e| e.contains("이름:")), "{:?}", rows[2]);
             assert_eq!(rows[3].1.as_deref(), Ok("K-7"));
         }
     }
@@ -372,14 +372,14 @@ fn problems_name_their_column_and_never_the_value() {
     let file = file("a.csv", text.as_bytes());
     let rows = read(&file.path, &sets()).unwrap();
     let first = rows[0].1.clone().unwrap_err();
-    for told in ["전화번호:receiver.phone_number", "생년월일:receiver.birthday", "세목:title"] {
+    for told in ["전화번호:became", "생년월일:has six digits", "세목:the value"] {
         assert!(first.contains(told), "{told} in {first}");
     }
-    for member in ["receiver.phone_number", "receiver.birthday", "title"] {
+    for member in ["전화번호", "생년월일", "세목"] {
         assert_eq!(first.matches(member).count(), 1, "once: {first}");
     }
     let second = rows[1].1.clone().unwrap_err();
-    assert!(second.contains("관리번호:property.external_document_uuid"), "{second}");
+    assert!(second.contains("관리번호:is required"), "{second}");
     assert!(
         !first.contains("1.01235") && !first.contains("900101") && !second.contains("비밀번호"),
         "{first} {second}"
@@ -523,7 +523,7 @@ fn lines_of_json_are_sent_as_they_are() {
     assert_eq!(rows[4], (6, Ok("J-6".to_owned())));
     let wrong: Vec<(u64, &str)> =
         rows[1..4].iter().map(|(row, made)| (*row, made.as_ref().unwrap_err().as_str())).collect();
-    assert!(wrong[0].0 == 3 && wrong[0].1.contains("title: must be a string"), "{wrong:?}");
+    assert!(wrong[0].0 == 3 && wrong[0].1.contains("title:must be a string"), "{wrong:?}");
     assert!(wrong[1].1.contains("must be an object"), "{wrong:?}");
     assert!(wrong[2].1.contains("malformed JSON"), "{wrong:?}");
 

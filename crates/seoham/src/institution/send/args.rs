@@ -40,6 +40,9 @@ pub(crate) struct SendArgs {
     /// Read everything, list every problem by row and column, and send nothing.
     #[arg(long, conflicts_with_all = ["resume", "again"])]
     pub(crate) check: bool,
+    /// List every row of each problem instead of ten.
+    #[arg(long)]
+    pub(crate) all: bool,
     /// Go on with a send of this file that was interrupted: no row is lost or sent twice.
     #[arg(long, conflicts_with = "again")]
     pub(crate) resume: bool,

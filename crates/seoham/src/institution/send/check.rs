@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::args::{SendArgs, Unknown};
 use super::of_sheet;
-use super::result::told_of;
+use super::problems::Problems;
 use super::settings::Settings;
 use super::survey::{Survey, Surveying};
 use super::telling::{describe, say_repairs};
@@ -22,19 +22,18 @@ pub(super) fn check(args: &SendArgs, file: &Path, settings: &Settings) -> Outcom
     let (sheet, layout) = reading(|| settings.open(file)).map_err(|e| of_sheet(&e))?;
     describe(args, &sheet, &layout);
     let now = Clock::default().now();
+    let mut found = Problems::new(args.all);
     let mut tell = |row: u64, problems: &[Problem]| {
+        if !args.json {
+            found.add(row, problems);
+            return;
+        }
         for problem in problems {
-            if args.json {
-                let text = problem.text.in_lang(language());
-                let line =
-                    json!({ "event": "problem", "row": row, "column": problem.column, "message": text });
-                say(&line.to_string());
-            } else {
-                say(&told(
-                    &format!("{row}행: {}", told_of(problem)),
-                    &format!("row {row}: {}", told_of(problem)),
-                ));
-            }
+            let text = problem.text.in_lang(language());
+            let line = json!({
+                "event": "problem", "row": row, "column": problem.column, "cell": problem.cell, "message": text,
+            });
+            say(&line.to_string());
         }
     };
     let how = Surveying { identify: &|_| 0, repeats_unknown: args.unknown == Some(Unknown::Send) };
@@ -43,6 +42,9 @@ pub(super) fn check(args: &SendArgs, file: &Path, settings: &Settings) -> Outcom
     if args.json {
         say(&json!({ "event": "checked", "rows": rows, "bad": bad }).to_string());
     } else {
+        for line in found.lines() {
+            say(&line);
+        }
         say_repairs(&survey);
         say(&told(
             &format!(

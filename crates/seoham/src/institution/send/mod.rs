@@ -8,6 +8,7 @@ mod batches;
 mod check;
 mod former;
 mod ledger;
+mod problems;
 mod progress;
 mod ready;
 mod result;

@@ -126,7 +126,8 @@ fn columns(verdict: RowVerdict, id: &str, code: &str, message: &str) -> Vec<Stri
 /// A problem as a person reads it.
 pub(super) fn told_of(problem: &Problem) -> String {
     let text = problem.text.in_lang(language());
-    problem.column.as_ref().map_or_else(|| text.to_owned(), |column| format!("[{column}] {text}"))
+    let cell = problem.cell.as_ref().map(|cell| format!(" {cell}")).unwrap_or_default();
+    problem.subject(language()).map_or_else(|| text.to_owned(), |subject| format!("[{subject}]{cell} {text}"))
 }
 
 /// A message without the document's place in its request, which means nothing beside its row.

@@ -122,10 +122,10 @@ impl Survey {
                         Entry::Occupied(first) => {
                             let (first_place, first_row) = *first.get();
                             if survey.mark(first_place) {
-                                tell(first_row, &[repeated(Some(record.row))]);
+                                tell(first_row, &[repeated()]);
                             }
                             survey.mark(place);
-                            tell(record.row, &[repeated(Some(first_row))]);
+                            tell(record.row, &[repeated()]);
                         }
                     }
                 }
@@ -179,7 +179,7 @@ pub(super) fn problems(
     if let Some(problem) = standing_problem(layout.standing(record), repeats_unknown) {
         return vec![problem];
     }
-    layout.document(record, now).err().unwrap_or_else(|| vec![repeated(None)])
+    layout.document(record, now).err().unwrap_or_else(|| vec![repeated()])
 }
 
 /// Why a row of a result is not sent, by what stands in its columns.
@@ -198,18 +198,11 @@ fn standing_problem(standing: Standing, repeats_unknown: bool) -> Option<Problem
 }
 
 /// Its id stands in the file more than once: no result could be told apart.
-fn repeated(other: Option<u64>) -> Problem {
-    let text = match other {
-        Some(row) => Text::made(
-            format!("문서번호가 {row}행과 같습니다"),
-            format!("has the same external_document_uuid as row {row}"),
-        ),
-        None => Text::fixed(
-            "같은 문서번호가 파일 안에 또 있습니다",
-            "its external_document_uuid stands in the file more than once",
-        ),
-    };
-    Problem::of_row(text)
+fn repeated() -> Problem {
+    Problem::of_row(Text::fixed(
+        "같은 문서번호가 파일 안에 또 있습니다",
+        "its external_document_uuid stands in the file more than once",
+    ))
 }
 
 #[cfg(test)]
