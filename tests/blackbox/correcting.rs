@@ -120,11 +120,12 @@ async fn a_workbook_and_lines_of_json_have_a_rest_too() {
         document.to_string() + "\n"
     };
     office.write("문서.jsonl", document("J-1", "01000000001") + &document("J-2", "010"));
-    let mut command = office.on_platform(&["send", "문서.jsonl", "--json"]);
+    let mut command = office.on_platform(&["send", "문서.jsonl", "--json", "--yes"]);
     office.run(std::mem::replace(&mut command, office.command(&[]))).await.ended(1);
     let result = std::fs::read_to_string(office.path("문서.result.jsonl")).unwrap();
     office.write("문서.result.jsonl", result.replace("\"010\"", "\"01000000003\""));
-    let rest = office.run(office.on_platform(&["send", "--rest", "문서.result.jsonl", "--json"])).await;
+    let rest =
+        office.run(office.on_platform(&["send", "--rest", "문서.result.jsonl", "--json", "--yes"])).await;
     assert_eq!(rest.ended(0).json()["accepted"], 1);
     assert_eq!(accepted(&server, &city).await, 4);
 }

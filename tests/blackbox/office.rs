@@ -109,19 +109,19 @@ impl Office {
 
     /// `seoham send` of the usual columns.
     pub(crate) async fn send(&self, file: &str, arguments: &[&str]) -> Said {
-        let mut command = self.on_platform(&["send", file]);
+        let mut command = self.on_platform(&["send", file, "--yes"]);
         command.args(SETS).args(arguments);
         self.run(command).await
     }
 
     /// `seoham send --rest`, with nothing that the send before knows.
     pub(crate) fn command_of_rest(&self, file: &str) -> Command {
-        self.on_platform(&["send", "--rest", file, "--json"])
+        self.on_platform(&["send", "--rest", file, "--json", "--yes"])
     }
 
     /// The same, left running.
     pub(crate) fn start_sending(&self, file: &str, arguments: &[&str]) -> Child {
-        let mut command = self.on_platform(&["send", file]);
+        let mut command = self.on_platform(&["send", file, "--yes"]);
         command.args(SETS).args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
         command.spawn().unwrap()
     }

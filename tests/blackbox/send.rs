@@ -108,7 +108,7 @@ async fn a_workbook_lines_of_json_and_standard_input_go_the_same_way() {
     let document = crate::harness::member_document("J-1");
     let lines = format!("{document}\n{}\nnot json\n", crate::harness::document("01000000002", "J-2"));
     office.write("a.jsonl", &lines);
-    let run = office.run(office.on_platform(&["send", "a.jsonl", "--json"])).await.ended(1).json();
+    let run = office.run(office.on_platform(&["send", "a.jsonl", "--json", "--yes"])).await.ended(1).json();
     assert_eq!([&run["accepted"], &run["refused"], &run["bad"]], [1, 1, 1], "{run}");
     let result: Vec<Value> =
         office.lines("a.result.jsonl").iter().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -119,7 +119,7 @@ async fn a_workbook_lines_of_json_and_standard_input_go_the_same_way() {
     assert_eq!(result[2]["line"], 3);
 
     // The same rows once more, which is meant.
-    let mut command = office.on_platform(&["send", "-", "--json", "--again", "--result", "out.csv"]);
+    let mut command = office.on_platform(&["send", "-", "--json", "--yes", "--again", "--result", "out.csv"]);
     let mut child = command.args(SETS).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(Office::table(5).as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -187,7 +187,7 @@ async fn a_profile_is_tried_kept_and_used() {
     let file = office.path(".config/seoham/profiles.toml");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     office.write("a.csv", Office::table(3));
-    let mut send = office.command(&["send", "a.csv"]);
+    let mut send = office.command(&["send", "a.csv", "--yes"]);
     send.args(SETS).env("LANG", "ko_KR.UTF-8");
     let said = office.run(send).await.ended(0);
     assert!(said.out.contains("3행: 접수 3"), "in the language of the locale: {}", said.out);

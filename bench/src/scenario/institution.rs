@@ -28,7 +28,7 @@ pub(crate) async fn measure(run: &mut Run<'_>) -> Result<()> {
     std::fs::write(path("rows.csv"), table(arguments))?;
     let started = Instant::now();
     let mut child = Command::new(binary()?)
-        .args(["send", "rows.csv", "--json", "--token-file", "token"])
+        .args(["send", "rows.csv", "--json", "--yes", "--again", "--token-file", "token"])
         .args(["--url", gateway.url("api"), "--bulk-url", gateway.url("bulk")])
         .args(["--contract", &target.contract_uuid])
         .args(["--set", "title=2026년 제2기분 자동차세 고지서", "--set", "read_expired_sec=2592000"])

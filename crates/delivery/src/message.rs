@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use secrecy::{ExposeSecret, SecretString};
+use seoham_model::UnixSeconds;
 use seoham_model::clock::seoul_minutes;
+use seoham_model::document::Content;
 use seoham_model::notification::NotificationId;
 use seoham_store::deliveries::Claim;
 use serde::Serialize;
@@ -50,22 +52,31 @@ pub struct Message {
     pub link: String,
 }
 
-/// The announcement of a document: institution, title, message and deadline, and for one who is
-/// no member an invitation to join.
-pub(crate) fn document_arrived(claim: &Claim, box_url: &str, token: &SecretString) -> Message {
-    let content = &claim.content;
-    let mut text =
-        format!("[{}] 전자문서가 도착했습니다.\n제목: {}\n", claim.institution_name, content.title);
+/// What a person reads when a document has come; `received` is whether it stands in their box.
+pub fn arrival_text(
+    institution_name: &str,
+    content: &Content,
+    deadline_at: UnixSeconds,
+    received: bool,
+) -> String {
+    let mut text = format!("[{institution_name}] 전자문서가 도착했습니다.\n제목: {}\n", content.title);
     if let Some(message) = &content.message {
         let _ = writeln!(text, "\n{message}\n");
     }
-    let _ = writeln!(text, "열람기한: {}까지", seoul_minutes(claim.deadline_at));
+    let _ = writeln!(text, "열람기한: {}까지", seoul_minutes(deadline_at));
     let _ = writeln!(text, "문의: {} {}", content.cs_name, content.cs_number);
-    if claim.received {
+    if received {
         let _ = write!(text, "▶ {}", content.categories.button());
     } else {
         text.push_str("▶ 서함에 가입하시면 문서함에서 이 문서를 받아 보실 수 있습니다.");
     }
+    text
+}
+
+/// The announcement of a document: institution, title, message and deadline, and for one who is
+/// no member an invitation to join.
+pub(crate) fn document_arrived(claim: &Claim, box_url: &str, token: &SecretString) -> Message {
+    let text = arrival_text(&claim.institution_name, &claim.content, claim.deadline_at, claim.received);
     Message {
         id: MessageId::Document(NotificationId(claim.document)),
         kind: Kind::DocumentArrived,

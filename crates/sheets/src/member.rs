@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::names::{NAMES, plain};
+use crate::names::{NAMES, of_somebody, plain};
 
 /// A member of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,7 +91,8 @@ impl Member {
     /// The member that a column of this name holds, by its Korean or English names.
     pub fn of_column(name: &str) -> Option<Self> {
         let name = plain(name);
-        NAMES.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(member, _)| *member)
+        let known = NAMES.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(member, _)| *member);
+        known.or_else(|| of_somebody(&name))
     }
 
     /// The member at a path of a document.
@@ -135,8 +136,31 @@ mod tests {
         ] {
             assert_eq!(Member::of_column(name), Some(member), "{name}");
         }
+        // As the lists of tax, water, insurance and school offices have them.
+        for who in ["납세자", "고객", "수용가", "수신인", "계약자", "피보험자", "보호자", "학부모", "체납자"]
+        {
+            for ending in ["", "명", "성명", " 이름", "(성명)"] {
+                assert_eq!(Member::of_column(&format!("{who}{ending}")), Some(Member::Name), "{who}{ending}");
+            }
+            for ending in ["연락처", "휴대폰", " 휴대폰 번호", "전화번호", "핸드폰"] {
+                let name = format!("{who}{ending}");
+                assert_eq!(Member::of_column(&name), Some(Member::PhoneNumber), "{name}");
+            }
+            assert_eq!(Member::of_column(&format!("{who} 생년월일")), Some(Member::Birthday), "{who}");
+        }
         // A recipient has a department and an address, too.
-        for unknown in ["", "주소", "부서", "비고", "세목"] {
+        for unknown in [
+            "",
+            "주소",
+            "부서",
+            "비고",
+            "세목",
+            "고객번호",
+            "수용가번호",
+            "납세자주소",
+            "계약자와의관계",
+            "학생수",
+        ] {
             assert_eq!(Member::of_column(unknown), None, "{unknown}");
         }
     }

@@ -40,9 +40,10 @@ pub(crate) const NAMES: [(Member, &[&str]); 17] = [
             "핸드폰번호",
             "연락처",
             "수신번호",
-            "수신자전화번호",
             "수신자번호",
-            "수신자연락처",
+            "전화",
+            "무선전화",
+            "hp",
             "phonenumber",
             "phone",
             "mobile",
@@ -50,27 +51,8 @@ pub(crate) const NAMES: [(Member, &[&str]); 17] = [
             "tel",
         ],
     ),
-    (
-        Member::Name,
-        &[
-            "이름",
-            "성명",
-            "성함",
-            "수신자",
-            "수신자명",
-            "수신자이름",
-            "수신자성명",
-            "수신인",
-            "받는사람",
-            "name",
-            "receivername",
-            "fullname",
-        ],
-    ),
-    (
-        Member::Birthday,
-        &["생년월일", "생일", "수신자생년월일", "birthday", "birthdate", "dateofbirth", "dob"],
-    ),
+    (Member::Name, &["이름", "성명", "성함", "name", "receivername", "fullname"]),
+    (Member::Birthday, &["생년월일", "생일", "출생일", "birthday", "birthdate", "dateofbirth", "dob"]),
     (
         Member::IsRequiredVerifyName,
         &["이름확인", "성명확인", "실명확인", "isrequiredverifyname", "verifyname"],
@@ -112,6 +94,69 @@ pub(crate) const NAMES: [(Member, &[&str]); 17] = [
         ],
     ),
 ];
+
+/// Who a list is about: tax, water, insurance, school, membership. A column of these alone, or with a word for a
+/// name behind it, has the name; with one for a number, the telephone number; with one for a day, the birthday.
+const WHO: [&str; 25] = [
+    "수신자",
+    "수신인",
+    "수령인",
+    "받는분",
+    "받는사람",
+    "납세자",
+    "납세의무자",
+    "납부자",
+    "납부의무자",
+    "고객",
+    "수용가",
+    "사용자",
+    "계약자",
+    "피보험자",
+    "보험계약자",
+    "수익자",
+    "보호자",
+    "학부모",
+    "학생",
+    "회원",
+    "신청인",
+    "대상자",
+    "체납자",
+    "소유자",
+    "민원인",
+];
+const NAME_ENDINGS: [&str; 6] = ["", "명", "성명", "이름", "성함", "님"];
+const PHONE_ENDINGS: [&str; 13] = [
+    "전화번호",
+    "전화",
+    "연락처",
+    "휴대폰",
+    "휴대폰번호",
+    "휴대전화",
+    "휴대전화번호",
+    "핸드폰",
+    "핸드폰번호",
+    "번호연락처",
+    "연락번호",
+    "모바일",
+    "hp",
+];
+const BIRTHDAY_ENDINGS: [&str; 4] = ["생년월일", "생일", "출생일", "주민번호앞자리"];
+
+/// The member that a name of [`WHO`] with an ending means; `plain` is in its plain form.
+pub(crate) fn of_somebody(plain: &str) -> Option<Member> {
+    let ending = WHO.iter().find_map(|who| {
+        let ending = plain.strip_prefix(who)?;
+        // 고객 begins 고객센터, which is no person.
+        [&NAME_ENDINGS[..], &PHONE_ENDINGS, &BIRTHDAY_ENDINGS].concat().contains(&ending).then_some(ending)
+    })?;
+    if NAME_ENDINGS.contains(&ending) {
+        Some(Member::Name)
+    } else if PHONE_ENDINGS.contains(&ending) {
+        Some(Member::PhoneNumber)
+    } else {
+        Some(Member::Birthday)
+    }
+}
 
 /// A column's name in the one form in which names are compared: composed, in small letters, without
 /// white space and marks, without what stands in brackets, without the object it is in.

@@ -138,7 +138,9 @@ impl Book {
         let mut rows = Vec::new();
         sheet.read(&mut |record| {
             let told = |problems: Vec<seoham_sheets::Problem>| {
-                let told = problems.iter().map(|p| p.text.in_lang(Lang::En).to_owned());
+                let told = problems.iter().map(|p| {
+                    [p.cell.clone().unwrap_or_default(), p.text.in_lang(Lang::En).to_owned()].concat()
+                });
                 told.collect::<Vec<_>>().join("; ")
             };
             rows.push(layout.document(&record, NOW).map_err(told));

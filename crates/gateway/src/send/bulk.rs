@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use seoham_http::{ApiError, Language};
+use seoham_model::SeoulDay;
 use seoham_model::document::{CheckContext, ReadItem};
 use seoham_model::violation::{Place, Rule, Violation};
 use seoham_model::{BinderId, Lang, UnixSeconds, bulk as envelope};
@@ -12,10 +13,10 @@ use seoham_store::Lane;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Additions;
 use super::deciding::{Decision, Item, decide};
 use super::verdict::Refusal;
 use super::wire::BulkSend;
+use super::{Additions, tell_for_whom};
 use crate::admission::{AdmittedBody, Turn, take_in};
 use crate::caller::Sender;
 use crate::reply::json;
@@ -100,7 +101,13 @@ async fn send(
     count_verdicts(&decisions, &additions);
     let replies = external_ids.into_iter().zip(decisions).enumerate();
     let documents = replies.map(|(i, (id, decision))| ItemReply::of(id, decision, i, lang)).collect();
-    let answer = json(&BulkReply { documents })?;
+    let mut answer = json(&BulkReply { documents })?;
+    if additions.dry_run {
+        let today = SeoulDay::of(gateway.now());
+        if let Some(overview) = gateway.store.institution(sender.institution, today).await? {
+            tell_for_whom(&mut answer, &overview.institution.name, gateway.store.mode());
+        }
+    }
     drop(read);
     Ok(body.answered_by(additions.answer(answer)))
 }

@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use seoham_http::{ApiError, headers};
 use seoham_model::Text;
+use seoham_store::Mode;
 use seoham_store::idempotency::IdempotencyKey;
 
 use deciding::Decision;
@@ -35,6 +36,19 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// does not send it.
 const ADDITIONS: (HeaderName, HeaderValue) =
     (HeaderName::from_static("seoham-additions"), HeaderValue::from_static("idempotency-key, dry-run"));
+
+/// Tell whoever tries a send, and is about to do it, for whom and where that is.
+const INSTITUTION: HeaderName = HeaderName::from_static("seoham-institution");
+const MODE: HeaderName = HeaderName::from_static("seoham-mode");
+
+/// The headers of a dry run's answer. The name can be Korean, and is percent-encoded.
+fn tell_for_whom(answer: &mut Response, name: &str, mode: Mode) {
+    let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string();
+    if let Ok(name) = HeaderValue::from_str(&name) {
+        answer.headers_mut().insert(INSTITUTION, name);
+    }
+    answer.headers_mut().insert(MODE, HeaderValue::from_static(mode.name()));
+}
 
 impl Additions {
     /// What a document of the send counts as: `real`, a dry run, or one that was sent before.

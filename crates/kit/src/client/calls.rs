@@ -31,12 +31,16 @@ impl SendOptions {
 }
 
 /// Which additions of SPEC 10 a platform knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
     /// A send under a key can be repeated without creating anything twice.
     pub idempotency_key: bool,
     /// A send can be tried without storing anything.
     pub dry_run: bool,
+    /// Whose access token it is, as recipients read the name; unknown of a platform that does not say.
+    pub institution: Option<String>,
+    /// The platform is a sandbox; unknown of one that does not say.
+    pub is_sandbox: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -184,7 +188,18 @@ impl Client {
         }
         let told = answer.headers.get("seoham-additions").and_then(|told| told.to_str().ok());
         let knows = |name: &str| told.is_some_and(|told| told.split(',').any(|one| one.trim() == name));
-        Ok(Capabilities { idempotency_key: knows("idempotency-key"), dry_run: knows("dry-run") })
+        let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
+        let institution = header("seoham-institution").and_then(|name| {
+            let name = percent_encoding::percent_decode_str(name).decode_utf8().ok()?;
+            (!name.is_empty()).then(|| name.into_owned())
+        });
+        let is_sandbox = match header("seoham-mode") {
+            Some("sandbox") => Some(true),
+            Some("live") => Some(false),
+            _ => None,
+        };
+        let (idempotency_key, dry_run) = (knows("idempotency-key"), knows("dry-run"));
+        Ok(Capabilities { idempotency_key, dry_run, institution, is_sandbox })
     }
 
     /// One exchange: its answer if it is a success.

@@ -40,6 +40,12 @@ pub(crate) struct SendArgs {
     /// Read everything, list every problem by row and column, and send nothing.
     #[arg(long, conflicts_with_all = ["resume", "again"])]
     pub(crate) check: bool,
+    /// Send without asking: for scripts.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Send the first rows alone, as many as this; --rest sends the others when they arrived well.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "resume")]
+    pub(crate) first: Option<u64>,
     /// List every row of each problem instead of ten.
     #[arg(long)]
     pub(crate) all: bool,

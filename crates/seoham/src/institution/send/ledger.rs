@@ -101,6 +101,10 @@ impl Ledger {
 
     /// Of `identities`, by the places of their rows, those that were accepted within 90 days before `now`.
     pub(super) fn before(&self, identities: &[Option<u64>], now: UnixSeconds) -> io::Result<Option<Before>> {
+        let jobs = self.jobs()?;
+        if jobs.is_empty() {
+            return Ok(None);
+        }
         let mut places: HashMap<u64, u64> = HashMap::with_capacity(identities.len());
         for (place, identity) in identities.iter().enumerate() {
             if let Some(identity) = identity {
@@ -108,7 +112,7 @@ impl Ledger {
             }
         }
         let mut before: Option<Before> = None;
-        for (path, sent_at) in self.jobs()? {
+        for (path, sent_at) in jobs {
             if now.seconds_since(sent_at) > KEPT_SECONDS {
                 continue;
             }

@@ -6,6 +6,7 @@
 mod args;
 mod batches;
 mod check;
+mod confirm;
 mod former;
 mod ledger;
 mod problems;
@@ -105,11 +106,7 @@ impl Job {
             })
         };
         let survey = &self.table.survey;
-        let progress = Shown::new(
-            survey.rows - survey.bad_rows - survey.totals - survey.done_rows,
-            self.journal.counts(),
-            self.json,
-        );
+        let progress = Shown::new(survey.to_send(), self.journal.counts(), self.json);
         let (batches, mut arriving) = tokio::sync::mpsc::channel(4);
         let producing = {
             let (table, answered) = (Arc::clone(&self.table), batches::answered(&self.journal, survey.rows));

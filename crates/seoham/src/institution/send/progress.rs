@@ -1,9 +1,10 @@
 //! How a send goes, while it goes: a bar on a terminal, lines elsewhere, JSON for machines.
 
 use std::cell::Cell;
+use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use seoham_kit::client::CallError;
 use seoham_kit::sending::Progress;
 use seoham_kit::sending::journal::Counts;
@@ -43,13 +44,16 @@ impl Shown {
         let done = before.accepted + before.refused;
         let bar = (draws() && !json).then(|| {
             let template = told(
-                "{bar:30} {pos}/{len} {per_sec} {msg} 남은 시간 {eta}",
-                "{bar:30} {pos}/{len} {per_sec} {msg} {eta} left",
+                "{bar:30} {pos}/{len} 초당 {rate}건 {msg} 남은 시간 {eta}",
+                "{bar:30} {pos}/{len} {rate} a second {msg} {eta} left",
             );
             let style =
                 ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-            bar.set_style(style.progress_chars("=> "));
+            let rate = |state: &ProgressState, out: &mut dyn Write| {
+                let _ = write!(out, "{:.0}", state.per_sec());
+            };
+            bar.set_style(style.with_key("rate", rate).progress_chars("=> "));
             bar.set_position(done);
             bar.reset_eta();
             bar

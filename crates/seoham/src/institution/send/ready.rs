@@ -10,6 +10,7 @@ use seoham_model::{Clock, UnixSeconds};
 use seoham_sheets::{Good, Layout, Sheet};
 
 use super::args::{SendArgs, Unknown};
+use super::confirm::confirm;
 use super::former::{
     keep_the_former, refuse_blind_repetition, refuse_what_is_there, refuse_what_was_accepted,
     settings_of_result,
@@ -38,9 +39,12 @@ pub(super) async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
     let client = args.platform.client(&profile)?;
     let ledger = Ledger::of(&profile)?;
     let now = Clock::default().now();
-    let (table, sha256) = look_at(args, source, read, now, &ledger)?;
+    let (table, sha256) = look_at(args, &settings, source, read, now, &ledger)?;
     refuse_what_was_accepted(args, &ledger, &table)?;
     if !args.json {
+        for line in &table.problems {
+            complain(line);
+        }
         say_repairs(&table.survey);
     }
     let known = client.capabilities().await.map_err(|error| stopped(&error))?;
@@ -50,6 +54,7 @@ pub(super) async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
             "this platform knows no Idempotency-Key: a request whose answer is lost is left as unknown, not sent again",
         ));
     }
+    confirm(args, &table, &profile, &known)?;
     let settings = serde_json::to_value(&settings).unwrap_or_default();
     let Profile { url, bulk_url, contract_uuid, .. } = profile;
     let mut head = Head::new(sha256, table.survey.rows, url, contract_uuid, settings);
@@ -112,7 +117,7 @@ pub(super) fn resume(args: &SendArgs, source: &Source) -> Outcome<Job> {
     let ledger = Ledger::of(&profile)?;
     let read = reading(|| settings.open(&source.file)).map_err(|e| of_sheet(&e))?;
     // Judged as it was when the job was begun: rows must not move from one request to another.
-    let (table, sha256) = look_at(args, source, read, head.started_at, &ledger)?;
+    let (table, sha256) = look_at(args, &settings, source, read, head.started_at, &ledger)?;
     if sha256 != head.source_sha256 || table.survey.rows != head.rows {
         return Err(Failure::usage(
             "파일이 처음 보낼 때와 다릅니다. 이어서 보내려면 같은 파일이어야 합니다",
@@ -145,6 +150,7 @@ pub(super) fn settings(args: &SendArgs, source: &Source) -> Outcome<Settings> {
 
 fn look_at(
     args: &SendArgs,
+    settings: &Settings,
     source: &Source,
     (sheet, layout): (Sheet, Layout),
     now: UnixSeconds,
@@ -153,7 +159,11 @@ fn look_at(
     let has_ids = !layout.numbers_rows();
     let identify = |good: &Good| ledger.identity(good, has_ids);
     let how = Surveying { identify: &identify, repeats_unknown: args.unknown == Some(Unknown::Send) };
-    Table::look_at(&source.file, (sheet, layout), now, &how)
+    let (mut table, sha256) = Table::look_at(&source.file, (sheet, layout), now, &how)?;
+    if let Some(most) = settings.first {
+        table.survey.leave_all_but(most);
+    }
+    Ok((table, sha256))
 }
 
 fn options(args: &SendArgs) -> sending::Options {

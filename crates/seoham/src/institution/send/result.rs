@@ -76,6 +76,10 @@ impl Rows<'_> {
             return Ok(columns(RowVerdict::Total, "", "", ""));
         }
         if !survey.is_good(place) {
+            if survey.is_later(place) && layout.document(record, *now).is_ok() {
+                self.tally.unsent += 1;
+                return Ok(columns(RowVerdict::NotYet, "", "", ""));
+            }
             let problems = problems(layout, record, *now, *repeats_unknown);
             self.tally.bad += 1;
             let shown = problems.iter().map(told_of).collect::<Vec<_>>().join("; ");

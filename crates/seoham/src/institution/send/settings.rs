@@ -20,6 +20,9 @@ pub(super) struct Settings {
     pub(super) delimiter: Option<u8>,
     #[serde(default)]
     pub(super) birth_century: Option<String>,
+    /// Only so many of the rows are sent.
+    #[serde(default)]
+    pub(super) first: Option<u64>,
     /// The file is the result of a send, of which the rest is sent.
     #[serde(default)]
     pub(super) rest: bool,
@@ -38,6 +41,7 @@ impl Settings {
             encoding: args.encoding.clone(),
             delimiter: args.delimiter,
             birth_century: args.birth_century.clone(),
+            first: args.first,
             rest: args.rest,
             result,
         }

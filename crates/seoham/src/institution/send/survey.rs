@@ -16,6 +16,10 @@ pub(super) struct Survey {
     /// Rows that are not sent, by their place.
     bad: Bits,
     pub(super) bad_rows: u64,
+    /// Rows that could be sent and are left for later (`--first`).
+    pub(super) later_rows: u64,
+    /// The place from which on rows are left.
+    later_from: Option<u64>,
     /// Rows that were accepted before, by the ids that stand in them.
     pub(super) done_rows: u64,
     /// What each row that is sent is known by across files, by its place.
@@ -138,6 +142,38 @@ impl Survey {
         })?;
         survey.totals = totals.len() as u64;
         Ok(survey)
+    }
+
+    /// Rows that are sent.
+    pub(super) fn to_send(&self) -> u64 {
+        self.rows - self.bad_rows - self.totals - self.done_rows - self.later_rows
+    }
+
+    /// Leaves all rows but the first `most` that can be sent for later.
+    pub(super) fn leave_all_but(&mut self, most: u64) {
+        let mut sent = 0;
+        for place in 0..self.rows {
+            if !self.is_good(place) {
+                continue;
+            }
+            if sent < most {
+                sent += 1;
+            } else {
+                self.later_from.get_or_insert(place);
+                self.bad.set(place);
+                self.later_rows += 1;
+                if let Some(known) =
+                    usize::try_from(place).ok().and_then(|place| self.identities.get_mut(place))
+                {
+                    *known = None;
+                }
+            }
+        }
+    }
+
+    /// Whether a row comes after those that are sent now.
+    pub(super) fn is_later(&self, place: u64) -> bool {
+        self.later_from.is_some_and(|from| place >= from)
     }
 
     /// Whether a row is a total at the end.

@@ -1,7 +1,7 @@
 //! What is said of a send: what the file was taken for, and what became of it.
 
 use seoham_kit::sending::SendingError;
-use seoham_sheets::{Format, Layout, Repair, Sheet};
+use seoham_sheets::{Format, Layout, Member, Repair, Sheet};
 use serde_json::json;
 
 use super::args::SendArgs;
@@ -30,7 +30,7 @@ pub(super) fn describe(args: &SendArgs, sheet: &Sheet, layout: &Layout) {
     let columns: Vec<String> = layout
         .described()
         .into_iter()
-        .filter_map(|(member, column)| column.map(|column| format!("{column} → {member}")))
+        .filter_map(|(member, column)| column.map(|column| format!("{column} → {}", named(member))))
         .collect();
     if !columns.is_empty() {
         complain(&columns.join(", "));
@@ -45,6 +45,11 @@ pub(super) fn describe(args: &SendArgs, sheet: &Sheet, layout: &Layout) {
             "there is no column of external ids: rows are numbered (ROW-2, ROW-3, …)",
         ));
     }
+}
+
+/// A member as whoever reads the terminal calls it.
+fn named(member: Member) -> String {
+    told(member.korean(), member.path())
 }
 
 /// What was mended, and how often; and what a person who looks at the file may not expect.
@@ -96,6 +101,12 @@ pub(super) fn say_result(job: &Job, tally: &Tally, finished: bool, trouble: Opti
     say(&told(&format!("결과 파일: {result}"), &format!("result: {result}")));
     if let Some(trouble) = trouble {
         complain(&format!("seoham: {trouble}"));
+    }
+    if finished && *unsent > 0 {
+        complain(&told(
+            &format!("나머지 {unsent}행을 보내려면: seoham send --rest {result}"),
+            &format!("to send the other {unsent} rows: seoham send --rest {result}"),
+        ));
     }
     if !finished {
         let file = job.table.sheet.path().display();

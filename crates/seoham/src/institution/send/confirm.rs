@@ -1,0 +1,93 @@
+//! Nothing is sent unseen: how many, to whom, the first notice as its recipient sees it; then it is asked once.
+
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
+
+use seoham_delivery::arrival_text;
+use seoham_kit::client::Capabilities;
+use seoham_model::document::{CheckContext, Document, check};
+use seoham_sheets::SheetError;
+use serde_json::value::RawValue;
+
+use super::args::SendArgs;
+use super::of_sheet;
+use super::table::Table;
+use crate::cli::complain;
+use crate::institution::profile::Profile;
+use crate::terminal::{Failure, Outcome, told};
+
+/// Shows what is about to be sent, and asks whether it is meant; `--yes` says so beforehand.
+pub(super) fn confirm(
+    args: &SendArgs,
+    table: &Table,
+    profile: &Profile,
+    known: &Capabilities,
+) -> Outcome<()> {
+    if !args.json {
+        show(table, profile, known)?;
+    }
+    if args.yes {
+        return Ok(());
+    }
+    if args.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(Failure::usage(
+            "물어볼 터미널이 없어 보내지 않았습니다. 확인한 내용대로 보내려면 --yes를 붙여 주십시오",
+            "there is no terminal to ask at, so nothing was sent; give --yes if it is meant",
+        ));
+    }
+    let rows = table.survey.to_send();
+    let question = told(&format!("{rows}건을 보낼까요?"), &format!("Send {rows} documents?"));
+    let answer = dialoguer::Confirm::new().with_prompt(question).default(false).interact();
+    match answer {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::usage("보내지 않았습니다", "nothing was sent")),
+        Err(error) => Err(Failure::usage(format!("--yes: {error}"), format!("--yes: {error}"))),
+    }
+}
+
+fn show(table: &Table, profile: &Profile, known: &Capabilities) -> Outcome<()> {
+    let rows = table.survey.to_send();
+    let whom = known.institution.clone().unwrap_or_else(|| profile.url.clone());
+    let (ko, en) = match known.is_sandbox {
+        Some(true) => (" · 시험 환경", " · sandbox"),
+        Some(false) => (" · 실제 발송", " · live"),
+        None => ("", ""),
+    };
+    complain(&told(
+        &format!("보내는 기관: {whom}{ko} ({})", profile.url),
+        &format!("from: {whom}{en} ({})", profile.url),
+    ));
+    complain(&told(&format!("보낼 문서: {rows}건"), &format!("to be sent: {rows} documents")));
+    if table.survey.later_rows > 0 {
+        let later = table.survey.later_rows;
+        complain(&told(
+            &format!("나머지 {later}건은 이번에 보내지 않습니다(--first)"),
+            &format!("{later} others are not sent now (--first)"),
+        ));
+    }
+    if let Some(document) = first(table).map_err(|e| of_sheet(&e))? {
+        let text = arrival_text(&whom, &document.content, document.deadline_at, true);
+        complain(&told("첫 알림은 다음과 같습니다.", "the first notification reads:"));
+        for line in text.lines() {
+            complain(&format!("  │ {line}"));
+        }
+    }
+    Ok(())
+}
+
+/// The first document that is sent.
+fn first(table: &Table) -> Result<Option<Document>, SheetError> {
+    let mut place = 0;
+    let mut found = None;
+    table.sheet.read(&mut |record| {
+        if table.survey.is_good(place) {
+            found = table.layout.document(&record, table.now).ok().map(|good| good.json);
+            return ControlFlow::Break(());
+        }
+        place += 1;
+        ControlFlow::Continue(())
+    })?;
+    let context = CheckContext { now: table.now, certified: false, bulk: true };
+    let raw = found.and_then(|json| serde_json::from_str::<Box<RawValue>>(&json).ok());
+    Ok(raw.and_then(|raw| check(&raw, context).ok()))
+}
