@@ -38,8 +38,13 @@ async fn a_table_goes_out_and_its_result_lies_beside_it() {
     });
     let checked = checked.await.ended(1);
     assert!(checked.err.contains("CP949"), "what was detected is said: {}", checked.err);
-    for told in ["row 3:", "row 254:", "row 255: [전화번호]", "row 255: [생년월일]", "of 254 rows 251"]
-    {
+    for told in [
+        "2 rows: its external_document_uuid stands in the file more than once (rows 3, 254)",
+        "전화번호 · 1 row: became an exponent",
+        "생년월일 · 1 row: has six digits",
+        "(row 255)",
+        "of 254 rows 251",
+    ] {
         assert!(checked.out.contains(told), "{told} in {}", checked.out);
     }
     assert!(!office.path("고지서.csv.seoham-journal").exists(), "nothing was sent");
@@ -78,6 +83,57 @@ async fn a_table_goes_out_and_its_result_lies_beside_it() {
     // The result of a send is no list to be sent.
     let result = office.send("고지서.result.csv", &[]).await.ended(64);
     assert!(result.err.contains("document_binder_uuid"), "{}", result.err);
+}
+
+#[tokio::test]
+async fn a_check_asks_the_platform_whom_it_knows() {
+    let (server, city, office) = scene().await;
+    let mut table = Office::table(250);
+    table += "R-1,01000000002,서함시험,19900101,재산세\r\nR-2,01099990000,서함시험,19900101,재산세\r\n";
+    table += "R-3,01099990001,서함시험,19900101,재산세\r\n합계,,,,\r\n";
+    office.write("고지서.csv", &table);
+    let check = |more: &[&str]| {
+        let mut command = office.on_platform(&["send", "고지서.csv", "--check"]);
+        command.args(SETS).args(more);
+        office.run(command)
+    };
+    let asked = check(&[]).await.ended(1);
+    for told in ["2 rows: NOT_FOUND", "(rows 253–254)", "1 row: FORBIDDEN", "accept 250 rows and refuse 3"]
+    {
+        assert!(asked.out.contains(told), "{told} in {}", asked.out);
+    }
+    assert!(asked.err.contains("1 rows of totals"), "{}", asked.err);
+    let machine = check(&["--json"]).await.ended(1).json();
+    assert_eq!((&machine["would_be_accepted"], &machine["would_be_refused"]), (&json!(250), &json!(3)));
+    let offline = check(&["--offline"]).await.ended(0);
+    assert!(!offline.out.contains("the platform"), "{}", offline.out);
+    let (_, overview) = server.admin("GET", &format!("institutions/{}", city.id), None).await;
+    assert_eq!(overview["accepted_today"], 0, "nothing was sent");
+}
+
+#[tokio::test]
+async fn nothing_is_sent_unseen() {
+    let (server, city, office) = scene().await;
+    office.write("고지서.csv", Office::table(5));
+    let accepted = async || {
+        server.admin("GET", &format!("institutions/{}", city.id), None).await.1["accepted_today"].clone()
+    };
+    let mut unseen = office.on_platform(&["send", "고지서.csv"]);
+    unseen.args(SETS);
+    let unseen = office.run(unseen).await.ended(64);
+    for told in ["가상시청", "sandbox", "5 documents", "자동차세 고지서", "열람기한", "세무과", "--yes"]
+    {
+        assert!(unseen.err.contains(told), "{told} in {}", unseen.err);
+    }
+    assert!(!office.path("고지서.csv.seoham-journal").exists());
+    assert_eq!(accepted().await, 0);
+
+    let first = office.send("고지서.csv", &["--first", "3"]).await.ended(0);
+    assert!(first.err.contains("2 others are not sent now") && first.err.contains("--rest"), "{}", first.err);
+    assert_eq!(accepted().await, 3);
+    let rest = office.run(office.command_of_rest("고지서.result.csv")).await.ended(0).json();
+    assert_eq!(rest["accepted"], 2);
+    assert_eq!(accepted().await, 5);
 }
 
 #[tokio::test]

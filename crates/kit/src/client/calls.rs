@@ -96,6 +96,13 @@ impl Client {
         }
     }
 
+    /// Asks what the platform would answer to 1 to 100 documents that are JSON already: a dry run, which stores
+    /// nothing and is tried again like any question.
+    pub async fn try_json<T: AsRef<str>>(&self, items: &[T]) -> Result<Vec<SendResult>, CallError> {
+        let options = SendOptions { idempotency_key: None, dry_run: true };
+        self.retry.run(true, async || self.send_json(items, &options).await).await
+    }
+
     async fn send_body(&self, body: String, options: &SendOptions) -> Result<Answer, CallError> {
         let request = self.transport.post(&format!("{}/v1/documents/bulk", self.bulk));
         self.call(with_options(with_json(request, body), options), Call::SEND_BULK).await

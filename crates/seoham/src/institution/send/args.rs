@@ -37,9 +37,12 @@ pub(crate) struct SendArgs {
     /// Where the result goes [default: beside the file, NAME.result.EXT]
     #[arg(long, value_name = "FILE")]
     pub(crate) result: Option<PathBuf>,
-    /// Read everything, list every problem by row and column, and send nothing.
+    /// Read everything, list every problem by row and column, ask the platform what it would refuse, send nothing.
     #[arg(long, conflicts_with_all = ["resume", "again"])]
     pub(crate) check: bool,
+    /// With --check, do not ask the platform.
+    #[arg(long, requires = "check")]
+    pub(crate) offline: bool,
     /// Send without asking: for scripts.
     #[arg(long)]
     pub(crate) yes: bool,

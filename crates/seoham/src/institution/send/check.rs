@@ -1,7 +1,8 @@
-//! `seoham send --check`: every problem of a file, and nothing sent.
+//! `seoham send --check`: every problem of a file, what the platform would say to the rest, and nothing sent.
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use seoham_model::Clock;
 use seoham_sheets::Problem;
@@ -11,41 +12,69 @@ use super::args::{SendArgs, Unknown};
 use super::of_sheet;
 use super::problems::Problems;
 use super::settings::Settings;
-use super::survey::{Survey, Surveying};
+use super::survey::Surveying;
+use super::table::Table;
 use super::telling::{describe, say_repairs};
-use crate::cli::say;
+use super::trying::{Tried, not_asked, try_out};
+use crate::cli::{complain, say};
+use crate::institution::platform::stopped;
 use crate::institution::reading;
 use crate::terminal::{Outcome, SOME_REFUSED, language, told};
 
-/// Reads everything and lists every problem.
-pub(super) fn check(args: &SendArgs, file: &Path, settings: &Settings) -> Outcome {
-    let (sheet, layout) = reading(|| settings.open(file)).map_err(|e| of_sheet(&e))?;
-    describe(args, &sheet, &layout);
-    let now = Clock::default().now();
-    let mut found = Problems::new(args.all);
-    let mut tell = |row: u64, problems: &[Problem]| {
-        if !args.json {
-            found.add(row, problems);
+/// Tells problems as they are found to a machine, and by kind to a person.
+struct Telling {
+    json: bool,
+    found: Problems,
+}
+
+impl Telling {
+    fn tell(&mut self, event: &str, row: u64, problems: &[Problem]) {
+        if !self.json {
+            self.found.add(row, problems);
             return;
         }
         for problem in problems {
             let text = problem.text.in_lang(language());
             let line = json!({
-                "event": "problem", "row": row, "column": problem.column, "cell": problem.cell, "message": text,
+                "event": event, "row": row, "column": problem.column, "cell": problem.cell, "message": text,
             });
             say(&line.to_string());
         }
-    };
-    let how = Surveying { identify: &|_| 0, repeats_unknown: args.unknown == Some(Unknown::Send) };
-    let survey = reading(|| Survey::make(&sheet, &layout, now, &how, &mut tell)).map_err(|e| of_sheet(&e))?;
-    let (rows, bad) = (survey.rows - survey.totals - survey.done_rows, survey.bad_rows);
-    if args.json {
-        say(&json!({ "event": "checked", "rows": rows, "bad": bad }).to_string());
-    } else {
-        for line in found.lines() {
+    }
+
+    fn lines(&mut self, all: bool) {
+        for line in std::mem::replace(&mut self.found, Problems::new(all)).lines() {
             say(&line);
         }
-        say_repairs(&survey);
+    }
+}
+
+/// Reads everything and lists every problem; then asks the platform, unless it is not to be asked.
+pub(super) async fn check(args: &SendArgs, file: &Path, settings: &Settings) -> Outcome {
+    let (sheet, layout) = reading(|| settings.open(file)).map_err(|e| of_sheet(&e))?;
+    describe(args, &sheet, &layout);
+    let now = Clock::default().now();
+    let mut telling = Telling { json: args.json, found: Problems::new(args.all) };
+    let how = Surveying { identify: &|_| 0, repeats_unknown: args.unknown == Some(Unknown::Send) };
+    let mut tell = |row: u64, problems: &[Problem]| telling.tell("problem", row, problems);
+    let (table, _) = Table::look_at(file, (sheet, layout), now, &how, &mut tell)?;
+    telling.lines(args.all);
+    let table = Arc::new(table);
+    let survey = &table.survey;
+    let (rows, bad) = (survey.rows - survey.totals - survey.done_rows, survey.bad_rows);
+    if !args.json {
+        say_repairs(survey);
+    }
+    let tried = ask(args, &table, &mut telling).await?;
+    telling.lines(args.all);
+    if args.json {
+        let (accepted, refused) =
+            tried.as_ref().map_or((None, None), |tried| (Some(tried.accepted), Some(tried.refused)));
+        let line = json!({
+            "event": "checked", "rows": rows, "bad": bad, "would_be_accepted": accepted, "would_be_refused": refused,
+        });
+        say(&line.to_string());
+    } else {
         say(&told(
             &format!(
                 "{rows}행 가운데 {}행을 보낼 수 있고 {bad}행은 고쳐야 합니다. 보낸 것은 없습니다.",
@@ -53,6 +82,40 @@ pub(super) fn check(args: &SendArgs, file: &Path, settings: &Settings) -> Outcom
             ),
             &format!("of {rows} rows {} can be sent and {bad} must be mended; nothing was sent", rows - bad),
         ));
+        if let Some(Tried { accepted, refused }) = &tried {
+            say(&told(
+                &format!("플랫폼의 답: {accepted}행은 접수되고 {refused}행은 거절됩니다(지금 보낼 경우)."),
+                &format!(
+                    "the platform would accept {accepted} rows and refuse {refused}, if they were sent now"
+                ),
+            ));
+        }
     }
-    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
+    let refused = tried.map_or(0, |tried| tried.refused);
+    Ok(if bad + refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
+}
+
+/// What the platform would say; none when it is not asked, which is then told.
+async fn ask(args: &SendArgs, table: &Arc<Table>, telling: &mut Telling) -> Outcome<Option<Tried>> {
+    if args.offline || table.survey.to_send() == 0 {
+        return Ok(None);
+    }
+    let profile = match args.platform.resolve() {
+        Ok(profile) => profile,
+        Err(why) => {
+            complain(&not_asked(&why));
+            return Ok(None);
+        }
+    };
+    let client = args.platform.client(&profile)?;
+    let known = client.capabilities().await.map_err(|error| stopped(&error))?;
+    if !known.dry_run {
+        complain(&told(
+            "이 서버는 시험 전송(Seoham-Dry-Run)을 몰라 받는 사람까지 확인하지는 못했습니다",
+            "this platform knows no dry runs, so receivers were not checked",
+        ));
+        return Ok(None);
+    }
+    let mut tell = |row: u64, problems: &[Problem]| telling.tell("would_be_refused", row, problems);
+    try_out(&client, table, args.at_once, &mut tell).await.map(Some)
 }

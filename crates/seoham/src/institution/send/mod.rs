@@ -18,6 +18,7 @@ mod source;
 mod survey;
 mod table;
 mod telling;
+mod trying;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,7 +48,10 @@ pub(crate) async fn run(args: &SendArgs) -> Outcome {
     quiet_readers();
     let source = Source::of(args)?;
     if args.check {
-        let code = settings(args, &source).and_then(|settings| check(args, &source.file, &settings));
+        let code = match settings(args, &source) {
+            Ok(settings) => check(args, &source.file, &settings).await,
+            Err(failure) => Err(failure),
+        };
         source.done_with();
         return code;
     }

@@ -91,13 +91,20 @@ fn line(subject: &str, text: &str, rows: &Rows, lang: Lang) -> String {
     });
     let are_cells = matches!(rows.runs.first(), Some(Run::Cell(_)));
     let runs = runs.collect::<Vec<_>>().join(", ");
-    let (ko, en) = if are_cells { ("", "") } else { ("행", "rows ") };
     let subject = if subject.is_empty() { String::new() } else { format!("{subject} · ") };
-    match (lang, count - shown) {
-        (Lang::Ko, 0) => format!("{subject}{count}행: {text} ({runs}{ko})"),
-        (Lang::Ko, more) => format!("{subject}{count}행: {text} ({runs}{ko} 외 {more}행)"),
-        (Lang::En, 0) => format!("{subject}{count} rows: {text} ({en}{runs})"),
-        (Lang::En, more) => format!("{subject}{count} rows: {text} ({en}{runs} and {more} more)"),
+    let more = count - shown;
+    match lang {
+        Lang::Ko => {
+            let unit = if are_cells { "" } else { "행" };
+            let more = if more == 0 { String::new() } else { format!(" 외 {more}행") };
+            format!("{subject}{count}행: {text} ({runs}{unit}{more})")
+        }
+        Lang::En => {
+            let rows = if *count == 1 { "row" } else { "rows" };
+            let unit = if are_cells { String::new() } else { format!("{rows} ") };
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            format!("{subject}{count} {rows}: {text} ({unit}{runs}{more})")
+        }
     }
 }
 
@@ -120,7 +127,7 @@ mod tests {
             line("생년월일", "6자리입니다", &rows(&run, false), Lang::Ko),
             "생년월일 · 200행: 6자리입니다 (2–201행)"
         );
-        assert_eq!(line("", "x", &rows(&[5], false), Lang::En), "1 rows: x (rows 5)");
+        assert_eq!(line("", "x", &rows(&[5], false), Lang::En), "1 row: x (row 5)");
         let scattered: Vec<u64> = (1..=30).map(|n| n * 2).collect();
         let told = line("a", "x", &rows(&scattered, false), Lang::Ko);
         assert_eq!(told, "a · 30행: x (2, 4, 6, 8, 10, 12, 14, 16, 18, 20행 외 20행)");

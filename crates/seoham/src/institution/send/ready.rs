@@ -7,7 +7,7 @@ use seoham_kit::sending;
 use seoham_kit::sending::job::Head;
 use seoham_kit::sending::journal::Journal;
 use seoham_model::{Clock, UnixSeconds};
-use seoham_sheets::{Good, Layout, Sheet};
+use seoham_sheets::{Good, Layout, Problem, Sheet};
 
 use super::args::{SendArgs, Unknown};
 use super::confirm::confirm;
@@ -16,6 +16,7 @@ use super::former::{
     settings_of_result,
 };
 use super::ledger::Ledger;
+use super::problems::Problems;
 use super::settings::Settings;
 use super::source::Source;
 use super::survey::Surveying;
@@ -39,11 +40,13 @@ pub(super) async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
     let client = args.platform.client(&profile)?;
     let ledger = Ledger::of(&profile)?;
     let now = Clock::default().now();
-    let (table, sha256) = look_at(args, &settings, source, read, now, &ledger)?;
+    let mut found = Problems::new(false);
+    let mut tell = |row: u64, problems: &[Problem]| found.add(row, problems);
+    let (table, sha256) = look_at(args, &settings, source, read, now, &ledger, &mut tell)?;
     refuse_what_was_accepted(args, &ledger, &table)?;
     if !args.json {
-        for line in &table.problems {
-            complain(line);
+        for line in found.lines() {
+            complain(&line);
         }
         say_repairs(&table.survey);
     }
@@ -117,7 +120,7 @@ pub(super) fn resume(args: &SendArgs, source: &Source) -> Outcome<Job> {
     let ledger = Ledger::of(&profile)?;
     let read = reading(|| settings.open(&source.file)).map_err(|e| of_sheet(&e))?;
     // Judged as it was when the job was begun: rows must not move from one request to another.
-    let (table, sha256) = look_at(args, &settings, source, read, head.started_at, &ledger)?;
+    let (table, sha256) = look_at(args, &settings, source, read, head.started_at, &ledger, &mut |_, _| {})?;
     if sha256 != head.source_sha256 || table.survey.rows != head.rows {
         return Err(Failure::usage(
             "파일이 처음 보낼 때와 다릅니다. 이어서 보내려면 같은 파일이어야 합니다",
@@ -155,11 +158,12 @@ fn look_at(
     (sheet, layout): (Sheet, Layout),
     now: UnixSeconds,
     ledger: &Ledger,
+    tell: &mut (dyn FnMut(u64, &[Problem]) + Send),
 ) -> Outcome<(Table, String)> {
     let has_ids = !layout.numbers_rows();
     let identify = |good: &Good| ledger.identity(good, has_ids);
     let how = Surveying { identify: &identify, repeats_unknown: args.unknown == Some(Unknown::Send) };
-    let (mut table, sha256) = Table::look_at(&source.file, (sheet, layout), now, &how)?;
+    let (mut table, sha256) = Table::look_at(&source.file, (sheet, layout), now, &how, tell)?;
     if let Some(most) = settings.first {
         table.survey.leave_all_but(most);
     }

@@ -135,7 +135,7 @@ pub(super) fn told_of(problem: &Problem) -> String {
 }
 
 /// A message without the document's place in its request, which means nothing beside its row.
-fn without_index(message: &str) -> String {
+pub(super) fn without_index(message: &str) -> String {
     let mut rest = message;
     let mut plain = String::with_capacity(message.len());
     while let Some((before, after)) = rest.split_once("documents[") {

@@ -8,7 +8,6 @@ use seoham_kit::sending::job::sha256_of;
 use seoham_model::UnixSeconds;
 use seoham_sheets::{Layout, Problem, Sheet, SheetError};
 
-use super::problems::Problems;
 use super::survey::{Survey, Surveying};
 use super::{of_sheet, progress};
 use crate::institution::reading;
@@ -21,8 +20,6 @@ pub(super) struct Table {
     pub(super) survey: Survey,
     /// By which deadlines and birthdays are judged: when the job was begun.
     pub(super) now: UnixSeconds,
-    /// What is wrong with it, a line for each kind.
-    pub(super) problems: Vec<String>,
     /// Rows of a result of which it is not known whether they were accepted are sent again.
     pub(super) repeats_unknown: bool,
     /// What the file was when it was looked at.
@@ -44,14 +41,11 @@ impl Table {
         (sheet, layout): (Sheet, Layout),
         now: UnixSeconds,
         how: &Surveying<'_>,
+        tell: &mut (dyn FnMut(u64, &[Problem]) + Send),
     ) -> Outcome<(Self, String)> {
         let stamp = stamp_of(file);
         let waiting = progress::waiting(&told("파일을 검사하고 있습니다", "looking at the file"));
-        let mut found = Problems::new(false);
-        let mut tell = |row: u64, problems: &[Problem]| found.add(row, problems);
-        let survey =
-            reading(|| Survey::make(&sheet, &layout, now, how, &mut tell)).map_err(|e| of_sheet(&e))?;
-        let problems = found.lines();
+        let survey = reading(|| Survey::make(&sheet, &layout, now, how, tell)).map_err(|e| of_sheet(&e))?;
         waiting.finish_and_clear();
         if survey.rows == survey.totals {
             return Err(Failure::usage("보낼 행이 없습니다", "there is no row to send"));
@@ -64,7 +58,7 @@ impl Table {
         }
         let sha256 = sha256_of(file).map_err(|error| Failure::of_file(file, &error, Failure::Usage))?;
         let repeats_unknown = how.repeats_unknown;
-        Ok((Self { sheet, layout, survey, now, problems, repeats_unknown, stamp }, sha256))
+        Ok((Self { sheet, layout, survey, now, repeats_unknown, stamp }, sha256))
     }
 
     /// The number of the row at a place.

@@ -1,0 +1,117 @@
+//! Asking the platform what it would make of each row, with dry runs: who is unknown there, and who refuses.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt};
+use seoham_kit::client::Client;
+use seoham_model::Text;
+use seoham_model::bulk::ITEMS_MAX;
+use seoham_sheets::{Problem, SheetError};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::of_sheet;
+use super::result::without_index;
+use super::table::Table;
+use crate::institution::READER;
+use crate::institution::platform::stopped;
+use crate::terminal::{Failure, Outcome, told};
+
+/// Requests under way at once, at most: a try must not crowd out what is sent.
+const AT_ONCE_MAX: usize = 4;
+
+/// Rows of one request, and the documents made of them.
+type Rows = Vec<(u64, String)>;
+
+/// What the platform says.
+#[derive(Default)]
+pub(super) struct Tried {
+    /// Rows that would be accepted.
+    pub(super) accepted: u64,
+    /// Rows that would be refused.
+    pub(super) refused: u64,
+}
+
+/// Tries every row that can be sent; `tell` hears of each that would be refused, in the order of the rows.
+pub(super) async fn try_out(
+    client: &Client,
+    table: &Arc<Table>,
+    at_once: u16,
+    tell: &mut (dyn FnMut(u64, &[Problem]) + Send),
+) -> Outcome<Tried> {
+    let (batches, arriving) = channel(AT_ONCE_MAX);
+    let reading = {
+        let table = Arc::clone(table);
+        let thread = std::thread::Builder::new().name(READER.to_owned());
+        thread.spawn(move || read(&table, &batches)).map_err(|error| of_sheet(&SheetError::other(&error)))?
+    };
+    let tried = ask(client, arriving, usize::from(at_once).min(AT_ONCE_MAX), tell).await;
+    // Whoever still reads has nobody left to give it to.
+    let read = tokio::task::spawn_blocking(|| reading.join()).await;
+    match read {
+        Ok(Ok(read)) => read.map_err(|error| of_sheet(&error))?,
+        Ok(Err(_)) | Err(_) => return Err(of_sheet(&SheetError::broke_off())),
+    }
+    tried
+}
+
+fn read(table: &Table, batches: &Sender<Rows>) -> Result<(), SheetError> {
+    let (mut place, mut rows) = (0, Rows::new());
+    table.sheet.read(&mut |record| {
+        let is_good = table.survey.is_good(place);
+        place += 1;
+        if is_good && let Ok(good) = table.layout.document(&record, table.now) {
+            rows.push((record.row, good.json));
+        }
+        let gone = rows.len() == ITEMS_MAX && batches.blocking_send(std::mem::take(&mut rows)).is_err();
+        if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if !rows.is_empty() {
+        let _ = batches.blocking_send(rows);
+    }
+    Ok(())
+}
+
+async fn ask(
+    client: &Client,
+    arriving: Receiver<Rows>,
+    at_once: usize,
+    tell: &mut (dyn FnMut(u64, &[Problem]) + Send),
+) -> Outcome<Tried> {
+    let batches = futures_util::stream::unfold(arriving, async |mut arriving| {
+        let rows: Rows = arriving.recv().await?;
+        Some((rows, arriving))
+    });
+    let mut answers = std::pin::pin!(
+        batches
+            .map(async |rows| {
+                let items: Vec<&str> = rows.iter().map(|(_, json)| json.as_str()).collect();
+                let verdicts = client.try_json(&items).await?;
+                Ok(rows.iter().map(|(row, _)| *row).zip(verdicts).collect::<Vec<_>>())
+            })
+            .buffered(at_once)
+    );
+    let mut tried = Tried::default();
+    while let Some(answer) = answers.try_next().await.map_err(|error| stopped(&error))? {
+        for (row, verdict) in answer {
+            let Some(code) = verdict.error_code else {
+                tried.accepted += 1;
+                continue;
+            };
+            tried.refused += 1;
+            let message = without_index(&verdict.error_message.unwrap_or_default());
+            let text = format!("{code} {message}");
+            tell(row, &[Problem::of_row(Text::made(text.clone(), text))]);
+        }
+    }
+    Ok(tried)
+}
+
+/// There is nobody to ask, or nobody is to be asked.
+pub(super) fn not_asked(why: &Failure) -> String {
+    let (Failure::Usage(text) | Failure::Unfinished(text)) = why;
+    told(
+        &format!("플랫폼에는 묻지 않았습니다: {}", text.in_lang(seoham_model::Lang::Ko)),
+        &format!("the platform was not asked: {}", text.in_lang(seoham_model::Lang::En)),
+    )
+}
