@@ -30,7 +30,7 @@ pub(super) struct Document {
     /// Deadline relative to acceptance, in seconds.
     #[schema(minimum = 1, maximum = 99_999_999, example = 2_592_000)]
     read_expired_sec: Option<i64>,
-    /// The institution's hash of the original; required under a certified contract.
+    /// The institution's hash of the original; required under a certified contract, dropped under any other if it is none.
     #[schema(max_length = 99)]
     hash: Option<String>,
     /// Of `Default`, `BILL`, `BILL_PAY`, `NOTICE`, `CONTRACT`, `REPORT`; letter case is free.
@@ -39,7 +39,7 @@ pub(super) struct Document {
     property: Property,
 }
 
-/// `ci` alone, or telephone number, name and birthday.
+/// `ci` alone, beside which nothing else is looked at, or telephone number, name and birthday.
 #[derive(ToSchema)]
 #[schema(as = Receiver)]
 pub(super) struct Receiver {
@@ -57,14 +57,15 @@ pub(super) struct Receiver {
 #[derive(ToSchema)]
 #[schema(as = Property)]
 pub(super) struct Property {
-    /// The institution's page: an absolute http(s) URL.
-    #[schema(min_length = 10, max_length = 100, example = "https://tax.example.kr/notice")]
+    /// The institution's page: an absolute http(s) URL in the ASCII of RFC 3986, without user info, and without `token`,
+    /// `document_binder_uuid` and `external_document_uuid` in its query.
+    #[schema(min_length = 1, max_length = 100, example = "https://tax.example.kr/notice")]
     link: String,
     #[schema(max_length = 20, example = "02-000-0000")]
     cs_number: String,
     #[schema(max_length = 10, example = "세무과")]
     cs_name: String,
-    /// Handed back unchanged in status.
+    /// Characters of any kind, handed back unchanged in status.
     #[schema(max_length = 200)]
     payload: Option<String>,
     /// Shown in the notification.
