@@ -13,7 +13,7 @@ use crate::messenger::{Messenger, Mood};
 async fn workers_share_the_queue_and_send_nothing_twice() {
     let database = Cluster::shared().database();
     let messenger = Messenger::start().await;
-    let deployment = Deployment::up(Backing::at(database.url().to_owned()), &messenger);
+    let deployment = Deployment::patient(Backing::at(database.url().to_owned()), &messenger);
     let city = deployment.institution("가상시청").await;
     let mut ids = Vec::new();
     for batch in 0..30 {
