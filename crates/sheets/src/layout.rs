@@ -287,13 +287,13 @@ impl Layout {
     /// stands at the end is for the caller to see.
     pub fn is_total(&self, record: &Record) -> bool {
         let Content::Cells(cells) = &record.content else { return false };
-        let names_somebody = [Member::PhoneNumber, Member::Ci, Member::Birthday].iter().any(|member| {
-            let cell = match self.source(*member) {
-                Some(Source::Column(column)) => cells.get(*column),
-                _ => None,
-            };
-            cell.is_some_and(|cell| !cell.is_empty())
-        });
+        let cell = |member| match self.source(member) {
+            Some(Source::Column(column)) => cells.get(*column).filter(|cell| !cell.is_empty()),
+            _ => None,
+        };
+        // What says that it is a total can stand in any column, that of the name above all.
+        let members = [Member::Name, Member::PhoneNumber, Member::Ci, Member::Birthday];
+        let names_somebody = members.into_iter().filter_map(cell).any(|cell| !says_total(&cell.shown()));
         !names_somebody && cells.iter().any(|cell| matches!(cell, Cell::Text(text) if says_total(text)))
     }
 

@@ -165,7 +165,11 @@ fn quotation_marks_that_take_in_rows_are_found() {
 
 /// What a table of a few columns comes to: of each row its id, or what is wrong.
 fn read_text(text: &str) -> Result<Vec<Made>, SheetError> {
-    let sets: Vec<_> = [
+    read(&file("a.csv", text.as_bytes()).path, &sets_of_a_plain_list())
+}
+
+fn sets_of_a_plain_list() -> Vec<(Member, String)> {
+    [
         (Member::Title, "안내"),
         (Member::Link, "https://tax.example.kr/notice"),
         (Member::CsNumber, "02-000-0000"),
@@ -173,8 +177,7 @@ fn read_text(text: &str) -> Result<Vec<Made>, SheetError> {
         (Member::ReadExpiredDays, "30"),
     ]
     .map(|(member, text)| (member, text.to_owned()))
-    .to_vec();
-    read(&file("a.csv", text.as_bytes()).path, &sets)
+    .to_vec()
 }
 
 #[test]
@@ -251,6 +254,33 @@ fn what_only_looks_like_quoting_is_refused_by_its_row() {
     );
     let title = "\"2026년\" 안내,,,\n전화번호,이름,생년월일,내용\n01000000001,서함시험,19900101,안내\n";
     assert!(read_text(title).unwrap()[0].1.is_ok(), "a title is no data");
+}
+
+#[test]
+fn a_total_names_nobody() {
+    let header = "전화번호,이름,생년월일,내용";
+    for (row, is_total) in [
+        ("합계,,,", true),
+        (",합 계,,", true),
+        (",,,총계: 3건", true),
+        ("소계(12),,,5", true),
+        (",서함시험,,합계", false),
+        ("01000000001,합계,,", false),
+        (",,19900101,계", false),
+        (",,,계획 안내", false),
+    ] {
+        let file = file("a.csv", format!("{header}\n{row}\n").as_bytes());
+        let sheet = Sheet::open(&file.path, &SheetOptions::default()).unwrap();
+        let layout = Layout::new(&sheet, &[], &sets_of_a_plain_list()).unwrap();
+        let mut found = None;
+        sheet
+            .read(&mut |record| {
+                found = Some(layout.is_total(&record));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(found, Some(is_total), "{row}");
+    }
 }
 
 #[test]

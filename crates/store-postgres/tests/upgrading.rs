@@ -15,7 +15,9 @@ use tokio_postgres::{Client, NoTls};
 /// Takes back what the steps after the fifth did.
 const BACK_TO_THE_FIFTH: &str = "DROP TRIGGER person_has_said ON refusals; DROP FUNCTION person_has_said;
     ALTER TABLE people DROP COLUMN has_said; DROP TABLE link_requests;
-    ALTER TABLE authentications DROP COLUMN certificate_locked_until; DELETE FROM refinery_schema_history WHERE version > 5";
+    ALTER TABLE authentications DROP COLUMN certificate_locked_until; DROP TABLE given_up_notices;
+    ALTER TABLE delivery_retries DROP COLUMN failure; ALTER TABLE access_tokens DROP COLUMN last_used_at;
+    DELETE FROM refinery_schema_history WHERE version > 5";
 
 async fn database() -> Database {
     tokio::task::spawn_blocking(|| Cluster::shared().database()).await.expect("a database")
@@ -72,6 +74,8 @@ async fn a_step_does_not_have_others_queue_behind_it() {
             .expect("opens"),
     );
     let (dump, reader) = (connect(&database).await, connect(&database).await);
+    let newest = "SELECT max(version)::bigint FROM refinery_schema_history";
+    let newest: i64 = reader.query_one(newest, &[]).await.expect("answers").get(0);
     dump.batch_execute(BACK_TO_THE_FIFTH).await.expect("as it was before");
     dump.batch_execute("BEGIN; SELECT FROM people").await.expect("a dump reads for long");
 
@@ -86,5 +90,6 @@ async fn a_step_does_not_have_others_queue_behind_it() {
     assert!(!migration.is_finished(), "it is tried again");
 
     dump.batch_execute("COMMIT").await.expect("ends");
-    assert_eq!(migration.await.expect("runs").expect("succeeds"), 3);
+    let steps = migration.await.expect("runs").expect("succeeds");
+    assert_eq!(i64::try_from(steps).expect("few"), newest - 5);
 }
