@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::names::{NAMES, of_somebody, plain};
+use crate::names::{NAMES, of_person_column, plain};
 
 /// A member of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,7 +92,7 @@ impl Member {
     pub fn of_column(name: &str) -> Option<Self> {
         let name = plain(name);
         let known = NAMES.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(member, _)| *member);
-        known.or_else(|| of_somebody(&name))
+        known.or_else(|| of_person_column(&name))
     }
 
     /// The member at a path of a document.

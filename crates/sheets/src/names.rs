@@ -142,20 +142,17 @@ const PHONE_ENDINGS: [&str; 13] = [
 ];
 const BIRTHDAY_ENDINGS: [&str; 4] = ["생년월일", "생일", "출생일", "주민번호앞자리"];
 
-/// The member that a name of [`WHO`] with an ending means; `plain` is in its plain form.
-pub(crate) fn of_somebody(plain: &str) -> Option<Member> {
-    let ending = WHO.iter().find_map(|who| {
-        let ending = plain.strip_prefix(who)?;
-        // 고객 begins 고객센터, which is no person.
-        [&NAME_ENDINGS[..], &PHONE_ENDINGS, &BIRTHDAY_ENDINGS].concat().contains(&ending).then_some(ending)
-    })?;
-    if NAME_ENDINGS.contains(&ending) {
-        Some(Member::Name)
-    } else if PHONE_ENDINGS.contains(&ending) {
-        Some(Member::PhoneNumber)
-    } else {
-        Some(Member::Birthday)
-    }
+/// The member that a name of [`WHO`] with an ending means; `plain` is in its plain form. 고객 alone begins 고객센터,
+/// which is no person: so the whole rest of the name must be an ending.
+pub(crate) fn of_person_column(plain: &str) -> Option<Member> {
+    let endings = [
+        (Member::Name, &NAME_ENDINGS[..]),
+        (Member::PhoneNumber, &PHONE_ENDINGS),
+        (Member::Birthday, &BIRTHDAY_ENDINGS),
+    ];
+    let member =
+        |ending| endings.iter().find(|(_, known)| known.contains(&ending)).map(|(member, _)| *member);
+    WHO.iter().filter_map(|who| plain.strip_prefix(who)).find_map(member)
 }
 
 /// A column's name in the one form in which names are compared: composed, in small letters, without

@@ -19,26 +19,21 @@ impl ResultColumn {
     /// All of them, in their order.
     pub const ALL: [Self; 4] = [Self::Verdict, Self::Binder, Self::ErrorCode, Self::ErrorMessage];
 
+    const NAMES: [(Self, &'static str, &'static str); 4] = [
+        (Self::Verdict, "발송 결과", "result"),
+        (Self::Binder, "문서함 번호", "document_binder_uuid"),
+        (Self::ErrorCode, "오류 코드", "error_code"),
+        (Self::ErrorMessage, "오류 내용", "error_message"),
+    ];
+
     /// What it is called.
     pub fn name(self, lang: Lang) -> &'static str {
-        let (ko, en) = match self {
-            Self::Verdict => ("발송 결과", "result"),
-            Self::Binder => ("문서함 번호", "document_binder_uuid"),
-            Self::ErrorCode => ("오류 코드", "error_code"),
-            Self::ErrorMessage => ("오류 내용", "error_message"),
-        };
-        match lang {
-            Lang::Ko => ko,
-            Lang::En => en,
-        }
+        name_of(&Self::NAMES, self, lang)
     }
 
     /// The column of this name, in whichever language.
     pub fn of(name: &str) -> Option<Self> {
-        let name = name.trim();
-        Self::ALL
-            .into_iter()
-            .find(|column| [Lang::Ko, Lang::En].iter().any(|lang| column.name(*lang) == name))
+        of_name(&Self::NAMES, name)
     }
 }
 
@@ -60,32 +55,43 @@ pub enum RowVerdict {
 }
 
 impl RowVerdict {
-    const ALL: [Self; 6] =
-        [Self::Accepted, Self::Refused, Self::NotSent, Self::Unknown, Self::NotYet, Self::Total];
+    const NAMES: [(Self, &'static str, &'static str); 6] = [
+        (Self::Accepted, "접수", "accepted"),
+        (Self::Refused, "거절", "refused"),
+        (Self::NotSent, "발송 안 함", "not sent"),
+        (Self::Unknown, "확인 필요", "unknown"),
+        (Self::NotYet, "아직 보내지 않음", "not sent yet"),
+        (Self::Total, "합계 행", "total"),
+    ];
 
     /// What a result says.
     pub fn name(self, lang: Lang) -> &'static str {
-        let (ko, en) = match self {
-            Self::Accepted => ("접수", "accepted"),
-            Self::Refused => ("거절", "refused"),
-            Self::NotSent => ("발송 안 함", "not sent"),
-            Self::Unknown => ("확인 필요", "unknown"),
-            Self::NotYet => ("아직 보내지 않음", "not sent yet"),
-            Self::Total => ("합계 행", "total"),
-        };
-        match lang {
-            Lang::Ko => ko,
-            Lang::En => en,
-        }
+        name_of(&Self::NAMES, self, lang)
     }
 
     /// What a result said, in whichever language.
     pub fn of(name: &str) -> Option<Self> {
-        let name = name.trim();
-        Self::ALL
-            .into_iter()
-            .find(|verdict| [Lang::Ko, Lang::En].iter().any(|lang| verdict.name(*lang) == name))
+        of_name(&Self::NAMES, name)
     }
+}
+
+/// The name of `value` in a table of names, Korean before English.
+fn name_of<T: Copy + PartialEq>(
+    names: &[(T, &'static str, &'static str)],
+    value: T,
+    lang: Lang,
+) -> &'static str {
+    let known = names.iter().find(|(known, ..)| *known == value);
+    known.map_or("", |(_, ko, en)| match lang {
+        Lang::Ko => ko,
+        Lang::En => en,
+    })
+}
+
+/// What `name` stands for in a table of names, in whichever language.
+fn of_name<T: Copy>(names: &[(T, &'static str, &'static str)], name: &str) -> Option<T> {
+    let name = name.trim();
+    names.iter().find(|(_, ko, en)| [ko, en].contains(&&name)).map(|(known, ..)| *known)
 }
 
 #[cfg(test)]
@@ -98,7 +104,7 @@ mod tests {
             for column in ResultColumn::ALL {
                 assert_eq!(ResultColumn::of(column.name(lang)), Some(column));
             }
-            for verdict in RowVerdict::ALL {
+            for (verdict, ..) in RowVerdict::NAMES {
                 assert_eq!(RowVerdict::of(verdict.name(lang)), Some(verdict));
             }
         }

@@ -162,28 +162,9 @@ impl Checker {
     /// great to read is out of range.
     pub(crate) fn integer(&mut self, member: &'static str, raw: Raw<'_>, min: i64, max: i64) -> Option<i64> {
         let raw = raw?;
-        let found = kind(raw);
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        let value: Option<i64> = match found {
-            JsonKind::Integer => raw.get().parse().ok(),
-            JsonKind::Number => match raw.get().parse::<f64>() {
-                Ok(number) if number.fract() == 0.0 => whole(number),
-                _ => {
-                    self.report(member, Rule::WrongType { expected: JsonKind::Integer, found });
-                    return None;
-                }
-            },
-            JsonKind::String => match serde_json::from_str::<String>(raw.get()) {
-                Ok(text) if digits(&text) => text.parse().ok(),
-                _ => {
-                    self.report(member, Rule::WrongType { expected: JsonKind::Integer, found });
-                    return None;
-                }
-            },
-            _ => {
-                self.report(member, Rule::WrongType { expected: JsonKind::Integer, found });
-                return None;
-            }
+        let Some(value) = integer_of(raw) else {
+            self.report(member, Rule::WrongType { expected: JsonKind::Integer, found: kind(raw) });
+            return None;
         };
         let value = value.filter(|v| (min..=max).contains(v));
         if value.is_none() {
@@ -293,6 +274,21 @@ impl Checker {
             Some(_) => return Some(value),
         }
         None
+    }
+}
+
+/// The integer that a value is, in whatever notation; `None` if it is no integer, and `Some(None)` if it is one that
+/// is too great to read.
+fn integer_of(raw: &RawValue) -> Option<Option<i64>> {
+    match kind(raw) {
+        JsonKind::Integer => Some(raw.get().parse().ok()),
+        JsonKind::Number => raw.get().parse().ok().filter(|number: &f64| number.fract() == 0.0).map(whole),
+        JsonKind::String => {
+            let text: String = serde_json::from_str(raw.get()).ok()?;
+            let is_digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            is_digits.then(|| text.parse().ok())
+        }
+        _ => None,
     }
 }
 
