@@ -166,11 +166,11 @@ impl Checker {
             self.report(member, Rule::WrongType { expected: JsonKind::Integer, found: kind(raw) });
             return None;
         };
-        let value = value.filter(|v| (min..=max).contains(v));
-        if value.is_none() {
+        let is_within = (min..=max).contains(&value);
+        if !is_within {
             self.report(member, Rule::Range { min, max });
         }
-        value
+        is_within.then_some(value)
     }
 
     /// `true` or `false`, or `None` when absent.
@@ -277,26 +277,27 @@ impl Checker {
     }
 }
 
-/// The integer that a value is, in whatever notation; `None` if it is no integer, and `Some(None)` if it is one that
-/// is too great to read.
-fn integer_of(raw: &RawValue) -> Option<Option<i64>> {
+/// The integer that a value is, in whatever notation; `None` if it is no integer. One too great to read is the
+/// greatest there is, which no range holds.
+fn integer_of(raw: &RawValue) -> Option<i64> {
+    let or_greatest = |text: &str| text.parse().unwrap_or(i64::MAX);
     match kind(raw) {
-        JsonKind::Integer => Some(raw.get().parse().ok()),
+        JsonKind::Integer => Some(or_greatest(raw.get())),
         JsonKind::Number => raw.get().parse().ok().filter(|number: &f64| number.fract() == 0.0).map(whole),
         JsonKind::String => {
             let text: String = serde_json::from_str(raw.get()).ok()?;
             let is_digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-            is_digits.then(|| text.parse().ok())
+            is_digits.then(|| or_greatest(&text))
         }
         _ => None,
     }
 }
 
-/// A number without a fraction, if every digit of it is certain.
-fn whole(number: f64) -> Option<i64> {
+/// A number without a fraction; the greatest there is where not every digit of it is certain.
+fn whole(number: f64) -> i64 {
     const CERTAIN_BELOW: f64 = 9_007_199_254_740_992.0;
     #[allow(clippy::cast_possible_truncation, reason = "it has no fraction and is less than 2^53")]
-    (number.abs() < CERTAIN_BELOW).then_some(number as i64)
+    if number.abs() < CERTAIN_BELOW { number as i64 } else { i64::MAX }
 }
 
 fn parse_date(text: &str) -> Option<jiff::civil::Date> {

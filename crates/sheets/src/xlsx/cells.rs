@@ -6,7 +6,6 @@ use super::display::Display;
 use super::package::Package;
 use super::strings::{Strings, rich_text, unescaped};
 use super::styles::Styles;
-use super::workbook::Workbook;
 use super::xml::{Attributes, Node, Xml};
 use super::{ROWS_OF_EXCEL, Row, cell_name, damaged, place_of, too_far_right, twice};
 use crate::sheet::COLUMNS_MAX;
@@ -39,11 +38,14 @@ impl<'a> Cells<Box<dyn Read + 'a>> {
     }
 }
 
-/// A formula of a cell.
-#[derive(Default)]
-struct Formula {
-    /// It is to be calculated anew.
-    is_stale: bool,
+/// What the cells of a sheet refer to.
+pub(super) struct Context {
+    pub(super) strings: Strings,
+    pub(super) styles: Styles,
+    /// Days are counted from 1904.
+    pub(super) from_1904: bool,
+    /// Every formula is to be calculated anew: the values that stand there are placeholders.
+    pub(super) is_stale: bool,
 }
 
 impl<R: Read> Cells<R> {
@@ -62,17 +64,12 @@ impl<R: Read> Cells<R> {
     }
 
     /// The next row in which anything stands; none after the last.
-    pub(super) fn next_row(
-        &mut self,
-        workbook: &Workbook,
-        strings: &Strings,
-        styles: &Styles,
-    ) -> Result<Option<Row>, SheetError> {
+    pub(super) fn next_row(&mut self, context: &Context) -> Result<Option<Row>, SheetError> {
         while !self.ended {
             match self.xml.next()? {
                 None => return Err(damaged()),
                 Some(Node::Start { name, attributes }) if name == "row" => {
-                    let row = self.row(&attributes, workbook, strings, styles)?;
+                    let row = self.row(&attributes, context)?;
                     if !row.cells.is_empty() {
                         return Ok(Some(row));
                     }
@@ -97,13 +94,7 @@ impl<R: Read> Cells<R> {
         Ok(())
     }
 
-    fn row(
-        &mut self,
-        attributes: &Attributes,
-        workbook: &Workbook,
-        strings: &Strings,
-        styles: &Styles,
-    ) -> Result<Row, SheetError> {
+    fn row(&mut self, attributes: &Attributes, context: &Context) -> Result<Row, SheetError> {
         let number = match attributes.get("r") {
             Some(number) => number.trim().parse().map_err(|_| damaged())?,
             None => self.last + 1,
@@ -132,7 +123,7 @@ impl<R: Read> Cells<R> {
                         return Err(twice(&cell_name((number, column))));
                     }
                     next_column = column + 1;
-                    let cell = self.cell((number, column), &attributes, workbook, strings, styles)?;
+                    let cell = self.cell((number, column), &attributes, context)?;
                     if cell.is_empty() {
                         continue;
                     }
@@ -154,20 +145,17 @@ impl<R: Read> Cells<R> {
         &mut self,
         place: (u32, u32),
         attributes: &Attributes,
-        workbook: &Workbook,
-        strings: &Strings,
-        styles: &Styles,
+        context: &Context,
     ) -> Result<Cell, SheetError> {
-        let (mut value, mut inline, mut formula): (Option<String>, Option<String>, Option<Formula>) =
-            (None, None, None);
+        let (mut value, mut inline): (Option<String>, Option<String>) = (None, None);
+        // Of a formula, whether its value is stale by itself.
+        let mut formula: Option<bool> = None;
         loop {
             match self.xml.next()?.ok_or_else(damaged)? {
                 Node::Start { name, attributes } => match name.as_str() {
                     "v" if value.is_none() => value = Some(self.xml.text()?),
                     "is" if inline.is_none() => inline = Some(rich_text(&mut self.xml)?),
-                    "f" if formula.is_none() => {
-                        formula = Some(self.formula(&attributes)?);
-                    }
+                    "f" if formula.is_none() => formula = Some(self.formula(&attributes)?),
                     "v" | "is" | "f" => return Err(twice(&cell_name(place))),
                     _ => self.xml.skip()?,
                 },
@@ -177,12 +165,12 @@ impl<R: Read> Cells<R> {
         }
         let kind = attributes.get("t").unwrap_or("n");
         let is_calculated = formula.is_some() || self.is_in_array(place);
-        let is_stale = formula.is_some_and(|formula| formula.is_stale)
-            || (is_calculated && (workbook.is_stale || (value.is_none() && inline.is_none())));
+        let is_stale = formula == Some(true)
+            || (is_calculated && (context.is_stale || (value.is_none() && inline.is_none())));
         if is_stale {
             return Ok(Cell::Stale);
         }
-        let display = || styles.of_cell(attributes.get("s"));
+        let display = || context.styles.of_cell(attributes.get("s"));
         let text = |text: &str| of_text(text, &display());
         Ok(match kind {
             "inlineStr" => match inline {
@@ -192,7 +180,7 @@ impl<R: Read> Cells<R> {
                 None => Cell::Empty,
             },
             _ if value.is_none() => Cell::Empty,
-            "s" => match strings.get(value.as_deref().unwrap_or_default()) {
+            "s" => match context.strings.get(value.as_deref().unwrap_or_default()) {
                 Some(shared) => text(shared),
                 None => unreadable(),
             },
@@ -215,13 +203,14 @@ impl<R: Read> Cells<R> {
                     .parse::<f64>()
                     .ok()
                     .filter(|number| number.is_finite())
-                    .map_or_else(unreadable, |number| display().number(number, workbook.from_1904)),
+                    .map_or_else(unreadable, |number| display().number(number, context.from_1904)),
             },
             _ => unreadable(),
         })
     }
 
-    fn formula(&mut self, attributes: &Attributes) -> Result<Formula, SheetError> {
+    /// Passes over a formula; gives whether its value is stale by itself.
+    fn formula(&mut self, attributes: &Attributes) -> Result<bool, SheetError> {
         if let Some((from, to)) = attributes.get("ref").and_then(|range| range.split_once(':'))
             && attributes.get("t").is_some_and(|kind| kind != "shared")
             && let (Some(from), Some(to)) = (place_of(from), place_of(to))
@@ -234,7 +223,7 @@ impl<R: Read> Cells<R> {
         }
         self.xml.skip()?;
         // "Calculate this cell": its value is one of another time, such as a date of today.
-        Ok(Formula { is_stale: attributes.is_set("ca") })
+        Ok(attributes.is_set("ca"))
     }
 
     fn is_in_array(&self, (row, column): (u32, u32)) -> bool {

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
-use jiff::civil::{Date, DateTime, Time};
 use ssfmt::ast::{DatePart, FormatPart, Section};
 use ssfmt::{DateSystem, FormatOptions, NumberFormat};
 
+use super::serial::moment_of;
+use super::weekdays;
 use crate::Cell;
 use crate::cell::Formatted;
 
@@ -36,11 +37,6 @@ pub(super) struct Form {
     /// AM and PM are shown in Korean.
     korean: bool,
 }
-
-/// Stand for the weekday's short and full name while a format is rendered.
-const WEEKDAY_SHORT: char = '\u{e000}';
-const WEEKDAY_FULL: char = '\u{e001}';
-const WEEKDAYS: [&str; 7] = ["월", "화", "수", "목", "금", "토", "일"];
 
 /// Languages whose names of months and days are rendered.
 const ENGLISH: u32 = 0x0409;
@@ -87,7 +83,7 @@ impl Display {
             return Self::General;
         }
         let korean = code.to_lowercase().contains("[$-412]");
-        let Ok(format) = NumberFormat::parse(&with_weekdays(code, korean)) else { return Self::Unknown };
+        let Ok(format) = NumberFormat::parse(&weekdays::marked(code, korean)) else { return Self::Unknown };
         let shows = |part: &FormatPart| {
             use DatePart::{Day, Day2, DayAbbr, DayFull, Month, Month2, MonthAbbr, MonthFull, Year2, Year4};
             let days = [Year2, Year4, Month, Month2, MonthAbbr, MonthFull, Day, Day2, DayAbbr, DayFull];
@@ -154,10 +150,8 @@ impl Form {
         let date_system = if from_1904 { DateSystem::Date1904 } else { DateSystem::Date1900 };
         let options = FormatOptions { date_system, ..FormatOptions::default() };
         let mut shown = self.format.try_format(number, &options).ok()?;
-        if shown.contains([WEEKDAY_SHORT, WEEKDAY_FULL]) {
-            let moment = moment_of(number, from_1904)?;
-            let name = WEEKDAYS[usize::try_from(moment.weekday().to_monday_zero_offset()).ok()?];
-            shown = shown.replace(WEEKDAY_SHORT, name).replace(WEEKDAY_FULL, &format!("{name}요일"));
+        if weekdays::are_in(&shown) {
+            shown = weekdays::named(&shown, moment_of(number, from_1904)?);
         }
         if self.korean {
             shown = shown.replace("AM", "오전").replace("PM", "오후");
@@ -203,68 +197,6 @@ fn is_certain(section: &Section, korean: bool) -> bool {
         FormatPart::Scientific { .. } | FormatPart::Fraction { .. } => false,
         _ => true,
     })
-}
-
-/// The code with signs for the Korean names of weekdays, which the library does not know: `aaa`, `aaaa`, and in
-/// Korean `ddd`, `dddd`.
-fn with_weekdays(code: &str, korean: bool) -> String {
-    let characters: Vec<char> = code.chars().collect();
-    let mut out = String::with_capacity(code.len());
-    let mut at = 0;
-    while let Some(c) = characters.get(at).copied() {
-        let from = at;
-        match c {
-            '"' => at = end_of(&characters, at + 1, '"'),
-            '[' => at = end_of(&characters, at + 1, ']'),
-            '\\' | '_' | '*' => at = (at + 2).min(characters.len()),
-            'a' | 'A' | 'd' | 'D' => {
-                let same = |other: &char| other.eq_ignore_ascii_case(&c);
-                let length = characters[at..].iter().take_while(|other| same(other)).count();
-                at += length;
-                let is_day = c.eq_ignore_ascii_case(&'a') || korean;
-                let sign = match length {
-                    3 if is_day => Some(WEEKDAY_SHORT),
-                    4 if is_day => Some(WEEKDAY_FULL),
-                    _ => None,
-                };
-                if let Some(sign) = sign {
-                    out.extend(['"', sign, '"']);
-                    continue;
-                }
-            }
-            _ => at += 1,
-        }
-        out.extend(&characters[from..at]);
-    }
-    out
-}
-
-/// The place after the next `mark`.
-fn end_of(characters: &[char], from: usize, mark: char) -> usize {
-    let length = characters[from..].iter().position(|c| *c == mark);
-    length.map_or(characters.len(), |length| from + length + 1)
-}
-
-/// The day and time that a number means, to the second; none for what is no day.
-pub(super) fn moment_of(number: f64, from_1904: bool) -> Option<DateTime> {
-    if !(0.0..2_958_466.0).contains(&number) || (number < 1.0 && !from_1904) {
-        return None;
-    }
-    #[allow(clippy::cast_possible_truncation, reason = "less than three million days")]
-    let (mut day, mut second) = (number.floor() as i64, (number.fract() * 86_400.0).round() as i64);
-    if second == 86_400 {
-        (day, second) = (day + 1, 0);
-    }
-    // 1900 was no leap year, but Excel counts its 29th of February.
-    let origin = match (from_1904, day) {
-        (true, _) => Date::constant(1904, 1, 1),
-        (false, 60) => return None,
-        (false, ..60) => Date::constant(1899, 12, 31),
-        (false, _) => Date::constant(1899, 12, 30),
-    };
-    let date = origin.checked_add(jiff::Span::new().try_days(day).ok()?).ok()?;
-    let time = Time::midnight().checked_add(jiff::Span::new().try_seconds(second).ok()?).ok()?;
-    Some(date.to_datetime(time))
 }
 
 #[cfg(test)]
@@ -366,11 +298,6 @@ mod tests {
         ] {
             assert_eq!(shown(code, number).as_deref(), Some(expected), "{code}");
         }
-        assert_eq!(moment_of(day + 0.75, false), Some(jiff::civil::date(2026, 12, 31).at(18, 0, 0, 0)));
-        assert_eq!(moment_of(1.0, false), Some(jiff::civil::date(1900, 1, 1).at(0, 0, 0, 0)));
-        assert_eq!(moment_of(61.0, false), Some(jiff::civil::date(1900, 3, 1).at(0, 0, 0, 0)));
-        assert_eq!(moment_of(0.0, true), Some(jiff::civil::date(1904, 1, 1).at(0, 0, 0, 0)));
-        assert_eq!(moment_of(0.75, false), None);
     }
 
     #[test]

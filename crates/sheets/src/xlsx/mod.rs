@@ -8,8 +8,10 @@ mod cells;
 mod display;
 mod merged;
 mod package;
+mod serial;
 mod strings;
 mod styles;
+mod weekdays;
 mod workbook;
 mod xml;
 
@@ -20,7 +22,7 @@ use std::path::Path;
 use crate::row::{Content, Record};
 use crate::sheet::COLUMNS_MAX;
 use crate::{Cell, SheetError};
-use cells::Cells;
+use cells::{Cells, Context};
 use merged::Merged;
 use package::Package;
 use strings::Strings;
@@ -68,17 +70,21 @@ pub(crate) fn read(
         let mut package = Package::open(path)?;
         let workbook = Workbook::read(&mut package)?;
         let part = workbook.named(sheet)?.part.clone().unwrap_or_default();
-        let strings = match &workbook.strings {
-            Some(part) => Strings::read(&mut package, part)?,
-            None => Strings::default(),
-        };
-        let styles = match &workbook.styles {
-            Some(part) => Styles::read(&mut package, part)?,
-            None => Styles::default(),
+        let context = Context {
+            strings: match &workbook.strings {
+                Some(part) => Strings::read(&mut package, part)?,
+                None => Strings::default(),
+            },
+            styles: match &workbook.styles {
+                Some(part) => Styles::read(&mut package, part)?,
+                None => Styles::default(),
+            },
+            from_1904: workbook.from_1904,
+            is_stale: workbook.is_stale,
         };
         let mut merged = Merged::read(&mut package, &part)?;
         let mut cells = Cells::open(&mut package, &part)?;
-        while let Some(row) = cells.next_row(&workbook, &strings, &styles)? {
+        while let Some(row) = cells.next_row(&context)? {
             let mut record = Record::new(u64::from(row.number) + 1, Content::Cells(row.cells));
             record.is_hidden = row.is_hidden;
             record.merged = merged.in_row(row.number);

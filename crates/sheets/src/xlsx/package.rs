@@ -7,7 +7,7 @@ use std::path::Path;
 
 use zip::ZipArchive;
 
-use super::xml::{Attributes, Node, Xml};
+use super::xml::{Node, Xml};
 use super::{damaged, twice};
 use crate::SheetError;
 
@@ -112,13 +112,6 @@ impl Package {
             Some(_) => Err(twice(name)),
             None => Err(damaged()),
         }
-    }
-}
-
-impl Attributes {
-    /// An attribute that is yes or no.
-    pub(super) fn is_set(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|value| ["1", "true", "on"].contains(&value))
     }
 }
 

@@ -48,6 +48,11 @@ impl Attributes {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+
+    /// Whether an attribute that is yes or no says yes.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| ["1", "true", "on"].contains(&value))
+    }
 }
 
 impl<R: Read> Xml<R> {
