@@ -239,14 +239,7 @@ impl Worker {
     async fn announce_one(&self, claim: Claim) -> Finished {
         if self.is_dropped(&claim) {
             metrics::counter!("seoham_notifications_total", "outcome" => "dropped").increment(1);
-            let (document, institution) = (claim.document, claim.institution);
-            return Finished {
-                ticket: claim.ticket,
-                document,
-                institution,
-                outcome: Outcome::GivenUp,
-                failure: Some(Failure::Dropped),
-            };
+            return finished(&claim, Outcome::GivenUp, Some(Failure::Dropped));
         }
         let message =
             document_arrived(&claim, &self.options.box_url, &self.store.notification_link(claim.document));
@@ -281,8 +274,7 @@ impl Worker {
             Sent::Taken => None,
             Sent::NotNow { failure, .. } | Sent::Refused(failure) => Some(failure),
         };
-        let Claim { ticket, document, institution, .. } = claim;
-        Finished { ticket, document, institution, outcome, failure }
+        finished(&claim, outcome, failure)
     }
 
     /// Writes down what became of a batch. A store that does not take it is asked again, with
@@ -308,6 +300,12 @@ impl Worker {
             wait = (wait * 2).min(LONGEST_PAUSE);
         }
     }
+}
+
+/// A claim that is done with.
+fn finished(claim: &Claim, outcome: Outcome, failure: Option<Failure>) -> Finished {
+    let Claim { ticket, document, institution, .. } = *claim;
+    Finished { ticket, document, institution, outcome, failure }
 }
 
 /// What runs side by side in a worker.

@@ -49,6 +49,13 @@ pub(crate) const UNFINISHED: u8 = 2;
 pub(crate) const USAGE: u8 = 64;
 
 impl Failure {
+    /// What is told.
+    pub(crate) fn text(&self) -> &Text {
+        match self {
+            Self::Usage(text) | Self::Unfinished(text) => text,
+        }
+    }
+
     pub(crate) fn usage(ko: impl Into<String>, en: impl Into<String>) -> Self {
         Self::Usage(Text::made(ko.into(), en.into()))
     }

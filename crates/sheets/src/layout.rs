@@ -32,7 +32,7 @@ pub struct Layout {
 
 /// Where a row of a result stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum RowState {
     /// It is still to be sent.
     Open,
     /// It has a document's id: it was accepted, whatever was changed in it since.
@@ -258,9 +258,9 @@ impl Layout {
     }
 
     /// Where a row of a result stands; of any other table every row is open.
-    pub fn standing(&self, record: &Record) -> Standing {
+    pub fn row_state(&self, record: &Record) -> RowState {
         if !self.is_result {
-            return Standing::Open;
+            return RowState::Open;
         }
         let shown = |column: ResultColumn| match &record.content {
             Content::Cells(_) => {
@@ -274,12 +274,12 @@ impl Layout {
         };
         let id = shown(ResultColumn::Binder);
         match (id.is_empty(), BinderId::parse(&id)) {
-            (_, Some(_)) => Standing::Accepted,
-            (false, None) => Standing::Unreadable,
+            (_, Some(_)) => RowState::Accepted,
+            (false, None) => RowState::Unreadable,
             (true, None) if RowVerdict::of(&shown(ResultColumn::Verdict)) == Some(RowVerdict::Unknown) => {
-                Standing::Unknown
+                RowState::Unknown
             }
-            (true, None) => Standing::Open,
+            (true, None) => RowState::Open,
         }
     }
 

@@ -27,7 +27,7 @@ mod xlsx;
 pub use annotate::{annotate, write_csv};
 pub use cell::{Cell, Formatted};
 pub use error::SheetError;
-pub use layout::{Layout, Standing};
+pub use layout::{Layout, RowState};
 pub use member::Member;
 pub use result_column::{ResultColumn, RowVerdict};
 pub use row::{Content, Good, Problem, Record, Repair};

@@ -3,23 +3,23 @@
 use seoham_model::BinderId;
 use seoham_store::deliveries::Outcome;
 use seoham_store::documents::Notification;
-use seoham_store::undelivered::{Failure, Kind, Slice, Standing, Undelivered};
+use seoham_store::undelivered::{Failure, Kind, NoticeState, Page, Undelivered};
 
 use crate::world::World;
 
 /// What the world's finishes say.
 const FAILURE: Option<Failure> = Some(Failure::Status(503));
 
-fn all(limit: usize) -> Slice {
-    Slice { limit, ..Slice::default() }
+fn all(limit: usize) -> Page {
+    Page { limit, ..Page::default() }
 }
 
-async fn list(world: &World, kind: Kind, slice: Slice) -> Vec<Undelivered> {
-    world.store.undelivered(kind, slice).await.expect("lists")
+async fn list(world: &World, kind: Kind, page: Page) -> Vec<Undelivered> {
+    world.store.undelivered(kind, page).await.expect("lists")
 }
 
-async fn ids(world: &World, kind: Kind, slice: Slice) -> Vec<BinderId> {
-    list(world, kind, slice).await.iter().map(|notice| notice.document).collect()
+async fn ids(world: &World, kind: Kind, page: Page) -> Vec<BinderId> {
+    list(world, kind, page).await.iter().map(|notice| notice.document).collect()
 }
 
 /// Documents of requests a second apart, newest first.
@@ -46,11 +46,11 @@ pub async fn given_up_is_shown(world: World) {
     let given_up_at = world.now();
     world.finish(&again, Outcome::GivenUp).await;
     assert_eq!(ids(&world, Kind::GivenUp, all(10)).await, sent);
-    let older = Slice { before: Some(sent[0]), ..all(1) };
+    let older = Page { before: Some(sent[0]), ..all(1) };
     assert_eq!(ids(&world, Kind::GivenUp, older).await, sent[1..2]);
-    let of_bank = Slice { institution: Some(world.bank.institution), ..all(10) };
+    let of_bank = Page { institution: Some(world.bank.institution), ..all(10) };
     assert_eq!(ids(&world, Kind::GivenUp, of_bank).await, []);
-    let of_city = Slice { institution: Some(world.city.institution), ..all(10) };
+    let of_city = Page { institution: Some(world.city.institution), ..all(10) };
     assert_eq!(ids(&world, Kind::GivenUp, of_city).await, sent);
     assert_eq!(ids(&world, Kind::Waiting, all(10)).await, [], "nothing waits any more");
 
@@ -58,7 +58,7 @@ pub async fn given_up_is_shown(world: World) {
     assert_eq!(one.institution, world.city.institution);
     assert_eq!((one.attempts, one.failure), (Some(2), FAILURE));
     assert!(one.first_attempt_at.is_some_and(|first| first >= began && first < given_up_at));
-    let Standing::GivenUp { given_up_at: Some(at) } = one.standing else { panic!("{one:?}") };
+    let NoticeState::GivenUp { given_up_at: Some(at) } = one.state else { panic!("{one:?}") };
     assert!(at >= given_up_at);
     let record = world.store.describe(sent[0]).await.expect("answers").expect("there");
     assert_eq!(record.notification, Notification::GivenUp);
@@ -79,11 +79,11 @@ pub async fn waiting_is_shown_and_hurried(world: World) {
     assert_eq!(waiting.iter().map(|notice| notice.document).collect::<Vec<_>>(), sent);
     for notice in &waiting {
         assert_eq!((notice.attempts, notice.failure), (Some(1), FAILURE));
-        assert_eq!(notice.standing, Standing::Waiting { next_attempt_at: next });
+        assert_eq!(notice.state, NoticeState::Waiting { next_attempt_at: next });
     }
-    let older = Slice { before: Some(sent[1]), ..all(10) };
+    let older = Page { before: Some(sent[1]), ..all(10) };
     assert_eq!(ids(&world, Kind::Waiting, older).await, sent[2..]);
-    let of_bank = Slice { institution: Some(world.bank.institution), ..all(10) };
+    let of_bank = Page { institution: Some(world.bank.institution), ..all(10) };
     assert_eq!(ids(&world, Kind::Waiting, of_bank).await, []);
 
     assert!(world.claim(10).await.is_empty(), "not before its time");

@@ -59,7 +59,7 @@ impl fmt::Display for Failure {
 
 /// What became of an undelivered notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum NoticeState {
     /// It is tried again.
     Waiting {
         /// Not before this moment.
@@ -86,7 +86,7 @@ pub struct Undelivered {
     /// Why the last attempt failed; unknown of what failed before this was noted.
     pub failure: Option<Failure>,
     /// What became of it.
-    pub standing: Standing,
+    pub state: NoticeState,
 }
 
 /// Which of them.
@@ -98,9 +98,9 @@ pub enum Kind {
     GivenUp,
 }
 
-/// A part of a list, newest first.
+/// A page of a list, newest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Slice {
+pub struct Page {
     /// One institution's alone.
     pub institution: Option<InstitutionId>,
     /// Older than this document.
@@ -113,7 +113,7 @@ pub struct Slice {
 #[async_trait]
 pub trait Notices: Send + Sync {
     /// Lists undelivered notifications, newest first; those of one request in any order.
-    async fn undelivered(&self, kind: Kind, slice: Slice) -> Result<Vec<Undelivered>>;
+    async fn undelivered(&self, kind: Kind, page: Page) -> Result<Vec<Undelivered>>;
 
     /// One document's notification, if it is undelivered.
     async fn undelivered_one(&self, document: BinderId) -> Result<Option<Undelivered>>;

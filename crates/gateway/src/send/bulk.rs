@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::deciding::{Decision, Item, decide};
 use super::verdict::Refusal;
 use super::wire::BulkSend;
-use super::{Additions, tell_for_whom};
+use super::{Additions, add_dry_run_headers};
 use crate::admission::{AdmittedBody, Turn, take_in};
 use crate::caller::Sender;
 use crate::reply::json;
@@ -105,7 +105,7 @@ async fn send(
     if additions.dry_run {
         let today = SeoulDay::of(gateway.now());
         if let Some(overview) = gateway.store.institution(sender.institution, today).await? {
-            tell_for_whom(&mut answer, &overview.institution.name, gateway.store.mode());
+            add_dry_run_headers(&mut answer, &overview.institution.name, gateway.store.mode());
         }
     }
     drop(read);

@@ -42,7 +42,7 @@ const INSTITUTION: HeaderName = HeaderName::from_static("seoham-institution");
 const MODE: HeaderName = HeaderName::from_static("seoham-mode");
 
 /// The headers of a dry run's answer. The name can be Korean, and is percent-encoded.
-fn tell_for_whom(answer: &mut Response, name: &str, mode: Mode) {
+fn add_dry_run_headers(answer: &mut Response, name: &str, mode: Mode) {
     let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string();
     if let Ok(name) = HeaderValue::from_str(&name) {
         answer.headers_mut().insert(INSTITUTION, name);

@@ -98,7 +98,7 @@ impl Client {
 
     /// Asks what the platform would answer to 1 to 100 documents that are JSON already: a dry run, which stores
     /// nothing and is tried again like any question.
-    pub async fn try_json<T: AsRef<str>>(&self, items: &[T]) -> Result<Vec<SendResult>, CallError> {
+    pub async fn dry_run_json<T: AsRef<str>>(&self, items: &[T]) -> Result<Vec<SendResult>, CallError> {
         let options = SendOptions { idempotency_key: None, dry_run: true };
         self.retry.run(true, async || self.send_json(items, &options).await).await
     }
@@ -193,9 +193,9 @@ impl Client {
         if reply.documents.len() != 1 || reply.documents[0].error_code.is_none() {
             return Err(CallError::Unintelligible(answer.status.as_u16()));
         }
-        let told = answer.headers.get("seoham-additions").and_then(|told| told.to_str().ok());
-        let knows = |name: &str| told.is_some_and(|told| told.split(',').any(|one| one.trim() == name));
         let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
+        let told = header("seoham-additions");
+        let knows = |name: &str| told.is_some_and(|told| told.split(',').any(|one| one.trim() == name));
         let institution = header("seoham-institution").and_then(|name| {
             let name = percent_encoding::percent_decode_str(name).decode_utf8().ok()?;
             (!name.is_empty()).then(|| name.into_owned())

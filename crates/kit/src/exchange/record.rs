@@ -76,7 +76,7 @@ pub(super) fn unseal(line: &[u8]) -> Option<Record> {
     serde_json::from_slice(line).ok()
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(digest(&SHA256, bytes).as_ref())
 }
 

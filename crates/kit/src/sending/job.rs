@@ -9,7 +9,7 @@ use seoham_model::{Clock, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::exchange::record::hex;
+use crate::exchange::record::{hex, sha256};
 
 /// The form of the journal that this program writes.
 pub(super) const JOURNAL_VERSION: u32 = 1;
@@ -84,7 +84,7 @@ impl Head {
 
 /// The SHA-256 of bytes, in hex digits.
 pub fn sha256_of_bytes(bytes: &[u8]) -> String {
-    hex(aws_lc_rs::digest::digest(&SHA256, bytes).as_ref())
+    sha256(bytes)
 }
 
 /// The SHA-256 of a file, in hex digits.

@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use seoham_http::{ApiError, Path, Query, body};
 use seoham_model::{BinderId, InstitutionId, Text};
-use seoham_store::undelivered::{Kind, Slice, Standing, Undelivered};
+use seoham_store::undelivered::{Kind, NoticeState, Page, Undelivered};
 use serde::{Deserialize, Serialize};
 
 use super::json;
@@ -22,7 +22,7 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    fn slice(&self) -> Result<Slice, ApiError> {
+    fn page(&self) -> Result<Page, ApiError> {
         let institution = self.institution.as_deref().map(|text| {
             InstitutionId::parse(text).ok_or_else(|| {
                 ApiError::invalid(Text::fixed(
@@ -39,7 +39,7 @@ impl Asked {
                 ))
             })
         });
-        Ok(Slice { institution: institution.transpose()?, before: before.transpose()?, limit: PAGE })
+        Ok(Page { institution: institution.transpose()?, before: before.transpose()?, limit: PAGE })
     }
 }
 
@@ -81,9 +81,9 @@ pub(crate) struct Shown {
 
 impl From<Undelivered> for Shown {
     fn from(notice: Undelivered) -> Self {
-        let (next_attempt_at, given_up_at) = match notice.standing {
-            Standing::Waiting { next_attempt_at } => (Some(next_attempt_at.0), None),
-            Standing::GivenUp { given_up_at } => (None, given_up_at.map(|at| at.0)),
+        let (next_attempt_at, given_up_at) = match notice.state {
+            NoticeState::Waiting { next_attempt_at } => (Some(next_attempt_at.0), None),
+            NoticeState::GivenUp { given_up_at } => (None, given_up_at.map(|at| at.0)),
         };
         Self {
             document_binder_uuid: notice.document,
@@ -106,7 +106,7 @@ pub(crate) async fn list(
     Path(name): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
-    let found = operator.store.undelivered(kind(&name)?, asked.slice()?).await?;
+    let found = operator.store.undelivered(kind(&name)?, asked.page()?).await?;
     let next_before = next_before(&found);
     json(&List { notifications: found.into_iter().map(Shown::from).collect(), next_before })
 }
@@ -132,7 +132,7 @@ pub(crate) async fn send_again(
             "the body must be JSON: {\"institution\"?, \"before\"?}",
         ))
     })?;
-    let found = operator.store.undelivered(kind, asked.slice()?).await?;
+    let found = operator.store.undelivered(kind, asked.page()?).await?;
     let next_before = next_before(&found);
     let documents: Vec<BinderId> = found.into_iter().map(|notice| notice.document).collect();
     let sent_again =

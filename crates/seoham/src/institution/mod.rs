@@ -2,6 +2,7 @@
 //! the kit and in the sheets; here is what is said to a person.
 
 pub(crate) mod init;
+mod own_files;
 mod platform;
 mod profile;
 pub(crate) mod send;

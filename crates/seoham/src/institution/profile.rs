@@ -2,14 +2,13 @@
 //! 0600, several profiles.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use seoham_vault::{PrivateFileError, read_private};
 use serde::{Deserialize, Serialize};
 
+use super::own_files::{user_directory, write_private};
 use crate::terminal::{Failure, Outcome};
 
 /// The profile that is used when none is named.
@@ -40,9 +39,7 @@ pub(crate) struct Profiles {
 
 /// `$XDG_CONFIG_HOME/seoham/profiles.toml`, usually `~/.config/…`.
 pub(crate) fn usual_file() -> Option<PathBuf> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
-    Some(base.join("seoham/profiles.toml"))
+    Some(user_directory("XDG_CONFIG_HOME", ".config")?.join("seoham/profiles.toml"))
 }
 
 impl Profiles {
@@ -75,11 +72,6 @@ impl Profiles {
         let text = toml::to_string(self).map_err(std::io::Error::other)?;
         let directory = file.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(directory)?;
-        let partial = file.with_extension("toml.partial");
-        let _ = std::fs::remove_file(&partial);
-        let mut made = File::options().write(true).create_new(true).mode(0o600).open(&partial)?;
-        made.write_all(text.as_bytes())?;
-        made.sync_all()?;
-        std::fs::rename(&partial, file)
+        write_private(file, |made| made.write_all(text.as_bytes()))
     }
 }

@@ -7,7 +7,7 @@ use super::package::Package;
 use super::strings::{Strings, rich_text, unescaped};
 use super::styles::Styles;
 use super::xml::{Attributes, Node, Xml};
-use super::{ROWS_OF_EXCEL, Row, cell_name, damaged, place_of, too_far_right, twice};
+use super::{ROWS_OF_EXCEL, Row, cell_name, damaged, place_of, too_far_right, twice, twice_in};
 use crate::sheet::COLUMNS_MAX;
 use crate::{Cell, SheetError};
 
@@ -100,7 +100,7 @@ impl<R: Read> Cells<R> {
             None => self.last + 1,
         };
         if number == self.last {
-            return Err(twice(&format!("{number}행")));
+            return Err(twice_in(&format!("{number}행"), &format!("row {number}")));
         }
         if number < self.last || number > ROWS_OF_EXCEL {
             return Err(out_of_order(self.last));

@@ -109,10 +109,15 @@ fn damaged() -> SheetError {
     )
 }
 
-fn twice(place: &str) -> SheetError {
+/// Something is defined twice whose name is the same in both languages.
+fn twice(name: &str) -> SheetError {
+    twice_in(name, name)
+}
+
+fn twice_in(ko: &str, en: &str) -> SheetError {
     SheetError::made(
-        format!("{place}이(가) 파일 안에 두 번 정의되어 있습니다. Excel에서 열어 다시 저장해 주십시오"),
-        format!("{place} is defined twice in the file; open it in Excel and save it again"),
+        format!("{ko}이(가) 파일 안에 두 번 정의되어 있습니다. Excel에서 열어 다시 저장해 주십시오"),
+        format!("{en} is defined twice in the file; open it in Excel and save it again"),
     )
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::deliveries::{Claimed, Finished, QueueDepth, Receipt};
-use seoham_store::undelivered::{Kind, Slice, Undelivered};
+use seoham_store::undelivered::{Kind, Page, Undelivered};
 use seoham_store::{Deliveries, Lane, Notices, Result};
 
 use crate::PostgresStore;
@@ -78,9 +78,9 @@ impl Deliveries for PostgresStore {
 
 #[async_trait]
 impl Notices for PostgresStore {
-    async fn undelivered(&self, kind: Kind, slice: Slice) -> Result<Vec<Undelivered>> {
+    async fn undelivered(&self, kind: Kind, page: Page) -> Result<Vec<Undelivered>> {
         let session = self.inner.sessions.interactive().await?;
-        undelivered::list(&session, kind, slice).await
+        undelivered::list(&session, kind, page).await
     }
 
     async fn undelivered_one(&self, document: BinderId) -> Result<Option<Undelivered>> {

@@ -1,7 +1,7 @@
 //! Notifications that the messenger did not take, for the operator.
 
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
-use seoham_store::undelivered::{Failure, Kind, Slice, Standing, Undelivered};
+use seoham_store::undelivered::{Failure, Kind, NoticeState, Page, Undelivered};
 use seoham_store::{Result, StoreError};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -35,11 +35,11 @@ fn undelivered(row: &Row, kind: Kind) -> Result<Undelivered> {
         attempts: row.value::<Option<i32>>("attempts")?.map(i32::unsigned_abs),
         first_attempt_at: row.moment("first_attempt_at")?,
         failure,
-        standing: match kind {
+        state: match kind {
             Kind::Waiting => {
-                Standing::Waiting { next_attempt_at: at.ok_or(StoreError::Damaged("not_before"))? }
+                NoticeState::Waiting { next_attempt_at: at.ok_or(StoreError::Damaged("not_before"))? }
             }
-            Kind::GivenUp => Standing::GivenUp { given_up_at: at },
+            Kind::GivenUp => NoticeState::GivenUp { given_up_at: at },
         },
     })
 }
@@ -47,26 +47,26 @@ fn undelivered(row: &Row, kind: Kind) -> Result<Undelivered> {
 async fn read(
     session: &Session,
     kind: Kind,
-    slice: Slice,
+    page: Page,
     document: Option<BinderId>,
 ) -> Result<Vec<Undelivered>> {
     let sql = if kind == Kind::Waiting { WAITING } else { GIVEN_UP };
-    let institution: Option<Uuid> = slice.institution.map(|id: InstitutionId| id.uuid());
-    let before: Option<Uuid> = slice.before.map(|id| id.uuid());
-    let limit = i64::try_from(slice.limit).unwrap_or(i64::MAX);
+    let institution: Option<Uuid> = page.institution.map(|id: InstitutionId| id.uuid());
+    let before: Option<Uuid> = page.before.map(|id| id.uuid());
+    let limit = i64::try_from(page.limit).unwrap_or(i64::MAX);
     let document: Option<Uuid> = document.map(|id| id.uuid());
     let params: [Param<'_>; 4] = [&institution, &before, &limit, &document];
     session.query(sql, &params).await?.iter().map(|row| undelivered(row, kind)).collect()
 }
 
-pub(super) async fn list(session: &Session, kind: Kind, slice: Slice) -> Result<Vec<Undelivered>> {
-    read(session, kind, slice, None).await
+pub(super) async fn list(session: &Session, kind: Kind, page: Page) -> Result<Vec<Undelivered>> {
+    read(session, kind, page, None).await
 }
 
 pub(super) async fn one(session: &Session, document: BinderId) -> Result<Option<Undelivered>> {
     for kind in [Kind::Waiting, Kind::GivenUp] {
-        let slice = Slice { limit: 1, ..Slice::default() };
-        if let Some(found) = read(session, kind, slice, Some(document)).await?.pop() {
+        let page = Page { limit: 1, ..Page::default() };
+        if let Some(found) = read(session, kind, page, Some(document)).await?.pop() {
             return Ok(Some(found));
         }
     }

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, params};
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::deliveries::{Claim, Claimed, Finished, QueueDepth, Receipt};
-use seoham_store::undelivered::{Kind, Slice, Undelivered};
+use seoham_store::undelivered::{Kind, Page, Undelivered};
 use seoham_store::{Deliveries, Lane, Notices, Result};
 
 use crate::SqliteStore;
@@ -87,8 +87,8 @@ impl Deliveries for SqliteStore {
 
 #[async_trait]
 impl Notices for SqliteStore {
-    async fn undelivered(&self, kind: Kind, slice: Slice) -> Result<Vec<Undelivered>> {
-        let list = move |connection: &Connection| Ok(undelivered::list(connection, kind, slice)?);
+    async fn undelivered(&self, kind: Kind, page: Page) -> Result<Vec<Undelivered>> {
+        let list = move |connection: &Connection| Ok(undelivered::list(connection, kind, page)?);
         self.inner.readers.read(Lane::Interactive, list).await
     }
 

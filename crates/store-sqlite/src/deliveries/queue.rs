@@ -8,28 +8,42 @@ use seoham_store::deliveries::{DEPTH_ROWS_MAX, QueueDepth};
 
 use crate::columns::Id;
 
-/// One step along an index for each institution that has rows, and a bounded number of rows of each.
+/// Of a table of the queue: the institutions that have rows, how much a bounded number of their rows hold, and their
+/// oldest document. One step along an index for each institution: the cost does not grow with the queue.
+macro_rules! depths_of {
+    ($table:literal, $documents:literal, $oldest:literal) => {
+        concat!(
+            "WITH RECURSIVE turn (institution_id) AS (
+               SELECT min(institution_id) FROM ",
+            $table,
+            "
+               UNION ALL
+               SELECT (SELECT min(institution_id) FROM ",
+            $table,
+            " q WHERE q.institution_id > turn.institution_id)
+               FROM turn WHERE turn.institution_id IS NOT NULL)
+             SELECT institution_id,
+                    (SELECT sum(documents) FROM (SELECT ",
+            $documents,
+            " AS documents FROM ",
+            $table,
+            " q
+                      WHERE q.institution_id = turn.institution_id ORDER BY ",
+            $oldest,
+            " LIMIT ?1)),
+                    (SELECT min(",
+            $oldest,
+            ") FROM ",
+            $table,
+            " q WHERE q.institution_id = turn.institution_id)
+             FROM turn WHERE institution_id IS NOT NULL"
+        )
+    };
+}
+
 const DEPTHS: [&str; 2] = [
-    "WITH RECURSIVE turn (institution_id) AS (
-       SELECT min(institution_id) FROM delivery_ranges
-       UNION ALL
-       SELECT (SELECT min(institution_id) FROM delivery_ranges r WHERE r.institution_id > turn.institution_id)
-       FROM turn WHERE turn.institution_id IS NOT NULL)
-     SELECT institution_id,
-            (SELECT sum(last_no - first_no + 1) FROM (SELECT first_no, last_no FROM delivery_ranges r
-              WHERE r.institution_id = turn.institution_id ORDER BY first_no LIMIT ?1)),
-            (SELECT min(first_no) FROM delivery_ranges r WHERE r.institution_id = turn.institution_id)
-     FROM turn WHERE institution_id IS NOT NULL",
-    "WITH RECURSIVE turn (institution_id) AS (
-       SELECT min(institution_id) FROM delivery_retries
-       UNION ALL
-       SELECT (SELECT min(institution_id) FROM delivery_retries r WHERE r.institution_id > turn.institution_id)
-       FROM turn WHERE turn.institution_id IS NOT NULL)
-     SELECT institution_id,
-            (SELECT count(*) FROM (SELECT 1 FROM delivery_retries r
-              WHERE r.institution_id = turn.institution_id LIMIT ?1)),
-            (SELECT min(document_no) FROM delivery_retries r WHERE r.institution_id = turn.institution_id)
-     FROM turn WHERE institution_id IS NOT NULL",
+    depths_of!("delivery_ranges", "last_no - first_no + 1", "first_no"),
+    depths_of!("delivery_retries", "1", "document_no"),
 ];
 
 pub(super) fn depths(connection: &Connection) -> rusqlite::Result<Vec<QueueDepth>> {

@@ -4,7 +4,7 @@ use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::documents::Notification;
-use seoham_store::undelivered::{Failure, Kind, Slice, Standing, Undelivered};
+use seoham_store::undelivered::{Failure, Kind, NoticeState, Page, Undelivered};
 
 use crate::columns::{Id, known, moment};
 
@@ -26,16 +26,16 @@ fn undelivered(row: &Row<'_>, kind: Kind) -> rusqlite::Result<Undelivered> {
         attempts: row.get(2)?,
         first_attempt_at: moment(row, 3)?,
         failure,
-        standing: match kind {
-            Kind::Waiting => Standing::Waiting { next_attempt_at: UnixSeconds(row.get(5)?) },
-            Kind::GivenUp => Standing::GivenUp { given_up_at: moment(row, 5)? },
+        state: match kind {
+            Kind::Waiting => NoticeState::Waiting { next_attempt_at: UnixSeconds(row.get(5)?) },
+            Kind::GivenUp => NoticeState::GivenUp { given_up_at: moment(row, 5)? },
         },
     })
 }
 
-pub(super) fn list(connection: &Connection, kind: Kind, slice: Slice) -> rusqlite::Result<Vec<Undelivered>> {
-    let (institution, before) = (slice.institution.map(Id), slice.before.map(Id));
-    let mut values: Vec<&dyn ToSql> = vec![&slice.limit];
+pub(super) fn list(connection: &Connection, kind: Kind, page: Page) -> rusqlite::Result<Vec<Undelivered>> {
+    let (institution, before) = (page.institution.map(Id), page.before.map(Id));
+    let mut values: Vec<&dyn ToSql> = vec![&page.limit];
     let (mut conditions, order) = match kind {
         Kind::Waiting => (vec!["TRUE".to_owned()], "r.document_no"),
         Kind::GivenUp => (vec!["d.notification = 2".to_owned()], "d.document_id"),

@@ -22,7 +22,7 @@ use seoham_store::idempotency::{IdempotencyKey, Presented, Recalled};
 use seoham_store::people::{Identified, Registered, Registration};
 use seoham_store::restoring::WorkOrder;
 use seoham_store::retention::Tidied;
-use seoham_store::undelivered::{Kind, Slice, Undelivered};
+use seoham_store::undelivered::{Kind, Page, Undelivered};
 use seoham_store::visits::{Attempt, Visitor};
 use seoham_store::volumes::{DayVolume, PlanState, VolumeAlert, VolumePlan};
 use seoham_store::{
@@ -304,8 +304,8 @@ impl Deliveries for Sabotaged {
 
 #[async_trait]
 impl Notices for Sabotaged {
-    async fn undelivered(&self, kind: Kind, slice: Slice) -> Result<Vec<Undelivered>> {
-        self.store.undelivered(kind, slice).await
+    async fn undelivered(&self, kind: Kind, page: Page) -> Result<Vec<Undelivered>> {
+        self.store.undelivered(kind, page).await
     }
 
     async fn undelivered_one(&self, document: BinderId) -> Result<Option<Undelivered>> {

@@ -9,25 +9,25 @@ use seoham_sheets::Problem;
 use serde_json::json;
 
 use super::args::{SendArgs, Unknown};
+use super::dry_run::{Verdicts, dry_run, not_asked};
 use super::of_sheet;
 use super::problems::Problems;
 use super::settings::Settings;
-use super::survey::Surveying;
+use super::survey::SurveyOptions;
 use super::table::Table;
 use super::telling::{describe, say_repairs};
-use super::trying::{Tried, not_asked, try_out};
 use crate::cli::{complain, say};
 use crate::institution::platform::stopped;
 use crate::institution::reading;
 use crate::terminal::{Outcome, SOME_REFUSED, language, told};
 
 /// Tells problems as they are found to a machine, and by kind to a person.
-struct Telling {
+struct Reporter {
     json: bool,
     found: Problems,
 }
 
-impl Telling {
+impl Reporter {
     fn tell(&mut self, event: &str, row: u64, problems: &[Problem]) {
         if !self.json {
             self.found.add(row, problems);
@@ -54,22 +54,23 @@ pub(super) async fn check(args: &SendArgs, file: &Path, settings: &Settings) -> 
     let (sheet, layout) = reading(|| settings.open(file)).map_err(|e| of_sheet(&e))?;
     describe(args, &sheet, &layout);
     let now = Clock::default().now();
-    let mut telling = Telling { json: args.json, found: Problems::new(args.all) };
-    let how = Surveying { identify: &|_| 0, repeats_unknown: args.unknown == Some(Unknown::Send) };
-    let mut tell = |row: u64, problems: &[Problem]| telling.tell("problem", row, problems);
-    let (table, _) = Table::look_at(file, (sheet, layout), now, &how, &mut tell)?;
-    telling.lines(args.all);
+    let mut reporter = Reporter { json: args.json, found: Problems::new(args.all) };
+    let options = SurveyOptions { identify: None, repeats_unknown: args.unknown == Some(Unknown::Send) };
+    let mut tell = |row: u64, problems: &[Problem]| reporter.tell("problem", row, problems);
+    let (table, _) = Table::look_at(file, (sheet, layout), now, &options, &mut tell)?;
+    reporter.lines(args.all);
     let table = Arc::new(table);
     let survey = &table.survey;
     let (rows, bad) = (survey.rows - survey.totals - survey.done_rows, survey.bad_rows);
     if !args.json {
         say_repairs(survey);
     }
-    let tried = ask(args, &table, &mut telling).await?;
-    telling.lines(args.all);
+    let verdicts = ask(args, &table, &mut reporter).await?;
+    reporter.lines(args.all);
     if args.json {
-        let (accepted, refused) =
-            tried.as_ref().map_or((None, None), |tried| (Some(tried.accepted), Some(tried.refused)));
+        let (accepted, refused) = verdicts
+            .as_ref()
+            .map_or((None, None), |verdicts| (Some(verdicts.accepted), Some(verdicts.refused)));
         let line = json!({
             "event": "checked", "rows": rows, "bad": bad, "would_be_accepted": accepted, "would_be_refused": refused,
         });
@@ -82,7 +83,7 @@ pub(super) async fn check(args: &SendArgs, file: &Path, settings: &Settings) -> 
             ),
             &format!("of {rows} rows {} can be sent and {bad} must be mended; nothing was sent", rows - bad),
         ));
-        if let Some(Tried { accepted, refused }) = &tried {
+        if let Some(Verdicts { accepted, refused }) = &verdicts {
             say(&told(
                 &format!("플랫폼의 답: {accepted}행은 접수되고 {refused}행은 거절됩니다(지금 보낼 경우)."),
                 &format!(
@@ -91,12 +92,12 @@ pub(super) async fn check(args: &SendArgs, file: &Path, settings: &Settings) -> 
             ));
         }
     }
-    let refused = tried.map_or(0, |tried| tried.refused);
+    let refused = verdicts.map_or(0, |verdicts| verdicts.refused);
     Ok(if bad + refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
 }
 
 /// What the platform would say; none when it is not asked, which is then told.
-async fn ask(args: &SendArgs, table: &Arc<Table>, telling: &mut Telling) -> Outcome<Option<Tried>> {
+async fn ask(args: &SendArgs, table: &Arc<Table>, reporter: &mut Reporter) -> Outcome<Option<Verdicts>> {
     if args.offline || table.survey.to_send() == 0 {
         return Ok(None);
     }
@@ -116,6 +117,6 @@ async fn ask(args: &SendArgs, table: &Arc<Table>, telling: &mut Telling) -> Outc
         ));
         return Ok(None);
     }
-    let mut tell = |row: u64, problems: &[Problem]| telling.tell("would_be_refused", row, problems);
-    try_out(&client, table, args.at_once, &mut tell).await.map(Some)
+    let mut tell = |row: u64, problems: &[Problem]| reporter.tell("would_be_refused", row, problems);
+    dry_run(&client, table, args.at_once, &mut tell).await.map(Some)
 }

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File};
 use std::hash::Hasher;
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 
 use seoham_kit::sending::job::sha256_of_bytes;
 use seoham_model::UnixSeconds;
@@ -17,6 +17,7 @@ use seoham_sheets::Good;
 use serde_json::Value;
 use siphasher::sip::SipHasher13;
 
+use crate::institution::own_files::{user_directory, write_private};
 use crate::institution::profile::Profile;
 use crate::terminal::{Failure, Outcome};
 
@@ -40,25 +41,18 @@ pub(super) struct Before {
     pub(super) sent_at: UnixSeconds,
 }
 
-/// `$XDG_STATE_HOME/seoham`, usually `~/.local/state/seoham`.
-fn state_directory() -> Option<PathBuf> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base =
-        absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
-    Some(base.join("seoham"))
-}
-
 impl Ledger {
-    /// The ledger of a profile; it is made if it is not there.
+    /// The ledger of a profile, in `$XDG_STATE_HOME/seoham`, usually `~/.local/state/seoham`; it is made if it is not
+    /// there.
     pub(super) fn of(profile: &Profile) -> Outcome<Self> {
-        let Some(state) = state_directory() else {
+        let Some(state) = user_directory("XDG_STATE_HOME", ".local/state") else {
             return Err(Failure::usage(
                 "접수 기록을 둘 곳을 알 수 없습니다. HOME 또는 XDG_STATE_HOME을 정해 주십시오",
                 "it is not known where accepted rows are kept; set HOME or XDG_STATE_HOME",
             ));
         };
         let whom = format!("{}\n{}", profile.url.trim_end_matches('/'), profile.contract_uuid);
-        let directory = state.join("sent").join(&sha256_of_bytes(whom.as_bytes())[..32]);
+        let directory = state.join("seoham/sent").join(&sha256_of_bytes(whom.as_bytes())[..32]);
         Self::open(directory.clone())
             .map_err(|error| Failure::of_file(&directory, &error, Failure::Unfinished))
     }
@@ -71,7 +65,7 @@ impl Ledger {
             Ok(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "damaged key")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let bytes: [u8; KEY_BYTES] = rand::random();
-                write_whole(&key, |file| file.write_all(&bytes))?;
+                write_private(&key, |file| file.write_all(&bytes))?;
                 bytes.to_vec()
             }
             Err(error) => return Err(error),
@@ -140,7 +134,7 @@ impl Ledger {
         now: UnixSeconds,
     ) -> io::Result<()> {
         let path = self.directory.join(format!("{begun_at}-{job}"));
-        write_whole(&path, |file| {
+        write_private(&path, |file| {
             let mut file = BufWriter::new(file);
             for identity in accepted {
                 file.write_all(&identity.to_le_bytes())?;
@@ -177,15 +171,6 @@ fn read_whole(file: &mut impl Read, bytes: &mut [u8; 8]) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-/// Writes a file that is there whole or not at all, for its owner alone.
-fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let partial = path.with_extension("partial");
-    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-    write(&mut file)?;
-    file.sync_all()?;
-    fs::rename(&partial, path)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod args;
 mod batches;
 mod check;
 mod confirm;
+mod dry_run;
 mod former;
 mod ledger;
 mod problems;
@@ -18,7 +19,6 @@ mod source;
 mod survey;
 mod table;
 mod telling;
-mod trying;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -154,9 +154,7 @@ impl Job {
             Ok(Ok(Ended::Finished)) => (true, None),
             Ok(Ok(Ended::WithUnknown | Ended::Stopped)) => (false, None),
             Ok(Err(error)) => (false, Some(trouble(error))),
-            Err(Failure::Usage(text) | Failure::Unfinished(text)) => {
-                (false, Some(text.in_lang(language()).to_owned()))
-            }
+            Err(failure) => (false, Some(failure.text().in_lang(language()).to_owned())),
         };
         if self.json {
             say_result_json(self, &tally, finished, trouble.as_deref());

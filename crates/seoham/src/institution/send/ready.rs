@@ -19,7 +19,7 @@ use super::ledger::Ledger;
 use super::problems::Problems;
 use super::settings::Settings;
 use super::source::Source;
-use super::survey::Surveying;
+use super::survey::SurveyOptions;
 use super::table::Table;
 use super::telling::{describe, say_repairs};
 use super::{Job, of_journal, of_sheet};
@@ -162,8 +162,9 @@ fn look_at(
 ) -> Outcome<(Table, String)> {
     let has_ids = !layout.numbers_rows();
     let identify = |good: &Good| ledger.identity(good, has_ids);
-    let how = Surveying { identify: &identify, repeats_unknown: args.unknown == Some(Unknown::Send) };
-    let (mut table, sha256) = Table::look_at(&source.file, (sheet, layout), now, &how, tell)?;
+    let repeats_unknown = args.unknown == Some(Unknown::Send);
+    let options = SurveyOptions { identify: Some(&identify), repeats_unknown };
+    let (mut table, sha256) = Table::look_at(&source.file, (sheet, layout), now, &options, tell)?;
     if let Some(most) = settings.first {
         table.survey.leave_all_but(most);
     }

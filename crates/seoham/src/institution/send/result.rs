@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use seoham_kit::sending::journal::{Journal, Verdict};
-use seoham_sheets::{Problem, Record, ResultColumn, RowVerdict, SheetError, Standing, annotate};
+use seoham_sheets::{Problem, Record, ResultColumn, RowState, RowVerdict, SheetError, annotate};
 
 use super::batches::number_of;
 use super::survey::problems;
@@ -55,7 +55,7 @@ struct Rows<'a> {
 impl Rows<'_> {
     /// What stands beside a row; none leaves it as it is.
     fn beside(&mut self, record: &Record) -> Result<Option<Vec<String>>, SheetError> {
-        if self.table.layout.standing(record) == Standing::Accepted {
+        if self.table.layout.row_state(record) == RowState::Accepted {
             self.place += 1;
             self.tally.done += 1;
             return Ok(None);

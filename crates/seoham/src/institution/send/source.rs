@@ -1,10 +1,9 @@
 //! Where the rows come from, and what lies beside them: the result and the journal.
 
-use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::args::SendArgs;
+use crate::institution::own_files::write_private;
 use crate::terminal::{Failure, Outcome};
 
 pub(super) struct Source {
@@ -72,13 +71,7 @@ impl Source {
         if self.file.exists() {
             return Err(std::io::ErrorKind::AlreadyExists.into());
         }
-        let partial = PathBuf::from(format!("{}.partial", self.file.display()));
-        let _ = std::fs::remove_file(&partial);
-        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&partial)?;
-        let copied = std::io::copy(&mut std::io::stdin().lock(), &mut file).and_then(|_| file.sync_all());
-        copied.and_then(|()| std::fs::rename(&partial, &self.file)).inspect_err(|_| {
-            let _ = std::fs::remove_file(&partial);
-        })
+        write_private(&self.file, |file| std::io::copy(&mut std::io::stdin().lock(), file).map(drop))
     }
 
     /// Everything is sent or nothing was: what came over standard input is not needed any more.

@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use std::ops::ControlFlow;
 
 use seoham_model::{Text, UnixSeconds};
-use seoham_sheets::{Good, Layout, Problem, Record, Repair, Sheet, SheetError, Standing};
+use seoham_sheets::{Good, Layout, Problem, Record, Repair, RowState, Sheet, SheetError};
 
 /// What a file comes to.
 #[derive(Default)]
@@ -33,9 +33,9 @@ pub(super) struct Survey {
 }
 
 /// How a file is surveyed.
-pub(super) struct Surveying<'a> {
-    /// What a row is known by across files.
-    pub(super) identify: &'a (dyn Fn(&Good) -> u64 + Sync),
+pub(super) struct SurveyOptions<'a> {
+    /// What a row is known by across files, if that is of interest.
+    pub(super) identify: Option<&'a (dyn Fn(&Good) -> u64 + Sync)>,
     /// Rows of a result of which it is not known whether they were accepted are sent again.
     pub(super) repeats_unknown: bool,
 }
@@ -71,7 +71,7 @@ impl Survey {
         sheet: &Sheet,
         layout: &Layout,
         now: UnixSeconds,
-        how: &Surveying<'_>,
+        options: &SurveyOptions<'_>,
         tell: &mut dyn FnMut(u64, &[Problem]),
     ) -> Result<Self, SheetError> {
         let mut survey = Self::default();
@@ -84,15 +84,15 @@ impl Survey {
             survey.rows += 1;
             survey.hidden_rows += u64::from(record.is_hidden);
             survey.identities.push(None);
-            match layout.standing(&record) {
-                Standing::Accepted => {
+            match layout.row_state(&record) {
+                RowState::Accepted => {
                     survey.bad.set(place);
                     survey.done_rows += 1;
                     survey.not_at_the_end(&mut totals, tell);
                     return ControlFlow::Continue(());
                 }
-                standing => {
-                    if let Some(problem) = standing_problem(standing, how.repeats_unknown) {
+                state => {
+                    if let Some(problem) = state_problem(state, options.repeats_unknown) {
                         survey.not_at_the_end(&mut totals, tell);
                         survey.mark(place);
                         tell(record.row, &[problem]);
@@ -113,7 +113,7 @@ impl Survey {
             match document {
                 Ok(good) => {
                     if let Some(known) = survey.identities.last_mut() {
-                        *known = Some((how.identify)(&good));
+                        *known = options.identify.map(|identify| identify(&good));
                     }
                     for repair in good.repairs {
                         let counted = Repair::ALL.iter().position(|known| *known == repair).unwrap_or(0);
@@ -212,20 +212,20 @@ pub(super) fn problems(
     now: UnixSeconds,
     repeats_unknown: bool,
 ) -> Vec<Problem> {
-    if let Some(problem) = standing_problem(layout.standing(record), repeats_unknown) {
+    if let Some(problem) = state_problem(layout.row_state(record), repeats_unknown) {
         return vec![problem];
     }
     layout.document(record, now).err().unwrap_or_else(|| vec![repeated()])
 }
 
 /// Why a row of a result is not sent, by what stands in its columns.
-fn standing_problem(standing: Standing, repeats_unknown: bool) -> Option<Problem> {
-    match standing {
-        Standing::Unknown if !repeats_unknown => Some(Problem::of_row(Text::fixed(
+fn state_problem(state: RowState, repeats_unknown: bool) -> Option<Problem> {
+    match state {
+        RowState::Unknown if !repeats_unknown => Some(Problem::of_row(Text::fixed(
             "접수되었는지 알 수 없는 행입니다. 기관의 접수 내역을 확인한 뒤 문서함 번호를 적거나 --unknown send로 다시 보내 주십시오",
             "it is not known whether it was accepted; ask the platform, then enter the document's id or send it with --unknown send",
         ))),
-        Standing::Unreadable => Some(Problem::of_row(Text::fixed(
+        RowState::Unreadable => Some(Problem::of_row(Text::fixed(
             "문서함 번호 칸에 다른 값이 있습니다. 비우거나 BIN-으로 시작하는 번호를 적어 주십시오",
             "has something else where its document's id stands; clear it, or enter an id, BIN-…",
         ))),

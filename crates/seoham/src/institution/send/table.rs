@@ -8,7 +8,7 @@ use seoham_kit::sending::job::sha256_of;
 use seoham_model::UnixSeconds;
 use seoham_sheets::{Layout, Problem, Sheet, SheetError};
 
-use super::survey::{Survey, Surveying};
+use super::survey::{Survey, SurveyOptions};
 use super::{of_sheet, progress};
 use crate::institution::reading;
 use crate::terminal::{Failure, Outcome, told};
@@ -40,12 +40,13 @@ impl Table {
         file: &Path,
         (sheet, layout): (Sheet, Layout),
         now: UnixSeconds,
-        how: &Surveying<'_>,
+        options: &SurveyOptions<'_>,
         tell: &mut (dyn FnMut(u64, &[Problem]) + Send),
     ) -> Outcome<(Self, String)> {
         let stamp = stamp_of(file);
         let waiting = progress::waiting(&told("파일을 검사하고 있습니다", "looking at the file"));
-        let survey = reading(|| Survey::make(&sheet, &layout, now, how, tell)).map_err(|e| of_sheet(&e))?;
+        let survey =
+            reading(|| Survey::make(&sheet, &layout, now, options, tell)).map_err(|e| of_sheet(&e))?;
         waiting.finish_and_clear();
         if survey.rows == survey.totals {
             return Err(Failure::usage("보낼 행이 없습니다", "there is no row to send"));
@@ -57,7 +58,7 @@ impl Table {
             ));
         }
         let sha256 = sha256_of(file).map_err(|error| Failure::of_file(file, &error, Failure::Usage))?;
-        let repeats_unknown = how.repeats_unknown;
+        let repeats_unknown = options.repeats_unknown;
         Ok((Self { sheet, layout, survey, now, repeats_unknown, stamp }, sha256))
     }
 

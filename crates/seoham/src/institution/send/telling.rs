@@ -10,7 +10,7 @@ use super::survey::Survey;
 use super::{Job, of_journal};
 use crate::cli::{complain, say};
 use crate::institution::platform::why;
-use crate::terminal::{Failure, language, told};
+use crate::terminal::{language, told};
 
 /// What the file was taken for.
 pub(super) fn describe(args: &SendArgs, sheet: &Sheet, layout: &Layout) {
@@ -145,8 +145,6 @@ pub(super) fn trouble(error: &SendingError) -> String {
                 &format!("nothing succeeded for a while; the last failure: {en}"),
             )
         }
-        SendingError::Journal(error) => match of_journal(error) {
-            Failure::Usage(text) | Failure::Unfinished(text) => text.in_lang(language()).to_owned(),
-        },
+        SendingError::Journal(error) => of_journal(error).text().in_lang(language()).to_owned(),
     }
 }

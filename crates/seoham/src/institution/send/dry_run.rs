@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt};
 use seoham_kit::client::Client;
-use seoham_model::Text;
 use seoham_model::bulk::ITEMS_MAX;
+use seoham_model::{Lang, Text};
 use seoham_sheets::{Problem, SheetError};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
@@ -17,7 +17,7 @@ use crate::institution::READER;
 use crate::institution::platform::stopped;
 use crate::terminal::{Failure, Outcome, told};
 
-/// Requests under way at once, at most: a try must not crowd out what is sent.
+/// Requests under way at once, at most: a check must not crowd out what is sent.
 const AT_ONCE_MAX: usize = 4;
 
 /// Rows of one request, and the documents made of them.
@@ -25,34 +25,34 @@ type Rows = Vec<(u64, String)>;
 
 /// What the platform says.
 #[derive(Default)]
-pub(super) struct Tried {
+pub(super) struct Verdicts {
     /// Rows that would be accepted.
     pub(super) accepted: u64,
     /// Rows that would be refused.
     pub(super) refused: u64,
 }
 
-/// Tries every row that can be sent; `tell` hears of each that would be refused, in the order of the rows.
-pub(super) async fn try_out(
+/// Asks with dry runs about every row that can be sent; `tell` hears of each that would be refused, in the order of the rows.
+pub(super) async fn dry_run(
     client: &Client,
     table: &Arc<Table>,
     at_once: u16,
     tell: &mut (dyn FnMut(u64, &[Problem]) + Send),
-) -> Outcome<Tried> {
+) -> Outcome<Verdicts> {
     let (batches, arriving) = channel(AT_ONCE_MAX);
     let reading = {
         let table = Arc::clone(table);
         let thread = std::thread::Builder::new().name(READER.to_owned());
         thread.spawn(move || read(&table, &batches)).map_err(|error| of_sheet(&SheetError::other(&error)))?
     };
-    let tried = ask(client, arriving, usize::from(at_once).min(AT_ONCE_MAX), tell).await;
+    let verdicts = ask(client, arriving, usize::from(at_once).min(AT_ONCE_MAX), tell).await;
     // Whoever still reads has nobody left to give it to.
     let read = tokio::task::spawn_blocking(|| reading.join()).await;
     match read {
         Ok(Ok(read)) => read.map_err(|error| of_sheet(&error))?,
         Ok(Err(_)) | Err(_) => return Err(of_sheet(&SheetError::broke_off())),
     }
-    tried
+    verdicts
 }
 
 fn read(table: &Table, batches: &Sender<Rows>) -> Result<(), SheetError> {
@@ -77,7 +77,7 @@ async fn ask(
     arriving: Receiver<Rows>,
     at_once: usize,
     tell: &mut (dyn FnMut(u64, &[Problem]) + Send),
-) -> Outcome<Tried> {
+) -> Outcome<Verdicts> {
     let batches = futures_util::stream::unfold(arriving, async |mut arriving| {
         let rows: Rows = arriving.recv().await?;
         Some((rows, arriving))
@@ -86,32 +86,32 @@ async fn ask(
         batches
             .map(async |rows| {
                 let items: Vec<&str> = rows.iter().map(|(_, json)| json.as_str()).collect();
-                let verdicts = client.try_json(&items).await?;
+                let verdicts = client.dry_run_json(&items).await?;
                 Ok(rows.iter().map(|(row, _)| *row).zip(verdicts).collect::<Vec<_>>())
             })
             .buffered(at_once)
     );
-    let mut tried = Tried::default();
+    let mut verdicts = Verdicts::default();
     while let Some(answer) = answers.try_next().await.map_err(|error| stopped(&error))? {
         for (row, verdict) in answer {
             let Some(code) = verdict.error_code else {
-                tried.accepted += 1;
+                verdicts.accepted += 1;
                 continue;
             };
-            tried.refused += 1;
+            verdicts.refused += 1;
             let message = without_index(&verdict.error_message.unwrap_or_default());
             let text = format!("{code} {message}");
             tell(row, &[Problem::of_row(Text::made(text.clone(), text))]);
         }
     }
-    Ok(tried)
+    Ok(verdicts)
 }
 
 /// There is nobody to ask, or nobody is to be asked.
 pub(super) fn not_asked(why: &Failure) -> String {
-    let (Failure::Usage(text) | Failure::Unfinished(text)) = why;
+    let text = why.text();
     told(
-        &format!("플랫폼에는 묻지 않았습니다: {}", text.in_lang(seoham_model::Lang::Ko)),
-        &format!("the platform was not asked: {}", text.in_lang(seoham_model::Lang::En)),
+        &format!("플랫폼에는 묻지 않았습니다: {}", text.in_lang(Lang::Ko)),
+        &format!("the platform was not asked: {}", text.in_lang(Lang::En)),
     )
 }
