@@ -42,6 +42,10 @@ async fn five_thousand_rows_killed_resumed_corrected_and_sent_again_tell_everybo
     let early = office.command_of_rest("고지서.result.csv");
     assert!(!office.path("고지서.result.csv").exists(), "it was killed before its result");
     office.run(early).await.ended(64);
+    // Nor is the list sent under another name meanwhile.
+    office.write("급한것.csv", table.replace("90-01-01x", "1990-01-01"));
+    let under_way = office.send("급한것.csv", &[]).await.ended(64);
+    assert!(under_way.err.contains("4700 rows") && under_way.err.contains("under way"), "{}", under_way.err);
     let resumed = office.send("고지서.csv", &["--resume", "--json"]).await.ended(1).json();
     assert_eq!((&resumed["accepted"], &resumed["bad"]), (&4_700.into(), &300.into()), "{resumed}");
     assert_eq!(accepted(&server, &city).await, 4_700);
@@ -128,4 +132,62 @@ async fn a_workbook_and_lines_of_json_have_a_rest_too() {
         office.run(office.on_platform(&["send", "--rest", "문서.result.jsonl", "--json", "--yes"])).await;
     assert_eq!(rest.ended(0).json()["accepted"], 1);
     assert_eq!(accepted(&server, &city).await, 4);
+}
+
+#[tokio::test]
+async fn rows_that_are_alike_and_what_is_said_anew_do_not_hold_up_the_rest() {
+    let (server, city, office) = scene().await;
+    let row = "01000000001,서함시험,19900101,자동차세\r\n";
+    office.write("a.csv", ["전화번호,이름,생년월일,세목\r\n", row, row, row].concat());
+    let first = office.send("a.csv", &["--first", "1"]).await.ended(0);
+    assert!(first.err.contains("2 rows say the same"), "{}", first.err);
+    // What is set anew takes the place of what was set for the same member; the others stay.
+    let mut rest = office.command_of_rest("a.result.csv");
+    rest.args(["--set", "문의처=징수과"]);
+    assert_eq!(office.run(rest).await.ended(0).json()["accepted"], 2);
+    assert_eq!(accepted(&server, &city).await, 3);
+    // The list once more is another matter.
+    office.write("b.csv", std::fs::read(office.path("a.csv")).unwrap());
+    office.send("b.csv", &[]).await.ended(64);
+}
+
+#[tokio::test]
+async fn a_row_whose_values_may_have_moved_is_not_sent_until_somebody_says_that_it_is_right() {
+    let (server, city, office) = scene().await;
+    let mut lines: Vec<String> = Office::table(3).lines().map(str::to_owned).collect();
+    lines[2] = lines[2].replace("자동차세", "1,000원");
+    lines.insert(2, "  ,".to_owned());
+    office.write("a.csv", lines.join("\r\n"));
+    office.send("a.csv", &[]).await.ended(1);
+    let result = std::fs::read_to_string(office.path("a.result.csv")).unwrap();
+    let ids: Vec<&str> = result.lines().filter(|l| l.contains("BIN-")).map(|l| &l[..3]).collect();
+    assert_eq!(ids, ["K-0", "K-2"], "{result}");
+    let kept_back = office.run(office.command_of_rest("a.result.csv")).await.ended(1).json();
+    assert_eq!((&kept_back["accepted"], &kept_back["bad"]), (&0.into(), &1.into()));
+    let corrected = result.replace("UNCERTAIN_ROW", "").replace(",000원", "");
+    office.write("a.result.csv", corrected);
+    let rest = office.run(office.command_of_rest("a.result.csv")).await.ended(0).json();
+    assert_eq!(rest["accepted"], 1, "corrected once more, it is sent");
+    assert_eq!(accepted(&server, &city).await, 3);
+}
+
+#[tokio::test]
+async fn a_send_that_goes_on_does_not_repeat_what_another_sent_meanwhile() {
+    let (server, city, office) = scene().await;
+    office.write("a.csv", Office::table(3_000));
+    let mut child = office.start_sending("a.csv", &["--at-once", "1"]);
+    eventually("some are accepted", async || (accepted(&server, &city).await > 0).then_some(())).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let before = accepted(&server, &city).await;
+    assert!(before < 3_000, "it was killed in time");
+    // The last row was urgent, and was sent by itself on purpose.
+    let urgent = [Office::table(0), Office::table(3_000).lines().last().unwrap().to_owned()].concat();
+    office.write("급한것.csv", urgent);
+    office.send("급한것.csv", &["--again"]).await.ended(0);
+    let refused = office.send("a.csv", &["--resume"]).await.ended(64);
+    assert!(refused.err.contains("1 rows") && refused.err.contains("row 3001"), "{}", refused.err);
+    let resumed = office.send("a.csv", &["--resume", "--again", "--json"]).await.ended(0).json();
+    assert_eq!(resumed["accepted"], 3_000);
+    assert_eq!(accepted(&server, &city).await, 3_001);
 }

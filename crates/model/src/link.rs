@@ -1,7 +1,7 @@
 //! The address that a recipient is sent to: the institution's own, with the token added.
 
-use url::Url;
 use url::form_urlencoded::byte_serialize;
+use url::{Host, Url};
 
 use crate::violation::Rule;
 
@@ -46,18 +46,36 @@ fn is_encoded(text: &str) -> bool {
     bytes.iter().enumerate().all(known) && text.matches('#').count() <= 1
 }
 
-/// A link as RFC 3986 writes it: Hangul percent-encoded, and in the host's name in Punycode. `None` when it is so
-/// already, or is no link.
+/// A link as RFC 3986 writes it: Hangul percent-encoded, and in the host's name in Punycode; all else stays as it was
+/// written. `None` when it is so already, or is no link then either.
 pub fn encoded(link: &str) -> Option<String> {
+    let link = link.trim();
     if link.is_ascii() {
         return None;
     }
-    let url = Url::parse(link.trim()).ok()?;
-    let encoded = url.to_string();
-    // As it was written but for what had to be encoded: the parser closes a bare host with a slash.
-    let bare = encoded.strip_suffix('/').filter(|_| !link.trim_end().ends_with('/'));
-    let encoded = bare.unwrap_or(&encoded);
-    check(encoded).is_ok().then(|| encoded.to_owned())
+    let (scheme, rest) = link.split_once("://")?;
+    let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) => (host, format!(":{port}")),
+        None => (authority, String::new()),
+    };
+    let mut encoded = format!("{scheme}://{}{port}", ascii_host(host)?);
+    for character in rest.chars() {
+        if character.is_ascii() {
+            encoded.push(character);
+        } else {
+            encoded.extend(byte_serialize(character.encode_utf8(&mut [0; 4]).as_bytes()));
+        }
+    }
+    check(&encoded).is_ok().then_some(encoded)
+}
+
+/// A host's name in Punycode; one that is ASCII as it is written.
+fn ascii_host(host: &str) -> Option<String> {
+    if host.is_ascii() {
+        return Some(host.to_owned());
+    }
+    Host::parse(host).ok().map(|host| host.to_string())
 }
 
 /// `link` with `token`, `document_binder_uuid` and, if there is one, `external_document_uuid`
@@ -151,6 +169,14 @@ mod tests {
             ("https://a.kr/x", None),
             ("고지", None),
             ("https://user@a.kr/고지", None),
+            ("https://세금.kr:8443/a?b=가#다", Some("https://xn--jj0bw77a.kr:8443/a?b=%EA%B0%80#%EB%8B%A4")),
+            // Nothing else is changed, nor what is no link made one.
+            ("https://A.kr/../고지/./b", Some("https://A.kr/../%EA%B3%A0%EC%A7%80/./b")),
+            ("https://a.kr/고지 1", None),
+            ("https://a.kr/고\t지", None),
+            ("https://a.kr\\고지", None),
+            ("https://a.kr/고지|1", None),
+            ("https:/a.kr/고지", None),
         ] {
             assert_eq!(encoded(link).as_deref(), expected, "{link}");
         }

@@ -1,5 +1,7 @@
 //! What stands in a cell.
 
+use std::sync::Arc;
+
 use jiff::civil::DateTime;
 
 /// A cell.
@@ -33,7 +35,24 @@ pub struct Formatted {
     pub moment: Option<DateTime>,
     /// What a person sees; none when that is not known.
     pub shown: Option<String>,
+    /// The format with which it can be written once more, so that it reads as it did here; none where there is none
+    /// that every program takes for the same.
+    pub(crate) form: Option<NumberForm>,
 }
+
+/// A number format, as a workbook names it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum NumberForm {
+    /// One that every program knows, by its number.
+    BuiltIn(u8),
+    /// One of the workbook's own, by its code.
+    Code(Arc<str>),
+}
+
+/// How a result says that a formula's value was not the present one. Read again, it means the same.
+const STALE: &str = "#STALE!";
+/// How a result says that a value could not be told. Read again, it is refused again.
+const UNREADABLE: &str = "#UNREADABLE!";
 
 /// From here on a spreadsheet's number no longer has the digits that were typed.
 const DIGITS_LOST_FROM: f64 = 1e15;
@@ -62,7 +81,11 @@ impl Cell {
             "#FIELD!",
             "#BLOCKED!",
             "#GETTING_DATA",
+            UNREADABLE,
         ];
+        if text == STALE {
+            return Self::Stale;
+        }
         // A column that was too narrow is written as what is shown.
         let too_narrow = text.len() >= 3 && text.bytes().all(|b| b == b'#');
         if too_narrow || failed.contains(&text) {
@@ -102,6 +125,26 @@ impl Cell {
         self.number().map(shown_number)
     }
 
+    /// A value that cannot be told: an error of its row, if the row needs it.
+    pub(crate) fn unreadable() -> Self {
+        Self::Failed(UNREADABLE.to_owned())
+    }
+
+    /// Whether it is a value that could not be told, now or when a result was written.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Failed(error) if error == UNREADABLE)
+    }
+
+    /// The text that stands for it in a file written anew: what is refused here reads as something that is refused.
+    pub(crate) fn rewritten(&self) -> String {
+        let is_unknown = match self {
+            Self::Failed(error) => !matches!(Self::of_text(error), Self::Failed(_)),
+            Self::Formatted(formatted) => formatted.shown.is_none(),
+            _ => false,
+        };
+        if is_unknown { UNREADABLE.to_owned() } else { self.shown() }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::Empty
     }
@@ -111,7 +154,7 @@ impl Cell {
         match self {
             Self::Empty => String::new(),
             Self::Text(text) | Self::Failed(text) => text.clone(),
-            Self::Stale => "=".to_owned(),
+            Self::Stale => STALE.to_owned(),
             Self::Number(number) => shown_number(*number),
             Self::Formatted(formatted) => formatted.shown.clone().unwrap_or_else(|| match formatted.moment {
                 Some(moment) => Self::Moment(moment).shown(),
@@ -182,6 +225,10 @@ mod tests {
         assert_eq!(Cell::of_text("########"), Cell::Failed("########".to_owned()));
         assert!(Cell::of_text("1.23457E+18").lost_digits() && !Cell::of_text("12E+3").lost_digits());
         assert_eq!(Cell::of_text("#1호"), Cell::Text("#1호".to_owned()));
+        for refused in [Cell::Stale, Cell::unreadable(), Cell::Failed("#FOO!".to_owned())] {
+            let again = Cell::of_text(&refused.rewritten());
+            assert!(matches!(again, Cell::Stale | Cell::Failed(_)), "{again:?} is refused again");
+        }
         assert_eq!(Cell::of_text(" \u{a0}\t"), Cell::Empty);
         assert_eq!(Cell::of_text("=\"0101\""), Cell::Text("0101".to_owned()));
         assert_eq!(Cell::of_text("=\"a\"&\"b\""), Cell::Text("=\"a\"&\"b\"".to_owned()));

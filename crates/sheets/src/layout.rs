@@ -12,9 +12,16 @@ use crate::names::plain;
 use crate::row::{Content, Good, Problem, Record};
 use crate::template::{Template, column, shown_header};
 use crate::text::rows::holds_rows;
+use crate::xlsx::cell_name;
 use crate::{Cell, Format, Member, ResultColumn, RowVerdict, Sheet, SheetError};
 
+/// The error code of a row of which it is not certain that its values stand where they belong. Written anew such a row
+/// looks like any other, so its code keeps it back until somebody clears it.
+pub const UNCERTAIN_ROW: &str = "UNCERTAIN_ROW";
+
 pub(crate) const DAY_SECONDS: u32 = 86_400;
+/// What is kept of a job's name in the ids of its rows.
+const JOB_CHARACTERS: usize = 8;
 /// A ci is longer than this; shorter texts are no sign of one.
 const CI_CHARACTERS_MIN: usize = 40;
 
@@ -41,6 +48,8 @@ pub enum RowState {
     Unknown,
     /// It has something else where a document's id stands.
     Unreadable,
+    /// It was not certain which values belong where, and nobody said since that they do.
+    Uncertain,
 }
 
 pub(crate) enum Source {
@@ -146,6 +155,24 @@ impl Layout {
         Self { birth_century, ..self }
     }
 
+    /// The same with ids that no other job gives its rows. Rows of a table without ids are numbered, and other rows of
+    /// other tables have the same numbers; those of a result need not have the numbers that they had before.
+    #[must_use]
+    pub fn with_job(mut self, job: &str) -> Self {
+        let job = &job[job.len().saturating_sub(JOB_CHARACTERS)..];
+        let (numbers_rows, is_result) = (self.numbers_rows, self.is_result);
+        for (member, source) in &mut self.sources {
+            if let (Member::ExternalDocumentUuid, Source::Set(template)) = (member, source) {
+                if numbers_rows {
+                    *template = Template::row_number(&format!("ROW-{job}-"));
+                } else if is_result && template.has_row_number() {
+                    template.push(&format!("-{job}"));
+                }
+            }
+        }
+        self
+    }
+
     /// Every member that a document must have has a source.
     fn check_whole(&self) -> Result<(), SheetError> {
         let has = |member: Member| self.sources.iter().any(|(known, _)| *known == member);
@@ -193,6 +220,16 @@ impl Layout {
         self.sources.iter().map(|(member, source)| (*member, column(source))).collect()
     }
 
+    /// The cell of a workbook that a problem is about, if it is one cell's.
+    pub fn cell_of(&self, record: &Record, problem: &Problem) -> Option<String> {
+        let by_column = || {
+            let column = self.header.iter().position(|name| Some(name) == problem.column.as_ref())?;
+            let row = u32::try_from(record.row.checked_sub(1)?).ok()?;
+            Some(cell_name((row, u32::try_from(column).ok()?)))
+        };
+        problem.cell.clone().or_else(by_column)
+    }
+
     /// Columns that nothing is taken from.
     pub fn unused(&self) -> Vec<&str> {
         let used = self.used_columns();
@@ -206,6 +243,11 @@ impl Layout {
     /// The table has no ids of its own, so the rows' numbers are used.
     pub fn numbers_rows(&self) -> bool {
         self.numbers_rows
+    }
+
+    /// A row's id says which row it is in whatever file it stands: it comes from the table, not from the row's number.
+    pub fn has_own_ids(&self) -> bool {
+        !matches!(self.source(Member::ExternalDocumentUuid), Some(Source::Set(template)) if template.has_row_number())
     }
 
     fn used_columns(&self) -> HashSet<usize> {
@@ -234,6 +276,14 @@ impl Layout {
                 Making { layout: self, record, cells, problems: Vec::new(), repairs: Vec::new() }.make(now)
             }
         }
+    }
+
+    /// Whether the values of a row may belong elsewhere, which is not seen in them: marks that do not match, values
+    /// that are missing or too many, merged cells.
+    pub fn is_uncertain(&self, record: &Record) -> bool {
+        record.damage.is_some()
+            || self.refuse_merged(record).is_err()
+            || self.refuse_rows_within(record).is_err()
     }
 
     fn refuse_merged(&self, record: &Record) -> Result<(), Vec<Problem>> {
@@ -273,6 +323,9 @@ impl Layout {
             }
         };
         let id = shown(ResultColumn::Binder);
+        if id.is_empty() && shown(ResultColumn::ErrorCode) == UNCERTAIN_ROW {
+            return RowState::Uncertain;
+        }
         match (id.is_empty(), BinderId::parse(&id)) {
             (_, Some(_)) => RowState::Accepted,
             (false, None) => RowState::Unreadable,
@@ -300,6 +353,9 @@ impl Layout {
     /// Refuses a row that holds what looks like the row of another person: a line with a telephone number, a
     /// birthday or a ci where its column has it.
     fn refuse_rows_within(&self, record: &Record) -> Result<(), Vec<Problem>> {
+        if record.lines_within.is_empty() {
+            return Ok(());
+        }
         let column = |member| match self.source(member) {
             Some(Source::Column(column)) => Some(*column),
             Some(Source::Set(template)) => template.columns().next(),

@@ -130,6 +130,15 @@ impl Making<'_> {
         };
         let problem = match self.cell(member) {
             Ok(Cell::Empty) => return None,
+            Ok(cell) if cell.is_unreadable() => Problem {
+                column,
+                member: Some(member),
+                cell: None,
+                text: Text::fixed(
+                    "셀의 값을 읽을 수 없습니다. 값을 다시 입력해 주십시오",
+                    "the value of its cell cannot be told; enter it anew",
+                ),
+            },
             Ok(Cell::Failed(error)) => Problem {
                 column,
                 member: Some(member),

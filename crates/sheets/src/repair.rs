@@ -189,7 +189,12 @@ mod tests {
     #[test]
     fn telephone_numbers_of_cells_are_their_digits() {
         let formatted = |number: f64, shown: Option<&str>| {
-            Cell::Formatted(Box::new(Formatted { number, moment: None, shown: shown.map(str::to_owned) }))
+            Cell::Formatted(Box::new(Formatted {
+                number,
+                moment: None,
+                shown: shown.map(str::to_owned),
+                form: None,
+            }))
         };
         for cell in [
             Cell::Number(1_012_345_678.0),
@@ -221,7 +226,12 @@ mod tests {
         let read = |cell: &Cell| birthday(cell, None).ok().map(|(digits, _)| digits);
         let date = Cell::Moment(jiff::civil::date(1990, 1, 1).at(0, 0, 0, 0));
         let number = |number: f64, shown: &str| {
-            Cell::Formatted(Box::new(Formatted { number, moment: None, shown: Some(shown.to_owned()) }))
+            Cell::Formatted(Box::new(Formatted {
+                number,
+                moment: None,
+                shown: Some(shown.to_owned()),
+                form: None,
+            }))
         };
         for cell in [
             date,

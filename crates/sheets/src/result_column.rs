@@ -75,6 +75,19 @@ impl RowVerdict {
     }
 }
 
+/// The name of a result's sheet of rows to correct.
+const CORRECTIONS: [((), &str, &str); 1] = [((), "고칠 행", "to correct")];
+
+/// What the sheet of a result is called that lists the rows to correct.
+pub fn corrections(lang: Lang) -> &'static str {
+    name_of(&CORRECTIONS, (), lang)
+}
+
+/// Whether a sheet lists the rows of a result to correct: it is no table of documents.
+pub(crate) fn is_corrections(name: &str) -> bool {
+    of_name(&CORRECTIONS, name.trim_end_matches(" (2)")).is_some()
+}
+
 /// The name of `value` in a table of names, Korean before English.
 fn name_of<T: Copy + PartialEq>(
     names: &[(T, &'static str, &'static str)],

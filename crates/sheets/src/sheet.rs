@@ -138,14 +138,8 @@ impl Sheet {
     pub fn read(&self, each: &mut dyn FnMut(Record) -> ControlFlow<()>) -> Result<(), SheetError> {
         let mut rows = 0;
         let mut too_many = false;
-        self.read_all(&mut |mut record| {
-            if record.row <= self.header_row {
-                return ControlFlow::Continue(());
-            }
-            if record.is_blank() {
-                return ControlFlow::Continue(());
-            }
-            self.judge(&mut record);
+        self.read_all(&mut |record| {
+            let Some(record) = self.row_of_data(record) else { return ControlFlow::Continue(()) };
             rows += 1;
             too_many = rows > ROWS_MAX;
             if too_many { ControlFlow::Break(()) } else { each(record) }
@@ -159,9 +153,19 @@ impl Sheet {
         Ok(())
     }
 
+    /// A row as one of data, with the reason why it cannot be used if there is one; none if it stands above the data
+    /// or nothing stands in it. What every reading of a file takes for its rows is decided here.
+    pub(crate) fn row_of_data(&self, mut record: Record) -> Option<Record> {
+        if record.row <= self.header_row || record.is_blank() {
+            return None;
+        }
+        self.judge(&mut record);
+        Some(record)
+    }
+
     /// Says of a row of data why its values may not be where they belong. A workbook has its cells where
     /// they belong; in text they follow one another.
-    pub(crate) fn judge(&self, record: &mut Record) {
+    fn judge(&self, record: &mut Record) {
         let Content::Cells(cells) = &record.content else { return };
         if record.damage.is_some() || !matches!(self.format, Format::Csv { .. }) {
             return;

@@ -43,6 +43,16 @@ impl Template {
         Self { parts: vec![Part::Literal(prefix.to_owned()), Part::Row] }
     }
 
+    /// Whether the row's number is in it.
+    pub(crate) fn has_row_number(&self) -> bool {
+        self.parts.contains(&Part::Row)
+    }
+
+    /// Adds text at its end.
+    pub(crate) fn push(&mut self, text: &str) {
+        self.parts.push(Part::Literal(text.to_owned()));
+    }
+
     /// Whether it is the same for every row.
     pub(crate) fn constant(&self) -> Option<String> {
         match self.parts.as_slice() {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use seoham_model::{Lang, UnixSeconds};
 use seoham_sheets::{
-    Content, Format, Layout, Member, Sheet, SheetError, SheetOptions, TextEncoding, annotate,
+    Columns, Content, Format, Layout, Member, Record, Sheet, SheetError, SheetOptions, TextEncoding, annotate,
 };
 use tempfile::TempDir;
 
@@ -465,7 +465,7 @@ fn a_workbook_is_read_as_people_fill_it_in() {
     let out = directory.path().join("a.result.xlsx");
     let sheet = Sheet::open(&path, &SheetOptions::default()).unwrap();
     let mut count = 0;
-    annotate(&sheet, &out, &["result"], &mut |_| {
+    annotate(&sheet, &out, Columns { names: &["result"], list: None }, &mut |_: &Record| {
         count += 1;
         Ok(Some(vec![format!("결과 {count}")]))
     })
@@ -518,10 +518,18 @@ fn the_result_is_in_the_files_own_form() {
     let sheet = Sheet::open(&file.path, &SheetOptions::default()).unwrap();
     let out = file.directory.path().join("out.csv");
     let mut rows = Vec::new();
-    annotate(&sheet, &out, &["result", "document_binder_uuid"], &mut |record| {
-        rows.push(record.row);
-        Ok(Some(vec!["접수".to_owned(), if record.row == 2 { "BIN-1".to_owned() } else { String::new() }]))
-    })
+    annotate(
+        &sheet,
+        &out,
+        Columns { names: &["result", "document_binder_uuid"], list: None },
+        &mut |record: &Record| {
+            rows.push(record.row);
+            Ok(Some(vec![
+                "접수".to_owned(),
+                if record.row == 2 { "BIN-1".to_owned() } else { String::new() },
+            ]))
+        },
+    )
     .unwrap();
     assert_eq!(rows, [2, 3]);
     let written = encoding_rs::EUC_KR.decode(&std::fs::read(&out).unwrap()).0.into_owned();
@@ -533,9 +541,12 @@ fn the_result_is_in_the_files_own_form() {
 
     // Columns that are there already are written over, not added again.
     let result = Sheet::open(&out, &SheetOptions::default()).unwrap();
-    annotate(&result, &out, &["result", "doc_box_status"], &mut |_| {
-        Ok(Some(vec!["다시".to_owned(), "READ".to_owned()]))
-    })
+    annotate(
+        &result,
+        &out,
+        Columns { names: &["result", "doc_box_status"], list: None },
+        &mut |_: &Record| Ok(Some(vec!["다시".to_owned(), "READ".to_owned()])),
+    )
     .unwrap();
     let again = Sheet::open(&out, &SheetOptions::default()).unwrap();
     assert_eq!(again.header()[5..], ["result", "document_binder_uuid", "doc_box_status"].map(str::to_owned));
@@ -570,4 +581,39 @@ fn lines_of_json_are_sent_as_they_are() {
     let first = first.unwrap();
     assert!(first.contains(r#""cs_name":"민원실""#) && first.contains("read_expired_at"), "{first}");
     assert!(!first.contains("read_expired_sec"), "{first}");
+}
+
+#[test]
+fn rows_without_ids_have_ids_that_no_other_job_gives() {
+    let text = "전화번호,이름,생년월일,세목\n01000000001,서함시험,19900101,자동차세\n";
+    let id = |layout: Layout, sheet: &Sheet| {
+        let mut id = String::new();
+        sheet
+            .read(&mut |record| {
+                id =
+                    layout.document(&record, NOW).map(|good| good.external_document_uuid).unwrap_or_default();
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        id
+    };
+    let table = file("a.csv", text.as_bytes());
+    let sheet = Sheet::open(&table.path, &SheetOptions::default()).unwrap();
+    let job = "019abcde00007000800000001f2e3d4c";
+    let layout = Layout::new(&sheet, &[], &sets()).unwrap().with_job(job);
+    assert!(layout.numbers_rows() && !layout.has_own_ids());
+    assert_eq!(id(layout, &sheet), "ROW-1f2e3d4c-2");
+    let mut numbered = sets();
+    numbered.push((Member::ExternalDocumentUuid, "세금-{{#}}".to_owned()));
+    let layout = Layout::new(&sheet, &[], &numbered).unwrap().with_job(job);
+    assert!(!layout.has_own_ids());
+    assert_eq!(id(layout, &sheet), "세금-2", "as it was asked for");
+    // In a result the rows need not have the numbers that they had.
+    let result = file(
+        "b.csv",
+        text.replace("세목\n", "세목,문서함 번호\n").replace("자동차세\n", "자동차세,\n").as_bytes(),
+    );
+    let sheet = Sheet::open(&result.path, &SheetOptions::default()).unwrap();
+    let layout = Layout::of_result(&sheet, &[], &numbered).unwrap().with_job(job);
+    assert_eq!(id(layout, &sheet), "세금-2-1f2e3d4c");
 }

@@ -223,6 +223,8 @@ fn values_that_the_workbook_declares_stale_are_refused_by_their_cell() {
     let cell = |inner: &str| person(2, &format!("<c r=\"D2\" t=\"str\">{inner}</c>"));
     for (rows, workbook) in [
         (cell("<f>A2</f>"), "</workbook>"),
+        (person(2, "<c r=\"D2\"><f>A2</f><v></v></c>"), "</workbook>"),
+        (person(2, "<c r=\"D2\" t=\"n\"><f>A2</f><v/></c>"), "</workbook>"),
         (cell("<f>A2</f><v>0</v>"), stale),
         (cell("<f>A2</f><v></v>"), stale),
         (cell("<f ca=\"1\">TODAY()</f><v>46387</v>"), "</workbook>"),

@@ -34,6 +34,9 @@ pub struct Head {
     pub source_sha256: String,
     /// Rows of the file.
     pub rows: u64,
+    /// Which of the rows are sent, as a digest; a job that goes on must choose the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection_sha256: Option<String>,
     /// Whom it is sent to.
     pub url: String,
     /// Where bulk calls go, when that is another address.
@@ -58,10 +61,11 @@ impl Head {
     ) -> Self {
         Self {
             seoham_journal: JOURNAL_VERSION,
-            job: uuid::Uuid::now_v7().simple().to_string(),
+            job: new_job_name(),
             started_at: Clock::default().now(),
             source_sha256,
             rows,
+            selection_sha256: None,
             url,
             bulk_url: None,
             contract_uuid,
@@ -80,6 +84,11 @@ impl Head {
     pub fn key(&self, no: u32) -> String {
         format!("{}-{no}", self.job)
     }
+}
+
+/// A name for a job that no other has: 32 hex digits.
+pub fn new_job_name() -> String {
+    uuid::Uuid::now_v7().simple().to_string()
 }
 
 /// The SHA-256 of bytes, in hex digits.

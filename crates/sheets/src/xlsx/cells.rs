@@ -165,8 +165,12 @@ impl<R: Read> Cells<R> {
         }
         let kind = attributes.get("t").unwrap_or("n");
         let is_calculated = formula.is_some() || self.is_in_array(place);
-        let is_stale = formula == Some(true)
-            || (is_calculated && (context.is_stale || (value.is_none() && inline.is_none())));
+        // A formula whose value is no text has one that is not empty.
+        let is_missing = match &value {
+            None => inline.is_none(),
+            Some(value) => kind != "str" && value.trim().is_empty(),
+        };
+        let is_stale = formula == Some(true) || (is_calculated && (context.is_stale || is_missing));
         if is_stale {
             return Ok(Cell::Stale);
         }
@@ -176,19 +180,19 @@ impl<R: Read> Cells<R> {
             "inlineStr" => match inline {
                 Some(inline) => text(&inline),
                 // It says that its text is within, and has it elsewhere.
-                None if value.is_some() => unreadable(),
+                None if value.is_some() => Cell::unreadable(),
                 None => Cell::Empty,
             },
             _ if value.is_none() => Cell::Empty,
             "s" => match context.strings.get(value.as_deref().unwrap_or_default()) {
                 Some(shared) => text(shared),
-                None => unreadable(),
+                None => Cell::unreadable(),
             },
             "str" => text(&unescaped(value.as_deref().unwrap_or_default())),
             "b" => match value.as_deref().map(str::trim) {
                 Some("1" | "true") => Cell::Flag(true),
                 Some("0" | "false") => Cell::Flag(false),
-                _ => unreadable(),
+                _ => Cell::unreadable(),
             },
             "e" => {
                 Cell::Failed(value.unwrap_or_default().trim().chars().take(ERROR_CHARACTERS_MAX).collect())
@@ -196,16 +200,16 @@ impl<R: Read> Cells<R> {
             "d" => value
                 .as_deref()
                 .and_then(|value| value.trim().trim_end_matches('Z').parse().ok())
-                .map_or_else(unreadable, Cell::Moment),
+                .map_or_else(Cell::unreadable, Cell::Moment),
             "n" => match value.as_deref().map(str::trim) {
                 None | Some("") => Cell::Empty,
                 Some(number) => number
                     .parse::<f64>()
                     .ok()
                     .filter(|number| number.is_finite())
-                    .map_or_else(unreadable, |number| display().number(number, context.from_1904)),
+                    .map_or_else(Cell::unreadable, |number| display().number(number, context.from_1904)),
             },
-            _ => unreadable(),
+            _ => Cell::unreadable(),
         })
     }
 
@@ -239,14 +243,9 @@ const ERROR_CHARACTERS_MAX: usize = 20;
 
 fn of_text(text: &str, display: &Display) -> Cell {
     match Cell::of_text(text) {
-        Cell::Text(text) => display.text(&text).map_or_else(unreadable, Cell::Text),
+        Cell::Text(text) => display.text(&text).map_or_else(Cell::unreadable, Cell::Text),
         cell => cell,
     }
-}
-
-/// A value that cannot be told: an error of its row, if the row needs it.
-fn unreadable() -> Cell {
-    Cell::Failed("?".to_owned())
 }
 
 fn out_of_order(row: u32) -> SheetError {

@@ -1,22 +1,29 @@
 //! What a cell shows: a number in the form that its format gives it, as Korean Excel does; or the certainty that
 //! this is not known.
 //!
-//! A library renders the formats. Which of them it is trusted with stands here: those whose result is the same
-//! whatever the column's width and the system's settings.
+//! A library renders the formats; which of them it is trusted with, `certain` says.
 
 use std::sync::Arc;
 
-use ssfmt::ast::{DatePart, FormatPart, Section};
+use ssfmt::ast::{DatePart, FormatPart};
 use ssfmt::{DateSystem, FormatOptions, NumberFormat};
 
+use super::certain::{as_shown, is_certain};
 use super::serial::moment_of;
 use super::weekdays;
 use crate::Cell;
-use crate::cell::Formatted;
+use crate::cell::{Formatted, NumberForm};
 
 /// How a cell shows its number.
 #[derive(Clone)]
-pub(super) enum Display {
+pub(super) struct Display {
+    kind: Kind,
+    /// The format itself, with which the cell can be written once more; none where it has no one meaning.
+    form: Option<NumberForm>,
+}
+
+#[derive(Clone)]
+enum Kind {
     /// As it is.
     General,
     /// In a form that is known.
@@ -38,13 +45,66 @@ pub(super) struct Form {
     korean: bool,
 }
 
-/// Languages whose names of months and days are rendered.
-const ENGLISH: u32 = 0x0409;
-const KOREAN: u32 = 0x0412;
-
 impl Display {
+    /// Numbers as they are.
+    pub(super) const GENERAL: Self = Self { kind: Kind::General, form: None };
+    /// A format that is not known at all.
+    pub(super) const UNKNOWN: Self = Self { kind: Kind::Unknown, form: None };
+
     /// The form of a format that has no code in the workbook, since every program knows it; in Korean Excel.
     pub(super) fn built_in(id: u32) -> Self {
+        let form = u8::try_from(id).ok().filter(|id| *id < FIRST_OF_WORKBOOK).map(NumberForm::BuiltIn);
+        Self { kind: Kind::built_in(id), form }
+    }
+
+    /// The form of a format's code.
+    pub(super) fn of_code(code: &str) -> Self {
+        Self { kind: Kind::of_code(code), form: Some(NumberForm::Code(Arc::from(code))) }
+    }
+
+    /// A cell with a number.
+    pub(super) fn number(&self, number: f64, from_1904: bool) -> Cell {
+        let formatted = |moment, shown| {
+            Cell::Formatted(Box::new(Formatted { number, moment, shown, form: self.form.clone() }))
+        };
+        match &self.kind {
+            Kind::General => Cell::Number(number),
+            Kind::Unknown | Kind::Hidden => formatted(None, None),
+            Kind::UnknownDate => formatted(moment_of(number, from_1904), None),
+            Kind::Known(form) => {
+                let moment = if form.shows_date { moment_of(number, from_1904) } else { None };
+                formatted(moment, form.shown(number, from_1904))
+            }
+        }
+    }
+
+    /// A text as its format shows it; none when that is not known.
+    pub(super) fn text(&self, text: &str) -> Option<String> {
+        match &self.kind {
+            // A format that nobody knows says something of numbers; of texts hardly ever.
+            Kind::General | Kind::Unknown | Kind::UnknownDate => Some(text.to_owned()),
+            Kind::Hidden => None,
+            Kind::Known(form) => match form.format.sections() {
+                [.., last] if last.has_text_placeholder() => {
+                    let part = |part: &FormatPart| match part {
+                        FormatPart::TextPlaceholder => text.to_owned(),
+                        FormatPart::Literal(literal) | FormatPart::EscapedLiteral(literal) => literal.clone(),
+                        _ => String::new(),
+                    };
+                    Some(last.parts.iter().map(part).collect())
+                }
+                _ => Some(text.to_owned()),
+            },
+        }
+    }
+}
+
+/// Formats with lower numbers are known to every program; a workbook numbers its own from here on.
+const FIRST_OF_WORKBOOK: u8 = 164;
+
+impl Kind {
+    /// The form of a format that has no code in the workbook, since every program knows it; in Korean Excel.
+    fn built_in(id: u32) -> Self {
         let code = match id {
             0 => return Self::General,
             1 => "0",
@@ -77,7 +137,7 @@ impl Display {
     }
 
     /// The form of a format's code.
-    pub(super) fn of_code(code: &str) -> Self {
+    fn of_code(code: &str) -> Self {
         let is_general = ["general", "g/표준", "@", ""].contains(&code.trim().to_lowercase().as_str());
         if is_general {
             return Self::General;
@@ -104,40 +164,6 @@ impl Display {
         }
         Self::Known(Arc::new(Form { format, shows_date, korean }))
     }
-
-    /// A cell with a number.
-    pub(super) fn number(&self, number: f64, from_1904: bool) -> Cell {
-        let formatted = |moment, shown| Cell::Formatted(Box::new(Formatted { number, moment, shown }));
-        match self {
-            Self::General => Cell::Number(number),
-            Self::Unknown | Self::Hidden => formatted(None, None),
-            Self::UnknownDate => formatted(moment_of(number, from_1904), None),
-            Self::Known(form) => {
-                let moment = if form.shows_date { moment_of(number, from_1904) } else { None };
-                formatted(moment, form.shown(number, from_1904))
-            }
-        }
-    }
-
-    /// A text as its format shows it; none when that is not known.
-    pub(super) fn text(&self, text: &str) -> Option<String> {
-        match self {
-            // A format that nobody knows says something of numbers; of texts hardly ever.
-            Self::General | Self::Unknown | Self::UnknownDate => Some(text.to_owned()),
-            Self::Hidden => None,
-            Self::Known(form) => match form.format.sections() {
-                [.., last] if last.has_text_placeholder() => {
-                    let part = |part: &FormatPart| match part {
-                        FormatPart::TextPlaceholder => text.to_owned(),
-                        FormatPart::Literal(literal) | FormatPart::EscapedLiteral(literal) => literal.clone(),
-                        _ => String::new(),
-                    };
-                    Some(last.parts.iter().map(part).collect())
-                }
-                _ => Some(text.to_owned()),
-            },
-        }
-    }
 }
 
 impl Form {
@@ -149,7 +175,8 @@ impl Form {
         }
         let date_system = if from_1904 { DateSystem::Date1904 } else { DateSystem::Date1900 };
         let options = FormatOptions { date_system, ..FormatOptions::default() };
-        let mut shown = self.format.try_format(number, &options).ok()?;
+        let number_shown = as_shown(&self.format, number)?;
+        let mut shown = self.format.try_format(number_shown, &options).ok()?;
         if weekdays::are_in(&shown) {
             shown = weekdays::named(&shown, moment_of(number, from_1904)?);
         }
@@ -160,43 +187,6 @@ impl Form {
         // A format without a place for the number hides it.
         if shown.is_empty() { None } else { Some(shown.to_owned()) }
     }
-}
-
-/// Whether what a section shows depends on nothing but the number.
-fn is_certain(section: &Section, korean: bool) -> bool {
-    use DatePart::{
-        Day, Day2, DayAbbr, DayFull, Hour, Hour2, Minute, Minute2, Month, Month2, MonthAbbr, MonthFull,
-        Second, Second2, SubSecond, Year2, Year4,
-    };
-    if section.metadata.is_hijri {
-        return false;
-    }
-    // A comma behind the last digit divides by a thousand, which the library does not round.
-    let mut behind = section
-        .parts
-        .iter()
-        .rev()
-        .skip_while(|part| !matches!(part, FormatPart::Digit(_) | FormatPart::ThousandsSeparator));
-    if matches!(behind.next(), Some(FormatPart::ThousandsSeparator)) {
-        return false;
-    }
-    section.parts.iter().all(|part| match part {
-        FormatPart::Literal(text) => !korean || !text.contains(['A', 'P']),
-        FormatPart::DatePart(part) => match part {
-            Year2 | Year4 | Month | Month2 | Day | Day2 | Hour | Hour2 | Minute | Minute2 | Second
-            | Second2 | SubSecond(_) => true,
-            // In English, unless the format says Korean.
-            MonthAbbr | MonthFull | DayAbbr | DayFull => !korean,
-            _ => false,
-        },
-        FormatPart::Locale(locale) => {
-            locale.currency.is_some() || locale.lcid.is_none_or(|lcid| [ENGLISH, KOREAN].contains(&lcid))
-        }
-        // What fills the column with blanks shows nothing.
-        FormatPart::Fill(filler) => *filler == ' ',
-        FormatPart::Scientific { .. } | FormatPart::Fraction { .. } => false,
-        _ => true,
-    })
 }
 
 #[cfg(test)]
@@ -233,6 +223,10 @@ mod tests {
             ("0.00", 0.5, "0.50"),
             ("0.00", 2.675, "2.68"),
             ("0.0", 0.25, "0.3"),
+            ("0.00", 1.005, "1.01"),
+            ("0%", 0.285, "29%"),
+            ("0.0%", 0.010_35, "1.0%"),
+            ("0", 0.5, "1"),
             ("000-0000-0000", 1_012_345_678.0, "010-1234-5678"),
             ("[<=9999999]###-####;(0##) ####-####", 1_012_345_678.0, "(010) 1234-5678"),
             ("000000-0000000", 9_001_011_234_567.0, "900101-1234567"),
@@ -295,6 +289,7 @@ mod tests {
             ("yyyy-mm-dd h:mm", day + 0.75, "2026-12-31 18:00"),
             ("[h]:mm", 1.5, "36:00"),
             ("mmm-yy", day, "Dec-26"),
+            ("mm:ss", 0.5 / 1_440.0, "00:30"),
         ] {
             assert_eq!(shown(code, number).as_deref(), Some(expected), "{code}");
         }
@@ -315,6 +310,15 @@ mod tests {
             ("[$-411]ggge\"年\"m\"月\"d\"日\"", 46_387.0),
             ("yyyy-mm-dd", -1.0),
             ("bbbb", 46_387.0),
+            ("General\"원\"", 0.5),
+            ("General\"원\"", -5.0),
+            ("[<100]0;0", -5.0),
+            ("[<1]0;0\"개\"", 0.999),
+            ("@\"님\"", 5.0),
+            ("0;-0;\"없음\"", 0.3),
+            ("0;-0", -0.3),
+            ("h:mm A/P", 0.75),
+            ("yyyy-mm-dd_-", 46_387.0),
         ] {
             assert_eq!(shown(code, number), None, "{code}");
         }

@@ -5,6 +5,7 @@
 //! workbook for one kind of sheet or one error code that they do not know, and take the last of two definitions.
 
 mod cells;
+mod certain;
 mod display;
 mod merged;
 mod package;
@@ -19,6 +20,7 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use crate::result_column::is_corrections;
 use crate::row::{Content, Record};
 use crate::sheet::COLUMNS_MAX;
 use crate::{Cell, SheetError};
@@ -34,7 +36,9 @@ pub(crate) fn choose(path: &Path, wanted: Option<&str>) -> Result<(String, usize
     guarded(|| {
         let mut package = Package::open(path)?;
         let workbook = Workbook::read(&mut package)?;
-        let others = workbook.sheets.len().saturating_sub(1);
+        // What a result says of its rows is no other table.
+        let is_table = |sheet: &&workbook::SheetPart| !is_corrections(&sheet.name);
+        let others = workbook.sheets.iter().filter(is_table).count().saturating_sub(1);
         if let Some(wanted) = wanted {
             return workbook.named(wanted).map(|sheet| (sheet.name.clone(), others));
         }
@@ -44,6 +48,9 @@ pub(crate) fn choose(path: &Path, wanted: Option<&str>) -> Result<(String, usize
             if Cells::open(&mut package, part)?.has_any()? {
                 filled.push(sheet.name.clone());
             }
+        }
+        if filled.len() > 1 {
+            filled.retain(|name| !is_corrections(name));
         }
         // Which of several is meant is not for us to guess.
         if filled.len() > 1 {

@@ -51,7 +51,7 @@ impl Styles {
         let display = |id: u32| {
             let display = known.entry(id).or_insert_with(|| match codes.get(&id) {
                 Some(Some(code)) => Display::of_code(code),
-                Some(None) => Display::Unknown,
+                Some(None) => Display::UNKNOWN,
                 None => Display::built_in(id),
             });
             display.clone()
@@ -62,10 +62,10 @@ impl Styles {
     /// How a cell shows its number; without a style as it is.
     pub(super) fn of_cell(&self, style: Option<&str>) -> Display {
         match style.map(|style| style.trim().parse::<usize>()) {
-            None | Some(Ok(0)) if self.0.is_empty() => Display::General,
-            None => self.0.first().cloned().unwrap_or(Display::General),
-            Some(Ok(place)) => self.0.get(place).cloned().unwrap_or(Display::Unknown),
-            Some(Err(_)) => Display::Unknown,
+            None | Some(Ok(0)) if self.0.is_empty() => Display::GENERAL,
+            None => self.0.first().cloned().unwrap_or(Display::GENERAL),
+            Some(Ok(place)) => self.0.get(place).cloned().unwrap_or(Display::UNKNOWN),
+            Some(Err(_)) => Display::UNKNOWN,
         }
     }
 }

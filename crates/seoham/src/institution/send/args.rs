@@ -53,14 +53,14 @@ pub(crate) struct SendArgs {
     #[arg(long)]
     pub(crate) all: bool,
     /// Go on with a send of this file that was interrupted: no row is lost or sent twice.
-    #[arg(long, conflicts_with = "again")]
+    #[arg(long)]
     pub(crate) resume: bool,
     /// Send a file, or rows, that were accepted before once more: every document is then there twice.
     #[arg(long)]
     pub(crate) again: bool,
     /// Send what is not accepted yet of the result of a send, as it was corrected: rows that have a document's id
     /// are passed over.
-    #[arg(long, conflicts_with_all = ["resume", "again"])]
+    #[arg(long, conflicts_with = "resume")]
     pub(crate) rest: bool,
     /// With --resume or --rest, what to do with rows of which it cannot be known whether they were accepted.
     #[arg(long, value_enum)]

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use seoham_model::Clock;
-use seoham_sheets::Problem;
+use seoham_sheets::{Good, Problem};
 use serde_json::json;
 
-use super::args::{SendArgs, Unknown};
+use super::args::SendArgs;
 use super::dry_run::{Verdicts, dry_run, not_asked};
+use super::identity::IdentityKey;
 use super::of_sheet;
 use super::problems::Problems;
 use super::settings::Settings;
@@ -55,7 +56,10 @@ pub(super) async fn check(args: &SendArgs, file: &Path, settings: &Settings) -> 
     describe(args, &sheet, &layout);
     let now = Clock::default().now();
     let mut reporter = Reporter { json: args.json, found: Problems::new(args.all) };
-    let options = SurveyOptions { identify: None, repeats_unknown: args.unknown == Some(Unknown::Send) };
+    // Rows are compared among themselves alone.
+    let (key, has_own_ids) = (IdentityKey::of(IdentityKey::random()), layout.has_own_ids());
+    let identify = |good: &Good| key.identity(good, has_own_ids);
+    let options = SurveyOptions { identify: &identify, repeats_unknown: settings.repeats_unknown };
     let mut tell = |row: u64, problems: &[Problem]| reporter.tell("problem", row, problems);
     let (table, _) = Table::look_at(file, (sheet, layout), now, &options, &mut tell)?;
     reporter.lines(args.all);

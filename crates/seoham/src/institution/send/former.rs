@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use seoham_kit::sending::job::sha256_of;
 use seoham_kit::sending::journal::Journal;
 use seoham_model::clock::seoul_minutes;
+use seoham_model::{Clock, UnixSeconds};
 
 use super::args::SendArgs;
-use super::ledger::{Before, Ledger};
+use super::ledger::{Asked, Before, Ledger};
 use super::settings::Settings;
 use super::source::Source;
 use super::table::Table;
@@ -41,6 +42,10 @@ pub(super) fn refuse_what_is_there(args: &SendArgs, source: &Source) -> Outcome<
         return Ok(());
     }
     let same = sha256_of(&source.file).is_ok_and(|sha256| sha256 == journal.head().source_sha256);
+    // A result that was corrected once more. What the former rest sent of it, the ledger knows.
+    if args.rest && !same {
+        return Ok(());
+    }
     Err(if same {
         Failure::usage(
             format!("이미 보낸 파일입니다({shown}). 모든 문서를 한 번 더 보내려면 --again"),
@@ -84,17 +89,17 @@ pub(super) fn settings_of_result(file: &Path) -> Outcome<Option<Settings>> {
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let directory = file.parent().unwrap_or(Path::new("."));
     let Ok(entries) = std::fs::read_dir(directory) else { return Ok(None) };
+    let mut last: Option<(UnixSeconds, Settings)> = None;
     for entry in entries.flatten().take(FILES_MAX) {
         let path = entry.path();
         // A journal that is moved out of the way has the job's name behind it.
         if !entry.file_name().to_string_lossy().contains(".seoham-journal") {
             continue;
         }
-        let Some(settings) =
-            Journal::head_of(&path).and_then(|head| serde_json::from_value::<Settings>(head.settings).ok())
-        else {
-            continue;
-        };
+        let head = Journal::head_of(&path);
+        let settings =
+            head.as_ref().and_then(|head| serde_json::from_value::<Settings>(head.settings.clone()).ok());
+        let (Some(head), Some(settings)) = (head, settings) else { continue };
         if settings.result != file {
             continue;
         }
@@ -111,32 +116,41 @@ pub(super) fn settings_of_result(file: &Path) -> Outcome<Option<Settings>> {
                 ),
             ));
         }
-        return Ok(Some(settings));
+        // Of several that wrote this result the last one did.
+        if last.as_ref().is_none_or(|(begun_at, _)| *begun_at < head.started_at) {
+            last = Some((head.started_at, settings));
+        }
     }
-    Ok(None)
+    Ok(last.map(|(_, settings)| settings))
 }
 
-/// Refuses rows that this profile had accepted lately, unless they are meant.
-pub(super) fn refuse_what_was_accepted(args: &SendArgs, ledger: &Ledger, table: &Table) -> Outcome<()> {
+/// Refuses rows that this profile had accepted lately, or is sending, unless they are meant.
+pub(super) fn refuse_what_was_accepted(
+    args: &SendArgs,
+    ledger: &Ledger,
+    asked: &Asked<'_>,
+    table: &Table,
+) -> Outcome<()> {
     if args.again {
         return Ok(());
     }
-    let before = ledger.before(&table.survey.identities, table.now).map_err(|error| {
-        Failure::unfinished(format!("접수 기록: {error}"), format!("accepted rows: {error}"))
-    })?;
+    let before = ledger.before(asked, Clock::default().now()).map_err(|error| of_ledger(&error))?;
     let Some(Before { rows, first_place, sent_at }) = before else { return Ok(()) };
     let row = table.row_at(first_place).map_err(|e| of_sheet(&e))?;
     let day = seoul_minutes(sent_at);
     Err(Failure::usage(
         format!(
-            "이미 접수된 행이 {rows}개 있습니다(첫 행: {row}행, {day}에 접수). 접수되지 않은 행만 보내려면 결과 파일을 \
-             고쳐 seoham send --rest 결과파일, 같은 문서를 한 번 더 보내려면 --again"
+            "이미 접수되었거나 다른 발송이 보내고 있는 행이 {rows}개 있습니다(첫 행: {row}행, {day}에 발송). 접수되지              않은 행만 보내려면 결과 파일을 고쳐 seoham send --rest 결과파일, 같은 문서를 한 번 더 보내려면 --again"
         ),
         format!(
-            "{rows} rows were accepted before (the first is row {row}, on {day}); to send what was not accepted, \
-             correct the result and use seoham send --rest RESULT; to send them once more, --again"
+            "{rows} rows were accepted before, or another send is under way with them (the first is row {row}, on              {day}); to send what was not accepted, correct the result and use seoham send --rest RESULT; to send              them once more, --again"
         ),
     ))
+}
+
+/// What went wrong with the ledger.
+pub(super) fn of_ledger(error: &std::io::Error) -> Failure {
+    Failure::unfinished(format!("접수 기록: {error}"), format!("accepted rows: {error}"))
 }
 
 /// What was begun and not answered can be repeated under its key. Without one somebody has to say.

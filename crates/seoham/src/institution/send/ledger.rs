@@ -1,34 +1,42 @@
 //! Which rows were accepted lately, across files: what keeps a corrected file, or the same list under another
 //! name, from being sent a second time.
 //!
-//! A row is known by its external id, or where the table has none by its receiver and its text; kept as a keyed
-//! hash of 64 bits, from which neither can be told. One file a job, in the state directory of whoever sends.
+//! One file a job, with what its rows are known by (`identity`), in the state directory of whoever sends. From before
+//! the first request of a job on every row is there that may be accepted; a row goes when it is known to be refused.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File};
-use std::hash::Hasher;
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use seoham_kit::sending::job::sha256_of_bytes;
 use seoham_model::UnixSeconds;
-use seoham_sheets::Good;
-use serde_json::Value;
-use siphasher::sip::SipHasher13;
 
+use super::identity::IdentityKey;
 use crate::institution::own_files::{user_directory, write_private};
 use crate::institution::profile::Profile;
 use crate::terminal::{Failure, Outcome};
 
 /// For how long a row is known.
 const KEPT_SECONDS: i64 = 90 * 24 * 60 * 60;
-const KEY_BYTES: usize = 16;
 
 /// The rows that were accepted from one institution under one contract.
 pub(super) struct Ledger {
     directory: PathBuf,
-    keys: (u64, u64),
+    pub(super) key: IdentityKey,
+}
+
+/// What is asked of the ledger.
+pub(super) struct Asked<'a> {
+    /// What each row that is to be sent is known by, by its place.
+    pub(super) identities: &'a [Option<u64>],
+    /// Rows that are told of already: each is passed over once for each time that it stands here.
+    pub(super) told: &'a [u64],
+    /// The job itself; what is kept of it is passed over.
+    pub(super) own_job: Option<&'a str>,
+    /// Jobs that were begun earlier are passed over.
+    pub(super) since: UnixSeconds,
 }
 
 /// Rows that were accepted before.
@@ -59,43 +67,26 @@ impl Ledger {
 
     fn open(directory: PathBuf) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
-        let key = directory.join("key");
-        let bytes = match fs::read(&key) {
-            Ok(bytes) if bytes.len() == KEY_BYTES => bytes,
-            Ok(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "damaged key")),
+        let path = directory.join("key");
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let bytes: [u8; KEY_BYTES] = rand::random();
-                write_private(&key, |file| file.write_all(&bytes))?;
+                let bytes = IdentityKey::random();
+                write_private(&path, |file| file.write_all(&bytes))?;
                 bytes.to_vec()
             }
             Err(error) => return Err(error),
         };
-        let half = |from: usize| u64::from_le_bytes(bytes[from..from + 8].try_into().unwrap_or_default());
-        Ok(Self { directory, keys: (half(0), half(8)) })
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "damaged key");
+        let key = IdentityKey::of(bytes.try_into().map_err(|_| damaged())?);
+        Ok(Self { directory, key })
     }
 
-    /// What a row is known by. Rows of a table without ids are known by their receiver and their text, since their
-    /// numbers say nothing in another file.
-    pub(super) fn identity(&self, good: &Good, has_ids: bool) -> u64 {
-        let mut hash = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
-        if has_ids {
-            hash.write(b"id\n");
-            hash.write(good.external_document_uuid.as_bytes());
-        } else {
-            let document: Value = serde_json::from_str(&good.json).unwrap_or_default();
-            for pointer in ["/receiver", "/title", "/property/message", "/property/payload", "/property/link"]
-            {
-                let part = document.pointer(pointer).map(Value::to_string).unwrap_or_default();
-                hash.write_usize(part.len());
-                hash.write(part.as_bytes());
-            }
-        }
-        hash.finish()
-    }
-
-    /// Of `identities`, by the places of their rows, those that were accepted within 90 days before `now`.
-    pub(super) fn before(&self, identities: &[Option<u64>], now: UnixSeconds) -> io::Result<Option<Before>> {
-        let jobs = self.jobs()?;
+    /// Of the rows asked for, those that were accepted, or may have been, within 90 days before `now`.
+    pub(super) fn before(&self, asked: &Asked<'_>, now: UnixSeconds) -> io::Result<Option<Before>> {
+        let Asked { identities, told, own_job, since } = asked;
+        let mut jobs = self.jobs()?;
+        jobs.retain(|job| Some(job.name.as_str()) != *own_job && job.begun_at >= *since);
         if jobs.is_empty() {
             return Ok(None);
         }
@@ -105,16 +96,25 @@ impl Ledger {
                 places.entry(*identity).or_insert(place as u64);
             }
         }
+        let mut already: HashMap<u64, u64> = HashMap::with_capacity(told.len());
+        for identity in *told {
+            *already.entry(*identity).or_default() += 1;
+        }
         let mut before: Option<Before> = None;
-        for (path, sent_at) in jobs {
+        for Kept { path, begun_at: sent_at, .. } in jobs {
             if now.seconds_since(sent_at) > KEPT_SECONDS {
                 continue;
             }
             let mut file = BufReader::new(File::open(&path)?);
             let mut identity = [0; 8];
             while read_whole(&mut file, &mut identity)? {
+                let identity = u64::from_le_bytes(identity);
+                if let Some(times) = already.get_mut(&identity).filter(|times| **times > 0) {
+                    *times -= 1;
+                    continue;
+                }
                 // Each is told once, however often it was sent.
-                let Some(place) = places.remove(&u64::from_le_bytes(identity)) else { continue };
+                let Some(place) = places.remove(&identity) else { continue };
                 let first = before.get_or_insert(Before { rows: 0, first_place: place, sent_at });
                 first.rows += 1;
                 if place < first.first_place {
@@ -125,7 +125,7 @@ impl Ledger {
         Ok(before)
     }
 
-    /// Keeps the rows of a job that were accepted, in place of what was kept of it before; what is too old goes.
+    /// Keeps the rows of a job that were accepted or may be, in place of what was kept of it before; what is too old goes.
     pub(super) fn keep(
         &self,
         job: &str,
@@ -141,27 +141,45 @@ impl Ledger {
             }
             file.flush()
         })?;
-        for (path, sent_at) in self.jobs()? {
-            if now.seconds_since(sent_at) > KEPT_SECONDS {
+        for Kept { path, begun_at, .. } in self.jobs()? {
+            if now.seconds_since(begun_at) > KEPT_SECONDS {
                 fs::remove_file(path)?;
             }
         }
         Ok(())
     }
 
-    /// The jobs that are kept, and when they were begun.
-    fn jobs(&self) -> io::Result<Vec<(PathBuf, UnixSeconds)>> {
+    /// Keeps other processes from beginning a job until what is returned is dropped: between asking what is known and
+    /// keeping what is begun nobody else must do the same.
+    pub(super) fn lock(&self) -> io::Result<File> {
+        let file = File::options().create(true).append(true).mode(0o600).open(self.directory.join("lock"))?;
+        file.lock()?;
+        Ok(file)
+    }
+
+    /// The jobs that are kept.
+    fn jobs(&self) -> io::Result<Vec<Kept>> {
         let mut jobs = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let begun_at = name.split_once('-').filter(|(_, job)| job.len() == 32);
-            if let Some(begun_at) = begun_at.and_then(|(seconds, _)| seconds.parse().ok()) {
-                jobs.push((path, UnixSeconds(begun_at)));
+            let Some((begun_at, job)) = name.split_once('-').filter(|(_, job)| job.len() == 32) else {
+                continue;
+            };
+            if let Ok(begun_at) = begun_at.parse().map(UnixSeconds) {
+                let name = job.to_owned();
+                jobs.push(Kept { path, name, begun_at });
             }
         }
         Ok(jobs)
     }
+}
+
+/// What is kept of a job.
+struct Kept {
+    path: PathBuf,
+    name: String,
+    begun_at: UnixSeconds,
 }
 
 /// Reads eight bytes; `false` at the end. What a crash cut short is no row.
@@ -179,11 +197,8 @@ mod tests {
 
     const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
-    fn good(id: &str, name: &str) -> Good {
-        let json = format!(
-            r#"{{"title":"안내","receiver":{{"name":"{name}"}},"property":{{}},"read_expired_sec":5}}"#
-        );
-        Good { external_document_uuid: id.to_owned(), json, repairs: Vec::new() }
+    fn asked(identities: &[Option<u64>]) -> Asked<'_> {
+        Asked { identities, told: &[], own_job: None, since: UnixSeconds(0) }
     }
 
     #[test]
@@ -194,30 +209,34 @@ mod tests {
         let sent = NOW.plus(-KEPT_SECONDS);
         ledger.keep(&job, sent, [1, 2, 3].into_iter(), NOW).unwrap();
         let rows = [Some(9), None, Some(3), Some(2)];
-        let before = ledger.before(&rows, NOW).unwrap().expect("two are known");
+        let before = ledger.before(&asked(&rows), NOW).unwrap().expect("two are known");
         assert_eq!((before.rows, before.first_place, before.sent_at), (2, 2, sent));
-        assert!(ledger.before(&[Some(9)], NOW).unwrap().is_none());
-        assert!(ledger.before(&rows, NOW.plus(1)).unwrap().is_none());
+        assert!(ledger.before(&asked(&[Some(9)]), NOW).unwrap().is_none());
+        assert!(ledger.before(&asked(&rows), NOW.plus(1)).unwrap().is_none());
         // Kept once more it is in place of what was kept, and goes when it is too old.
         ledger.keep(&job, sent, [1, 2, 3, 9].into_iter(), NOW).unwrap();
-        assert_eq!(ledger.before(&rows, NOW).unwrap().map(|before| before.rows), Some(3));
+        assert_eq!(ledger.before(&asked(&rows), NOW).unwrap().map(|before| before.rows), Some(3));
         ledger.keep(&"1".repeat(32), NOW, [7].into_iter(), NOW.plus(1)).unwrap();
         assert_eq!(ledger.jobs().unwrap().len(), 1);
         // Another time it is opened it knows the same.
         let again = Ledger::open(directory.path().join("a")).unwrap();
-        assert_eq!(again.keys, ledger.keys);
+        assert_eq!(again.key, ledger.key);
     }
 
     #[test]
-    fn a_row_is_known_by_its_id_or_else_by_whom_and_what() {
+    fn a_job_is_asked_of_others_and_of_rows_that_are_not_told_of_yet() {
         let directory = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(directory.path().to_owned()).unwrap();
-        let of = |id: &str, name: &str, has_ids: bool| ledger.identity(&good(id, name), has_ids);
-        assert_eq!(of("K-1", "가", true), of("K-1", "나", true), "corrected, it is the same row");
-        assert_ne!(of("K-1", "가", true), of("K-2", "가", true));
-        assert_eq!(of("ROW-2", "가", false), of("ROW-9", "가", false), "at another place it is the same row");
-        assert_ne!(of("ROW-2", "가", false), of("ROW-2", "나", false));
-        let other = Ledger::open(directory.path().join("other")).unwrap();
-        assert_ne!(other.identity(&good("K-1", "가"), true), of("K-1", "가", true), "keyed");
+        let (first, second) = ("0".repeat(32), "1".repeat(32));
+        ledger.keep(&first, NOW, [5].into_iter(), NOW).unwrap();
+        let rows = [Some(5)];
+        let before = |asked: Asked<'_>| ledger.before(&asked, NOW).unwrap().map(|before| before.rows);
+        assert_eq!(before(Asked { own_job: Some(&first), ..asked(&rows) }), None, "it is its own");
+        assert_eq!(before(Asked { own_job: Some(&second), ..asked(&rows) }), Some(1));
+        assert_eq!(before(Asked { since: NOW.plus(1), ..asked(&rows) }), None, "it was begun before");
+        // Two rows that are alike: one of them was accepted, and stands in the file.
+        assert_eq!(before(Asked { told: &[5], ..asked(&rows) }), None);
+        ledger.keep(&second, NOW, [5].into_iter(), NOW).unwrap();
+        assert_eq!(before(Asked { told: &[5], ..asked(&rows) }), Some(1), "both of them were");
     }
 }

@@ -3,12 +3,14 @@
 //! The file is read three times, row by row: to see what it comes to, to send it, and to write the
 //! result beside it. Between runs the journal beside the file knows what was answered.
 
+mod accepted;
 mod args;
 mod batches;
 mod check;
 mod confirm;
 mod dry_run;
 mod former;
+mod identity;
 mod ledger;
 mod problems;
 mod progress;
@@ -27,13 +29,13 @@ use std::sync::Arc;
 use seoham_kit::client::Client;
 use seoham_kit::sending::journal::{Journal, JournalError};
 use seoham_kit::sending::{self, Ended, SendingError};
-use seoham_model::Clock;
 use seoham_sheets::SheetError;
 use tokio_util::sync::CancellationToken;
 
 use crate::institution::{READER, quiet_readers, reading};
 use crate::server::listeners::termination;
 use crate::terminal::{Failure, Outcome, SOME_REFUSED, UNFINISHED, language, told};
+use accepted::keep_what_may_be_accepted;
 pub(crate) use args::SendArgs;
 use check::check;
 use ledger::Ledger;
@@ -141,15 +143,12 @@ impl Job {
 
     /// Writes the result and says what became of it.
     fn report(&self, outcome: &Outcome<Result<Ended, SendingError>>) -> Outcome {
+        // First of all: if the result cannot be written, what was accepted is known all the same.
+        keep_what_may_be_accepted(&self.ledger, &self.table, &self.journal)?;
         let waiting = progress::waiting(&told("결과 파일을 쓰고 있습니다", "writing the result"));
         let tally = reading(|| result::write(&self.table, &self.journal, &self.result));
         waiting.finish_and_clear();
         let tally = tally.map_err(|error| Failure::Unfinished(error.text().clone()))?;
-        let head = self.journal.head();
-        let accepted = tally.identities.iter().copied();
-        self.ledger.keep(&head.job, head.started_at, accepted, Clock::default().now()).map_err(|error| {
-            Failure::unfinished(format!("접수 기록: {error}"), format!("accepted rows: {error}"))
-        })?;
         let (finished, trouble) = match outcome {
             Ok(Ok(Ended::Finished)) => (true, None),
             Ok(Ok(Ended::WithUnknown | Ended::Stopped)) => (false, None),

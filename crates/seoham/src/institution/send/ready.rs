@@ -4,22 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seoham_kit::sending;
-use seoham_kit::sending::job::Head;
+use seoham_kit::sending::job::{Head, new_job_name};
 use seoham_kit::sending::journal::Journal;
 use seoham_model::{Clock, UnixSeconds};
 use seoham_sheets::{Good, Layout, Problem, Sheet};
 
+use super::accepted::{keep_what_may_be_accepted, unanswered};
 use super::args::{SendArgs, Unknown};
 use super::confirm::confirm;
 use super::former::{
-    keep_the_former, refuse_blind_repetition, refuse_what_is_there, refuse_what_was_accepted,
+    keep_the_former, of_ledger, refuse_blind_repetition, refuse_what_is_there, refuse_what_was_accepted,
     settings_of_result,
 };
-use super::ledger::Ledger;
+use super::identity::IdentityKey;
+use super::ledger::{Asked, Ledger};
 use super::problems::Problems;
 use super::settings::Settings;
 use super::source::Source;
-use super::survey::SurveyOptions;
+use super::survey::{Survey, SurveyOptions};
 use super::table::Table;
 use super::telling::{describe, say_repairs};
 use super::{Job, of_journal, of_sheet};
@@ -39,11 +41,11 @@ pub(super) async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
     let profile = args.platform.resolve()?;
     let client = args.platform.client(&profile)?;
     let ledger = Ledger::of(&profile)?;
-    let now = Clock::default().now();
+    let (now, job) = (Clock::default().now(), new_job_name());
     let mut found = Problems::new(false);
     let mut tell = |row: u64, problems: &[Problem]| found.add(row, problems);
-    let (table, sha256) = look_at(args, &settings, source, read, now, &ledger, &mut tell)?;
-    refuse_what_was_accepted(args, &ledger, &table)?;
+    let (table, sha256) = look_at(&settings, source, read, (&job, now), ledger.key, &mut tell)?;
+    refuse_what_was_accepted(args, &ledger, &asked(&table, &job), &table)?;
     if !args.json {
         for line in found.lines() {
             complain(&line);
@@ -62,8 +64,14 @@ pub(super) async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
     let Profile { url, bulk_url, contract_uuid, .. } = profile;
     let mut head = Head::new(sha256, table.survey.rows, url, contract_uuid, settings);
     (head.bulk_url, head.keyed, head.started_at) = (bulk_url, known.idempotency_key, now);
+    (head.job, head.selection_sha256) = (job, Some(table.survey.selection()));
+    // While it was asked for, somebody else may have begun the same.
+    let begun_alone = ledger.lock().map_err(|error| of_ledger(&error))?;
+    refuse_what_was_accepted(args, &ledger, &asked(&table, &head.job), &table)?;
     keep_the_former(source)?;
     let journal = Journal::create(&source.journal, head).map_err(|e| of_journal(&e))?;
+    keep_what_may_be_accepted(&ledger, &table, &journal)?;
+    drop(begun_alone);
     Ok(Job {
         table: Arc::new(table),
         journal,
@@ -120,14 +128,27 @@ pub(super) fn resume(args: &SendArgs, source: &Source) -> Outcome<Job> {
     let ledger = Ledger::of(&profile)?;
     let read = reading(|| settings.open(&source.file)).map_err(|e| of_sheet(&e))?;
     // Judged as it was when the job was begun: rows must not move from one request to another.
-    let (table, sha256) = look_at(args, &settings, source, read, head.started_at, &ledger, &mut |_, _| {})?;
+    let begun = (head.job.as_str(), head.started_at);
+    let (table, sha256) = look_at(&settings, source, read, begun, ledger.key, &mut |_, _| {})?;
     if sha256 != head.source_sha256 || table.survey.rows != head.rows {
         return Err(Failure::usage(
             "파일이 처음 보낼 때와 다릅니다. 이어서 보내려면 같은 파일이어야 합니다",
             "the file is not what it was when the send was begun; resuming needs the very same file",
         ));
     }
+    if head.selection_sha256.as_ref().is_some_and(|selection| *selection != table.survey.selection()) {
+        return Err(Failure::usage(
+            "이 프로그램은 처음 보낼 때와 다른 행을 고릅니다. 처음 보낸 버전의 seoham으로 이어서 보내 주십시오",
+            "this program chooses other rows than the send was begun with; go on with the version that began it",
+        ));
+    }
     refuse_blind_repetition(args, &journal)?;
+    let begun_alone = ledger.lock().map_err(|error| of_ledger(&error))?;
+    let open = unanswered(&table, &journal);
+    let others = Asked { identities: &open, since: head.started_at, ..asked(&table, &head.job) };
+    refuse_what_was_accepted(args, &ledger, &others, &table)?;
+    keep_what_may_be_accepted(&ledger, &table, &journal)?;
+    drop(begun_alone);
     let result = settings.result.clone();
     let table = Arc::new(table);
     Ok(Job { table, journal, ledger, client, options: options(args), result, json: args.json })
@@ -151,19 +172,24 @@ pub(super) fn settings(args: &SendArgs, source: &Source) -> Outcome<Settings> {
     })
 }
 
+/// What the ledger is asked before a job begins.
+fn asked<'a>(table: &'a Table, job: &'a str) -> Asked<'a> {
+    let Survey { identities, told, .. } = &table.survey;
+    Asked { identities, told, own_job: Some(job), since: UnixSeconds(0) }
+}
+
 fn look_at(
-    args: &SendArgs,
     settings: &Settings,
     source: &Source,
     (sheet, layout): (Sheet, Layout),
-    now: UnixSeconds,
-    ledger: &Ledger,
+    (job, now): (&str, UnixSeconds),
+    key: IdentityKey,
     tell: &mut (dyn FnMut(u64, &[Problem]) + Send),
 ) -> Outcome<(Table, String)> {
-    let has_ids = !layout.numbers_rows();
-    let identify = |good: &Good| ledger.identity(good, has_ids);
-    let repeats_unknown = args.unknown == Some(Unknown::Send);
-    let options = SurveyOptions { identify: Some(&identify), repeats_unknown };
+    let layout = layout.with_job(job);
+    let has_own_ids = layout.has_own_ids();
+    let identify = |good: &Good| key.identity(good, has_own_ids);
+    let options = SurveyOptions { identify: &identify, repeats_unknown: settings.repeats_unknown };
     let (mut table, sha256) = Table::look_at(&source.file, (sheet, layout), now, &options, tell)?;
     if let Some(most) = settings.first {
         table.survey.leave_all_but(most);

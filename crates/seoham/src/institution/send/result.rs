@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use seoham_kit::sending::journal::{Journal, Verdict};
-use seoham_sheets::{Problem, Record, ResultColumn, RowState, RowVerdict, SheetError, annotate};
+use seoham_model::Text;
+use seoham_sheets::{
+    Beside, Columns, Filled, Problem, Record, ResultColumn, RowState, RowVerdict, SheetError, UNCERTAIN_ROW,
+    annotate, corrections,
+};
 
 use super::batches::number_of;
 use super::survey::problems;
@@ -26,8 +30,6 @@ pub(super) struct Tally {
     pub(super) totals: u64,
     /// Accepted before.
     pub(super) done: u64,
-    /// What the rows that were accepted are known by.
-    pub(super) identities: Vec<u64>,
     pub(super) unknown: u64,
     pub(super) unsent: u64,
     /// Why rows were not accepted, and how many.
@@ -38,8 +40,21 @@ pub(super) struct Tally {
 pub(super) fn write(table: &Table, journal: &Journal, out: &Path) -> Result<Tally, SheetError> {
     table.refuse_if_changed()?;
     let mut rows = Rows { table, journal, place: 0, verdicts: None, tally: Tally::default() };
-    let columns = ResultColumn::ALL.map(|column| column.name(language()));
-    annotate(&table.sheet, out, &columns, &mut |record| rows.beside(record))?;
+    let names = ResultColumn::ALL.map(|column| column.name(language()));
+    let header = [
+        told("행", "row"),
+        told("항목", "column"),
+        told("셀", "cell"),
+        told("오류 코드", "error_code"),
+        told("고칠 점", "what to correct"),
+    ];
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    annotate(
+        &table.sheet,
+        out,
+        Columns { names: &names, list: Some((corrections(language()), &header)) },
+        &mut rows,
+    )?;
     Ok(rows.tally)
 }
 
@@ -52,66 +67,101 @@ struct Rows<'a> {
     tally: Tally,
 }
 
-impl Rows<'_> {
-    /// What stands beside a row; none leaves it as it is.
-    fn beside(&mut self, record: &Record) -> Result<Option<Vec<String>>, SheetError> {
+impl Beside for Rows<'_> {
+    fn fill(&mut self, record: &Record) -> Result<Filled, SheetError> {
         if self.table.layout.row_state(record) == RowState::Accepted {
             self.place += 1;
             self.tally.done += 1;
-            return Ok(None);
+            return Ok(Filled::default());
         }
-        self.next(record).map(Some)
+        self.next(record)
     }
 
-    fn next(&mut self, record: &Record) -> Result<Vec<String>, SheetError> {
+    fn end(&mut self) -> Result<(), SheetError> {
+        let is_whole = self.place == self.table.survey.rows;
+        if is_whole && self.are_used_up() { Ok(()) } else { Err(SheetError::changed()) }
+    }
+}
+
+impl Rows<'_> {
+    /// Whether each verdict of the request that is looked at has its row. If not, rows and verdicts have moved apart,
+    /// and none of them can be told.
+    fn are_used_up(&self) -> bool {
+        let left = self.verdicts.as_ref().and_then(|(_, verdicts)| verdicts.as_ref());
+        left.is_none_or(|left| left.len() == 0)
+    }
+
+    fn next(&mut self, record: &Record) -> Result<Filled, SheetError> {
         let (place, no) = (self.place, number_of(self.place));
         self.place += 1;
         if self.verdicts.as_ref().is_none_or(|(known, _)| *known != no) {
+            if !self.are_used_up() {
+                return Err(SheetError::changed());
+            }
             let verdicts = self.journal.verdicts(no).map_err(|e| SheetError::other(&e))?;
             self.verdicts = Some((no, verdicts.map(Vec::into_iter)));
         }
         let Table { layout, survey, now, repeats_unknown, .. } = self.table;
         if survey.is_total(place) {
             self.tally.totals += 1;
-            return Ok(columns(RowVerdict::Total, "", "", ""));
+            return Ok(beside(RowVerdict::Total, "", "", ""));
         }
         if !survey.is_good(place) {
             if survey.is_later(place) && layout.document(record, *now).is_ok() {
                 self.tally.unsent += 1;
-                return Ok(columns(RowVerdict::NotYet, "", "", ""));
+                return Ok(beside(RowVerdict::NotYet, "", "", ""));
             }
             let problems = problems(layout, record, *now, *repeats_unknown);
             self.tally.bad += 1;
             let shown = problems.iter().map(told_of).collect::<Vec<_>>().join("; ");
             self.count(&shown);
-            return Ok(columns(RowVerdict::NotSent, "", "INVALID_ROW", &shown));
+            let is_uncertain = layout.is_uncertain(record) || layout.row_state(record) == RowState::Uncertain;
+            let code = if is_uncertain { UNCERTAIN_ROW } else { "INVALID_ROW" };
+            let listed = problems.iter().map(|problem| self.listed(record, problem, code)).collect();
+            return Ok(Filled { listed, ..beside(RowVerdict::NotSent, "", code, &shown) });
         }
         let answered = self.verdicts.as_mut().and_then(|(_, verdicts)| verdicts.as_mut());
+        let is_answered = answered.is_some();
         let Some(verdict) = answered.and_then(Iterator::next) else {
+            if is_answered {
+                return Err(SheetError::changed());
+            }
             return Ok(if self.journal.begun().contains(&no) {
                 self.tally.unknown += 1;
                 let why = told(
                     "보냈으나 응답을 받지 못해 접수되었는지 알 수 없습니다",
                     "was sent, but not answered: it is not known whether it was accepted",
                 );
-                columns(RowVerdict::Unknown, "", "", &why)
+                beside(RowVerdict::Unknown, "", "", &why)
             } else {
                 self.tally.unsent += 1;
-                columns(RowVerdict::NotYet, "", "", "")
+                beside(RowVerdict::NotYet, "", "", "")
             });
         };
         if let Some(id) = verdict.id {
             self.tally.accepted += 1;
-            self.tally
-                .identities
-                .extend(usize::try_from(place).ok().and_then(|place| survey.identities.get(place)?.as_ref()));
-            return Ok(columns(RowVerdict::Accepted, &id, "", ""));
+            return Ok(beside(RowVerdict::Accepted, &id, "", ""));
         }
         self.tally.refused += 1;
         let code = verdict.code.unwrap_or_default();
         let message = without_index(&verdict.message.unwrap_or_default());
         self.count(&format!("{code} {message}"));
-        Ok(columns(RowVerdict::Refused, "", &code, &message))
+        let problem = Problem::of_row(Text::made(message.clone(), message.clone()));
+        let listed = vec![self.listed(record, &problem, &code)];
+        Ok(Filled { listed, ..beside(RowVerdict::Refused, "", &code, &message) })
+    }
+
+    /// A row of the table of what is to be corrected.
+    fn listed(&self, record: &Record, problem: &Problem, code: &str) -> Vec<String> {
+        let cell = self.table.layout.cell_of(record, problem).unwrap_or_default();
+        let subject = problem.subject(language()).unwrap_or_default().to_owned();
+        vec![
+            record.row.to_string(),
+            subject,
+            cell,
+            code.to_owned(),
+            problem.text.in_lang(language()).to_owned(),
+        ]
     }
 
     fn count(&mut self, reason: &str) {
@@ -123,8 +173,10 @@ impl Rows<'_> {
     }
 }
 
-fn columns(verdict: RowVerdict, id: &str, code: &str, message: &str) -> Vec<String> {
-    [verdict.name(language()), id, code, message].map(str::to_owned).to_vec()
+/// What stands beside a row.
+fn beside(verdict: RowVerdict, id: &str, code: &str, message: &str) -> Filled {
+    let values = [verdict.name(language()), id, code, message].map(str::to_owned).to_vec();
+    Filled { values: Some(values), listed: Vec::new() }
 }
 
 /// A problem as a person reads it.

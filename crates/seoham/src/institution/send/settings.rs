@@ -1,12 +1,13 @@
 //! What makes rows documents.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use seoham_model::identity::BirthCentury;
 use seoham_sheets::{Layout, Member, Sheet, SheetError, SheetOptions, TextEncoding};
 use serde::{Deserialize, Serialize};
 
-use super::args::SendArgs;
+use super::args::{SendArgs, Unknown};
 
 /// What makes rows documents; kept in the journal, since a job goes on the way it was begun.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub(super) struct Settings {
     /// The file is the result of a send, of which the rest is sent.
     #[serde(default)]
     pub(super) rest: bool,
+    /// Rows of a result of which it is not known whether they were accepted are sent again.
+    #[serde(default)]
+    pub(super) repeats_unknown: bool,
     pub(super) result: PathBuf,
 }
 
@@ -43,16 +47,22 @@ impl Settings {
             birth_century: args.birth_century.clone(),
             first: args.first,
             rest: args.rest,
+            repeats_unknown: args.rest && args.unknown == Some(Unknown::Send),
             result,
         }
     }
 
-    /// The same for the rest of a send: what is not given anew is as it was.
+    /// The same for the rest of a send: what is not given anew is as it was, member by member.
     pub(super) fn completed_by(self, before: Self) -> Self {
-        let or_before = |given: Vec<(String, String)>, before| if given.is_empty() { before } else { given };
+        let given: HashSet<String> =
+            self.maps.iter().chain(&self.sets).map(|(member, _)| member.clone()).collect();
+        let completed = |given_now: Vec<(String, String)>, before: Vec<(String, String)>| {
+            let kept = before.into_iter().filter(|(member, _)| !given.contains(member));
+            kept.chain(given_now).collect()
+        };
         Self {
-            maps: or_before(self.maps, before.maps),
-            sets: or_before(self.sets, before.sets),
+            maps: completed(self.maps, before.maps),
+            sets: completed(self.sets, before.sets),
             birth_century: self.birth_century.or(before.birth_century),
             ..self
         }
@@ -82,5 +92,30 @@ impl Settings {
         };
         let birth_century = self.birth_century.as_deref().and_then(BirthCentury::parse);
         Ok((sheet, layout.with_birth_century(birth_century)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_anew_replaces_what_was_given_for_the_same_member_alone() {
+        let pairs = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(member, text)| ((*member).to_owned(), (*text).to_owned())).collect::<Vec<_>>()
+        };
+        let before = Settings {
+            maps: pairs(&[("name", "성명"), ("title", "제목")]),
+            sets: pairs(&[("link", "https://a.kr"), ("cs_name", "세정과")]),
+            ..Settings::default()
+        };
+        let now = Settings {
+            maps: pairs(&[("cs_name", "담당")]),
+            sets: pairs(&[("title", "안내")]),
+            ..Settings::default()
+        };
+        let settings = now.completed_by(before);
+        assert_eq!(settings.maps, pairs(&[("name", "성명"), ("cs_name", "담당")]));
+        assert_eq!(settings.sets, pairs(&[("link", "https://a.kr"), ("title", "안내")]));
     }
 }

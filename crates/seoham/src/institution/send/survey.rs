@@ -1,10 +1,12 @@
 //! The first reading: how many rows there are, which of them cannot be sent, and why.
 
-use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::ops::ControlFlow;
 
+use seoham_kit::sending::job::sha256_of_bytes;
+use seoham_model::bulk::ITEMS_MAX;
 use seoham_model::{Text, UnixSeconds};
 use seoham_sheets::{Good, Layout, Problem, Record, Repair, RowState, Sheet, SheetError};
 
@@ -24,6 +26,10 @@ pub(super) struct Survey {
     pub(super) done_rows: u64,
     /// What each row that is sent is known by across files, by its place.
     pub(super) identities: Vec<Option<u64>>,
+    /// What rows of a table without ids of its own are known by that were accepted before, or may have been.
+    pub(super) told: Vec<u64>,
+    /// Rows of such a table that say the same to the same receiver as an earlier one.
+    pub(super) alike_rows: u64,
     /// Rows at the end that are totals: they are passed over.
     pub(super) totals: u64,
     /// Rows that a person does not see who opens the file.
@@ -34,8 +40,8 @@ pub(super) struct Survey {
 
 /// How a file is surveyed.
 pub(super) struct SurveyOptions<'a> {
-    /// What a row is known by across files, if that is of interest.
-    pub(super) identify: Option<&'a (dyn Fn(&Good) -> u64 + Sync)>,
+    /// What a row is known by across files.
+    pub(super) identify: &'a (dyn Fn(&Good) -> u64 + Sync),
     /// Rows of a result of which it is not known whether they were accepted are sent again.
     pub(super) repeats_unknown: bool,
 }
@@ -79,19 +85,26 @@ impl Survey {
         let mut ids: HashMap<u64, (u64, u64)> = HashMap::new();
         let seed = RandomState::new();
         let mut totals: Vec<(u64, Vec<Problem>)> = Vec::new();
+        let mut known: HashSet<u64> = HashSet::new();
         sheet.read(&mut |record| {
             let place = survey.rows;
             survey.rows += 1;
             survey.hidden_rows += u64::from(record.is_hidden);
             survey.identities.push(None);
-            match layout.row_state(&record) {
+            let state = layout.row_state(&record);
+            match state {
                 RowState::Accepted => {
                     survey.bad.set(place);
                     survey.done_rows += 1;
+                    if !layout.has_own_ids() {
+                        survey
+                            .told
+                            .extend(layout.document(&record, now).ok().map(|g| (options.identify)(&g)));
+                    }
                     survey.not_at_the_end(&mut totals, tell);
                     return ControlFlow::Continue(());
                 }
-                state => {
+                _ => {
                     if let Some(problem) = state_problem(state, options.repeats_unknown) {
                         survey.not_at_the_end(&mut totals, tell);
                         survey.mark(place);
@@ -112,8 +125,15 @@ impl Survey {
             survey.not_at_the_end(&mut totals, tell);
             match document {
                 Ok(good) => {
-                    if let Some(known) = survey.identities.last_mut() {
-                        *known = options.identify.map(|identify| identify(&good));
+                    let identity = (options.identify)(&good);
+                    if let Some(last) = survey.identities.last_mut() {
+                        *last = Some(identity);
+                    }
+                    if !layout.has_own_ids() {
+                        survey.alike_rows += u64::from(!known.insert(identity));
+                    }
+                    if state == RowState::Unknown {
+                        survey.told.push(identity);
                     }
                     for repair in good.repairs {
                         let counted = Repair::ALL.iter().position(|known| *known == repair).unwrap_or(0);
@@ -199,6 +219,20 @@ impl Survey {
         new
     }
 
+    /// Which rows are sent, as a digest: a job that goes on must choose the rows that it began with.
+    pub(super) fn selection(&self) -> String {
+        let words = self.rows.div_ceil(64);
+        let word = |word: u64| usize::try_from(word).ok().and_then(|word| self.bad.0.get(word)).copied();
+        let bytes: Vec<u8> = (0..words).flat_map(|n| word(n).unwrap_or_default().to_le_bytes()).collect();
+        sha256_of_bytes(&bytes)
+    }
+
+    /// The places of the rows of a request that are sent.
+    pub(super) fn sent_of(&self, no: u32) -> impl Iterator<Item = u64> + '_ {
+        let first = u64::from(no) * ITEMS_MAX as u64;
+        (first..(first + ITEMS_MAX as u64).min(self.rows)).filter(|place| self.is_good(*place))
+    }
+
     /// Whether a row is sent.
     pub(super) fn is_good(&self, place: u64) -> bool {
         !self.bad.get(place)
@@ -225,6 +259,10 @@ fn state_problem(state: RowState, repeats_unknown: bool) -> Option<Problem> {
             "접수되었는지 알 수 없는 행입니다. 기관의 접수 내역을 확인한 뒤 문서함 번호를 적거나 --unknown send로 다시 보내 주십시오",
             "it is not known whether it was accepted; ask the platform, then enter the document's id or send it with --unknown send",
         ))),
+        RowState::Uncertain => Some(Problem::of_row(Text::fixed(
+            "값이 제자리에 있는지 확실하지 않았던 행입니다. 행을 확인하여 고친 다음 '오류 코드' 칸을 비워 주십시오",
+            "it was not certain that its values stand where they belong; correct the row, then clear its error_code",
+        ))),
         RowState::Unreadable => Some(Problem::of_row(Text::fixed(
             "문서함 번호 칸에 다른 값이 있습니다. 비우거나 BIN-으로 시작하는 번호를 적어 주십시오",
             "has something else where its document's id stands; clear it, or enter an id, BIN-…",
@@ -250,5 +288,9 @@ mod tests {
         let mut bits = Bits::default();
         assert!(bits.set(0) && bits.set(200) && !bits.set(200));
         assert!(bits.get(0) && bits.get(200) && !bits.get(1) && !bits.get(100_000));
+        let survey = Survey { rows: 250, bad: bits, ..Survey::default() };
+        assert_eq!(survey.sent_of(2).collect::<Vec<_>>(), (201..250).collect::<Vec<_>>());
+        let other = Survey { rows: 250, ..Survey::default() };
+        assert_ne!(survey.selection(), other.selection());
     }
 }

@@ -41,8 +41,8 @@ pub(super) fn describe(args: &SendArgs, sheet: &Sheet, layout: &Layout) {
     }
     if layout.numbers_rows() {
         complain(&told(
-            "문서번호 열이 없어 행 번호(ROW-2, ROW-3, …)를 문서번호로 씁니다",
-            "there is no column of external ids: rows are numbered (ROW-2, ROW-3, …)",
+            "문서번호 열이 없어 행 번호로 문서번호를 만듭니다(ROW-…-2, ROW-…-3, …)",
+            "there is no column of external ids: they are made of the rows' numbers (ROW-…-2, ROW-…-3, …)",
         ));
     }
 }
@@ -66,6 +66,17 @@ pub(super) fn say_repairs(survey: &Survey) {
         complain(&told(
             &format!("이미 접수된 행 {rows}개는 보내지 않습니다"),
             &format!("{rows} rows that were accepted already are not sent"),
+        ));
+    }
+    if survey.alike_rows > 0 {
+        let rows = survey.alike_rows;
+        complain(&told(
+            &format!(
+                "받는 사람과 내용이 앞의 행과 똑같은 행이 {rows}개 있습니다. 문서번호가 없어 모두 보냅니다"
+            ),
+            &format!(
+                "{rows} rows say the same to the same receiver as an earlier one; without ids all of them are sent"
+            ),
         ));
     }
     if survey.totals > 0 {

@@ -13,7 +13,9 @@ use futures_util::{StreamExt, TryStreamExt};
 use seoham_kit::client::{CallError, Client};
 use seoham_model::Lang;
 use seoham_model::bulk::ITEMS_MAX;
-use seoham_sheets::{Format, Record, ResultColumn, Sheet, SheetError, SheetOptions, annotate, write_csv};
+use seoham_sheets::{
+    Columns, Format, Record, ResultColumn, Sheet, SheetError, SheetOptions, annotate, write_table,
+};
 use serde_json::json;
 
 use crate::cli::{complain, say};
@@ -147,7 +149,7 @@ fn write(args: &StatusArgs, book: &Book, sheet: Option<&Sheet>) -> Outcome<()> {
         let by_id = book.by_id();
         reading(|| {
             // By its id: rows may have been sorted since. What was not asked for is left as it is.
-            annotate(sheet, sheet.path(), &COLUMNS, &mut |record| {
+            annotate(sheet, sheet.path(), Columns { names: &COLUMNS, list: None }, &mut |record: &Record| {
                 let place = by_id.get(id_of(record, column).as_str()).copied();
                 Ok(place.filter(|place| book.is_known(*place)).map(|place| book.columns(place)))
             })
@@ -165,7 +167,7 @@ fn write(args: &StatusArgs, book: &Book, sheet: Option<&Sheet>) -> Outcome<()> {
             row.extend(book.columns(place));
             row
         });
-        write_csv(file, &header, rows).map_err(failed)?;
+        write_table(file, &header, rows).map_err(failed)?;
     }
     Ok(())
 }

@@ -1,0 +1,97 @@
+//! Files written anew: whole or not at all, and for nobody but their owner.
+
+mod csv_table;
+mod xlsx_table;
+
+use std::fs::{File, Permissions};
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::{Cell, Format, SheetError, TextEncoding};
+use csv_table::CsvTable;
+use xlsx_table::XlsxTable;
+
+/// What takes the rows of a new file, in the order of their numbers.
+pub(crate) trait Table {
+    /// Writes a row at its number, counted from 1. Rows left out before it stay empty.
+    fn write(&mut self, row: u64, cells: &[Cell]) -> Result<(), SheetError>;
+
+    /// Says that the row written last has the columns' names.
+    fn is_header(&mut self) {}
+
+    /// Adds a row to a table of its own, apart from the others; its first row has its columns' names. A form that
+    /// has no room for a second table leaves it out.
+    fn list(&mut self, _table: &str, _row: &[Cell]) -> Result<(), SheetError> {
+        Ok(())
+    }
+
+    /// Ends the file.
+    fn finish(self: Box<Self>) -> Result<(), SheetError>;
+}
+
+/// Has a file written under another name, and gives it its own once it is whole.
+pub(crate) fn in_place(
+    out: &Path,
+    write: impl FnOnce(&Path) -> Result<(), SheetError>,
+) -> Result<(), SheetError> {
+    let partial = PathBuf::from(format!("{}.partial", out.display()));
+    let _ = std::fs::remove_file(&partial);
+    write(&partial).inspect_err(|_| {
+        let _ = std::fs::remove_file(&partial);
+    })?;
+    let io = |e: std::io::Error| SheetError::io(&e);
+    std::fs::set_permissions(&partial, Permissions::from_mode(0o600)).map_err(io)?;
+    File::open(&partial).and_then(|file| file.sync_all()).map_err(io)?;
+    std::fs::rename(&partial, out).map_err(io)
+}
+
+/// Writes a table of texts: a workbook if `out` is named `.xlsx`, and otherwise a CSV that every spreadsheet program
+/// opens as it is, in UTF-8 with its mark.
+///
+/// # Errors
+/// [`SheetError`] when the file cannot be written, or a workbook does not take so much.
+pub fn write_table(
+    out: &Path,
+    header: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> Result<(), SheetError> {
+    let is_workbook = out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx"));
+    let format = if is_workbook {
+        Format::Xlsx { sheet: "Sheet1".to_owned(), others: 0 }
+    } else {
+        Format::Csv { encoding: TextEncoding::Utf8Marked, delimiter: b',' }
+    };
+    in_place(out, |partial| {
+        let mut table = open_table(&format, partial)?;
+        let cells = |row: Vec<String>| row.into_iter().map(text_cell).collect::<Vec<_>>();
+        table.write(1, &cells(header.iter().map(|name| (*name).to_owned()).collect()))?;
+        table.is_header();
+        for (number, row) in (2..).zip(rows) {
+            table.write(number, &cells(row))?;
+        }
+        table.finish()
+    })
+}
+
+/// A text as a cell; none is an empty one.
+pub(crate) fn text_cell(text: String) -> Cell {
+    if text.is_empty() { Cell::Empty } else { Cell::Text(text) }
+}
+
+pub(crate) fn create(path: &Path) -> Result<BufWriter<File>, SheetError> {
+    let file = File::options().write(true).create_new(true).mode(0o600).open(path);
+    file.map(BufWriter::new).map_err(|e| SheetError::io(&e))
+}
+
+pub(crate) fn open_table(format: &Format, path: &Path) -> Result<Box<dyn Table>, SheetError> {
+    Ok(match format {
+        Format::Csv { encoding, delimiter } => {
+            let mut file = create(path)?;
+            file.write_all(encoding.mark()).map_err(|e| SheetError::io(&e))?;
+            Box::new(CsvTable::new(file, *encoding, *delimiter))
+        }
+        Format::Xlsx { sheet, .. } => Box::new(XlsxTable::new(sheet, path)?),
+        Format::JsonLines => return Err(SheetError::new("표가 아닙니다", "not a table")),
+    })
+}

@@ -1,0 +1,212 @@
+//! A workbook, in which each cell is shown as it was in the one that it comes from.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use jiff::civil::{DateTime, Time};
+use rust_xlsxwriter::{ExcelDateTime, Format as CellFormat, Workbook, Worksheet, XlsxError};
+
+use super::{Table, create};
+use crate::cell::NumberForm;
+use crate::{Cell, SheetError};
+
+/// Widths of columns, in characters: a column is as wide as its longest value, within these.
+const WIDTH_MIN: usize = 8;
+const WIDTH_MAX: usize = 50;
+
+pub(super) struct XlsxTable {
+    workbook: Workbook,
+    main: Sheet,
+    /// The table apart from the others, if there is one, and its next row.
+    listed: Option<(Sheet, u32)>,
+    formats: Formats,
+    path: PathBuf,
+}
+
+/// A sheet that is being written. Its rows go to a file as they come: memory does not grow with them.
+struct Sheet {
+    sheet: Worksheet,
+    name: String,
+    last: u32,
+    widths: Vec<usize>,
+}
+
+/// Number formats, each made once.
+struct Formats {
+    date: CellFormat,
+    moment: CellFormat,
+    of_cells: HashMap<String, CellFormat>,
+}
+
+impl XlsxTable {
+    pub(super) fn new(name: &str, path: &Path) -> Result<Self, SheetError> {
+        let mut workbook = Workbook::new();
+        let main = Sheet::new(&mut workbook, name)?;
+        let formats = Formats {
+            date: CellFormat::new().set_num_format("yyyy-mm-dd"),
+            moment: CellFormat::new().set_num_format("yyyy-mm-dd hh:mm:ss"),
+            of_cells: HashMap::new(),
+        };
+        Ok(Self { workbook, main, listed: None, formats, path: path.to_owned() })
+    }
+}
+
+impl Table for XlsxTable {
+    fn write(&mut self, row: u64, cells: &[Cell]) -> Result<(), SheetError> {
+        let row = u32::try_from(row.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.main.write(row, cells, &mut self.formats)
+    }
+
+    fn is_header(&mut self) {
+        self.main.freeze_header();
+    }
+
+    fn list(&mut self, table: &str, cells: &[Cell]) -> Result<(), SheetError> {
+        let (sheet, next) = match &mut self.listed {
+            Some(listed) => listed,
+            none => {
+                // Two sheets of one name are no workbook.
+                let is_taken = self.main.name.eq_ignore_ascii_case(table);
+                let name = if is_taken { format!("{table} (2)") } else { table.to_owned() };
+                none.insert((Sheet::new(&mut self.workbook, &name)?, 0))
+            }
+        };
+        sheet.write(*next, cells, &mut self.formats)?;
+        if *next == 0 {
+            sheet.freeze_header();
+        }
+        *next += 1;
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), SheetError> {
+        let listed = self.listed.take().map(|(sheet, _)| sheet);
+        for mut sheet in std::iter::once(self.main).chain(listed) {
+            sheet.set_widths()?;
+            self.workbook.push_worksheet(sheet.sheet);
+        }
+        // There before it is filled, so that nobody else can read it meanwhile.
+        drop(create(&self.path)?);
+        self.workbook.save(&self.path).map_err(|e| unwritten(&e))
+    }
+}
+
+impl Sheet {
+    fn new(workbook: &mut Workbook, name: &str) -> Result<Self, SheetError> {
+        let mut sheet = workbook.new_worksheet_with_constant_memory().map_err(|e| unwritten(&e))?;
+        sheet.set_name(name).map_err(|e| unwritten(&e))?;
+        Ok(Self { sheet, name: name.to_owned(), last: 0, widths: Vec::new() })
+    }
+
+    fn write(&mut self, row: u32, cells: &[Cell], formats: &mut Formats) -> Result<(), SheetError> {
+        self.last = row;
+        for (column, cell) in cells.iter().enumerate() {
+            if *cell == Cell::Empty {
+                continue;
+            }
+            let shown = cell.rewritten();
+            if self.widths.len() <= column {
+                self.widths.resize(column + 1, 0);
+            }
+            self.widths[column] = self.widths[column].max(width_of(&shown));
+            let column = u16::try_from(column).unwrap_or(u16::MAX);
+            self.write_cell((row, column), cell, &shown, formats).map_err(|e| unwritten(&e))?;
+        }
+        Ok(())
+    }
+
+    fn write_cell(
+        &mut self,
+        (row, column): (u32, u16),
+        cell: &Cell,
+        shown: &str,
+        formats: &mut Formats,
+    ) -> Result<(), XlsxError> {
+        let sheet = &mut self.sheet;
+        match cell {
+            Cell::Empty => {}
+            Cell::Number(number) => {
+                sheet.write_number(row, column, *number)?;
+            }
+            Cell::Flag(flag) => {
+                sheet.write_boolean(row, column, *flag)?;
+            }
+            Cell::Formatted(formatted) => {
+                let moment = formatted.moment.and_then(excel_moment);
+                match (formatted.form.as_ref().map(|form| formats.of(form)), moment) {
+                    (Some(format), Some(moment)) => {
+                        sheet.write_datetime_with_format(row, column, &moment, format)?;
+                    }
+                    (Some(format), None) => {
+                        sheet.write_number_with_format(row, column, formatted.number, format)?;
+                    }
+                    (None, _) => {
+                        sheet.write_string(row, column, shown)?;
+                    }
+                }
+            }
+            Cell::Moment(moment) => {
+                let format = if moment.time() == Time::midnight() { &formats.date } else { &formats.moment };
+                match excel_moment(*moment) {
+                    Some(moment) => sheet.write_datetime_with_format(row, column, &moment, format)?,
+                    None => sheet.write_string(row, column, shown)?,
+                };
+            }
+            Cell::Text(_) | Cell::Failed(_) | Cell::Stale => {
+                sheet.write_string(row, column, shown)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The row written last stays in sight.
+    fn freeze_header(&mut self) {
+        // Refused beyond the last row of a sheet alone, which then is not written either.
+        let _ = self.sheet.set_freeze_panes(self.last + 1, 0);
+    }
+
+    fn set_widths(&mut self) -> Result<(), SheetError> {
+        for (column, width) in (0..).zip(&self.widths) {
+            let width = u32::try_from((*width + 2).clamp(WIDTH_MIN, WIDTH_MAX)).unwrap_or(0);
+            self.sheet.set_column_width(column, f64::from(width)).map_err(|e| unwritten(&e))?;
+        }
+        Ok(())
+    }
+}
+
+impl Formats {
+    fn of(&mut self, form: &NumberForm) -> &CellFormat {
+        let (key, format) = match form {
+            NumberForm::BuiltIn(id) => (format!("#{id}"), CellFormat::new().set_num_format_index(*id)),
+            NumberForm::Code(code) => (code.to_string(), CellFormat::new().set_num_format(&**code)),
+        };
+        self.of_cells.entry(key).or_insert(format)
+    }
+}
+
+/// How wide a text is, in characters of Latin script: others are twice as wide.
+fn width_of(text: &str) -> usize {
+    let widest = |line: &str| line.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum();
+    text.lines().map(widest).max().unwrap_or(0)
+}
+
+fn excel_moment(moment: DateTime) -> Option<ExcelDateTime> {
+    let (year, month, day) = (u16::try_from(moment.year()).ok()?, moment.month(), moment.day());
+    let date = ExcelDateTime::from_ymd(year, month.unsigned_abs(), day.unsigned_abs()).ok()?;
+    let (hour, minute, second) = (moment.hour(), moment.minute(), moment.second());
+    date.and_hms(u16::from(hour.unsigned_abs()), minute.unsigned_abs(), f64::from(second)).ok()
+}
+
+fn unwritten(error: &XlsxError) -> SheetError {
+    match error {
+        XlsxError::IoError(source) => SheetError::io(source),
+        XlsxError::RowColumnLimitError => SheetError::new(
+            "Excel의 행 또는 열 한도를 넘습니다",
+            "there are more rows or columns than Excel has",
+        ),
+        XlsxError::MaxStringLengthExceeded => {
+            SheetError::new("Excel의 셀 글자 수 한도를 넘습니다", "a cell has more text than Excel takes")
+        }
+        _ => SheetError::new("Excel 파일을 쓸 수 없습니다", "the Excel file cannot be written"),
+    }
+}
