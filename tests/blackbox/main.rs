@@ -32,6 +32,7 @@ mod moving;
 mod nodes;
 mod office;
 mod old_clients;
+mod openapi;
 mod operating;
 mod overload;
 mod peers;

@@ -1,8 +1,10 @@
 //! The sandbox and its people (SPEC 12).
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
-use crate::harness::{Answer, Start, document, eventually, http, member_document};
+use crate::harness::{Answer, Start, bulk, document, eventually, http, member_document};
 
 #[tokio::test]
 async fn its_people_behave_as_written() {
@@ -48,6 +50,56 @@ async fn its_people_behave_as_written() {
     let refuser = json!({ "phone_number": "01000000002" });
     assert_eq!(city.sandbox("people/accept", refuser).await.status, 204);
     city.accepted(&[document("01000000002", "R")]).await;
+}
+
+#[tokio::test]
+async fn a_client_can_try_what_goes_wrong_between_it_and_the_platform() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let accepted = async || {
+        let (_, overview) = server.admin("GET", &format!("institutions/{}", city.id), None).await;
+        overview["accepted_today"].as_u64().unwrap()
+    };
+    let send = |number: &str, id: &str, key: Option<&str>| {
+        let body = bulk(&[document("01000000001", &format!("{id}-other")), document(number, id)]);
+        let request = city.bulk_request("/v1/documents/bulk", body);
+        match key {
+            Some(key) => request.header("Idempotency-Key", key),
+            None => request,
+        }
+    };
+    // Refused as a whole, once for each external id; a dry run is no send.
+    for (number, status, code) in
+        [("01000000008", 429, "TOO_MANY_REQUESTS"), ("01000000009", 503, "INTERNAL_ERROR")]
+    {
+        let tried = send(number, number, None).header("Seoham-Dry-Run", "true");
+        assert_eq!(Answer::of(tried).await.status, 200);
+        let before = accepted().await;
+        let refused = Answer::of(send(number, number, None)).await;
+        assert_eq!(refused.headers["retry-after"], "1");
+        refused.is_error(status, code);
+        assert_eq!(accepted().await, before, "nothing of it");
+        assert_eq!(Answer::of(send(number, number, None)).await.status, 200);
+        assert_eq!(accepted().await, before + 2);
+        let single = city.post("/v1/documents", &json!({ "document": document(number, "S") }));
+        Answer::of(single).await.is_error(status, code);
+    }
+    // Accepted, and not answered: the key tells what became of it.
+    let before = accepted().await;
+    assert!(send("01000000010", "L", Some("key")).send().await.is_err(), "no answer came");
+    assert_eq!(accepted().await, before + 2);
+    let again = Answer::of(send("01000000010", "L", Some("key"))).await;
+    assert!(
+        again.body["documents"].as_array().unwrap().iter().all(|d| d["document_binder_uuid"].is_string())
+    );
+    assert_eq!(accepted().await, before + 2, "once");
+    let single = city.post("/v1/documents", &json!({ "document": document("01000000010", "S") }));
+    assert!(single.send().await.is_err());
+    assert_eq!(accepted().await, before + 3);
+
+    let begun = Instant::now();
+    assert_eq!(Answer::of(send("01000000011", "W", None)).await.status, 200);
+    assert!(begun.elapsed() >= Duration::from_secs(10));
 }
 
 #[tokio::test]

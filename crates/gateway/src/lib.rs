@@ -32,15 +32,14 @@ pub use state::{Gateway, GatewayOptions};
 
 /// The api listener: everything that an institution and the messenger provider call.
 pub fn api_router(gateway: &Gateway) -> Router {
-    let (router, openapi) = described().split_for_parts();
-    let mut router = router;
+    let (mut router, _) = described().split_for_parts();
     if gateway.takes_receipts() {
         router = router.route(receipts::PATH, axum::routing::post(receipts::receipts));
     }
     if gateway.is_sandbox() {
-        router = router.merge(sandbox::routes());
+        router = router.merge(sandbox::routes().split_for_parts().0);
     }
-    let router = router.with_state(gateway.clone()).merge(openapi::pages(openapi));
+    let router = router.with_state(gateway.clone()).merge(openapi::pages(&openapi()));
     finish(router, gateway, Listener("api"))
 }
 

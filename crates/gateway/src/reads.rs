@@ -32,7 +32,7 @@ struct ReadDocument {
 #[utoipa::path(
     post, path = "/v1/documents/{binder}", tag = "reading", request_body = inline(ReadReport),
     params(("binder" = String, Path, description = "BIN-…")),
-    responses((status = 204), (status = 403, description = "no token was verified yet"), (status = "4XX"), (status = "5XX")),
+    responses((status = 204)),
     security(("access_token" = [])),
 )]
 pub(crate) async fn report(

@@ -7,13 +7,15 @@ use axum::middleware::Next;
 use axum::response::Response;
 use secrecy::SecretString;
 use seoham_http::ApiError;
-use seoham_model::UnixSeconds;
+use seoham_model::document::{CheckContext, ReadItem, Receiver};
+use seoham_model::{InstitutionId, UnixSeconds};
 use seoham_store::{Lane, Mode, Store};
 use tokio::runtime::Handle;
 
 use crate::admission::{Admission, AdmissionLimits};
 use crate::bulk_work::BulkWork;
 use crate::receipts::Receipts;
+use crate::sandbox::troubles::{Trouble, Troubles};
 use crate::token_uses::TokenUses;
 
 /// How the gateway works.
@@ -37,6 +39,8 @@ pub struct Gateway {
     pub(crate) bulk_work: BulkWork,
     pub(crate) receipts: Option<Arc<Receipts>>,
     pub(crate) token_uses: TokenUses,
+    /// What goes wrong on purpose; nothing outside a sandbox.
+    pub(crate) troubles: Option<Troubles>,
     /// The lane of its listener: bulk requests are authenticated among themselves.
     pub(crate) lane: Lane,
 }
@@ -48,6 +52,7 @@ impl Gateway {
             Some(secret) => Some(Arc::new(Receipts::new(&secret)?)),
             None => None,
         };
+        let troubles = (store.mode() == Mode::Sandbox).then(Troubles::default);
         Some(Self {
             store,
             admission: Arc::new(Admission::new(options.admission)),
@@ -55,6 +60,7 @@ impl Gateway {
             bulk_work: BulkWork::on(options.bulk_threads),
             receipts,
             token_uses: TokenUses::default(),
+            troubles,
             lane: Lane::Interactive,
         })
     }
@@ -65,6 +71,24 @@ impl Gateway {
 
     pub(crate) fn is_sandbox(&self) -> bool {
         self.store.mode() == Mode::Sandbox
+    }
+
+    /// What goes wrong on purpose with a send of these documents, as they are checked at `context`.
+    pub(crate) fn trouble(
+        &self,
+        institution: InstitutionId,
+        items: &[ReadItem<'_>],
+        context: CheckContext,
+    ) -> Trouble {
+        let Some(troubles) = &self.troubles else { return Trouble::default() };
+        let receivers: Vec<(String, Receiver)> = items
+            .iter()
+            .filter_map(|item| {
+                let external_id = item.external_document_uuid().unwrap_or_default();
+                item.check(context).ok().map(|document| (external_id, document.receiver))
+            })
+            .collect();
+        troubles.of(institution, receivers.iter().map(|(id, receiver)| (id.as_str(), receiver)))
     }
 
     /// Whether nothing keeps the process from serving, such as a clock that is in doubt.

@@ -45,7 +45,7 @@ const ASK_EXTERNAL: HeaderName = HeaderName::from_static("seoham-external-docume
 #[utoipa::path(
     get, path = "/v1/documents/{binder}/tokens/{token}", tag = "reading",
     params(("binder" = String, Path, description = "BIN-…"), ("token" = String, Path)),
-    responses((status = 200, body = inline(TokenReply)), (status = "4XX"), (status = "5XX")),
+    responses((status = 200, body = inline(TokenReply))),
     security(("access_token" = [])),
 )]
 pub(crate) async fn verify(
@@ -65,7 +65,7 @@ pub(crate) async fn verify(
 #[utoipa::path(
     get, path = "/v1/{binder}/tokens/{token}", tag = "reading",
     params(("binder" = String, Path, description = "BIN-…"), ("token" = String, Path)),
-    responses((status = 200, body = inline(TokenReply)), (status = "4XX"), (status = "5XX")),
+    responses((status = 200, body = inline(TokenReply))),
     security(("access_token" = [])),
 )]
 pub(crate) async fn verify_alias(

@@ -108,6 +108,11 @@ impl ApiError {
         .retry_after(RETRY_AFTER_SECONDS)
     }
 
+    /// What is told, in both languages.
+    pub fn text(&self) -> &Text {
+        &self.message
+    }
+
     /// Adds `Retry-After`.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {

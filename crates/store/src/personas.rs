@@ -21,6 +21,18 @@ pub const NUMBER_REFUSED: &str = "01000000006";
 /// Every item is an `INTERNAL_ERROR`.
 pub const BREAKS: &str = "01000000007";
 
+/// The request that has an item for it is told 429 first, once for each external id.
+pub const THROTTLES: &str = "01000000008";
+/// The same with 503.
+pub const UNAVAILABLE: &str = "01000000009";
+/// The request is accepted, and its connection closed without an answer, once for each external id.
+pub const LOSES_THE_ANSWER: &str = "01000000010";
+/// The answer takes [`ANSWERS_SLOWLY_SECONDS`].
+pub const ANSWERS_SLOWLY: &str = "01000000011";
+
+/// Seconds that the answer to a request for [`ANSWERS_SLOWLY`] takes.
+pub const ANSWERS_SLOWLY_SECONDS: u64 = 10;
+
 /// Seconds after which [`JOINS_LATER`] takes a document.
 pub const JOINS_LATER_SECONDS: i64 = 10;
 
@@ -30,6 +42,30 @@ pub const NAME: &str = "서함시험";
 pub const BIRTHDAY: &str = "19900101";
 /// The PIN of all of them.
 pub const PIN: &str = "135790";
+
+/// The number of whoever has this CI.
+pub fn number_of_ci(ci: &str) -> Option<&'static str> {
+    NUMBERS.into_iter().find(|number| ci_of(number) == ci)
+}
+
+const NUMBERS: [&str; 11] = [
+    MEMBER,
+    REFUSES,
+    NOT_A_MEMBER,
+    JOINS_LATER,
+    NEVER_REPORTED,
+    NUMBER_REFUSED,
+    BREAKS,
+    THROTTLES,
+    UNAVAILABLE,
+    LOSES_THE_ANSWER,
+    ANSWERS_SLOWLY,
+];
+
+/// Their number without `010` and the zeros that it begins with.
+fn ci_of(number: &str) -> String {
+    format!("SANDBOX-CI-{}", number.trim_start_matches("010").trim_start_matches('0'))
+}
 
 /// All of them, to be registered when a sandbox is created. Hashes a PIN: call it where blocking
 /// is allowed.
@@ -43,6 +79,10 @@ pub fn registrations() -> Vec<Registration> {
         (NEVER_REPORTED, true, Behaviour::Ordinary),
         (NUMBER_REFUSED, true, Behaviour::Ordinary),
         (BREAKS, true, Behaviour::Breaks),
+        (THROTTLES, true, Behaviour::Ordinary),
+        (UNAVAILABLE, true, Behaviour::Ordinary),
+        (LOSES_THE_ANSWER, true, Behaviour::Ordinary),
+        (ANSWERS_SLOWLY, true, Behaviour::Ordinary),
     ]
     .into_iter()
     .map(|(phone_number, member, behaviour)| Registration {
@@ -50,7 +90,7 @@ pub fn registrations() -> Vec<Registration> {
             phone_number: phone_number.into(),
             name: NAME.into(),
             birthday: BIRTHDAY.into(),
-            ci: Some(format!("SANDBOX-CI-{}", &phone_number[10..]).into()),
+            ci: Some(ci_of(phone_number).into()),
             member,
             pin: None,
             behaviour,
@@ -62,16 +102,26 @@ pub fn registrations() -> Vec<Registration> {
 
 /// Whether registering `person` could change one of them: a number or a ci of theirs.
 pub fn is_reserved(person: &PersonRecord) -> bool {
-    const NUMBERS: [&str; 7] =
-        [MEMBER, REFUSES, NOT_A_MEMBER, JOINS_LATER, NEVER_REPORTED, NUMBER_REFUSED, BREAKS];
     let number = person.phone_number.expose_secret();
-    let ci_digit = person.ci.as_ref().and_then(|ci| ci.expose_secret().strip_prefix("SANDBOX-CI-"));
-    NUMBERS.iter().any(|theirs| number == *theirs || ci_digit == Some(&theirs[10..]))
+    let by_ci = person.ci.as_ref().and_then(|ci| number_of_ci(ci.expose_secret()));
+    NUMBERS.contains(&number) || by_ci.is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn everybody_of_the_sandbox_is_registered_under_number_and_ci() {
+        let registered: Vec<String> = registrations()
+            .iter()
+            .map(|registration| registration.person.phone_number.expose_secret().to_owned())
+            .collect();
+        assert_eq!(registered, NUMBERS);
+        assert_eq!(number_of_ci("SANDBOX-CI-1"), Some(MEMBER));
+        assert_eq!(number_of_ci("SANDBOX-CI-10"), Some(LOSES_THE_ANSWER));
+        assert_eq!(number_of_ci("SANDBOX-CI-0"), None);
+    }
 
     #[test]
     fn their_numbers_and_their_cis_are_reserved() {
@@ -84,8 +134,8 @@ mod tests {
             assert!(!is_reserved(&person));
             person.phone_number = number;
             assert!(is_reserved(&person), "by the number");
-            person.phone_number = "01000000008".into();
-            person.ci = Some("SANDBOX-CI-8".into());
+            person.phone_number = "01000000012".into();
+            person.ci = Some("SANDBOX-CI-12".into());
             assert!(!is_reserved(&person), "nobody's");
         }
     }

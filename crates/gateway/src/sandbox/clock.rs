@@ -6,17 +6,31 @@ use seoham_http::ApiError;
 use seoham_model::{Text, forms};
 use seoham_store::deployment::ADVANCED_SECONDS_MAX;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::admission::small;
 use crate::caller::Caller;
 use crate::reply::json;
 use crate::state::Gateway;
 
-#[derive(Serialize)]
-struct Now {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Now {
+    /// Unix seconds.
     now: i64,
 }
 
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "described, never built")]
+pub(crate) struct Advance {
+    /// 0 to 315,360,000; 50 years in all.
+    advance_seconds: i64,
+}
+
+/// Advances the server's clock for every rule of the contract.
+#[utoipa::path(
+    post, path = "/sandbox/v1/clock", tag = "sandbox", request_body = inline(Advance),
+    responses((status = 200, body = inline(Now))), security(("access_token" = [])),
+)]
 pub(super) async fn advance(
     State(gateway): State<Gateway>,
     caller: Caller,

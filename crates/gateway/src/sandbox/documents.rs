@@ -11,17 +11,24 @@ use seoham_store::boxes::{OpenVerdict, Opener};
 use seoham_store::deliveries::Receipt;
 use seoham_vault::OneTimeToken;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::caller::Caller;
 use crate::reply::{json, unknown_document};
 use crate::state::Gateway;
 
-#[derive(Serialize)]
-struct Opened {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Opened {
+    /// The institution's page, with the token.
     redirect_url: String,
 }
 
 /// The recipient authenticates and opens, without a browser.
+#[utoipa::path(
+    post, path = "/sandbox/v1/documents/{binder}/open", tag = "sandbox",
+    params(("binder" = String, Path, description = "BIN-…")),
+    responses((status = 200, body = inline(Opened))), security(("access_token" = [])),
+)]
 pub(super) async fn open(
     State(gateway): State<Gateway>,
     caller: Caller,
@@ -48,6 +55,11 @@ pub(super) async fn open(
 }
 
 /// The messenger's report arrives now.
+#[utoipa::path(
+    post, path = "/sandbox/v1/documents/{binder}/notified", tag = "sandbox",
+    params(("binder" = String, Path, description = "BIN-…")),
+    responses((status = 204)), security(("access_token" = [])),
+)]
 pub(super) async fn notified(
     State(gateway): State<Gateway>,
     caller: Caller,

@@ -3,19 +3,21 @@
 mod clock;
 mod documents;
 mod people;
+pub(crate) mod troubles;
 
-use axum::Router;
-use axum::routing::post;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::state::Gateway;
 
-pub(crate) fn routes() -> Router<Gateway> {
-    Router::new()
-        .route("/sandbox/v1/documents/{binder}/open", post(documents::open))
-        .route("/sandbox/v1/documents/{binder}/notified", post(documents::notified))
-        .route("/sandbox/v1/people", post(people::add))
-        .route("/sandbox/v1/people/join", post(people::join))
-        .route("/sandbox/v1/people/refuse", post(people::refuse))
-        .route("/sandbox/v1/people/accept", post(people::accept))
-        .route("/sandbox/v1/clock", post(clock::advance))
+/// The sandbox's calls and their description.
+pub(crate) fn routes() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new()
+        .routes(routes!(documents::open))
+        .routes(routes!(documents::notified))
+        .routes(routes!(people::add))
+        .routes(routes!(people::join))
+        .routes(routes!(people::refuse))
+        .routes(routes!(people::accept))
+        .routes(routes!(clock::advance))
 }

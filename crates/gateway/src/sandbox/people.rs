@@ -7,12 +7,44 @@ use seoham_model::{PersonId, Text, forms};
 use seoham_store::people::{Registered, Registration};
 use seoham_store::personas;
 use seoham_vault::hash_pin_in_turn;
+use utoipa::ToSchema;
 
 use crate::admission::small;
 use crate::caller::Caller;
 use crate::state::Gateway;
 
+/// A person of the sandbox.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "described, never built")]
+pub(crate) struct Person {
+    #[schema(pattern = "^[0-9]{10,11}$")]
+    phone_number: String,
+    #[schema(max_length = 20)]
+    name: String,
+    #[schema(pattern = "^[0-9]{8}$")]
+    birthday: String,
+    #[schema(max_length = 88)]
+    ci: Option<String>,
+    /// Has a document box.
+    member: bool,
+    /// Six digits.
+    #[schema(pattern = "^[0-9]{6}$")]
+    pin: Option<String>,
+}
+
+/// Whom a call is about.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "described, never built")]
+pub(crate) struct Whom {
+    #[schema(pattern = "^[0-9]{10,11}$")]
+    phone_number: String,
+}
+
 /// Another person to send to.
+#[utoipa::path(
+    post, path = "/sandbox/v1/people", tag = "sandbox", request_body = inline(Person),
+    responses((status = 201)), security(("access_token" = [])),
+)]
 pub(super) async fn add(
     State(gateway): State<Gateway>,
     caller: Caller,
@@ -42,6 +74,10 @@ pub(super) async fn add(
 }
 
 /// The person joins the box.
+#[utoipa::path(
+    post, path = "/sandbox/v1/people/join", tag = "sandbox", request_body = inline(Whom),
+    responses((status = 204)), security(("access_token" = [])),
+)]
 pub(super) async fn join(
     State(gateway): State<Gateway>,
     caller: Caller,
@@ -53,6 +89,10 @@ pub(super) async fn join(
 }
 
 /// The person refuses the calling institution.
+#[utoipa::path(
+    post, path = "/sandbox/v1/people/refuse", tag = "sandbox", request_body = inline(Whom),
+    responses((status = 204)), security(("access_token" = [])),
+)]
 pub(super) async fn refuse(
     State(gateway): State<Gateway>,
     caller: Caller,
@@ -62,6 +102,10 @@ pub(super) async fn refuse(
 }
 
 /// The person takes the calling institution's documents again.
+#[utoipa::path(
+    post, path = "/sandbox/v1/people/accept", tag = "sandbox", request_body = inline(Whom),
+    responses((status = 204)), security(("access_token" = [])),
+)]
 pub(super) async fn accept(
     State(gateway): State<Gateway>,
     caller: Caller,

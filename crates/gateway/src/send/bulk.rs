@@ -54,7 +54,7 @@ struct ItemReply {
             description = "1 to 64 printable characters: each item gets its first verdict under this key, for 7 days"),
         ("Seoham-Dry-Run" = Option<bool>, Header, description = "check everything, store nothing"),
     ),
-    responses((status = 200, body = inline(BulkReply)), (status = "4XX"), (status = "5XX")),
+    responses((status = 200, body = inline(BulkReply))),
     security(("access_token" = [])),
 )]
 pub(crate) async fn bulk(
@@ -84,8 +84,11 @@ async fn send(
     let external_ids: Vec<String> =
         read.iter().map(|item| item.external_document_uuid().unwrap_or_default()).collect();
     let repeated = envelope::repeated(external_ids.iter().map(String::as_str).filter(|id| !id.is_empty()));
+    let context = |now| CheckContext { now, certified: sender.contract.certified, bulk: true };
+    let trouble = additions.trouble(&gateway, sender.institution, &read, context(gateway.now()));
+    trouble.before()?;
     let check = |now: UnixSeconds| {
-        let context = CheckContext { now, certified: sender.contract.certified, bulk: true };
+        let context = context(now);
         let items = read.iter().zip(&external_ids).enumerate().map(|(i, (read, external_id))| {
             let mut item = Item::check(read, Place::Bulk(i), context);
             if repeated.contains(&external_id.as_str()) {
@@ -109,7 +112,7 @@ async fn send(
         }
     }
     drop(read);
-    Ok(body.answered_by(additions.answer(answer)))
+    Ok(trouble.after(body.answered_by(additions.answer(answer))).await)
 }
 
 /// Refuses an item whose external id stands more than once: no result could be told apart.

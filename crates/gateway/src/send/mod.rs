@@ -12,10 +12,13 @@ pub(crate) use single::{__path_single, single};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use seoham_http::{ApiError, headers};
-use seoham_model::Text;
+use seoham_model::document::{CheckContext, ReadItem};
+use seoham_model::{InstitutionId, Text};
 use seoham_store::Mode;
 use seoham_store::idempotency::IdempotencyKey;
 
+use crate::sandbox::troubles::Trouble;
+use crate::state::Gateway;
 use deciding::Decision;
 
 /// What the headers of SPEC 10 ask for.
@@ -87,6 +90,17 @@ impl Additions {
         };
         let asked = key.is_some() || asked_dry.is_some();
         Ok(Self { dry_run, key, asked })
+    }
+
+    /// What goes wrong on purpose with a send of these documents; nothing with one that is only tried.
+    fn trouble(
+        &self,
+        gateway: &Gateway,
+        institution: InstitutionId,
+        items: &[ReadItem<'_>],
+        context: CheckContext,
+    ) -> Trouble {
+        if self.dry_run { Trouble::default() } else { gateway.trouble(institution, items, context) }
     }
 
     /// Whether documents are to be remembered and recalled.

@@ -38,7 +38,7 @@ pub(crate) struct SingleReply {
             description = "1 to 64 printable characters: the document gets its first verdict under this key, for 7 days"),
         ("Seoham-Dry-Run" = Option<bool>, Header, description = "check everything, store nothing"),
     ),
-    responses((status = 200, body = inline(SingleReply)), (status = "4XX"), (status = "5XX")),
+    responses((status = 200, body = inline(SingleReply))),
     security(("access_token" = [])),
 )]
 pub(crate) async fn single(
@@ -50,9 +50,12 @@ pub(crate) async fn single(
     let additions = Additions::of(&parts.headers)?;
     let body = take_in(&gateway, sender.institution, &parts.headers, stream).await?;
     let read = ReadItem::read(envelope::document(&body.bytes)?);
+    let context = |now| CheckContext { now, certified: sender.contract.certified, bulk: false };
+    let trouble =
+        additions.trouble(&gateway, sender.institution, std::slice::from_ref(&read), context(gateway.now()));
+    trouble.before()?;
     let check = |now: UnixSeconds| {
-        let context = CheckContext { now, certified: sender.contract.certified, bulk: false };
-        let mut item = Item::check(&read, Place::Single, context);
+        let mut item = Item::check(&read, Place::Single, context(now));
         if additions.remembers() {
             item.present(&read, &read.external_document_uuid().unwrap_or_default(), &sender);
         }
@@ -64,7 +67,8 @@ pub(crate) async fn single(
     let kind = additions.kind("single", &decision);
     let id = decision.verdict.map_err(|refusal| refuse(&refusal, kind))?;
     count(kind, "accepted");
-    json(&SingleReply { document_binder_uuid: id }).map(|answer| additions.answer(answer))
+    let answer = additions.answer(json(&SingleReply { document_binder_uuid: id })?);
+    Ok(trouble.after(answer).await)
 }
 
 fn refuse(refusal: &Refusal, kind: &'static str) -> ApiError {

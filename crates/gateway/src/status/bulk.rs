@@ -47,7 +47,7 @@ struct ItemStatus {
 #[utoipa::path(
     post, path = "/v1/documents/bulk/status", tag = "documents", request_body = inline(BulkStatusRequest),
     params(("Contract-Uuid" = String, Header, description = "CON-…")),
-    responses((status = 200, body = inline(BulkStatusReply)), (status = "4XX"), (status = "5XX")),
+    responses((status = 200, body = inline(BulkStatusReply))),
     security(("access_token" = [])),
 )]
 pub(crate) async fn bulk(

@@ -17,7 +17,7 @@ use crate::state::Gateway;
         ("binder" = String, Path, description = "BIN-…"),
         ("Contract-Uuid" = String, Header, description = "CON-…"),
     ),
-    responses((status = 200, body = inline(StatusData)), (status = "4XX"), (status = "5XX")),
+    responses((status = 200, body = inline(StatusData))),
     security(("access_token" = [])),
 )]
 pub(crate) async fn single(

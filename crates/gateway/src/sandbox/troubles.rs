@@ -1,0 +1,136 @@
+//! The people of a sandbox for whom something goes wrong (SPEC 12): so that an institution can see what its client
+//! makes of a refusal to be repeated, of an answer that is lost, and of one that is slow.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::response::{IntoResponse, Response};
+use secrecy::ExposeSecret;
+use seoham_http::ApiError;
+use seoham_model::InstitutionId;
+use seoham_model::document::{Receiver, ReceiverIdentity};
+use seoham_store::personas;
+
+/// Troubles that are remembered; beyond it all are forgotten, and go wrong once more.
+const REMEMBERED: usize = 100_000;
+/// Seconds after which a client that was refused is to come again.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// What went wrong already, in this process.
+#[derive(Clone, Default)]
+pub(crate) struct Troubles(Arc<Mutex<HashSet<(InstitutionId, &'static str, String)>>>);
+
+/// What goes wrong with a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    refused: Option<&'static str>,
+    loses_the_answer: bool,
+    is_slow: bool,
+}
+
+impl Troubles {
+    /// What goes wrong with a request of `institution` for these receivers, each with its external id. Whatever goes
+    /// wrong once for each external id has gone wrong with this.
+    pub(crate) fn of<'a>(
+        &self,
+        institution: InstitutionId,
+        items: impl Iterator<Item = (&'a str, &'a Receiver)>,
+    ) -> Trouble {
+        let mut trouble = Trouble::default();
+        for (external_id, receiver) in items {
+            let Some(number) = number_of(receiver) else { continue };
+            let is_first = || self.is_first(institution, number, external_id);
+            match number {
+                personas::THROTTLES | personas::UNAVAILABLE if is_first() => trouble.refused = Some(number),
+                personas::LOSES_THE_ANSWER if is_first() => trouble.loses_the_answer = true,
+                personas::ANSWERS_SLOWLY => trouble.is_slow = true,
+                _ => {}
+            }
+        }
+        trouble
+    }
+
+    fn is_first(&self, institution: InstitutionId, number: &'static str, external_id: &str) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert((institution, number, external_id.to_owned()))
+    }
+}
+
+impl Trouble {
+    /// Refuses the request as a whole, if that is what goes wrong.
+    pub(crate) fn before(self) -> Result<(), ApiError> {
+        match self.refused {
+            Some(personas::THROTTLES) => Err(ApiError::too_many_requests().retry_after(RETRY_AFTER_SECONDS)),
+            Some(_) => Err(ApiError::unavailable().retry_after(RETRY_AFTER_SECONDS)),
+            None => Ok(()),
+        }
+    }
+
+    /// What becomes of the answer.
+    pub(crate) async fn after(self, answer: Response) -> Response {
+        if self.is_slow {
+            tokio::time::sleep(Duration::from_secs(personas::ANSWERS_SLOWLY_SECONDS)).await;
+        }
+        if self.loses_the_answer { broken_off() } else { answer }
+    }
+}
+
+/// An answer that breaks off before its first byte, and takes the connection with it.
+fn broken_off() -> Response {
+    let failure = Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::ConnectionAborted));
+    Body::from_stream(futures_util::stream::iter([failure])).into_response()
+}
+
+/// The number by which one of them is known.
+fn number_of(receiver: &Receiver) -> Option<&'static str> {
+    let troubled =
+        [personas::THROTTLES, personas::UNAVAILABLE, personas::LOSES_THE_ANSWER, personas::ANSWERS_SLOWLY];
+    match &receiver.identity {
+        ReceiverIdentity::Ci(ci) => {
+            personas::number_of_ci(ci.expose_secret()).filter(|n| troubled.contains(n))
+        }
+        ReceiverIdentity::Phone { phone_number, .. } => {
+            troubled.into_iter().find(|number| *number == phone_number.expose_secret())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receiver(number: &str) -> Receiver {
+        let identity =
+            ReceiverIdentity::Phone { phone_number: number.into(), birthday: personas::BIRTHDAY.into() };
+        Receiver { identity, verify_name: None }
+    }
+
+    #[test]
+    fn a_trouble_comes_once_for_each_external_id_of_an_institution() {
+        let troubles = Troubles::default();
+        let clock = seoham_model::Clock::default();
+        let (one, other) = (InstitutionId::generate(&clock), InstitutionId::generate(&clock));
+        let of = |institution, id: &str, number: &str| {
+            let receiver = receiver(number);
+            troubles.of(institution, [(id, &receiver)].into_iter())
+        };
+        let refused = |trouble: Trouble| trouble.before().is_err();
+        for number in [personas::THROTTLES, personas::UNAVAILABLE] {
+            assert!(refused(of(one, "A", number)) && !refused(of(one, "A", number)));
+            assert!(refused(of(one, "B", number)) && refused(of(other, "A", number)));
+        }
+        assert!(of(one, "A", personas::LOSES_THE_ANSWER).loses_the_answer);
+        assert!(!of(one, "A", personas::LOSES_THE_ANSWER).loses_the_answer);
+        assert!(
+            of(one, "A", personas::ANSWERS_SLOWLY).is_slow && of(one, "A", personas::ANSWERS_SLOWLY).is_slow
+        );
+        assert_eq!(of(one, "A", personas::MEMBER), Trouble::default());
+        let by_ci = Receiver { identity: ReceiverIdentity::Ci("SANDBOX-CI-8".into()), verify_name: None };
+        assert!(refused(troubles.of(one, [("C", &by_ci)].into_iter())));
+    }
+}
