@@ -18,9 +18,12 @@ const REMEMBERED: usize = 100_000;
 /// Seconds after which a client that was refused is to come again.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
+/// An institution's external id for one of them.
+type Once = (InstitutionId, &'static str, String);
+
 /// What went wrong already, in this process.
 #[derive(Clone, Default)]
-pub(crate) struct Troubles(Arc<Mutex<HashSet<(InstitutionId, &'static str, String)>>>);
+pub(crate) struct Troubles(Arc<Mutex<HashSet<Once>>>);
 
 /// What goes wrong with a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
