@@ -21,7 +21,7 @@ fn operations(document: &Value) -> Vec<Operation<'_>> {
     found
 }
 
-fn example<'a>(content: &'a Value) -> Option<&'a Value> {
+fn example(content: &Value) -> Option<&Value> {
     content["content"]["application/json"].get("example")
 }
 
