@@ -26,6 +26,7 @@ mod guides;
 mod idempotency;
 mod inbox;
 mod interrupted;
+mod java;
 mod landing;
 mod lifecycle;
 mod moving;

@@ -32,6 +32,10 @@ pub(crate) fn install() -> Result<()> {
     if !of_korean.iter().any(|directory| std::path::Path::new(directory).is_dir()) {
         missing.push("fonts-nanum");
     }
+    // The servlet filter is run in a container.
+    if !std::path::Path::new("/usr/share/java/jetty9-servlet.jar").is_file() {
+        missing.push("libjetty9-java");
+    }
     if missing.is_empty() {
         return Ok(());
     }

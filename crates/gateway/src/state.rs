@@ -88,7 +88,7 @@ impl Gateway {
                 item.check(context).ok().map(|document| (external_id, document.receiver))
             })
             .collect();
-        troubles.of(institution, receivers.iter().map(|(id, receiver)| (id.as_str(), receiver)))
+        troubles.of(institution, &receivers)
     }
 
     /// Whether nothing keeps the process from serving, such as a clock that is in doubt.

@@ -35,22 +35,25 @@ pub(crate) struct Trouble {
 
 impl Troubles {
     /// What goes wrong with a request of `institution` for these receivers, each with its external id. Whatever goes
-    /// wrong once for each external id has gone wrong with this.
-    pub(crate) fn of<'a>(
-        &self,
-        institution: InstitutionId,
-        items: impl Iterator<Item = (&'a str, &'a Receiver)>,
-    ) -> Trouble {
+    /// wrong once for each external id has gone wrong with this; a request that is refused meets no other trouble.
+    pub(crate) fn of(&self, institution: InstitutionId, items: &[(String, Receiver)]) -> Trouble {
+        let troubled: Vec<(&'static str, &str)> = items
+            .iter()
+            .filter_map(|(external_id, receiver)| Some((number_of(receiver)?, external_id.as_str())))
+            .collect();
+        let refuses = |number| [personas::THROTTLES, personas::UNAVAILABLE].contains(&number);
+        let refused = troubled
+            .iter()
+            .find(|(number, id)| refuses(*number) && self.is_first(institution, number, id))
+            .map(|(number, _)| *number);
+        if refused.is_some() {
+            return Trouble { refused, ..Trouble::default() };
+        }
         let mut trouble = Trouble::default();
-        for (external_id, receiver) in items {
-            let Some(number) = number_of(receiver) else { continue };
-            let is_first = || self.is_first(institution, number, external_id);
-            match number {
-                personas::THROTTLES | personas::UNAVAILABLE if is_first() => trouble.refused = Some(number),
-                personas::LOSES_THE_ANSWER if is_first() => trouble.loses_the_answer = true,
-                personas::ANSWERS_SLOWLY => trouble.is_slow = true,
-                _ => {}
-            }
+        for (number, external_id) in troubled {
+            trouble.is_slow |= number == personas::ANSWERS_SLOWLY;
+            trouble.loses_the_answer |=
+                number == personas::LOSES_THE_ANSWER && self.is_first(institution, number, external_id);
         }
         trouble
     }
@@ -119,8 +122,7 @@ mod tests {
         let clock = seoham_model::Clock::default();
         let (one, other) = (InstitutionId::generate(&clock), InstitutionId::generate(&clock));
         let of = |institution, id: &str, number: &str| {
-            let receiver = receiver(number);
-            troubles.of(institution, [(id, &receiver)].into_iter())
+            troubles.of(institution, &[(id.to_owned(), receiver(number))])
         };
         let refused = |trouble: Trouble| trouble.before().is_err();
         for number in [personas::THROTTLES, personas::UNAVAILABLE] {
@@ -134,6 +136,11 @@ mod tests {
         );
         assert_eq!(of(one, "A", personas::MEMBER), Trouble::default());
         let by_ci = Receiver { identity: ReceiverIdentity::Ci("SANDBOX-CI-8".into()), verify_name: None };
-        assert!(refused(troubles.of(one, [("C", &by_ci)].into_iter())));
+        assert!(refused(troubles.of(one, &[("C".to_owned(), by_ci)])));
+        // Of several one comes at a time.
+        let all = ["01000000008", "01000000009", "01000000010"].map(|n| ("D".to_owned(), receiver(n)));
+        assert!(refused(troubles.of(one, &all)) && refused(troubles.of(one, &all)));
+        assert!(troubles.of(one, &all).loses_the_answer);
+        assert_eq!(troubles.of(one, &all), Trouble::default());
     }
 }

@@ -1,0 +1,244 @@
+package kr.seoham.servlet;
+
+import java.io.IOException;
+import java.io.Serializable;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Paths;
+import java.util.logging.Level;
+import java.util.logging.Logger;
+import java.util.regex.Pattern;
+import javax.servlet.Filter;
+import javax.servlet.FilterChain;
+import javax.servlet.FilterConfig;
+import javax.servlet.ServletException;
+import javax.servlet.ServletRequest;
+import javax.servlet.ServletResponse;
+import javax.servlet.http.HttpServletRequest;
+import javax.servlet.http.HttpServletResponse;
+import javax.servlet.http.HttpSession;
+import kr.seoham.client.SeohamClient;
+import kr.seoham.client.SeohamException;
+import kr.seoham.client.VerifiedToken;
+
+/**
+ * Stands in front of the page that documents lead to: whoever brings a valid one-time token is let in, everybody else is
+ * not, and the page, once it was shown, is reported as read.
+ *
+ * <p>A token counts once. When it is verified, the session remembers the document, and the browser is sent to the same
+ * address without the token, so that it stays in no history and in no {@code Referer}. The page finds the document's id,
+ * the institution's own id and the payload in the request's attributes {@link #BINDER}, {@link #EXTERNAL_ID} and
+ * {@link #PAYLOAD}.
+ *
+ * <p>What an institution must log itself is logged: each entry and each refusal (logger {@code kr.seoham.entry}), each
+ * failed page, and, by the client, each exchange with the platform. Neither tokens nor personal values are.
+ *
+ * <p>Parameters of the filter: {@code platform}, the platform's api address; {@code tokenFile}, a file with the access
+ * token; {@code contract}, {@code CON-…}. An application on {@code jakarta.servlet} replaces {@code javax} in the imports,
+ * and nothing else.
+ */
+public final class SeohamFilter implements Filter {
+    /** Request attribute: the document's id. */
+    public static final String BINDER = "seoham.binder";
+    /** Request attribute: the institution's own id of the document, if it was sent with one. */
+    public static final String EXTERNAL_ID = "seoham.external_id";
+    /** Request attribute: the payload, if it was sent with one. */
+    public static final String PAYLOAD = "seoham.payload";
+
+    private static final Logger ENTRY = Logger.getLogger("kr.seoham.entry");
+    private static final String OF_SESSION = "seoham.document.";
+    private static final Pattern BINDER_ID = Pattern.compile("BIN-[0-9a-f]{32}");
+    private static final Pattern TOKEN = Pattern.compile("[A-Za-z0-9_-]{1,50}");
+
+    private SeohamClient client;
+
+    /** For a container, which then calls {@link #init}. */
+    public SeohamFilter() {}
+
+    /** For an application that makes its filters itself. */
+    public SeohamFilter(SeohamClient client) {
+        this.client = client;
+    }
+
+    @Override
+    public void init(FilterConfig config) throws ServletException {
+        if (client != null) {
+            return;
+        }
+        String platform = parameter(config, "platform");
+        String contract = parameter(config, "contract");
+        try {
+            byte[] token = Files.readAllBytes(Paths.get(parameter(config, "tokenFile")));
+            client = new SeohamClient(platform, platform, new String(token, StandardCharsets.US_ASCII), contract);
+        } catch (IOException unreadable) {
+            throw new ServletException("tokenFile cannot be read", unreadable);
+        }
+    }
+
+    private static String parameter(FilterConfig config, String name) throws ServletException {
+        String value = config.getInitParameter(name);
+        if (value == null || value.isEmpty()) {
+            throw new ServletException("the filter's parameter " + name + " is missing");
+        }
+        return value;
+    }
+
+    @Override
+    public void doFilter(ServletRequest anyRequest, ServletResponse anyResponse, FilterChain chain)
+            throws IOException, ServletException {
+        HttpServletRequest request = (HttpServletRequest) anyRequest;
+        HttpServletResponse response = (HttpServletResponse) anyResponse;
+        response.setHeader("Cache-Control", "no-store");
+        response.setHeader("Referrer-Policy", "no-referrer");
+        String binder = request.getParameter("document_binder_uuid");
+        if (binder == null || !BINDER_ID.matcher(binder).matches()) {
+            refuse(request, response, "-", "no document", Page.BY_THE_NOTICE);
+            return;
+        }
+        String token = request.getParameter("token");
+        if (token == null) {
+            show(request, response, chain, binder);
+        } else if (!"GET".equals(request.getMethod())) {
+            // What looks at links for a preview must not use a token up.
+            response.setHeader("Allow", "GET");
+            response.sendError(HttpServletResponse.SC_METHOD_NOT_ALLOWED);
+        } else {
+            enter(request, response, binder, token);
+        }
+    }
+
+    @Override
+    public void destroy() {}
+
+    /** Verifies a token, and has the browser come back without it. */
+    private void enter(HttpServletRequest request, HttpServletResponse response, String binder, String token)
+            throws IOException {
+        if (!TOKEN.matcher(token).matches()) {
+            refuse(request, response, binder, "malformed token", Page.NOT_VALID);
+            return;
+        }
+        try {
+            VerifiedToken verified = client.verify(binder, token);
+            HttpSession session = request.getSession(true);
+            // A session that somebody else chose must not become the recipient's.
+            request.changeSessionId();
+            session.setAttribute(OF_SESSION + binder, new Entered(verified));
+            ENTRY.log(Level.INFO, "entered: {0} from {1}", new Object[] {binder, request.getRemoteAddr()});
+        } catch (SeohamException refused) {
+            // A second tap on the same link, or the way back: whoever is in stays in.
+            if (entered(request, binder) == null) {
+                boolean isPassing = refused.isPassing();
+                refuse(request, response, binder, refused.status() + " " + refused.code(), isPassing ? Page.LATER : Page.NOT_VALID);
+                return;
+            }
+        } catch (IOException lost) {
+            refuse(request, response, binder, "no answer", Page.LATER);
+            return;
+        }
+        response.setStatus(HttpServletResponse.SC_SEE_OTHER);
+        response.setHeader("Location", withoutToken(request));
+    }
+
+    /** Shows the page to whoever has entered, and reports it as read when it was shown. */
+    private void show(HttpServletRequest request, HttpServletResponse response, FilterChain chain, String binder)
+            throws IOException, ServletException {
+        Entered entered = entered(request, binder);
+        if (entered == null) {
+            refuse(request, response, binder, "no session", Page.BY_THE_NOTICE);
+            return;
+        }
+        request.setAttribute(BINDER, binder);
+        request.setAttribute(EXTERNAL_ID, entered.externalId);
+        request.setAttribute(PAYLOAD, entered.payload);
+        try {
+            chain.doFilter(request, response);
+        } catch (IOException | ServletException | RuntimeException failed) {
+            ENTRY.log(Level.WARNING, "the page failed: {0}: {1}", new Object[] {binder, failed.getClass().getName()});
+            throw failed;
+        }
+        int status = response.getStatus();
+        if (status >= 400) {
+            ENTRY.log(Level.WARNING, "the page failed: {0}: status {1}", new Object[] {binder, status});
+        } else if (status == HttpServletResponse.SC_OK && "GET".equals(request.getMethod()) && !entered.isReported) {
+            response.flushBuffer();
+            report(request, binder, entered);
+        }
+    }
+
+    private void report(HttpServletRequest request, String binder, Entered entered) {
+        try {
+            client.reportRead(binder);
+            entered.isReported = true;
+            HttpSession session = request.getSession(false);
+            if (session != null) {
+                session.setAttribute(OF_SESSION + binder, entered);
+            }
+        } catch (SeohamException | IOException | IllegalStateException failed) {
+            // The recipient has seen the page; the next view reports it once more.
+            ENTRY.log(Level.WARNING, "the read was not reported: {0}: {1}", new Object[] {binder, failed.getMessage()});
+        }
+    }
+
+    private static Entered entered(HttpServletRequest request, String binder) {
+        HttpSession session = request.getSession(false);
+        Object entered = session == null ? null : session.getAttribute(OF_SESSION + binder);
+        return entered instanceof Entered ? (Entered) entered : null;
+    }
+
+    /** The address of the request without its token, as the browser wrote it. */
+    private static String withoutToken(HttpServletRequest request) {
+        StringBuilder query = new StringBuilder();
+        for (String pair : request.getQueryString().split("&")) {
+            if (!pair.equals("token") && !pair.startsWith("token=")) {
+                query.append(query.length() == 0 ? "?" : "&").append(pair);
+            }
+        }
+        return request.getRequestURI() + query;
+    }
+
+    private static void refuse(
+            HttpServletRequest request, HttpServletResponse response, String binder, String why, Page page)
+            throws IOException {
+        ENTRY.log(Level.INFO, "refused: {0} from {1}: {2}", new Object[] {binder, request.getRemoteAddr(), why});
+        response.setStatus(page.status);
+        response.setContentType("text/html;charset=UTF-8");
+        response.getWriter().write(page.html());
+    }
+
+    /** What somebody sees who is not let in. */
+    private enum Page {
+        BY_THE_NOTICE(403, "문서함에서 다시 열어 주십시오", "이 페이지는 알림톡이나 문서함에서 본인 확인을 거쳐 열 수 있습니다."),
+        NOT_VALID(403, "링크를 다시 열어 주십시오", "이 링크는 이미 사용되었거나 유효 시간이 지났습니다. 문서함에서 문서를 다시 열어 주십시오."),
+        LATER(503, "잠시 후 다시 열어 주십시오", "지금은 본인 확인 결과를 받을 수 없습니다. 잠시 후 문서함에서 다시 열어 주십시오.");
+
+        private final int status;
+        private final String title;
+        private final String text;
+
+        Page(int status, String title, String text) {
+            this.status = status;
+            this.title = title;
+            this.text = text;
+        }
+
+        private String html() {
+            return "<!doctype html><html lang=\"ko\"><meta charset=\"utf-8\">"
+                + "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>" + title + "</title>"
+                + "<body style=\"font:1.05rem/1.6 sans-serif;max-width:32rem;margin:4rem auto;padding:0 1.5rem;color:#1c2430\">"
+                + "<h1 style=\"font-size:1.35rem\">" + title + "</h1><p>" + text + "</p></body></html>";
+        }
+    }
+
+    /** A document that somebody has proved to be theirs. */
+    private static final class Entered implements Serializable {
+        private static final long serialVersionUID = 1L;
+        private final String externalId;
+        private final String payload;
+        private volatile boolean isReported;
+
+        Entered(VerifiedToken verified) {
+            externalId = verified.externalId();
+            payload = verified.payload();
+        }
+    }
+}
