@@ -159,6 +159,8 @@ async fn a_row_whose_values_may_have_moved_is_not_sent_until_somebody_says_that_
     lines.insert(2, "  ,".to_owned());
     office.write("a.csv", lines.join("\r\n"));
     office.send("a.csv", &[]).await.ended(1);
+    // Statuses beside the rows change nothing of that.
+    office.run(office.on_platform(&["status", "a.result.csv"])).await.ended(0);
     let result = std::fs::read_to_string(office.path("a.result.csv")).unwrap();
     let ids: Vec<&str> = result.lines().filter(|l| l.contains("BIN-")).map(|l| &l[..3]).collect();
     assert_eq!(ids, ["K-0", "K-2"], "{result}");

@@ -12,6 +12,7 @@ mod harness;
 
 mod admin;
 mod backup;
+mod clerk;
 mod clock;
 mod correcting;
 mod crash;

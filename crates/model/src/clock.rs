@@ -284,7 +284,8 @@ pub fn seoul_seconds(moment: UnixSeconds) -> String {
     format!("{}:{:02}", seoul_minutes(moment), seoul(moment).second())
 }
 
-fn seoul(moment: UnixSeconds) -> jiff::civil::DateTime {
+/// The civil day and time in Seoul.
+pub fn seoul(moment: UnixSeconds) -> jiff::civil::DateTime {
     let timestamp = jiff::Timestamp::from_second(moment.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     SEOUL.to_datetime(timestamp)
 }

@@ -7,8 +7,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use seoham_model::Lang;
 use seoham_vault::MasterKey;
 
+use crate::institution::columns;
 use crate::institution::init;
 use crate::institution::send::{self, SendArgs};
 use crate::institution::status::{self, StatusArgs};
@@ -56,6 +58,9 @@ enum Command {
     /// Send a spreadsheet or lines of JSON, no row lost and none sent twice.
     #[command(after_help = SEND_EXAMPLES)]
     Send(Box<SendArgs>),
+    /// Keep the columns of a list that comes every month under a name.
+    #[command(subcommand, after_help = COLUMNS_EXAMPLES)]
+    Columns(columns::ColumnsCommand),
     /// Ask where documents are, once or until all have settled.
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
@@ -95,6 +100,12 @@ Examples:
 
 Exit status: 0 all accepted, 1 some refused, 2 not finished (--resume goes on), 64 a wrong call or file.";
 
+const COLUMNS_EXAMPLES: &str = "\
+Examples:
+  seoham columns save car-tax --set title='{{세목}} 고지서' --set read_expired_days=30 --set cs_number=02-000-0000 \\
+    --set cs_name=세무과 --set link=https://tax.example.kr/notice
+  seoham send 고지서.xlsx --columns car-tax";
+
 const STATUS_EXAMPLES: &str = "\
 Examples:
   seoham status 고지서.result.csv --watch --csv times.csv
@@ -110,15 +121,27 @@ fn command() -> clap::Command {
 /// Reads the command line; what is wrong with it is told, and gives the exit status.
 pub(crate) fn parse() -> std::result::Result<Cli, ExitCode> {
     command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
-        let _ = error.print();
+        let korean = if terminal::language() == Lang::Ko { korean::in_korean(&error) } else { None };
+        match korean {
+            Some(text) => complain(&format!("seoham: {text}")),
+            None => drop(error.print()),
+        }
         if error.use_stderr() { ExitCode::from(terminal::USAGE) } else { ExitCode::SUCCESS }
     })
 }
 
 fn write_manual(directory: &Path) -> Result<()> {
     std::fs::create_dir_all(directory)?;
-    clap_mangen::generate_to(command(), directory)?;
+    clap_mangen::generate_to(without_help(command()), directory)?;
     Ok(())
+}
+
+/// A command without `help` below it, of which nobody reads a page.
+fn without_help(command: clap::Command) -> clap::Command {
+    command.mut_subcommands(|sub| {
+        let is_help = sub.get_name() == "help";
+        without_help(sub).hide(is_help)
+    })
 }
 
 /// Runs a command of an institution.
@@ -266,6 +289,7 @@ impl Cli {
             Command::Landing(args) => landing::run(&args).map(|()| ExitCode::SUCCESS),
             Command::Init(args) => institution(init::run(&args)),
             Command::Send(args) => institution(send::run(&args)),
+            Command::Columns(command) => institution(async { columns::run(&command) }),
             Command::Status(args) => institution(status::run(&args)),
             Command::Log(command) => exchange_log::run(command),
             Command::Keys(KeysCommand::New { file }) => {

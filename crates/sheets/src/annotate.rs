@@ -7,16 +7,16 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::row::{Content, Record};
-use crate::writing::{create, in_place, open_table, text_cell};
+use crate::writing::{create, in_place, open_table};
 use crate::{Cell, Format, ResultColumn, Sheet, SheetError, TextEncoding};
 
 /// What stands in the columns beside a row.
 #[derive(Default)]
 pub struct Filled {
     /// A value for each column; none leaves the row as it is.
-    pub values: Option<Vec<String>>,
+    pub values: Option<Vec<Cell>>,
     /// Rows for the table of its own, if the row is one to be looked at.
-    pub listed: Vec<Vec<String>>,
+    pub listed: Vec<Vec<Cell>>,
 }
 
 /// Who knows what stands beside each row.
@@ -36,7 +36,7 @@ pub trait Beside {
     }
 }
 
-impl<F: FnMut(&Record) -> Result<Option<Vec<String>>, SheetError>> Beside for F {
+impl<F: FnMut(&Record) -> Result<Option<Vec<Cell>>, SheetError>> Beside for F {
     fn fill(&mut self, record: &Record) -> Result<Filled, SheetError> {
         Ok(Filled { values: self(record)?, listed: Vec::new() })
     }
@@ -74,11 +74,11 @@ pub fn annotate(
 
 /// Whatever went wrong while rows were read.
 #[derive(Default)]
-struct Failed(Option<SheetError>);
+pub(crate) struct Failed(pub(crate) Option<SheetError>);
 
 impl Failed {
     /// Keeps an error, and ends the reading.
-    fn keep(&mut self, done: Result<(), SheetError>) -> ControlFlow<()> {
+    pub(crate) fn keep(&mut self, done: Result<(), SheetError>) -> ControlFlow<()> {
         match done {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
@@ -117,8 +117,6 @@ fn write_table(
 ) -> Result<(), SheetError> {
     let mut table = open_table(&written_form(sheet.format(), out), partial)?;
     let places = Places::of(sheet, columns.names);
-    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    let cells = |texts: Vec<String>| texts.into_iter().map(text_cell).collect::<Vec<_>>();
     let mut failed = Failed::default();
     let mut lists = false;
     sheet.read_all(&mut |record| {
@@ -128,7 +126,8 @@ fn write_table(
             if row < sheet.header_row() {
                 return failed.keep(table.write(row, &cells));
             }
-            let written = table.write(row, &places.put(cells, Some(texts(columns.names))));
+            let names = columns.names.iter().map(|name| Cell::text(*name)).collect();
+            let written = table.write(row, &places.put(cells, Some(names)));
             table.is_header();
             return failed.keep(written);
         }
@@ -143,9 +142,10 @@ fn write_table(
             let Some((name, header)) = columns.list else { return Ok(()) };
             for listed in filled.listed {
                 if !std::mem::replace(&mut lists, true) {
-                    table.list(name, &cells(texts(header)))?;
+                    let header: Vec<Cell> = header.iter().map(|name| Cell::text(*name)).collect();
+                    table.list(name, &header)?;
                 }
-                table.list(name, &cells(listed))?;
+                table.list(name, &listed)?;
             }
             Ok(())
         };
@@ -198,11 +198,15 @@ impl Places {
     }
 
     /// A row with `values` in their places; nothing that stands in it is written over but what these columns had.
-    fn put(&self, mut cells: Vec<Cell>, values: Option<Vec<String>>) -> Vec<Cell> {
-        if self.added > 0 && cells.len() > self.own {
-            let beyond = cells.split_off(self.own);
-            if beyond.iter().any(|cell| *cell != Cell::Empty) {
+    fn put(&self, mut cells: Vec<Cell>, values: Option<Vec<Cell>>) -> Vec<Cell> {
+        if self.added > 0 {
+            // In text a row that is too short has lost something: only those that had are.
+            let is_whole = cells.len() >= self.own || values.is_some();
+            let beyond = cells.split_off(self.own.min(cells.len()));
+            if is_whole {
                 cells.resize(self.own + self.added, Cell::Empty);
+            }
+            if beyond.iter().any(|cell| *cell != Cell::Empty) {
                 cells.extend(beyond);
             }
         }
@@ -210,13 +214,13 @@ impl Places {
             if cells.len() <= *place {
                 cells.resize(*place + 1, Cell::Empty);
             }
-            cells[*place] = text_cell(value);
+            cells[*place] = value;
         }
         cells
     }
 }
 
-fn annotated_line(record: &Record, columns: &[&str], values: Option<&[String]>) -> Value {
+fn annotated_line(record: &Record, columns: &[&str], values: Option<&[Cell]>) -> Value {
     let line = match &record.content {
         Content::Json(line) => serde_json::from_str::<Map<String, Value>>(line).ok(),
         Content::Cells(_) => None,
@@ -227,7 +231,7 @@ fn annotated_line(record: &Record, columns: &[&str], values: Option<&[String]>) 
         if value.is_empty() {
             line.remove(*name);
         } else {
-            line.insert((*name).to_owned(), value.as_str().into());
+            line.insert((*name).to_owned(), value.shown().into());
         }
     }
     Value::Object(line)
@@ -240,8 +244,8 @@ mod tests {
     #[test]
     fn a_value_beyond_the_header_stands_behind_the_new_columns() {
         let places = Places { places: vec![2, 3], own: 2, added: 2 };
-        let cells = |texts: &[&str]| texts.iter().map(|t| text_cell((*t).to_owned())).collect::<Vec<_>>();
-        let values = || Some(vec!["접수".to_owned(), "BIN-1".to_owned()]);
+        let cells = |texts: &[&str]| texts.iter().map(|text| Cell::text(*text)).collect::<Vec<_>>();
+        let values = || Some(cells(&["접수", "BIN-1"]));
         for (row, expected) in [
             (&["a", "b"][..], &["a", "b", "접수", "BIN-1"][..]),
             (&["a"], &["a", "", "접수", "BIN-1"]),
@@ -250,5 +254,7 @@ mod tests {
         ] {
             assert_eq!(places.put(cells(row), values()), cells(expected), "{row:?}");
         }
+        assert_eq!(places.put(cells(&["a", "b"]), None), cells(&["a", "b", "", ""]), "as many as the others");
+        assert_eq!(places.put(cells(&["a"]), None), cells(&["a"]), "too few before, and so after");
     }
 }

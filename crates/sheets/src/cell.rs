@@ -58,6 +58,12 @@ const UNREADABLE: &str = "#UNREADABLE!";
 const DIGITS_LOST_FROM: f64 = 1e15;
 
 impl Cell {
+    /// A cell with this text; an empty one has nothing.
+    pub fn text(text: impl Into<String>) -> Self {
+        let text = text.into();
+        if text.is_empty() { Self::Empty } else { Self::Text(text) }
+    }
+
     /// A cell of a text file.
     pub(crate) fn of_text(text: &str) -> Self {
         let text = text.trim();

@@ -11,6 +11,7 @@
 mod annotate;
 mod cell;
 mod error;
+mod extract;
 mod layout;
 mod lines;
 mod making;
@@ -28,6 +29,7 @@ mod xlsx;
 pub use annotate::{Beside, Columns, Filled, annotate};
 pub use cell::{Cell, Formatted};
 pub use error::SheetError;
+pub use extract::extract;
 pub use layout::{Layout, RowState, UNCERTAIN_ROW};
 pub use member::Member;
 pub use result_column::{ResultColumn, RowVerdict, corrections};

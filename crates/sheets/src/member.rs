@@ -96,7 +96,7 @@ impl Member {
     }
 
     /// The member at a path of a document.
-    pub(crate) fn of_path(path: &str) -> Option<Self> {
+    pub fn of_path(path: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|member| member.path() == path)
     }
 

@@ -13,17 +13,52 @@ pub enum ResultColumn {
     ErrorCode,
     /// The same in words.
     ErrorMessage,
+    /// Where the document is.
+    Status,
+    /// When it was accepted.
+    SentAt,
+    /// When it came into the box.
+    ReceivedAt,
+    /// When the notification arrived.
+    NotifiedAt,
+    /// When the recipient authenticated to open it.
+    AuthenticatedAt,
+    /// When a token was verified.
+    TokenUsedAt,
+    /// When it was reported as read.
+    ReadAt,
+    /// Why it needs paper mail.
+    PostReason,
 }
 
 impl ResultColumn {
-    /// All of them, in their order.
-    pub const ALL: [Self; 4] = [Self::Verdict, Self::Binder, Self::ErrorCode, Self::ErrorMessage];
+    /// Those of a send, in their order.
+    pub const OF_SEND: [Self; 4] = [Self::Verdict, Self::Binder, Self::ErrorCode, Self::ErrorMessage];
 
-    const NAMES: [(Self, &'static str, &'static str); 4] = [
+    /// Those of a query of statuses, in their order.
+    pub const OF_STATUS: [Self; 7] = [
+        Self::Status,
+        Self::SentAt,
+        Self::ReceivedAt,
+        Self::NotifiedAt,
+        Self::AuthenticatedAt,
+        Self::TokenUsedAt,
+        Self::ReadAt,
+    ];
+
+    const NAMES: [(Self, &'static str, &'static str); 12] = [
         (Self::Verdict, "발송 결과", "result"),
         (Self::Binder, "문서함 번호", "document_binder_uuid"),
         (Self::ErrorCode, "오류 코드", "error_code"),
         (Self::ErrorMessage, "오류 내용", "error_message"),
+        (Self::Status, "문서 상태", "doc_box_status"),
+        (Self::SentAt, "접수 시각", "doc_box_sent_at"),
+        (Self::ReceivedAt, "문서함 도착 시각", "doc_box_received_at"),
+        (Self::NotifiedAt, "알림 도착 시각", "user_notified_at"),
+        (Self::AuthenticatedAt, "본인 인증 시각", "authenticated_at"),
+        (Self::TokenUsedAt, "토큰 확인 시각", "token_used_at"),
+        (Self::ReadAt, "열람 시각", "doc_box_read_at"),
+        (Self::PostReason, "우편이 필요한 까닭", "post_reason"),
     ];
 
     /// What it is called.
@@ -114,7 +149,7 @@ mod tests {
     #[test]
     fn names_are_read_in_either_language_and_mean_one_thing() {
         for lang in [Lang::Ko, Lang::En] {
-            for column in ResultColumn::ALL {
+            for (column, ..) in ResultColumn::NAMES {
                 assert_eq!(ResultColumn::of(column.name(lang)), Some(column));
             }
             for (verdict, ..) in RowVerdict::NAMES {

@@ -8,8 +8,8 @@ use std::path::Path;
 use rust_xlsxwriter::{Format as CellFormat, Workbook};
 use seoham_model::UnixSeconds;
 use seoham_sheets::{
-    Beside, Columns, Content, Filled, Layout, Member, Record, ResultColumn, RowState, Sheet, SheetError,
-    SheetOptions, UNCERTAIN_ROW, annotate,
+    Beside, Cell, Columns, Content, Filled, Layout, Member, Record, ResultColumn, RowState, Sheet,
+    SheetError, SheetOptions, UNCERTAIN_ROW, annotate,
 };
 
 const NOW: UnixSeconds = UnixSeconds(1_795_359_600);
@@ -48,13 +48,13 @@ struct Verdicts<'a> {
 
 impl Beside for Verdicts<'_> {
     fn fill(&mut self, record: &Record) -> Result<Filled, SheetError> {
-        let values = |values: [&str; 4]| Some(values.map(str::to_owned).to_vec());
+        let values = |values: [&str; 4]| Some(values.map(Cell::text).to_vec());
         if let Ok(good) = self.layout.document(record, NOW) {
             let id = bin(&good.external_document_uuid);
             return Ok(Filled { values: values(["접수", &id, "", ""]), ..Filled::default() });
         }
         let code = if self.layout.is_uncertain(record) { UNCERTAIN_ROW } else { "INVALID_ROW" };
-        let listed = vec![vec![record.row.to_string(), "고쳐 주십시오".to_owned()]];
+        let listed = vec![vec![Cell::text(record.row.to_string()), Cell::text("고쳐 주십시오")]];
         Ok(Filled { values: values(["발송 안 함", "", code, ""]), listed })
     }
 }
@@ -88,7 +88,7 @@ fn shown(sheet: &Sheet) -> Vec<(u64, Vec<String>)> {
     sheet
         .read(&mut |record| {
             let Content::Cells(cells) = &record.content else { panic!("cells") };
-            rows.push((record.row, cells.iter().map(seoham_sheets::Cell::shown).collect()));
+            rows.push((record.row, cells.iter().map(Cell::shown).collect()));
             ControlFlow::Continue(())
         })
         .unwrap();

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use seoham_model::{Lang, UnixSeconds};
 use seoham_sheets::{
-    Columns, Content, Format, Layout, Member, Record, Sheet, SheetError, SheetOptions, TextEncoding, annotate,
+    Cell, Columns, Content, Format, Layout, Member, Record, Sheet, SheetError, SheetOptions, TextEncoding,
+    annotate,
 };
 use tempfile::TempDir;
 
@@ -467,7 +468,7 @@ fn a_workbook_is_read_as_people_fill_it_in() {
     let mut count = 0;
     annotate(&sheet, &out, Columns { names: &["result"], list: None }, &mut |_: &Record| {
         count += 1;
-        Ok(Some(vec![format!("결과 {count}")]))
+        Ok(Some(vec![Cell::text(format!("결과 {count}"))]))
     })
     .unwrap();
     let result = Sheet::open(&out, &SheetOptions::default()).unwrap();
@@ -476,7 +477,7 @@ fn a_workbook_is_read_as_people_fill_it_in() {
     result
         .read(&mut |record| {
             let Content::Cells(cells) = &record.content else { panic!("cells") };
-            shown.push(cells.iter().map(seoham_sheets::Cell::shown).collect::<Vec<_>>().join("|"));
+            shown.push(cells.iter().map(Cell::shown).collect::<Vec<_>>().join("|"));
             ControlFlow::Continue(())
         })
         .unwrap();
@@ -524,10 +525,7 @@ fn the_result_is_in_the_files_own_form() {
         Columns { names: &["result", "document_binder_uuid"], list: None },
         &mut |record: &Record| {
             rows.push(record.row);
-            Ok(Some(vec![
-                "접수".to_owned(),
-                if record.row == 2 { "BIN-1".to_owned() } else { String::new() },
-            ]))
+            Ok(Some(vec![Cell::text("접수"), Cell::text(if record.row == 2 { "BIN-1" } else { "" })]))
         },
     )
     .unwrap();
@@ -545,7 +543,7 @@ fn the_result_is_in_the_files_own_form() {
         &result,
         &out,
         Columns { names: &["result", "doc_box_status"], list: None },
-        &mut |_: &Record| Ok(Some(vec!["다시".to_owned(), "READ".to_owned()])),
+        &mut |_: &Record| Ok(Some(vec![Cell::text("다시"), Cell::text("READ")])),
     )
     .unwrap();
     let again = Sheet::open(&out, &SheetOptions::default()).unwrap();

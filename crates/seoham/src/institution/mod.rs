@@ -1,6 +1,7 @@
 //! The institution's side on the command line: setting up, sending, asking. What is done lives in
 //! the kit and in the sheets; here is what is said to a person.
 
+pub(crate) mod columns;
 pub(crate) mod init;
 mod own_files;
 mod platform;

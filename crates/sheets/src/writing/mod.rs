@@ -46,7 +46,7 @@ pub(crate) fn in_place(
     std::fs::rename(&partial, out).map_err(io)
 }
 
-/// Writes a table of texts: a workbook if `out` is named `.xlsx`, and otherwise a CSV that every spreadsheet program
+/// Writes a table: a workbook if `out` is named `.xlsx`, and otherwise a CSV that every spreadsheet program
 /// opens as it is, in UTF-8 with its mark.
 ///
 /// # Errors
@@ -54,29 +54,27 @@ pub(crate) fn in_place(
 pub fn write_table(
     out: &Path,
     header: &[&str],
-    rows: impl Iterator<Item = Vec<String>>,
+    rows: impl Iterator<Item = Vec<Cell>>,
 ) -> Result<(), SheetError> {
-    let is_workbook = out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx"));
-    let format = if is_workbook {
-        Format::Xlsx { sheet: "Sheet1".to_owned(), others: 0 }
-    } else {
-        Format::Csv { encoding: TextEncoding::Utf8Marked, delimiter: b',' }
-    };
     in_place(out, |partial| {
-        let mut table = open_table(&format, partial)?;
-        let cells = |row: Vec<String>| row.into_iter().map(text_cell).collect::<Vec<_>>();
-        table.write(1, &cells(header.iter().map(|name| (*name).to_owned()).collect()))?;
+        let mut table = open_table(&form_of_name(out), partial)?;
+        table.write(1, &header.iter().map(|name| Cell::text(*name)).collect::<Vec<_>>())?;
         table.is_header();
         for (number, row) in (2..).zip(rows) {
-            table.write(number, &cells(row))?;
+            table.write(number, &row)?;
         }
         table.finish()
     })
 }
 
-/// A text as a cell; none is an empty one.
-pub(crate) fn text_cell(text: String) -> Cell {
-    if text.is_empty() { Cell::Empty } else { Cell::Text(text) }
+/// The form of a new table, by what it is named.
+pub(crate) fn form_of_name(out: &Path) -> Format {
+    let is_workbook = out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx"));
+    if is_workbook {
+        Format::Xlsx { sheet: "Sheet1".to_owned(), others: 0 }
+    } else {
+        Format::Csv { encoding: TextEncoding::Utf8Marked, delimiter: b',' }
+    }
 }
 
 pub(crate) fn create(path: &Path) -> Result<BufWriter<File>, SheetError> {

@@ -7,15 +7,11 @@ use seoham_model::identity::BirthCentury;
 use seoham_sheets::{Member, TextEncoding};
 
 use crate::institution::platform::PlatformArgs;
+use crate::terminal::told;
 
-/// The call.
+/// What makes rows documents.
 #[derive(Args)]
-#[allow(clippy::struct_excessive_bools, reason = "switches of a command line")]
-pub(crate) struct SendArgs {
-    /// CSV, XLSX or JSON Lines; `-` for standard input, which needs --result.
-    pub(crate) file: PathBuf,
-    #[command(flatten)]
-    pub(crate) platform: PlatformArgs,
+pub(crate) struct ColumnArgs {
     /// Which column a member comes from, where its name does not tell: `phone_number=연락처2`.
     #[arg(long = "map", value_name = "MEMBER=COLUMN", value_parser = member_and_text)]
     pub(crate) maps: Vec<(Member, String)>,
@@ -34,6 +30,21 @@ pub(crate) struct SendArgs {
     /// The century of birthdays of six digits: 1900, 2000, or the last two-digit year of the 2000s (`24`)
     #[arg(long, value_name = "CENTURY", value_parser = birth_century)]
     pub(crate) birth_century: Option<String>,
+}
+
+/// The call.
+#[derive(Args)]
+#[allow(clippy::struct_excessive_bools, reason = "switches of a command line")]
+pub(crate) struct SendArgs {
+    /// CSV, XLSX or JSON Lines; `-` for standard input, which needs --result.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
+    #[command(flatten)]
+    pub(crate) columns: ColumnArgs,
+    /// Columns and constants that `seoham columns save` keeps under this name; what is given beside it goes before.
+    #[arg(long = "columns", value_name = "NAME")]
+    pub(crate) saved_columns: Option<String>,
     /// Where the result goes [default: beside the file, NAME.result.EXT]
     #[arg(long, value_name = "FILE")]
     pub(crate) result: Option<PathBuf>,
@@ -88,27 +99,39 @@ pub(crate) enum Unknown {
 fn encoding(name: &str) -> Result<String, String> {
     TextEncoding::of_name(name)
         .map(|_| name.to_owned())
-        .ok_or_else(|| "must be utf-8, cp949 or utf-16".to_owned())
+        .ok_or_else(|| told("utf-8, cp949, utf-16 가운데 하나여야 합니다", "must be utf-8, cp949 or utf-16"))
 }
 
 fn birth_century(text: &str) -> Result<String, String> {
     let known = BirthCentury::parse(text).map(|_| text.to_owned());
-    known.ok_or_else(|| "must be 1900, 2000 or two digits: the last year of the 2000s".to_owned())
+    known.ok_or_else(|| {
+        told(
+            "1900, 2000, 또는 2000년대의 마지막 두 자리 연도여야 합니다",
+            "must be 1900, 2000 or two digits: the last year of the 2000s",
+        )
+    })
 }
 
 fn delimiter(mark: &str) -> Result<u8, String> {
     match mark.as_bytes() {
         _ if ["tab", "\\t"].contains(&mark) => Ok(b'\t'),
         [mark] if !matches!(mark, b'"' | b'\n' | b'\r') && mark.is_ascii() => Ok(*mark),
-        _ => Err("must be one character of ASCII that is no quotation mark, or tab".to_owned()),
+        _ => Err(told(
+            "따옴표가 아닌 ASCII 문자 하나 또는 tab이어야 합니다",
+            "must be one character of ASCII that is no quotation mark, or tab",
+        )),
     }
 }
 
 fn member_and_text(argument: &str) -> Result<(Member, String), String> {
-    let (member, text) = argument.split_once('=').ok_or("must be MEMBER=…")?;
+    let (member, text) =
+        argument.split_once('=').ok_or_else(|| told("항목=… 꼴이어야 합니다", "must be MEMBER=…"))?;
     let known = Member::of_column(member).ok_or_else(|| {
         let known = Member::ALL.map(|member| format!("{member} ({})", member.korean())).join(", ");
-        format!("{member:?} is no member of a document; the members are: {known}")
+        told(
+            &format!("'{member}' 항목은 없습니다. 항목: {known}"),
+            &format!("{member:?} is no member of a document; the members are: {known}"),
+        )
     })?;
     Ok((known, text.to_owned()))
 }

@@ -11,11 +11,11 @@ use seoham_sheets::{Problem, SheetError};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::of_sheet;
-use super::result::without_index;
+use super::platform_message::for_clerks;
 use super::table::Table;
 use crate::institution::READER;
 use crate::institution::platform::stopped;
-use crate::terminal::{Failure, Outcome, told};
+use crate::terminal::{Failure, Outcome, language, told};
 
 /// Requests under way at once, at most: a check must not crowd out what is sent.
 const AT_ONCE_MAX: usize = 4;
@@ -99,7 +99,7 @@ async fn ask(
                 continue;
             };
             verdicts.refused += 1;
-            let message = without_index(&verdict.error_message.unwrap_or_default());
+            let message = for_clerks(&verdict.error_message.unwrap_or_default(), language());
             let text = format!("{code} {message}");
             tell(row, &[Problem::of_row(Text::made(text.clone(), text))]);
         }

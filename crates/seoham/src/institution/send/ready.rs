@@ -26,6 +26,7 @@ use super::table::Table;
 use super::telling::{describe, say_repairs};
 use super::{Job, of_journal, of_sheet};
 use crate::cli::complain;
+use crate::institution::columns;
 use crate::institution::platform::{PlatformArgs, stopped};
 use crate::institution::profile::Profile;
 use crate::institution::reading;
@@ -94,19 +95,11 @@ pub(super) fn resume(args: &SendArgs, source: &Source) -> Outcome<Job> {
     let journal = Journal::open(&source.journal).map_err(|e| of_journal(&e))?;
     let head = journal.head().clone();
     let settings: Settings = serde_json::from_value(head.settings.clone()).unwrap_or_default();
-    let given = Settings::of(args, source.result.clone());
-    let other = |given: bool, same: bool| given && !same;
-    if other(!args.maps.is_empty(), given.maps == settings.maps)
-        || other(!args.sets.is_empty(), given.sets == settings.sets)
-        || other(args.sheet.is_some(), given.sheet == settings.sheet)
-        || other(args.encoding.is_some(), given.encoding == settings.encoding)
-        || other(args.delimiter.is_some(), given.delimiter == settings.delimiter)
-        || other(args.birth_century.is_some(), given.birth_century == settings.birth_century)
-        || other(args.result.is_some(), given.result == settings.result)
-    {
+    let given = given(args, source)?;
+    if !given.agrees_with(&settings) || (args.result.is_some() && given.result != settings.result) {
         return Err(Failure::usage(
-            "--map, --set, --sheet, --encoding, --delimiter, --birth-century, --result는 처음 보낼 때와 같아야 합니다(생략하면 그대로 씁니다)",
-            "--map, --set, --sheet, --encoding, --delimiter, --birth-century and --result must be as they were at first (leave them out to use those)",
+            "--columns, --map, --set, --sheet, --encoding, --delimiter, --birth-century, --result는 처음 보낼 때와 같아야 합니다(생략하면 그대로 씁니다)",
+            "--columns, --map, --set, --sheet, --encoding, --delimiter, --birth-century and --result must be as they were at first (leave them out to use those)",
         ));
     }
     let elsewhere = args.platform.url.as_ref().is_some_and(|url| *url != head.url)
@@ -162,12 +155,21 @@ pub(super) fn settings(args: &SendArgs, source: &Source) -> Outcome<Settings> {
             "--unknown is for --resume and --rest",
         ));
     }
-    let settings = Settings::of(args, source.result.clone());
+    let settings = given(args, source)?;
     if !args.rest {
         return Ok(settings);
     }
     Ok(match settings_of_result(&source.file)? {
         Some(before) => settings.completed_by(before),
+        None => settings,
+    })
+}
+
+/// What is given in the call, and by the name of a list.
+fn given(args: &SendArgs, source: &Source) -> Outcome<Settings> {
+    let settings = Settings::of(args, source.result.clone());
+    Ok(match &args.saved_columns {
+        Some(name) => settings.with_columns(columns::settings(name)?),
         None => settings,
     })
 }

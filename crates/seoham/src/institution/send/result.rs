@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use seoham_kit::sending::journal::{Journal, Verdict};
-use seoham_model::Text;
+use seoham_model::{Lang, Text};
 use seoham_sheets::{
-    Beside, Columns, Filled, Problem, Record, ResultColumn, RowState, RowVerdict, SheetError, UNCERTAIN_ROW,
-    annotate, corrections,
+    Beside, Cell, Columns, Filled, Format, Problem, Record, ResultColumn, RowState, RowVerdict, SheetError,
+    UNCERTAIN_ROW, annotate, corrections,
 };
 
 use super::batches::number_of;
+use super::platform_message::for_clerks;
 use super::survey::problems;
 use super::table::Table;
 use crate::terminal::{language, told};
@@ -40,7 +41,9 @@ pub(super) struct Tally {
 pub(super) fn write(table: &Table, journal: &Journal, out: &Path) -> Result<Tally, SheetError> {
     table.refuse_if_changed()?;
     let mut rows = Rows { table, journal, place: 0, verdicts: None, tally: Tally::default() };
-    let names = ResultColumn::ALL.map(|column| column.name(language()));
+    // A program reads lines of JSON.
+    let lang = if *table.sheet.format() == Format::JsonLines { Lang::En } else { language() };
+    let names = ResultColumn::OF_SEND.map(|column| column.name(lang));
     let header = [
         told("행", "row"),
         told("항목", "column"),
@@ -144,7 +147,7 @@ impl Rows<'_> {
         }
         self.tally.refused += 1;
         let code = verdict.code.unwrap_or_default();
-        let message = without_index(&verdict.message.unwrap_or_default());
+        let message = for_clerks(&verdict.message.unwrap_or_default(), language());
         self.count(&format!("{code} {message}"));
         let problem = Problem::of_row(Text::made(message.clone(), message.clone()));
         let listed = vec![self.listed(record, &problem, &code)];
@@ -152,16 +155,13 @@ impl Rows<'_> {
     }
 
     /// A row of the table of what is to be corrected.
-    fn listed(&self, record: &Record, problem: &Problem, code: &str) -> Vec<String> {
+    fn listed(&self, record: &Record, problem: &Problem, code: &str) -> Vec<Cell> {
         let cell = self.table.layout.cell_of(record, problem).unwrap_or_default();
-        let subject = problem.subject(language()).unwrap_or_default().to_owned();
-        vec![
-            record.row.to_string(),
-            subject,
-            cell,
-            code.to_owned(),
-            problem.text.in_lang(language()).to_owned(),
-        ]
+        let subject = problem.subject(language()).unwrap_or_default();
+        let text = problem.text.in_lang(language());
+        #[allow(clippy::cast_precision_loss, reason = "a row's number")]
+        let row = Cell::Number(record.row as f64);
+        vec![row, Cell::text(subject), Cell::text(cell), Cell::text(code), Cell::text(text)]
     }
 
     fn count(&mut self, reason: &str) {
@@ -175,7 +175,7 @@ impl Rows<'_> {
 
 /// What stands beside a row.
 fn beside(verdict: RowVerdict, id: &str, code: &str, message: &str) -> Filled {
-    let values = [verdict.name(language()), id, code, message].map(str::to_owned).to_vec();
+    let values = [verdict.name(language()), id, code, message].map(Cell::text).to_vec();
     Filled { values: Some(values), listed: Vec::new() }
 }
 
@@ -184,41 +184,4 @@ pub(super) fn told_of(problem: &Problem) -> String {
     let text = problem.text.in_lang(language());
     let cell = problem.cell.as_ref().map(|cell| format!(" {cell}")).unwrap_or_default();
     problem.subject(language()).map_or_else(|| text.to_owned(), |subject| format!("[{subject}]{cell} {text}"))
-}
-
-/// A message without the document's place in its request, which means nothing beside its row.
-pub(super) fn without_index(message: &str) -> String {
-    let mut rest = message;
-    let mut plain = String::with_capacity(message.len());
-    while let Some((before, after)) = rest.split_once("documents[") {
-        plain.push_str(before);
-        match after.split_once(']') {
-            Some((digits, after)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
-                rest = after.strip_prefix(['.', ':']).unwrap_or(after).trim_start();
-            }
-            _ => {
-                plain.push_str("documents[");
-                rest = after;
-            }
-        }
-    }
-    plain + rest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_in_a_request_are_not_told() {
-        for (message, plain) in [
-            ("documents[3].receiver: 없음", "receiver: 없음"),
-            ("documents[3]: 오류", "오류"),
-            ("documents[3].title: a; documents[3].hash: b", "title: a; hash: b"),
-            ("documents[x] y", "documents[x] y"),
-            ("아무 말", "아무 말"),
-        ] {
-            assert_eq!(without_index(message), plain);
-        }
-    }
 }

@@ -7,44 +7,45 @@ use seoham_model::identity::BirthCentury;
 use seoham_sheets::{Layout, Member, Sheet, SheetError, SheetOptions, TextEncoding};
 use serde::{Deserialize, Serialize};
 
-use super::args::{SendArgs, Unknown};
+use super::args::{ColumnArgs, SendArgs, Unknown};
 
 /// What makes rows documents; kept in the journal, since a job goes on the way it was begun.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Settings {
-    pub(super) maps: Vec<(String, String)>,
-    pub(super) sets: Vec<(String, String)>,
-    pub(super) sheet: Option<String>,
+pub(crate) struct Settings {
+    pub(crate) maps: Vec<(String, String)>,
+    pub(crate) sets: Vec<(String, String)>,
+    pub(crate) sheet: Option<String>,
     #[serde(default)]
-    pub(super) encoding: Option<String>,
+    pub(crate) encoding: Option<String>,
     #[serde(default)]
-    pub(super) delimiter: Option<u8>,
+    pub(crate) delimiter: Option<u8>,
     #[serde(default)]
-    pub(super) birth_century: Option<String>,
+    pub(crate) birth_century: Option<String>,
     /// Only so many of the rows are sent.
     #[serde(default)]
-    pub(super) first: Option<u64>,
+    pub(crate) first: Option<u64>,
     /// The file is the result of a send, of which the rest is sent.
     #[serde(default)]
-    pub(super) rest: bool,
+    pub(crate) rest: bool,
     /// Rows of a result of which it is not known whether they were accepted are sent again.
     #[serde(default)]
-    pub(super) repeats_unknown: bool,
-    pub(super) result: PathBuf,
+    pub(crate) repeats_unknown: bool,
+    pub(crate) result: PathBuf,
 }
 
 impl Settings {
     pub(super) fn of(args: &SendArgs, result: PathBuf) -> Self {
+        let ColumnArgs { maps, sets, sheet, encoding, delimiter, birth_century } = &args.columns;
         let named = |pairs: &[(Member, String)]| {
             pairs.iter().map(|(member, text)| (member.path().to_owned(), text.clone())).collect()
         };
         Self {
-            maps: named(&args.maps),
-            sets: named(&args.sets),
-            sheet: args.sheet.clone(),
-            encoding: args.encoding.clone(),
-            delimiter: args.delimiter,
-            birth_century: args.birth_century.clone(),
+            maps: named(maps),
+            sets: named(sets),
+            sheet: sheet.clone(),
+            encoding: encoding.clone(),
+            delimiter: *delimiter,
+            birth_century: birth_century.clone(),
             first: args.first,
             rest: args.rest,
             repeats_unknown: args.rest && args.unknown == Some(Unknown::Send),
@@ -66,6 +67,29 @@ impl Settings {
             birth_century: self.birth_century.or(before.birth_century),
             ..self
         }
+    }
+
+    /// The same with what is kept of a list that comes every month, where nothing else is given.
+    pub(super) fn with_columns(self, saved: Self) -> Self {
+        Self {
+            sheet: self.sheet.clone().or(saved.sheet.clone()),
+            encoding: self.encoding.clone().or(saved.encoding.clone()),
+            delimiter: self.delimiter.or(saved.delimiter),
+            ..self.completed_by(saved)
+        }
+    }
+
+    /// Whether what is given here is as it is in `other`; what is not given is.
+    pub(super) fn agrees_with(&self, other: &Self) -> bool {
+        let pairs = |given: &[(String, String)], known: &[(String, String)]| {
+            given.iter().all(|pair| known.contains(pair))
+        };
+        pairs(&self.maps, &other.maps)
+            && pairs(&self.sets, &other.sets)
+            && (self.sheet.is_none() || self.sheet == other.sheet)
+            && (self.encoding.is_none() || self.encoding == other.encoding)
+            && (self.delimiter.is_none() || self.delimiter == other.delimiter)
+            && (self.birth_century.is_none() || self.birth_century == other.birth_century)
     }
 
     fn members(pairs: &[(String, String)]) -> Vec<(Member, String)> {

@@ -23,9 +23,12 @@ pub(crate) struct StatusArgs {
     /// Seconds between two rounds; the platform asks for 5 at least.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(5..))]
     pub(crate) every: u32,
-    /// Also write ids, statuses and times into this CSV, which Korean Excel opens as it is.
+    /// Also write ids, statuses and times into this file: an XLSX, or a CSV that Korean Excel opens as it is.
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,
+    /// Also write the rows that need paper mail into this file, XLSX or CSV: not accepted, not a member, not opened in time.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) post: Option<PathBuf>,
     /// Lines of JSON instead of text, for machines.
     #[arg(long)]
     pub(crate) json: bool,

@@ -3,25 +3,13 @@
 use std::collections::HashMap;
 
 use seoham_kit::client::StatusData;
-use seoham_model::clock::seoul_seconds;
+use seoham_model::clock::seoul;
 use seoham_model::status::DocBoxStatus;
-use seoham_model::{Text, UnixSeconds};
+use seoham_model::{Lang, Text, UnixSeconds};
+use seoham_sheets::Cell;
 use serde_json::{Map, Value};
 
 use super::args::Until;
-
-/// The column with the documents' ids.
-pub(super) const BINDER: &str = "document_binder_uuid";
-/// What is written beside it; times in Seoul.
-pub(super) const COLUMNS: [&str; 7] = [
-    "doc_box_status",
-    "doc_box_sent_at",
-    "doc_box_received_at",
-    "user_notified_at",
-    "authenticated_at",
-    "token_used_at",
-    "doc_box_read_at",
-];
 
 /// Where a document is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +51,53 @@ impl Place {
         }
     }
 
+    /// The same as it stands in a table: in Korean for people, on the wire's own terms otherwise.
+    fn in_table(self, lang: Lang) -> &'static str {
+        match (lang, self) {
+            (Lang::En, place) => place.name(),
+            (Lang::Ko, Self::Unasked) => "",
+            (Lang::Ko, Self::NotFound) => "없는 문서",
+            (Lang::Ko, Self::Known(DocBoxStatus::Sent)) => "미가입",
+            (Lang::Ko, Self::Known(DocBoxStatus::Received)) => "미열람",
+            (Lang::Ko, Self::Known(DocBoxStatus::Read)) => "열람",
+            (Lang::Ko, Self::Known(DocBoxStatus::Expired)) => "기한 지남",
+        }
+    }
+
+    /// What it means, and what is to be done.
+    pub(super) fn meaning(self) -> Text {
+        match self {
+            Self::Unasked => Text::fixed("아직 조회하지 못했습니다", "not asked yet"),
+            Self::NotFound => Text::fixed(
+                "이 기관의 문서가 아니거나 보관 기간이 지났습니다",
+                "not this institution's, or no longer kept",
+            ),
+            Self::Known(DocBoxStatus::Sent) => Text::fixed(
+                "문서함에 가입하지 않아 받지 못했습니다. 가입하면 기한 안에 받습니다",
+                "not a member, so the document waits; it arrives if the person joins in time",
+            ),
+            Self::Known(DocBoxStatus::Received) => {
+                Text::fixed("문서함에 있고 아직 열지 않았습니다", "in the box, not opened yet")
+            }
+            Self::Known(DocBoxStatus::Read) => Text::fixed("기관의 페이지에서 열람했습니다", "read"),
+            Self::Known(DocBoxStatus::Expired) => {
+                Text::fixed("기한까지 열지 않았습니다", "not opened before the deadline")
+            }
+        }
+    }
+
+    /// Why paper mail is needed; none where it is not, or not known yet.
+    pub(super) fn post_reason(self) -> Option<Text> {
+        match self {
+            Self::Known(DocBoxStatus::Sent) => Some(Text::fixed("문서함 미가입", "not a member")),
+            Self::Known(DocBoxStatus::Expired) => {
+                Some(Text::fixed("기한까지 열람하지 않음", "not opened before the deadline"))
+            }
+            Self::NotFound => Some(Text::fixed("없는 문서", "no such document")),
+            Self::Unasked | Self::Known(DocBoxStatus::Received | DocBoxStatus::Read) => None,
+        }
+    }
+
     fn has_settled(self, until: Until) -> bool {
         match self {
             Self::Unasked | Self::Known(DocBoxStatus::Sent) => false,
@@ -75,7 +110,7 @@ impl Place {
 struct Entry {
     id: Box<str>,
     place: Place,
-    /// In the order of [`COLUMNS`], without the status.
+    /// In the order of `ResultColumn::OF_STATUS`, without the status.
     times: [Option<UnixSeconds>; 6],
 }
 
@@ -154,10 +189,15 @@ impl Book {
         )
     }
 
-    /// What is written beside a document.
-    pub(super) fn columns(&self, place: usize) -> Vec<String> {
+    /// Where a document is.
+    pub(super) fn place(&self, place: usize) -> Place {
+        self.0[place].place
+    }
+
+    /// What is written beside a document, times in Seoul: the columns of `ResultColumn::OF_STATUS`.
+    pub(super) fn columns(&self, place: usize, lang: Lang) -> Vec<Cell> {
         let entry = &self.0[place];
-        let times = entry.times.iter().map(|time| time.map(seoul_seconds).unwrap_or_default());
-        std::iter::once(entry.place.name().to_owned()).chain(times).collect()
+        let times = entry.times.iter().map(|time| time.map_or(Cell::Empty, |time| Cell::Moment(seoul(time))));
+        std::iter::once(Cell::text(entry.place.in_table(lang))).chain(times).collect()
     }
 }

@@ -11,10 +11,11 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, Table, presets};
 use futures_util::{StreamExt, TryStreamExt};
 use seoham_kit::client::{CallError, Client};
-use seoham_model::Lang;
 use seoham_model::bulk::ITEMS_MAX;
+use seoham_model::{Lang, Text};
 use seoham_sheets::{
-    Columns, Format, Record, ResultColumn, Sheet, SheetError, SheetOptions, annotate, write_table,
+    Cell, Columns, Format, Record, ResultColumn, RowVerdict, Sheet, SheetError, SheetOptions, annotate,
+    extract, write_table,
 };
 use serde_json::json;
 
@@ -24,7 +25,7 @@ use crate::institution::{quiet_readers, reading};
 use crate::server::listeners::termination;
 use crate::terminal::{Failure, Outcome, UNFINISHED, language, told};
 pub(crate) use args::StatusArgs;
-use book::{BINDER, Book, COLUMNS};
+use book::Book;
 use picture::Picture;
 
 /// Queries under way at once.
@@ -44,6 +45,12 @@ pub(crate) async fn run(args: &StatusArgs) -> Outcome {
                 return Err(Failure::usage(
                     format!("{wrong}: 파일 하나 또는 BIN-… 여러 개여야 합니다"),
                     format!("{wrong}: must be one file, or any number of BIN-…"),
+                ));
+            }
+            if args.post.is_some() {
+                return Err(Failure::usage(
+                    "--post에는 발송 결과 파일이 필요합니다",
+                    "--post needs the result file of a send",
                 ));
             }
             (Book::of(ids.iter().cloned()), None)
@@ -66,8 +73,9 @@ pub(crate) async fn run(args: &StatusArgs) -> Outcome {
 }
 
 fn of_file(file: &Path) -> Result<(Book, Sheet), SheetError> {
-    let both =
-        ResultColumn::ALL.into_iter().flat_map(|column| [Lang::Ko, Lang::En].map(|lang| column.name(lang)));
+    let both = ResultColumn::OF_SEND
+        .into_iter()
+        .flat_map(|column| [Lang::Ko, Lang::En].map(|lang| column.name(lang)));
     let known_columns = both.map(str::to_owned).collect();
     let sheet = Sheet::open(file, &SheetOptions { known_columns, ..SheetOptions::default() })?;
     if matches!(sheet.format(), Format::Xlsx { others: 1.., .. }) {
@@ -75,7 +83,7 @@ fn of_file(file: &Path) -> Result<(Book, Sheet), SheetError> {
     }
     let column = sheet.header().iter().position(|name| ResultColumn::of(name) == Some(ResultColumn::Binder));
     if column.is_none() && !sheet.header().is_empty() {
-        return Err(SheetError::lacks(BINDER));
+        return Err(SheetError::lacks(ResultColumn::Binder.name(language())));
     }
     let mut ids = Vec::new();
     sheet.read(&mut |record| {
@@ -137,39 +145,85 @@ async fn ask(client: &Client, book: &mut Book, args: &StatusArgs) -> Result<(), 
     Ok(())
 }
 
-/// Writes the times beside the rows, and into a file of their own.
+/// Writes the times beside the rows, and into files of their own.
 fn write(args: &StatusArgs, book: &Book, sheet: Option<&Sheet>) -> Outcome<()> {
     let failed = |error: SheetError| Failure::Unfinished(error.text().clone());
     if let Some(sheet) = sheet {
-        let column = sheet
-            .header()
-            .iter()
-            .position(|name| ResultColumn::of(name) == Some(ResultColumn::Binder))
-            .unwrap_or(0);
-        let by_id = book.by_id();
-        reading(|| {
-            // By its id: rows may have been sorted since. What was not asked for is left as it is.
-            annotate(sheet, sheet.path(), Columns { names: &COLUMNS, list: None }, &mut |record: &Record| {
-                let place = by_id.get(id_of(record, column).as_str()).copied();
-                Ok(place.filter(|place| book.is_known(*place)).map(|place| book.columns(place)))
-            })
-        })
-        .map_err(failed)?;
+        write_beside(book, sheet).map_err(failed)?;
         complain(&told(
             &format!("{}에 상태와 시각을 적었습니다", sheet.path().display()),
             &format!("statuses and times are in {}", sheet.path().display()),
         ));
+        if let Some(out) = &args.post {
+            let rows = post(book, sheet, out).map_err(failed)?;
+            let shown = out.display();
+            complain(&told(
+                &format!("우편이 필요한 {rows}행을 {shown}에 적었습니다"),
+                &format!("{rows} rows that need paper mail are in {shown}"),
+            ));
+        }
     }
     if let Some(file) = &args.csv {
-        let header: Vec<&str> = std::iter::once(BINDER).chain(COLUMNS).collect();
-        let rows = (0..book.len()).map(|place| {
-            let mut row = vec![book.id(place).to_owned()];
-            row.extend(book.columns(place));
-            row
-        });
-        write_table(file, &header, rows).map_err(failed)?;
+        let lang = language();
+        let rows = (0..book.len()).map(|place| row(book, place, lang));
+        write_table(file, &header(lang), rows).map_err(failed)?;
     }
     Ok(())
+}
+
+/// The columns of a table of documents.
+fn header(lang: Lang) -> Vec<&'static str> {
+    let columns = std::iter::once(ResultColumn::Binder).chain(ResultColumn::OF_STATUS);
+    columns.map(|column| column.name(lang)).collect()
+}
+
+/// A row of it.
+fn row(book: &Book, place: usize, lang: Lang) -> Vec<Cell> {
+    let mut row = vec![Cell::text(book.id(place))];
+    row.extend(book.columns(place, lang));
+    row
+}
+
+fn write_beside(book: &Book, sheet: &Sheet) -> Result<(), SheetError> {
+    // A program reads lines of JSON.
+    let lang = if *sheet.format() == Format::JsonLines { Lang::En } else { language() };
+    let names = ResultColumn::OF_STATUS.map(|column| column.name(lang));
+    let (column, by_id) = (binder_column(sheet), book.by_id());
+    reading(|| {
+        // By its id: rows may have been sorted since. What was not asked for is left as it is.
+        annotate(sheet, sheet.path(), Columns { names: &names, list: None }, &mut |record: &Record| {
+            let place = by_id.get(id_of(record, column).as_str()).copied();
+            Ok(place.filter(|place| book.is_known(*place)).map(|place| book.columns(place, lang)))
+        })
+    })
+}
+
+/// Writes the rows that need paper mail, with the reason beside each; gives how many there are.
+fn post(book: &Book, sheet: &Sheet, out: &Path) -> Result<u64, SheetError> {
+    let (column, by_id) = (binder_column(sheet), book.by_id());
+    let verdict =
+        sheet.header().iter().position(|name| ResultColumn::of(name) == Some(ResultColumn::Verdict));
+    let of_verdict = |record: &Record| {
+        let verdict = RowVerdict::of(&record.shown(verdict?, ""))?;
+        // Whatever was not accepted reaches nobody; a total is nobody's.
+        let is_open = !matches!(verdict, RowVerdict::Accepted | RowVerdict::Total);
+        is_open.then(|| Text::fixed("접수되지 않음", "not accepted"))
+    };
+    reading(|| {
+        extract(sheet, out, ResultColumn::PostReason.name(language()), &mut |record| {
+            let id = id_of(record, column);
+            let reason = match by_id.get(id.as_str()) {
+                Some(place) => book.place(*place).post_reason(),
+                None => of_verdict(record),
+            };
+            reason.map(|reason| Cell::text(reason.in_lang(language())))
+        })
+    })
+}
+
+fn binder_column(sheet: &Sheet) -> usize {
+    let place = sheet.header().iter().position(|name| ResultColumn::of(name) == Some(ResultColumn::Binder));
+    place.unwrap_or(0)
 }
 
 /// Counts, and the documents one by one where they are few.
@@ -182,17 +236,21 @@ fn show(args: &StatusArgs, book: &Book) {
     if book.len() <= 20 && args.targets.iter().all(|target| target.starts_with("BIN-")) {
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED);
-        table.set_header(std::iter::once(BINDER).chain(COLUMNS));
+        table.set_header(header(language()));
         for place in 0..book.len() {
-            let mut row = vec![book.id(place).to_owned()];
-            row.extend(book.columns(place));
-            table.add_row(row);
+            table.add_row(row(book, place, language()).iter().map(Cell::shown));
         }
         say(&table.to_string());
     }
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header([told("상태", "status"), told("문서", "documents"), "%".to_owned()]);
+    table.set_header([
+        told("상태", "status"),
+        told("문서", "documents"),
+        "%".to_owned(),
+        told("뜻", "meaning"),
+    ]);
+    let needs_post = counts.iter().any(|(place, _)| place.post_reason().is_some());
     for (status, count) in counts {
         #[allow(clippy::cast_precision_loss, reason = "documents of a file")]
         let share = count as f64 * 100.0 / book.len() as f64;
@@ -200,6 +258,7 @@ fn show(args: &StatusArgs, book: &Book) {
             status.text().in_lang(language()).to_owned(),
             count.to_string(),
             format!("{share:.1}"),
+            status.meaning().in_lang(language()).to_owned(),
         ]);
     }
     for column in [1, 2] {
@@ -208,4 +267,14 @@ fn show(args: &StatusArgs, book: &Book) {
         }
     }
     say(&table.to_string());
+    if let [file] = args.targets.as_slice()
+        && needs_post
+        && args.post.is_none()
+        && !file.starts_with("BIN-")
+    {
+        complain(&told(
+            &format!("우편이 필요한 사람의 명단을 만들려면: seoham status {file} --post 우편.xlsx"),
+            &format!("for a list of those who need paper mail: seoham status {file} --post post.xlsx"),
+        ));
+    }
 }
