@@ -232,3 +232,100 @@ async fn a_shared_sandbox_is_not_advanced_out_of_use() {
     assert!(refused.message().contains("50년"), "{}", refused.message());
     city.accepted(&documents(1)).await;
 }
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = vec![length[1], length[2], length[3], kind, flags];
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// What a connection of HTTP/2 begins with that lets nothing of any answer through, and asks for `path` on as many
+/// streams as it may.
+fn zero_window(path: &str) -> Vec<u8> {
+    const SETTINGS: u8 = 4;
+    const HEADERS: u8 = 1;
+    let mut begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    // SETTINGS_INITIAL_WINDOW_SIZE is 0.
+    begin.extend(frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));
+    // :method GET, :scheme http, :path and :authority as they are.
+    let mut head = vec![0x82, 0x86, 0x04, u8::try_from(path.len()).unwrap()];
+    head.extend(path.as_bytes());
+    head.extend([0x01, 1, b'a']);
+    for stream in 0..32 {
+        // The head ends, and with it the request.
+        begin.extend(frame(HEADERS, 0x4 | 0x1, 2 * stream + 1, &head));
+    }
+    begin
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_takes_nothing_of_its_answers_takes_little_memory() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let mut sockets = Vec::new();
+    for (listener, path) in [
+        ("api", "/docs/swagger-ui-bundle.js"),
+        ("api", "/openapi.json"),
+        ("web", "/login"),
+        ("admin", "/metrics"),
+    ] {
+        let begin = zero_window(path);
+        let to = address(&server, listener);
+        sockets.extend((0..100).filter_map(|_| stalled(to, &begin)));
+        // In HTTP/1 a peer that does not read does the same.
+        let begin = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        sockets.extend((0..100).filter_map(|_| stalled(to, begin.as_bytes())));
+    }
+    assert!(sockets.len() > 500, "{}", sockets.len());
+    all_are_served(&server, &city).await;
+    let resident = server.resident_bytes();
+    assert!(resident < MEMORY_MAX, "{} MiB", resident >> 20);
+}
+
+/// The soft limit on the file descriptors of a process.
+fn limit_descriptors(server: &Server, soft: usize) {
+    let pid = server.pid().to_string();
+    let limit = format!("--nofile={soft}:");
+    let limited = std::process::Command::new("prlimit").args(["--pid", &pid, &limit]).status();
+    assert!(limited.expect("prlimit is a part of Debian").success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_without_descriptors_says_so_and_serves_again_when_it_has_some() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    all_are_served(&server, &city).await;
+    let open = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
+    limit_descriptors(&server, open + 2);
+    let to = address(&server, "web");
+    let sockets: Vec<TcpStream> = (0..20).filter_map(|_| stalled(to, b"GET /login HTTP/1.1\r\nX")).collect();
+    let log = server.data().with_extension("log");
+    let told = eventually("it is told", async || {
+        let log = std::fs::read_to_string(&log).unwrap();
+        log.contains("no file descriptors left").then_some(log)
+    })
+    .await;
+    assert!(told.lines().any(|line| line.contains("ERROR") && line.contains("web")), "{told}");
+    // It waits instead of turning round and round.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(log.matches("no file descriptors left").count(), 1, "once a minute: {log}");
+    drop(sockets);
+    limit_descriptors(&server, 4_096);
+    eventually("it serves again", async || {
+        http().get(server.url("web")).send().await.ok().filter(|page| page.status() == 200)
+    })
+    .await;
+    all_are_served(&server, &city).await;
+    let metrics = server.metrics().await;
+    let counted = metrics.lines().find(|line| {
+        line.starts_with("seoham_accept_failures_total")
+            && line.contains("kind=\"descriptors\"")
+            && line.contains("listener=\"web\"")
+    });
+    let times: f64 = counted.expect("counted").rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((1.0..2_000.0).contains(&times), "{times} attempts in two seconds");
+}

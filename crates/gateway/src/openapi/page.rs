@@ -1,12 +1,13 @@
 //! The page to browse the document.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use utoipa::openapi::OpenApi;
@@ -15,38 +16,56 @@ use utoipa_swagger_ui::Config;
 /// What the page is called in the bar of a browser.
 const TITLE: &str = "<title>서함(Seoham) API</title>";
 
-/// `/openapi.json` and `/docs`.
+/// `/openapi.json` and `/docs`. What is large is there once, however many take it, or take none of it.
 pub(crate) fn pages(openapi: &OpenApi) -> Router {
-    let document: Arc<str> = openapi.to_json().unwrap_or_default().into();
+    let document = Bytes::from(openapi.to_json().unwrap_or_default());
     let config = Arc::new(Config::from("/openapi.json"));
-    let file = {
-        let config = Arc::clone(&config);
-        move |Path(path): Path<String>| async move { page_file(&path, config) }
+    let index = File::of("index.html", &config).map(File::with_title);
+    let file = move |Path(path): Path<String>| async move {
+        File::of(&path, &config).map_or_else(|| StatusCode::NOT_FOUND.into_response(), File::into_response)
     };
+    let document = async move || ([(CONTENT_TYPE, "application/json")], document);
+    let index =
+        async move || index.map_or_else(|| StatusCode::NOT_FOUND.into_response(), File::into_response);
     Router::new()
-        .route(
-            "/openapi.json",
-            get(async move || ([(CONTENT_TYPE, "application/json")], document.to_string())),
-        )
+        .route("/openapi.json", get(document))
         .route("/docs", get(async || Redirect::permanent("/docs/")))
-        .route("/docs/", get(async move || page_file("index.html", config)))
+        .route("/docs/", get(index))
         .route("/docs/{*path}", get(file))
 }
 
 /// A file of the page.
-fn page_file(path: &str, config: Arc<Config<'static>>) -> Response {
-    let Ok(Some(file)) = utoipa_swagger_ui::serve(path, config) else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    let mut response = Response::new(Body::from(file.bytes.to_vec()));
-    if let Ok(kind) = file.content_type.parse() {
-        response.headers_mut().insert(CONTENT_TYPE, kind);
+#[derive(Clone)]
+struct File {
+    kind: HeaderValue,
+    is_gzipped: bool,
+    bytes: Bytes,
+}
+
+impl File {
+    fn of(path: &str, config: &Arc<Config<'static>>) -> Option<Self> {
+        let file = utoipa_swagger_ui::serve(path, Arc::clone(config)).ok()??;
+        let bytes = match file.bytes {
+            Cow::Borrowed(built_in) => Bytes::from_static(built_in),
+            Cow::Owned(made) => Bytes::from(made),
+        };
+        Some(Self { kind: file.content_type.parse().ok()?, is_gzipped: file.gzpipped, bytes })
     }
-    if file.gzpipped {
-        response.headers_mut().insert(CONTENT_ENCODING, axum::http::HeaderValue::from_static("gzip"));
-    } else if path == "index.html" {
-        let page = String::from_utf8_lossy(&file.bytes).replace("<title>Swagger UI</title>", TITLE);
-        *response.body_mut() = Body::from(page);
+
+    fn with_title(mut self) -> Self {
+        if !self.is_gzipped {
+            let page = String::from_utf8_lossy(&self.bytes).replace("<title>Swagger UI</title>", TITLE);
+            self.bytes = Bytes::from(page);
+        }
+        self
     }
-    response
+
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.bytes));
+        response.headers_mut().insert(CONTENT_TYPE, self.kind);
+        if self.is_gzipped {
+            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
+    }
 }

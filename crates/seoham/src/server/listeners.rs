@@ -78,7 +78,9 @@ impl Bound {
         let shares = share_descriptors(&[wanted.api, wanted.bulk, wanted.web, wanted.admin])?;
         let limits = |i: usize| ConnectionLimits {
             all: shares[i],
-            per_address: (!listen.behind_tls_proxy).then(|| wanted.per_address.min(shares[i])),
+            // However small a listener is, one address leaves room for others.
+            per_address: (!listen.behind_tls_proxy)
+                .then(|| wanted.per_address.min((shares[i] - shares[i] / 4).max(1))),
         };
         let bind = |wanted: bool, name, address, i| {
             if wanted { Socket::bind(name, address, limits(i)).map(Some) } else { Ok(None) }
