@@ -140,6 +140,7 @@ impl Drop for Page {
 /// A browser: what it is answered, and the cookie that it keeps.
 async fn visit(url: &str, cookie: Option<&str>) -> (u16, String, Option<String>, Option<String>) {
     let mut request = http().get(url);
+    request = request.header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document");
     if let Some(cookie) = cookie {
         request = request.header("Cookie", cookie);
     }
@@ -192,6 +193,10 @@ async fn the_filter_lets_in_whoever_brings_a_token_and_reports_the_read() {
     let redirect = open(id).await;
     let preview = http().head(&redirect).send().await.unwrap();
     assert_eq!(preview.status(), 405, "a preview uses nothing up");
+    let preview = http().get(&redirect).send().await.unwrap();
+    assert!(preview.text().await.unwrap().contains("문서 열기"), "nor does one that gets it all");
+    let elsewhere = http().post(&redirect).header("sec-fetch-site", "cross-site").send().await.unwrap();
+    assert_eq!(elsewhere.status(), 405, "another site presses no button");
 
     let (status, _, location, cookie) = visit(&redirect, None).await;
     let (location, cookie) = (location.unwrap(), cookie.unwrap());
@@ -214,6 +219,10 @@ async fn the_filter_lets_in_whoever_brings_a_token_and_reports_the_read() {
     assert_eq!(visit(&redirect, None).await.0, 403);
     assert_eq!(visit(&shown, None).await.0, 403);
     assert_eq!(visit(&shown.replace(id.as_str(), &ids[1]), Some(&cookie)).await.0, 403, "another document");
+
+    // The button, as an old browser presses it.
+    let pressed = http().post(open(id).await).send().await.unwrap();
+    assert_eq!(pressed.status(), 303);
 
     // A page that fails is not read.
     let (_, _, location, cookie) = visit(&open(&ids[1]).await, Some(&cookie)).await;

@@ -68,6 +68,11 @@ impl Place {
     }
 }
 
+/// A request as a person's browser makes it.
+fn as_a_browser(request: RequestBuilder) -> RequestBuilder {
+    request.header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document")
+}
+
 /// A running gateway; killed when dropped.
 pub(crate) struct Gateway {
     child: Child,
@@ -78,7 +83,7 @@ impl Gateway {
     /// A visit as the platform's redirect makes it.
     pub(crate) fn visit(&self, token: &str, document: &str) -> RequestBuilder {
         let query = format!("token={token}&document_binder_uuid={document}&external_document_uuid=A");
-        http().get(format!("{}/notice?year=2026&{query}", self.url))
+        as_a_browser(http().get(format!("{}/notice?year=2026&{query}", self.url)))
     }
 
     /// SIGTERM, and the end.
@@ -181,7 +186,7 @@ async fn from_the_token_to_read() {
         http().get(format!("{}/style.css", gateway.url)).header("cookie", &cookie).send().await.unwrap();
     assert_eq!(asset.status(), 200);
     assert_eq!(application.seen.lock().unwrap().last().unwrap().1["seoham-document"], id.as_str());
-    let elsewhere = gateway.visit(&token, &id).send().await.unwrap();
+    let elsewhere = gateway.visit(&token, &id).header("user-agent", "another").send().await.unwrap();
     assert_eq!(elsewhere.status(), 400, "the same address in another");
 
     gateway.terminate();

@@ -11,7 +11,6 @@ pub mod headers;
 mod language;
 mod normalize;
 mod observe;
-pub mod peer;
 
 pub use error::ApiError;
 pub use extract::{Path, Query};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use governor::clock::DefaultClock;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
-use seoham_http::peer;
+use seoham_model::peer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 type Keyed<K> = RateLimiter<K, HashMapStateStore<K>, DefaultClock>;

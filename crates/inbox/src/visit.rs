@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_http::Language;
+use seoham_model::peer::client_address;
 use seoham_model::{Lang, PersonId, Text};
 use seoham_vault::{OneTimeToken, TokenHash, sha256};
 
@@ -130,12 +131,9 @@ impl FromRequestParts<Inbox> for Address {
     type Rejection = Turn;
 
     async fn from_request_parts(parts: &mut Parts, inbox: &Inbox) -> Result<Self, Turn> {
-        let told = parts.headers.get_all("x-forwarded-for").into_iter().next_back();
-        let told = told.and_then(|value| value.to_str().ok());
-        // The last entry is the proxy's own word; those before it are the client's.
-        let told = told.and_then(|value| value.rsplit(',').next()?.trim().parse().ok());
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-        let address = told.filter(|_| inbox.behind_proxy).or(peer);
-        Ok(Self(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
+        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let told = parts.headers.get_all("x-forwarded-for").into_iter().map(HeaderValue::as_bytes);
+        Ok(Self(client_address(peer, told, inbox.behind_proxy)))
     }
 }

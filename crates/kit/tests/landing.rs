@@ -146,10 +146,18 @@ fn binder() -> String {
     BinderId::generate(&Clock::default()).to_string()
 }
 
-fn visit(url: &str, path: &str, token: &str, document: &str) -> RequestBuilder {
+/// A visit as whatever follows links makes it.
+fn fetch(url: &str, path: &str, token: &str, document: &str) -> RequestBuilder {
     client().get(format!(
         "{url}{path}?a=1&token={token}&document_binder_uuid={document}&external_document_uuid=E%201"
     ))
+}
+
+/// A visit as a person's browser makes it.
+fn visit(url: &str, path: &str, token: &str, document: &str) -> RequestBuilder {
+    fetch(url, path, token, document)
+        .header("sec-fetch-mode", "navigate")
+        .header("sec-fetch-dest", "document")
 }
 
 fn cookie(response: &reqwest::Response) -> String {
@@ -203,7 +211,8 @@ async fn a_visit_is_let_in_shown_and_reported() {
     let form =
         client().post(format!("{url}/pay")).header("cookie", &session).body("hello").send().await.unwrap();
     assert_eq!(form.text().await.unwrap(), "<p>고지서 hello");
-    let elsewhere = visit(&url, "/notice", "T1", &document).send().await.unwrap();
+    let elsewhere = visit(&url, "/notice", "T1", &document).header("user-agent", "another");
+    let elsewhere = elsewhere.send().await.unwrap();
     assert_eq!(elsewhere.status(), 400, "pasted elsewhere");
     assert!(elsewhere.text().await.unwrap().contains("이미 사용"));
     let stranger =
@@ -359,4 +368,144 @@ async fn what_is_slow_or_too_much_is_told_politely() {
     eventually("written down", || kinds(log.path(), &document).last().unwrap() == "page_failed timeout")
         .await;
     assert_eq!(visit(&url, "/", "T2", &binder()).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn whatever_may_be_no_person_is_shown_a_button_and_uses_nothing_up() {
+    let (stub, log) = (Stub::default(), tempfile::tempdir().unwrap());
+    let (_landing, url) = up(&stub, None, log.path()).await;
+    let document = binder();
+    for headers in [
+        &[][..],
+        &[("user-agent", "facebookexternalhit/1.1; kakaotalk-scrap/1.0")],
+        &[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
+        &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")],
+    ] {
+        let mut request = fetch(&url, "/notice", "T1", &document);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{headers:?}");
+        assert!(!answer.headers().contains_key("set-cookie"));
+        let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        let text = answer.text().await.unwrap();
+        assert!(text.contains("문서 열기") && policy.contains("form-action 'self'"), "{text}");
+    }
+    assert!(stub.used.lock().unwrap().is_empty() && stub.seen.lock().unwrap().is_empty());
+
+    // The button, as a browser that says nothing of itself presses it.
+    let query = format!("a=1&token=T1&document_binder_uuid={document}&external_document_uuid=E%201");
+    let text = fetch(&url, "/notice", "T1", &document).send().await.unwrap().text().await.unwrap();
+    let action = text.split_once("action=\"").unwrap().1.split('"').next().unwrap().replace("&#38;", "&");
+    let action = action.replace("&amp;", "&");
+    assert_eq!(action, format!("/notice?{query}&seoham_open=1"));
+    let from_elsewhere = client().post(format!("{url}{action}")).header("sec-fetch-site", "cross-site");
+    assert_eq!(from_elsewhere.send().await.unwrap().status(), 405, "another site presses no button");
+    let pressed = client().post(format!("{url}{action}")).send().await.unwrap();
+    assert_eq!(pressed.status(), 303);
+    let location = pressed.headers()["location"].to_str().unwrap().to_owned();
+    assert_eq!(location, format!("/notice?{}", query.replace("token=T1&", "")));
+    let session = cookie(&pressed);
+    let shown = client().get(format!("{url}{location}")).header("cookie", &session).send().await.unwrap();
+    assert_eq!((shown.status().as_u16(), shown.text().await.unwrap().as_str()), (200, "<p>고지서 "));
+    eventually("the read is reported", || stub.reads() == 1).await;
+    assert!(!stub.seen().0.contains("seoham_open"), "the application sees nothing of it");
+}
+
+#[tokio::test]
+async fn both_requests_of_a_double_tap_end_on_the_page() {
+    let (stub, log) = (Stub::default(), tempfile::tempdir().unwrap());
+    let (_landing, url) = up(&stub, None, log.path()).await;
+    for round in 0..20 {
+        let (document, token) = (binder(), format!("T{round}"));
+        let taps = [0, 1].map(|_| visit(&url, "/notice", &token, &document).send());
+        for tap in futures_util::future::join_all(taps).await {
+            let tap = tap.unwrap();
+            assert_eq!(tap.status(), 200);
+            assert!(tap.headers().contains_key("set-cookie"));
+            assert_eq!(tap.text().await.unwrap(), "<p>고지서 ");
+        }
+        let stranger = visit(&url, "/notice", &token, &document).header("user-agent", "another");
+        assert_eq!(stranger.send().await.unwrap().status(), 400, "another browser's is another's");
+    }
+    eventually("each read is reported once", || stub.reads() == 20).await;
+}
+
+/// Sends a request's first line as it stands; gives the status.
+async fn raw(url: &str, line: &str, session: &str) -> u16 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut socket = tokio::net::TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
+    let head = format!("{line}\r\nHost: a\r\nCookie: {session}\r\nConnection: close\r\n\r\n");
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
+}
+
+#[tokio::test]
+async fn no_request_leaves_the_path_of_the_upstream() {
+    let (stub, log) = (Stub::default(), tempfile::tempdir().unwrap());
+    let upstream = format!("{}/tax", stub.upstream().await);
+    let (_landing, url) = up(&stub, Some(&upstream), log.path()).await;
+    let first = visit(&url, "/notice", "T1", &binder()).send().await.unwrap();
+    let session = cookie(&first);
+    assert!(stub.seen().0.starts_with("/tax/notice?"), "{}", stub.seen().0);
+    let before = stub.seen.lock().unwrap().len();
+    for path in [
+        "/../admin",
+        "/..",
+        "/notice/../../admin",
+        "/%2e%2e/admin",
+        "/%2E%2e/admin",
+        "/.%2e/admin",
+        "/%2e./admin",
+        "/..%2fadmin",
+        "/%2e%2e%2fadmin",
+        "/..%5cadmin",
+        "/..\\admin",
+        "/\\..\\admin",
+        "/a/..;/admin",
+        "/..;a=1/admin",
+        "/%252e%252e/admin",
+        "/%25252e%25252e/admin",
+        "/.%252e/admin",
+        "//evil.example/../admin",
+        "/a/%2e%2e/%2e%2e/admin",
+        "/%5c..%5cadmin",
+        "http://evil.example/../admin",
+        "/%00/../admin",
+    ] {
+        let status = raw(&url, &format!("GET {path} HTTP/1.1"), &session).await;
+        assert_eq!(status, 400, "{path}");
+    }
+    assert_eq!(stub.seen.lock().unwrap().len(), before, "nothing of it was passed on");
+    assert_eq!(raw(&url, "GET /notice/2 HTTP/1.1", &session).await, 200);
+    assert_eq!(stub.seen().0, "/tax/notice/2");
+}
+
+#[tokio::test]
+async fn one_visitor_does_not_block_the_others() {
+    let (stub, log) = (Stub::default(), tempfile::tempdir().unwrap());
+    let limits =
+        Limits { first_byte: Duration::from_secs(5), under_way: 40, of_visit: 4, ..Limits::default() };
+    let (_landing, url) = up_within(&stub, None, log.path(), limits).await;
+    let session = cookie(&visit(&url, "/notice", "T1", &binder()).send().await.unwrap());
+    let hanging: Vec<_> = (0..200)
+        .map(|_| tokio::spawn(client().get(format!("{url}/slow")).header("cookie", &session).send()))
+        .collect();
+    eventually("some hang", || {
+        stub.seen.lock().unwrap().iter().filter(|(uri, _)| uri == "/slow").count() >= 4
+    })
+    .await;
+    // Of two hundred four hang, the others are told at once; everybody else is served.
+    let mut told = 0;
+    for n in 0..10 {
+        let other = visit(&url, "/notice", &format!("O{n}"), &binder()).send().await.unwrap();
+        assert_eq!(other.status(), 200, "{n}");
+    }
+    for request in hanging {
+        told += usize::from(request.await.unwrap().is_ok_and(|answer| answer.status() == 503));
+    }
+    assert!(told >= 190, "{told}");
 }

@@ -15,6 +15,7 @@ pub mod lang;
 pub mod link;
 pub mod mask;
 pub mod notification;
+pub mod peer;
 pub mod person;
 pub mod status;
 pub mod token;

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http_body::{Body, Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
 
+use super::shares::Place;
 use super::showing::Showing;
 use crate::exchange::AppendError;
 
@@ -24,7 +24,7 @@ pub(super) struct Passing {
     state: State,
     showing: Option<Showing>,
     /// Its place among those under way, until the end.
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 enum State {
@@ -35,9 +35,9 @@ enum State {
 
 impl Passing {
     /// An answer that counts as the page if there is a `showing`.
-    pub(super) fn new(inner: reqwest::Body, showing: Option<Showing>, permit: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(inner: reqwest::Body, showing: Option<Showing>, place: Place) -> Self {
         let missing = inner.size_hint().exact();
-        Self { inner, missing, held: None, state: State::Going, showing, _permit: permit }
+        Self { inner, missing, held: None, state: State::Going, showing, _place: place }
     }
 
     /// Writes down at once that a page without a body is shown: of it only the head is handed over,

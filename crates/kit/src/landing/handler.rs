@@ -1,30 +1,33 @@
 //! One request: who is it, which document is it about, and what comes of it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{CONTENT_TYPE, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::response::Response;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use seoham_model::peer::client_address;
 use seoham_model::token::is_one_time_token;
 use seoham_model::{BinderId, Lang};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::State as Landing;
 use super::body::Passing;
+use super::entering::browser;
 use super::headers::{Came, for_upstream, strip_hop_by_hop};
 use super::language::language;
-use super::pages::{Problem, page};
+use super::navigation::{Navigation, navigation};
+use super::pages::{Problem, button, page};
 use super::platform::Verdict;
-use super::query::{Asked, without_token};
-use super::session::{choose, set_cookie};
+use super::query::{Asked, with_pressed, without_pressed, without_token};
+use super::session::{choose, set_cookie, without_our_cookie};
+use super::shares::Place;
 use super::showing::Showing;
 use super::visit::{Fingerprint, Visit};
 use crate::exchange::{Entry, Kind, VisitId};
 
 /// A problem, and the visit that it befell.
-type Failed = (Problem, Option<VisitId>);
+pub(super) type Failed = (Problem, Option<VisitId>);
 
 pub(super) async fn handle(
     State(landing): State<Arc<Landing>>,
@@ -32,28 +35,57 @@ pub(super) async fn handle(
     request: Request,
 ) -> Response {
     let lang = language(request.headers());
-    let Ok(permit) = Arc::clone(&landing.under_way).try_acquire_owned() else {
+    let told = request.headers().get_all("x-forwarded-for").into_iter().map(HeaderValue::as_bytes);
+    let address = client_address(peer.ip(), told, landing.behind_proxy);
+    let among_all = Arc::clone(&landing.under_way).try_acquire_owned().ok();
+    let place = among_all.and_then(|among_all| landing.shares.place(among_all, address));
+    let Some(mut place) = place else {
         return page(Problem::Busy, lang, None);
     };
+    // Before a token is used up for it.
+    if landing.upstream.target(request.uri().path(), None).is_none() {
+        return page(Problem::BadRequest, lang, None);
+    }
     let visits = landing.sessions.of(request.headers(), landing.secure);
-    let asked = Asked::of(request.uri().query().unwrap_or(""));
+    let query = request.uri().query().unwrap_or("");
+    let asked = Asked::of(query);
     let (visit, cookie) = match whose(&request, &asked, &visits) {
         Ok(Whose::Known(visit)) => (visit, None),
-        Ok(Whose::New { token, document }) => match enter(&landing, &token, document, asked.external).await {
-            Ok(visit) => {
-                let secret = landing.sessions.make(visits, Arc::clone(&visit));
-                (visit, Some(set_cookie(&secret, landing.secure)))
+        Ok(Whose::Uncertain) => {
+            let action = format!("{}?{}", request.uri().path(), with_pressed(query));
+            return button(lang, &action);
+        }
+        Ok(Whose::New { token, document }) => {
+            let by = browser(address, request.headers());
+            match enter(&landing, by, token, document, asked.external).await {
+                Ok(visit) => {
+                    let secret = landing.sessions.make(visits, Arc::clone(&visit));
+                    (visit, HeaderValue::try_from(set_cookie(&secret, landing.secure)).ok())
+                }
+                Err((problem, visit)) => return page(problem, lang, visit.as_ref()),
             }
-            Err((problem, visit)) => return page(problem, lang, visit.as_ref()),
-        },
+        }
         Err(problem) => return page(problem, lang, None),
     };
-    let named = asked.document.is_some();
-    let mut response = pass(&landing, &visit, request, named, peer, permit, lang).await;
-    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
+    let mut response = if asked.pressed && request.method() == Method::POST {
+        to_the_page(request.uri())
+    } else if place.is_of(&visit.id, &landing.shares) {
+        let named = asked.document.is_some();
+        pass(&landing, &visit, request, named, address, place, lang).await
+    } else {
+        page(Problem::Busy, lang, Some(&visit.id))
+    };
+    if let Some(cookie) = cookie {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     response
+}
+
+/// From the button to the page: to the same address without the token.
+fn to_the_page(uri: &Uri) -> Response {
+    let query = without_token(without_pressed(uri.query().unwrap_or("")));
+    let address = format!("{}?{query}", uri.path());
+    (StatusCode::SEE_OTHER, [(LOCATION, address), (CACHE_CONTROL, "no-store".to_owned())]).into_response()
 }
 
 enum Whose {
@@ -61,10 +93,14 @@ enum Whose {
     Known(Arc<Visit>),
     /// A token to be verified.
     New { token: String, document: BinderId },
+    /// A token, by whoever may be no person.
+    Uncertain,
 }
 
 fn whose(request: &Request, asked: &Asked, visits: &[Arc<Visit>]) -> Result<Whose, Problem> {
-    if !request.uri().path().starts_with('/') {
+    // Two slashes at its beginning would make a name of a host of it where it is led back to.
+    let path = request.uri().path();
+    if !path.starts_with('/') || path.starts_with("//") {
         return Err(Problem::BadRequest);
     }
     let known = choose(visits, asked, request.headers()).cloned();
@@ -78,39 +114,47 @@ fn whose(request: &Request, asked: &Asked, visits: &[Arc<Visit>]) -> Result<Whos
     };
     // A reload or the back button: the token is used, and by this very browser.
     let same = known.as_ref().is_some_and(|visit| visit.token == Fingerprint::of(token));
-    if let Some(visit) = known.filter(|_| same || request.method() != Method::GET) {
+    let is_get = request.method() == Method::GET;
+    if let Some(visit) = known.filter(|_| same || !is_get) {
         return Ok(Whose::Known(visit));
     }
-    if request.method() != Method::GET {
+    let is_pressed = asked.pressed && request.method() == Method::POST && from_our_page(request.headers());
+    if !is_get && !is_pressed {
         return Err(Problem::Method);
-    }
-    if is_speculative(request.headers()) {
-        return Err(Problem::NotEntered);
     }
     // What cannot be a token is not worth asking about.
     let document = BinderId::parse(document).filter(|_| is_one_time_token(token)).ok_or(Problem::Unknown)?;
+    match navigation(request.headers()) {
+        _ if is_pressed => {}
+        Navigation::Person => {}
+        Navigation::Ahead => return Err(Problem::NotEntered),
+        Navigation::Uncertain => return Ok(Whose::Uncertain),
+    }
     Ok(Whose::New { token: token.clone(), document })
 }
 
-/// A browser that fetches what nobody has asked to see must not use a token up.
-fn is_speculative(headers: &HeaderMap) -> bool {
-    ["sec-purpose", "purpose", "x-moz"].iter().any(|name| {
-        let value = headers.get(*name).and_then(|value| value.to_str().ok());
-        value.is_some_and(|value| value.contains("prefetch") || value.contains("prerender"))
-    })
+/// Whether a form is our own: another site must not press the button. A browser that says nothing is an old one.
+fn from_our_page(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    matches!(site, None | Some(b"same-origin" | b"none"))
 }
 
-/// Verifies a token. What came of it is in the log before anything else follows, even when the
-/// browser does not wait for it.
+/// Verifies a token, once for all requests of the same tap. What came of it is in the log before anything else follows,
+/// even when the browser does not wait for it.
 async fn enter(
     landing: &Arc<Landing>,
-    token: &str,
+    by: Fingerprint,
+    token: String,
     document: BinderId,
     external: Option<String>,
 ) -> Result<Arc<Visit>, Failed> {
-    let (there, token) = (Arc::clone(landing), token.to_owned());
-    let entering = async move { verify(&there, &token, document, external).await };
-    tokio::spawn(entering).await.unwrap_or(Err((Problem::Platform, None)))
+    let there = Arc::clone(landing);
+    let key = Fingerprint::of(&format!("{document}\n{token}"));
+    let entering = landing.entering.of(key, by, || {
+        let verifying = tokio::spawn(async move { verify(&there, &token, document, external).await });
+        Box::pin(async move { verifying.await.unwrap_or(Err((Problem::Platform, None))) })
+    });
+    entering.await
 }
 
 async fn verify(
@@ -150,8 +194,8 @@ async fn pass(
     visit: &Arc<Visit>,
     request: Request,
     named: bool,
-    peer: SocketAddr,
-    permit: OwnedSemaphorePermit,
+    address: IpAddr,
+    place: Place,
     lang: Lang,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
@@ -162,14 +206,13 @@ async fn pass(
     let begin = || Showing::begin(Arc::clone(visit), landing.log.clone(), landing.reporter.clone());
     let mut showing = (owed && named).then(begin);
     let query = parts.uri.query().map(without_token).filter(|query| !query.is_empty());
-    let path = match query {
-        Some(query) => format!("{}?{query}", parts.uri.path()),
-        None => parts.uri.path().to_owned(),
+    let Some(target) = landing.upstream.target(parts.uri.path(), query.as_deref()) else {
+        give_up(showing);
+        return page(Problem::BadRequest, lang, Some(&visit.id));
     };
-    let came =
-        Came { uri: &parts.uri, peer: peer.ip(), secure: landing.secure, behind_proxy: landing.behind_proxy };
+    let came = Came { uri: &parts.uri, address, secure: landing.secure };
     for_upstream(&mut parts.headers, visit, &came);
-    let answer = landing.upstream.call(parts.method, &path, parts.headers, body).await;
+    let answer = landing.upstream.call(parts.method, target, parts.headers, body).await;
 
     let (status, outcome) = match &answer {
         Ok(answer) if answer.status().is_server_error() => (Some(answer.status().as_u16()), "error"),
@@ -193,12 +236,13 @@ async fn pass(
     }
     let (mut head, body) = answer.into_parts();
     strip_hop_by_hop(&mut head.headers);
+    without_our_cookie(&mut head.headers);
     if !owed || !is_the_page(head.status, &head.headers, named) {
         give_up(showing.take());
     } else if showing.is_none() {
         showing = Some(begin());
     }
-    let mut passing = Passing::new(body, showing, permit);
+    let mut passing = Passing::new(body, showing, place);
     if passing.note_if_empty().await.is_err() {
         return page(Problem::Busy, lang, Some(&visit.id));
     }

@@ -29,7 +29,41 @@ const HOP_BY_HOP: [HeaderName; 10] = [
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
+
+/// Other headers that claim an address, a host, a method or a path, and that applications believe: only ours are passed
+/// on. `-` stands for `_` too, and what begins with `x-forwarded-` goes in any case.
+const CLAIMS: [&str; 30] = [
+    "forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "x-remote-ip",
+    "x-remote-addr",
+    "x-originating-ip",
+    "x-cluster-client-ip",
+    "x-appengine-user-ip",
+    "x-azure-clientip",
+    "x-azure-socketip",
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "cf-pseudo-ipv4",
+    "true-client-ip",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "client-ip",
+    "wl-proxy-client-ip",
+    "proxy-client-ip",
+    "x-proxyuser-ip",
+    "x-host",
+    "x-original-host",
+    "x-original-url",
+    "x-original-uri",
+    "x-rewrite-url",
+    "x-url-scheme",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "front-end-https",
+];
 
 /// RFC 3986's unreserved characters stay.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -37,9 +71,15 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// How the request came to us.
 pub(super) struct Came<'a> {
     pub(super) uri: &'a Uri,
-    pub(super) peer: IpAddr,
+    /// The client's address, as it was read before any header was looked at.
+    pub(super) address: IpAddr,
     pub(super) secure: bool,
-    pub(super) behind_proxy: bool,
+}
+
+/// Whether a header is one that only we may say, in whatever spelling: gateways to applications write `-` and `_` alike.
+fn is_ours_to_say(name: &HeaderName) -> bool {
+    let name = name.as_str().replace('_', "-");
+    name.starts_with("seoham-") || name.starts_with("x-forwarded") || CLAIMS.contains(&name.as_str())
 }
 
 /// Removes what is of one connection alone, and what that connection says is.
@@ -59,9 +99,7 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
 /// Makes a browser's headers those that the application gets.
 pub(super) fn for_upstream(headers: &mut HeaderMap, visit: &Visit, came: &Came<'_>) {
     strip_hop_by_hop(headers);
-    // Gateways to applications write `-` and `_` alike.
-    let ours = |name: &HeaderName| name.as_str().replace('_', "-").starts_with("seoham-");
-    let claimed: Vec<_> = headers.keys().filter(|name| ours(name)).cloned().collect();
+    let claimed: Vec<_> = headers.keys().filter(|name| is_ours_to_say(name)).cloned().collect();
     for name in claimed {
         headers.remove(name);
     }
@@ -77,15 +115,7 @@ pub(super) fn for_upstream(headers: &mut HeaderMap, visit: &Visit, came: &Came<'
     let authority = came.uri.authority().map(|authority| authority.as_str().to_owned());
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned).or(authority);
     headers.remove(HOST);
-    let before = headers.get(FORWARDED_FOR).and_then(|value| value.to_str().ok());
-    let forwarded = match before.filter(|_| came.behind_proxy) {
-        Some(before) => format!("{before}, {}", came.peer),
-        None => came.peer.to_string(),
-    };
-    for name in [FORWARDED, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO] {
-        headers.remove(name);
-    }
-    put(headers, FORWARDED_FOR, Some(forwarded));
+    put(headers, FORWARDED_FOR, Some(came.address.to_string()));
     put(headers, FORWARDED_HOST, host.clone());
     put(headers, HOST, host);
     put(headers, FORWARDED_PROTO, Some(if came.secure { "https" } else { "http" }.to_owned()));
@@ -132,13 +162,13 @@ mod tests {
         Visit::new(VisitId::generate(), document, "T", Some("남의 것".to_owned()), verified)
     }
 
-    fn passed(visit: &Visit, sent: &[(&'static str, &str)], behind_proxy: bool) -> HeaderMap {
+    fn passed(visit: &Visit, sent: &[(&'static str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in sent {
             headers.append(HeaderName::from_static(name), value.parse().unwrap());
         }
         let uri = Uri::from_static("/x");
-        let came = Came { uri: &uri, peer: Ipv4Addr::LOCALHOST.into(), secure: true, behind_proxy };
+        let came = Came { uri: &uri, address: Ipv4Addr::LOCALHOST.into(), secure: true };
         for_upstream(&mut headers, visit, &came);
         headers
     }
@@ -157,12 +187,19 @@ mod tests {
             ("te", "trailers"),
             ("x-forwarded-for", "203.0.113.1"),
             ("forwarded", "for=203.0.113.1"),
+            ("x-real-ip", "203.0.113.1"),
+            ("x_real_ip", "203.0.113.1"),
+            ("true-client-ip", "203.0.113.1"),
+            ("x-original-url", "/admin"),
+            ("x-http-method-override", "DELETE"),
+            ("x-forwarded-prefix", "/admin"),
+            ("x_forwarded_host", "evil.example"),
             ("cookie", "seoham_landing=S"),
             ("cookie", "a=1"),
             ("host", "tax.example.kr"),
             ("referer", "https://tax.example.kr/?token=T&document_binder_uuid=B"),
         ];
-        let headers = passed(&visit, &sent, false);
+        let headers = passed(&visit, &sent);
         assert_eq!(headers["seoham-document"], visit.document.to_string().as_str());
         assert_eq!(headers["seoham-payload"], "%EA%B8%88%EC%95%A1%3D120%2C000%20%EC%9B%90");
         assert_eq!(headers["seoham-external-document"], "%EB%82%98%EC%9D%98%20%EA%B2%83");
@@ -181,6 +218,13 @@ mod tests {
             "te",
             "connection",
             "forwarded",
+            "x-real-ip",
+            "x_real_ip",
+            "true-client-ip",
+            "x-original-url",
+            "x-http-method-override",
+            "x-forwarded-prefix",
+            "x_forwarded_host",
             "seoham-unverified-external-document",
         ] {
             assert!(!headers.contains_key(gone), "{gone}");
@@ -189,9 +233,10 @@ mod tests {
 
     #[test]
     fn what_the_platform_did_not_confirm_has_another_name() {
-        let headers = passed(&visit(None), &[("x-forwarded-for", "203.0.113.1")], true);
+        let headers = passed(&visit(None), &[("connection", "seoham-document, x-forwarded-for")]);
+        assert!(headers.contains_key("seoham-document"), "no connection takes away what we say");
         assert!(!headers.contains_key("seoham-external-document"));
         assert!(headers.contains_key("seoham-unverified-external-document"));
-        assert_eq!(headers["x-forwarded-for"], "203.0.113.1, 127.0.0.1");
+        assert_eq!(headers["x-forwarded-for"], "127.0.0.1");
     }
 }

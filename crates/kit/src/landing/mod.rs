@@ -21,6 +21,13 @@
 //! what the visitor's browser says, and a visitor could write another's there. An application must
 //! choose its document by `Seoham-Document`, by the payload or by the confirmed header.
 //!
+//! Only a person's own navigation uses a token up: a browser says so in its headers, and whoever does not is shown one
+//! button. Of two requests with one token, as a double tap makes them, both end on the page.
+//!
+//! Of headers that claim an address, a host, a method or a path none is passed on but ours: `X-Forwarded-For` is the
+//! client's address alone, as the last trusted proxy reports it. A path that could lead out of the one given with the
+//! upstream is refused.
+//!
 //! The upstream must be reachable through this gateway alone. Protocol upgrades (web sockets) are
 //! not passed on. Sessions are in memory: after a restart a person opens the document anew.
 //!
@@ -29,15 +36,19 @@
 //! [`exchange`]: crate::exchange
 
 mod body;
+mod entering;
 mod handler;
 mod headers;
 mod language;
+mod navigation;
 mod pages;
 mod platform;
 mod query;
 mod reporter;
 mod session;
+mod shares;
 mod showing;
+mod target;
 mod upstream;
 mod visit;
 
@@ -52,9 +63,11 @@ use seoham_model::Clock;
 use tokio::sync::Semaphore;
 
 use crate::exchange::{ExchangeLog, OpenError, Opened};
+use entering::Entering;
 use platform::Platform;
 use reporter::Reporter;
 use session::Sessions;
+use shares::Shares;
 use upstream::Upstream;
 
 /// What the gateway needs.
@@ -82,6 +95,10 @@ pub struct Limits {
     /// Requests under way at once, from their head to the end of their answer; more get a page
     /// with 503.
     pub under_way: usize,
+    /// Of them, of one visit.
+    pub of_visit: usize,
+    /// Of them, from one address (IPv6: one /64). A mobile carrier has many people behind one.
+    pub of_address: usize,
     /// Sessions held at once; beyond, the oldest end.
     pub sessions: usize,
     /// A session ends when it was not used for so long.
@@ -100,6 +117,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             under_way: 2_000,
+            of_visit: 32,
+            of_address: 500,
             sessions: 100_000,
             session_idle: Duration::from_secs(10 * 60),
             session_total: Duration::from_secs(60 * 60),
@@ -140,6 +159,8 @@ pub(crate) struct State {
     sessions: Sessions,
     reporter: Reporter,
     under_way: Arc<Semaphore>,
+    shares: Shares,
+    entering: Entering,
     secure: bool,
     behind_proxy: bool,
 }
@@ -169,6 +190,8 @@ impl Landing {
             sessions: Sessions::new(limits),
             reporter,
             under_way: Arc::new(Semaphore::new(limits.under_way)),
+            shares: Shares::new(limits.of_visit, limits.of_address),
+            entering: Entering::default(),
             secure: options.secure,
             behind_proxy: options.behind_proxy,
         };

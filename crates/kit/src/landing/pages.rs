@@ -17,6 +17,8 @@ pub(super) const STYLE_PATH: &str = "/.seoham/style.css";
 /// Why there is no page of the institution's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Problem {
+    /// Whoever asks may be a program: a person presses a button.
+    Uncertain,
     /// Neither a token nor a session.
     NotEntered,
     /// A request that makes no sense.
@@ -45,7 +47,14 @@ struct Page<'a> {
     what: &'a str,
     next: &'a str,
     reference: Option<&'a str>,
+    /// Where the button leads, on a page that has one.
+    action: Option<&'a str>,
 }
+
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY_WITH_A_FORM: &str =
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 const REOPEN: Text = Text::fixed(
     "내문서함이나 알림톡에서 문서를 다시 열어 주십시오.",
@@ -59,6 +68,7 @@ const LATER: Text = Text::fixed(
 impl Problem {
     fn status(self) -> StatusCode {
         match self {
+            Self::Uncertain => StatusCode::OK,
             Self::NotEntered => StatusCode::FORBIDDEN,
             Self::BadRequest | Self::Spent => StatusCode::BAD_REQUEST,
             Self::Unknown => StatusCode::NOT_FOUND,
@@ -71,6 +81,14 @@ impl Problem {
 
     fn texts(self) -> (Text, Text, Text) {
         match self {
+            Self::Uncertain => (
+                Text::fixed("문서를 열 준비가 되었습니다", "The document is ready"),
+                Text::fixed(
+                    "안전을 위해 문서는 직접 누르셨을 때만 열립니다.",
+                    "For your safety the document opens only when you press the button.",
+                ),
+                Text::fixed("아래 단추를 눌러 주십시오.", "Please press the button below."),
+            ),
             Self::NotEntered => (
                 Text::fixed("문서함에서 열어 주십시오", "Please open this from your document box"),
                 Text::fixed(
@@ -141,6 +159,15 @@ impl Problem {
 
 /// The page about `problem`; `visit` is what a caller of the customer service can name.
 pub(super) fn page(problem: Problem, lang: Lang, visit: Option<&VisitId>) -> Response {
+    render(problem, lang, visit, None)
+}
+
+/// The page with a button that opens the document; `action` is where that leads.
+pub(super) fn button(lang: Lang, action: &str) -> Response {
+    render(Problem::Uncertain, lang, None, Some(action))
+}
+
+fn render(problem: Problem, lang: Lang, visit: Option<&VisitId>, action: Option<&str>) -> Response {
     let (title, what, next) = problem.texts();
     let page = Page {
         korean: lang == Lang::Ko,
@@ -148,6 +175,7 @@ pub(super) fn page(problem: Problem, lang: Lang, visit: Option<&VisitId>) -> Res
         what: what.in_lang(lang),
         next: next.in_lang(lang),
         reference: visit.map(VisitId::as_str),
+        action,
     };
     let html = page.render().unwrap_or_else(|error| {
         tracing::error!(%error, "a page could not be rendered");
@@ -160,10 +188,7 @@ pub(super) fn page(problem: Problem, lang: Lang, visit: Option<&VisitId>) -> Res
         (CACHE_CONTROL, "no-store"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
-        (
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        ),
+        (CONTENT_SECURITY_POLICY, if action.is_some() { POLICY_WITH_A_FORM } else { POLICY }),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }

@@ -8,7 +8,12 @@ pub(super) struct Asked {
     pub(super) token: Option<String>,
     pub(super) document: Option<String>,
     pub(super) external: Option<String>,
+    /// The button of our own page was pressed.
+    pub(super) pressed: bool,
 }
+
+/// What the button adds to the query.
+pub(super) const PRESSED: &str = "seoham_open=1";
 
 impl Asked {
     /// Reads the last member of each name: ours are added at the end, behind the institution's own.
@@ -18,12 +23,23 @@ impl Asked {
             match &*name {
                 "token" => asked.token = Some(value.into_owned()),
                 "document_binder_uuid" => asked.document = Some(value.into_owned()),
+                "seoham_open" => asked.pressed = true,
                 "external_document_uuid" => asked.external = Some(value.into_owned()),
                 _ => {}
             }
         }
         asked
     }
+}
+
+/// `query` with what the button of our page adds.
+pub(super) fn with_pressed(query: &str) -> String {
+    format!("{query}&{PRESSED}")
+}
+
+/// `query` as it was before the button added to it.
+pub(super) fn without_pressed(query: &str) -> &str {
+    query.strip_suffix(PRESSED).map_or(query, |rest| rest.strip_suffix('&').unwrap_or(rest))
 }
 
 /// `query` without the visit's token; everything else stays to the byte. A `token` without a
@@ -62,6 +78,10 @@ mod tests {
         assert_eq!(asked.document.as_deref(), Some("B"));
         assert_eq!(asked.external.as_deref(), Some("가 1"));
         assert_eq!(Asked::of(""), Asked::default());
+        let pressed = with_pressed("a=1&token=T");
+        assert!(Asked::of(&pressed).pressed && !asked.pressed);
+        assert_eq!(without_pressed(&pressed), "a=1&token=T");
+        assert_eq!(without_pressed("a=1"), "a=1");
     }
 
     #[test]

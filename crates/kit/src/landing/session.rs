@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand;
-use axum::http::HeaderMap;
-use axum::http::header::{COOKIE, REFERER};
+use axum::http::header::{COOKIE, REFERER, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -135,6 +135,21 @@ pub(super) fn other_cookies(headers: &HeaderMap) -> String {
     cookies(headers).filter(|c| !c.is_empty() && !ours(c)).collect::<Vec<_>>().join("; ")
 }
 
+/// Takes away cookies of our name that the application would set.
+pub(super) fn without_our_cookie(headers: &mut HeaderMap) {
+    let ours = |value: &HeaderValue| {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        let name = text.split(['=', ';']).next().unwrap_or_default().trim().to_owned();
+        [true, false].iter().any(|secure| prefix(*secure).trim_end_matches('=').eq_ignore_ascii_case(&name))
+    };
+    let kept: Vec<HeaderValue> =
+        headers.get_all(SET_COOKIE).iter().filter(|value| !ours(value)).cloned().collect();
+    headers.remove(SET_COOKIE);
+    for value in kept {
+        headers.append(SET_COOKIE, value);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use seoham_model::{BinderId, Clock};
@@ -179,6 +194,24 @@ mod tests {
         assert_eq!(chosen(None, &headers), Some(one.document));
         assert!(sessions.of(&with("forged"), false).is_empty());
         assert!(sessions.of(&with(&second), true).is_empty(), "not the cookie of TLS");
+    }
+
+    #[test]
+    fn the_application_cannot_set_our_cookie() {
+        let mut headers = HeaderMap::new();
+        for cookie in [
+            "app=1; Path=/",
+            "seoham_landing=forged; Path=/",
+            "__Host-seoham_landing=forged; Secure; Path=/",
+            " SEOHAM_LANDING =forged",
+            "seoham_landing",
+            "seoham_landing_of_theirs=1",
+        ] {
+            headers.append(SET_COOKIE, cookie.parse().unwrap());
+        }
+        without_our_cookie(&mut headers);
+        let kept: Vec<_> = headers.get_all(SET_COOKIE).iter().collect();
+        assert_eq!(kept, ["app=1; Path=/", "seoham_landing_of_theirs=1"]);
     }
 
     #[test]

@@ -7,13 +7,16 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Response};
 use futures_util::StreamExt;
 use http_body::Body as _;
+use url::Url;
 
+use super::target::target;
 use super::{Limits, StartError, base};
 use crate::client::transport::word;
 
 pub(super) struct Upstream {
     client: reqwest::Client,
-    base: String,
+    /// With the path that all others stand below.
+    base: Url,
     first_byte: Duration,
 }
 
@@ -26,19 +29,25 @@ impl Upstream {
             // The browser's host is passed on, which HTTP/2 has no place for beside the address.
             .http1_only()
             .build()?;
-        Ok(Self { client, base: base("upstream", url)?, first_byte: limits.first_byte })
+        let base = Url::parse(&base("upstream", url)?).map_err(|_| StartError::Address("upstream"))?;
+        Ok(Self { client, base, first_byte: limits.first_byte })
+    }
+
+    /// The address that a request is for; none if its path leads out of what is the application's.
+    pub(super) fn target(&self, path: &str, query: Option<&str>) -> Option<Url> {
+        target(&self.base, path, query)
     }
 
     /// Passes a request on; gives the answer once its head is there, or what went wrong in a word.
     pub(super) async fn call(
         &self,
         method: Method,
-        path: &str,
+        target: Url,
         headers: HeaderMap,
         body: Body,
     ) -> Result<Response<reqwest::Body>, &'static str> {
         let moved = Arc::new(Mutex::new(Instant::now()));
-        let mut request = self.client.request(method, format!("{}{path}", self.base)).headers(headers);
+        let mut request = self.client.request(method, target).headers(headers);
         if !body.is_end_stream() {
             let moved = Arc::clone(&moved);
             let pieces = body.into_data_stream().inspect(move |_| {

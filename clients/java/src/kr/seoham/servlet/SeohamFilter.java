@@ -25,7 +25,8 @@ import kr.seoham.client.VerifiedToken;
  * Stands in front of the page that documents lead to: whoever brings a valid one-time token is let in, everybody else is
  * not, and the page, once it was shown, is reported as read.
  *
- * <p>A token counts once. When it is verified, the session remembers the document, and the browser is sent to the same
+ * <p>Only a person's own navigation uses a token up; whatever may be a preview of a link is shown one button. A token counts
+ * once. When it is verified, the session remembers the document, and the browser is sent to the same
  * address without the token, so that it stays in no history and in no {@code Referer}. The page finds the document's id,
  * the institution's own id and the payload in the request's attributes {@link #BINDER}, {@link #EXTERNAL_ID} and
  * {@link #PAYLOAD}.
@@ -98,13 +99,35 @@ public final class SeohamFilter implements Filter {
         String token = request.getParameter("token");
         if (token == null) {
             show(request, response, chain, binder);
-        } else if (!"GET".equals(request.getMethod())) {
-            // What looks at links for a preview must not use a token up.
-            response.setHeader("Allow", "GET");
-            response.sendError(HttpServletResponse.SC_METHOD_NOT_ALLOWED);
-        } else {
+        } else if ("GET".equals(request.getMethod())) {
+            if (entered(request, binder) == null && !isOfPerson(request)) {
+                write(response, Page.BUTTON);
+            } else {
+                enter(request, response, binder, token);
+            }
+        } else if ("POST".equals(request.getMethod()) && isOfOurPage(request)) {
             enter(request, response, binder, token);
+        } else {
+            response.setHeader("Allow", "GET, POST");
+            response.sendError(HttpServletResponse.SC_METHOD_NOT_ALLOWED);
         }
+    }
+
+    /**
+     * Whether a browser shows what a person asked for. What previews links, scans them or reads ahead must not use a token
+     * up, and a browser that does not say is shown a button.
+     */
+    private static boolean isOfPerson(HttpServletRequest request) {
+        return "navigate".equals(request.getHeader("Sec-Fetch-Mode"))
+            && "document".equals(request.getHeader("Sec-Fetch-Dest"))
+            && request.getHeader("Sec-Purpose") == null
+            && request.getHeader("Purpose") == null;
+    }
+
+    /** Whether the button was pressed on our page, and not by another site. */
+    private static boolean isOfOurPage(HttpServletRequest request) {
+        String site = request.getHeader("Sec-Fetch-Site");
+        return site == null || site.equals("same-origin") || site.equals("none");
     }
 
     @Override
@@ -200,6 +223,10 @@ public final class SeohamFilter implements Filter {
             HttpServletRequest request, HttpServletResponse response, String binder, String why, Page page)
             throws IOException {
         ENTRY.log(Level.INFO, "refused: {0} from {1}: {2}", new Object[] {binder, request.getRemoteAddr(), why});
+        write(response, page);
+    }
+
+    private static void write(HttpServletResponse response, Page page) throws IOException {
         response.setStatus(page.status);
         response.setContentType("text/html;charset=UTF-8");
         response.getWriter().write(page.html());
@@ -207,6 +234,7 @@ public final class SeohamFilter implements Filter {
 
     /** What somebody sees who is not let in. */
     private enum Page {
+        BUTTON(200, "문서를 열 준비가 되었습니다", "안전을 위해 문서는 직접 누르셨을 때만 열립니다."),
         BY_THE_NOTICE(403, "문서함에서 다시 열어 주십시오", "이 페이지는 알림톡이나 문서함에서 본인 확인을 거쳐 열 수 있습니다."),
         NOT_VALID(403, "링크를 다시 열어 주십시오", "이 링크는 이미 사용되었거나 유효 시간이 지났습니다. 문서함에서 문서를 다시 열어 주십시오."),
         LATER(503, "잠시 후 다시 열어 주십시오", "지금은 본인 확인 결과를 받을 수 없습니다. 잠시 후 문서함에서 다시 열어 주십시오.");
@@ -225,7 +253,13 @@ public final class SeohamFilter implements Filter {
             return "<!doctype html><html lang=\"ko\"><meta charset=\"utf-8\">"
                 + "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>" + title + "</title>"
                 + "<body style=\"font:1.05rem/1.6 sans-serif;max-width:32rem;margin:4rem auto;padding:0 1.5rem;color:#1c2430\">"
-                + "<h1 style=\"font-size:1.35rem\">" + title + "</h1><p>" + text + "</p></body></html>";
+                + "<h1 style=\"font-size:1.35rem\">" + title + "</h1><p>" + text + "</p>"
+                // Without an address a form leads to the one that it stands at.
+                + (this == BUTTON
+                    ? "<form method=\"post\"><button style=\"font:inherit;font-weight:700;width:100%;min-height:3.25rem;"
+                        + "border:0;border-radius:.75rem;background:#1f4fa3;color:#fff\">문서 열기</button></form>"
+                    : "")
+                + "</body></html>";
         }
     }
 

@@ -1,0 +1,65 @@
+//! Two requests with one token, as a double tap makes them: the token is verified once, and both end on the page.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::http::HeaderMap;
+use axum::http::header::USER_AGENT;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+
+use super::handler::Failed;
+use super::visit::{Fingerprint, Visit};
+
+/// How long a second request counts as the same tap.
+const SAME_TAP: Duration = Duration::from_secs(10);
+/// Tokens that are remembered at once, at most: beyond it each request is by itself.
+const REMEMBERED: usize = 10_000;
+
+/// How a verification ends.
+pub(super) type Entered = Result<Arc<Visit>, Failed>;
+
+/// Verifications under way and just ended, by their token.
+#[derive(Default)]
+pub(super) struct Entering(Mutex<HashMap<Fingerprint, Attempt>>);
+
+struct Attempt {
+    /// The browser and its address: nobody else shares what it is told.
+    by: Fingerprint,
+    begun: Instant,
+    entered: Shared<BoxFuture<'static, Entered>>,
+}
+
+/// What tells one browser from another, as far as that can be told before it has a session.
+pub(super) fn browser(address: IpAddr, headers: &HeaderMap) -> Fingerprint {
+    let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Fingerprint::of(&format!("{address}\n{agent}"))
+}
+
+impl Entering {
+    /// What a verification of `token` by this browser ends with: of one that is under way or has just succeeded, or of
+    /// the one that `verify` begins.
+    pub(super) fn of(
+        &self,
+        token: Fingerprint,
+        by: Fingerprint,
+        verify: impl FnOnce() -> BoxFuture<'static, Entered>,
+    ) -> Shared<BoxFuture<'static, Entered>> {
+        let mut attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        attempts.retain(|_, attempt| now - attempt.begun < SAME_TAP);
+        let same = attempts
+            .get(&token)
+            .filter(|attempt| attempt.by == by && !matches!(attempt.entered.peek(), Some(Err(_))));
+        if let Some(attempt) = same {
+            return attempt.entered.clone();
+        }
+        let entered = verify().shared();
+        if attempts.len() < REMEMBERED {
+            attempts.insert(token, Attempt { by, begun: now, entered: entered.clone() });
+        }
+        entered
+    }
+}

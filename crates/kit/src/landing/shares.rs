@@ -1,0 +1,106 @@
+//! How much of what is under way is one visit's, or one address's: none of them takes all of it.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use seoham_model::peer::network;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::exchange::VisitId;
+
+/// Whose requests are counted.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Whose {
+    Visit(VisitId),
+    Address(IpAddr),
+}
+
+/// Requests under way, by whose they are. Clones share the counts.
+#[derive(Clone)]
+pub(super) struct Shares {
+    counts: Arc<Mutex<HashMap<Whose, usize>>>,
+    of_visit: usize,
+    of_address: usize,
+}
+
+/// One request's place, given back when it is dropped.
+pub(super) struct Place {
+    _among_all: OwnedSemaphorePermit,
+    _of_address: Share,
+    of_visit: Option<Share>,
+}
+
+struct Share {
+    shares: Shares,
+    whose: Whose,
+}
+
+impl Shares {
+    pub(super) fn new(of_visit: usize, of_address: usize) -> Self {
+        Self { counts: Arc::default(), of_visit: of_visit.max(1), of_address: of_address.max(1) }
+    }
+
+    /// A place for a request from `address`; none if there are too many from there.
+    pub(super) fn place(&self, among_all: OwnedSemaphorePermit, address: IpAddr) -> Option<Place> {
+        let of_address = self.take(Whose::Address(network(address)), self.of_address)?;
+        Some(Place { _among_all: among_all, _of_address: of_address, of_visit: None })
+    }
+
+    fn take(&self, whose: Whose, most: usize) -> Option<Share> {
+        let mut counts = self.lock();
+        let count = counts.entry(whose.clone()).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        drop(counts);
+        Some(Share { shares: self.clone(), whose })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Whose, usize>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Whether the visit whose request it is may have one more.
+    pub(super) fn is_of(&mut self, visit: &VisitId, shares: &Shares) -> bool {
+        self.of_visit = shares.take(Whose::Visit(visit.clone()), shares.of_visit);
+        self.of_visit.is_some()
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut counts = self.shares.lock();
+        if let Some(count) = counts.get_mut(&self.whose) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.whose);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::Semaphore;
+
+    #[test]
+    fn neither_a_visit_nor_an_address_takes_all() {
+        let all = Arc::new(Semaphore::new(10));
+        let permit = || Arc::clone(&all).try_acquire_owned().expect("room");
+        let shares = Shares::new(1, 2);
+        let (here, there): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let (one, other) = (VisitId::generate(), VisitId::generate());
+        let mut first = shares.place(permit(), here).expect("room");
+        let mut second = shares.place(permit(), here).expect("room");
+        assert!(shares.place(permit(), here).is_none() && shares.place(permit(), there).is_some());
+        assert!(first.is_of(&one, &shares) && !second.is_of(&one, &shares) && second.is_of(&other, &shares));
+        drop((first, second));
+        assert!(shares.lock().is_empty(), "who has gone is forgotten");
+        assert_eq!(all.available_permits(), 10);
+    }
+}
