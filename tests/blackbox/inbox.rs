@@ -144,6 +144,11 @@ async fn five_wrong_pins_lock_for_a_quarter_of_an_hour() {
     let (mut browser, _, id) = signed_in(&server, &city, "01077770003").await;
     let open = format!("/documents/{id}/open");
     let page = browser.get(&open).await;
+    // A slip of the finger is no attempt.
+    for malformed in ["", "13579", "1357901", "13579O", "１３５７９０"] {
+        let said = browser.submit(&page, &open, &[("secret", malformed)]).await;
+        said.shows(400, "시도한 횟수에는 들어가지 않습니다");
+    }
     for left in (1..5).rev() {
         let said = browser.submit(&page, &open, &[("secret", "000111")]).await;
         said.shows(403, &format!("{left}번 더"));
@@ -153,6 +158,23 @@ async fn five_wrong_pins_lock_for_a_quarter_of_an_hour() {
     assert!(city.status(&id).await.get("authenticated_at").is_none());
     city.advance(15 * 60).await;
     assert_eq!(browser.submit(&page, &open, &[("secret", PIN)]).await.status, 303);
+}
+
+#[tokio::test]
+async fn from_the_deadline_on_not_even_what_was_read_opens() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let (mut browser, _, id) = signed_in(&server, &city, "01077770009").await;
+    let token = city.open_token(&id).await;
+    assert_eq!(city.verify(&id, &token).await.status, 200);
+    assert_eq!(city.mark_read(&id).await.status, 204);
+    let page = browser.get(&format!("/documents/{id}/open")).await;
+    city.advance(40 * 24 * 60 * 60).await;
+    assert_eq!(city.status(&id).await["doc_box_status"], "READ", "it stays read");
+    city.open(&id).await.is_error(403, "FORBIDDEN");
+    // The session has ended meanwhile, and the page with it.
+    let said = browser.submit(&page, &format!("/documents/{id}/open"), &[("secret", PIN)]).await;
+    assert!(said.location.is_none_or(|location| !location.contains("token=")));
 }
 
 #[tokio::test]

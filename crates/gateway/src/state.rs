@@ -73,14 +73,17 @@ impl Gateway {
         self.store.mode() == Mode::Sandbox
     }
 
-    /// What goes wrong on purpose with a send of these documents, as they are checked at `context`.
+    /// What goes wrong on purpose with a send of these documents in `body`, as they are checked at `context`.
     pub(crate) fn trouble(
         &self,
         institution: InstitutionId,
+        body: &[u8],
         items: &[ReadItem<'_>],
         context: CheckContext,
     ) -> Trouble {
-        let Some(troubles) = &self.troubles else { return Trouble::default() };
+        let Some(troubles) = self.troubles.as_ref().filter(|_| Troubles::may_concern(body)) else {
+            return Trouble::default();
+        };
         let receivers: Vec<(String, Receiver)> = items
             .iter()
             .filter_map(|item| {

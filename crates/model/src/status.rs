@@ -73,18 +73,37 @@ impl Times {
             DocBoxStatus::Sent
         }
     }
+
+    /// Whether its recipient can open it at `now` (SPEC 8.6): from the deadline on nothing opens, not even what was read.
+    pub fn opening(&self, deadline_at: UnixSeconds, now: UnixSeconds) -> Opening {
+        if now >= deadline_at {
+            Opening::TooLate
+        } else if self.received_at.is_none() {
+            Opening::NotInBox
+        } else {
+            Opening::Open
+        }
+    }
+}
+
+/// Whether a document can be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// It can be.
+    Open,
+    /// The recipient has not joined the box, or it is not there yet.
+    NotInBox,
+    /// Its deadline has passed.
+    TooLate,
 }
 
 /// Seconds for which a one-time token is valid (SPEC 7).
 pub const TOKEN_LIFETIME_SECONDS: i64 = 300;
 
-/// When a token issued at `now` stops being valid.
-///
-/// Never after the deadline, since a token must be verified before it (SPEC 6); a document that
-/// was read knows no deadline any more.
-pub fn token_expires_at(times: &Times, deadline_at: UnixSeconds, now: UnixSeconds) -> UnixSeconds {
-    let full = now.plus(TOKEN_LIFETIME_SECONDS);
-    if times.read_at.is_some() { full } else { full.min(deadline_at) }
+/// When a token issued at `now` stops being valid: never after the deadline, since a token must be verified before it
+/// (SPEC 6).
+pub fn token_expires_at(deadline_at: UnixSeconds, now: UnixSeconds) -> UnixSeconds {
+    now.plus(TOKEN_LIFETIME_SECONDS).min(deadline_at)
 }
 
 #[cfg(test)]
@@ -115,10 +134,12 @@ mod tests {
         }
 
         #[test]
-        fn an_unread_documents_token_dies_with_its_deadline(times in times(), deadline in 0..2_000i64, now in 0..2_000i64) {
-            let expires = token_expires_at(&times, UnixSeconds(deadline), UnixSeconds(now));
-            prop_assert!(expires.0 <= now + TOKEN_LIFETIME_SECONDS);
-            prop_assert!(times.read_at.is_some() || expires.0 <= deadline);
+        fn from_the_deadline_on_nothing_opens(times in times(), deadline in 0..2_000i64, now in 0..2_000i64) {
+            let opening = times.opening(UnixSeconds(deadline), UnixSeconds(now));
+            prop_assert_eq!(opening == Opening::TooLate, now >= deadline);
+            prop_assert!(opening != Opening::Open || times.received_at.is_some());
+            let expires = token_expires_at(UnixSeconds(deadline), UnixSeconds(now));
+            prop_assert!(expires.0 <= now + TOKEN_LIFETIME_SECONDS && expires.0 <= deadline);
         }
     }
 

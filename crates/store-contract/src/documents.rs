@@ -186,19 +186,22 @@ pub async fn expired_documents_do_not_open(world: World) {
     assert!(matches!(open(deadline.plus(-1)).await.expect("answers"), OpenVerdict::Opened { .. }));
 }
 
-/// What was read knows no deadline any more.
-pub async fn a_read_document_opens_after_its_deadline(world: World) {
+/// From the second of the deadline on not even what was read opens; it stays read.
+pub async fn a_read_document_does_not_open_after_its_deadline(world: World) {
     let id = world.delivered_document().await;
     let (city, token) = (world.city.institution, world.open(id).await);
     world.store.verify_token(city, id, token, world.now()).await.expect("verifies");
     world.store.mark_read(city, id, world.now()).await.expect("reads");
-    let late = world.status(world.city, id).await.expect("there").deadline_at.plus(1_000);
-    let token = OneTimeToken::generate().hash();
-    let opened = world.store.open(Opener::Institution(city), id, token, late).await.expect("answers");
+    let deadline = world.status(world.city, id).await.expect("there").deadline_at;
+    let open = |at| world.store.open(Opener::Institution(city), id, OneTimeToken::generate().hash(), at);
+    assert_eq!(open(deadline).await.expect("answers"), OpenVerdict::Expired);
+    let opened = open(deadline.plus(-10)).await.expect("answers");
     let OpenVerdict::Opened { token_expires_at, link, external_document_uuid } = opened else {
-        panic!("a read document opens");
+        panic!("a read document opens before its deadline");
     };
-    assert_eq!(token_expires_at, late.plus(300));
+    assert_eq!(token_expires_at, deadline);
     assert_eq!(link, "https://notice.example.kr/open");
     assert_eq!(external_document_uuid.as_deref(), Some("EXT-0"));
+    let status = world.status(world.city, id).await.expect("there");
+    assert_eq!(status.times.status(deadline, deadline.plus(1)), DocBoxStatus::Read);
 }

@@ -38,7 +38,7 @@ macro_rules! store_contract {
             personas_are_there, an_acceptance_is_there_whole, statuses_keep_their_order_and_owner,
             shared_and_own_texts_read_back, one_of_many_verifications_wins,
             tokens_end_with_their_time, tokens_belong_to_their_document, reads_need_a_verified_token,
-            times_are_set_once, expired_documents_do_not_open, a_read_document_opens_after_its_deadline,
+            times_are_set_once, expired_documents_do_not_open, a_read_document_does_not_open_after_its_deadline,
             members_receive_and_others_wait, a_join_during_the_acceptance_is_not_lost, joining_moves_what_waits, joining_moves_thousands_in_steps,
             institutions_take_turns, a_claim_is_held_by_one_worker, a_lease_that_ran_out_changes_nothing,
             retries_wait_for_their_time, expired_deliveries_are_dropped, a_depth_is_of_every_institution,

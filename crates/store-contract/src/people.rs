@@ -206,8 +206,15 @@ pub async fn personas_are_there(world: World) {
     assert!(matches!(identify(personas::BREAKS).await, Identified::Breaks));
     assert!(world.recipient(personas::MEMBER, personas::BIRTHDAY).await.member);
     assert!(!world.recipient(personas::NOT_A_MEMBER, personas::BIRTHDAY).await.member);
-    assert!(matches!(identify("01000000008").await, Identified::NotFound));
-    assert!(found(&world.identify(by_ci("SANDBOX-CI-5")).await));
+    for troubled in
+        [personas::THROTTLES, personas::UNAVAILABLE, personas::LOSES_THE_ANSWER, personas::ANSWERS_SLOWLY]
+    {
+        assert!(found(&identify(troubled).await), "{troubled}");
+    }
+    assert!(matches!(identify("01000000012").await, Identified::NotFound));
+    for ci in ["SANDBOX-CI-5", "SANDBOX-CI-10"] {
+        assert!(found(&world.identify(by_ci(ci)).await), "{ci}");
+    }
     let refuser = personas::REFUSES.into();
     let person = world.store.person_by_phone(&refuser).await.expect("answers").expect("known");
     world.store.set_refusal(person, world.city.institution, false).await.expect("accepts");

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use seoham_model::status::{DocBoxStatus, token_expires_at};
+use seoham_model::status::{Opening, token_expires_at};
 use seoham_model::{BinderId, ContractUuid, PersonId, UnixSeconds};
 use seoham_store::accounts::{Authentication, Institution};
 use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener, Shelf};
@@ -158,14 +158,14 @@ impl Boxes for PostgresStore {
         let Some(document) = found.filter(mine) else {
             return Ok(OpenVerdict::Unknown);
         };
-        match document.times.status(document.deadline_at, now) {
-            DocBoxStatus::Expired => return Ok(OpenVerdict::Expired),
-            DocBoxStatus::Sent => return Ok(OpenVerdict::NotInBox),
-            DocBoxStatus::Received | DocBoxStatus::Read => {}
+        match document.times.opening(document.deadline_at, now) {
+            Opening::TooLate => return Ok(OpenVerdict::Expired),
+            Opening::NotInBox => return Ok(OpenVerdict::NotInBox),
+            Opening::Open => {}
         }
         // Read first: what cannot be read must not leave a token and a time behind.
         let (text, _) = rows::text(&session, &self.inner.vault, &document).await?;
-        let token_expires_at = token_expires_at(&document.times, document.deadline_at, now);
+        let token_expires_at = token_expires_at(document.deadline_at, now);
         let hash = token.0.as_slice();
         session.write("opening a document", OPEN, &[&id.uuid(), &hash, &token_expires_at.0, &now.0]).await?;
         Ok(OpenVerdict::Opened {

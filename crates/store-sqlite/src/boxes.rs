@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
-use seoham_model::status::{DocBoxStatus, token_expires_at};
+use seoham_model::status::{Opening, token_expires_at};
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
 use seoham_store::accounts::{Authentication, Institution};
 use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener, Shelf};
@@ -191,14 +191,14 @@ fn open(
     let Some((stored, _)) = stored_status(connection, sender, document)? else {
         return Ok(OpenVerdict::Unknown);
     };
-    match stored.times.status(stored.deadline_at, now) {
-        DocBoxStatus::Expired => return Ok(OpenVerdict::Expired),
-        DocBoxStatus::Sent => return Ok(OpenVerdict::NotInBox),
-        DocBoxStatus::Received | DocBoxStatus::Read => {}
+    match stored.times.opening(stored.deadline_at, now) {
+        Opening::TooLate => return Ok(OpenVerdict::Expired),
+        Opening::NotInBox => return Ok(OpenVerdict::NotInBox),
+        Opening::Open => {}
     }
     // Read first: what cannot be read must not leave a token and a time behind.
     let text = text(connection, vault, stored.document_no)?;
-    let token_expires_at = token_expires_at(&stored.times, stored.deadline_at, now);
+    let token_expires_at = token_expires_at(stored.deadline_at, now);
     connection
         .prepare_cached(
             "INSERT INTO one_time_tokens (token_hash, document_no, expires_at) VALUES (?1, ?2, ?3)",

@@ -85,7 +85,7 @@ async fn send(
         read.iter().map(|item| item.external_document_uuid().unwrap_or_default()).collect();
     let repeated = envelope::repeated(external_ids.iter().map(String::as_str).filter(|id| !id.is_empty()));
     let context = |now| CheckContext { now, certified: sender.contract.certified, bulk: true };
-    let trouble = additions.trouble(&gateway, sender.institution, &read, context(gateway.now()));
+    let trouble = additions.trouble(&gateway, sender.institution, &body.bytes, &read, context(gateway.now()));
     trouble.before()?;
     let check = |now: UnixSeconds| {
         let context = context(now);

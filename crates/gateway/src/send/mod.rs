@@ -97,10 +97,11 @@ impl Additions {
         &self,
         gateway: &Gateway,
         institution: InstitutionId,
+        body: &[u8],
         items: &[ReadItem<'_>],
         context: CheckContext,
     ) -> Trouble {
-        if self.dry_run { Trouble::default() } else { gateway.trouble(institution, items, context) }
+        if self.dry_run { Trouble::default() } else { gateway.trouble(institution, body, items, context) }
     }
 
     /// Whether documents are to be remembered and recalled.

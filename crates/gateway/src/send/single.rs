@@ -51,8 +51,13 @@ pub(crate) async fn single(
     let body = take_in(&gateway, sender.institution, &parts.headers, stream).await?;
     let read = ReadItem::read(envelope::document(&body.bytes)?);
     let context = |now| CheckContext { now, certified: sender.contract.certified, bulk: false };
-    let trouble =
-        additions.trouble(&gateway, sender.institution, std::slice::from_ref(&read), context(gateway.now()));
+    let trouble = additions.trouble(
+        &gateway,
+        sender.institution,
+        &body.bytes,
+        std::slice::from_ref(&read),
+        context(gateway.now()),
+    );
     trouble.before()?;
     let check = |now: UnixSeconds| {
         let mut item = Item::check(&read, Place::Single, context(now));

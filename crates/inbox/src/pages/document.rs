@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use seoham_http::Path;
 use seoham_model::BinderId;
 use seoham_model::clock::seoul_minutes;
-use seoham_model::status::DocBoxStatus;
+use seoham_model::status::Opening;
 use seoham_store::boxes::BoxDocument;
 use serde::Deserialize;
 
@@ -33,7 +33,8 @@ struct Shown {
     read: Option<String>,
     cs_name: String,
     cs_number: String,
-    expired: bool,
+    /// It can no longer be opened.
+    closed: bool,
     refused: bool,
     button: &'static str,
 }
@@ -54,7 +55,6 @@ pub(crate) async fn show(
     let visit = visit.member_only()?;
     let document = own(&inbox, &visit, &binder).await?;
     let now = inbox.now();
-    let status = document.times.status(document.deadline_at, now);
     let shown = Shown {
         korean: visit.korean(),
         csrf: visit.csrf(),
@@ -68,7 +68,7 @@ pub(crate) async fn show(
         read: document.times.read_at.map(seoul_minutes),
         cs_name: document.content.cs_name.clone(),
         cs_number: document.content.cs_number.clone(),
-        expired: status == DocBoxStatus::Expired,
+        closed: document.times.opening(document.deadline_at, now) == Opening::TooLate,
         refused: document.refused,
         button: words::button(&document, visit.lang),
     };

@@ -17,10 +17,16 @@ fn again(address: &str, title: Text, advice: Text) -> Turn {
         .into()
 }
 
+/// Whether a text has the form of a PIN.
+fn is_pin(text: &SecretString) -> bool {
+    let digits = text.expose_secret().as_bytes();
+    digits.len() == 6 && digits.iter().all(u8::is_ascii_digit)
+}
+
 /// Six digits, the same twice, and none that everybody would try first.
 pub(crate) fn check_new_pin(pin: &SecretString, pin_again: &SecretString, address: &str) -> Result<(), Turn> {
     let digits = pin.expose_secret().as_bytes();
-    if digits.len() != 6 || !digits.iter().all(u8::is_ascii_digit) {
+    if !is_pin(pin) {
         return Err(again(
             address,
             Text::fixed("PIN은 숫자 6자리입니다", "A PIN has six digits"),
@@ -81,6 +87,17 @@ pub(crate) async fn authenticate(
     tried: SecretString,
     address: &str,
 ) -> Result<(), Turn> {
+    // What cannot be one is a slip of the finger, and no attempt.
+    if kind == Authentication::Pin && !is_pin(&tried) {
+        return Err(again(
+            address,
+            Text::fixed("PIN은 숫자 6자리입니다", "A PIN has six digits"),
+            Text::fixed(
+                "숫자 6자리를 입력해 주십시오. 시도한 횟수에는 들어가지 않습니다.",
+                "Please enter six digits. This did not count as an attempt.",
+            ),
+        ));
+    }
     match inbox.store.begin_attempt(person, kind, inbox.now()).await? {
         Attempt::Allowed { hash, left } => {
             if verify_pin_in_turn(hash, tried).await {

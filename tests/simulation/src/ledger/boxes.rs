@@ -48,23 +48,20 @@ impl Ledger {
         let document = &mut self.documents[no];
         let person = &self.people[document.person];
         let boxed = document.must_be_received || person.joined.is_some() || person.later;
-        let (open, read) = (document.is_open_at(now), &document.read);
+        let open = document.is_open_at(now);
         match verdict {
             OpenVerdict::Opened { external_document_uuid, token_expires_at, .. } => {
-                demand!(open || read.is_possible(), "{id} opened after its deadline");
+                demand!(open, "{id} opened after its deadline");
                 demand!(boxed, "{id} was opened by one who never joined");
                 demand!(external_document_uuid.as_ref() == Some(&document.external), "{id}: external id");
-                let full = now.plus(TOKEN_LIFETIME_SECONDS);
-                let unread = full.min(document.deadline_at);
-                let right = (*token_expires_at == full && read.is_possible())
-                    || (*token_expires_at == unread && !read.is_certain());
+                let right = *token_expires_at == now.plus(TOKEN_LIFETIME_SECONDS).min(document.deadline_at);
                 demand!(right, "{id}: its token expires at {token_expires_at}");
                 document.authenticated.happened(now);
                 let expires_at = Some(*token_expires_at);
                 let (issued, used) = (Known::Yes, Known::No);
                 self.tokens.push(Token { hash, document: no, issued, issued_at: now, expires_at, used });
             }
-            OpenVerdict::Expired => demand!(!open && !read.is_certain(), "{id} does not open any more"),
+            OpenVerdict::Expired => demand!(!open, "{id} does not open any more"),
             OpenVerdict::NotInBox | OpenVerdict::Unknown => {
                 demand!(open && !document.must_be_received, "{id} stands in the box and is not found in it");
             }
@@ -116,8 +113,7 @@ impl Ledger {
                 demand!(*token_used_at == now, "{id}: token used at {token_used_at}");
                 token.used = Known::Yes;
                 let document_ = &mut self.documents[document];
-                let late = !document_.is_open_at(now) && !document_.read.is_possible();
-                demand!(!late, "a token of {id} was verified after the deadline of what was never read");
+                demand!(document_.is_open_at(now), "a token of {id} was verified after its deadline");
                 // The store says it of a token that it issued, so the opening took place.
                 document_.token_used.happened(now);
                 self.observe(document, Some(status), now)
