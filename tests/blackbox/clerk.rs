@@ -134,6 +134,12 @@ async fn a_status_is_written_as_a_person_reads_it_and_says_who_needs_paper_mail(
     let times = std::fs::read_to_string(office.path("시각.csv")).unwrap();
     assert!(times.starts_with("\u{feff}문서함 번호,문서 상태,접수 시각"), "{times}");
 
+    // Nothing that is there is written over by a list.
+    for taken in [["--post", "우편.xlsx"], ["--post", "명단.xlsx"], ["--csv", "명단.result.xlsx"]] {
+        let mut again = office.on_platform(&["status", "명단.result.xlsx"]);
+        again.args(taken);
+        office.run(again).await.ended(64);
+    }
     // Asked again, the same columns are written over.
     office.run(office.on_platform(&["status", "명단.result.xlsx"])).await.ended(0);
     assert_eq!(cells(&result)[0].len(), rows[0].len());

@@ -106,6 +106,10 @@ async fn a_server_that_knows_no_keys_is_never_asked_twice() {
     assert!(blind.err.contains("--unknown leave") && blind.err.contains("twice"), "{}", blind.err);
     office.send("a.csv", &["--resume", "--unknown", "leave"]).await.ended(2);
     assert_eq!(accepted(&server, &city).await, 2_500);
+    // Left on purpose, they do not keep the others from being corrected.
+    let rest = office.run(office.command_of_rest("a.result.csv")).await;
+    assert!(rest.code == 1 && !rest.err.contains("not finished"), "{rest:?}");
+    assert_eq!(accepted(&server, &city).await, 2_500);
     let sent = office.send("a.csv", &["--resume", "--unknown", "send", "--json"]).await.ended(0).json();
     assert_eq!(sent["accepted"], 2_000);
     assert_eq!(accepted(&server, &city).await, 2_500 + 2_000 - i64::try_from(told).unwrap() * 100);

@@ -7,6 +7,7 @@ use seoham_model::violation::{self, Place, Violation};
 use seoham_model::{BinderId, Lang, Text, UnixSeconds};
 use serde_json::Value;
 
+use crate::lines::repeats_a_member;
 use crate::making::Making;
 use crate::names::plain;
 use crate::row::{Content, Good, Problem, Record};
@@ -75,6 +76,13 @@ impl Layout {
                 format!(
                     "this is the result of a send (it has a column {column}); to send what was not accepted, use --rest"
                 ),
+            ));
+        }
+        // A result would be written over it, and the rest be made of that.
+        if let Some(column) = sheet.header().iter().find(|name| ResultColumn::of(name).is_some()) {
+            return Err(SheetError::made(
+                format!("'{column}' 열은 발송 결과를 적는 열과 이름이 같습니다. 열 이름을 바꾸어 주십시오"),
+                format!("the column {column:?} has the name of one that a result is written into; rename it"),
             ));
         }
         Self::make(sheet, maps, sets, false)
@@ -281,7 +289,9 @@ impl Layout {
     /// Whether the values of a row may belong elsewhere, which is not seen in them: marks that do not match, values
     /// that are missing or too many, merged cells.
     pub fn is_uncertain(&self, record: &Record) -> bool {
-        record.damage.is_some()
+        let repeats = matches!(&record.content, Content::Json(line) if repeats_a_member(line));
+        repeats
+            || record.damage.is_some()
             || self.refuse_merged(record).is_err()
             || self.refuse_rows_within(record).is_err()
     }

@@ -1,7 +1,11 @@
 //! Lines of JSON: documents already, but for what is set in all of them.
 
+use std::collections::HashSet;
+use std::fmt::{self, Formatter};
+
 use seoham_model::document::{CheckContext, ReadItem};
 use seoham_model::{Text, UnixSeconds};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use crate::layout::DAY_SECONDS;
@@ -60,6 +64,12 @@ impl Layout {
                 format!("malformed JSON at column {column}"),
             ))]
         };
+        if repeats_a_member(line) {
+            return Err(vec![Problem::of_row(Text::fixed(
+                "같은 항목이 두 번 있습니다. 하나만 남겨 주십시오",
+                "has a member twice; leave one of them",
+            ))]);
+        }
         let set;
         let line = if self.constants.is_empty() && !self.is_result {
             line
@@ -96,6 +106,70 @@ impl Layout {
     }
 }
 
+/// Whether an object of a line has a member twice: read as a value, the last of them wins, whoever's it is.
+pub(crate) fn repeats_a_member(line: &str) -> bool {
+    serde_json::from_str::<Distinct>(line).is_err_and(|error| error.to_string().starts_with(TWICE))
+}
+
+const TWICE: &str = "a member stands twice";
+
+/// Any JSON whose objects have each member once.
+struct Distinct;
+
+impl<'de> Deserialize<'de> for Distinct {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Distinct {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        let mut names = HashSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if !names.insert(name) {
+                return Err(A::Error::custom(TWICE));
+            }
+            map.next_value::<Self>()?;
+        }
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+}
+
 /// Sets a member of a document in JSON, and takes away what it stands against.
 fn set_member(document: &mut Value, member: Member, constant: &Value) {
     let deadlines = ["read_expired_at", "read_expired_sec"];
@@ -115,5 +189,22 @@ fn set_member(document: &mut Value, member: Member, constant: &Value) {
     };
     if let Some(object) = object {
         object.insert(name.to_owned(), constant.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_that_stands_twice_is_seen_wherever_it_is() {
+        for line in
+            [r#"{"a":1,"a":2}"#, r#"{"b":{"a":1,"c":[],"a":null}}"#, r#"{"b":[{"a":"x","\u0061":1.5}]}"#]
+        {
+            assert!(repeats_a_member(line), "{line}");
+        }
+        for line in [r#"{"a":{"a":[true,-1,{"a":"a"}]}}"#, "[1,1]", "{", ""] {
+            assert!(!repeats_a_member(line), "{line}");
+        }
     }
 }

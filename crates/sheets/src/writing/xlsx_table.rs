@@ -13,6 +13,10 @@ use crate::{Cell, SheetError};
 /// Widths of columns, in characters: a column is as wide as its longest value, within these.
 const WIDTH_MIN: usize = 8;
 const WIDTH_MAX: usize = 50;
+/// Rows of a sheet; a list of more is cut.
+const ROWS_OF_EXCEL: u32 = 1_048_576;
+/// How long a sheet's name may be, in UTF-16.
+const NAME_UNITS_MAX: usize = 31;
 
 pub(super) struct XlsxTable {
     workbook: Workbook,
@@ -71,6 +75,9 @@ impl Table for XlsxTable {
                 none.insert((Sheet::new(&mut self.workbook, &name)?, 0))
             }
         };
+        if *next >= ROWS_OF_EXCEL {
+            return Ok(());
+        }
         sheet.write(*next, cells, &mut self.formats)?;
         if *next == 0 {
             sheet.freeze_header();
@@ -94,8 +101,9 @@ impl Table for XlsxTable {
 impl Sheet {
     fn new(workbook: &mut Workbook, name: &str) -> Result<Self, SheetError> {
         let mut sheet = workbook.new_worksheet_with_constant_memory().map_err(|e| unwritten(&e))?;
-        sheet.set_name(name).map_err(|e| unwritten(&e))?;
-        Ok(Self { sheet, name: name.to_owned(), last: 0, widths: Vec::new() })
+        let name = allowed_name(name);
+        sheet.set_name(&name).map_err(|e| unwritten(&e))?;
+        Ok(Self { sheet, name, last: 0, widths: Vec::new() })
     }
 
     fn write(&mut self, row: u32, cells: &[Cell], formats: &mut Formats) -> Result<(), SheetError> {
@@ -184,6 +192,17 @@ impl Formats {
     }
 }
 
+/// A sheet's name as Excel allows it; other programs write longer ones, and other characters.
+fn allowed_name(name: &str) -> String {
+    let plain = |c: char| if "[]:*?/\\".contains(c) || c.is_control() { '_' } else { c };
+    let mut allowed: String = name.trim_matches('\'').chars().map(plain).collect();
+    while allowed.encode_utf16().count() > NAME_UNITS_MAX {
+        allowed.pop();
+    }
+    let allowed = allowed.trim_end_matches('\'').to_owned();
+    if allowed.is_empty() { "Sheet1".to_owned() } else { allowed }
+}
+
 /// How wide a text is, in characters of Latin script: others are twice as wide.
 fn width_of(text: &str) -> usize {
     let widest = |line: &str| line.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum();
@@ -208,5 +227,24 @@ fn unwritten(error: &XlsxError) -> SheetError {
             SheetError::new("Excel의 셀 글자 수 한도를 넘습니다", "a cell has more text than Excel takes")
         }
         _ => SheetError::new("Excel 파일을 쓸 수 없습니다", "the Excel file cannot be written"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sheet_s_name_is_one_that_excel_allows() {
+        for (name, allowed) in [
+            ("자료", "자료"),
+            ("'1월/2월'", "1월_2월"),
+            ("a[b]:c*?\\", "a_b__c___"),
+            ("", "Sheet1"),
+            ("''", "Sheet1"),
+        ] {
+            assert_eq!(allowed_name(name), allowed);
+        }
+        assert_eq!(allowed_name(&"가".repeat(40)).chars().count(), 31);
     }
 }

@@ -9,8 +9,8 @@ const ENGLISH: u32 = 0x0409;
 const KOREAN: u32 = 0x0412;
 /// Below this Excel shows a number without a form with all of its digits.
 const GENERAL_BELOW: f64 = 1e11;
-/// Digits after the point, at most, that a format may have.
-const DECIMALS_MAX: usize = 30;
+/// Digits after the point, at most, that the library renders.
+const DECIMALS_MAX: usize = 10;
 
 /// Whether what a section shows depends on nothing but the number.
 pub(super) fn is_certain(section: &Section, korean: bool) -> bool {
@@ -28,6 +28,12 @@ pub(super) fn is_certain(section: &Section, korean: bool) -> bool {
         .rev()
         .skip_while(|part| !matches!(part, FormatPart::Digit(_) | FormatPart::ThousandsSeparator));
     if matches!(behind.next(), Some(FormatPart::ThousandsSeparator)) {
+        return false;
+    }
+    // And so does one right before the point.
+    let scales =
+        |pair: &[FormatPart]| matches!(pair, [FormatPart::ThousandsSeparator, FormatPart::DecimalPoint]);
+    if section.parts.windows(2).any(scales) {
         return false;
     }
     let is_date = section.has_date_parts();
@@ -83,7 +89,9 @@ pub(super) fn as_shown(format: &NumberFormat, number: f64) -> Option<f64> {
     let sections = format.sections();
     if sections.iter().any(|section| section.condition.is_some()) {
         // Which section counts for a negative number or a fraction, and with what sign, is a matter of its own.
-        return (number >= 0.0 && number.fract() == 0.0).then_some(number);
+        let holds = |section: &Section| section.condition.is_none_or(|condition| condition.evaluate(number));
+        let is_plain = number >= 0.0 && number.fract() == 0.0;
+        return (is_plain && sections.iter().any(holds)).then_some(number);
     }
     let section = match sections {
         [_, negative, ..] if number < 0.0 => negative,
@@ -114,7 +122,10 @@ pub(super) fn as_shown(format: &NumberFormat, number: f64) -> Option<f64> {
     let behind_point = section.parts.iter().skip_while(|part| **part != FormatPart::DecimalPoint);
     let digits = behind_point.filter(|part| matches!(part, FormatPart::Digit(_))).count();
     let percents = section.parts.iter().filter(|part| **part == FormatPart::Percent).count();
-    let rounded = rounded(number, (digits + 2 * percents).min(DECIMALS_MAX))?;
+    if digits > DECIMALS_MAX {
+        return None;
+    }
+    let rounded = rounded(number, digits + 2 * percents)?;
     // What is rounded to nothing may keep its sign, or its section.
     if rounded == 0.0 && number != 0.0 && (number < 0.0 || sections.len() > 2) { None } else { Some(rounded) }
 }

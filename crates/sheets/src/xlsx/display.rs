@@ -99,6 +99,19 @@ impl Display {
     }
 }
 
+/// Whether each `General` of a code became a part that comes first: the library puts the number before all else, and
+/// loses it behind some.
+fn keeps_general(code: &str, sections: &[ssfmt::ast::Section]) -> bool {
+    let mut unquoted = code.split('"').step_by(2);
+    let named = unquoted.any(|part| {
+        let part = part.to_lowercase();
+        part.contains("general") || part.contains("g/표준")
+    });
+    let is_general = |part: &FormatPart| *part == FormatPart::GeneralNumber;
+    let general: Vec<_> = sections.iter().filter(|section| section.parts.iter().any(is_general)).collect();
+    general.is_empty() != named && general.iter().all(|section| section.parts.first().is_some_and(is_general))
+}
+
 /// Formats with lower numbers are known to every program; a workbook numbers its own from here on.
 const FIRST_OF_WORKBOOK: u8 = 164;
 
@@ -152,10 +165,14 @@ impl Kind {
         let shows_date = format.sections().iter().any(|section| section.parts.iter().any(shows));
         let sections = format.sections();
         // A number whose section is empty is hidden; the library takes it for one without a form.
-        let hides = sections.len() > 1 && sections.iter().take(3).any(|section| section.parts.is_empty());
+        let hides = sections.iter().take(3).any(|section| section.parts.is_empty());
         // A fourth section that has no place for a text hides it.
         let hides_text = matches!(sections, [_, _, _, text] if !text.has_text_placeholder());
-        if hides || hides_text || !sections.iter().all(|section| is_certain(section, korean)) {
+        if hides
+            || hides_text
+            || !keeps_general(code, sections)
+            || !sections.iter().all(|section| is_certain(section, korean))
+        {
             return match (hides_text, shows_date) {
                 (true, _) => Self::Hidden,
                 (false, true) => Self::UnknownDate,
@@ -318,6 +335,13 @@ mod tests {
             ("0;-0;\"없음\"", 0.3),
             ("0;-0", -0.3),
             ("h:mm A/P", 0.75),
+            ("\"제\"General\"호\"", 7.0),
+            ("\"₩\"General", 500.0),
+            ("[Red]General", 12.5),
+            ("[$₩-412]General", 1_234.56),
+            ("#,##0,.0\"천원\"", 1_234_567.0),
+            ("[=1]\"남\";[=2]\"여\"", 3.0),
+            ("0.000000000000", 0.5),
             ("yyyy-mm-dd_-", 46_387.0),
         ] {
             assert_eq!(shown(code, number), None, "{code}");

@@ -96,6 +96,8 @@ struct Job {
     options: sending::Options,
     result: PathBuf,
     json: bool,
+    /// Rows of which it is not known whether they were accepted are left, and the job is over all the same.
+    leaves_unknown: bool,
 }
 
 impl Job {
@@ -130,8 +132,13 @@ impl Job {
         watching.abort();
         match produced {
             Ok(Ok(Ok(()))) => {
-                // Only now is it known that what came was all of it.
-                if matches!(sent, Ok(Ended::Finished)) {
+                // Only now is it known that what came was all of it. What is left on purpose is for --rest.
+                let is_over = match sent {
+                    Ok(Ended::Finished) => true,
+                    Ok(Ended::WithUnknown) => self.leaves_unknown,
+                    _ => false,
+                };
+                if is_over {
                     self.journal.finish().map_err(|error| of_journal(&error))?;
                 }
                 Ok(sent)

@@ -81,6 +81,7 @@ pub(super) async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
         options: options(args),
         result: result.clone(),
         json: args.json,
+        leaves_unknown: false,
     })
 }
 
@@ -144,7 +145,17 @@ pub(super) fn resume(args: &SendArgs, source: &Source) -> Outcome<Job> {
     drop(begun_alone);
     let result = settings.result.clone();
     let table = Arc::new(table);
-    Ok(Job { table, journal, ledger, client, options: options(args), result, json: args.json })
+    let leaves_unknown = args.unknown == Some(Unknown::Leave);
+    Ok(Job {
+        table,
+        journal,
+        ledger,
+        client,
+        options: options(args),
+        result,
+        json: args.json,
+        leaves_unknown,
+    })
 }
 
 /// What makes rows documents: for the rest of a send as it was in that.

@@ -12,7 +12,7 @@ use seoham_sheets::{
 
 use super::batches::number_of;
 use super::platform_message::for_clerks;
-use super::survey::problems;
+use super::survey::{problems, state_problem};
 use super::table::Table;
 use crate::terminal::{language, told};
 
@@ -110,16 +110,23 @@ impl Rows<'_> {
             return Ok(beside(RowVerdict::Total, "", "", ""));
         }
         if !survey.is_good(place) {
+            // What an earlier result holds back stays as it stands there, until somebody changes it.
+            let state = layout.row_state(record);
+            if let Some(problem) = state_problem(state, *repeats_unknown) {
+                self.tally.bad += 1;
+                self.count(&told_of(&problem));
+                let code = if state == RowState::Uncertain { UNCERTAIN_ROW } else { "INVALID_ROW" };
+                return Ok(Filled { values: None, listed: vec![self.listed(record, &problem, code)] });
+            }
             if survey.is_later(place) && layout.document(record, *now).is_ok() {
                 self.tally.unsent += 1;
                 return Ok(beside(RowVerdict::NotYet, "", "", ""));
             }
-            let problems = problems(layout, record, *now, *repeats_unknown);
+            let problems = problems(layout, record, *now);
             self.tally.bad += 1;
             let shown = problems.iter().map(told_of).collect::<Vec<_>>().join("; ");
             self.count(&shown);
-            let is_uncertain = layout.is_uncertain(record) || layout.row_state(record) == RowState::Uncertain;
-            let code = if is_uncertain { UNCERTAIN_ROW } else { "INVALID_ROW" };
+            let code = if layout.is_uncertain(record) { UNCERTAIN_ROW } else { "INVALID_ROW" };
             let listed = problems.iter().map(|problem| self.listed(record, problem, code)).collect();
             return Ok(Filled { listed, ..beside(RowVerdict::NotSent, "", code, &shown) });
         }

@@ -55,8 +55,13 @@ impl Settings {
 
     /// The same for the rest of a send: what is not given anew is as it was, member by member.
     pub(super) fn completed_by(self, before: Self) -> Self {
-        let given: HashSet<String> =
+        let mut given: HashSet<String> =
             self.maps.iter().chain(&self.sets).map(|(member, _)| member.clone()).collect();
+        // A document has one deadline, whichever way it is given.
+        let deadlines = [Member::ReadExpiredAt, Member::ReadExpiredSec, Member::ReadExpiredDays];
+        if deadlines.iter().any(|member| given.contains(member.path())) {
+            given.extend(deadlines.map(|member| member.path().to_owned()));
+        }
         let completed = |given_now: Vec<(String, String)>, before: Vec<(String, String)>| {
             let kept = before.into_iter().filter(|(member, _)| !given.contains(member));
             kept.chain(given_now).collect()
@@ -71,10 +76,13 @@ impl Settings {
 
     /// The same with what is kept of a list that comes every month, where nothing else is given.
     pub(super) fn with_columns(self, saved: Self) -> Self {
+        // A result has a form of its own.
+        let (encoding, delimiter) =
+            if self.rest { (None, None) } else { (saved.encoding.clone(), saved.delimiter) };
         Self {
             sheet: self.sheet.clone().or(saved.sheet.clone()),
-            encoding: self.encoding.clone().or(saved.encoding.clone()),
-            delimiter: self.delimiter.or(saved.delimiter),
+            encoding: self.encoding.clone().or(encoding),
+            delimiter: self.delimiter.or(delimiter),
             ..self.completed_by(saved)
         }
     }
@@ -141,5 +149,8 @@ mod tests {
         let settings = now.completed_by(before);
         assert_eq!(settings.maps, pairs(&[("name", "성명"), ("cs_name", "담당")]));
         assert_eq!(settings.sets, pairs(&[("link", "https://a.kr"), ("title", "안내")]));
+        let days = Settings { sets: pairs(&[(Member::ReadExpiredDays.path(), "30")]), ..Settings::default() };
+        let until = Settings { sets: pairs(&[("read_expired_at", "2026-12-31")]), ..Settings::default() };
+        assert_eq!(until.clone().completed_by(days).sets, until.sets, "a document has one deadline");
     }
 }

@@ -239,21 +239,13 @@ impl Survey {
     }
 }
 
-/// Why a row is not sent.
-pub(super) fn problems(
-    layout: &Layout,
-    record: &Record,
-    now: UnixSeconds,
-    repeats_unknown: bool,
-) -> Vec<Problem> {
-    if let Some(problem) = state_problem(layout.row_state(record), repeats_unknown) {
-        return vec![problem];
-    }
+/// Why a row is not sent, by what it says itself.
+pub(super) fn problems(layout: &Layout, record: &Record, now: UnixSeconds) -> Vec<Problem> {
     layout.document(record, now).err().unwrap_or_else(|| vec![repeated()])
 }
 
 /// Why a row of a result is not sent, by what stands in its columns.
-fn state_problem(state: RowState, repeats_unknown: bool) -> Option<Problem> {
+pub(super) fn state_problem(state: RowState, repeats_unknown: bool) -> Option<Problem> {
     match state {
         RowState::Unknown if !repeats_unknown => Some(Problem::of_row(Text::fixed(
             "접수되었는지 알 수 없는 행입니다. 기관의 접수 내역을 확인한 뒤 문서함 번호를 적거나 --unknown send로 다시 보내 주십시오",

@@ -59,6 +59,7 @@ pub(crate) async fn run(args: &StatusArgs) -> Outcome {
     if book.is_empty() {
         return Err(Failure::usage("조회할 문서가 없습니다", "there is no document to ask for"));
     }
+    refuse_what_is_there(args, sheet.as_ref())?;
     let profile = args.platform.resolve()?;
     let client = args.platform.client(&profile)?;
     let asked = watch(args, &client, &mut book).await;
@@ -67,9 +68,38 @@ pub(crate) async fn run(args: &StatusArgs) -> Outcome {
         write(args, &book, sheet.as_ref())?;
     }
     let whole = asked.map_err(|error| stopped(&error))?;
+    // A list that may lack somebody is worse than none.
+    if whole && let (Some(sheet), Some(out)) = (sheet.as_ref(), &args.post) {
+        let rows = post(&book, sheet, out).map_err(|error| Failure::Unfinished(error.text().clone()))?;
+        let shown = out.display();
+        complain(&told(
+            &format!("우편이 필요한 {rows}행을 {shown}에 적었습니다"),
+            &format!("{rows} rows that need paper mail are in {shown}"),
+        ));
+    }
     show(args, &book);
     let settled = !args.watch || book.unsettled(args.until) == 0;
     Ok(if whole && settled { ExitCode::SUCCESS } else { ExitCode::from(UNFINISHED) })
+}
+
+/// No file is written over by mistake: a list of paper mail is always a new one, and neither is written into the result.
+fn refuse_what_is_there(args: &StatusArgs, sheet: Option<&Sheet>) -> Outcome<()> {
+    let real = |file: &Path| std::fs::canonicalize(file).ok();
+    let is_result =
+        |file: &Path| sheet.is_some_and(|sheet| real(file).is_some() && real(file) == real(sheet.path()));
+    let refuse = |file: &Path| {
+        let shown = file.display();
+        Err(Failure::usage(
+            format!("{shown}: 이미 있는 파일입니다. 다른 이름을 정해 주십시오"),
+            format!("{shown} is there already; give another name"),
+        ))
+    };
+    match (&args.post, &args.csv) {
+        (Some(post), _) if post.exists() => refuse(post),
+        (Some(post), Some(csv)) if post == csv => refuse(csv),
+        (_, Some(csv)) if is_result(csv) => refuse(csv),
+        _ => Ok(()),
+    }
 }
 
 fn of_file(file: &Path) -> Result<(Book, Sheet), SheetError> {
@@ -154,14 +184,6 @@ fn write(args: &StatusArgs, book: &Book, sheet: Option<&Sheet>) -> Outcome<()> {
             &format!("{}에 상태와 시각을 적었습니다", sheet.path().display()),
             &format!("statuses and times are in {}", sheet.path().display()),
         ));
-        if let Some(out) = &args.post {
-            let rows = post(book, sheet, out).map_err(failed)?;
-            let shown = out.display();
-            complain(&told(
-                &format!("우편이 필요한 {rows}행을 {shown}에 적었습니다"),
-                &format!("{rows} rows that need paper mail are in {shown}"),
-            ));
-        }
     }
     if let Some(file) = &args.csv {
         let lang = language();
