@@ -195,7 +195,9 @@ async fn the_filter_lets_in_whoever_brings_a_token_and_reports_the_read() {
     assert_eq!(preview.status(), 405, "a preview uses nothing up");
     let preview = http().get(&redirect).send().await.unwrap();
     assert!(preview.text().await.unwrap().contains("문서 열기"), "nor does one that gets it all");
-    let elsewhere = http().post(&redirect).header("sec-fetch-site", "cross-site").send().await.unwrap();
+    let button = |redirect: &str| format!("{redirect}&seoham_open=1");
+    let elsewhere =
+        http().post(button(&redirect)).header("sec-fetch-site", "cross-site").send().await.unwrap();
     assert_eq!(elsewhere.status(), 405, "another site presses no button");
 
     let (status, _, location, cookie) = visit(&redirect, None).await;
@@ -215,14 +217,38 @@ async fn the_filter_lets_in_whoever_brings_a_token_and_reports_the_read() {
     assert_eq!((status, body), (200, format!("{id} F-1 amount=120000")));
     assert_eq!(city.until(id, "READ").await["doc_box_status"], "READ");
     // The way back, and the same link at somebody else's.
-    assert_eq!(visit(&redirect, Some(&cookie)).await.0, 303);
-    assert_eq!(visit(&redirect, None).await.0, 403);
+    let back = visit(&redirect, Some(&cookie)).await;
+    assert_eq!(back.0, 303);
+    let cookie = back.3.unwrap_or(cookie);
+    let another = http().get(&redirect).header("user-agent", "another");
+    let another = another.header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document");
+    assert_eq!(another.send().await.unwrap().status(), 403);
     assert_eq!(visit(&shown, None).await.0, 403);
     assert_eq!(visit(&shown.replace(id.as_str(), &ids[1]), Some(&cookie)).await.0, 403, "another document");
 
     // The button, as an old browser presses it.
-    let pressed = http().post(open(id).await).send().await.unwrap();
+    let pressed = http().post(button(&open(id).await)).send().await.unwrap();
     assert_eq!(pressed.status(), 303);
+    // A form of the page's own that calls something a token is the page's.
+    let form = http()
+        .post(&shown)
+        .header("cookie", &cookie)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("token=theirs")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(form.status(), 405, "the page takes no forms, and says so itself");
+    // Both requests of a double tap.
+    let twice = open(id).await;
+    let (one, two) = tokio::join!(visit(&twice, None), visit(&twice, None));
+    assert_eq!((one.0, two.0), (303, 303));
+    // No address leads to another host.
+    let path = open(id).await.replacen("/notice", "//evil.example/..;/notice", 1);
+    let led = http().get(path).header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document");
+    let led = led.send().await.unwrap();
+    let location = led.headers().get("location").map(|l| l.to_str().unwrap().to_owned());
+    assert!(location.is_none_or(|location| !location.starts_with("//")));
 
     // A page that fails is not read.
     let (_, _, location, cookie) = visit(&open(&ids[1]).await, Some(&cookie)).await;

@@ -55,7 +55,11 @@ impl Troubles {
             .iter()
             .find(|(number, id)| refuses(*number) && self.is_first(institution, number, id))
             .map(|(number, _)| *number);
-        if refused.is_some() {
+        if let Some(number) = refused {
+            // All of its items have met it with this.
+            for (_, id) in troubled.iter().filter(|(other, _)| *other == number) {
+                self.is_first(institution, number, id);
+            }
             return Trouble { refused, ..Trouble::default() };
         }
         let mut trouble = Trouble::default();
@@ -155,6 +159,8 @@ mod tests {
         assert_eq!(of(one, "A", personas::MEMBER), Trouble::default());
         let by_ci = Receiver { identity: ReceiverIdentity::Ci("SANDBOX-CI-8".into()), verify_name: None };
         assert!(refused(troubles.of(one, &[("C".to_owned(), by_ci)])));
+        let many = ["X", "Y", "Z"].map(|id| (id.to_owned(), receiver(personas::THROTTLES)));
+        assert!(refused(troubles.of(one, &many)) && !refused(troubles.of(one, &many)));
         // Of several one comes at a time.
         let all = ["01000000008", "01000000009", "01000000010"].map(|n| ("D".to_owned(), receiver(n)));
         assert!(refused(troubles.of(one, &all)) && refused(troubles.of(one, &all)));

@@ -115,10 +115,11 @@ fn whose(request: &Request, asked: &Asked, visits: &[Arc<Visit>]) -> Result<Whos
     // A reload or the back button: the token is used, and by this very browser.
     let same = known.as_ref().is_some_and(|visit| visit.token == Fingerprint::of(token));
     let is_get = request.method() == Method::GET;
-    if let Some(visit) = known.filter(|_| same || !is_get) {
+    let is_button = asked.pressed && request.method() == Method::POST;
+    if let Some(visit) = known.filter(|_| same || !(is_get || is_button)) {
         return Ok(Whose::Known(visit));
     }
-    let is_pressed = asked.pressed && request.method() == Method::POST && from_our_page(request.headers());
+    let is_pressed = is_button && from_our_page(request.headers());
     if !is_get && !is_pressed {
         return Err(Problem::Method);
     }

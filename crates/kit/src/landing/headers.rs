@@ -32,9 +32,15 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 
 /// Other headers that claim an address, a host, a method or a path, and that applications believe: only ours are passed
 /// on. `-` stands for `_` too, and what begins with `x-forwarded-` goes in any case.
-const CLAIMS: [&str; 30] = [
+const CLAIMS: [&str; 36] = [
     "forwarded",
     "x-real-ip",
+    "x-realip",
+    "remote-addr",
+    "x-original-forwarded-for",
+    "x-envoy-external-address",
+    "cloudfront-viewer-address",
+    "x-original-method",
     "x-client-ip",
     "x-remote-ip",
     "x-remote-addr",
@@ -79,7 +85,9 @@ pub(super) struct Came<'a> {
 /// Whether a header is one that only we may say, in whatever spelling: gateways to applications write `-` and `_` alike.
 fn is_ours_to_say(name: &HeaderName) -> bool {
     let name = name.as_str().replace('_', "-");
-    name.starts_with("seoham-") || name.starts_with("x-forwarded") || CLAIMS.contains(&name.as_str())
+    // As a gateway to an application names what it passes on.
+    let name = name.strip_prefix("http-").unwrap_or(&name);
+    name.starts_with("seoham-") || name.starts_with("x-forwarded") || CLAIMS.contains(&name)
 }
 
 /// Removes what is of one connection alone, and what that connection says is.
@@ -106,7 +114,9 @@ pub(super) fn for_upstream(headers: &mut HeaderMap, visit: &Visit, came: &Came<'
 
     let cookies = other_cookies(headers);
     headers.remove(COOKIE);
-    put(headers, COOKIE, Some(cookies).filter(|cookies| !cookies.is_empty()));
+    if let Some(cookies) = HeaderValue::from_bytes(&cookies).ok().filter(|_| !cookies.is_empty()) {
+        headers.insert(COOKIE, cookies);
+    }
     let referer = headers.get(REFERER).and_then(|value| value.to_str().ok()).map(referer_without_token);
     headers.remove(REFERER);
     put(headers, REFERER, referer);
@@ -190,6 +200,8 @@ mod tests {
             ("x-real-ip", "203.0.113.1"),
             ("x_real_ip", "203.0.113.1"),
             ("true-client-ip", "203.0.113.1"),
+            ("http_client_ip", "10.0.0.1"),
+            ("x-realip", "10.0.0.1"),
             ("x-original-url", "/admin"),
             ("x-http-method-override", "DELETE"),
             ("x-forwarded-prefix", "/admin"),
@@ -221,6 +233,8 @@ mod tests {
             "x-real-ip",
             "x_real_ip",
             "true-client-ip",
+            "http_client_ip",
+            "x-realip",
             "x-original-url",
             "x-http-method-override",
             "x-forwarded-prefix",

@@ -95,7 +95,7 @@ pub struct Limits {
     /// Requests under way at once, from their head to the end of their answer; more get a page
     /// with 503.
     pub under_way: usize,
-    /// Of them, of one visit.
+    /// Of them, of one visit. A page asks for all that it is made of at once.
     pub of_visit: usize,
     /// Of them, from one address (IPv6: one /64). A mobile carrier has many people behind one.
     pub of_address: usize,
@@ -117,7 +117,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             under_way: 2_000,
-            of_visit: 32,
+            of_visit: 128,
             of_address: 500,
             sessions: 100_000,
             session_idle: Duration::from_secs(10 * 60),

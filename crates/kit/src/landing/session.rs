@@ -77,7 +77,8 @@ impl Sessions {
 
     /// The visits of the session whose cookie is among `headers`; none without one.
     pub(super) fn of(&self, headers: &HeaderMap, secure: bool) -> Vec<Arc<Visit>> {
-        let Some(key) = cookies(headers).find_map(|c| c.strip_prefix(prefix(secure))).map(Fingerprint::of)
+        let secret = cookies(headers).find_map(|cookie| cookie.strip_prefix(prefix(secure).as_bytes()));
+        let Some(key) = secret.and_then(|secret| std::str::from_utf8(secret).ok()).map(Fingerprint::of)
         else {
             return Vec::new();
         };
@@ -125,14 +126,18 @@ pub(super) fn set_cookie(secret: &str, secure: bool) -> String {
     format!("{}{secret}; Path=/; HttpOnly; SameSite=Lax{attributes}", prefix(secure))
 }
 
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    headers.get_all(COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';')).map(str::trim)
+/// The cookies of a request, as bytes: an application may set some that are no ASCII.
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let values = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+    values.flat_map(|value| value.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii)
 }
 
 /// The cookies that the application may see: all but ours.
-pub(super) fn other_cookies(headers: &HeaderMap) -> String {
-    let ours = |cookie: &str| cookie.starts_with(prefix(true)) || cookie.starts_with(prefix(false));
-    cookies(headers).filter(|c| !c.is_empty() && !ours(c)).collect::<Vec<_>>().join("; ")
+pub(super) fn other_cookies(headers: &HeaderMap) -> Vec<u8> {
+    let ours =
+        |cookie: &[u8]| [true, false].iter().any(|secure| cookie.starts_with(prefix(*secure).as_bytes()));
+    let others: Vec<&[u8]> = cookies(headers).filter(|cookie| !cookie.is_empty() && !ours(cookie)).collect();
+    others.join(&b"; "[..])
 }
 
 /// Takes away cookies of our name that the application would set.
@@ -179,7 +184,12 @@ mod tests {
         let second = sessions.make(earlier, Arc::clone(&two));
         assert_ne!(first, second);
         let mut headers = with(&second);
-        assert_eq!(other_cookies(&headers), "a=1; b=2");
+        assert_eq!(other_cookies(&headers), b"a=1; b=2");
+        let mut korean = headers.clone();
+        let cookie = [headers[COOKIE].as_bytes(), "; user=홍길동".as_bytes()].concat();
+        korean.insert(COOKIE, HeaderValue::from_bytes(&cookie).unwrap());
+        assert_eq!(sessions.of(&korean, false).len(), 2, "whatever else the browser sends");
+        assert_eq!(other_cookies(&korean), "a=1; b=2; user=홍길동".as_bytes());
         let visits = sessions.of(&headers, false);
         let chosen = |document: Option<String>, headers: &HeaderMap| {
             let asked = Asked { document, ..Asked::default() };

@@ -28,7 +28,12 @@ fn is_plain(path: &str) -> bool {
         // What stands behind a semicolon is no part of the name for some servers.
         let name = |segment: &[u8]| segment.split(|byte| *byte == b';').next().unwrap_or_default().to_vec();
         let steps = |segment: &[u8]| [&b"."[..], b".."].contains(&name(segment).as_slice());
-        if text.iter().any(unsound) || text.split(|byte| *byte == b'/').any(steps) {
+        // Other ways to write a dot, a slash and a backslash, which some servers know.
+        let foreign = |pair: &[u8]| matches!(pair, b"%u" | b"%U" | [0xc0, 0xae | 0xaf] | [0xc1, 0x9c]);
+        if text.windows(2).any(foreign)
+            || text.iter().any(unsound)
+            || text.split(|byte| *byte == b'/').any(steps)
+        {
             return false;
         }
         let decoded: Vec<u8> = percent_decode(&text).collect();
@@ -90,6 +95,11 @@ mod tests {
             "/notice%0d%0aX: 1",
             "/%5c..%5cadmin",
             "/..%c0%af/../admin",
+            "/%u002e%u002e/admin",
+            "/%U002E%U002E/admin",
+            "/%c0%ae%c0%ae/admin",
+            "/..%c0%afadmin",
+            "/..%c1%9cadmin",
             "notice",
             "@evil.example/",
             "",

@@ -29,9 +29,12 @@ public final class SeohamClient {
     /** Documents of one bulk call. */
     public static final int ITEMS_MAX = 100;
     private static final int ATTEMPTS_MAX = 5;
+    /** Where a person waits for the answer. */
+    private static final int ATTEMPTS_OF_A_PERSON_MAX = 2;
     private static final int CONNECT_MILLIS = 5_000;
     private static final int READ_MILLIS = 30_000;
     private static final long PAUSE_MILLIS_MAX = 60_000;
+    private static final long PERSON_PAUSE_MILLIS_MAX = 3_000;
     private static final int ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 
     private final String api;
@@ -107,8 +110,9 @@ public final class SeohamClient {
     }
 
     /**
-     * Verifies the token that a recipient brought, which uses it up: of two calls one succeeds. It is never repeated by
-     * itself, since a token whose answer was lost is used.
+     * Verifies the token that a recipient brought, which uses it up: of two calls one succeeds. It is not repeated when the
+     * answer is lost, since the token is used then; the library itself may send it a second time on a broken connection,
+     * and the token is then told as used.
      *
      * @throws SeohamException 400 if it was used before or has expired, 404 if it is no token of this document
      */
@@ -133,10 +137,13 @@ public final class SeohamClient {
                 return once(method, url, body, headers);
             } catch (Refused refused) {
                 boolean isUnsent = refused.error.status() == 429 || refused.error.status() == 503;
-                if (attempt == ATTEMPTS_MAX || !(isUnsent || repeats && refused.error.isPassing())) {
+                if (attempt >= (repeats ? ATTEMPTS_MAX : ATTEMPTS_OF_A_PERSON_MAX) || !(isUnsent || repeats && refused.error.isPassing())) {
                     throw refused.error;
                 }
                 pauseMillis = Math.max(pauseMillis, refused.retryAfterMillis);
+                if (!repeats && pauseMillis > PERSON_PAUSE_MILLIS_MAX) {
+                    throw refused.error;
+                }
             } catch (IOException lost) {
                 if (attempt == ATTEMPTS_MAX || !repeats) {
                     throw lost;

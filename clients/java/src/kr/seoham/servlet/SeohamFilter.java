@@ -2,12 +2,16 @@ package kr.seoham.servlet;
 
 import java.io.IOException;
 import java.io.Serializable;
+import java.io.UnsupportedEncodingException;
+import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Paths;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import java.util.regex.Pattern;
+import javax.servlet.AsyncEvent;
+import javax.servlet.AsyncListener;
 import javax.servlet.Filter;
 import javax.servlet.FilterChain;
 import javax.servlet.FilterConfig;
@@ -51,6 +55,11 @@ public final class SeohamFilter implements Filter {
     private static final Pattern BINDER_ID = Pattern.compile("BIN-[0-9a-f]{32}");
     private static final Pattern TOKEN = Pattern.compile("[A-Za-z0-9_-]{1,50}");
 
+    /** What the button of our page adds to the query. */
+    private static final String OPEN = "seoham_open";
+
+    private final Entering entering = new Entering();
+    private final Reporter reporter = new Reporter();
     private SeohamClient client;
 
     /** For a container, which then calls {@link #init}. */
@@ -70,7 +79,9 @@ public final class SeohamFilter implements Filter {
         String contract = parameter(config, "contract");
         try {
             byte[] token = Files.readAllBytes(Paths.get(parameter(config, "tokenFile")));
-            client = new SeohamClient(platform, platform, new String(token, StandardCharsets.US_ASCII), contract);
+            // An editor may have put a mark before it.
+            String text = new String(token, StandardCharsets.UTF_8).replace("\uFEFF", "");
+            client = new SeohamClient(platform, platform, text, contract);
         } catch (IOException unreadable) {
             throw new ServletException("tokenFile cannot be read", unreadable);
         }
@@ -91,21 +102,25 @@ public final class SeohamFilter implements Filter {
         HttpServletResponse response = (HttpServletResponse) anyResponse;
         response.setHeader("Cache-Control", "no-store");
         response.setHeader("Referrer-Policy", "no-referrer");
-        String binder = request.getParameter("document_binder_uuid");
+        // Of the address alone: the body of a form is the page's own.
+        String binder = ofQuery(request, "document_binder_uuid");
         if (binder == null || !BINDER_ID.matcher(binder).matches()) {
             refuse(request, response, "-", "no document", Page.BY_THE_NOTICE);
             return;
         }
-        String token = request.getParameter("token");
-        if (token == null) {
+        String token = ofQuery(request, "token");
+        boolean isButton = "POST".equals(request.getMethod()) && ofQuery(request, OPEN) != null;
+        boolean isEntrance = "GET".equals(request.getMethod()) || isButton;
+        if (token == null || !isEntrance && entered(request, binder) != null) {
             show(request, response, chain, binder);
         } else if ("GET".equals(request.getMethod())) {
             if (entered(request, binder) == null && !isOfPerson(request)) {
-                write(response, Page.BUTTON);
+                String action = path(request) + "?" + request.getQueryString() + "&" + OPEN + "=1";
+                write(response, Page.BUTTON, action);
             } else {
                 enter(request, response, binder, token);
             }
-        } else if ("POST".equals(request.getMethod()) && isOfOurPage(request)) {
+        } else if (isButton && isOfOurPage(request)) {
             enter(request, response, binder, token);
         } else {
             response.setHeader("Allow", "GET, POST");
@@ -131,7 +146,9 @@ public final class SeohamFilter implements Filter {
     }
 
     @Override
-    public void destroy() {}
+    public void destroy() {
+        reporter.close();
+    }
 
     /** Verifies a token, and has the browser come back without it. */
     private void enter(HttpServletRequest request, HttpServletResponse response, String binder, String token)
@@ -141,22 +158,28 @@ public final class SeohamFilter implements Filter {
             return;
         }
         try {
-            VerifiedToken verified = client.verify(binder, token);
+            VerifiedToken verified = entering.verify(client, binder, token, browser(request));
             HttpSession session = request.getSession(true);
+            session.setAttribute(OF_SESSION + binder, new Entered(verified));
             // A session that somebody else chose must not become the recipient's.
             request.changeSessionId();
-            session.setAttribute(OF_SESSION + binder, new Entered(verified));
             ENTRY.log(Level.INFO, "entered: {0} from {1}", new Object[] {binder, request.getRemoteAddr()});
         } catch (SeohamException refused) {
-            // A second tap on the same link, or the way back: whoever is in stays in.
+            // The way back: whoever is in stays in.
             if (entered(request, binder) == null) {
-                boolean isPassing = refused.isPassing();
-                refuse(request, response, binder, refused.status() + " " + refused.code(), isPassing ? Page.LATER : Page.NOT_VALID);
+                boolean isOfToken = refused.status() == 400 || refused.status() == 404;
+                if (!isOfToken) {
+                    ENTRY.log(Level.SEVERE, "the platform refuses: {0} {1}", new Object[] {refused.status(), refused.code()});
+                }
+                String why = refused.status() + " " + refused.code();
+                refuse(request, response, binder, why, isOfToken ? Page.NOT_VALID : Page.LATER);
                 return;
             }
         } catch (IOException lost) {
-            refuse(request, response, binder, "no answer", Page.LATER);
-            return;
+            if (entered(request, binder) == null) {
+                refuse(request, response, binder, "no answer", Page.LATER);
+                return;
+            }
         }
         response.setStatus(HttpServletResponse.SC_SEE_OTHER);
         response.setHeader("Location", withoutToken(request));
@@ -179,26 +202,20 @@ public final class SeohamFilter implements Filter {
             ENTRY.log(Level.WARNING, "the page failed: {0}: {1}", new Object[] {binder, failed.getClass().getName()});
             throw failed;
         }
-        int status = response.getStatus();
-        if (status >= 400) {
-            ENTRY.log(Level.WARNING, "the page failed: {0}: status {1}", new Object[] {binder, status});
-        } else if (status == HttpServletResponse.SC_OK && "GET".equals(request.getMethod()) && !entered.isReported) {
-            response.flushBuffer();
-            report(request, binder, entered);
+        if (request.isAsyncStarted()) {
+            request.getAsyncContext().addListener(new WhenComplete(() -> shown(request, response, binder, entered)));
+        } else {
+            shown(request, response, binder, entered);
         }
     }
 
-    private void report(HttpServletRequest request, String binder, Entered entered) {
-        try {
-            client.reportRead(binder);
-            entered.isReported = true;
-            HttpSession session = request.getSession(false);
-            if (session != null) {
-                session.setAttribute(OF_SESSION + binder, entered);
-            }
-        } catch (SeohamException | IOException | IllegalStateException failed) {
-            // The recipient has seen the page; the next view reports it once more.
-            ENTRY.log(Level.WARNING, "the read was not reported: {0}: {1}", new Object[] {binder, failed.getMessage()});
+    /** Has a page that was shown reported as read, beside the request: nobody waits for the platform. */
+    private void shown(HttpServletRequest request, HttpServletResponse response, String binder, Entered entered) {
+        int status = response.getStatus();
+        if (status >= 400) {
+            ENTRY.log(Level.WARNING, "the page failed: {0}: status {1}", new Object[] {binder, status});
+        } else if (status == HttpServletResponse.SC_OK && "GET".equals(request.getMethod()) && entered.isOwed()) {
+            reporter.report(client, binder);
         }
     }
 
@@ -211,25 +228,65 @@ public final class SeohamFilter implements Filter {
     /** The address of the request without its token, as the browser wrote it. */
     private static String withoutToken(HttpServletRequest request) {
         StringBuilder query = new StringBuilder();
-        for (String pair : request.getQueryString().split("&")) {
-            if (!pair.equals("token") && !pair.startsWith("token=")) {
+        for (String pair : pairs(request)) {
+            String name = name(pair);
+            if (!name.equals("token") && !name.equals(OPEN)) {
                 query.append(query.length() == 0 ? "?" : "&").append(pair);
             }
         }
-        return request.getRequestURI() + query;
+        return path(request) + query;
+    }
+
+    /** The path of the request; with two slashes at its beginning it would be another host. */
+    private static String path(HttpServletRequest request) {
+        return request.getRequestURI().replaceFirst("^[/\\\\]+", "/");
+    }
+
+    /** The last value of a name in the query; ours are added at its end. Null if it is not there. */
+    private static String ofQuery(HttpServletRequest request, String wanted) {
+        String found = null;
+        for (String pair : pairs(request)) {
+            if (name(pair).equals(wanted)) {
+                found = decoded(pair.substring(Math.min(pair.length(), pair.indexOf('=') + 1)));
+            }
+        }
+        return found;
+    }
+
+    private static String[] pairs(HttpServletRequest request) {
+        String query = request.getQueryString();
+        return query == null ? new String[0] : query.split("&");
+    }
+
+    private static String name(String pair) {
+        int end = pair.indexOf('=');
+        return decoded(end < 0 ? pair : pair.substring(0, end));
+    }
+
+    private static String decoded(String text) {
+        try {
+            return URLDecoder.decode(text, "UTF-8");
+        } catch (UnsupportedEncodingException | IllegalArgumentException malformed) {
+            return "";
+        }
+    }
+
+    /** What tells one browser from another before it has a session. */
+    private static String browser(HttpServletRequest request) {
+        return request.getRemoteAddr() + "\n" + request.getHeader("User-Agent");
     }
 
     private static void refuse(
             HttpServletRequest request, HttpServletResponse response, String binder, String why, Page page)
             throws IOException {
         ENTRY.log(Level.INFO, "refused: {0} from {1}: {2}", new Object[] {binder, request.getRemoteAddr(), why});
-        write(response, page);
+        write(response, page, null);
     }
 
-    private static void write(HttpServletResponse response, Page page) throws IOException {
+    private static void write(HttpServletResponse response, Page page, String action) throws IOException {
         response.setStatus(page.status);
         response.setContentType("text/html;charset=UTF-8");
-        response.getWriter().write(page.html());
+        response.getWriter().write(page.html(action));
     }
 
     /** What somebody sees who is not let in. */
@@ -249,17 +306,20 @@ public final class SeohamFilter implements Filter {
             this.text = text;
         }
 
-        private String html() {
+        private String html(String action) {
             return "<!doctype html><html lang=\"ko\"><meta charset=\"utf-8\">"
                 + "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>" + title + "</title>"
                 + "<body style=\"font:1.05rem/1.6 sans-serif;max-width:32rem;margin:4rem auto;padding:0 1.5rem;color:#1c2430\">"
                 + "<h1 style=\"font-size:1.35rem\">" + title + "</h1><p>" + text + "</p>"
-                // Without an address a form leads to the one that it stands at.
-                + (this == BUTTON
-                    ? "<form method=\"post\"><button style=\"font:inherit;font-weight:700;width:100%;min-height:3.25rem;"
+                + (action != null
+                    ? "<form method=\"post\" action=\"" + escaped(action) + "\"><button style=\"font:inherit;font-weight:700;width:100%;min-height:3.25rem;"
                         + "border:0;border-radius:.75rem;background:#1f4fa3;color:#fff\">문서 열기</button></form>"
                     : "")
                 + "</body></html>";
+        }
+
+        private static String escaped(String text) {
+            return text.replace("&", "&amp;").replace("\"", "&quot;").replace("<", "&lt;").replace(">", "&gt;");
         }
     }
 
@@ -268,11 +328,43 @@ public final class SeohamFilter implements Filter {
         private static final long serialVersionUID = 1L;
         private final String externalId;
         private final String payload;
-        private volatile boolean isReported;
+        private boolean isOwed = true;
 
         Entered(VerifiedToken verified) {
             externalId = verified.externalId();
             payload = verified.payload();
+        }
+
+        /** Whether the read is still to be reported; from now on it is not. */
+        synchronized boolean isOwed() {
+            boolean was = isOwed;
+            isOwed = false;
+            return was;
+        }
+    }
+
+    /** Does something when an answer that is written on another thread is whole. */
+    private static final class WhenComplete implements AsyncListener {
+        private final Runnable work;
+
+        WhenComplete(Runnable work) {
+            this.work = work;
+        }
+
+        @Override
+        public void onComplete(AsyncEvent event) {
+            work.run();
+        }
+
+        @Override
+        public void onTimeout(AsyncEvent event) {}
+
+        @Override
+        public void onError(AsyncEvent event) {}
+
+        @Override
+        public void onStartAsync(AsyncEvent event) {
+            event.getAsyncContext().addListener(this);
         }
     }
 }
