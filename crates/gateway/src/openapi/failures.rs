@@ -1,7 +1,7 @@
 //! The failures of each operation (SPEC 3), with what the server says of them.
 
 use seoham_http::ApiError;
-use seoham_model::{Lang, Text};
+use seoham_model::{ErrorCode, Lang, Text};
 use serde_json::{Map, Value, json};
 
 use super::operations::Operation;
@@ -44,32 +44,30 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    fn status(self) -> &'static str {
+    /// Its status and its code.
+    fn answer(self) -> (&'static str, ErrorCode) {
         match self {
-            Self::Invalid | Self::Unidentified | Self::TokenSpent => "400",
-            Self::Unauthorized => "401",
-            Self::Refused | Self::NotVerified | Self::NotOpenable => "403",
-            Self::UnknownContract | Self::UnknownDocument | Self::UnknownToken | Self::UnknownPerson => "404",
-            Self::TooLarge => "413",
-            Self::WrongType => "415",
-            Self::TooMany => "429",
-            Self::Internal => "500",
-            Self::Unavailable => "503",
+            Self::Invalid | Self::TokenSpent => ("400", ErrorCode::InvalidValue),
+            Self::Unidentified => ("400", ErrorCode::UnidentifiedUser),
+            Self::Unauthorized => ("401", ErrorCode::Unauthorized),
+            Self::Refused | Self::NotVerified | Self::NotOpenable => ("403", ErrorCode::Forbidden),
+            Self::UnknownContract | Self::UnknownDocument | Self::UnknownToken | Self::UnknownPerson => {
+                ("404", ErrorCode::NotFound)
+            }
+            Self::TooLarge => ("413", ErrorCode::InvalidValue),
+            Self::WrongType => ("415", ErrorCode::InvalidValue),
+            Self::TooMany => ("429", ErrorCode::TooManyRequests),
+            Self::Internal => ("500", ErrorCode::InternalError),
+            Self::Unavailable => ("503", ErrorCode::InternalError),
         }
     }
 
+    fn status(self) -> &'static str {
+        self.answer().0
+    }
+
     fn code(self) -> &'static str {
-        match self {
-            Self::Invalid | Self::TokenSpent | Self::TooLarge | Self::WrongType => "INVALID_VALUE",
-            Self::Unidentified => "UNIDENTIFIED_USER",
-            Self::Unauthorized => "UNAUTHORIZED",
-            Self::Refused | Self::NotVerified | Self::NotOpenable => "FORBIDDEN",
-            Self::UnknownContract | Self::UnknownDocument | Self::UnknownToken | Self::UnknownPerson => {
-                "NOT_FOUND"
-            }
-            Self::TooMany => "TOO_MANY_REQUESTS",
-            Self::Internal | Self::Unavailable => "INTERNAL_ERROR",
-        }
+        self.answer().1.as_str()
     }
 
     /// When it happens.

@@ -1,4 +1,4 @@
-//! The people of a sandbox for whom something goes wrong (SPEC 12): so that an institution can see what its client
+//! Fault injection: the people of a sandbox for whom something goes wrong (SPEC 12), so that an institution can see what its client
 //! makes of a refusal to be repeated, of an answer that is lost, and of one that is slow.
 
 use std::collections::HashSet;

@@ -1,4 +1,5 @@
-//! Two requests with one token, as a double tap makes them: the token is verified once, and both end on the page.
+//! Two requests with one token, as a double tap makes them: the token is verified once (single flight), and both end on
+//! the page.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -126,12 +126,10 @@ fn whose(request: &Request, asked: &Asked, visits: &[Arc<Visit>]) -> Result<Whos
     // What cannot be a token is not worth asking about.
     let document = BinderId::parse(document).filter(|_| is_one_time_token(token)).ok_or(Problem::Unknown)?;
     match navigation(request.headers()) {
-        _ if is_pressed => {}
-        Navigation::Person => {}
-        Navigation::Ahead => return Err(Problem::NotEntered),
-        Navigation::Uncertain => return Ok(Whose::Uncertain),
+        Navigation::Ahead if !is_pressed => Err(Problem::NotEntered),
+        Navigation::Uncertain if !is_pressed => Ok(Whose::Uncertain),
+        _ => Ok(Whose::New { token: token.clone(), document }),
     }
-    Ok(Whose::New { token: token.clone(), document })
 }
 
 /// Whether a form is our own: another site must not press the button. A browser that says nothing is an old one.

@@ -1,4 +1,4 @@
-//! How much of what is under way is one visit's, or one address's: none of them takes all of it.
+//! Concurrency limits of one visit and of one address: none of them takes all of what may be under way.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use crate::exchange::VisitId;
 
 /// Whose requests are counted.
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum Whose {
+enum Holder {
     Visit(VisitId),
     Address(IpAddr),
 }
@@ -19,7 +19,7 @@ enum Whose {
 /// Requests under way, by whose they are. Clones share the counts.
 #[derive(Clone)]
 pub(super) struct Shares {
-    counts: Arc<Mutex<HashMap<Whose, usize>>>,
+    counts: Arc<Mutex<HashMap<Holder, usize>>>,
     of_visit: usize,
     of_address: usize,
 }
@@ -33,7 +33,7 @@ pub(super) struct Place {
 
 struct Share {
     shares: Shares,
-    whose: Whose,
+    holder: Holder,
 }
 
 impl Shares {
@@ -43,22 +43,22 @@ impl Shares {
 
     /// A place for a request from `address`; none if there are too many from there.
     pub(super) fn place(&self, among_all: OwnedSemaphorePermit, address: IpAddr) -> Option<Place> {
-        let of_address = self.take(Whose::Address(network(address)), self.of_address)?;
+        let of_address = self.take(Holder::Address(network(address)), self.of_address)?;
         Some(Place { _among_all: among_all, _of_address: of_address, of_visit: None })
     }
 
-    fn take(&self, whose: Whose, most: usize) -> Option<Share> {
+    fn take(&self, holder: Holder, most: usize) -> Option<Share> {
         let mut counts = self.lock();
-        let count = counts.entry(whose.clone()).or_default();
+        let count = counts.entry(holder.clone()).or_default();
         if *count >= most {
             return None;
         }
         *count += 1;
         drop(counts);
-        Some(Share { shares: self.clone(), whose })
+        Some(Share { shares: self.clone(), holder })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Whose, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Holder, usize>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -66,7 +66,7 @@ impl Shares {
 impl Place {
     /// Whether the visit whose request it is may have one more.
     pub(super) fn is_of(&mut self, visit: &VisitId, shares: &Shares) -> bool {
-        self.of_visit = shares.take(Whose::Visit(visit.clone()), shares.of_visit);
+        self.of_visit = shares.take(Holder::Visit(visit.clone()), shares.of_visit);
         self.of_visit.is_some()
     }
 }
@@ -74,10 +74,10 @@ impl Place {
 impl Drop for Share {
     fn drop(&mut self) {
         let mut counts = self.shares.lock();
-        if let Some(count) = counts.get_mut(&self.whose) {
+        if let Some(count) = counts.get_mut(&self.holder) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&self.whose);
+                counts.remove(&self.holder);
             }
         }
     }

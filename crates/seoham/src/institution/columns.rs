@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,7 +9,7 @@ use clap::Subcommand;
 use seoham_sheets::Member;
 use serde::{Deserialize, Serialize};
 
-use super::own_files::{user_directory, write_private};
+use super::own_files::{user_directory, write_settings};
 use super::send::{ColumnArgs, Settings};
 use crate::cli::say;
 use crate::terminal::{Failure, Outcome, language, told};
@@ -204,12 +203,6 @@ impl SavedColumns {
     }
 
     fn write(&self, file: &Path) -> Outcome<()> {
-        let text = toml::to_string(self).map_err(std::io::Error::other);
-        let directory = file.parent().unwrap_or(Path::new("."));
-        text.and_then(|text| {
-            fs::create_dir_all(directory)?;
-            write_private(file, |made| made.write_all(text.as_bytes()))
-        })
-        .map_err(|error| Failure::of_file(file, &error, Failure::Unfinished))
+        write_settings(file, self).map_err(|error| Failure::of_file(file, &error, Failure::Unfinished))
     }
 }

@@ -2,13 +2,12 @@
 //! 0600, several profiles.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use seoham_vault::{PrivateFileError, read_private};
 use serde::{Deserialize, Serialize};
 
-use super::own_files::{user_directory, write_private};
+use super::own_files::{user_directory, write_settings};
 use crate::terminal::{Failure, Outcome};
 
 /// The profile that is used when none is named.
@@ -69,9 +68,6 @@ impl Profiles {
 
     /// Writes the file with mode 0600, whole or not at all.
     pub(crate) fn write(&self, file: &Path) -> std::io::Result<()> {
-        let text = toml::to_string(self).map_err(std::io::Error::other)?;
-        let directory = file.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(directory)?;
-        write_private(file, |made| made.write_all(text.as_bytes()))
+        write_settings(file, self)
     }
 }

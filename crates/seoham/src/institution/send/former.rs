@@ -140,10 +140,15 @@ pub(super) fn refuse_what_was_accepted(
     let day = seoul_minutes(sent_at);
     Err(Failure::usage(
         format!(
-            "이미 접수되었거나 다른 발송이 보내고 있는 행이 {rows}개 있습니다(첫 행: {row}행, {day}에 발송). 접수되지              않은 행만 보내려면 결과 파일을 고쳐 seoham send --rest 결과파일, 같은 문서를 한 번 더 보내려면 --again"
+            "이미 접수되었거나 다른 발송이 보내고 있는 행이 {rows}개 있습니다(첫 행: {row}행, {day}에 발송). 접수되지 \
+             않은 행만 보내려면 결과 파일을 고쳐 seoham send --rest 결과파일, 같은 문서를 한 번 더 보내려면 --again. 다른 \
+             문서인데 문서번호가 매달 같다면 --set 문서번호='12월-{{{{열이름}}}}'처럼 겹치지 않게 정해 주십시오"
         ),
         format!(
-            "{rows} rows were accepted before, or another send is under way with them (the first is row {row}, on              {day}); to send what was not accepted, correct the result and use seoham send --rest RESULT; to send              them once more, --again"
+            "{rows} rows were accepted before, or another send is under way with them (the first is row {row}, on \
+             {day}); to send what was not accepted, correct the result and use seoham send --rest RESULT; to send \
+             them once more, --again. If they are other documents whose ids are the same every month, make them \
+             differ: --set external_document_uuid='12-{{{{COLUMN}}}}'"
         ),
     ))
 }

@@ -31,8 +31,8 @@ pub(super) struct Ledger {
 pub(super) struct Asked<'a> {
     /// What each row that is to be sent is known by, by its place.
     pub(super) identities: &'a [Option<u64>],
-    /// Rows that are told of already: each is passed over once for each time that it stands here.
-    pub(super) told: &'a [u64],
+    /// Rows of the file that account for what the ledger has: each is passed over once for each time that it stands here.
+    pub(super) accounted: &'a [u64],
     /// The job itself; what is kept of it is passed over.
     pub(super) own_job: Option<&'a str>,
     /// Jobs that were begun earlier are passed over.
@@ -84,7 +84,7 @@ impl Ledger {
 
     /// Of the rows asked for, those that were accepted, or may have been, within 90 days before `now`.
     pub(super) fn before(&self, asked: &Asked<'_>, now: UnixSeconds) -> io::Result<Option<Before>> {
-        let Asked { identities, told, own_job, since } = asked;
+        let Asked { identities, accounted, own_job, since } = asked;
         let mut jobs = self.jobs()?;
         jobs.retain(|job| Some(job.name.as_str()) != *own_job && job.begun_at >= *since);
         if jobs.is_empty() {
@@ -96,8 +96,8 @@ impl Ledger {
                 places.entry(*identity).or_insert(place as u64);
             }
         }
-        let mut already: HashMap<u64, u64> = HashMap::with_capacity(told.len());
-        for identity in *told {
+        let mut already: HashMap<u64, u64> = HashMap::with_capacity(accounted.len());
+        for identity in *accounted {
             *already.entry(*identity).or_default() += 1;
         }
         let mut before: Option<Before> = None;
@@ -198,7 +198,7 @@ mod tests {
     const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
     fn asked(identities: &[Option<u64>]) -> Asked<'_> {
-        Asked { identities, told: &[], own_job: None, since: UnixSeconds(0) }
+        Asked { identities, accounted: &[], own_job: None, since: UnixSeconds(0) }
     }
 
     #[test]
@@ -235,8 +235,8 @@ mod tests {
         assert_eq!(before(Asked { own_job: Some(&second), ..asked(&rows) }), Some(1));
         assert_eq!(before(Asked { since: NOW.plus(1), ..asked(&rows) }), None, "it was begun before");
         // Two rows that are alike: one of them was accepted, and stands in the file.
-        assert_eq!(before(Asked { told: &[5], ..asked(&rows) }), None);
+        assert_eq!(before(Asked { accounted: &[5], ..asked(&rows) }), None);
         ledger.keep(&second, NOW, [5].into_iter(), NOW).unwrap();
-        assert_eq!(before(Asked { told: &[5], ..asked(&rows) }), Some(1), "both of them were");
+        assert_eq!(before(Asked { accounted: &[5], ..asked(&rows) }), Some(1), "both of them were");
     }
 }

@@ -187,8 +187,8 @@ fn given(args: &SendArgs, source: &Source) -> Outcome<Settings> {
 
 /// What the ledger is asked before a job begins.
 fn asked<'a>(table: &'a Table, job: &'a str) -> Asked<'a> {
-    let Survey { identities, told, .. } = &table.survey;
-    Asked { identities, told, own_job: Some(job), since: UnixSeconds(0) }
+    let Survey { identities, accounted, .. } = &table.survey;
+    Asked { identities, accounted, own_job: Some(job), since: UnixSeconds(0) }
 }
 
 fn look_at(

@@ -27,7 +27,7 @@ pub(super) struct Survey {
     /// What each row that is sent is known by across files, by its place.
     pub(super) identities: Vec<Option<u64>>,
     /// What rows of a table without ids of its own are known by that were accepted before, or may have been.
-    pub(super) told: Vec<u64>,
+    pub(super) accounted: Vec<u64>,
     /// Rows of such a table that say the same to the same receiver as an earlier one.
     pub(super) alike_rows: u64,
     /// Rows at the end that are totals: they are passed over.
@@ -98,7 +98,7 @@ impl Survey {
                     survey.done_rows += 1;
                     if !layout.has_own_ids() {
                         survey
-                            .told
+                            .accounted
                             .extend(layout.document(&record, now).ok().map(|g| (options.identify)(&g)));
                     }
                     survey.not_at_the_end(&mut totals, tell);
@@ -133,7 +133,7 @@ impl Survey {
                         survey.alike_rows += u64::from(!known.insert(identity));
                     }
                     if state == RowState::Unknown {
-                        survey.told.push(identity);
+                        survey.accounted.push(identity);
                     }
                     for repair in good.repairs {
                         let counted = Repair::ALL.iter().position(|known| *known == repair).unwrap_or(0);
