@@ -70,6 +70,10 @@ impl BirthCentury {
 
 /// Text in half width and without what nobody sees, with one kind of dash.
 fn plain(text: &str) -> (String, Vec<Mending>) {
+    // Most of what comes: there is nothing to mend.
+    if text.is_ascii() {
+        return (text.trim().to_owned(), Vec::new());
+    }
     let mut mended = Vec::new();
     let mut out = String::with_capacity(text.len());
     for c in text.trim().chars() {

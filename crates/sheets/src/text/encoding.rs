@@ -12,6 +12,8 @@ use crate::SheetError;
 /// What is looked at for columns' names.
 const HEAD_BYTES: usize = 64 * 1024;
 const HEAD_LINES: usize = 20;
+/// So much that is not UTF-8, and hardly any syllables of it, and a file is not looked at as UTF-8 any further.
+const BAD_ENOUGH: u64 = 10_000;
 
 /// The encoding of a text file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,10 +112,7 @@ pub(crate) fn detect(path: &Path, is_known: &dyn Fn(&str) -> bool) -> Result<Tex
         Some(TextEncoding::Utf8Marked) | None => {
             let look = look(open()?)?;
             if look.has_zero {
-                return Err(SheetError::new(
-                    "텍스트 파일이 아닙니다. CSV, XLSX, JSON Lines 가운데 하나여야 합니다",
-                    "not a text file: must be CSV, XLSX or JSON Lines",
-                ));
+                return Err(no_text());
             }
             let Some(line) = look.first_bad_line else {
                 return match marked {
@@ -136,6 +135,13 @@ pub(crate) fn detect(path: &Path, is_known: &dyn Fn(&str) -> bool) -> Result<Tex
         }
         Some(utf16) => check(path, utf16).map(|()| utf16),
     }
+}
+
+fn no_text() -> SheetError {
+    SheetError::new(
+        "텍스트 파일이 아닙니다. CSV, XLSX, JSON Lines 가운데 하나여야 합니다",
+        "not a text file: must be CSV, XLSX or JSON Lines",
+    )
 }
 
 /// Of bytes that are sound UTF-8: whether that is what they are.
@@ -215,7 +221,7 @@ impl Signs {
     }
 }
 
-/// What a file looks like as UTF-8.
+/// What a file looks like as UTF-8, as far as it was looked at.
 #[derive(Default)]
 struct Look {
     first_bad_line: Option<u64>,
@@ -257,6 +263,9 @@ impl Look {
                     _ => break,
                 }
             }
+            if look.bad > BAD_ENOUGH && look.triples < look.bad / 10 {
+                return Ok(look);
+            }
             let kept = rest.len();
             let from = filled - kept;
             buffer.copy_within(from..filled, 0);
@@ -271,7 +280,13 @@ impl Look {
 /// Whether a whole file can be read in an encoding.
 pub(crate) fn check(path: &Path, encoding: TextEncoding) -> Result<(), SheetError> {
     let file = File::open(path).map_err(|e| SheetError::io(&e))?;
-    decode(file, encoding, &mut |_| {}).map_err(|e| SheetError::io(&e))?.map_err(|line| {
+    let mut has_zero = false;
+    let sound = decode(file, encoding, &mut |text| has_zero |= text.contains('\0'));
+    let sound = sound.map_err(|e| SheetError::io(&e))?;
+    if has_zero {
+        return Err(no_text());
+    }
+    sound.map_err(|line| {
         let name = encoding.name();
         SheetError::made(
             format!(
@@ -345,7 +360,10 @@ mod tests {
         broken.extend_from_slice(&[b'\n', 0xc8, 0x20, 0xff, 0xff]);
         let error = detected(&broken).expect_err("damaged CP949");
         assert!(error.to_string().contains("line 20"), "{error}");
-        assert!(detected(b"a,b\0c").expect_err("binary").to_string().contains("not a text file"));
+        let late = [cp949(&text.repeat(100)), b"a,b\0c".to_vec()].concat();
+        for binary in [b"a,b\0c".to_vec(), late] {
+            assert!(detected(&binary).expect_err("binary").to_string().contains("not a text file"));
+        }
     }
 
     #[test]

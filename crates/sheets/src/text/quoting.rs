@@ -83,7 +83,7 @@ impl<R: Read> Quoting<R> {
     }
 
     fn look_at(&mut self, bytes: &[u8]) {
-        for byte in bytes {
+        for byte in self.passed_over(bytes) {
             // A line break within quotation marks ends no row.
             if self.state == State::Quoted && *byte == b'\n' {
                 self.line += 1;
@@ -104,6 +104,17 @@ impl<R: Read> Quoting<R> {
 }
 
 impl<R> Quoting<R> {
+    /// Passes over whole lines that cannot hold a fault, as there is no mark in them; gives the rest.
+    fn passed_over<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let is_outside = matches!(self.state, State::Before | State::Plain | State::Equals | State::Lost);
+        let unmarked = &bytes[..memchr::memchr(b'"', bytes).unwrap_or(bytes.len())];
+        let Some(end) = memchr::memrchr(b'\n', unmarked).filter(|_| is_outside) else { return bytes };
+        self.line += memchr::memchr_iter(b'\n', &unmarked[..=end]).count() as u64;
+        self.row_line = self.line;
+        self.state = State::Before;
+        &bytes[end + 1..]
+    }
+
     /// The state after a byte, or what is wrong with it.
     fn after(&self, byte: u8) -> Result<State, Fault> {
         let ends_value = byte == self.delimiter || byte == b'\n';
@@ -144,9 +155,17 @@ mod tests {
     use super::*;
 
     fn faults(text: &str) -> Vec<(u64, Fault)> {
-        let (mut quoting, faults) = Quoting::new(text.as_bytes(), b',');
-        io::copy(&mut quoting, &mut io::sink()).expect("reads");
-        faults.take().into()
+        let read_by = |bytes: usize| -> Vec<(u64, Fault)> {
+            let (mut quoting, faults) = Quoting::new(text.as_bytes(), b',');
+            let mut buffer = vec![0; bytes];
+            while quoting.read(&mut buffer).expect("reads") > 0 {}
+            faults.take().into()
+        };
+        let at_once = read_by(text.len() + 1);
+        for bytes in 1..8 {
+            assert_eq!(read_by(bytes), at_once, "{text:?} in pieces of {bytes}");
+        }
+        at_once
     }
 
     #[test]
@@ -183,6 +202,7 @@ mod tests {
         ] {
             assert_eq!(faults(text).first(), Some(&(line, fault)), "{text:?}");
         }
+        assert_eq!(faults("a\n\nc,d\ne\"\nf\n"), [(3, Fault::WithinValue)]);
         assert_eq!(faults("a \"b\"\nc\nd\"\n"), [(0, Fault::WithinValue), (2, Fault::WithinValue)]);
     }
 }
