@@ -4,10 +4,10 @@ use serde_json::json;
 
 use crate::harness::{Browser, Client, Page, Server, Start, document, eventually};
 
-const PIN: &str = "135790";
+pub(crate) const PIN: &str = "135790";
 
 /// The newest link that the simulated messenger brought to a number.
-async fn newest_link(server: &Server, number: &str, but_not: &[String]) -> String {
+pub(crate) async fn newest_link(server: &Server, number: &str, but_not: &[String]) -> String {
     let mut browser = Browser::at(&server.url("web"));
     eventually("the message has come", async || {
         let page = browser.get(&format!("/messenger?number={number}")).await;
@@ -16,7 +16,7 @@ async fn newest_link(server: &Server, number: &str, but_not: &[String]) -> Strin
     .await
 }
 
-async fn person(city: &Client, number: &str, member: bool) {
+pub(crate) async fn person(city: &Client, number: &str, member: bool) {
     let person = json!({
         "phone_number": number, "name": "김가상", "birthday": "19900101", "member": member, "pin": PIN,
     });
@@ -24,7 +24,7 @@ async fn person(city: &Client, number: &str, member: bool) {
 }
 
 /// A member with a document, signed in by its notification.
-async fn signed_in(server: &Server, city: &Client, number: &str) -> (Browser, Page, String) {
+pub(crate) async fn signed_in(server: &Server, city: &Client, number: &str) -> (Browser, Page, String) {
     person(city, number, true).await;
     let id = city.accepted(&[document(number, "EXT-1")]).await.remove(0);
     let link = newest_link(server, number, &[]).await;
@@ -63,7 +63,7 @@ async fn from_the_notification_to_read_in_four_actions() {
     assert_eq!(status["doc_box_status"], "READ");
     assert!(status["authenticated_at"].is_i64());
     browser.get("/documents?shelf=read").await.shows(200, "2026년 자동차세 고지서");
-    browser.get("/documents").await.shows(200, "문서가 없습니다");
+    browser.get("/documents").await.shows(200, "새로 온 문서가 없습니다");
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn a_link_lets_in_once_and_previews_do_not_use_it_up() {
     let mut first = Browser::at(&server.url("web"));
     first.get(&link).await.shows(200, "자동차세");
     let mut again = Browser::at(&server.url("web"));
-    again.get(&link).await.shows(410, "이미 사용했거나");
+    again.get(&link).await.shows(200, "이미 사용했거나");
     again.get("/documents").await.shows(200, "로그인 링크 받기");
     first.get(&link).await.shows(200, "자동차세");
 
@@ -96,6 +96,7 @@ async fn a_link_lets_in_once_and_previews_do_not_use_it_up() {
     let new = newest_link(&server, "01077770001", &[link]).await;
     let page = again.get(&new).await;
     page.shows(200, "내 문서");
+    page.shows(200, "자동차세");
     // The old session of this browser is not the new one.
     let before = again.cookie().unwrap().to_owned();
     again.post("/login", &[("phone_number", "01077770001")]).await;
@@ -113,12 +114,15 @@ async fn who_is_no_member_joins_first() {
     let link = newest_link(&server, "01077770002", &[]).await;
     let mut browser = Browser::at(&server.url("web"));
     let page = browser.get(&link).await;
-    page.shows(200, "가입하고 문서를 받아 보세요");
+    page.shows(200, "가입하고 문서를 받아 보십시오");
     let before = browser.cookie().unwrap().to_owned();
     for (fields, says) in [
-        (vec![("pin", "246813"), ("pin_again", "246813")], "동의가 필요합니다"),
-        (vec![("consent", "yes"), ("pin", "246813"), ("pin_again", "246814")], "서로 다릅니다"),
-        (vec![("consent", "yes"), ("pin", "123456"), ("pin_again", "123456")], "너무 쉬운 PIN"),
+        (vec![("pin", "246813"), ("pin_again", "246813")], "동의란에 표시해"),
+        (
+            vec![("consent", "yes"), ("pin", "246813"), ("pin_again", "246814")],
+            "위에 입력하신 PIN과 다릅니다",
+        ),
+        (vec![("consent", "yes"), ("pin", "123456"), ("pin_again", "123456")], "이어지는 숫자로는"),
         (vec![("consent", "yes"), ("pin", "12ab56"), ("pin_again", "12ab56")], "숫자 6자리"),
     ] {
         let page = browser.get("/join").await;
@@ -128,8 +132,9 @@ async fn who_is_no_member_joins_first() {
     let page = browser.get("/join").await;
     let joined = [("consent", "yes"), ("pin", "246813"), ("pin_again", "246813")];
     let page = browser.submit(&page, "/join", &joined).await;
-    page.shows(200, "내 문서");
-    assert_eq!(page.links("/documents/BIN-").len(), 2);
+    page.shows(200, "가입이 끝났습니다");
+    let list = browser.get("/documents").await;
+    assert_eq!(list.links("/documents/BIN-").len(), 2);
     assert_ne!(browser.cookie(), Some(before.as_str()), "a new session for somebody who may do more");
     assert_eq!(city.status(&ids[0]).await["doc_box_status"], "RECEIVED");
     let open = format!("/documents/{}/open", ids[0]);
@@ -147,7 +152,7 @@ async fn five_wrong_pins_lock_for_a_quarter_of_an_hour() {
     // A slip of the finger is no attempt.
     for malformed in ["", "13579", "1357901", "13579O", "１３５７９０"] {
         let said = browser.submit(&page, &open, &[("secret", malformed)]).await;
-        said.shows(400, "시도한 횟수에는 들어가지 않습니다");
+        said.shows(400, "시도하신 횟수에는 들어가지 않습니다");
     }
     for left in (1..5).rev() {
         let said = browser.submit(&page, &open, &[("secret", "000111")]).await;
@@ -226,7 +231,16 @@ async fn institutions_are_refused_and_received_again() {
     let city = server.institution("가상시청").await;
     let (mut browser, page, id) = signed_in(&server, &city, "01077770007").await;
     let refuse = format!("/documents/{id}/refuse");
-    browser.submit(&page, &refuse, &[]).await.shows(200, "받지 않고 있습니다");
+    assert!(page.links("/refuse").contains(&refuse));
+    let asked = browser.get(&refuse).await;
+    asked.shows(200, "앞으로 이 기관이 보내는 전자문서는 문서함에 들어오지 않습니다");
+    let done = browser.submit(&asked, &refuse, &[]).await;
+    done.shows(200, "앞으로 보내는 문서는 받지 않습니다");
+    // One tap undoes it.
+    let accept = format!("/documents/{id}/accept");
+    browser.submit(&done, &accept, &[]).await.shows(200, "문서를 다시 받습니다");
+    assert_eq!(city.accepted(&[document("01077770007", "Q")]).await.len(), 1);
+    browser.submit(&asked, &refuse, &[]).await.shows(200, "받지 않고 있습니다");
     let refused = city.send(&[document("01077770007", "R")]).await.remove(0);
     assert_eq!(refused["error_code"], "FORBIDDEN");
     let settings = browser.get("/settings").await;
@@ -243,9 +257,17 @@ async fn a_pin_is_changed_and_other_visits_end() {
     let mut elsewhere = browser.clone();
     let settings = browser.get("/settings").await;
     let change = |current: &'static str| [("current", current), ("pin", "975310"), ("pin_again", "975310")];
-    browser.submit(&settings, "/settings/pin", &change("000000")).await.shows(403, "인증하지 못했습니다");
+    browser
+        .submit(&settings, "/settings/pin", &change("000000"))
+        .await
+        .shows(403, "PIN이 맞지 않습니다. 4번 더");
     let page = browser.submit(&settings, "/settings/pin", &change(PIN)).await;
-    page.shows(200, "설정");
+    page.shows(200, "새 PIN으로 바꾸었습니다");
+    eventually("they are told by messenger", async || {
+        let phone = browser.get("/messenger?number=01077770008").await;
+        phone.html.contains("PIN이 바뀌었습니다").then_some(())
+    })
+    .await;
     elsewhere.get("/documents").await.shows(200, "로그인 링크 받기");
     let open = format!("/documents/{id}/open");
     let page = browser.get(&open).await;
@@ -264,16 +286,20 @@ async fn certified_contracts_ask_for_the_certificates_password() {
     let open = format!("/documents/{id}/open");
     let page = browser.get(&open).await;
     page.shows(200, "인증서 비밀번호");
-    browser.submit(&page, &open, &[("secret", PIN)]).await.shows(403, "아직 없습니다");
-    let settings = browser.get("/settings").await;
+    // The password can be set right there.
+    let set_here = format!("/documents/{id}/certificate");
+    let short = [("current", PIN), ("password", "짧음"), ("password_again", "짧음")];
+    browser.submit(&page, &set_here, &short).await.shows(400, "10자 이상");
     let password = "가상 비밀번호 열 자";
     let set = |before: &'static str| {
         [("current", PIN), ("current_password", before), ("password", password), ("password_again", password)]
     };
-    browser.submit(&settings, "/settings/certificate", &set("")).await.shows(200, "설정");
-    browser.submit(&settings, "/settings/certificate", &set("")).await.shows(403, "인증하지 못했습니다");
-    browser.submit(&settings, "/settings/certificate", &set(password)).await.shows(200, "설정");
-    browser.submit(&page, &open, &[("secret", PIN)]).await.shows(403, "인증하지 못했습니다");
+    let page = browser.submit(&page, &set_here, &set("")).await;
+    page.shows(200, "인증서 비밀번호를 정했습니다");
+    let settings = browser.get("/settings").await;
+    browser.submit(&settings, "/settings/certificate", &set("")).await.shows(403, "맞지 않습니다");
+    browser.submit(&settings, "/settings/certificate", &set(password)).await.shows(200, "정했습니다");
+    browser.submit(&page, &open, &[("secret", PIN)]).await.shows(403, "맞지 않습니다");
     assert_eq!(browser.submit(&page, &open, &[("secret", password)]).await.status, 303);
 }
 
@@ -329,8 +355,9 @@ async fn wrong_addresses_and_numbers_get_a_page_that_helps() {
     browser.get("/nowhere").await.shows(404, "찾으시는 페이지가 없습니다");
     browser.get("/%FF").await.shows(404, "찾으시는 페이지가 없습니다");
     browser.get("/documents/BIN-1").await.shows(200, "로그인 링크 받기");
-    browser.post("/login", &[("phone_number", "12")]).await.shows(400, "10자리 또는 11자리");
-    browser.post("/login", &[("other", "12")]).await.shows(422, "읽을 수 없습니다");
+    browser.post("/login", &[("phone_number", "12")]).await.shows(400, "숫자 10자리나 11자리");
+    browser.post("/login", &[("other", "12")]).await.shows(400, "숫자 10자리나 11자리");
+    browser.post("/join", &[("other", "12")]).await.shows(200, "로그인 링크 받기");
     browser.get("/l/AAAA").await.shows(410, "새 링크 받기");
 }
 
@@ -348,7 +375,8 @@ async fn a_number_is_sent_few_links_and_told_when_the_next_may_be() {
         assert_eq!(refused.status, 429, "known or not: {}", refused.html);
         let wait: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
         assert!((500..=600).contains(&wait), "as long as the page says: {wait}");
-        assert!(refused.html.contains("부터 다시 받을 수 있습니다"), "{}", refused.html);
+        assert!(refused.html.contains(&format!("value=\"{number}\"")), "what was typed is kept");
+        assert!(refused.html.contains("부터 다시 받으실 수 있으니"), "{}", refused.html);
     }
     city.advance(601).await;
     let mut browser = Browser::at(&server.url("web"));

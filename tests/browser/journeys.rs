@@ -66,12 +66,15 @@ async fn who_is_no_member_joins_and_reads() {
     let id = scene.send(number).await;
     let driver = Driver::start("joins", PHONE).await;
     driver.go(&scene.link(number).await).await;
-    driver.shows("가입하고 문서를 받아 보세요").await;
+    driver.shows("가입하고 문서를 받아 보십시오").await;
     driver.keep("join").await;
     driver.click("input[name=consent]").await;
     driver.type_into("#pin", "246813").await;
     driver.type_into("#pin_again", "246813").await;
     driver.tap("가입하기").await;
+    driver.shows("가입이 끝났습니다").await;
+    driver.keep("joined").await;
+    driver.tap("문서").await;
     driver.shows("내 문서").await;
     driver.keep("list").await;
     driver.tap("2026년 자동차세 고지서").await;
@@ -111,19 +114,19 @@ async fn wrong_pins_lock_and_say_so() {
     let scene = Scene::set().await;
     let driver = Driver::start("locked", PHONE).await;
     let id = scene.tapped(&driver, "01077771006").await;
+    driver.go(&scene.web(&format!("/documents/{id}/open"))).await;
     for left in (1..5).rev() {
-        driver.go(&scene.web(&format!("/documents/{id}/open"))).await;
+        // On the same page, at the field, which has the focus.
         driver.type_into("#secret", &format!("000111{ENTER}")).await;
         driver.shows(&format!("{left}번 더")).await;
     }
     driver.keep("wrong").await;
-    driver.tap("다시 입력하기").await;
     driver.type_into("#secret", &format!("000111{ENTER}")).await;
-    driver.shows("인증이 잠겼습니다").await;
+    driver.shows("5번 잘못 입력하여 잠겼습니다").await;
     driver.keep("locked").await;
     driver.go(&scene.web(&format!("/documents/{id}/open"))).await;
     driver.type_into("#secret", &format!("{PIN}{ENTER}")).await;
-    driver.shows("인증이 잠겼습니다").await;
+    driver.shows("5번 잘못 입력하여 잠겼습니다").await;
 }
 
 #[tokio::test]
@@ -146,7 +149,7 @@ async fn back_again_reloaded_and_pasted_elsewhere() {
     elsewhere.go(&first).await;
     elsewhere.shows("이미 사용된 링크").await;
     elsewhere.go(&scene.link(number).await).await;
-    elsewhere.shows("이미 사용했거나 기한이 지난 링크입니다").await;
+    elsewhere.shows("새 링크가 필요합니다").await;
     elsewhere.keep("used-link").await;
     elsewhere.go(&scene.web(&format!("/documents/{id}"))).await;
     elsewhere.shows("로그인 링크 받기").await;
@@ -166,6 +169,9 @@ async fn expired_refused_and_received_again() {
     let driver = Driver::start("refused", PHONE).await;
     let number = "01077771008";
     let id = scene.tapped(&driver, number).await;
+    driver.tap("이 기관의 문서 수신거부").await;
+    driver.shows("문서를 받지 않으시겠습니까?").await;
+    driver.keep("refusing").await;
     driver.tap("수신거부").await;
     driver.shows("받지 않고 있습니다").await;
     driver.keep("refused").await;
@@ -175,7 +181,7 @@ async fn expired_refused_and_received_again() {
     driver.shows("가상시청").await;
     driver.keep("settings").await;
     driver.tap("다시 받기").await;
-    driver.shows("문서 화면에서 기관을 거절할 수 있습니다").await;
+    driver.shows("문서 화면에서 기관을 거절하실 수 있습니다").await;
     scene.send(number).await;
     scene.city.advance(2_592_000).await;
     // The clock has moved a month: so has the end of the visit.
@@ -190,7 +196,7 @@ async fn expired_refused_and_received_again() {
     })
     .await;
     driver.tap("링크 열기").await;
-    driver.shows("문서가 없습니다").await;
+    driver.shows("새로 온 문서가 없습니다").await;
     driver.tap("기한 지남").await;
     driver.shows("2026년 자동차세 고지서").await;
     driver.keep("expired-list").await;

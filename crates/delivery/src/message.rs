@@ -16,8 +16,10 @@ use serde::Serialize;
 pub enum Kind {
     /// A document has come.
     DocumentArrived,
-    /// A link to sign in by, asked for by telephone number.
+    /// A link to sign in by, or to a new PIN, that the person asked for.
     LoginLink,
+    /// The person's PIN was changed.
+    PinChanged,
 }
 
 /// What names a message; the same on every retry.
@@ -25,8 +27,10 @@ pub enum Kind {
 pub enum MessageId {
     /// The notification of a document.
     Document(NotificationId),
-    /// A link to sign in by, by a random number.
+    /// A link to sign in by, or to a new PIN, by a random number.
     Login(u128),
+    /// That a PIN was changed, by a random number.
+    PinChanged(u128),
 }
 
 impl std::fmt::Display for MessageId {
@@ -34,6 +38,7 @@ impl std::fmt::Display for MessageId {
         match self {
             Self::Document(id) => id.fmt(f),
             Self::Login(number) => write!(f, "LGN-{number:032x}"),
+            Self::PinChanged(number) => write!(f, "PIN-{number:032x}"),
         }
     }
 }
@@ -68,7 +73,7 @@ pub fn arrival_text(
     if received {
         let _ = write!(text, "▶ {}", content.categories.button());
     } else {
-        text.push_str("▶ 서함에 가입하시면 문서함에서 이 문서를 받아 보실 수 있습니다.");
+        text.push_str("▶ 가입하시면 문서함에서 이 문서를 받아 보실 수 있습니다.");
     }
     text
 }
@@ -86,17 +91,36 @@ pub(crate) fn document_arrived(claim: &Claim, box_url: &str, token: &SecretStrin
     }
 }
 
-/// A message with a link to sign in by.
-pub fn login_link(to: SecretString, box_url: &str, token: &SecretString) -> Message {
-    let text = "[서함] 문서함 로그인 링크입니다. 10분 안에 한 번만 쓸 수 있습니다. 요청하지 않으셨다면 이 메시지를 \
-                무시해 주십시오.";
-    Message {
-        id: MessageId::Login(rand::random()),
-        kind: Kind::LoginLink,
-        to,
-        text: text.into(),
-        link: link(box_url, token),
-    }
+/// A message with a link to sign in by; `box_name` is what the box is called.
+pub fn login_link(to: SecretString, box_name: &str, box_url: &str, token: &SecretString) -> Message {
+    let text = format!(
+        "[{box_name}] 문서함 로그인 링크입니다. 10분 안에 한 번만 쓸 수 있습니다. 요청하지 않으셨다면 이 메시지를 \
+         무시해 주십시오."
+    );
+    asked_for(to, text, link(box_url, token))
+}
+
+/// A message with a link to set a new PIN by.
+pub fn new_pin_link(to: SecretString, box_name: &str, box_url: &str, token: &SecretString) -> Message {
+    let text = format!(
+        "[{box_name}] 새 PIN을 만드는 링크입니다. 10분 안에 한 번만 쓸 수 있고, 생년월일을 확인합니다. 요청하지 \
+         않으셨다면 이 메시지를 무시해 주십시오. 지금 PIN은 그대로입니다."
+    );
+    asked_for(to, text, link(box_url, token))
+}
+
+fn asked_for(to: SecretString, text: String, link: String) -> Message {
+    Message { id: MessageId::Login(rand::random()), kind: Kind::LoginLink, to, text: text.into(), link }
+}
+
+/// A message that the PIN was changed at a moment.
+pub fn pin_changed(to: SecretString, box_name: &str, box_url: &str, at: UnixSeconds) -> Message {
+    let text = format!(
+        "[{box_name}] {}에 PIN이 바뀌었습니다. 직접 바꾸지 않으셨다면 문서함에서 PIN을 다시 만들어 주십시오.",
+        seoul_minutes(at)
+    );
+    let link = format!("{}/", box_url.trim_end_matches('/'));
+    Message { id: MessageId::PinChanged(rand::random()), kind: Kind::PinChanged, to, text: text.into(), link }
 }
 
 /// The page of the document box that a token lets in by.

@@ -69,7 +69,7 @@ impl Notifier for Simulator {
         let now = self.clock.now();
         let document = match message.id {
             MessageId::Document(id) => Some(id.0),
-            MessageId::Login(_) => None,
+            MessageId::Login(_) | MessageId::PinChanged(_) => None,
         };
         {
             let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);

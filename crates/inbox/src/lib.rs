@@ -3,8 +3,8 @@
 //! Works without a script. No SQL and no API; what a page needs beyond the store is handed in
 //! through the ports defined here. Nothing personal stands in a URL but a link's own token.
 
+mod destination;
 mod limits;
-mod page;
 mod pages;
 mod trouble;
 mod visit;
@@ -13,12 +13,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 use secrecy::SecretString;
 use seoham_http::{Listener, dress, normalized};
-use seoham_model::{BinderId, UnixSeconds};
+use seoham_model::{BinderId, Lang, UnixSeconds};
+use seoham_pages::{Brand, SessionCookie, Site};
 use seoham_store::{Mode, Store};
 
 use limits::Limits;
@@ -46,10 +47,26 @@ pub trait Phones: Send + Sync {
     fn messages(&self) -> Vec<PhoneMessage>;
 }
 
-/// Sends people a link to sign in by.
-pub trait LoginLinks: Send + Sync {
-    /// Hands a link over to the messenger, soon and as far as it goes: returns at once.
-    fn send(&self, phone_number: SecretString, token: SecretString);
+/// What a person is told by the messenger at their own request, or because of something they did.
+pub enum Message {
+    /// A link to sign in by.
+    SignIn {
+        /// The link's token.
+        token: SecretString,
+    },
+    /// A link to set a new PIN by.
+    NewPin {
+        /// The link's token.
+        token: SecretString,
+    },
+    /// The PIN was changed.
+    PinChanged,
+}
+
+/// Tells people what is not about a document.
+pub trait Messages: Send + Sync {
+    /// Hands a message over to the messenger, soon and as far as it goes: returns at once.
+    fn send(&self, phone_number: SecretString, message: Message);
 }
 
 /// How the pages are served.
@@ -58,8 +75,10 @@ pub struct InboxOptions {
     pub store: Arc<dyn Store>,
     /// The simulated messenger, in a sandbox.
     pub phones: Option<Arc<dyn Phones>>,
-    /// Who sends links to sign in by.
-    pub login_links: Arc<dyn LoginLinks>,
+    /// Who tells people what is not about a document.
+    pub messages: Arc<dyn Messages>,
+    /// Whose pages these are.
+    pub brand: Arc<Brand>,
     /// People reach the pages over TLS: cookies are sent over nothing else.
     pub secure: bool,
     /// A proxy is in front and tells whom it speaks for in `X-Forwarded-For`.
@@ -71,8 +90,9 @@ pub struct InboxOptions {
 pub struct Inbox {
     store: Arc<dyn Store>,
     phones: Option<Arc<dyn Phones>>,
-    login_links: Arc<dyn LoginLinks>,
-    secure: bool,
+    messages: Arc<dyn Messages>,
+    brand: Arc<Brand>,
+    cookie: SessionCookie,
     behind_proxy: bool,
     limits: Arc<Limits>,
 }
@@ -80,8 +100,9 @@ pub struct Inbox {
 impl Inbox {
     /// Pages over a store.
     pub fn new(options: InboxOptions) -> Self {
-        let InboxOptions { store, phones, login_links, secure, behind_proxy } = options;
-        Self { store, phones, login_links, secure, behind_proxy, limits: Arc::default() }
+        let InboxOptions { store, phones, messages, brand, secure, behind_proxy } = options;
+        let cookie = SessionCookie::new("seoham-session", "__Host-seoham-session", secure);
+        Self { store, phones, messages, brand, cookie, behind_proxy, limits: Arc::default() }
     }
 
     fn now(&self) -> UnixSeconds {
@@ -91,6 +112,11 @@ impl Inbox {
     fn is_sandbox(&self) -> bool {
         self.store.mode() == Mode::Sandbox
     }
+
+    /// The frame of a page in a language.
+    fn site(&self, lang: Lang) -> Site {
+        Site { lang, brand: Arc::clone(&self.brand), is_sandbox: self.is_sandbox() }
+    }
 }
 
 /// The web listener.
@@ -98,20 +124,31 @@ pub fn web_router(inbox: &Inbox) -> Router {
     let mut router = Router::new()
         .route("/", get(pages::sign_in::front))
         .route("/login", post(pages::sign_in::ask))
-        .route("/l/{token}", get(pages::sign_in::follow).post(pages::sign_in::enter))
+        .route("/l/{token}", get(pages::link::follow).post(pages::link::enter))
+        .route("/l/{token}/again", post(pages::link::again))
+        .route("/l/{token}/pin", post(pages::new_pin::renew))
         .route("/join", get(pages::join::show).post(pages::join::join))
-        .route("/documents", get(pages::shelves::show))
+        .route("/documents", get(pages::list::show))
         .route("/documents/{binder}", get(pages::document::show))
         .route("/documents/{binder}/open", get(pages::open::ask).post(pages::open::open))
-        .route("/documents/{binder}/refuse", post(pages::document::refuse))
-        .route("/documents/{binder}/accept", post(pages::document::accept))
+        .route("/documents/{binder}/certificate", post(pages::open::set_certificate))
+        .route("/documents/{binder}/receipt", get(pages::receipt::show))
+        .route("/documents/{binder}/refuse", get(pages::refusal::confirm).post(pages::refusal::refuse))
+        .route("/documents/{binder}/accept", post(pages::refusal::accept))
+        .route("/institutions/{institution}/mark", get(pages::assets::mark))
+        .route("/pin", get(pages::new_pin::ask).post(pages::new_pin::send))
         .route("/settings", get(pages::settings::show))
         .route("/settings/pin", post(pages::settings::change_pin))
         .route("/settings/certificate", post(pages::settings::change_certificate))
         .route("/settings/accept", post(pages::settings::accept))
         .route("/signout", post(pages::settings::sign_out))
         .route("/signout/everywhere", post(pages::settings::sign_out_everywhere))
-        .route("/style.css", get(page::style));
+        .route("/terms", get(pages::assets::terms))
+        .route("/privacy", get(pages::assets::privacy))
+        .route("/style.css", get(pages::assets::style))
+        .route("/icon", get(pages::assets::icon))
+        .route("/favicon.ico", get(pages::assets::icon))
+        .route("/manifest", get(pages::assets::manifest));
     if inbox.is_sandbox() {
         router = router
             .route("/messenger", get(pages::messenger::show))
@@ -122,7 +159,7 @@ pub fn web_router(inbox: &Inbox) -> Router {
         .method_not_allowed_fallback(trouble::no_such_page)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(from_fn_with_state(inbox.clone(), refuse_unless_healthy))
-        .layer(from_fn(trouble::show))
+        .layer(from_fn_with_state(inbox.clone(), trouble::show))
         .with_state(inbox.clone());
     normalized(dress(router, Listener("web")))
 }

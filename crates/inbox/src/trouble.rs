@@ -1,19 +1,17 @@
 //! Every error is a page that says what to do next, in the reader's language.
 
 use askama::Template;
-use axum::extract::Request;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use seoham_http::Language;
-use seoham_model::{Lang, Text};
+use seoham_model::Text;
+use seoham_pages::{FormTarget, Site, guard, page};
 use seoham_store::StoreError;
 
-use crate::page::page;
+use crate::Inbox;
 
 /// What went wrong, and what to do.
 #[derive(Clone, Debug)]
@@ -32,7 +30,7 @@ pub(crate) enum Turn {
     /// Another page is shown instead.
     Trouble(Box<Trouble>),
     /// Another page comes first.
-    To(&'static str),
+    To(String),
 }
 
 impl Trouble {
@@ -87,7 +85,7 @@ impl From<StoreError> for Turn {
 impl IntoResponse for Turn {
     fn into_response(self) -> Response {
         match self {
-            Self::To(address) => Redirect::to(address).into_response(),
+            Self::To(address) => Redirect::to(&address).into_response(),
             Self::Trouble(trouble) => {
                 let mut response = trouble.status.into_response();
                 response.extensions_mut().insert(*trouble);
@@ -100,7 +98,7 @@ impl IntoResponse for Turn {
 #[derive(Template)]
 #[template(path = "trouble.html")]
 struct Shown<'a> {
-    korean: bool,
+    site: Site,
     title: &'a str,
     advice: &'a str,
     next: &'a str,
@@ -108,7 +106,7 @@ struct Shown<'a> {
 }
 
 /// Writes errors as pages; also those that the framework answers by itself.
-pub(crate) async fn show(request: Request, next: Next) -> Response {
+pub(crate) async fn show(State(inbox): State<Inbox>, request: Request, next: Next) -> Response {
     let Language(lang) = Language::of(request.headers());
     let mut response = next.run(request).await;
     let status = response.status();
@@ -116,27 +114,14 @@ pub(crate) async fn show(request: Request, next: Next) -> Response {
     let content = response.headers().get(CONTENT_TYPE);
     let is_page = content.is_some_and(|t| t.as_bytes().starts_with(b"text/html"));
     if let Some(trouble) = trouble {
-        response = trouble.page(lang);
+        response = trouble.page(inbox.site(lang));
     } else if status.is_client_error() && !is_page {
-        response = unreadable(status).page(lang);
+        response = unreadable(status).page(inbox.site(lang));
     } else if status.is_server_error() && !is_page {
-        response = ours(status).page(lang);
+        response = ours(status).page(inbox.site(lang));
     }
-    guard(&mut response);
+    guard(response.headers_mut());
     response
-}
-
-/// What goes with every answer, redirects with their tokens and cookies included.
-fn guard(response: &mut Response) {
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (CACHE_CONTROL, "no-store"),
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
-    ] {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
-    }
 }
 
 fn ours(status: StatusCode) -> Trouble {
@@ -156,15 +141,16 @@ fn unreadable(status: StatusCode) -> Trouble {
 }
 
 impl Trouble {
-    fn page(&self, lang: Lang) -> Response {
+    fn page(&self, site: Site) -> Response {
+        let lang = site.lang;
         let shown = Shown {
-            korean: lang == Lang::Ko,
+            site,
             title: self.title.in_lang(lang),
             advice: self.advice.in_lang(lang),
             next: &self.next.0,
             next_name: self.next.1.in_lang(lang),
         };
-        let mut response = page(self.status, &shown);
+        let mut response = page(self.status, &shown, FormTarget::Nowhere);
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -181,6 +167,9 @@ pub(crate) fn unknown() -> Trouble {
     Trouble::new(
         StatusCode::NOT_FOUND,
         Text::fixed("찾으시는 페이지가 없습니다", "There is no such page"),
-        Text::fixed("주소를 다시 확인해 주십시오.", "Please check the address."),
+        Text::fixed(
+            "주소가 바뀌었거나 잘못 입력되었을 수 있습니다.",
+            "The address may have changed, or may not have been entered correctly.",
+        ),
     )
 }

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -13,28 +12,29 @@ use secrecy::{ExposeSecret, SecretString};
 use seoham_http::Language;
 use seoham_model::peer::client_address;
 use seoham_model::{Lang, PersonId, Text};
+use seoham_pages::Site;
 use seoham_vault::{OneTimeToken, TokenHash, sha256};
 
 use crate::Inbox;
+use crate::destination::Destination;
 use crate::trouble::{Trouble, Turn};
 
 /// How long a session lasts from signing in, in seconds.
 const SESSION_SECONDS: i64 = 60 * 60;
-const COOKIE_NAME: &str = "seoham-session";
-/// Over TLS browsers hold the name to what it promises: this host alone, secure.
-const SECURE_COOKIE_NAME: &str = "__Host-seoham-session";
 
 /// A visit of somebody who is signed in.
 pub(crate) struct Visit {
     pub(crate) person: PersonId,
     pub(crate) member: bool,
-    pub(crate) lang: Lang,
+    pub(crate) site: Site,
+    /// What the visit is about.
+    destination: Destination,
     token: SecretString,
 }
 
 impl Visit {
-    pub(crate) fn korean(&self) -> bool {
-        self.lang == Lang::Ko
+    pub(crate) fn lang(&self) -> Lang {
+        self.site.lang
     }
 
     /// What our forms carry and nobody else's can.
@@ -57,9 +57,9 @@ impl Visit {
         .into())
     }
 
-    /// Goes on only as a member.
+    /// Goes on only as a member; who is none joins first, and then comes back to what the visit is about.
     pub(crate) fn member_only(self) -> Result<Self, Turn> {
-        if self.member { Ok(self) } else { Err(Turn::To("/join")) }
+        if self.member { Ok(self) } else { Err(Turn::To(self.destination.after("/join"))) }
     }
 
     pub(crate) fn session(&self) -> TokenHash {
@@ -72,27 +72,29 @@ impl FromRequestParts<Inbox> for Visit {
 
     async fn from_request_parts(parts: &mut Parts, inbox: &Inbox) -> Result<Self, Turn> {
         let Language(lang) = Language::of(&parts.headers);
-        present(inbox, &parts.headers, lang).await?.ok_or(Turn::To("/"))
+        let destination = Destination::of_path(parts.uri.path());
+        match present(inbox, &parts.headers, lang).await? {
+            Some(visit) => Ok(Self { destination, ..visit }),
+            None => {
+                let had_session = inbox.cookie.of(&parts.headers).is_some();
+                Err(Turn::To(destination.after(if had_session { "/?ended=1" } else { "/" })))
+            }
+        }
     }
 }
 
 /// The visit that a request's cookie is for, if it still lasts.
 pub(crate) async fn present(inbox: &Inbox, headers: &HeaderMap, lang: Lang) -> Result<Option<Visit>, Turn> {
-    let Some(token) = cookie(headers, inbox.secure) else { return Ok(None) };
+    let Some(token) = inbox.cookie.of(headers) else { return Ok(None) };
     let session = TokenHash::of(token.expose_secret());
     let visitor = inbox.store.session(session, inbox.now()).await?;
-    Ok(visitor.map(|visitor| Visit { person: visitor.person, member: visitor.member, lang, token }))
-}
-
-fn cookie(headers: &HeaderMap, secure: bool) -> Option<SecretString> {
-    let pairs = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = pairs.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let own = pairs.find(|(name, _)| *name == cookie_name(secure));
-    own.map(|(_, value)| value.into())
-}
-
-fn cookie_name(secure: bool) -> &'static str {
-    if secure { SECURE_COOKIE_NAME } else { COOKIE_NAME }
+    Ok(visitor.map(|visitor| Visit {
+        person: visitor.person,
+        member: visitor.member,
+        site: inbox.site(lang),
+        destination: Destination::default(),
+        token,
+    }))
 }
 
 /// Begins a new session, never the one that came, and leads on to `address`.
@@ -107,21 +109,30 @@ pub(crate) async fn begin(
     }
     let token = OneTimeToken::generate();
     inbox.store.start_session(person, token.hash(), inbox.now().plus(SESSION_SECONDS)).await?;
-    Ok(with_cookie(inbox, token.expose(), Redirect::to(address).into_response()))
+    let mut response = Redirect::to(address).into_response();
+    inbox.cookie.set(response.headers_mut(), &token.expose().into());
+    Ok(response)
 }
 
-/// Ends what the browser knows of a session.
-pub(crate) fn forget(inbox: &Inbox, response: Response) -> Response {
-    with_cookie(inbox, "; Max-Age=0", response)
-}
-
-fn with_cookie(inbox: &Inbox, value: &str, mut response: Response) -> Response {
-    let secure = if inbox.secure { "; Secure" } else { "" };
-    let cookie = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}", cookie_name(inbox.secure));
-    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-        response.headers_mut().insert(SET_COOKIE, cookie);
-    }
+/// Ends what the browser knows of a session, and leads on to `address`.
+pub(crate) fn forget(inbox: &Inbox, address: &str) -> Response {
+    let mut response = Redirect::to(address).into_response();
+    inbox.cookie.forget(response.headers_mut());
     response
+}
+
+/// Refuses a form that another site sent: nobody is to be signed in as somebody else unawares.
+pub(crate) fn from_our_pages(headers: &HeaderMap) -> Result<(), Turn> {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    if matches!(site, None | Some(b"same-origin" | b"none")) {
+        return Ok(());
+    }
+    Err(Trouble::new(
+        StatusCode::FORBIDDEN,
+        Text::fixed("다른 사이트에서 보낸 요청입니다", "The request came from another site"),
+        Text::fixed("이 페이지에서 다시 시작해 주십시오.", "Please begin again from this page."),
+    )
+    .into())
 }
 
 /// The address that a request comes from.

@@ -6,7 +6,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::bulk::{MalformedRequest, any};
+use crate::card::{Card, MEMBER_CHARACTERS_MAX};
 use crate::clock::{SeoulDay, UnixSeconds};
+use crate::contract::Authentication;
 use crate::document::{Checker, StringRule, raw_kind};
 use crate::notification::NotificationId;
 use crate::person::{PersonRecord, read_person};
@@ -80,13 +82,13 @@ pub fn institution_name(body: &[u8]) -> Result<String, MalformedRequest> {
 /// A new contract's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContractTerms {
-    /// Recipients authenticate by certificate instead of PIN.
-    pub by_certificate: bool,
+    /// How recipients authenticate.
+    pub authentication: Authentication,
     /// Documents need a hash of their original.
     pub certified: bool,
 }
 
-/// `{"authentication": "pin"|"certificate", "certified"?: bool}`.
+/// `{"authentication": "pin"|"certificate"|"none", "certified"?: bool}`.
 pub fn contract_terms(body: &[u8]) -> Result<ContractTerms, MalformedRequest> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -99,15 +101,30 @@ pub fn contract_terms(body: &[u8]) -> Result<ContractTerms, MalformedRequest> {
     form(body, |checker, form: Form<'_>| {
         let any = StringRule::characters(1, usize::MAX);
         let certified = checker.boolean("certified", form.certified).unwrap_or(false);
-        let by_certificate = match checker.required("authentication", form.authentication, any)?.as_str() {
-            "pin" => false,
-            "certificate" => true,
-            _ => {
-                checker.report("authentication", Rule::UnknownAuthentication);
-                return None;
-            }
+        let name = checker.required("authentication", form.authentication, any)?;
+        let Some(authentication) = Authentication::from_name(&name) else {
+            checker.report("authentication", Rule::UnknownAuthentication);
+            return None;
         };
-        Some(ContractTerms { by_certificate, certified })
+        Some(ContractTerms { authentication, certified })
+    })
+}
+
+/// `{"amount"?, "due"?}`: the members of a JSON payload that the box shows. Neither: it shows nothing of it.
+pub fn card(body: &[u8]) -> Result<Card, MalformedRequest> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Form<'a> {
+        #[serde(borrow)]
+        amount: Raw<'a>,
+        #[serde(borrow)]
+        due: Raw<'a>,
+    }
+    form(body, |checker, form: Form<'_>| {
+        let name = StringRule::characters(1, MEMBER_CHARACTERS_MAX);
+        let amount = checker.optional("amount", form.amount, name);
+        let due = checker.optional("due", form.due, name);
+        Some(Card { amount, due })
     })
 }
 

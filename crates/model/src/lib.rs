@@ -5,7 +5,9 @@
 //! HTTP, no SQL: a server, a client and a test all share these rules.
 
 pub mod bulk;
+pub mod card;
 pub mod clock;
+pub mod contract;
 pub mod document;
 pub mod error_code;
 pub mod forms;

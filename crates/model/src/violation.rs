@@ -181,7 +181,7 @@ impl Rule {
             ),
             Self::PinDigits => Text::fixed("숫자 6자리여야 합니다", "must be 6 digits"),
             Self::UnknownAuthentication => {
-                Text::fixed("pin과 certificate 중 하나여야 합니다", "must be pin or certificate")
+                Text::fixed("pin, certificate, none 중 하나여야 합니다", "must be pin, certificate or none")
             }
             Self::UnknownReceiptStatus => {
                 Text::fixed("delivered와 failed 중 하나여야 합니다", "must be delivered or failed")

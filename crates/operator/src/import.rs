@@ -126,6 +126,10 @@ impl Import {
                 return Ok(());
             }
         };
+        if person.pin.is_some() && self.operator.store.mode() != Mode::Sandbox {
+            self.reject(self.line, &CHOSEN_PIN);
+            return Ok(());
+        }
         if self.operator.store.mode() == Mode::Sandbox && personas::is_reserved(&person) {
             self.reject(self.line, &RESERVED);
             return Ok(());
@@ -207,6 +211,10 @@ impl Import {
 const RESERVED: Text = Text::fixed(
     "phone_number, ci: 샌드박스에 늘 있는 사람의 값이어서 등록하거나 바꿀 수 없습니다",
     "phone_number, ci: of a person who is always there in a sandbox and cannot be changed",
+);
+const CHOSEN_PIN: Text = Text::fixed(
+    "pin: 실제 운영에서는 PIN을 대신 정할 수 없습니다. pin 없이 등록하면 본인이 직접 만듭니다",
+    "pin: nobody chooses a PIN for another on a live server; register without one, and the person sets it",
 );
 const NUMBER_TAKEN: Text = Text::fixed(
     "phone_number: 생년월일이나 CI가 다른 사람의 번호입니다",

@@ -13,7 +13,7 @@ mod volume;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use seoham_http::{Listener, dress_api, normalized};
 
 pub use actions::ActionLog;
@@ -48,6 +48,13 @@ pub fn admin_router(operator: &Operator) -> Router {
         .route("/admin/v1/deliveries", get(admin::deliveries::show))
         .route("/admin/v1/deliveries/release", post(admin::deliveries::release))
         .route("/admin/v1/people", post(import::import))
+        .route("/admin/v1/people/unlock", post(admin::people::unlock))
+        .route("/admin/v1/people/new-pin", post(admin::people::force_new_pin))
+        .route("/admin/v1/contracts/{contract}/card", put(admin::contracts::set_card))
+        .route(
+            "/admin/v1/institutions/{institution}/mark",
+            put(admin::institutions::set_mark).delete(admin::institutions::remove_mark),
+        )
         .route("/admin/v1/documents/{binder}", get(admin::documents::show))
         .route("/admin/v1/documents/{binder}/send-again", post(admin::notifications::send_one_again))
         .route("/admin/v1/notifications/{list}", get(admin::notifications::list))

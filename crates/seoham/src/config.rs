@@ -23,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) keys: Keys,
     pub(crate) admin: Admin,
     pub(crate) web: Web,
+    pub(crate) brand: BrandSection,
     pub(crate) notifier: Notifier,
     pub(crate) delivery: Delivery,
     pub(crate) admission: Admission,
@@ -218,6 +219,26 @@ pub(crate) struct Admin {
 pub(crate) struct Web {
     /// The address of the document box as recipients reach it; the web listener's own by default.
     pub(crate) public_url: Option<String>,
+}
+
+/// Whose pages the recipients' are.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct BrandSection {
+    /// What the box is called, on every page and in every message: 1 to 20 characters.
+    pub(crate) name: Option<String>,
+    /// The same in English; the Korean one by default.
+    pub(crate) name_en: Option<String>,
+    /// `#rrggbb`, dark enough for white text.
+    pub(crate) color: Option<String>,
+    /// A PNG of at most 64 KiB.
+    pub(crate) logo_file: Option<PathBuf>,
+    /// Whom a person asks about the box itself, as it is shown.
+    pub(crate) contact: Option<String>,
+    /// The terms that somebody who joins agrees to, as text; what was agreed to is kept.
+    pub(crate) terms_file: Option<PathBuf>,
+    /// The privacy notice likewise.
+    pub(crate) privacy_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

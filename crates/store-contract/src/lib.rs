@@ -49,6 +49,9 @@ macro_rules! store_contract {
             a_key_recalls_its_items, one_of_many_with_a_key_is_whole, keys_are_forgotten_after_a_week,
             a_key_is_kept_as_long_as_its_youngest,
             links_let_in_once, sessions_end, five_wrong_attempts_lock, each_secret_has_its_own_lock, links_are_asked_for_in_bounds, a_box_is_its_owners,
+            a_link_leads_to_its_document_until_the_deadline, a_pin_is_renewed, wrong_birthdays_lock,
+            an_operator_unlocks, agreements_are_kept, a_card_shows_what_the_operator_named,
+            without_authentication_no_time_of_it,
             plans_are_announced_and_decided, the_watch_goes_on_where_it_was, more_than_was_announced_raises_one_alert,
         );
     };

@@ -2,9 +2,9 @@
 
 use seoham_model::InstitutionId;
 use seoham_model::document::Receiver;
-use seoham_store::accounts::Authentication;
 use seoham_store::people::{Identified, Registered, Registration};
 use seoham_store::visits::Attempt;
+use seoham_store::visits::Secret;
 use seoham_store::{Lane, personas};
 use seoham_vault::PinHash;
 
@@ -178,7 +178,7 @@ pub async fn pins_of_one_request_stay_apart(world: World) {
     .await;
     for (number, pin) in [(first, "one"), (second, "two"), (third, "new")] {
         let person = world.recipient(number, "19800229").await.person;
-        let attempt = world.store.begin_attempt(person, Authentication::Pin, world.now()).await;
+        let attempt = world.store.begin_attempt(person, Secret::Pin, world.now()).await;
         assert!(
             matches!(attempt.expect("answers"), Attempt::Allowed { hash, .. } if hash.0 == pin),
             "{number}"

@@ -5,11 +5,14 @@ use std::collections::HashSet;
 
 use futures_util::future::join_all;
 use secrecy::SecretString;
-use seoham_model::{BinderId, PersonId};
-use seoham_store::accounts::Authentication;
+use seoham_model::card::{Card, Shown};
+use seoham_model::{BinderId, ContractUuid, InstitutionId, PersonId, SeoulDay};
+use seoham_store::accounts::{Authentication, Contract};
 use seoham_store::attempts::Tries;
 use seoham_store::boxes::{OpenVerdict, Opener, Shelf};
-use seoham_store::visits::{Attempt, LOCKED_SECONDS, NOTIFICATION_LINK_SECONDS};
+use seoham_store::visits::{
+    Attempt, BirthdayAttempt, LOCKED_SECONDS, LinkPurpose, LoginLink, NOTIFICATION_LINK_SECONDS, Secret,
+};
 use seoham_vault::{OneTimeToken, PinHash};
 
 use crate::world::World;
@@ -25,10 +28,14 @@ pub async fn links_let_in_once(world: World) {
     let now = world.now();
     let link = || OneTimeToken::generate().hash();
     let (once, late) = (link(), link());
-    world.store.add_login_link(person, once, now.plus(600)).await.expect("remembers");
-    world.store.add_login_link(person, late, now.plus(600)).await.expect("remembers");
+    for token in [once, late] {
+        let purpose = LinkPurpose::SignIn { document: None };
+        let link = LoginLink { person, token, purpose, expires_at: now.plus(600) };
+        world.store.add_login_link(link).await.expect("remembers");
+    }
     let tries = join_all((0..20).map(|_| world.store.use_login_link(once, now))).await;
-    let let_in = tries.into_iter().filter(|used| matches!(used, Ok(Some(found)) if *found == person)).count();
+    let let_in =
+        tries.into_iter().filter(|used| matches!(used, Ok(Some((found, None))) if *found == person)).count();
     assert_eq!(let_in, 1);
     assert_eq!(world.store.use_login_link(late, now.plus(600)).await.expect("answers"), None);
     assert_eq!(world.store.use_login_link(link(), now).await.expect("answers"), None);
@@ -44,6 +51,142 @@ pub async fn links_let_in_once(world: World) {
     assert_eq!(world.store.use_notification_link(&other, late).await.expect("answers"), None);
     let forged = SecretString::from("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
     assert_eq!(world.store.use_notification_link(&forged, now).await.expect("answers"), None);
+    assert_eq!(world.store.notified(&forged, now).await.expect("answers"), None);
+}
+
+/// The link of a notification is about its document, used or not, for as long as that can be opened; a fresh one
+/// leads to the same document.
+pub async fn a_link_leads_to_its_document_until_the_deadline(world: World) {
+    let person = member(&world, "01011112222").await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let now = world.now();
+    let deadline = now.plus(30 * 86_400);
+    let document = world.send_until(world.city, &recipient, 1, deadline).await[0];
+    let token = world.store.notification_link(document);
+    let about = async |at| world.store.notified(&token, at).await.expect("answers");
+    assert_eq!(about(now).await, Some((person, document)), "before it is in the box");
+    world.deliver_all().await;
+    world.store.use_notification_link(&token, now).await.expect("answers").expect("the first use");
+    assert_eq!(about(now).await, Some((person, document)));
+    assert_eq!(about(deadline.plus(-1)).await, Some((person, document)));
+    assert_eq!(about(deadline).await, None);
+
+    let fresh = OneTimeToken::generate().hash();
+    let purpose = LinkPurpose::SignIn { document: Some(document) };
+    let link = LoginLink { person, token: fresh, purpose, expires_at: now.plus(600) };
+    world.store.add_login_link(link).await.expect("remembers");
+    assert_eq!(world.store.new_pin_link(fresh, now).await.expect("answers"), None, "it sets no PIN");
+    let used = world.store.use_login_link(fresh, now).await.expect("answers");
+    assert_eq!(used, Some((person, Some(document))));
+}
+
+/// A new PIN by a link and the birthday: once, and with it every session and the locks of both end.
+pub async fn a_pin_is_renewed(world: World) {
+    let person = member(&world, "01011112222").await;
+    let now = world.now();
+    world.store.set_secret(person, Secret::Pin, PinHash("old".to_owned())).await.expect("sets");
+    for _ in 0..5 {
+        world.store.begin_attempt(person, Secret::Pin, now).await.expect("answers");
+    }
+    let session = OneTimeToken::generate().hash();
+    world.store.start_session(person, session, now.plus(600)).await.expect("starts");
+    let phone = world.store.phone_number(person).await.expect("answers").expect("there");
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&phone), "01011112222");
+
+    let add = async || {
+        let token = OneTimeToken::generate().hash();
+        let link = LoginLink { person, token, purpose: LinkPurpose::NewPin, expires_at: now.plus(600) };
+        world.store.add_login_link(link).await.expect("remembers");
+        token
+    };
+    let (token, late) = (add().await, add().await);
+    assert_eq!(world.store.use_login_link(token, now).await.expect("answers"), None, "it signs nobody in");
+    assert_eq!(world.store.new_pin_link(token, now).await.expect("answers"), Some(person));
+    assert_eq!(world.store.new_pin_link(token, now.plus(600)).await.expect("answers"), None);
+    let try_birthday = async |birthday: &str, at| {
+        world.store.try_birthday(person, &SecretString::from(birthday), at).await.expect("answers")
+    };
+    assert_eq!(try_birthday("19990101", now).await, BirthdayAttempt::Wrong { left: 4 });
+    assert_eq!(try_birthday("19800229", now).await, BirthdayAttempt::Right);
+    assert_eq!(try_birthday("19990101", now).await, BirthdayAttempt::Wrong { left: 4 }, "counted anew");
+
+    let renew =
+        async |token, at| world.store.renew_pin(token, PinHash("new".to_owned()), at).await.expect("answers");
+    assert!(!renew(late, now.plus(600)).await, "its time is over");
+    let renewed = join_all((0..8).map(|_| renew(token, now))).await;
+    assert_eq!(renewed.into_iter().filter(|renewed| *renewed).count(), 1);
+    assert!(world.store.session(session, now).await.expect("answers").is_none(), "all sessions end");
+    let attempt = world.store.begin_attempt(person, Secret::Pin, now).await.expect("answers");
+    assert!(matches!(attempt, Attempt::Allowed { hash, left: 4 } if hash.0 == "new"));
+    assert_eq!(world.store.new_pin_link(token, now).await.expect("answers"), None, "used");
+}
+
+/// Wrong birthdays lock like wrong PINs, however many at once; and lock nothing else.
+pub async fn wrong_birthdays_lock(world: World) {
+    let person = member(&world, "01011112222").await;
+    world.store.set_secret(person, Secret::Pin, PinHash("hash".to_owned())).await.expect("sets");
+    let now = world.now();
+    let (wrong, right) = (SecretString::from("19990101"), SecretString::from("19800229"));
+    let tried = join_all((0..20).map(|_| world.store.try_birthday(person, &wrong, now))).await;
+    let count =
+        |what: fn(&BirthdayAttempt) -> bool| tried.iter().flatten().filter(|tried| what(tried)).count();
+    assert_eq!(count(|tried| matches!(tried, BirthdayAttempt::Wrong { .. })), 5);
+    assert_eq!(count(|tried| matches!(tried, BirthdayAttempt::Locked { .. })), 15);
+    let until = now.plus(LOCKED_SECONDS);
+    let locked = world.store.try_birthday(person, &right, until.plus(-1)).await.expect("answers");
+    assert_eq!(locked, BirthdayAttempt::Locked { until }, "the right one too");
+    let pin = world.store.begin_attempt(person, Secret::Pin, now).await.expect("answers");
+    assert!(matches!(pin, Attempt::Allowed { left: 4, .. }));
+    world.store.unlock(person, false).await.expect("unlocks");
+    let again = world.store.try_birthday(person, &right, now).await.expect("answers");
+    assert_eq!(again, BirthdayAttempt::Right);
+}
+
+/// An operator lifts locks; and forces a new PIN without choosing it.
+pub async fn an_operator_unlocks(world: World) {
+    let person = member(&world, "01011112222").await;
+    let now = world.now();
+    for secret in [Secret::Pin, Secret::Certificate] {
+        world.store.set_secret(person, secret, PinHash("hash".to_owned())).await.expect("sets");
+        for _ in 0..5 {
+            world.store.begin_attempt(person, secret, now).await.expect("answers");
+        }
+    }
+    let session = OneTimeToken::generate().hash();
+    world.store.start_session(person, session, now.plus(600)).await.expect("starts");
+    let attempt = async |secret| world.store.begin_attempt(person, secret, now).await.expect("answers");
+    assert!(matches!(attempt(Secret::Pin).await, Attempt::Locked { .. }));
+    world.store.unlock(person, false).await.expect("unlocks");
+    for secret in [Secret::Pin, Secret::Certificate] {
+        assert!(matches!(attempt(secret).await, Attempt::Allowed { left: 4, .. }), "{secret:?}");
+    }
+    assert!(world.store.session(session, now).await.expect("answers").is_some());
+    world.store.unlock(person, true).await.expect("forgets");
+    assert!(matches!(attempt(Secret::Pin).await, Attempt::NotSet));
+    assert!(matches!(attempt(Secret::Certificate).await, Attempt::Allowed { .. }), "it is not the PIN");
+    assert!(world.store.session(session, now).await.expect("answers").is_none());
+    let first = world.store.set_first_pin(person, PinHash("x".to_owned())).await.expect("answers");
+    assert!(!first, "a member needs the link and the birthday");
+}
+
+/// What a person agreed to is kept word for word, once, with the time.
+pub async fn agreements_are_kept(world: World) {
+    let (person, other) = (member(&world, "01011112222").await, member(&world, "01033334444").await);
+    let now = world.now();
+    let agree = async |person, texts: &[&str], at| {
+        let texts = texts.iter().map(|text| (*text).to_owned()).collect();
+        world.store.agreed(person, texts, at).await.expect("keeps");
+    };
+    agree(person, &["약관 1판"], now).await;
+    agree(person, &["약관 1판", "약관 2판"], now.plus(10)).await;
+    agree(other, &["약관 2판"], now.plus(20)).await;
+    let kept = async |person| {
+        let kept = world.store.agreements(person).await.expect("answers");
+        kept.into_iter().map(|a| (a.text, a.agreed_at)).collect::<Vec<_>>()
+    };
+    let text = |text: &str| text.to_owned();
+    assert_eq!(kept(person).await, [(text("약관 1판"), now), (text("약관 2판"), now.plus(10))]);
+    assert_eq!(kept(other).await, [(text("약관 2판"), now.plus(20))]);
 }
 
 /// A session is one person's until it ends, by its time or by their wish.
@@ -74,9 +217,9 @@ pub async fn sessions_end(world: World) {
 pub async fn five_wrong_attempts_lock(world: World) {
     let person = member(&world, "01011112222").await;
     let now = world.now();
-    let begin = |at| world.store.begin_attempt(person, Authentication::Pin, at);
+    let begin = |at| world.store.begin_attempt(person, Secret::Pin, at);
     assert!(matches!(begin(now).await.expect("answers"), Attempt::NotSet));
-    world.store.set_secret(person, Authentication::Pin, PinHash("hash".to_owned())).await.expect("sets");
+    world.store.set_secret(person, Secret::Pin, PinHash("hash".to_owned())).await.expect("sets");
     let attempts = join_all((0..20).map(|_| begin(now))).await;
     let allowed = attempts.iter().filter(|a| matches!(a, Ok(Attempt::Allowed { .. }))).count();
     let locked = attempts.iter().filter(|a| matches!(a, Ok(Attempt::Locked { .. }))).count();
@@ -91,20 +234,16 @@ pub async fn five_wrong_attempts_lock(world: World) {
         };
         assert_eq!((hash.0.as_str(), told), ("hash", left));
     }
-    world.store.attempt_succeeded(person, Authentication::Pin).await.expect("notes");
+    world.store.attempt_succeeded(person, Secret::Pin).await.expect("notes");
     assert!(matches!(begin(over).await.expect("answers"), Attempt::Allowed { left: 4, .. }));
     let first = world.store.set_first_pin(person, PinHash("late".to_owned())).await;
     assert!(!first.expect("answers"), "a member's PIN is not set without knowing it");
-    let certificate = world.store.begin_attempt(person, Authentication::Certificate, over).await;
+    let certificate = world.store.begin_attempt(person, Secret::Certificate, over).await;
     assert!(matches!(certificate.expect("answers"), Attempt::NotSet));
-    world
-        .store
-        .set_secret(person, Authentication::Certificate, PinHash("other".to_owned()))
-        .await
-        .expect("sets");
-    let certificate = world.store.begin_attempt(person, Authentication::Certificate, over).await;
+    world.store.set_secret(person, Secret::Certificate, PinHash("other".to_owned())).await.expect("sets");
+    let certificate = world.store.begin_attempt(person, Secret::Certificate, over).await;
     assert!(matches!(certificate.expect("answers"), Attempt::Allowed { hash, .. } if hash.0 == "other"));
-    world.store.attempt_succeeded(person, Authentication::Certificate).await.expect("notes");
+    world.store.attempt_succeeded(person, Secret::Certificate).await.expect("notes");
     let pin = begin(over).await.expect("answers");
     assert!(matches!(pin, Attempt::Allowed { left: 3, .. }), "one kind does not undo the other's count");
 }
@@ -112,14 +251,14 @@ pub async fn five_wrong_attempts_lock(world: World) {
 /// What can happen to one of two secrets.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Begin(Authentication),
-    Succeed(Authentication),
+    Begin(Secret),
+    Succeed(Secret),
 }
 
 /// Each secret has its own lock: whatever happens to the one, and in whatever order, the other's attempts and
 /// its lock are what they would be alone.
 pub async fn each_secret_has_its_own_lock(world: World) {
-    use Authentication::{Certificate, Pin};
+    use Secret::{Certificate, Pin};
     let person = member(&world, "01011112222").await;
     for kind in [Pin, Certificate] {
         world.store.set_secret(person, kind, PinHash("hash".to_owned())).await.expect("sets");
@@ -203,6 +342,9 @@ pub async fn a_box_is_its_owners(world: World) {
     assert_eq!(all.len(), 6, "none of them twice");
     assert!(shelf(other, Shelf::Unread, None, now).await.is_empty());
     assert_eq!(shelf(person, Shelf::Expired, None, now.plus(60)).await, [short]);
+    let unread = async |person, limit, at| world.store.unread(person, limit, at).await.expect("answers");
+    assert_eq!((unread(person, 100, now).await, unread(person, 4, now).await), (6, 4));
+    assert_eq!((unread(person, 100, now.plus(60)).await, unread(other, 100, now).await), (5, 0));
 
     let id = sent[0];
     let token = world.open(id).await;
@@ -223,4 +365,71 @@ pub async fn a_box_is_its_owners(world: World) {
     assert_eq!(open(Opener::Recipient(other)).await.expect("answers"), OpenVerdict::Unknown);
     let opened = open(Opener::Recipient(person)).await.expect("answers");
     assert!(matches!(opened, OpenVerdict::Opened { .. }));
+}
+
+/// A document's card shows what the operator named, and its sender's picture is there.
+pub async fn a_card_shows_what_the_operator_named(world: World) {
+    let person = member(&world, "01011112222").await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let mut documents = world.documents(&recipient, 1, world.now().plus(86_400));
+    let id = documents[0].id;
+    documents[0].own.payload = Some(r#"{"amt":184500,"until":"2026-11-30"}"#.to_owned());
+    documents[0].hash = Some("ab".repeat(32));
+    world.accept(world.city, documents).await;
+    world.deliver_all().await;
+    let shown = async || world.store.box_document(person, id).await.expect("answers").expect("there");
+    let before = shown().await;
+    assert_eq!((before.shown, before.has_mark), (Shown::default(), false));
+    assert_eq!(before.hash, Some("ab".repeat(32)));
+
+    let card = Card { amount: Some("amt".to_owned()), due: Some("until".to_owned()) };
+    let set = async |contract, card| world.store.set_card(contract, card).await.expect("answers");
+    assert!(set(world.city.contract, Some(card.clone())).await);
+    assert!(!set(ContractUuid::generate(&world.clock), Some(card.clone())).await);
+    let kept = world.store.institution(world.city.institution, SeoulDay::of(world.now())).await;
+    assert_eq!(kept.expect("answers").expect("there").contracts[0].card, Some(card));
+    let named = shown().await.shown;
+    assert_eq!((named.amount_won, named.due.map(|d| d.as_number())), (Some(184_500), Some(20_261_130)));
+    assert!(set(world.city.contract, None).await);
+    assert_eq!(shown().await.shown, Shown::default());
+
+    let mark = |picture| world.store.set_mark(world.city.institution, picture);
+    assert!(mark(Some(vec![1, 2, 3])).await.expect("sets") && mark(Some(vec![4])).await.expect("sets"));
+    assert!(shown().await.has_mark);
+    assert_eq!(world.store.mark(world.city.institution).await.expect("answers"), Some(vec![4]));
+    assert_eq!(world.store.mark(world.bank.institution).await.expect("answers"), None);
+    assert!(mark(None).await.expect("takes it away"));
+    assert!(!shown().await.has_mark);
+    let unknown = world.store.set_mark(InstitutionId::generate(&world.clock), Some(vec![1])).await;
+    assert!(!unknown.expect("answers"));
+}
+
+/// Under a contract that asks for no authentication a document opens and is read, and no time of authentication is
+/// recorded (SPEC 14).
+pub async fn without_authentication_no_time_of_it(world: World) {
+    let person = member(&world, "01011112222").await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let uuid = ContractUuid::generate(&world.clock);
+    let terms = Contract {
+        uuid,
+        authentication: Authentication::None,
+        certified: false,
+        closed_at: None,
+        card: None,
+    };
+    let institution = world.city.institution;
+    assert!(world.store.create_contract(institution, terms).await.expect("creates"));
+    let sender = crate::world::Sender { institution, contract: uuid };
+    let id = world.send(sender, &recipient, 1).await[0];
+    world.deliver_all().await;
+    let now = world.now();
+    let shown = world.store.box_document(person, id).await.expect("answers").expect("there");
+    assert_eq!(shown.authentication, Authentication::None);
+    let token = OneTimeToken::generate().hash();
+    let opened = world.store.open(Opener::Recipient(person), id, token, now).await.expect("answers");
+    assert!(matches!(opened, OpenVerdict::Opened { .. }));
+    world.store.verify_token(institution, id, token, now).await.expect("verifies");
+    world.store.mark_read(institution, id, now).await.expect("reads");
+    let times = world.status(sender, id).await.expect("there").times;
+    assert_eq!((times.authenticated_at, times.token_used_at, times.read_at), (None, Some(now), Some(now)));
 }

@@ -221,8 +221,13 @@ async fn sender(store: &dyn Store, clock: &Clock, name: &str) -> Sender {
         .create_institution(Institution { id: institution, name: name.to_owned(), created_at: clock.now() })
         .await
         .expect("creates");
-    let terms =
-        Contract { uuid: contract, authentication: Authentication::Pin, certified: false, closed_at: None };
+    let terms = Contract {
+        uuid: contract,
+        authentication: Authentication::Pin,
+        certified: false,
+        closed_at: None,
+        card: None,
+    };
     assert!(store.create_contract(institution, terms).await.expect("creates"));
     Sender { institution, contract }
 }

@@ -1,6 +1,7 @@
 //! Institutions, contracts, access tokens.
 
 use async_trait::async_trait;
+use seoham_model::card::Card;
 use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
 use seoham_store::accounts::{
     AccessTokenRecord, Authentication, Caller, Contract, Institution, InstitutionOverview,
@@ -72,6 +73,39 @@ impl Accounts for PostgresStore {
         Ok(!session.write("closing a contract", sql, &params).await?.is_empty())
     }
 
+    async fn set_card(&self, contract: ContractUuid, card: Option<Card>) -> Result<bool> {
+        let sql = "UPDATE contracts SET card = $2 WHERE contract_id = $1 RETURNING contract_id";
+        let session = self.inner.sessions.interactive().await?;
+        let card = card.as_ref().map(Card::to_json);
+        Ok(!session.write("a contract's card", sql, &[&contract.uuid(), &card]).await?.is_empty())
+    }
+
+    async fn set_mark(&self, institution: InstitutionId, picture: Option<Vec<u8>>) -> Result<bool> {
+        let session = self.inner.sessions.interactive().await?;
+        let known = "SELECT 1 AS known FROM institutions WHERE institution_id = $1";
+        if session.query_opt(known, &[&institution.uuid()]).await?.is_none() {
+            return Ok(false);
+        }
+        match picture {
+            Some(picture) => {
+                let sql = "INSERT INTO institution_marks (institution_id, picture) VALUES ($1, $2)
+                           ON CONFLICT (institution_id) DO UPDATE SET picture = excluded.picture";
+                session.write("an institution's picture", sql, &[&institution.uuid(), &picture]).await?;
+            }
+            None => {
+                let sql = "DELETE FROM institution_marks WHERE institution_id = $1";
+                session.write("an institution's picture", sql, &[&institution.uuid()]).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    async fn mark(&self, institution: InstitutionId) -> Result<Option<Vec<u8>>> {
+        let session = self.inner.sessions.interactive().await?;
+        let sql = "SELECT picture FROM institution_marks WHERE institution_id = $1";
+        session.query_opt(sql, &[&institution.uuid()]).await?.map(|row| row.value("picture")).transpose()
+    }
+
     async fn create_token(
         &self,
         institution: InstitutionId,
@@ -109,7 +143,7 @@ impl Accounts for PostgresStore {
         now: UnixSeconds,
     ) -> Result<Option<Caller>> {
         // Looked up each time, so that a revoked token is refused by every node at once.
-        let sql = "SELECT t.institution_id, c.contract_id, c.authentication, c.certified, c.closed_at
+        let sql = "SELECT t.institution_id, c.contract_id, c.authentication, c.certified, c.closed_at, c.card
                    FROM access_tokens t LEFT JOIN contracts c
                      ON c.contract_id = $3 AND c.institution_id = t.institution_id AND c.closed_at IS NULL
                    WHERE t.token_hash = $1 AND t.revoked_at IS NULL
@@ -132,7 +166,7 @@ impl Accounts for PostgresStore {
 }
 
 async fn contracts(session: &Session, id: InstitutionId) -> Result<Vec<Contract>> {
-    let sql = "SELECT contract_id, authentication, certified, closed_at FROM contracts
+    let sql = "SELECT contract_id, authentication, certified, closed_at, card FROM contracts
                WHERE institution_id = $1 ORDER BY contract_id";
     session.query(sql, &[&id.uuid()]).await?.iter().map(contract).collect()
 }
@@ -160,6 +194,12 @@ pub(crate) fn institution(row: &Row) -> Result<Institution> {
     })
 }
 
+/// What of a payload a card shows.
+pub(crate) fn card(row: &Row) -> Result<Option<Card>> {
+    let json: Option<String> = row.value("card")?;
+    json.map(|json| Card::from_json(&json).ok_or(StoreError::Damaged("a contract's card"))).transpose()
+}
+
 fn contract(row: &Row) -> Result<Contract> {
     Ok(Contract {
         uuid: row.id("contract_id")?,
@@ -167,5 +207,6 @@ fn contract(row: &Row) -> Result<Contract> {
             .ok_or(StoreError::Damaged("authentication"))?,
         certified: row.value("certified")?,
         closed_at: row.moment("closed_at")?,
+        card: card(row)?,
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use seoham_model::card::Card;
 use seoham_model::status::{Opening, token_expires_at};
 use seoham_model::{BinderId, ContractUuid, PersonId, UnixSeconds};
 use seoham_store::accounts::{Authentication, Institution};
@@ -12,7 +13,7 @@ use seoham_vault::TokenHash;
 use tokio_postgres::Row;
 
 use crate::PostgresStore;
-use crate::accounts::institution;
+use crate::accounts::{card, institution};
 use crate::columns::{Columns, Id, uuids};
 use crate::documents::rows::{self, DocumentRow};
 use crate::session::Session;
@@ -21,7 +22,8 @@ use crate::session::Session;
 const OPEN: &str = "WITH token AS (
       INSERT INTO one_time_tokens (document_id, token_hash, expires_at) VALUES ($1, $2, $3))
     UPDATE documents SET authenticated_at = greatest($4, sent_at, received_at)
-    WHERE document_id = $1 AND authenticated_at IS NULL";
+    WHERE document_id = $1 AND authenticated_at IS NULL
+      AND (SELECT authentication FROM contracts c WHERE c.contract_id = documents.contract_id) <> 'none'";
 
 const UNREAD: &str = "SELECT document_id FROM documents
     WHERE person_id = $1 AND received_at IS NOT NULL AND read_at IS NULL AND deadline_at > $2
@@ -58,7 +60,10 @@ impl PostgresStore {
                 id: document.id,
                 institution: document.institution,
                 institution_name: sender.name.clone(),
+                has_mark: sender.has_mark,
+                shown: sender.card.shown(text.own.payload.as_deref()),
                 content: text.content,
+                hash: document.hash,
                 authentication: sender.authentication,
                 times: document.times,
                 deadline_at: document.deadline_at,
@@ -74,6 +79,8 @@ struct Sender {
     name: String,
     authentication: Authentication,
     refused: bool,
+    has_mark: bool,
+    card: Card,
 }
 
 /// The senders of documents, by their contracts: all at once.
@@ -85,7 +92,8 @@ async fn senders<'a>(
     let mut contracts: Vec<ContractUuid> = documents.map(|d| d.contract).collect();
     contracts.sort();
     contracts.dedup();
-    let sql = "SELECT c.contract_id, i.name, c.authentication, coalesce(r.refused, false) AS refused
+    let sql = "SELECT c.contract_id, i.name, c.authentication, c.card, coalesce(r.refused, false) AS refused,
+                 EXISTS (SELECT 1 FROM institution_marks m WHERE m.institution_id = c.institution_id) AS has_mark
                FROM unnest($1::uuid[]) AS asked (id)
                JOIN contracts c ON c.contract_id = asked.id
                JOIN institutions i ON i.institution_id = c.institution_id
@@ -96,6 +104,8 @@ async fn senders<'a>(
             authentication: Authentication::from_name(row.value("authentication")?)
                 .ok_or(StoreError::Damaged("authentication"))?,
             refused: row.value("refused")?,
+            has_mark: row.value("has_mark")?,
+            card: card(row)?.unwrap_or_default(),
         };
         Ok((row.id("contract_id")?, sender))
     };
@@ -128,6 +138,18 @@ impl Boxes for PostgresStore {
     async fn box_document(&self, person: PersonId, document: BinderId) -> Result<Option<BoxDocument>> {
         let session = self.inner.sessions.interactive().await?;
         Ok(self.box_documents(&session, person, &[document]).await?.pop())
+    }
+
+    async fn unread(&self, person: PersonId, limit: usize, now: UnixSeconds) -> Result<usize> {
+        let session = self.inner.sessions.interactive().await?;
+        let sql = "SELECT count(*) AS unread FROM (
+                     SELECT 1 FROM documents
+                     WHERE person_id = $1 AND received_at IS NOT NULL AND read_at IS NULL AND deadline_at > $2
+                     LIMIT $3) AS counted";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let counted = session.query_opt(sql, &[&person.uuid(), &now.0, &limit]).await?;
+        let unread: i64 = counted.map_or(Ok(0), |row| row.value("unread"))?;
+        Ok(usize::try_from(unread).unwrap_or(0))
     }
 
     async fn refused_institutions(&self, person: PersonId) -> Result<Vec<Institution>> {

@@ -3,15 +3,18 @@
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
+use seoham_model::status::Opening;
 use seoham_model::{BinderId, PersonId, UnixSeconds};
-use seoham_store::accounts::Authentication;
-use seoham_store::attempts::{LinkRequests, Tries};
-use seoham_store::visits::{Attempt, NOTIFICATION_LINK_SECONDS, Visitor};
+use seoham_store::attempts::{LinkRequests, Proof, Secret, Tries};
+use seoham_store::visits::{
+    Attempt, BirthdayAttempt, LinkPurpose, LoginLink, NOTIFICATION_LINK_SECONDS, Visitor,
+};
 use seoham_store::{Result, StoreError, Visits};
 use seoham_vault::{PinHash, TokenHash};
 
 use crate::PostgresStore;
 use crate::columns::{Columns, Id};
+use crate::documents::rows;
 use crate::session::{Param, Session};
 
 /// How often a write is tried that somebody else was quicker with: more than could be at the same moment.
@@ -78,25 +81,69 @@ impl Visits for PostgresStore {
         Err(StoreError::Overloaded)
     }
 
-    async fn add_login_link(
-        &self,
-        person: PersonId,
-        token: TokenHash,
-        expires_at: UnixSeconds,
-    ) -> Result<()> {
+    async fn notified(&self, token: &SecretString, now: UnixSeconds) -> Result<Option<(PersonId, BinderId)>> {
+        let Some(id) = self.inner.vault.document_of_link(token) else { return Ok(None) };
+        let session = self.inner.sessions.interactive().await?;
+        let found = rows::documents(&session, None, &[id]).await?.remove(&id);
+        let open = found.filter(|d| d.times.opening(d.deadline_at, now) != Opening::TooLate);
+        Ok(open.map(|document| (document.person, id)))
+    }
+
+    async fn add_login_link(&self, link: LoginLink) -> Result<()> {
         let session = self.inner.sessions.interactive().await?;
         // Some of what has ended goes beside it.
         clear(&session, self.inner.clock.now()).await?;
-        let sql = "INSERT INTO login_links (token_hash, person_id, expires_at) VALUES ($1, $2, $3)";
-        session.write("a link", sql, &[&token.0.as_slice(), &person.uuid(), &expires_at.0]).await.map(drop)
+        let sql = "INSERT INTO login_links (token_hash, person_id, expires_at, document_id, sets_pin)
+                   VALUES ($1, $2, $3, $4, $5)";
+        let (document, sets_pin) = match link.purpose {
+            LinkPurpose::SignIn { document } => (document.map(|id| id.uuid()), false),
+            LinkPurpose::NewPin => (None, true),
+        };
+        let (token, person) = (link.token.0.as_slice(), link.person.uuid());
+        let params: [Param<'_>; 5] = [&token, &person, &link.expires_at.0, &document, &sets_pin];
+        session.write("a link", sql, &params).await.map(drop)
     }
 
-    async fn use_login_link(&self, token: TokenHash, now: UnixSeconds) -> Result<Option<PersonId>> {
+    async fn use_login_link(
+        &self,
+        token: TokenHash,
+        now: UnixSeconds,
+    ) -> Result<Option<(PersonId, Option<BinderId>)>> {
         let sql = "UPDATE login_links SET used_at = $2
-                   WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING person_id";
+                   WHERE token_hash = $1 AND NOT sets_pin AND used_at IS NULL AND expires_at > $2
+                   RETURNING person_id, document_id";
         let session = self.inner.sessions.interactive().await?;
         let used = session.write("a link", sql, &[&token.0.as_slice(), &now.0]).await?;
-        used.first().map(|row| row.id("person_id")).transpose()
+        let Some(row) = used.first() else { return Ok(None) };
+        let document: Option<uuid::Uuid> = row.value("document_id")?;
+        let document = document.map(|id| BinderId::from_bytes(id.into_bytes()));
+        Ok(Some((row.id("person_id")?, document)))
+    }
+
+    async fn new_pin_link(&self, token: TokenHash, now: UnixSeconds) -> Result<Option<PersonId>> {
+        let sql = "SELECT person_id FROM login_links
+                   WHERE token_hash = $1 AND sets_pin AND used_at IS NULL AND expires_at > $2";
+        let session = self.inner.sessions.interactive().await?;
+        let found = session.query_opt(sql, &[&token.0.as_slice(), &now.0]).await?;
+        found.map(|row| row.id("person_id")).transpose()
+    }
+
+    async fn renew_pin(&self, token: TokenHash, hash: PinHash, now: UnixSeconds) -> Result<bool> {
+        // One statement: all of it or nothing.
+        let sql = "WITH link AS (
+                     UPDATE login_links SET used_at = $2
+                     WHERE token_hash = $1 AND sets_pin AND used_at IS NULL AND expires_at > $2
+                     RETURNING person_id),
+                   unlocked AS (
+                     UPDATE authentications SET failures = 0, locked_until = NULL, birthday_failures = 0,
+                       birthday_locked_until = NULL
+                     WHERE person_id IN (SELECT person_id FROM link)),
+                   ended AS (DELETE FROM sessions WHERE person_id IN (SELECT person_id FROM link))
+                   UPDATE people SET pin_hash = $3 WHERE person_id IN (SELECT person_id FROM link)
+                   RETURNING person_id";
+        let session = self.inner.sessions.interactive().await?;
+        let params: [Param<'_>; 3] = [&token.0.as_slice(), &now.0, &hash.0];
+        Ok(!session.write("a new PIN", sql, &params).await?.is_empty())
     }
 
     async fn start_session(
@@ -139,10 +186,10 @@ impl Visits for PostgresStore {
         connection.write("sessions", sql, &[&person.uuid()]).await.map(drop)
     }
 
-    async fn set_secret(&self, person: PersonId, kind: Authentication, hash: PinHash) -> Result<()> {
-        let sql = match kind {
-            Authentication::Pin => "UPDATE people SET pin_hash = $2 WHERE person_id = $1",
-            Authentication::Certificate => {
+    async fn set_secret(&self, person: PersonId, secret: Secret, hash: PinHash) -> Result<()> {
+        let sql = match secret {
+            Secret::Pin => "UPDATE people SET pin_hash = $2 WHERE person_id = $1",
+            Secret::Certificate => {
                 "INSERT INTO authentications (person_id, certificate_hash) VALUES ($1, $2)
                  ON CONFLICT (person_id) DO UPDATE SET certificate_hash = excluded.certificate_hash"
             }
@@ -153,15 +200,26 @@ impl Visits for PostgresStore {
 
     async fn set_first_pin(&self, person: PersonId, hash: PinHash) -> Result<bool> {
         let sql = "UPDATE people SET pin_hash = $2
-                   WHERE person_id = $1 AND (pin_hash IS NULL OR member_since IS NULL) RETURNING person_id";
+                   WHERE person_id = $1 AND member_since IS NULL RETURNING person_id";
         let connection = self.inner.sessions.interactive().await?;
         Ok(!connection.write("a secret", sql, &[&person.uuid(), &hash.0]).await?.is_empty())
     }
 
-    async fn has_secret(&self, person: PersonId, kind: Authentication) -> Result<bool> {
-        let sql = match kind {
-            Authentication::Pin => "SELECT pin_hash IS NOT NULL AS has FROM people WHERE person_id = $1",
-            Authentication::Certificate => {
+    async fn unlock(&self, person: PersonId, forget_pin: bool) -> Result<()> {
+        let sql = "WITH unlocked AS (
+                     UPDATE authentications SET failures = 0, locked_until = NULL, certificate_failures = 0,
+                       certificate_locked_until = NULL, birthday_failures = 0, birthday_locked_until = NULL
+                     WHERE person_id = $1),
+                   ended AS (DELETE FROM sessions WHERE person_id = $1 AND $2)
+                   UPDATE people SET pin_hash = NULL WHERE person_id = $1 AND $2";
+        let session = self.inner.sessions.interactive().await?;
+        session.write("unlocking", sql, &[&person.uuid(), &forget_pin]).await.map(drop)
+    }
+
+    async fn has_secret(&self, person: PersonId, secret: Secret) -> Result<bool> {
+        let sql = match secret {
+            Secret::Pin => "SELECT pin_hash IS NOT NULL AS has FROM people WHERE person_id = $1",
+            Secret::Certificate => {
                 "SELECT certificate_hash IS NOT NULL AS has FROM authentications WHERE person_id = $1"
             }
         };
@@ -174,66 +232,138 @@ impl Visits for PostgresStore {
         self.inner.vault.document_of_link(token)
     }
 
-    async fn begin_attempt(
-        &self,
-        person: PersonId,
-        kind: Authentication,
-        now: UnixSeconds,
-    ) -> Result<Attempt> {
+    async fn begin_attempt(&self, person: PersonId, secret: Secret, now: UnixSeconds) -> Result<Attempt> {
         let connection = self.inner.sessions.interactive().await?;
-        let sql = match kind {
-            Authentication::Pin => "SELECT pin_hash AS hash FROM people WHERE person_id = $1",
-            Authentication::Certificate => {
+        let sql = match secret {
+            Secret::Pin => "SELECT pin_hash AS hash FROM people WHERE person_id = $1",
+            Secret::Certificate => {
                 "SELECT certificate_hash AS hash FROM authentications WHERE person_id = $1"
             }
         };
         let found = connection.query_opt(sql, &[&person.uuid()]).await?;
         let hash: Option<String> = found.map(|row| row.value("hash")).transpose()?.flatten();
         let Some(hash) = hash else { return Ok(Attempt::NotSet) };
-        for _ in 0..TRIES_MAX {
-            let found = connection.query_opt(read_tries(kind), &[&person.uuid()]).await?;
-            let before = match &found {
-                Some(row) => {
-                    Tries { failures: row.value("failures")?, locked_until: row.moment("locked_until")? }
-                }
-                None => Tries::default(),
-            };
-            let after = match before.begin(now) {
-                Ok(after) => after,
-                Err(until) => return Ok(Attempt::Locked { until }),
-            };
-            if keep_tries(&connection, person, kind, (found.is_some(), before), after).await? {
-                return Ok(Attempt::Allowed { hash: PinHash(hash), left: after.left() });
-            }
-        }
-        Err(StoreError::Overloaded)
+        Ok(match begin(&connection, person, secret.into(), now).await? {
+            Ok(tries) => Attempt::Allowed { hash: PinHash(hash), left: tries.left() },
+            Err(until) => Attempt::Locked { until },
+        })
     }
 
-    async fn attempt_succeeded(&self, person: PersonId, kind: Authentication) -> Result<()> {
-        let sql = match kind {
-            Authentication::Pin => {
-                "UPDATE authentications SET failures = $2, locked_until = $3 WHERE person_id = $1"
-            }
-            Authentication::Certificate => {
-                "UPDATE authentications SET certificate_failures = $2, certificate_locked_until = $3
-                 WHERE person_id = $1"
-            }
-        };
-        let Tries { failures, locked_until } = Tries::succeeded();
-        let until = locked_until.map(|until| until.0);
+    async fn attempt_succeeded(&self, person: PersonId, secret: Secret) -> Result<()> {
         let connection = self.inner.sessions.interactive().await?;
-        connection.write("an attempt", sql, &[&person.uuid(), &failures, &until]).await.map(drop)
+        succeed(&connection, person, secret.into()).await
+    }
+
+    async fn try_birthday(
+        &self,
+        person: PersonId,
+        birthday: &SecretString,
+        now: UnixSeconds,
+    ) -> Result<BirthdayAttempt> {
+        let tag = self.inner.vault.birthday_tag(person, birthday.expose_secret());
+        let connection = self.inner.sessions.interactive().await?;
+        let tries = match begin(&connection, person, Proof::Birthday, now).await? {
+            Ok(tries) => tries,
+            Err(until) => return Ok(BirthdayAttempt::Locked { until }),
+        };
+        let sql = "SELECT 1 AS is_right FROM people WHERE person_id = $1 AND birthday_tag = $2";
+        if connection.query_opt(sql, &[&person.uuid(), &tag.as_slice()]).await?.is_none() {
+            return Ok(BirthdayAttempt::Wrong { left: tries.left() });
+        }
+        succeed(&connection, person, Proof::Birthday).await?;
+        Ok(BirthdayAttempt::Right)
     }
 }
 
-fn read_tries(kind: Authentication) -> &'static str {
-    match kind {
-        Authentication::Pin => "SELECT failures, locked_until FROM authentications WHERE person_id = $1",
-        Authentication::Certificate => {
-            "SELECT certificate_failures AS failures, certificate_locked_until AS locked_until
-             FROM authentications WHERE person_id = $1"
+/// The statements on the columns where attempts at a proof are counted and its lock stands.
+struct Counted {
+    read: &'static str,
+    change: &'static str,
+    insert: &'static str,
+    reset: &'static str,
+}
+
+macro_rules! counted {
+    ($failures:literal, $locked_until:literal) => {
+        Counted {
+            read: concat!(
+                "SELECT ",
+                $failures,
+                " AS failures, ",
+                $locked_until,
+                " AS locked_until
+                 FROM authentications WHERE person_id = $1"
+            ),
+            change: concat!(
+                "UPDATE authentications SET ",
+                $failures,
+                " = $4, ",
+                $locked_until,
+                " = $5
+                 WHERE person_id = $1 AND ",
+                $failures,
+                " = $2 AND ",
+                $locked_until,
+                " IS NOT DISTINCT FROM $3
+                 RETURNING person_id"
+            ),
+            insert: concat!(
+                "INSERT INTO authentications (person_id, ",
+                $failures,
+                ", ",
+                $locked_until,
+                ")
+                 SELECT $1, $4, $5 WHERE $2::bigint = 0 AND $3::bigint IS NULL ON CONFLICT DO NOTHING
+                 RETURNING person_id"
+            ),
+            reset: concat!(
+                "UPDATE authentications SET ",
+                $failures,
+                " = 0, ",
+                $locked_until,
+                " = NULL WHERE person_id = $1"
+            ),
+        }
+    };
+}
+
+fn counted(proof: Proof) -> Counted {
+    match proof {
+        Proof::Pin => counted!("failures", "locked_until"),
+        Proof::Certificate => counted!("certificate_failures", "certificate_locked_until"),
+        Proof::Birthday => counted!("birthday_failures", "birthday_locked_until"),
+    }
+}
+
+/// Begins an attempt: what is kept of it, or until when there is a lock.
+async fn begin(
+    connection: &Session,
+    person: PersonId,
+    proof: Proof,
+    now: UnixSeconds,
+) -> Result<std::result::Result<Tries, UnixSeconds>> {
+    let sql = counted(proof).read;
+    for _ in 0..TRIES_MAX {
+        let found = connection.query_opt(sql, &[&person.uuid()]).await?;
+        let before = match &found {
+            Some(row) => {
+                Tries { failures: row.value("failures")?, locked_until: row.moment("locked_until")? }
+            }
+            None => Tries::default(),
+        };
+        let after = match before.begin(now) {
+            Ok(after) => after,
+            Err(until) => return Ok(Err(until)),
+        };
+        if keep_tries(connection, person, proof, (found.is_some(), before), after).await? {
+            return Ok(Ok(after));
         }
     }
+    Err(StoreError::Overloaded)
+}
+
+async fn succeed(connection: &Session, person: PersonId, proof: Proof) -> Result<()> {
+    connection.write("an attempt", counted(proof).reset, &[&person.uuid()]).await.map(drop)
 }
 
 /// Keeps `after` if what is there is still what it follows from: attempts at the same moment are counted one after
@@ -241,29 +371,11 @@ fn read_tries(kind: Authentication) -> &'static str {
 async fn keep_tries(
     connection: &Session,
     person: PersonId,
-    kind: Authentication,
+    proof: Proof,
     (is_there, before): (bool, Tries),
     after: Tries,
 ) -> Result<bool> {
-    let sql = match (kind, is_there) {
-        (Authentication::Pin, true) => {
-            "UPDATE authentications SET failures = $4, locked_until = $5
-             WHERE person_id = $1 AND failures = $2 AND locked_until IS NOT DISTINCT FROM $3 RETURNING person_id"
-        }
-        (Authentication::Certificate, true) => {
-            "UPDATE authentications SET certificate_failures = $4, certificate_locked_until = $5
-             WHERE person_id = $1 AND certificate_failures = $2
-               AND certificate_locked_until IS NOT DISTINCT FROM $3 RETURNING person_id"
-        }
-        (Authentication::Pin, false) => {
-            "INSERT INTO authentications (person_id, failures, locked_until)
-             SELECT $1, $4, $5 WHERE $2::bigint = 0 AND $3::bigint IS NULL ON CONFLICT DO NOTHING RETURNING person_id"
-        }
-        (Authentication::Certificate, false) => {
-            "INSERT INTO authentications (person_id, certificate_failures, certificate_locked_until)
-             SELECT $1, $4, $5 WHERE $2::bigint = 0 AND $3::bigint IS NULL ON CONFLICT DO NOTHING RETURNING person_id"
-        }
-    };
+    let sql = if is_there { counted(proof).change } else { counted(proof).insert };
     let until = |tries: Tries| tries.locked_until.map(|until| until.0);
     let (was, is) = (until(before), until(after));
     let params: [Param<'_>; 5] = [&person.uuid(), &before.failures, &was, &after.failures, &is];

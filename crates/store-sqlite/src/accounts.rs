@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use seoham_model::card::Card;
 use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
 use seoham_store::accounts::{
     AccessTokenRecord, Authentication, Caller, Contract, Institution, InstitutionOverview,
@@ -109,6 +110,54 @@ impl Accounts for SqliteStore {
                 Ok(closed == 1)
             })
             .await
+    }
+
+    async fn set_card(&self, contract: ContractUuid, card: Option<Card>) -> Result<bool> {
+        let callers = Arc::clone(&self.inner.callers);
+        self.inner
+            .writer
+            .interactive(move |connection| {
+                callers.changing();
+                let set = connection
+                    .prepare_cached("UPDATE contracts SET card = ?2 WHERE contract_id = ?1")?
+                    .execute(params![Id(contract), card.as_ref().map(Card::to_json)])?;
+                Ok(set == 1)
+            })
+            .await
+    }
+
+    async fn set_mark(&self, institution: InstitutionId, picture: Option<Vec<u8>>) -> Result<bool> {
+        self.inner
+            .writer
+            .interactive(move |connection| {
+                let known = connection
+                    .prepare_cached("SELECT 1 FROM institutions WHERE institution_id = ?1")?
+                    .exists([Id(institution)])?;
+                if !known {
+                    return Ok(false);
+                }
+                match &picture {
+                    Some(picture) => connection
+                        .prepare_cached(
+                            "INSERT INTO institution_marks (institution_id, picture) VALUES (?1, ?2)
+                             ON CONFLICT (institution_id) DO UPDATE SET picture = excluded.picture",
+                        )?
+                        .execute(params![Id(institution), picture])?,
+                    None => connection
+                        .prepare_cached("DELETE FROM institution_marks WHERE institution_id = ?1")?
+                        .execute([Id(institution)])?,
+                };
+                Ok(true)
+            })
+            .await
+    }
+
+    async fn mark(&self, institution: InstitutionId) -> Result<Option<Vec<u8>>> {
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let sql = "SELECT picture FROM institution_marks WHERE institution_id = ?1";
+            Ok(connection.prepare_cached(sql)?.query_row([Id(institution)], |row| row.get(0)).optional()?)
+        });
+        read.await
     }
 
     async fn create_token(
@@ -219,7 +268,7 @@ fn open_contract(
 ) -> rusqlite::Result<Option<Contract>> {
     connection
         .prepare_cached(
-            "SELECT contract_id, authentication, certified, closed_at FROM contracts
+            "SELECT contract_id, authentication, certified, closed_at, card FROM contracts
              WHERE contract_id = ?1 AND institution_id = ?2 AND closed_at IS NULL",
         )?
         .query_row(params![Id(uuid), Id(institution)], contract)
@@ -229,7 +278,7 @@ fn open_contract(
 fn contracts(connection: &Connection, id: InstitutionId) -> rusqlite::Result<Vec<Contract>> {
     connection
         .prepare_cached(
-            "SELECT contract_id, authentication, certified, closed_at FROM contracts
+            "SELECT contract_id, authentication, certified, closed_at, card FROM contracts
              WHERE institution_id = ?1 ORDER BY contract_id",
         )?
         .query_map([Id(id)], contract)?
@@ -262,11 +311,18 @@ fn institution(row: &Row<'_>) -> rusqlite::Result<Institution> {
     })
 }
 
+/// What of a payload a card shows, in the column `index`.
+pub(crate) fn card(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Card>> {
+    let json: Option<String> = row.get(index)?;
+    json.map(|json| known(index, Card::from_json(&json))).transpose()
+}
+
 fn contract(row: &Row<'_>) -> rusqlite::Result<Contract> {
     Ok(Contract {
         uuid: row.get::<_, Id<ContractUuid>>(0)?.0,
         authentication: known(1, Authentication::from_name(row.get_ref(1)?.as_str()?))?,
         certified: row.get(2)?,
         closed_at: moment(row, 3)?,
+        card: card(row, 4)?,
     })
 }

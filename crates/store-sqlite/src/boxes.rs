@@ -13,6 +13,7 @@ use seoham_store::{Boxes, Lane, Result};
 use seoham_vault::{TokenHash, Vault};
 
 use crate::SqliteStore;
+use crate::accounts::card;
 use crate::box_index::{PersonDocuments, newest_first};
 use crate::columns::{Id, TIMES, known, times};
 use crate::documents::{stored_status, text};
@@ -54,6 +55,15 @@ impl Boxes for SqliteStore {
                 .query_row(params![Id(document), Id(person)], |row| row.get(0))
                 .optional()?;
             found.map(|document_no| box_document(connection, &vault, document_no)).transpose()
+        });
+        read.await
+    }
+
+    async fn unread(&self, person: PersonId, limit: usize, now: UnixSeconds) -> Result<usize> {
+        let box_index = Arc::clone(&self.inner.box_index);
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let documents = box_index.documents(person);
+            Ok(on_shelf(connection, &documents, Shelf::Unread, i64::MAX, limit, now)?.len())
         });
         read.await
     }
@@ -150,7 +160,8 @@ fn box_document(
         format!(
             "SELECT d.document_id, d.institution_id, i.name, c.authentication, {TIMES}, d.deadline_at,
                coalesce((SELECT refused FROM refusals r
-                         WHERE r.person_id = d.person_id AND r.institution_id = d.institution_id), 0)
+                         WHERE r.person_id = d.person_id AND r.institution_id = d.institution_id), 0),
+               EXISTS (SELECT 1 FROM institution_marks m WHERE m.institution_id = d.institution_id), c.card, d.hash
              FROM documents d JOIN institutions i USING (institution_id) JOIN contracts c USING (contract_id)
              WHERE d.document_no = ?1"
         )
@@ -165,6 +176,9 @@ fn box_document(
             times: times(row, 4)?,
             deadline_at: UnixSeconds(row.get(10)?),
             refused: row.get(11)?,
+            has_mark: row.get(12)?,
+            shown: card(row, 13)?.unwrap_or_default().shown(text.own.payload.as_deref()),
+            hash: row.get(14)?,
             content: text.content,
         })
     })?;
@@ -188,6 +202,9 @@ fn open(
             .map(|id| id.0),
     };
     let Some(sender) = sender else { return Ok(OpenVerdict::Unknown) };
+    let authentication = connection
+        .prepare_cached("SELECT c.authentication FROM documents d JOIN contracts c USING (contract_id) WHERE d.document_id = ?1")?
+        .query_row([Id(document)], |row| known(0, Authentication::from_name(row.get_ref(0)?.as_str()?)))?;
     let Some((stored, _)) = stored_status(connection, sender, document)? else {
         return Ok(OpenVerdict::Unknown);
     };
@@ -204,12 +221,14 @@ fn open(
             "INSERT INTO one_time_tokens (token_hash, document_no, expires_at) VALUES (?1, ?2, ?3)",
         )?
         .execute(params![token.0, stored.document_no, token_expires_at.0])?;
-    connection
-        .prepare_cached(
-            "UPDATE documents SET authenticated_at = max(?2, sent_at, coalesce(received_at, 0))
-             WHERE document_no = ?1 AND authenticated_at IS NULL",
-        )?
-        .execute(params![stored.document_no, now.0])?;
+    if authentication != Authentication::None {
+        connection
+            .prepare_cached(
+                "UPDATE documents SET authenticated_at = max(?2, sent_at, coalesce(received_at, 0))
+                 WHERE document_no = ?1 AND authenticated_at IS NULL",
+            )?
+            .execute(params![stored.document_no, now.0])?;
+    }
     Ok(OpenVerdict::Opened {
         link: text.content.link,
         external_document_uuid: text.own.external_document_uuid,

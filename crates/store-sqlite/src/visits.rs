@@ -3,16 +3,18 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::{ExposeSecret, SecretString};
+use seoham_model::status::Opening;
 use seoham_model::{BinderId, PersonId, UnixSeconds};
-use seoham_store::accounts::Authentication;
-use seoham_store::attempts::{LinkRequests, Tries};
+use seoham_store::attempts::{LinkRequests, Proof, Secret, Tries};
 use seoham_store::restoring::names;
-use seoham_store::visits::{Attempt, NOTIFICATION_LINK_SECONDS, Visitor};
+use seoham_store::visits::{
+    Attempt, BirthdayAttempt, LinkPurpose, LoginLink, NOTIFICATION_LINK_SECONDS, Visitor,
+};
 use seoham_store::{Lane, Result, Visits};
 use seoham_vault::{PinHash, TokenHash};
 
 use crate::SqliteStore;
-use crate::columns::{Id, moment};
+use crate::columns::{Id, TIMES, moment, times};
 use crate::open::deployment_value;
 
 /// Ended links and sessions that are removed beside a new one.
@@ -71,35 +73,101 @@ impl Visits for SqliteStore {
         self.inner.writer.interactive(ask).await
     }
 
-    async fn add_login_link(
-        &self,
-        person: PersonId,
-        token: TokenHash,
-        expires_at: UnixSeconds,
-    ) -> Result<()> {
+    async fn notified(&self, token: &SecretString, now: UnixSeconds) -> Result<Option<(PersonId, BinderId)>> {
+        let Some(document) = self.inner.vault.document_of_link(token) else { return Ok(None) };
+        let sql =
+            format!("SELECT d.person_id, d.deadline_at, {TIMES} FROM documents d WHERE d.document_id = ?1");
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let found = connection
+                .prepare_cached(&sql)?
+                .query_row([Id(document)], |row| {
+                    Ok((row.get::<_, Id<PersonId>>(0)?.0, UnixSeconds(row.get(1)?), times(row, 2)?))
+                })
+                .optional()?;
+            let open = found.filter(|(_, deadline, times)| times.opening(*deadline, now) != Opening::TooLate);
+            Ok(open.map(|(person, ..)| (person, document)))
+        });
+        read.await
+    }
+
+    async fn add_login_link(&self, link: LoginLink) -> Result<()> {
         let now = self.inner.clock.now();
         self.inner
             .writer
             .interactive(move |connection| {
                 clear(connection, "login_links", "token_hash", now)?;
-                let sql = "INSERT INTO login_links (token_hash, person_id, expires_at) VALUES (?1, ?2, ?3)";
-                connection.prepare_cached(sql)?.execute(params![token.0, Id(person), expires_at.0])?;
+                let (document, sets_pin) = match link.purpose {
+                    LinkPurpose::SignIn { document } => (document.map(Id), false),
+                    LinkPurpose::NewPin => (None, true),
+                };
+                let sql = "INSERT INTO login_links (token_hash, person_id, expires_at, document_id, sets_pin)
+                           VALUES (?1, ?2, ?3, ?4, ?5)";
+                connection.prepare_cached(sql)?.execute(params![
+                    link.token.0,
+                    Id(link.person),
+                    link.expires_at.0,
+                    document,
+                    sets_pin
+                ])?;
                 Ok(())
             })
             .await
     }
 
-    async fn use_login_link(&self, token: TokenHash, now: UnixSeconds) -> Result<Option<PersonId>> {
+    async fn use_login_link(
+        &self,
+        token: TokenHash,
+        now: UnixSeconds,
+    ) -> Result<Option<(PersonId, Option<BinderId>)>> {
         self.inner
             .writer
             .interactive(move |connection| {
                 let sql = "UPDATE login_links SET used_at = ?2
-                           WHERE token_hash = ?1 AND used_at IS NULL AND expires_at > ?2 RETURNING person_id";
+                           WHERE token_hash = ?1 AND NOT sets_pin AND used_at IS NULL AND expires_at > ?2
+                           RETURNING person_id, document_id";
                 let found = connection
+                    .prepare_cached(sql)?
+                    .query_row(params![token.0, now.0], |row| {
+                        let document: Option<Id<BinderId>> = row.get(1)?;
+                        Ok((row.get::<_, Id<PersonId>>(0)?.0, document.map(|id| id.0)))
+                    })
+                    .optional()?;
+                Ok(found)
+            })
+            .await
+    }
+
+    async fn new_pin_link(&self, token: TokenHash, now: UnixSeconds) -> Result<Option<PersonId>> {
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let sql = "SELECT person_id FROM login_links
+                       WHERE token_hash = ?1 AND sets_pin AND used_at IS NULL AND expires_at > ?2";
+            let found = connection
+                .prepare_cached(sql)?
+                .query_row(params![token.0, now.0], |row| row.get::<_, Id<PersonId>>(0))
+                .optional()?;
+            Ok(found.map(|id| id.0))
+        });
+        read.await
+    }
+
+    async fn renew_pin(&self, token: TokenHash, hash: PinHash, now: UnixSeconds) -> Result<bool> {
+        self.inner
+            .writer
+            .interactive(move |connection| {
+                let sql = "UPDATE login_links SET used_at = ?2
+                           WHERE token_hash = ?1 AND sets_pin AND used_at IS NULL AND expires_at > ?2
+                           RETURNING person_id";
+                let person = connection
                     .prepare_cached(sql)?
                     .query_row(params![token.0, now.0], |row| row.get::<_, Id<PersonId>>(0))
                     .optional()?;
-                Ok(found.map(|id| id.0))
+                let Some(Id(person)) = person else { return Ok(false) };
+                set_secret(connection, person, Secret::Pin, &hash)?;
+                for proof in [Proof::Pin, Proof::Birthday] {
+                    keep_tries(connection, person, proof, Tries::succeeded())?;
+                }
+                end_sessions(connection, person)?;
+                Ok(true)
             })
             .await
     }
@@ -151,31 +219,13 @@ impl Visits for SqliteStore {
     }
 
     async fn end_sessions(&self, person: PersonId) -> Result<()> {
-        self.inner
-            .writer
-            .interactive(move |connection| {
-                connection
-                    .prepare_cached("DELETE FROM sessions WHERE person_id = ?1")?
-                    .execute([Id(person)])?;
-                Ok(())
-            })
-            .await
+        self.inner.writer.interactive(move |connection| Ok(end_sessions(connection, person)?)).await
     }
 
-    async fn set_secret(&self, person: PersonId, kind: Authentication, hash: PinHash) -> Result<()> {
+    async fn set_secret(&self, person: PersonId, secret: Secret, hash: PinHash) -> Result<()> {
         self.inner
             .writer
-            .interactive(move |connection| {
-                let sql = match kind {
-                    Authentication::Pin => "UPDATE people SET pin_hash = ?2 WHERE person_id = ?1",
-                    Authentication::Certificate => {
-                        "INSERT INTO authentications (person_id, certificate_hash) VALUES (?1, ?2)
-                         ON CONFLICT (person_id) DO UPDATE SET certificate_hash = excluded.certificate_hash"
-                    }
-                };
-                connection.prepare_cached(sql)?.execute(params![Id(person), hash.0])?;
-                Ok(())
-            })
+            .interactive(move |connection| Ok(set_secret(connection, person, secret, &hash)?))
             .await
     }
 
@@ -184,17 +234,35 @@ impl Visits for SqliteStore {
             .writer
             .interactive(move |connection| {
                 let sql = "UPDATE people SET pin_hash = ?2
-                           WHERE person_id = ?1 AND (pin_hash IS NULL OR member_since IS NULL)";
+                           WHERE person_id = ?1 AND member_since IS NULL";
                 Ok(connection.prepare_cached(sql)?.execute(params![Id(person), hash.0])? == 1)
             })
             .await
     }
 
-    async fn has_secret(&self, person: PersonId, kind: Authentication) -> Result<bool> {
+    async fn unlock(&self, person: PersonId, forget_pin: bool) -> Result<()> {
+        self.inner
+            .writer
+            .interactive(move |connection| {
+                for proof in [Proof::Pin, Proof::Certificate, Proof::Birthday] {
+                    keep_tries(connection, person, proof, Tries::succeeded())?;
+                }
+                if forget_pin {
+                    connection
+                        .prepare_cached("UPDATE people SET pin_hash = NULL WHERE person_id = ?1")?
+                        .execute([Id(person)])?;
+                    end_sessions(connection, person)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn has_secret(&self, person: PersonId, secret: Secret) -> Result<bool> {
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
-            let sql = match kind {
-                Authentication::Pin => "SELECT pin_hash IS NOT NULL FROM people WHERE person_id = ?1",
-                Authentication::Certificate => {
+            let sql = match secret {
+                Secret::Pin => "SELECT pin_hash IS NOT NULL FROM people WHERE person_id = ?1",
+                Secret::Certificate => {
                     "SELECT certificate_hash IS NOT NULL FROM authentications WHERE person_id = ?1"
                 }
             };
@@ -209,22 +277,46 @@ impl Visits for SqliteStore {
         self.inner.vault.document_of_link(token)
     }
 
-    async fn begin_attempt(
-        &self,
-        person: PersonId,
-        kind: Authentication,
-        now: UnixSeconds,
-    ) -> Result<Attempt> {
+    async fn begin_attempt(&self, person: PersonId, secret: Secret, now: UnixSeconds) -> Result<Attempt> {
         self.inner
             .writer
-            .interactive(move |connection| Ok(begin_attempt(connection, person, kind, now)?))
+            .interactive(move |connection| Ok(begin_attempt(connection, person, secret, now)?))
             .await
     }
 
-    async fn attempt_succeeded(&self, person: PersonId, kind: Authentication) -> Result<()> {
+    async fn attempt_succeeded(&self, person: PersonId, secret: Secret) -> Result<()> {
+        let succeeded = Tries::succeeded();
         self.inner
             .writer
-            .interactive(move |connection| Ok(keep_tries(connection, person, kind, Tries::succeeded())?))
+            .interactive(move |connection| Ok(keep_tries(connection, person, secret.into(), succeeded)?))
+            .await
+    }
+
+    async fn try_birthday(
+        &self,
+        person: PersonId,
+        birthday: &SecretString,
+        now: UnixSeconds,
+    ) -> Result<BirthdayAttempt> {
+        let tag = self.inner.vault.birthday_tag(person, birthday.expose_secret());
+        self.inner
+            .writer
+            .interactive(move |connection| {
+                let tries = match tries(connection, person, Proof::Birthday)?.begin(now) {
+                    Ok(tries) => tries,
+                    Err(until) => return Ok(BirthdayAttempt::Locked { until }),
+                };
+                let is_right = connection
+                    .prepare_cached("SELECT 1 FROM people WHERE person_id = ?1 AND birthday_tag = ?2")?
+                    .exists(params![Id(person), tag])?;
+                let kept = if is_right { Tries::succeeded() } else { tries };
+                keep_tries(connection, person, Proof::Birthday, kept)?;
+                Ok(if is_right {
+                    BirthdayAttempt::Right
+                } else {
+                    BirthdayAttempt::Wrong { left: tries.left() }
+                })
+            })
             .await
     }
 }
@@ -277,21 +369,49 @@ fn ask_link(
     Ok(Ok(()))
 }
 
-/// The columns where attempts at a secret are counted and its lock stands.
-fn columns(kind: Authentication) -> (&'static str, &'static str) {
-    match kind {
-        Authentication::Pin => ("failures", "locked_until"),
-        Authentication::Certificate => ("certificate_failures", "certificate_locked_until"),
+fn set_secret(
+    connection: &Connection,
+    person: PersonId,
+    secret: Secret,
+    hash: &PinHash,
+) -> rusqlite::Result<()> {
+    let sql = match secret {
+        Secret::Pin => "UPDATE people SET pin_hash = ?2 WHERE person_id = ?1",
+        Secret::Certificate => {
+            "INSERT INTO authentications (person_id, certificate_hash) VALUES (?1, ?2)
+             ON CONFLICT (person_id) DO UPDATE SET certificate_hash = excluded.certificate_hash"
+        }
+    };
+    connection.prepare_cached(sql)?.execute(params![Id(person), hash.0])?;
+    Ok(())
+}
+
+fn end_sessions(connection: &Connection, person: PersonId) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM sessions WHERE person_id = ?1")?.execute([Id(person)])?;
+    Ok(())
+}
+
+/// The columns where attempts at a proof are counted and its lock stands.
+fn columns(proof: Proof) -> (&'static str, &'static str) {
+    match proof {
+        Proof::Pin => ("failures", "locked_until"),
+        Proof::Certificate => ("certificate_failures", "certificate_locked_until"),
+        Proof::Birthday => ("birthday_failures", "birthday_locked_until"),
     }
 }
 
-fn keep_tries(
-    connection: &Connection,
-    person: PersonId,
-    kind: Authentication,
-    tries: Tries,
-) -> rusqlite::Result<()> {
-    let (failures, locked_until) = columns(kind);
+fn tries(connection: &Connection, person: PersonId, proof: Proof) -> rusqlite::Result<Tries> {
+    let (failures, locked_until) = columns(proof);
+    let sql = format!("SELECT {failures}, {locked_until} FROM authentications WHERE person_id = ?1");
+    let found = connection
+        .prepare_cached(&sql)?
+        .query_row([Id(person)], |row| Ok(Tries { failures: row.get(0)?, locked_until: moment(row, 1)? }))
+        .optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+fn keep_tries(connection: &Connection, person: PersonId, proof: Proof, tries: Tries) -> rusqlite::Result<()> {
+    let (failures, locked_until) = columns(proof);
     let sql = format!(
         "INSERT INTO authentications (person_id, {failures}, {locked_until}) VALUES (?1, ?2, ?3)
          ON CONFLICT (person_id) DO UPDATE
@@ -305,32 +425,22 @@ fn keep_tries(
 fn begin_attempt(
     connection: &Connection,
     person: PersonId,
-    kind: Authentication,
+    secret: Secret,
     now: UnixSeconds,
 ) -> rusqlite::Result<Attempt> {
-    let hash = match kind {
-        Authentication::Pin => "p.pin_hash",
-        Authentication::Certificate => "a.certificate_hash",
+    let sql = match secret {
+        Secret::Pin => "SELECT pin_hash FROM people WHERE person_id = ?1",
+        Secret::Certificate => "SELECT certificate_hash FROM authentications WHERE person_id = ?1",
     };
-    let (failures, locked_until) = columns(kind);
-    let sql = format!(
-        "SELECT {hash}, coalesce(a.{failures}, 0), a.{locked_until}
-         FROM people p LEFT JOIN authentications a USING (person_id) WHERE p.person_id = ?1"
-    );
     let found = connection
-        .prepare_cached(&sql)?
-        .query_row([Id(person)], |row| {
-            Ok((
-                row.get::<_, Option<String>>(0)?,
-                Tries { failures: row.get(1)?, locked_until: moment(row, 2)? },
-            ))
-        })
+        .prepare_cached(sql)?
+        .query_row([Id(person)], |row| row.get::<_, Option<String>>(0))
         .optional()?;
-    let Some((Some(hash), tries)) = found else { return Ok(Attempt::NotSet) };
-    match tries.begin(now) {
+    let Some(Some(hash)) = found else { return Ok(Attempt::NotSet) };
+    match tries(connection, person, secret.into())?.begin(now) {
         Err(until) => Ok(Attempt::Locked { until }),
         Ok(tries) => {
-            keep_tries(connection, person, kind, tries)?;
+            keep_tries(connection, person, secret.into(), tries)?;
             Ok(Attempt::Allowed { hash: PinHash(hash), left: tries.left() })
         }
     }

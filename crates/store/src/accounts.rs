@@ -1,9 +1,10 @@
 //! Institutions, their contracts and their access tokens (SPEC 2 and 11).
 
 use async_trait::async_trait;
+use seoham_model::card::Card;
+pub use seoham_model::contract::Authentication;
 use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
 use seoham_vault::TokenHash;
-use serde::Serialize;
 
 use crate::{Lane, Result};
 
@@ -18,31 +19,6 @@ pub struct Institution {
     pub created_at: UnixSeconds,
 }
 
-/// How a recipient authenticates under a contract (SPEC 8.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Authentication {
-    /// A payment-style PIN.
-    Pin,
-    /// A certificate's password.
-    Certificate,
-}
-
-impl Authentication {
-    /// The name that a store keeps.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pin => "pin",
-            Self::Certificate => "certificate",
-        }
-    }
-
-    /// The way of authenticating that a store kept as `name`; `None` for one that means nothing here.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Pin, Self::Certificate].into_iter().find(|kind| kind.name() == name)
-    }
-}
-
 /// One product bought by one institution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contract {
@@ -54,6 +30,8 @@ pub struct Contract {
     pub certified: bool,
     /// When it was closed, if it was.
     pub closed_at: Option<UnixSeconds>,
+    /// What of a payload the box shows on a document's card.
+    pub card: Option<Card>,
 }
 
 /// An access token, without the token.
@@ -116,6 +94,15 @@ pub trait Accounts: Send + Sync {
         uuid: ContractUuid,
         now: UnixSeconds,
     ) -> Result<bool>;
+
+    /// Sets what of a payload the box shows under a contract, from now on; `false` when there is no such contract.
+    async fn set_card(&self, contract: ContractUuid, card: Option<Card>) -> Result<bool>;
+
+    /// Sets an institution's picture, a PNG, or takes it away; `false` when there is no such institution.
+    async fn set_mark(&self, institution: InstitutionId, picture: Option<Vec<u8>>) -> Result<bool>;
+
+    /// An institution's picture, if it has one.
+    async fn mark(&self, institution: InstitutionId) -> Result<Option<Vec<u8>>>;
 
     /// Adds an access token, known by its hash alone; `false` when there is no such institution.
     async fn create_token(

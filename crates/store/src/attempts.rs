@@ -7,6 +7,35 @@ pub const ATTEMPTS_MAX: i64 = 5;
 /// For how long, in seconds.
 pub const LOCKED_SECONDS: i64 = 15 * 60;
 
+/// What a person proves to be themselves by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The PIN.
+    Pin,
+    /// A certificate's password.
+    Certificate,
+    /// The birthday, beside a link to the registered number: for a new PIN (SPEC 8.8).
+    Birthday,
+}
+
+/// A secret that a person chose; only its hash is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// The PIN.
+    Pin,
+    /// A certificate's password.
+    Certificate,
+}
+
+impl From<Secret> for Proof {
+    fn from(secret: Secret) -> Self {
+        match secret {
+            Secret::Pin => Self::Pin,
+            Secret::Certificate => Self::Certificate,
+        }
+    }
+}
+
 /// How often one secret of a person was tried in a row without success, and until when it is locked. Each secret
 /// has its own: success with another one lifts no lock (SPEC 8.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Document boxes: what lies in them, and opening it (SPEC 8).
 
 use async_trait::async_trait;
+use seoham_model::card::Shown;
 use seoham_model::document::Content;
 use seoham_model::status::Times;
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
@@ -58,8 +59,14 @@ pub struct BoxDocument {
     pub institution: InstitutionId,
     /// The sender's name.
     pub institution_name: String,
+    /// The sender has a picture ([`Accounts::mark`](crate::Accounts::mark)).
+    pub has_mark: bool,
     /// What it says.
     pub content: Content,
+    /// What its card shows of its payload, where the operator said which members of it they are.
+    pub shown: Shown,
+    /// The hash of the original that the institution gave.
+    pub hash: Option<String>,
     /// How its recipient authenticates.
     pub authentication: Authentication,
     /// All times so far.
@@ -86,11 +93,14 @@ pub trait Boxes: Send + Sync {
     /// One document of a person's box; `None` for anything that does not lie in it.
     async fn box_document(&self, person: PersonId, document: BinderId) -> Result<Option<BoxDocument>>;
 
+    /// How many unread documents can be opened, counted up to `limit`.
+    async fn unread(&self, person: PersonId, limit: usize, now: UnixSeconds) -> Result<usize>;
+
     /// Institutions that a person refuses.
     async fn refused_institutions(&self, person: PersonId) -> Result<Vec<Institution>>;
 
-    /// Opens a document on behalf of its recipient, who has just authenticated: records
-    /// `authenticated_at` and stores the token by its hash.
+    /// Opens a document on behalf of its recipient, who has just authenticated if its contract asks for it: records
+    /// `authenticated_at` then, and stores the token by its hash.
     async fn open(
         &self,
         opener: Opener,

@@ -68,6 +68,15 @@ pub struct PersonView {
     pub member_since: Option<UnixSeconds>,
 }
 
+/// A text that a person agreed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// Word for word.
+    pub text: String,
+    /// When.
+    pub agreed_at: UnixSeconds,
+}
+
 /// People.
 #[async_trait]
 pub trait People: Send + Sync {
@@ -88,6 +97,15 @@ pub trait People: Send + Sync {
 
     /// The person with a telephone number.
     async fn person_by_phone(&self, phone_number: &SecretString) -> Result<Option<PersonId>>;
+
+    /// The telephone number that a person is registered with.
+    async fn phone_number(&self, person: PersonId) -> Result<Option<SecretString>>;
+
+    /// Keeps that a person agreed to `texts`, word for word; to the same text for the first time.
+    async fn agreed(&self, person: PersonId, texts: Vec<String>, now: UnixSeconds) -> Result<()>;
+
+    /// What a person agreed to, and when, the oldest first.
+    async fn agreements(&self, person: PersonId) -> Result<Vec<Agreement>>;
 
     /// Makes the person a member: all that waits for them unexpired comes into their box. What
     /// one step cannot move is moved by the delivery worker ([`crate::Deliveries::join_due`]).

@@ -157,6 +157,17 @@ pub fn open_notice(vault: &Vault, sealed: &SealedNotice<'_>, shared: Option<Arc<
     Ok(Notice { content, phone_number: std::mem::take(&mut person.phone_number).into() })
 }
 
+/// Opens only a person's telephone number.
+pub fn open_phone_number(
+    vault: &Vault,
+    person: PersonId,
+    key: &WrappedKey,
+    sealed: &[u8],
+) -> Result<SecretString> {
+    let mut plain = PersonPlain::open(&vault.person_key(person, key)?, person, sealed)?;
+    Ok(std::mem::take(&mut plain.phone_number).into())
+}
+
 /// A document's text and its recipient, opened.
 pub struct OpenedText {
     /// What it says.

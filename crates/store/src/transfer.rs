@@ -46,7 +46,7 @@ pub enum Value {
 }
 
 /// All tables, those first that others refer to.
-pub const TABLES: [Table; 19] = [
+pub const TABLES: [Table; 22] = [
     Table {
         name: "institutions",
         columns: &[("institution_id", Kind::Id), ("name", Kind::Text), ("created_at", Kind::Number)],
@@ -59,8 +59,10 @@ pub const TABLES: [Table; 19] = [
             ("authentication", Kind::Text),
             ("certified", Kind::Flag),
             ("closed_at", Kind::Number),
+            ("card", Kind::Text),
         ],
     },
+    Table { name: "institution_marks", columns: &[("institution_id", Kind::Id), ("picture", Kind::Bytes)] },
     Table {
         name: "access_tokens",
         columns: &[
@@ -133,7 +135,14 @@ pub const TABLES: [Table; 19] = [
             ("locked_until", Kind::Number),
             ("certificate_locked_until", Kind::Number),
             ("certificate_hash", Kind::Text),
+            ("birthday_failures", Kind::Number),
+            ("birthday_locked_until", Kind::Number),
         ],
+    },
+    Table { name: "agreed_texts", columns: &[("text_hash", Kind::Bytes), ("text", Kind::Text)] },
+    Table {
+        name: "agreements",
+        columns: &[("person_id", Kind::Id), ("text_hash", Kind::Bytes), ("agreed_at", Kind::Number)],
     },
     Table {
         name: "refusals",
@@ -209,6 +218,8 @@ pub const TABLES: [Table; 19] = [
             ("person_id", Kind::Id),
             ("expires_at", Kind::Number),
             ("used_at", Kind::Number),
+            ("document_id", Kind::Id),
+            ("sets_pin", Kind::Flag),
         ],
     },
     Table {

@@ -6,8 +6,7 @@ use seoham_model::{BinderId, PersonId, UnixSeconds};
 use seoham_vault::{PinHash, TokenHash};
 
 use crate::Result;
-use crate::accounts::Authentication;
-pub use crate::attempts::{ATTEMPTS_MAX, LOCKED_SECONDS};
+pub use crate::attempts::{ATTEMPTS_MAX, LOCKED_SECONDS, Proof, Secret};
 
 /// How long after its document was accepted the link in a notification can be used, in seconds.
 pub const NOTIFICATION_LINK_SECONDS: i64 = 3 * 24 * 60 * 60;
@@ -29,6 +28,48 @@ pub enum Attempt {
         /// How many more are left after it.
         left: u32,
     },
+}
+
+/// What became of trying a birthday.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BirthdayAttempt {
+    /// It is the person's.
+    Right,
+    /// It is not.
+    Wrong {
+        /// How many more attempts are left.
+        left: u32,
+    },
+    /// Not before this moment.
+    Locked {
+        /// When it may be tried again.
+        until: UnixSeconds,
+    },
+}
+
+/// What a link that was asked for is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkPurpose {
+    /// Signing in once, and on to a document if it is about one.
+    SignIn {
+        /// The document.
+        document: Option<BinderId>,
+    },
+    /// Setting a new PIN.
+    NewPin,
+}
+
+/// A link that was asked for.
+#[derive(Clone, Copy)]
+pub struct LoginLink {
+    /// For whom.
+    pub person: PersonId,
+    /// Its token, by its hash.
+    pub token: TokenHash,
+    /// What it is good for.
+    pub purpose: LinkPurpose,
+    /// From when on it is good for nothing.
+    pub expires_at: UnixSeconds,
 }
 
 /// Whose session it is.
@@ -63,12 +104,26 @@ pub trait Visits: Send + Sync {
         now: UnixSeconds,
     ) -> Result<std::result::Result<(), UnixSeconds>>;
 
-    /// Remembers a link by which `person` may sign in once until `expires_at`.
-    async fn add_login_link(&self, person: PersonId, token: TokenHash, expires_at: UnixSeconds)
-    -> Result<()>;
+    /// Whose document the link of a notification is about, used or not, however old, as long as that can still be
+    /// opened (SPEC 8.9).
+    async fn notified(&self, token: &SecretString, now: UnixSeconds) -> Result<Option<(PersonId, BinderId)>>;
 
-    /// Uses a link; gives whose it is. The first use counts, and only in its time.
-    async fn use_login_link(&self, token: TokenHash, now: UnixSeconds) -> Result<Option<PersonId>>;
+    /// Remembers a link.
+    async fn add_login_link(&self, link: LoginLink) -> Result<()>;
+
+    /// Uses a link to sign in by; gives whose it is, and of which document. The first use counts, and only in its time.
+    async fn use_login_link(
+        &self,
+        token: TokenHash,
+        now: UnixSeconds,
+    ) -> Result<Option<(PersonId, Option<BinderId>)>>;
+
+    /// Whose link to a new PIN this is, while it can be used.
+    async fn new_pin_link(&self, token: TokenHash, now: UnixSeconds) -> Result<Option<PersonId>>;
+
+    /// Uses a link to a new PIN, whose person has proved their birthday: the PIN is set, its lock and that of the
+    /// birthday are lifted, and every session of the person ends. `false` when it cannot be used any more.
+    async fn renew_pin(&self, token: TokenHash, hash: PinHash, now: UnixSeconds) -> Result<bool>;
 
     /// Begins a session.
     async fn start_session(
@@ -88,14 +143,18 @@ pub trait Visits: Send + Sync {
     async fn end_sessions(&self, person: PersonId) -> Result<()>;
 
     /// Sets a secret anew.
-    async fn set_secret(&self, person: PersonId, kind: Authentication, hash: PinHash) -> Result<()>;
+    async fn set_secret(&self, person: PersonId, secret: Secret, hash: PinHash) -> Result<()>;
 
-    /// Sets a PIN for somebody who has none, or who is still to join; `false` for anybody else, who
-    /// has one that must be known to change it.
+    /// Sets a PIN for somebody who is still to join; `false` for a member, who has one that must be known to change it,
+    /// or gets one by [`Visits::renew_pin`].
     async fn set_first_pin(&self, person: PersonId, hash: PinHash) -> Result<bool>;
 
     /// Whether a person has such a secret.
-    async fn has_secret(&self, person: PersonId, kind: Authentication) -> Result<bool>;
+    async fn has_secret(&self, person: PersonId, secret: Secret) -> Result<bool>;
+
+    /// Lifts every lock of a person; with `forget_pin` also forgets the PIN and ends every session, so that a new one
+    /// must be set (SPEC 8.8).
+    async fn unlock(&self, person: PersonId, forget_pin: bool) -> Result<()>;
 
     /// The document of a notification's link, used or not.
     fn document_of_link(&self, token: &SecretString) -> Option<BinderId>;
@@ -103,13 +162,16 @@ pub trait Visits: Send + Sync {
     /// Begins an attempt. It counts before it is made, so that many at once are no way around the
     /// lock; the fifth locks this secret for [`LOCKED_SECONDS`] from `now` on, and no other one
     /// ([`Tries`](crate::attempts::Tries)).
-    async fn begin_attempt(
-        &self,
-        person: PersonId,
-        kind: Authentication,
-        now: UnixSeconds,
-    ) -> Result<Attempt>;
+    async fn begin_attempt(&self, person: PersonId, secret: Secret, now: UnixSeconds) -> Result<Attempt>;
 
     /// The attempt was right: no attempt at this secret counts any more, and its lock is lifted.
-    async fn attempt_succeeded(&self, person: PersonId, kind: Authentication) -> Result<()>;
+    async fn attempt_succeeded(&self, person: PersonId, secret: Secret) -> Result<()>;
+
+    /// Tries a birthday, `YYYYMMDD`. It counts and locks like a secret; a right one lifts the count.
+    async fn try_birthday(
+        &self,
+        person: PersonId,
+        birthday: &SecretString,
+        now: UnixSeconds,
+    ) -> Result<BirthdayAttempt>;
 }

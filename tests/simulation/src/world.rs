@@ -114,7 +114,7 @@ impl<'a> World<'a> {
             let store = self.store();
             let account = Account { id, name: name.to_owned(), created_at: now };
             let authentication = Authentication::Pin;
-            let contract = Contract { uuid, authentication, certified: false, closed_at: None };
+            let contract = Contract { uuid, authentication, certified: false, closed_at: None, card: None };
             answered("an institution", store.create_institution(account).await)?;
             let made = answered("a contract", store.create_contract(id, contract).await)?;
             demand!(made, "a contract of an institution that was just made");

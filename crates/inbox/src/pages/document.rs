@@ -1,42 +1,52 @@
-//! One document, before it is opened; and refusing who sent it.
+//! One document, before it is opened.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Redirect, Response};
-use seoham_http::Path;
+use axum::response::Response;
+use seoham_http::{Path, Query};
 use seoham_model::BinderId;
-use seoham_model::clock::seoul_minutes;
 use seoham_model::status::Opening;
+use seoham_pages::{FormTarget, Mark, Site, page};
+use seoham_store::accounts::Authentication;
 use seoham_store::boxes::BoxDocument;
-use serde::Deserialize;
 
+use super::list::mark;
+use super::notice::{self, Done};
 use super::words;
 use crate::Inbox;
-use crate::page::page;
 use crate::trouble::{Turn, unknown};
 use crate::visit::Visit;
 
 #[derive(Template)]
 #[template(path = "document.html")]
 struct Shown {
-    korean: bool,
+    site: Site,
     csrf: String,
     id: String,
+    mark: Mark,
     institution: String,
     title: String,
     message: Option<String>,
     kind: &'static str,
     deadline: String,
+    left: words::Left,
+    amount: Option<String>,
+    due: Option<String>,
     received: Option<String>,
     read: Option<String>,
     cs_name: String,
     cs_number: String,
     /// It can no longer be opened.
     closed: bool,
+    /// It opens without a proof.
+    opens_at_once: bool,
+    proof: &'static str,
     refused: bool,
     button: &'static str,
+    done: Option<&'static str>,
+    /// What was done can be undone with one tap.
+    can_undo: bool,
 }
 
 /// The document of a path in the visitor's box; anything else does not exist for them.
@@ -51,65 +61,54 @@ pub(crate) async fn show(
     State(inbox): State<Inbox>,
     visit: Visit,
     Path(binder): Path<String>,
+    Query(asked): Query<notice::Asked>,
 ) -> Result<Response, Turn> {
     let visit = visit.member_only()?;
     let document = own(&inbox, &visit, &binder).await?;
     let now = inbox.now();
+    let (site, lang) = (visit.site.clone(), visit.lang());
+    let opens_at_once = document.authentication == Authentication::None;
+    // What the address says was done is told only where it is so.
+    let done = asked.done.filter(|done| match done {
+        Done::Refused => document.refused,
+        Done::Accepted => !document.refused,
+        _ => true,
+    });
     let shown = Shown {
-        korean: visit.korean(),
         csrf: visit.csrf(),
         id: document.id.to_string(),
+        mark: mark(&document),
         institution: document.institution_name.clone(),
         title: document.content.title.clone(),
         message: document.content.message.clone(),
-        kind: words::kind(&document, visit.lang),
-        deadline: words::deadline(document.deadline_at, now, visit.lang),
-        received: document.times.received_at.map(seoul_minutes),
-        read: document.times.read_at.map(seoul_minutes),
+        kind: words::kind(&document, lang),
+        deadline: words::moment(document.deadline_at, lang),
+        left: words::Left::of(document.deadline_at, now, lang),
+        amount: document.shown.amount_won.map(|amount| words::won(amount, lang)),
+        due: document.shown.due.map(|due| words::day(due, lang)),
+        received: document.times.received_at.map(|at| words::moment(at, lang)),
+        read: document.times.read_at.map(|at| words::moment(at, lang)),
         cs_name: document.content.cs_name.clone(),
         cs_number: document.content.cs_number.clone(),
         closed: document.times.opening(document.deadline_at, now) == Opening::TooLate,
+        opens_at_once,
+        proof: match document.authentication {
+            Authentication::Pin => {
+                site.t("PIN 6자리를 입력하면 열립니다.", "It opens with your six-digit PIN.")
+            }
+            Authentication::Certificate => {
+                site.t("인증서 비밀번호를 입력하면 열립니다.", "It opens with your certificate password.")
+            }
+            Authentication::None => {
+                site.t("추가 인증 없이 바로 열립니다.", "It opens at once, without another proof.")
+            }
+        },
         refused: document.refused,
-        button: words::button(&document, visit.lang),
+        button: words::button(&document, lang),
+        done: done.map(|done| done.text(&site)),
+        can_undo: done == Some(Done::Refused),
+        site,
     };
-    Ok(page(StatusCode::OK, &shown))
-}
-
-#[derive(Deserialize)]
-pub(crate) struct Confirmed {
-    csrf: String,
-}
-
-/// `POST /documents/{binder}/refuse`
-pub(crate) async fn refuse(
-    State(inbox): State<Inbox>,
-    visit: Visit,
-    Path(binder): Path<String>,
-    Form(form): Form<Confirmed>,
-) -> Result<Response, Turn> {
-    set_refusal(&inbox, visit, &binder, &form, true).await
-}
-
-/// `POST /documents/{binder}/accept`
-pub(crate) async fn accept(
-    State(inbox): State<Inbox>,
-    visit: Visit,
-    Path(binder): Path<String>,
-    Form(form): Form<Confirmed>,
-) -> Result<Response, Turn> {
-    set_refusal(&inbox, visit, &binder, &form, false).await
-}
-
-async fn set_refusal(
-    inbox: &Inbox,
-    visit: Visit,
-    binder: &str,
-    form: &Confirmed,
-    refused: bool,
-) -> Result<Response, Turn> {
-    visit.check(&form.csrf)?;
-    let visit = visit.member_only()?;
-    let document = own(inbox, &visit, binder).await?;
-    inbox.store.set_refusal(visit.person, document.institution, refused).await?;
-    Ok(Redirect::to(&format!("/documents/{}", document.id)).into_response())
+    let forms = if opens_at_once { FormTarget::Beyond } else { FormTarget::Here };
+    Ok(page(StatusCode::OK, &shown, forms))
 }

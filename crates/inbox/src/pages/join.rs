@@ -6,30 +6,54 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use secrecy::SecretString;
+use seoham_http::Query;
 use seoham_model::Text;
+use seoham_pages::{Field, FormTarget, Mistakes, Site, page};
 use seoham_vault::hash_pin_in_turn;
 use serde::Deserialize;
 
+use super::link_sending::too_often;
 use super::secret;
-use super::sign_in::too_often;
 use crate::Inbox;
-use crate::page::page;
-use crate::trouble::{Trouble, Turn};
+use crate::destination::{self, Destination};
+use crate::trouble::Turn;
 use crate::visit::{self, Address, Visit};
 
 #[derive(Template)]
 #[template(path = "join.html")]
 struct Join {
-    korean: bool,
+    site: Site,
     csrf: String,
+    document: Option<String>,
+    pin: Field,
+    pin_again: Field,
+    consented: bool,
+    no_consent: Option<String>,
+}
+
+impl Join {
+    fn new(visit: &Visit, destination: Destination, consented: bool, mistakes: &Mistakes) -> Self {
+        let [pin, pin_again] = secret::new_pin_fields(&visit.site, mistakes);
+        Self {
+            csrf: visit.csrf(),
+            document: destination.carried(),
+            pin,
+            pin_again,
+            consented,
+            no_consent: mistakes.of("consent", visit.lang()),
+            site: visit.site.clone(),
+        }
+    }
 }
 
 /// `GET /join`
-pub(crate) async fn show(visit: Visit) -> Result<Response, Turn> {
+pub(crate) async fn show(visit: Visit, Query(asked): Query<destination::Asked>) -> Result<Response, Turn> {
+    let destination = asked.destination();
     if visit.member {
-        return Err(Turn::To("/documents"));
+        return Err(Turn::To(destination.address()));
     }
-    Ok(page(StatusCode::OK, &Join { korean: visit.korean(), csrf: visit.csrf() }))
+    let join = Join::new(&visit, destination, false, &Mistakes::none());
+    Ok(page(StatusCode::OK, &join, FormTarget::Here))
 }
 
 #[derive(Deserialize)]
@@ -38,6 +62,8 @@ pub(crate) struct Joining {
     consent: Option<String>,
     pin: SecretString,
     pin_again: SecretString,
+    #[serde(flatten)]
+    destination: destination::Asked,
 }
 
 /// `POST /join`
@@ -48,32 +74,31 @@ pub(crate) async fn join(
     Form(form): Form<Joining>,
 ) -> Result<Response, Turn> {
     visit.check(&form.csrf)?;
+    let destination = form.destination.destination();
     if visit.member {
-        return Err(Turn::To("/documents"));
+        return Err(Turn::To(destination.address()));
     }
+    let mut mistakes = Mistakes::none();
     if form.consent.is_none() {
-        return Err(Trouble::new(
-            StatusCode::BAD_REQUEST,
-            Text::fixed("동의가 필요합니다", "Your consent is needed"),
-            Text::fixed(
-                "전자문서를 문서함으로 받으시려면 동의란에 표시해 주십시오.",
-                "Please tick the box to receive electronic documents here.",
-            ),
-        )
-        .then("/join", Text::fixed("다시 입력하기", "Enter again"))
-        .into());
+        let text = Text::fixed("가입하시려면 동의란에 표시해 주십시오.", "Please tick this box to join.");
+        mistakes.add("consent", text);
     }
-    secret::check_new_pin(&form.pin, &form.pin_again, "/join")?;
+    let pin = secret::check_new_pin(&form.pin, &form.pin_again, &mut mistakes);
+    let Some(pin) = pin.filter(|_| mistakes.is_empty()) else {
+        let join = Join::new(&visit, destination, form.consent.is_some(), &mistakes);
+        return Ok(page(StatusCode::BAD_REQUEST, &join, FormTarget::Here));
+    };
     if !inbox.limits.address_may(address) {
         return Err(too_often());
     }
-    let hash = hash_pin_in_turn(form.pin).await;
+    let hash = hash_pin_in_turn(pin).await;
     if !inbox.store.set_first_pin(visit.person, hash).await? {
         // Joined meanwhile, elsewhere: that PIN is the one that counts.
-        return Err(Turn::To("/documents"));
+        return Err(Turn::To(destination.address()));
     }
+    inbox.store.agreed(visit.person, inbox.brand.agreed_texts(), inbox.now()).await?;
     inbox.store.join(visit.person, inbox.now()).await?;
     // More may be done from now on: whoever else was let in before is not, and this session is new.
     inbox.store.end_sessions(visit.person).await?;
-    visit::begin(&inbox, visit.person, None, "/documents").await
+    visit::begin(&inbox, visit.person, None, &format!("{}?done=joined", destination.address())).await
 }

@@ -6,28 +6,35 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use seoham_http::{Language, Query};
-use seoham_model::{BinderId, Lang};
+use seoham_model::BinderId;
+use seoham_pages::{FormTarget, Site, page};
 use seoham_store::deliveries::Receipt;
 use serde::Deserialize;
 
-use crate::page::page;
 use crate::trouble::{Turn, unknown};
 use crate::{Inbox, PhoneMessage};
+
+/// Messages on one page.
+const PAGE: usize = 20;
 
 #[derive(Template)]
 #[template(path = "messenger.html")]
 struct Messenger {
-    korean: bool,
+    site: Site,
     messages: Vec<PhoneMessage>,
     number: String,
+    /// Pages that are newer and older.
+    newer: Option<usize>,
+    older: Option<usize>,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Asked {
     number: Option<String>,
+    page: Option<usize>,
 }
 
-/// `GET /messenger`: all messages, or those that one number received.
+/// `GET /messenger`: all messages, or those that one number received, newest first.
 pub(crate) async fn show(
     State(inbox): State<Inbox>,
     Language(lang): Language,
@@ -36,7 +43,12 @@ pub(crate) async fn show(
     let mut messages = inbox.phones.as_ref().map(|phones| phones.messages()).unwrap_or_default();
     let number: String = asked.number.unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
     messages.retain(|message| number.is_empty() || message.to == number);
-    Ok(page(StatusCode::OK, &Messenger { korean: lang == Lang::Ko, messages, number }))
+    let page_no = asked.page.unwrap_or(0).min(messages.len() / PAGE);
+    let older = (messages.len() > (page_no + 1) * PAGE).then_some(page_no + 1);
+    let messages = messages.into_iter().skip(page_no * PAGE).take(PAGE).collect();
+    let newer = page_no.checked_sub(1);
+    let messenger = Messenger { site: inbox.site(lang), messages, number, newer, older };
+    Ok(page(StatusCode::OK, &messenger, FormTarget::Here))
 }
 
 #[derive(Deserialize)]

@@ -6,31 +6,111 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::SecretString;
-use seoham_http::Path;
+use seoham_http::{Path, Query};
 use seoham_model::Text;
 use seoham_model::link::redirect_url;
+use seoham_pages::{Field, FieldKind, FormTarget, Mistakes, Site, page};
 use seoham_store::accounts::Authentication;
-use seoham_store::boxes::{OpenVerdict, Opener};
-use seoham_vault::OneTimeToken;
+use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener};
+use seoham_store::visits::Secret;
+use seoham_vault::{OneTimeToken, hash_pin_in_turn};
 use serde::Deserialize;
 
 use super::document::own;
-use super::{secret, words};
+use super::notice;
+use super::secret::{self, Refused};
 use crate::Inbox;
-use crate::page::page_leading_on;
 use crate::trouble::{Trouble, Turn, unknown};
 use crate::visit::Visit;
 
 #[derive(Template)]
 #[template(path = "open.html")]
 struct Ask {
-    korean: bool,
+    site: Site,
     csrf: String,
     id: String,
     institution: String,
     title: String,
-    pin: bool,
-    button: &'static str,
+    is_pin: bool,
+    secret: Field,
+    done: Option<&'static str>,
+    /// There is no PIN yet.
+    has_no_pin: bool,
+}
+
+#[derive(Template)]
+#[template(path = "open_certificate.html")]
+struct SetCertificate {
+    site: Site,
+    csrf: String,
+    id: String,
+    institution: String,
+    title: String,
+    pin: Field,
+    password: Field,
+    password_again: Field,
+}
+
+/// The secret that a document asks for, if it does.
+fn needed(document: &BoxDocument) -> Option<Secret> {
+    match document.authentication {
+        Authentication::Pin => Some(Secret::Pin),
+        Authentication::Certificate => Some(Secret::Certificate),
+        Authentication::None => None,
+    }
+}
+
+/// The page that asks for a secret; for who has no certificate's password yet, the one that sets it.
+async fn asking(
+    inbox: &Inbox,
+    visit: &Visit,
+    document: &BoxDocument,
+    needed: Secret,
+    refused: Option<Refused>,
+    done: Option<&'static str>,
+) -> Result<Response, Turn> {
+    let mistakes =
+        refused.map_or_else(Mistakes::none, |refused| Mistakes::at("secret", refused.text(needed)));
+    let status = refused.map_or(StatusCode::OK, Refused::status);
+    let has_secret = inbox.store.has_secret(visit.person, needed).await?;
+    if needed == Secret::Certificate && !has_secret {
+        return Ok(page(status, &SetCertificate::new(visit, document, &Mistakes::none()), FormTarget::Here));
+    }
+    let site = visit.site.clone();
+    let (kind, label) = match needed {
+        Secret::Pin => (FieldKind::Pin, Text::fixed("PIN (숫자 6자리)", "PIN (six digits)")),
+        Secret::Certificate => (FieldKind::Password, Text::fixed("인증서 비밀번호", "Certificate password")),
+    };
+    let ask = Ask {
+        csrf: visit.csrf(),
+        id: document.id.to_string(),
+        institution: document.institution_name.clone(),
+        title: document.content.title.clone(),
+        is_pin: needed == Secret::Pin,
+        secret: Field::new(&site, kind, "secret", label, &mistakes).focused(&mistakes),
+        done,
+        has_no_pin: needed == Secret::Pin && !has_secret,
+        site,
+    };
+    Ok(page(status, &ask, FormTarget::Beyond))
+}
+
+impl SetCertificate {
+    fn new(visit: &Visit, document: &BoxDocument, mistakes: &Mistakes) -> Self {
+        let site = visit.site.clone();
+        let label = Text::fixed("PIN (숫자 6자리)", "PIN (six digits)");
+        let [password, password_again] = secret::new_password_fields(&site, mistakes);
+        Self {
+            csrf: visit.csrf(),
+            id: document.id.to_string(),
+            institution: document.institution_name.clone(),
+            title: document.content.title.clone(),
+            pin: Field::new(&site, FieldKind::Pin, "current", label, mistakes).focused(mistakes),
+            password,
+            password_again,
+            site,
+        }
+    }
 }
 
 /// `GET /documents/{binder}/open`
@@ -38,25 +118,23 @@ pub(crate) async fn ask(
     State(inbox): State<Inbox>,
     visit: Visit,
     Path(binder): Path<String>,
+    Query(asked): Query<notice::Asked>,
 ) -> Result<Response, Turn> {
     let visit = visit.member_only()?;
     let document = own(&inbox, &visit, &binder).await?;
-    let ask = Ask {
-        korean: visit.korean(),
-        csrf: visit.csrf(),
-        id: document.id.to_string(),
-        institution: document.institution_name.clone(),
-        title: document.content.title.clone(),
-        pin: document.authentication == Authentication::Pin,
-        button: words::button(&document, visit.lang),
+    let Some(needed) = needed(&document) else {
+        // It opens by a button of its own page: a form, which nothing follows ahead of the person.
+        return Err(Turn::To(format!("/documents/{}", document.id)));
     };
-    Ok(page_leading_on(StatusCode::OK, &ask))
+    let done = asked.done.map(|done| done.text(&visit.site));
+    asking(&inbox, &visit, &document, needed, None, done).await
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Opening {
     csrf: String,
-    secret: SecretString,
+    #[serde(default)]
+    secret: Option<SecretString>,
 }
 
 /// `POST /documents/{binder}/open`
@@ -69,9 +147,12 @@ pub(crate) async fn open(
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
     let document = own(&inbox, &visit, &binder).await?;
-    let address = format!("/documents/{}/open", document.id);
-    secret::authenticate(&inbox, visit.person, document.authentication, form.secret, &address).await?;
-
+    if let Some(needed) = needed(&document) {
+        let typed = form.secret.unwrap_or_else(|| SecretString::from(""));
+        if let Err(refused) = secret::authenticate(&inbox, visit.person, needed, typed).await? {
+            return asking(&inbox, &visit, &document, needed, Some(refused), None).await;
+        }
+    }
     let token = OneTimeToken::generate();
     let opener = Opener::Recipient(visit.person);
     match inbox.store.open(opener, document.id, token.hash(), inbox.now()).await? {
@@ -92,4 +173,43 @@ pub(crate) async fn open(
         .into()),
         OpenVerdict::NotInBox | OpenVerdict::Unknown => Err(unknown().then_documents().into()),
     }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Setting {
+    csrf: String,
+    current: SecretString,
+    password: SecretString,
+    password_again: SecretString,
+}
+
+/// `POST /documents/{binder}/certificate`: sets a first password where a document asks for it; the PIN proves who does.
+pub(crate) async fn set_certificate(
+    State(inbox): State<Inbox>,
+    visit: Visit,
+    Path(binder): Path<String>,
+    Form(form): Form<Setting>,
+) -> Result<Response, Turn> {
+    visit.check(&form.csrf)?;
+    let visit = visit.member_only()?;
+    let document = own(&inbox, &visit, &binder).await?;
+    let open = format!("/documents/{}/open", document.id);
+    if inbox.store.has_secret(visit.person, Secret::Certificate).await? {
+        // Set meanwhile, elsewhere.
+        return Err(Turn::To(open));
+    }
+    let again = |status, mistakes: &Mistakes| {
+        Ok(page(status, &SetCertificate::new(&visit, &document, mistakes), FormTarget::Here))
+    };
+    let mut mistakes = Mistakes::none();
+    secret::check_new_password(&form.password, &form.password_again, &mut mistakes);
+    if !mistakes.is_empty() {
+        return again(StatusCode::BAD_REQUEST, &mistakes);
+    }
+    if let Err(refused) = secret::authenticate(&inbox, visit.person, Secret::Pin, form.current).await? {
+        return again(refused.status(), &Mistakes::at("current", refused.text(Secret::Pin)));
+    }
+    let hash = hash_pin_in_turn(form.password).await;
+    inbox.store.set_secret(visit.person, Secret::Certificate, hash).await?;
+    Ok(Redirect::to(&format!("{open}?done=certificate")).into_response())
 }

@@ -2,153 +2,214 @@
 
 use axum::http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
-use seoham_model::clock::seoul_minutes;
-use seoham_model::{PersonId, Text};
-use seoham_store::accounts::Authentication;
-use seoham_store::visits::Attempt;
+use seoham_model::{PersonId, Text, UnixSeconds};
+use seoham_pages::{Field, FieldKind, Mistakes, Site};
+use seoham_store::visits::{Attempt, LOCKED_SECONDS, Secret};
 use seoham_vault::verify_pin_in_turn;
 
+use super::words;
 use crate::Inbox;
-use crate::trouble::{Trouble, Turn};
+use crate::trouble::Turn;
 
-fn again(address: &str, title: Text, advice: Text) -> Turn {
-    Trouble::new(StatusCode::BAD_REQUEST, title, advice)
-        .then(address, Text::fixed("다시 입력하기", "Enter again"))
-        .into()
+const PIN_DIGITS: usize = 6;
+const PASSWORD_CHARACTERS: std::ops::RangeInclusive<usize> = 10..=64;
+
+/// The six digits of a PIN as it was typed or pasted: blanks and dashes are none of it.
+fn pin(text: &SecretString) -> Option<SecretString> {
+    let digits: String = text.expose_secret().chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+    (digits.len() == PIN_DIGITS && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.into())
 }
 
-/// Whether a text has the form of a PIN.
-fn is_pin(text: &SecretString) -> bool {
-    let digits = text.expose_secret().as_bytes();
-    digits.len() == 6 && digits.iter().all(u8::is_ascii_digit)
-}
-
-/// Six digits, the same twice, and none that everybody would try first.
-pub(crate) fn check_new_pin(pin: &SecretString, pin_again: &SecretString, address: &str) -> Result<(), Turn> {
-    let digits = pin.expose_secret().as_bytes();
-    if !is_pin(pin) {
-        return Err(again(
-            address,
-            Text::fixed("PIN은 숫자 6자리입니다", "A PIN has six digits"),
-            Text::fixed("숫자 6자리로 정해 주십시오.", "Please choose six digits."),
-        ));
-    }
-    if pin.expose_secret() != pin_again.expose_secret() {
-        return Err(again(
-            address,
-            Text::fixed("두 PIN이 서로 다릅니다", "The two PINs differ"),
-            Text::fixed("같은 PIN을 두 번 입력해 주십시오.", "Please enter the same PIN twice."),
-        ));
-    }
+/// A new PIN: six digits, the same twice, and none that everybody would try first. What is wrong with it is added to
+/// `mistakes`.
+pub(crate) fn check_new_pin(
+    typed: &SecretString,
+    typed_again: &SecretString,
+    mistakes: &mut Mistakes,
+) -> Option<SecretString> {
+    let Some(new) = pin(typed) else {
+        mistakes.add("pin", Text::fixed("PIN을 숫자 6자리로 정해 주십시오.", "Please choose six digits."));
+        return None;
+    };
+    let digits = new.expose_secret().as_bytes();
     let same = digits.windows(2).all(|w| w[0] == w[1]);
     let up = digits.windows(2).all(|w| w[1] == w[0] + 1);
     let down = digits.windows(2).all(|w| w[0] == w[1] + 1);
     if same || up || down {
-        return Err(again(
-            address,
-            Text::fixed("너무 쉬운 PIN입니다", "The PIN is too easy to guess"),
-            Text::fixed(
-                "같은 숫자나 이어지는 숫자만으로는 정할 수 없습니다.",
-                "It must not be one digit repeated or digits in a row.",
-            ),
-        ));
+        let text = Text::fixed(
+            "같은 숫자만 쓰거나 이어지는 숫자로는 정하실 수 없습니다.",
+            "It must not be one digit repeated or digits in a row.",
+        );
+        mistakes.add("pin", text);
+        return None;
     }
-    Ok(())
+    if pin(typed_again).is_none_or(|again| again.expose_secret() != new.expose_secret()) {
+        let text = Text::fixed("위에 입력하신 PIN과 다릅니다.", "It differs from the PIN above.");
+        mistakes.add("pin_again", text);
+        return None;
+    }
+    Some(new)
 }
 
-/// A certificate's password: at least ten characters, the same twice.
-pub(crate) fn check_new_password(password: &SecretString, password_again: &SecretString) -> Result<(), Turn> {
-    let length = password.expose_secret().chars().count();
-    if !(10..=64).contains(&length) {
-        return Err(again(
-            "/settings",
-            Text::fixed(
-                "인증서 비밀번호는 10자 이상 64자 이하입니다",
-                "The password has 10 to 64 characters",
-            ),
-            Text::fixed("더 긴 비밀번호로 정해 주십시오.", "Please choose a longer one."),
-        ));
-    }
-    if password.expose_secret() != password_again.expose_secret() {
-        return Err(again(
-            "/settings",
-            Text::fixed("두 비밀번호가 서로 다릅니다", "The two passwords differ"),
-            Text::fixed("같은 비밀번호를 두 번 입력해 주십시오.", "Please enter the same one twice."),
-        ));
-    }
-    Ok(())
+/// The two fields of a new PIN.
+pub(crate) fn new_pin_fields(site: &Site, mistakes: &Mistakes) -> [Field; 2] {
+    let first = Text::fixed("새 PIN (숫자 6자리)", "New PIN (six digits)");
+    let again = Text::fixed("새 PIN 다시 입력", "New PIN again");
+    [
+        Field::new(site, FieldKind::Pin, "pin", first, mistakes),
+        Field::new(site, FieldKind::Pin, "pin_again", again, mistakes),
+    ]
 }
 
-/// Tries a secret; `address` is where to try again.
+/// A certificate's password: at least ten characters, the same twice. What is wrong with it is added to `mistakes`.
+pub(crate) fn check_new_password(
+    password: &SecretString,
+    password_again: &SecretString,
+    mistakes: &mut Mistakes,
+) {
+    if !PASSWORD_CHARACTERS.contains(&password.expose_secret().chars().count()) {
+        let text = Text::fixed("10자 이상 64자 이하로 정해 주십시오.", "Please choose 10 to 64 characters.");
+        mistakes.add("password", text);
+    } else if password.expose_secret() != password_again.expose_secret() {
+        let text = Text::fixed("위에 입력하신 비밀번호와 다릅니다.", "It differs from the password above.");
+        mistakes.add("password_again", text);
+    }
+}
+
+/// The two fields of a new certificate's password.
+pub(crate) fn new_password_fields(site: &Site, mistakes: &Mistakes) -> [Field; 2] {
+    let first =
+        Text::fixed("새 인증서 비밀번호 (10자 이상)", "New certificate password (10 characters or more)");
+    let again = Text::fixed("새 인증서 비밀번호 다시 입력", "New certificate password again");
+    [
+        Field::new(site, FieldKind::NewPassword, "password", first, mistakes),
+        Field::new(site, FieldKind::NewPassword, "password_again", again, mistakes),
+    ]
+}
+
+/// Why a secret did not prove anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It cannot be one: a slip of the finger, and no attempt.
+    Malformed,
+    /// It was wrong.
+    Wrong {
+        /// How many more attempts are left.
+        left: u32,
+    },
+    /// It may not be tried before this moment.
+    Locked { until: UnixSeconds },
+    /// There is none yet.
+    NotSet,
+}
+
+impl Refused {
+    pub(crate) fn status(self) -> StatusCode {
+        if self == Self::Malformed { StatusCode::BAD_REQUEST } else { StatusCode::FORBIDDEN }
+    }
+
+    /// What a person is told at the field.
+    pub(crate) fn text(self, secret: Secret) -> Text {
+        match (self, secret) {
+            (Self::Malformed, _) => Text::fixed(
+                "PIN은 숫자 6자리입니다. 시도하신 횟수에는 들어가지 않습니다.",
+                "A PIN has six digits. This did not count as an attempt.",
+            ),
+            (Self::Wrong { left }, Secret::Pin) => Text::made(
+                format!("PIN이 맞지 않습니다. {left}번 더 입력하실 수 있습니다."),
+                format!("That is not your PIN. You can try {left} more times."),
+            ),
+            (Self::Wrong { left }, Secret::Certificate) => Text::made(
+                format!("인증서 비밀번호가 맞지 않습니다. {left}번 더 입력하실 수 있습니다."),
+                format!("That is not your certificate password. You can try {left} more times."),
+            ),
+            (Self::Locked { until }, _) => locked(until),
+            (Self::NotSet, Secret::Pin) => Text::fixed("PIN이 아직 없습니다.", "There is no PIN yet."),
+            (Self::NotSet, Secret::Certificate) => Text::fixed(
+                "인증서 비밀번호를 아직 정하지 않으셨습니다.",
+                "There is no certificate password yet.",
+            ),
+        }
+    }
+}
+
+/// What a person is told of a lock.
+pub(crate) fn locked(until: UnixSeconds) -> Text {
+    let moment = |lang| words::from_moment(until, lang);
+    Text::made(
+        format!(
+            "5번 잘못 입력하여 잠겼습니다. {}부터 다시 입력하실 수 있습니다.",
+            moment(seoham_model::Lang::Ko)
+        ),
+        format!(
+            "Locked after five wrong attempts. You can try again from {}.",
+            moment(seoham_model::Lang::En)
+        ),
+    )
+}
+
+/// Tries a secret.
 pub(crate) async fn authenticate(
     inbox: &Inbox,
     person: PersonId,
-    kind: Authentication,
-    tried: SecretString,
-    address: &str,
-) -> Result<(), Turn> {
-    // What cannot be one is a slip of the finger, and no attempt.
-    if kind == Authentication::Pin && !is_pin(&tried) {
-        return Err(again(
-            address,
-            Text::fixed("PIN은 숫자 6자리입니다", "A PIN has six digits"),
-            Text::fixed(
-                "숫자 6자리를 입력해 주십시오. 시도한 횟수에는 들어가지 않습니다.",
-                "Please enter six digits. This did not count as an attempt.",
-            ),
-        ));
-    }
-    match inbox.store.begin_attempt(person, kind, inbox.now()).await? {
+    secret: Secret,
+    typed: SecretString,
+) -> Result<Result<(), Refused>, Turn> {
+    let tried = if secret == Secret::Pin { pin(&typed) } else { Some(typed) };
+    let Some(tried) = tried else { return Ok(Err(Refused::Malformed)) };
+    let now = inbox.now();
+    let refused = match inbox.store.begin_attempt(person, secret, now).await? {
         Attempt::Allowed { hash, left } => {
             if verify_pin_in_turn(hash, tried).await {
-                inbox.store.attempt_succeeded(person, kind).await?;
-                return Ok(());
+                inbox.store.attempt_succeeded(person, secret).await?;
+                return Ok(Ok(()));
             }
             if left == 0 {
-                return Err(locked(None));
+                Refused::Locked { until: now.plus(LOCKED_SECONDS) }
+            } else {
+                Refused::Wrong { left }
             }
-            Err(Trouble::new(
-                StatusCode::FORBIDDEN,
-                Text::fixed("인증하지 못했습니다", "That was not right"),
-                Text::made(
-                    format!("{left}번 더 시도할 수 있습니다. 그 뒤에는 15분 동안 잠깁니다."),
-                    format!("You can try {left} more times; then it is locked for 15 minutes."),
-                ),
-            )
-            .then(address, Text::fixed("다시 입력하기", "Try again"))
-            .into())
         }
-        Attempt::Locked { until } => Err(locked(Some(until))),
-        Attempt::NotSet => Err(Trouble::new(
-            StatusCode::FORBIDDEN,
-            match kind {
-                Authentication::Pin => Text::fixed("PIN이 아직 없습니다", "There is no PIN yet"),
-                Authentication::Certificate => {
-                    Text::fixed("인증서 비밀번호가 아직 없습니다", "There is no certificate password yet")
-                }
-            },
-            Text::fixed("설정에서 먼저 정해 주십시오.", "Please set it in the settings first."),
-        )
-        .then("/settings", Text::fixed("설정으로", "To the settings"))
-        .into()),
-    }
+        Attempt::Locked { until } => Refused::Locked { until },
+        Attempt::NotSet => Refused::NotSet,
+    };
+    Ok(Err(refused))
 }
 
-fn locked(until: Option<seoham_model::UnixSeconds>) -> Turn {
-    let advice = match until {
-        Some(until) => {
-            let until = seoul_minutes(until);
-            Text::made(
-                format!("5번 잘못 입력하여 잠겼습니다. {until} 이후에 다시 시도해 주십시오."),
-                format!("It is locked after five wrong attempts. Please try again after {until} (Seoul)."),
-            )
+#[cfg(test)]
+mod tests {
+    use seoham_model::Lang;
+
+    use super::*;
+
+    #[test]
+    fn a_new_pin_is_six_digits_twice_and_not_an_easy_one() {
+        let check = |typed: &str, again: &str| {
+            let mut mistakes = Mistakes::none();
+            let new = check_new_pin(&typed.into(), &again.into(), &mut mistakes);
+            let wrong = ["pin", "pin_again"].into_iter().find(|name| mistakes.of(name, Lang::En).is_some());
+            (new.map(|pin| pin.expose_secret().to_owned()), wrong)
+        };
+        let good = |pin: &str| (Some(pin.to_owned()), None);
+        assert_eq!(check("135790", "135790"), good("135790"));
+        assert_eq!(check(" 135 790 ", "135-790"), good("135790"), "as it is pasted");
+        for typed in ["", "13579", "1357900", "13579a", "１３５７９０", "111111", "123456", "654321"] {
+            assert_eq!(check(typed, typed), (None, Some("pin")), "{typed}");
         }
-        None => Text::fixed(
-            "5번 잘못 입력하여 15분 동안 잠깁니다. 그 뒤에 다시 시도해 주십시오.",
-            "After five wrong attempts it is locked for 15 minutes. Please try again then.",
-        ),
-    };
-    Trouble::new(StatusCode::FORBIDDEN, Text::fixed("인증이 잠겼습니다", "Authentication is locked"), advice)
-        .then_documents()
-        .into()
+        assert_eq!(check("135790", "135791"), (None, Some("pin_again")));
+        assert_eq!(check("135790", ""), (None, Some("pin_again")));
+    }
+
+    #[test]
+    fn a_new_password_is_long_enough_and_the_same_twice() {
+        let wrong = |password: &str, again: &str| {
+            let mut mistakes = Mistakes::none();
+            check_new_password(&password.into(), &again.into(), &mut mistakes);
+            ["password", "password_again"].into_iter().find(|name| mistakes.of(name, Lang::Ko).is_some())
+        };
+        assert_eq!(wrong("가나다라마바사아자차", "가나다라마바사아자차"), None);
+        assert_eq!(wrong("짧습니다", "짧습니다"), Some("password"));
+        assert_eq!(wrong(&"a".repeat(65), &"a".repeat(65)), Some("password"));
+        assert_eq!(wrong("longenough1", "longenough2"), Some("password_again"));
+    }
 }

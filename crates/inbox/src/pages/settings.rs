@@ -5,32 +5,87 @@ use axum::Form;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use secrecy::{ExposeSecret, SecretString};
-use seoham_model::InstitutionId;
-use seoham_store::accounts::Authentication;
+use secrecy::SecretString;
+use seoham_http::Query;
+use seoham_model::{InstitutionId, Text};
+use seoham_pages::{Field, FieldKind, FormTarget, Mistakes, Site, page};
+use seoham_store::visits::Secret;
 use seoham_vault::hash_pin_in_turn;
 use serde::Deserialize;
 
-use super::secret;
+use super::{new_pin, notice, secret, words};
 use crate::Inbox;
-use crate::page::page;
 use crate::trouble::{Turn, unknown};
 use crate::visit::{self, Visit};
 
 #[derive(Template)]
 #[template(path = "settings.html")]
 struct Settings {
-    korean: bool,
+    site: Site,
     csrf: String,
     refused: Vec<(String, String)>,
+    has_pin: bool,
+    current_pin: Field,
+    pin: Field,
+    pin_again: Field,
+    certificate_pin: Field,
+    /// Only who has a password needs it to change it.
+    current_password: Option<Field>,
+    password: Field,
+    password_again: Field,
+    /// When what was agreed to was.
+    agreed: Option<String>,
+    done: Option<&'static str>,
+}
+
+async fn shown(
+    inbox: &Inbox,
+    visit: &Visit,
+    status: StatusCode,
+    mistakes: &Mistakes,
+    done: Option<&'static str>,
+) -> Result<Response, Turn> {
+    let site = visit.site.clone();
+    let refused = inbox.store.refused_institutions(visit.person).await?;
+    let has_pin = inbox.store.has_secret(visit.person, Secret::Pin).await?;
+    let has_password = inbox.store.has_secret(visit.person, Secret::Certificate).await?;
+    let agreements = inbox.store.agreements(visit.person).await?;
+    let field = |kind, name, label| Field::new(&site, kind, name, label, mistakes);
+    let current = || Text::fixed("지금 PIN", "Present PIN");
+    let present = || Text::fixed("지금 인증서 비밀번호", "Present certificate password");
+    let [pin, pin_again] = secret::new_pin_fields(&site, mistakes);
+    let [password, password_again] = secret::new_password_fields(&site, mistakes);
+    let settings = Settings {
+        csrf: visit.csrf(),
+        refused: refused.into_iter().map(|i| (i.id.to_string(), i.name)).collect(),
+        has_pin,
+        current_pin: field(FieldKind::Pin, "current", current()),
+        pin,
+        pin_again,
+        certificate_pin: field(FieldKind::Pin, "current", current()).known_as(
+            &site,
+            "certificate_pin",
+            mistakes,
+        ),
+        current_password: has_password.then(|| field(FieldKind::Password, "current_password", present())),
+        password,
+        password_again,
+        agreed: agreements.last().map(|agreement| words::moment(agreement.agreed_at, visit.lang())),
+        done,
+        site,
+    };
+    Ok(page(status, &settings, FormTarget::Here))
 }
 
 /// `GET /settings`
-pub(crate) async fn show(State(inbox): State<Inbox>, visit: Visit) -> Result<Response, Turn> {
+pub(crate) async fn show(
+    State(inbox): State<Inbox>,
+    visit: Visit,
+    Query(asked): Query<notice::Asked>,
+) -> Result<Response, Turn> {
     let visit = visit.member_only()?;
-    let refused = inbox.store.refused_institutions(visit.person).await?;
-    let refused = refused.into_iter().map(|i| (i.id.to_string(), i.name)).collect();
-    Ok(page(StatusCode::OK, &Settings { korean: visit.korean(), csrf: visit.csrf(), refused }))
+    let done = asked.done.map(|done| done.text(&visit.site));
+    shown(&inbox, &visit, StatusCode::OK, &Mistakes::none(), done).await
 }
 
 #[derive(Deserialize)]
@@ -49,26 +104,28 @@ pub(crate) async fn change_pin(
 ) -> Result<Response, Turn> {
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
-    secret::check_new_pin(&form.pin, &form.pin_again, "/settings")?;
-    let hash = hash_pin_in_turn(form.pin).await;
-    // A member whom an import brought without a PIN sets the first one with nothing to prove but the
-    // telephone that the link came to.
-    let first = form.current.expose_secret().is_empty()
-        && inbox.store.set_first_pin(visit.person, hash.clone()).await?;
-    if !first {
-        secret::authenticate(&inbox, visit.person, Authentication::Pin, form.current, "/settings").await?;
-        inbox.store.set_secret(visit.person, Authentication::Pin, hash).await?;
+    let mut mistakes = Mistakes::none();
+    let Some(pin) = secret::check_new_pin(&form.pin, &form.pin_again, &mut mistakes) else {
+        return shown(&inbox, &visit, StatusCode::BAD_REQUEST, &mistakes, None).await;
+    };
+    if let Err(refused) = secret::authenticate(&inbox, visit.person, Secret::Pin, form.current).await? {
+        let mistakes = Mistakes::at("current", refused.text(Secret::Pin));
+        return shown(&inbox, &visit, refused.status(), &mistakes, None).await;
     }
+    let hash = hash_pin_in_turn(pin).await;
+    inbox.store.set_secret(visit.person, Secret::Pin, hash).await?;
     // Whoever else is signed in knew the old one.
     inbox.store.end_sessions(visit.person).await?;
-    visit::begin(&inbox, visit.person, None, "/settings").await
+    new_pin::tell_of_change(&inbox, visit.person).await;
+    visit::begin(&inbox, visit.person, None, "/settings?done=pin").await
 }
 
 #[derive(Deserialize)]
 pub(crate) struct ChangeCertificate {
     csrf: String,
     current: SecretString,
-    current_password: SecretString,
+    #[serde(default)]
+    current_password: Option<SecretString>,
     password: SecretString,
     password_again: SecretString,
 }
@@ -81,16 +138,30 @@ pub(crate) async fn change_certificate(
 ) -> Result<Response, Turn> {
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
-    secret::check_new_password(&form.password, &form.password_again)?;
-    secret::authenticate(&inbox, visit.person, Authentication::Pin, form.current, "/settings").await?;
+    let mut mistakes = Mistakes::none();
+    secret::check_new_password(&form.password, &form.password_again, &mut mistakes);
+    if !mistakes.is_empty() {
+        return shown(&inbox, &visit, StatusCode::BAD_REQUEST, &mistakes, None).await;
+    }
+    let pin = secret::authenticate(&inbox, visit.person, Secret::Pin, form.current).await?;
     // A password that is there is not replaced by who knows the PIN alone.
-    let kind = Authentication::Certificate;
-    if inbox.store.has_secret(visit.person, kind).await? {
-        secret::authenticate(&inbox, visit.person, kind, form.current_password, "/settings").await?;
+    let has_password = inbox.store.has_secret(visit.person, Secret::Certificate).await?;
+    let mistakes = match pin {
+        Err(refused) => Some(Mistakes::at("certificate_pin", refused.text(Secret::Pin))),
+        Ok(()) if has_password => {
+            let present = form.current_password.unwrap_or_else(|| SecretString::from(""));
+            let tried = secret::authenticate(&inbox, visit.person, Secret::Certificate, present).await?;
+            let refused = |refused: secret::Refused| refused.text(Secret::Certificate);
+            tried.err().map(|error| Mistakes::at("current_password", refused(error)))
+        }
+        Ok(()) => None,
+    };
+    if let Some(mistakes) = mistakes {
+        return shown(&inbox, &visit, StatusCode::FORBIDDEN, &mistakes, None).await;
     }
     let hash = hash_pin_in_turn(form.password).await;
-    inbox.store.set_secret(visit.person, Authentication::Certificate, hash).await?;
-    Ok(Redirect::to("/settings").into_response())
+    inbox.store.set_secret(visit.person, Secret::Certificate, hash).await?;
+    Ok(Redirect::to("/settings?done=certificate").into_response())
 }
 
 #[derive(Deserialize)]
@@ -109,7 +180,7 @@ pub(crate) async fn accept(
     let visit = visit.member_only()?;
     let institution = InstitutionId::parse(&form.institution).ok_or_else(|| Turn::from(unknown()))?;
     inbox.store.set_refusal(visit.person, institution, false).await?;
-    Ok(Redirect::to("/settings").into_response())
+    Ok(Redirect::to("/settings?done=accepted").into_response())
 }
 
 #[derive(Deserialize)]
@@ -125,7 +196,7 @@ pub(crate) async fn sign_out(
 ) -> Result<Response, Turn> {
     visit.check(&form.csrf)?;
     inbox.store.end_session(visit.session()).await?;
-    Ok(visit::forget(&inbox, Redirect::to("/").into_response()))
+    Ok(visit::forget(&inbox, "/"))
 }
 
 /// `POST /signout/everywhere`
@@ -136,5 +207,5 @@ pub(crate) async fn sign_out_everywhere(
 ) -> Result<Response, Turn> {
     visit.check(&form.csrf)?;
     inbox.store.end_sessions(visit.person).await?;
-    Ok(visit::forget(&inbox, Redirect::to("/").into_response()))
+    Ok(visit::forget(&inbox, "/"))
 }

@@ -1,28 +1,88 @@
-//! Deadlines and categories in words.
+//! Moments, deadlines, amounts and categories in words.
 
-use seoham_model::clock::seoul_minutes;
-use seoham_model::{Lang, UnixSeconds};
+use seoham_model::clock::seoul;
+use seoham_model::{Lang, SeoulDay, UnixSeconds};
 use seoham_store::boxes::BoxDocument;
 
-/// A deadline as a person thinks of it.
-pub(crate) fn deadline(deadline_at: UnixSeconds, now: UnixSeconds, lang: Lang) -> String {
-    let left = deadline_at.seconds_since(now);
-    let (days, hours, minutes) = (left / 86_400, left / 3_600, (left / 60).max(1));
-    let date = seoul_minutes(deadline_at);
-    let words = match (lang, left) {
-        (Lang::Ko, ..=0) => "기한 지남".to_owned(),
-        (Lang::En, ..=0) => "expired".to_owned(),
-        (Lang::Ko, _) if days > 0 => format!("{days}일 남음"),
-        (Lang::Ko, _) if hours > 0 => format!("{hours}시간 남음"),
-        (Lang::Ko, _) => format!("{minutes}분 남음"),
-        (Lang::En, _) if days > 0 => format!("{days} days left"),
-        (Lang::En, _) if hours > 0 => format!("{hours} hours left"),
-        (Lang::En, _) => format!("{minutes} minutes left"),
-    };
+const DAY_SECONDS: i64 = 86_400;
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+fn month(number: i8) -> &'static str {
+    usize::try_from(number - 1).ok().and_then(|i| MONTHS.get(i)).copied().unwrap_or_default()
+}
+
+/// A moment, to the minute.
+pub(crate) fn moment(at: UnixSeconds, lang: Lang) -> String {
+    let at = seoul(at);
+    let (year, day, hour, minute) = (at.year(), at.day(), at.hour(), at.minute());
     match lang {
-        Lang::Ko => format!("{date}까지 · {words}"),
-        Lang::En => format!("until {date} (Seoul) · {words}"),
+        Lang::Ko => format!("{year}년 {}월 {day}일 {hour:02}:{minute:02}", at.month()),
+        Lang::En => format!("{day} {} {year}, {hour:02}:{minute:02} (Seoul)", month(at.month())),
     }
+}
+
+/// A moment from which on something can be done: not told a few seconds early.
+pub(crate) fn from_moment(at: UnixSeconds, lang: Lang) -> String {
+    moment(at.plus(59), lang)
+}
+
+/// A day.
+pub(crate) fn day(day: SeoulDay, lang: Lang) -> String {
+    let at = seoul(day.begins_at());
+    match lang {
+        Lang::Ko => format!("{}년 {}월 {}일", at.year(), at.month(), at.day()),
+        Lang::En => format!("{} {} {}", at.day(), month(at.month()), at.year()),
+    }
+}
+
+/// An amount in won.
+pub(crate) fn won(amount: u64, lang: Lang) -> String {
+    let digits = amount.to_string();
+    let mut grouped = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    if lang == Lang::Ko { format!("{grouped}원") } else { format!("₩{grouped}") }
+}
+
+/// How much time is left, as a person thinks of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    pub(crate) text: String,
+    /// The class of its chip: it turns urgent at seven days and at one.
+    pub(crate) urgency: &'static str,
+}
+
+impl Left {
+    pub(crate) fn of(deadline_at: UnixSeconds, now: UnixSeconds, lang: Lang) -> Self {
+        let left = deadline_at.seconds_since(now);
+        let urgency = match left {
+            ..=0 => "",
+            1..=DAY_SECONDS => "now",
+            left if left <= 7 * DAY_SECONDS => "soon",
+            _ => "",
+        };
+        let (days, hours, minutes) = (left / DAY_SECONDS, left / 3_600, (left / 60).max(1));
+        let text = match (lang, left) {
+            (Lang::Ko, ..=0) => "기한 지남".to_owned(),
+            (Lang::En, ..=0) => "Expired".to_owned(),
+            (Lang::Ko, _) if days > 0 => format!("{days}일 남음"),
+            (Lang::Ko, _) if hours > 0 => format!("{hours}시간 남음"),
+            (Lang::Ko, _) => format!("{minutes}분 남음"),
+            (Lang::En, _) if days > 0 => counted(days, "day"),
+            (Lang::En, _) if hours > 0 => counted(hours, "hour"),
+            (Lang::En, _) => counted(minutes, "minute"),
+        };
+        Self { text, urgency }
+    }
+}
+
+fn counted(number: i64, unit: &str) -> String {
+    format!("{number} {unit}{} left", if number == 1 { "" } else { "s" })
 }
 
 /// The button that opens a document.
@@ -35,29 +95,75 @@ pub(crate) fn button(document: &BoxDocument, lang: Lang) -> &'static str {
     }
 }
 
+/// Kinds of documents that a box tells apart, by the first category: their name in an address, and in words.
+pub(crate) const KINDS: [(&str, &str, &str); 5] = [
+    ("bill", "고지서", "Bill"),
+    ("notice", "안내", "Notice"),
+    ("contract", "계약", "Contract"),
+    ("report", "보고", "Report"),
+    ("other", "문서", "Document"),
+];
+
+/// What kind of document it is, by its name in an address.
+pub(crate) fn kind_key(document: &BoxDocument) -> &'static str {
+    match document.content.categories.names().first().copied() {
+        Some("BILL" | "BILL_PAY") => "bill",
+        Some("NOTICE") => "notice",
+        Some("CONTRACT") => "contract",
+        Some("REPORT") => "report",
+        _ => "other",
+    }
+}
+
 /// What kind of document it is.
 pub(crate) fn kind(document: &BoxDocument, lang: Lang) -> &'static str {
-    let names = document.content.categories.names();
-    let (ko, en) = match names.first().copied() {
-        Some("BILL" | "BILL_PAY") => ("고지서", "Bill"),
-        Some("NOTICE") => ("안내", "Notice"),
-        Some("CONTRACT") => ("계약", "Contract"),
-        Some("REPORT") => ("보고", "Report"),
-        _ => ("문서", "Document"),
-    };
-    if lang == Lang::Ko { ko } else { en }
+    let key = kind_key(document);
+    let named = KINDS.iter().find(|(name, ..)| *name == key);
+    named.map_or("", |(_, ko, en)| if lang == Lang::Ko { ko } else { en })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NOW: UnixSeconds = UnixSeconds(1_795_359_600);
+
     #[test]
-    fn a_deadline_is_told_in_words_and_as_a_date() {
-        let now = UnixSeconds(1_795_359_600);
-        assert_eq!(deadline(now.plus(3 * 86_400 + 5), now, Lang::Ko), "2026-11-26 00:00까지 · 3일 남음");
-        assert_eq!(deadline(now.plus(7_300), now, Lang::En), "until 2026-11-23 02:01 (Seoul) · 2 hours left");
-        assert!(deadline(now.plus(20), now, Lang::Ko).ends_with("1분 남음"));
-        assert!(deadline(now, now, Lang::Ko).ends_with("기한 지남"));
+    fn moments_and_amounts_read_as_people_write_them() {
+        assert_eq!(moment(NOW, Lang::Ko), "2026년 11월 23일 00:00");
+        assert_eq!(moment(NOW.plus(60), Lang::En), "23 Nov 2026, 00:01 (Seoul)");
+        assert_eq!(from_moment(NOW.plus(1), Lang::Ko), "2026년 11월 23일 00:01");
+        let due = SeoulDay::from_number(20_261_130).expect("a day");
+        assert_eq!(
+            (day(due, Lang::Ko), day(due, Lang::En)),
+            ("2026년 11월 30일".into(), "30 Nov 2026".into())
+        );
+        for (amount, ko, en) in
+            [(0, "0원", "₩0"), (990, "990원", "₩990"), (1_184_500, "1,184,500원", "₩1,184,500")]
+        {
+            assert_eq!((won(amount, Lang::Ko), won(amount, Lang::En)), (ko.to_owned(), en.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_deadline_turns_urgent_at_seven_days_and_at_one() {
+        let left = |seconds, lang| {
+            let left = Left::of(NOW.plus(seconds), NOW, lang);
+            (left.text, left.urgency)
+        };
+        for (seconds, ko, en, urgency) in [
+            (8 * 86_400, "8일 남음", "8 days left", ""),
+            (7 * 86_400 + 1, "7일 남음", "7 days left", ""),
+            (7 * 86_400, "7일 남음", "7 days left", "soon"),
+            (86_401, "1일 남음", "1 day left", "soon"),
+            (86_400, "1일 남음", "1 day left", "now"),
+            (7_300, "2시간 남음", "2 hours left", "now"),
+            (20, "1분 남음", "1 minute left", "now"),
+            (0, "기한 지남", "Expired", ""),
+            (-5, "기한 지남", "Expired", ""),
+        ] {
+            assert_eq!(left(seconds, Lang::Ko), (ko.to_owned(), urgency), "{seconds}");
+            assert_eq!(left(seconds, Lang::En), (en.to_owned(), urgency), "{seconds}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use seoham_model::peer::client_address;
@@ -20,7 +20,7 @@ use super::navigation::{Navigation, navigation};
 use super::pages::{Problem, button, page};
 use super::platform::Verdict;
 use super::query::{Asked, with_pressed, without_pressed, without_token};
-use super::session::{choose, set_cookie, without_our_cookie};
+use super::session::{choose, cookie, without_our_cookie};
 use super::shares::Place;
 use super::showing::Showing;
 use super::visit::{Fingerprint, Visit};
@@ -49,7 +49,7 @@ pub(super) async fn handle(
     let visits = landing.sessions.of(request.headers(), landing.secure);
     let query = request.uri().query().unwrap_or("");
     let asked = Asked::of(query);
-    let (visit, cookie) = match whose(&request, &asked, &visits) {
+    let (visit, secret) = match whose(&request, &asked, &visits) {
         Ok(Whose::Known(visit)) => (visit, None),
         Ok(Whose::Uncertain) => {
             let action = format!("{}?{}", request.uri().path(), with_pressed(query));
@@ -60,7 +60,7 @@ pub(super) async fn handle(
             match enter(&landing, by, token, document, asked.external).await {
                 Ok(visit) => {
                     let secret = landing.sessions.make(visits, Arc::clone(&visit));
-                    (visit, HeaderValue::try_from(set_cookie(&secret, landing.secure)).ok())
+                    (visit, Some(secret))
                 }
                 Err((problem, visit)) => return page(problem, lang, visit.as_ref()),
             }
@@ -75,8 +75,8 @@ pub(super) async fn handle(
     } else {
         page(Problem::Busy, lang, Some(&visit.id))
     };
-    if let Some(cookie) = cookie {
-        response.headers_mut().append(SET_COOKIE, cookie);
+    if let Some(secret) = secret {
+        cookie(landing.secure).set(response.headers_mut(), &secret.into());
     }
     response
 }

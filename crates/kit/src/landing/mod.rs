@@ -207,6 +207,7 @@ impl Landing {
     pub fn router(&self) -> Router {
         Router::new()
             .route(pages::STYLE_PATH, get(pages::style))
+            .route(pages::ICON_PATH, get(pages::icon))
             .fallback(handler::handle)
             .with_state(Arc::clone(&self.state))
     }

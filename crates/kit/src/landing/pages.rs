@@ -1,18 +1,22 @@
 //! The pages that a person sees instead of the institution's, each with what to do next.
 
+use std::sync::{Arc, LazyLock};
+
 use askama::Template;
-use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{ALLOW, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use seoham_model::{Lang, Text};
+use seoham_pages::{Brand, FormTarget, Site};
 
 use crate::exchange::VisitId;
 
-/// Where the pages' one style sheet is; never passed on.
+/// Where the pages' one style sheet and icon are; never passed on.
 pub(super) const STYLE_PATH: &str = "/.seoham/style.css";
+pub(super) const ICON_PATH: &str = "/.seoham/icon";
+
+/// The gateway's pages stand on the institution's site, whose own look is not known here.
+static BRAND: LazyLock<Arc<Brand>> = LazyLock::new(Arc::default);
 
 /// Why there is no page of the institution's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +46,7 @@ pub(super) enum Problem {
 #[derive(Template)]
 #[template(path = "problem.html")]
 struct Page<'a> {
-    korean: bool,
+    site: Site,
     title: &'a str,
     what: &'a str,
     next: &'a str,
@@ -51,17 +55,12 @@ struct Page<'a> {
     action: Option<&'a str>,
 }
 
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-const POLICY_WITH_A_FORM: &str =
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-
 const REOPEN: Text = Text::fixed(
-    "내문서함이나 알림톡에서 문서를 다시 열어 주십시오.",
+    "문서함이나 알림톡에서 문서를 다시 열어 주십시오.",
     "Please open the document again from your document box or from the message you received.",
 );
 const LATER: Text = Text::fixed(
-    "잠시 후 이 화면을 새로 고치거나, 내문서함에서 문서를 다시 열어 주십시오.",
+    "잠시 후 이 화면을 새로 고치거나, 문서함에서 문서를 다시 열어 주십시오.",
     "Please reload this page in a moment, or open the document again from your document box.",
 );
 
@@ -170,28 +169,16 @@ pub(super) fn button(lang: Lang, action: &str) -> Response {
 fn render(problem: Problem, lang: Lang, visit: Option<&VisitId>, action: Option<&str>) -> Response {
     let (title, what, next) = problem.texts();
     let page = Page {
-        korean: lang == Lang::Ko,
+        site: Site { lang, brand: Arc::clone(&BRAND), is_sandbox: false },
         title: title.in_lang(lang),
         what: what.in_lang(lang),
         next: next.in_lang(lang),
         reference: visit.map(VisitId::as_str),
         action,
     };
-    let html = page.render().unwrap_or_else(|error| {
-        tracing::error!(%error, "a page could not be rendered");
-        String::new()
-    });
-    let mut response = (problem.status(), html).into_response();
+    let forms = if action.is_some() { FormTarget::Here } else { FormTarget::Nowhere };
+    let mut response = seoham_pages::page(problem.status(), &page, forms);
     let headers = response.headers_mut();
-    for (name, value) in [
-        (CONTENT_TYPE, "text/html; charset=utf-8"),
-        (CACHE_CONTROL, "no-store"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
-        (CONTENT_SECURITY_POLICY, if action.is_some() { POLICY_WITH_A_FORM } else { POLICY }),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
     match problem {
         Problem::Method => headers.insert(ALLOW, HeaderValue::from_static("GET")),
         Problem::Busy | Problem::Platform => headers.insert(RETRY_AFTER, HeaderValue::from_static("5")),
@@ -200,9 +187,10 @@ fn render(problem: Problem, lang: Lang, visit: Option<&VisitId>, action: Option<
     response
 }
 
-pub(super) async fn style() -> impl IntoResponse {
-    (
-        [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "public, max-age=3600")],
-        include_str!("style.css"),
-    )
+pub(super) async fn style() -> Response {
+    seoham_pages::style(&BRAND)
+}
+
+pub(super) async fn icon() -> Response {
+    seoham_pages::icon(&BRAND)
 }

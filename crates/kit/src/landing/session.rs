@@ -13,6 +13,8 @@ use axum::http::header::{COOKIE, REFERER, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::ExposeSecret;
+use seoham_pages::SessionCookie;
 
 use super::Limits;
 use super::query::Asked;
@@ -77,11 +79,8 @@ impl Sessions {
 
     /// The visits of the session whose cookie is among `headers`; none without one.
     pub(super) fn of(&self, headers: &HeaderMap, secure: bool) -> Vec<Arc<Visit>> {
-        let secret = cookies(headers).find_map(|cookie| cookie.strip_prefix(prefix(secure).as_bytes()));
-        let Some(key) = secret.and_then(|secret| std::str::from_utf8(secret).ok()).map(Fingerprint::of)
-        else {
-            return Vec::new();
-        };
+        let Some(secret) = cookie(secure).of(headers) else { return Vec::new() };
+        let key = Fingerprint::of(secret.expose_secret());
         let now = Instant::now();
         let mut inner = self.lock();
         let Some(session) = inner.sessions.get_mut(&key) else { return Vec::new() };
@@ -115,15 +114,9 @@ pub(super) fn choose<'a>(
     came_from.and_then(|document| named(&document)).or(visits.last())
 }
 
-/// The name of our cookie and `=`. The prefix has browsers refuse it from anybody but this host.
-fn prefix(secure: bool) -> &'static str {
-    if secure { "__Host-seoham_landing=" } else { "seoham_landing=" }
-}
-
-/// The cookie that carries `secret`; it goes with the browser's session.
-pub(super) fn set_cookie(secret: &str, secure: bool) -> String {
-    let attributes = if secure { "; Secure" } else { "" };
-    format!("{}{secret}; Path=/; HttpOnly; SameSite=Lax{attributes}", prefix(secure))
+/// The cookie of a browser's session.
+pub(super) const fn cookie(secure: bool) -> SessionCookie {
+    SessionCookie::new("seoham_landing", "__Host-seoham_landing", secure)
 }
 
 /// The cookies of a request, as bytes: an application may set some that are no ASCII.
@@ -134,8 +127,10 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 
 /// The cookies that the application may see: all but ours.
 pub(super) fn other_cookies(headers: &HeaderMap) -> Vec<u8> {
-    let ours =
-        |cookie: &[u8]| [true, false].iter().any(|secure| cookie.starts_with(prefix(*secure).as_bytes()));
+    let ours = |pair: &[u8]| {
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+        cookie(false).names().iter().any(|ours| ours.as_bytes() == name)
+    };
     let others: Vec<&[u8]> = cookies(headers).filter(|cookie| !cookie.is_empty() && !ours(cookie)).collect();
     others.join(&b"; "[..])
 }
@@ -145,7 +140,7 @@ pub(super) fn without_our_cookie(headers: &mut HeaderMap) {
     let ours = |value: &HeaderValue| {
         let text = String::from_utf8_lossy(value.as_bytes());
         let name = text.split(['=', ';']).next().unwrap_or_default().trim().to_owned();
-        [true, false].iter().any(|secure| prefix(*secure).trim_end_matches('=').eq_ignore_ascii_case(&name))
+        cookie(false).names().iter().any(|ours| ours.eq_ignore_ascii_case(&name))
     };
     let kept: Vec<HeaderValue> =
         headers.get_all(SET_COOKIE).iter().filter(|value| !ours(value)).cloned().collect();
@@ -169,9 +164,9 @@ mod tests {
     }
 
     fn with(secret: &str) -> HeaderMap {
-        let cookie = set_cookie(secret, false);
         let mut headers = HeaderMap::new();
-        headers.insert(COOKIE, format!("a=1; {}; b=2", cookie.split(';').next().unwrap()).parse().unwrap());
+        let name = cookie(false).name();
+        headers.insert(COOKIE, format!("a=1; {name}={secret}; b=2").parse().unwrap());
         headers
     }
 

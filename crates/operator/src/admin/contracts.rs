@@ -4,8 +4,9 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use seoham_http::{ApiError, Path, body};
+use seoham_model::card::Card;
 use seoham_model::{ContractUuid, Text, forms};
-use seoham_store::accounts::{Authentication, Contract};
+use seoham_store::accounts::Contract;
 use serde::Serialize;
 
 use super::{created, institution, unknown_institution};
@@ -24,8 +25,13 @@ pub(crate) async fn create(
     let institution = institution(&id)?;
     let terms = forms::contract_terms(&body::json(request).await?)?;
     let uuid = ContractUuid::generate(operator.store.clock());
-    let authentication = if terms.by_certificate { Authentication::Certificate } else { Authentication::Pin };
-    let contract = Contract { uuid, authentication, certified: terms.certified, closed_at: None };
+    let contract = Contract {
+        uuid,
+        authentication: terms.authentication,
+        certified: terms.certified,
+        closed_at: None,
+        card: None,
+    };
     if !operator.store.create_contract(institution, contract).await? {
         return Err(unknown_institution());
     }
@@ -33,11 +39,30 @@ pub(crate) async fn create(
     created(&Created { contract_uuid: uuid })
 }
 
+fn unknown() -> ApiError {
+    ApiError::not_found(Text::fixed("없는 계약입니다", "there is no such contract"))
+}
+
+/// Which members of a JSON payload the box shows on a document's card; neither takes the card away.
+pub(crate) async fn set_card(
+    State(operator): State<Operator>,
+    Path(contract): Path<String>,
+    request: Request,
+) -> Result<StatusCode, ApiError> {
+    let uuid = ContractUuid::parse(&contract).ok_or_else(unknown)?;
+    let card = forms::card(&body::json(request).await?)?;
+    let card = Some(card).filter(|card| *card != Card::default());
+    if !operator.store.set_card(uuid, card).await? {
+        return Err(unknown());
+    }
+    tracing::info!(contract = %uuid, "a contract's card was set");
+    Ok(StatusCode::NO_CONTENT)
+}
+
 pub(crate) async fn close(
     State(operator): State<Operator>,
     Path((id, contract)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let unknown = || ApiError::not_found(Text::fixed("없는 계약입니다", "there is no such contract"));
     let institution = institution(&id)?;
     let uuid = ContractUuid::parse(&contract).ok_or_else(unknown)?;
     if !operator.store.close_contract(institution, uuid, operator.now()).await? {

@@ -1,9 +1,11 @@
 //! `/admin/v1/institutions`.
 
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use seoham_http::{ApiError, Path, Query, body};
-use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, forms};
+use seoham_model::card::Card;
+use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, Text, forms};
 use seoham_store::accounts::{Authentication, Institution};
 use serde::{Deserialize, Serialize};
 
@@ -103,6 +105,9 @@ struct ShownContract {
     certified: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     closed_at: Option<i64>,
+    /// What of a JSON payload the box shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    card: Option<Card>,
 }
 
 #[derive(Serialize)]
@@ -140,6 +145,7 @@ pub(crate) async fn show(
                 authentication: c.authentication,
                 certified: c.certified,
                 closed_at: c.closed_at.map(|t| t.0),
+                card: c.card,
             })
             .collect(),
         tokens: found
@@ -156,4 +162,51 @@ pub(crate) async fn show(
             })
             .collect(),
     })
+}
+
+/// The largest picture of an institution.
+const MARK_BYTES_MAX: usize = 64 * 1024;
+/// How a PNG begins.
+const PNG: [u8; 8] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n'];
+
+/// `PUT /admin/v1/institutions/{id}/mark`: the picture by which people know an institution, a PNG.
+pub(crate) async fn set_mark(
+    State(operator): State<Operator>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<StatusCode, ApiError> {
+    let id = institution(&id)?;
+    let picture =
+        axum::body::to_bytes(request.into_body(), MARK_BYTES_MAX).await.map_err(|_| no_picture())?;
+    if !picture.starts_with(&PNG) {
+        return Err(no_picture());
+    }
+    keep_mark(&operator, id, Some(picture.to_vec())).await
+}
+
+/// `DELETE /admin/v1/institutions/{id}/mark`
+pub(crate) async fn remove_mark(
+    State(operator): State<Operator>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    keep_mark(&operator, institution(&id)?, None).await
+}
+
+async fn keep_mark(
+    operator: &Operator,
+    id: InstitutionId,
+    picture: Option<Vec<u8>>,
+) -> Result<StatusCode, ApiError> {
+    if !operator.store.set_mark(id, picture).await? {
+        return Err(unknown_institution());
+    }
+    tracing::info!(institution = %id, "an institution's picture was set");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn no_picture() -> ApiError {
+    ApiError::invalid(Text::fixed(
+        "본문은 64KiB 이하의 PNG 그림이어야 합니다",
+        "the body must be a PNG of at most 64 KiB",
+    ))
 }

@@ -6,6 +6,7 @@ pub(crate) mod deliveries;
 pub(crate) mod documents;
 pub(crate) mod institutions;
 pub(crate) mod notifications;
+pub(crate) mod people;
 pub(crate) mod tokens;
 
 use axum::http::header::CONTENT_TYPE;

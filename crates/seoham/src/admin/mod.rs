@@ -49,9 +49,12 @@ enum AdminCommand {
     Plan(PlanCommand),
     /// Add or update people from a file of NDJSON, `-` for standard input.
     ImportPeople {
-        /// A line each: `{"phone_number","name","birthday","ci"?,"member":bool,"pin"?}`
+        /// A line each: `{"phone_number","name","birthday","ci"?,"member":bool}`; in a sandbox also `"pin"`
         file: PathBuf,
     },
+    /// Help for a person who is locked out.
+    #[command(subcommand)]
+    Person(PersonCommand),
     /// All that is known of a document, personal values masked.
     Document {
         /// BIN-…
@@ -66,6 +69,20 @@ enum AdminCommand {
     /// The process's clock.
     #[command(subcommand)]
     Clock(ClockCommand),
+}
+
+#[derive(Subcommand)]
+enum PersonCommand {
+    /// Lift every lock after wrong attempts.
+    Unlock {
+        /// The telephone number that the person is registered with.
+        phone_number: String,
+    },
+    /// Forget the PIN: the person sets a new one by a link to the telephone and the birthday.
+    ForceNewPin {
+        /// The telephone number that the person is registered with.
+        phone_number: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -156,6 +173,17 @@ enum InstitutionCommand {
         /// INS-…
         institution: String,
     },
+    /// Set the picture by which recipients know an institution.
+    Mark {
+        /// INS-…
+        institution: String,
+        /// A PNG of at most 64 KiB.
+        #[arg(required_unless_present = "remove")]
+        file: Option<PathBuf>,
+        /// Take the picture away: letters of the name take its place.
+        #[arg(long, conflicts_with = "file")]
+        remove: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -170,6 +198,17 @@ enum ContractCommand {
         /// Documents need a hash of their original.
         #[arg(long)]
         certified: bool,
+    },
+    /// Say which members of a JSON payload the box shows on a document's card; neither: nothing of it.
+    Card {
+        /// CON-…
+        contract: String,
+        /// The member with the amount in won.
+        #[arg(long)]
+        amount: Option<String>,
+        /// The member with the day until which it is to be paid.
+        #[arg(long)]
+        due: Option<String>,
     },
     /// Close a contract for good; asks first.
     Close {
@@ -187,6 +226,7 @@ enum ContractCommand {
 enum Authentication {
     Pin,
     Certificate,
+    None,
 }
 
 #[derive(Subcommand)]
@@ -287,6 +327,7 @@ impl AdminClient {
             AdminCommand::Token(command) => self.token(command).await,
             AdminCommand::Plan(command) => self.plan(command).await,
             AdminCommand::ImportPeople { file } => self.import_people(&file).await,
+            AdminCommand::Person(command) => self.person(command).await,
             AdminCommand::Document { binder } => self.get(&format!("documents/{binder}")).await,
             AdminCommand::Deliveries(DeliveriesCommand::Show) => self.get("deliveries").await,
             AdminCommand::Deliveries(DeliveriesCommand::Release { drop, .. }) => {
@@ -304,6 +345,12 @@ impl AdminClient {
             InstitutionCommand::Create { name } => self.post("institutions", &json!({ "name": name })).await,
             InstitutionCommand::Show { institution } => {
                 self.get(&format!("institutions/{institution}")).await
+            }
+            InstitutionCommand::Mark { institution, file, remove: _ } => {
+                let path = format!("institutions/{institution}/mark");
+                let Some(file) = file else { return self.delete(&path).await };
+                let picture = tokio::fs::read(&file).await.with_context(|| file.display().to_string())?;
+                self.put(&path, |request| request.header("content-type", "image/png").body(picture)).await
             }
             InstitutionCommand::List => {
                 let mut all = Vec::new();
@@ -328,9 +375,14 @@ impl AdminClient {
                 let authentication = match authentication {
                     Authentication::Pin => "pin",
                     Authentication::Certificate => "certificate",
+                    Authentication::None => "none",
                 };
                 let terms = json!({ "authentication": authentication, "certified": certified });
                 self.post(&format!("institutions/{institution}/contracts"), &terms).await
+            }
+            ContractCommand::Card { contract, amount, due } => {
+                let card = json!({ "amount": amount, "due": due });
+                self.put(&format!("contracts/{contract}/card"), |request| request.json(&card)).await
             }
             ContractCommand::Close { institution, contract, yes } => {
                 if !yes {
@@ -377,6 +429,14 @@ impl AdminClient {
         }
     }
 
+    async fn person(&self, command: PersonCommand) -> Result<Value> {
+        let (word, phone_number) = match command {
+            PersonCommand::Unlock { phone_number } => ("unlock", phone_number),
+            PersonCommand::ForceNewPin { phone_number } => ("new-pin", phone_number),
+        };
+        self.post(&format!("people/{word}"), &json!({ "phone_number": phone_number })).await
+    }
+
     async fn import_people(&self, file: &Path) -> Result<Value> {
         let body = if file == Path::new("-") {
             reqwest::Body::wrap_stream(tokio_util::io::ReaderStream::new(tokio::io::stdin()))
@@ -401,6 +461,10 @@ impl AdminClient {
     /// `POST`.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    async fn put(&self, path: &str, with: impl FnOnce(RequestBuilder) -> RequestBuilder) -> Result<Value> {
+        self.send(with(self.request(Method::PUT, path))).await
     }
 
     async fn delete(&self, path: &str) -> Result<Value> {

@@ -3,7 +3,7 @@
 /// A command by its path below `seoham`, what it does, and what stands after its help.
 pub(super) struct Page(pub(super) &'static str, pub(super) &'static str, pub(super) &'static str);
 
-pub(super) const PAGES: [Page; 55] = [
+pub(super) const PAGES: [Page; 60] = [
     Page("", "서함: 전자문서를 대량으로 보내고, 열람을 시각으로 확인합니다", ""),
     Page("demo", "가상의 사람들로 만든 시험 환경에서 플랫폼 전체를 보여 줍니다", ""),
     Page("serve", "플랫폼을 실행합니다", ""),
@@ -66,8 +66,14 @@ pub(super) const PAGES: [Page; 55] = [
     Page("admin institution create", "기관을 만듭니다", ""),
     Page("admin institution list", "모든 기관을 보여 줍니다", ""),
     Page("admin institution show", "기관 하나와 그 계약, 토큰, 오늘 보낸 문서를 보여 줍니다", ""),
+    Page("admin institution mark", "수신자가 기관을 알아보는 그림을 정합니다", ""),
     Page("admin contract", "기관의 계약", ""),
     Page("admin contract create", "계약을 만듭니다", ""),
+    Page(
+        "admin contract card",
+        "JSON payload 가운데 문서 카드에 보여 줄 항목을 정합니다. 아무것도 주지 않으면 없앱니다",
+        "",
+    ),
     Page("admin contract close", "계약을 영구히 닫습니다. 먼저 묻습니다", ""),
     Page("admin token", "기관의 접근 토큰", ""),
     Page("admin token create", "접근 토큰을 만듭니다. 이때 한 번만 보여 줍니다", ""),
@@ -79,6 +85,9 @@ pub(super) const PAGES: [Page; 55] = [
     Page("admin plan approve", "계획을 승인합니다", ""),
     Page("admin plan decline", "계획을 반려합니다", ""),
     Page("admin import-people", "NDJSON 파일로 사람을 추가하거나 고칩니다. -는 표준 입력", ""),
+    Page("admin person", "잠긴 사람을 돕습니다", ""),
+    Page("admin person unlock", "여러 번 틀려서 걸린 잠금을 모두 풉니다", ""),
+    Page("admin person force-new-pin", "PIN을 지웁니다. 본인이 휴대전화 링크와 생년월일로 새로 만듭니다", ""),
     Page("admin document", "문서에 대해 알려진 모든 것을 개인정보는 가린 채 보여 줍니다", ""),
     Page("admin notifications", "메신저가 받지 않은 알림의 까닭을 보고 다시 보냅니다", ""),
     Page(

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 
 /// Messages that the page shows.
-const SHOWN: usize = 200;
+const SHOWN: usize = 2_000;
 
 pub(super) struct Messenger {
     pub(super) notifier: Arc<dyn Notifier>,

@@ -1,11 +1,12 @@
 //! One process: the store opened, its roles started, the listeners up, and down again in order.
 
+mod brand;
 pub(crate) mod certificate;
 pub(crate) mod connections;
 mod delivering;
 mod examining;
-mod link_sender;
 pub(crate) mod listeners;
+mod message_sender;
 mod messenger;
 mod runtimes;
 mod secrets;
@@ -33,8 +34,8 @@ use crate::logging;
 use certificate::Certificate;
 use delivering::Delivering;
 use examining::Examining;
-use link_sender::LinkSender;
 use listeners::{Bound, Running};
+use message_sender::MessageSender;
 use messenger::Messenger;
 pub(crate) use runtimes::{BulkThreads, Runtimes};
 use watching::Watching;
@@ -204,12 +205,19 @@ impl Server {
         let metrics = seoham_operator::install_metrics().context("metrics")?;
         tokio::spawn(seoham_operator::start_upkeep(metrics.clone()));
         let gateway = gateway(config, &store, &bulk.work)?;
+        let brand = Arc::new(brand::brand(config)?);
         let inbox = Inbox::new(InboxOptions {
             store: Arc::clone(&store),
             phones: messenger.simulator.clone().map(|s| Arc::new(Phones(s)) as Arc<_>),
             secure: box_url.starts_with("https://"),
             behind_proxy: config.listen.behind_tls_proxy,
-            login_links: Arc::new(LinkSender::start(messenger.notifier, box_url)),
+            messages: Arc::new(MessageSender::start(
+                messenger.notifier,
+                Arc::clone(&brand),
+                box_url,
+                store.clock().clone(),
+            )),
+            brand,
         });
         let operator = Operator::new(OperatorOptions {
             store: Arc::clone(&store),

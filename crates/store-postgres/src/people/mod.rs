@@ -11,8 +11,10 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::document::Receiver;
 use seoham_model::{InstitutionId, PersonId, UnixSeconds};
-use seoham_store::people::{Identified, Registered, Registration};
+use seoham_store::people::{Agreement, Identified, Registered, Registration};
+use seoham_store::sealing::open_phone_number;
 use seoham_store::{Lane, People, Result};
+use seoham_vault::{WrappedKey, sha256};
 
 use crate::PostgresStore;
 use crate::columns::{Columns, Id};
@@ -48,6 +50,38 @@ impl People for PostgresStore {
         let sql = "SELECT person_id FROM people WHERE phone_index = $1";
         let found = session.query_opt(sql, &[&index.as_slice()]).await?;
         found.map(|row| row.id("person_id")).transpose()
+    }
+
+    async fn phone_number(&self, person: PersonId) -> Result<Option<SecretString>> {
+        let session = self.inner.sessions.interactive().await?;
+        let sql = "SELECT wrapped_key, sealed FROM people WHERE person_id = $1";
+        let Some(found) = session.query_opt(sql, &[&person.uuid()]).await? else { return Ok(None) };
+        let (key, sealed): (_, Vec<u8>) = (WrappedKey(found.value("wrapped_key")?), found.value("sealed")?);
+        open_phone_number(&self.inner.vault, person, &key, &sealed).map(Some)
+    }
+
+    async fn agreed(&self, person: PersonId, texts: Vec<String>, now: UnixSeconds) -> Result<()> {
+        let session = self.inner.sessions.interactive().await?;
+        for text in texts {
+            let hash = sha256(text.as_bytes());
+            let sql = "INSERT INTO agreed_texts (text_hash, text) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+            session.write("a text that is agreed to", sql, &[&hash.as_slice(), &text]).await?;
+            let sql = "INSERT INTO agreements (person_id, text_hash, agreed_at) VALUES ($1, $2, $3)
+                       ON CONFLICT DO NOTHING";
+            session.write("an agreement", sql, &[&person.uuid(), &hash.as_slice(), &now.0]).await?;
+        }
+        Ok(())
+    }
+
+    async fn agreements(&self, person: PersonId) -> Result<Vec<Agreement>> {
+        let session = self.inner.sessions.interactive().await?;
+        let sql =
+            "SELECT t.text, a.agreed_at FROM agreements a JOIN agreed_texts t ON t.text_hash = a.text_hash
+                   WHERE a.person_id = $1 ORDER BY a.agreed_at, a.text_hash LIMIT 100";
+        let read = |row: &tokio_postgres::Row| {
+            Ok(Agreement { text: row.value("text")?, agreed_at: UnixSeconds(row.value("agreed_at")?) })
+        };
+        session.query(sql, &[&person.uuid()]).await?.iter().map(read).collect()
     }
 
     async fn join(&self, person: PersonId, now: UnixSeconds) -> Result<()> {

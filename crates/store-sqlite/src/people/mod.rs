@@ -14,9 +14,10 @@ use secrecy::{ExposeSecret, SecretString};
 use seoham_model::document::Receiver;
 use seoham_model::{InstitutionId, PersonId, UnixSeconds};
 use seoham_store::matching::LookUp;
-use seoham_store::people::{Identified, Registered, Registration};
+use seoham_store::people::{Agreement, Identified, Registered, Registration};
+use seoham_store::sealing::open_phone_number;
 use seoham_store::{Lane, People, Result};
-use seoham_vault::BlindIndex;
+use seoham_vault::{BlindIndex, WrappedKey, sha256};
 
 use crate::SqliteStore;
 use crate::columns::Id;
@@ -82,6 +83,52 @@ impl People for SqliteStore {
                 .query_row([index], |row| row.get::<_, Id<PersonId>>(0))
                 .optional()?;
             Ok(found.map(|id| id.0))
+        });
+        read.await
+    }
+
+    async fn phone_number(&self, person: PersonId) -> Result<Option<SecretString>> {
+        let vault = Arc::clone(&self.inner.vault);
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let found = connection
+                .prepare_cached("SELECT wrapped_key, sealed FROM people WHERE person_id = ?1")?
+                .query_row([Id(person)], |row| Ok((WrappedKey(row.get(0)?), row.get::<_, Vec<u8>>(1)?)))
+                .optional()?;
+            let Some((key, sealed)) = found else { return Ok(None) };
+            Ok(Some(open_phone_number(&vault, person, &key, &sealed)?))
+        });
+        read.await
+    }
+
+    async fn agreed(&self, person: PersonId, texts: Vec<String>, now: UnixSeconds) -> Result<()> {
+        self.inner
+            .writer
+            .interactive(move |connection| {
+                for text in &texts {
+                    let hash = sha256(text.as_bytes());
+                    let sql =
+                        "INSERT INTO agreed_texts (text_hash, text) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+                    connection.prepare_cached(sql)?.execute(params![hash, text])?;
+                    let sql = "INSERT INTO agreements (person_id, text_hash, agreed_at) VALUES (?1, ?2, ?3)
+                               ON CONFLICT DO NOTHING";
+                    connection.prepare_cached(sql)?.execute(params![Id(person), hash, now.0])?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn agreements(&self, person: PersonId) -> Result<Vec<Agreement>> {
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let sql = "SELECT t.text, a.agreed_at FROM agreements a JOIN agreed_texts t USING (text_hash)
+                       WHERE a.person_id = ?1 ORDER BY a.agreed_at, a.text_hash LIMIT 100";
+            let read = connection
+                .prepare_cached(sql)?
+                .query_map([Id(person)], |row| {
+                    Ok(Agreement { text: row.get(0)?, agreed_at: UnixSeconds(row.get(1)?) })
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok(read)
         });
         read.await
     }

@@ -5,25 +5,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
+use seoham_model::card::Card;
 use seoham_model::document::Receiver;
 use seoham_model::{
     AccessTokenId, BinderId, Clock, ContractUuid, InstitutionId, PersonId, PlanId, SeoulDay, UnixSeconds,
 };
 use seoham_simulation::{Opener, Traits};
-use seoham_store::accounts::{
-    AccessTokenRecord, Authentication, Caller, Contract, Institution, InstitutionOverview,
-};
+use seoham_store::accounts::{AccessTokenRecord, Caller, Contract, Institution, InstitutionOverview};
 use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener as OpenedBy, Shelf};
 use seoham_store::deliveries::{Claimed, Finished, Outcome, QueueDepth, Receipt};
 use seoham_store::documents::{
     Acceptance, Accepted, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict,
 };
 use seoham_store::idempotency::{IdempotencyKey, Presented, Recalled};
-use seoham_store::people::{Identified, Registered, Registration};
+use seoham_store::people::{Agreement, Identified, Registered, Registration};
 use seoham_store::restoring::WorkOrder;
 use seoham_store::retention::Tidied;
 use seoham_store::undelivered::{Kind, Page, Undelivered};
-use seoham_store::visits::{Attempt, Visitor};
+use seoham_store::visits::{Attempt, BirthdayAttempt, LoginLink, Secret, Visitor};
 use seoham_store::volumes::{DayVolume, PlanState, VolumeAlert, VolumePlan};
 use seoham_store::{
     Accounts, Boxes, Deliveries, Deployment, Documents, Health, Lane, Mode, Notices, People, Result,
@@ -130,6 +129,18 @@ impl Accounts for Sabotaged {
         self.store.close_contract(institution, uuid, now).await
     }
 
+    async fn set_card(&self, contract: ContractUuid, card: Option<Card>) -> Result<bool> {
+        self.store.set_card(contract, card).await
+    }
+
+    async fn set_mark(&self, institution: InstitutionId, picture: Option<Vec<u8>>) -> Result<bool> {
+        self.store.set_mark(institution, picture).await
+    }
+
+    async fn mark(&self, institution: InstitutionId) -> Result<Option<Vec<u8>>> {
+        self.store.mark(institution).await
+    }
+
     async fn create_token(
         &self,
         institution: InstitutionId,
@@ -180,6 +191,18 @@ impl People for Sabotaged {
 
     async fn person_by_phone(&self, phone_number: &SecretString) -> Result<Option<PersonId>> {
         self.store.person_by_phone(phone_number).await
+    }
+
+    async fn phone_number(&self, person: PersonId) -> Result<Option<SecretString>> {
+        self.store.phone_number(person).await
+    }
+
+    async fn agreed(&self, person: PersonId, texts: Vec<String>, now: UnixSeconds) -> Result<()> {
+        self.store.agreed(person, texts, now).await
+    }
+
+    async fn agreements(&self, person: PersonId) -> Result<Vec<Agreement>> {
+        self.store.agreements(person).await
     }
 
     async fn join(&self, person: PersonId, now: UnixSeconds) -> Result<()> {
@@ -334,6 +357,10 @@ impl Boxes for Sabotaged {
         self.store.box_document(person, document).await
     }
 
+    async fn unread(&self, person: PersonId, limit: usize, now: UnixSeconds) -> Result<usize> {
+        self.store.unread(person, limit, now).await
+    }
+
     async fn refused_institutions(&self, person: PersonId) -> Result<Vec<Institution>> {
         self.store.refused_institutions(person).await
     }
@@ -371,17 +398,41 @@ impl Visits for Sabotaged {
         self.store.ask_link(phone_number, now).await
     }
 
-    async fn add_login_link(
-        &self,
-        person: PersonId,
-        token: TokenHash,
-        expires_at: UnixSeconds,
-    ) -> Result<()> {
-        self.store.add_login_link(person, token, expires_at).await
+    async fn notified(&self, token: &SecretString, now: UnixSeconds) -> Result<Option<(PersonId, BinderId)>> {
+        self.store.notified(token, now).await
     }
 
-    async fn use_login_link(&self, token: TokenHash, now: UnixSeconds) -> Result<Option<PersonId>> {
+    async fn add_login_link(&self, link: LoginLink) -> Result<()> {
+        self.store.add_login_link(link).await
+    }
+
+    async fn use_login_link(
+        &self,
+        token: TokenHash,
+        now: UnixSeconds,
+    ) -> Result<Option<(PersonId, Option<BinderId>)>> {
         self.store.use_login_link(token, now).await
+    }
+
+    async fn new_pin_link(&self, token: TokenHash, now: UnixSeconds) -> Result<Option<PersonId>> {
+        self.store.new_pin_link(token, now).await
+    }
+
+    async fn renew_pin(&self, token: TokenHash, hash: PinHash, now: UnixSeconds) -> Result<bool> {
+        self.store.renew_pin(token, hash, now).await
+    }
+
+    async fn unlock(&self, person: PersonId, forget_pin: bool) -> Result<()> {
+        self.store.unlock(person, forget_pin).await
+    }
+
+    async fn try_birthday(
+        &self,
+        person: PersonId,
+        birthday: &SecretString,
+        now: UnixSeconds,
+    ) -> Result<BirthdayAttempt> {
+        self.store.try_birthday(person, birthday, now).await
     }
 
     async fn start_session(
@@ -405,29 +456,24 @@ impl Visits for Sabotaged {
         self.store.end_sessions(person).await
     }
 
-    async fn set_secret(&self, person: PersonId, kind: Authentication, hash: PinHash) -> Result<()> {
-        self.store.set_secret(person, kind, hash).await
+    async fn set_secret(&self, person: PersonId, secret: Secret, hash: PinHash) -> Result<()> {
+        self.store.set_secret(person, secret, hash).await
     }
 
-    async fn begin_attempt(
-        &self,
-        person: PersonId,
-        kind: Authentication,
-        now: UnixSeconds,
-    ) -> Result<Attempt> {
-        self.store.begin_attempt(person, kind, now).await
+    async fn begin_attempt(&self, person: PersonId, secret: Secret, now: UnixSeconds) -> Result<Attempt> {
+        self.store.begin_attempt(person, secret, now).await
     }
 
-    async fn attempt_succeeded(&self, person: PersonId, kind: Authentication) -> Result<()> {
-        self.store.attempt_succeeded(person, kind).await
+    async fn attempt_succeeded(&self, person: PersonId, secret: Secret) -> Result<()> {
+        self.store.attempt_succeeded(person, secret).await
     }
 
     async fn set_first_pin(&self, person: PersonId, hash: PinHash) -> Result<bool> {
         self.store.set_first_pin(person, hash).await
     }
 
-    async fn has_secret(&self, person: PersonId, kind: Authentication) -> Result<bool> {
-        self.store.has_secret(person, kind).await
+    async fn has_secret(&self, person: PersonId, secret: Secret) -> Result<bool> {
+        self.store.has_secret(person, secret).await
     }
 
     fn document_of_link(&self, token: &SecretString) -> Option<BinderId> {

@@ -1,0 +1,158 @@
+//! Following a link: in at once by a person's tap, by a button where it may have been a program, and by a fresh link where
+//! the old one was used (SPEC 8.9).
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use secrecy::{ExposeSecret, SecretString};
+use seoham_http::{Language, Path};
+use seoham_model::token::is_one_time_token;
+use seoham_model::{BinderId, Lang, PersonId, Text};
+use seoham_pages::{FormTarget, Site, page};
+use seoham_store::visits::LinkPurpose;
+use seoham_vault::TokenHash;
+
+use super::link_sending::{NotBefore, send_to, too_often};
+use super::new_pin;
+use super::sign_in::Sent;
+use crate::Inbox;
+use crate::destination::Destination;
+use crate::trouble::{Trouble, Turn};
+use crate::visit::{self, Address, from_our_pages};
+
+#[derive(Template)]
+#[template(path = "enter.html")]
+struct Enter {
+    site: Site,
+    token: String,
+}
+
+#[derive(Template)]
+#[template(path = "again.html")]
+struct Again {
+    site: Site,
+    token: String,
+    /// Why no link was sent.
+    refused: Option<String>,
+}
+
+/// `GET /l/{token}`: a person's browser goes in at once; whatever else follows links, such as a
+/// messenger's preview, is shown a page with a button, so that it does not use the link up.
+pub(crate) async fn follow(
+    State(inbox): State<Inbox>,
+    Language(lang): Language,
+    Address(address): Address,
+    Path(token): Path<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Turn> {
+    if !is_one_time_token(&token) {
+        return Err(leads_nowhere());
+    }
+    let is = |name: &str, value: &str| headers.get(name).is_some_and(|v| v.as_bytes() == value.as_bytes());
+    let tapped = is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document");
+    // Another site that leads here is not the person's own tap, and a browser that reads ahead is none.
+    let elsewhere = is("sec-fetch-site", "cross-site") || headers.contains_key("sec-purpose");
+    if method == Method::GET && tapped && !elsewhere {
+        return go_in(&inbox, lang, address, token, &headers).await;
+    }
+    Ok(page(StatusCode::OK, &Enter { site: inbox.site(lang), token }, FormTarget::Here))
+}
+
+/// `POST /l/{token}`
+pub(crate) async fn enter(
+    State(inbox): State<Inbox>,
+    Language(lang): Language,
+    Address(address): Address,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Turn> {
+    from_our_pages(&headers)?;
+    go_in(&inbox, lang, address, token, &headers).await
+}
+
+/// `POST /l/{token}/again`: a fresh link to the registered number, which leads to the same document.
+pub(crate) async fn again(
+    State(inbox): State<Inbox>,
+    Language(lang): Language,
+    Address(address): Address,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Turn> {
+    from_our_pages(&headers)?;
+    if !inbox.limits.address_may(address) {
+        return Err(too_often());
+    }
+    let about = inbox.store.notified(&SecretString::from(token.clone()), inbox.now()).await?;
+    let (person, document) = about.ok_or_else(leads_nowhere)?;
+    let purpose = LinkPurpose::SignIn { document: Some(document) };
+    let site = inbox.site(lang);
+    match send_to(&inbox, person, purpose).await? {
+        Ok(()) => {
+            let sent = Sent { site, to_registered: true, has_messenger: inbox.phones.is_some() };
+            Ok(page(StatusCode::OK, &sent, FormTarget::Nowhere))
+        }
+        Err(not_before) => Ok(refused(site, token, &not_before)),
+    }
+}
+
+fn refused(site: Site, token: String, not_before: &NotBefore) -> Response {
+    let refused = Some(not_before.text().in_lang(site.lang).to_owned());
+    not_before.mark(page(StatusCode::OK, &Again { site, token, refused }, FormTarget::Here))
+}
+
+async fn go_in(
+    inbox: &Inbox,
+    lang: Lang,
+    address: std::net::IpAddr,
+    token: String,
+    headers: &HeaderMap,
+) -> Result<Response, Turn> {
+    if !inbox.limits.address_may(address) {
+        return Err(too_often());
+    }
+    let before = visit::present(inbox, headers, lang).await?;
+    let secret = SecretString::from(token.clone());
+    if let Some((person, document)) = use_link(inbox, &secret).await? {
+        return visit::begin(inbox, person, before.as_ref(), &Destination(document).address()).await;
+    }
+    if let Some(response) = new_pin::follow(inbox, lang, &secret).await? {
+        return Ok(response);
+    }
+    let about = inbox.store.notified(&secret, inbox.now()).await?;
+    match (before, about) {
+        // Tapped once more where its own person is in already.
+        (Some(before), Some((person, document))) if before.person == person => {
+            Ok(Redirect::to(&Destination(Some(document)).address()).into_response())
+        }
+        (_, Some(_)) => Ok(page(
+            StatusCode::OK,
+            &Again { site: inbox.site(lang), token, refused: None },
+            FormTarget::Here,
+        )),
+        (_, None) => Err(leads_nowhere()),
+    }
+}
+
+/// Neither a link that lets anybody in, nor one of a document that can still be opened.
+pub(super) fn leads_nowhere() -> Turn {
+    Trouble::new(
+        StatusCode::GONE,
+        Text::fixed("더는 쓸 수 없는 링크입니다", "This link can no longer be used"),
+        Text::fixed(
+            "이미 사용했거나 기한이 지났습니다. 휴대전화 번호로 새 링크를 받으시면 문서함에서 문서를 보실 수 있습니다.",
+            "It was used, or its time is over. Get a new link by your mobile number to see your documents in the box.",
+        ),
+    )
+    .then("/", Text::fixed("새 링크 받기", "Get a new link"))
+    .into()
+}
+
+async fn use_link(inbox: &Inbox, token: &SecretString) -> Result<Option<(PersonId, Option<BinderId>)>, Turn> {
+    let now = inbox.now();
+    if let Some((person, document)) = inbox.store.use_notification_link(token, now).await? {
+        return Ok(Some((person, Some(document))));
+    }
+    Ok(inbox.store.use_login_link(TokenHash::of(token.expose_secret()), now).await?)
+}

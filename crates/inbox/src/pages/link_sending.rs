@@ -1,0 +1,104 @@
+//! Sending links, in the bounds of the number they go to.
+
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use secrecy::SecretString;
+use seoham_model::{PersonId, Text, UnixSeconds};
+use seoham_store::StoreError;
+use seoham_store::visits::{LinkPurpose, LoginLink};
+use seoham_vault::OneTimeToken;
+
+use super::words;
+use crate::trouble::{Trouble, Turn};
+use crate::{Inbox, Message};
+
+/// How long a link that was asked for can be used, in seconds.
+const LINK_SECONDS: i64 = 10 * 60;
+
+/// No link was sent: when one may be asked for again.
+pub(crate) struct NotBefore {
+    pub(crate) until: UnixSeconds,
+    now: UnixSeconds,
+}
+
+impl NotBefore {
+    /// What a person is told.
+    pub(crate) fn text(&self) -> Text {
+        let ko = words::from_moment(self.until, seoham_model::Lang::Ko);
+        let en = words::from_moment(self.until, seoham_model::Lang::En);
+        Text::made(
+            format!(
+                "이 번호로 링크를 여러 번 보냈습니다. {ko}부터 다시 받으실 수 있으니, 먼저 도착한 메시지를 확인해 \
+                 주십시오."
+            ),
+            format!(
+                "Several links were sent to this number. You can get another one from {en}; please look at the messages \
+                 that have arrived."
+            ),
+        )
+    }
+
+    /// A page that says so, with the pause for programs.
+    pub(crate) fn mark(&self, mut page: Response) -> Response {
+        *page.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        let seconds = self.until.seconds_since(self.now).unsigned_abs();
+        page.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        page
+    }
+}
+
+/// Counts a link for a number, known or not: so this tells nothing of it.
+pub(crate) async fn may_send(
+    inbox: &Inbox,
+    phone_number: &SecretString,
+) -> Result<Result<(), NotBefore>, Turn> {
+    let now = inbox.now();
+    Ok(inbox.store.ask_link(phone_number, now).await?.map_err(|until| NotBefore { until, now }))
+}
+
+/// Sends a link that was counted.
+pub(crate) async fn send(
+    inbox: &Inbox,
+    person: PersonId,
+    phone_number: SecretString,
+    purpose: LinkPurpose,
+) -> Result<(), StoreError> {
+    let token = OneTimeToken::generate();
+    let expires_at = inbox.now().plus(LINK_SECONDS);
+    inbox.store.add_login_link(LoginLink { person, token: token.hash(), purpose, expires_at }).await?;
+    let token = token.expose().into();
+    let message = match purpose {
+        LinkPurpose::SignIn { .. } => Message::SignIn { token },
+        LinkPurpose::NewPin => Message::NewPin { token },
+    };
+    inbox.messages.send(phone_number, message);
+    Ok(())
+}
+
+/// Sends a link to the number that a person is registered with.
+pub(crate) async fn send_to(
+    inbox: &Inbox,
+    person: PersonId,
+    purpose: LinkPurpose,
+) -> Result<Result<(), NotBefore>, Turn> {
+    let Some(phone_number) = inbox.store.phone_number(person).await? else {
+        return Err(crate::trouble::unknown().into());
+    };
+    if let Err(not_before) = may_send(inbox, &phone_number).await? {
+        return Ok(Err(not_before));
+    }
+    send(inbox, person, phone_number, purpose).await?;
+    Ok(Ok(()))
+}
+
+/// The address has tried too often.
+pub(crate) fn too_often() -> Turn {
+    Trouble::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        Text::fixed("너무 자주 시도하셨습니다", "Tried too often"),
+        Text::fixed("1분 뒤에 다시 시도해 주십시오.", "Please try again in a minute."),
+    )
+    .retry_after(60)
+    .into()
+}

@@ -1,0 +1,181 @@
+//! The list: unread, read and expired apart, page by page; searched, filtered or sorted by deadline as a whole.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use seoham_http::Query;
+use seoham_model::{BinderId, UnixSeconds};
+use seoham_pages::{FormTarget, Mark, Site, page};
+use seoham_store::boxes::{BoxDocument, Shelf};
+use serde::Deserialize;
+
+use super::{notice, words};
+use crate::Inbox;
+use crate::trouble::Turn;
+use crate::visit::Visit;
+
+/// Documents on one page.
+const PAGE: usize = 20;
+/// Documents of a shelf that are looked at for a search, a filter or an order: the newest.
+const LOOKED_AT_MAX: usize = 500;
+/// Documents that a search shows.
+const FOUND_MAX: usize = 100;
+/// Unread documents are counted up to here.
+const COUNTED_MAX: usize = 999;
+/// The longest search.
+const SEARCH_CHARACTERS_MAX: usize = 40;
+
+#[derive(Template)]
+#[template(path = "list.html")]
+struct List {
+    site: Site,
+    csrf: String,
+    shelf: &'static str,
+    unread: String,
+    search: String,
+    /// Kinds to choose from: name in the address, in words, chosen.
+    kinds: Vec<(&'static str, &'static str, bool)>,
+    by_deadline: bool,
+    is_arranged: bool,
+    /// Not all that there is was looked at.
+    is_partial: bool,
+    entries: Vec<Entry>,
+    /// Where the next page begins.
+    next: Option<String>,
+    done: Option<&'static str>,
+}
+
+struct Entry {
+    id: String,
+    mark: Mark,
+    institution: String,
+    title: String,
+    kind: &'static str,
+    deadline: String,
+    left: words::Left,
+    read: Option<String>,
+    amount: Option<String>,
+    due: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    shelf: Option<String>,
+    before: Option<String>,
+    q: Option<String>,
+    kind: Option<String>,
+    sort: Option<String>,
+    #[serde(flatten)]
+    notice: notice::Asked,
+}
+
+/// How a shelf is arranged.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Arrangement {
+    /// What the institution or the title holds, in small letters.
+    search: String,
+    kind: Option<&'static str>,
+    by_deadline: bool,
+}
+
+impl Arrangement {
+    fn of(asked: &Asked) -> Self {
+        let search = asked.q.as_deref().unwrap_or("").trim();
+        let kind = asked.kind.as_deref();
+        Self {
+            search: search.to_lowercase().chars().take(SEARCH_CHARACTERS_MAX).collect(),
+            kind: words::KINDS.iter().map(|(name, ..)| *name).find(|name| Some(*name) == kind),
+            by_deadline: asked.sort.as_deref() == Some("deadline"),
+        }
+    }
+
+    /// What is shown of documents, newest first, and in which order.
+    fn arrange(&self, documents: &mut Vec<BoxDocument>) {
+        documents.retain(|document| {
+            let holds = |text: &str| text.to_lowercase().contains(&self.search);
+            let found = holds(&document.institution_name) || holds(&document.content.title);
+            found && self.kind.is_none_or(|kind| kind == words::kind_key(document))
+        });
+        if self.by_deadline {
+            documents.sort_by_key(|document| document.deadline_at);
+        }
+    }
+}
+
+/// `GET /documents`
+pub(crate) async fn show(
+    State(inbox): State<Inbox>,
+    visit: Visit,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Turn> {
+    let visit = visit.member_only()?;
+    let (shelf, name) = match asked.shelf.as_deref() {
+        Some("read") => (Shelf::Read, "read"),
+        Some("expired") => (Shelf::Expired, "expired"),
+        _ => (Shelf::Unread, "unread"),
+    };
+    let arrangement = Arrangement::of(&asked);
+    let is_arranged = arrangement != Arrangement::default();
+    let now = inbox.now();
+    let unread = inbox.store.unread(visit.person, COUNTED_MAX + 1, now).await?;
+    let (documents, next, is_partial) = if is_arranged {
+        let mut documents = inbox.store.shelf(visit.person, shelf, None, LOOKED_AT_MAX + 1, now).await?;
+        let is_whole = documents.len() <= LOOKED_AT_MAX;
+        documents.truncate(LOOKED_AT_MAX);
+        arrangement.arrange(&mut documents);
+        let all_shown = documents.len() <= FOUND_MAX;
+        documents.truncate(FOUND_MAX);
+        (documents, None, !(is_whole && all_shown))
+    } else {
+        let before = asked.before.as_deref().and_then(BinderId::parse);
+        let mut documents = inbox.store.shelf(visit.person, shelf, before, PAGE + 1, now).await?;
+        let more = documents.len() > PAGE;
+        documents.truncate(PAGE);
+        let next = documents.last().filter(|_| more).map(|last| last.id.to_string());
+        (documents, next, false)
+    };
+    let site = visit.site.clone();
+    let list = List {
+        csrf: visit.csrf(),
+        shelf: name,
+        unread: if unread > COUNTED_MAX { format!("{COUNTED_MAX}+") } else { unread.to_string() },
+        search: asked.q.unwrap_or_default().chars().take(SEARCH_CHARACTERS_MAX).collect(),
+        kinds: words::KINDS
+            .iter()
+            .map(|(key, ko, en)| (*key, site.t(ko, en), Some(*key) == arrangement.kind))
+            .collect(),
+        by_deadline: arrangement.by_deadline,
+        is_arranged,
+        is_partial,
+        entries: documents.iter().map(|document| Entry::of(document, &site, now)).collect(),
+        next,
+        done: asked.notice.done.map(|done| done.text(&site)),
+        site,
+    };
+    Ok(page(StatusCode::OK, &list, FormTarget::Here))
+}
+
+impl Entry {
+    fn of(document: &BoxDocument, site: &Site, now: UnixSeconds) -> Self {
+        let lang = site.lang;
+        Self {
+            id: document.id.to_string(),
+            mark: mark(document),
+            institution: document.institution_name.clone(),
+            title: document.content.title.clone(),
+            kind: words::kind(document, lang),
+            deadline: words::moment(document.deadline_at, lang),
+            left: words::Left::of(document.deadline_at, now, lang),
+            read: document.times.read_at.map(|at| words::moment(at, lang)),
+            amount: document.shown.amount_won.map(|amount| words::won(amount, lang)),
+            due: document.shown.due.map(|due| words::day(due, lang)),
+        }
+    }
+}
+
+/// The mark of a document's sender.
+pub(super) fn mark(document: &BoxDocument) -> Mark {
+    let picture = document.has_mark.then(|| format!("/institutions/{}/mark", document.institution));
+    Mark::of(&document.institution_name, picture)
+}

@@ -1,0 +1,61 @@
+//! A certificate of receipt and reading, to be printed or kept: what the box knows of a document.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use seoham_http::Path;
+use seoham_model::clock::seoul_seconds;
+use seoham_pages::{FormTarget, Site, page};
+
+use super::document::own;
+use crate::Inbox;
+use crate::trouble::Turn;
+use crate::visit::Visit;
+
+#[derive(Template)]
+#[template(path = "receipt.html")]
+struct Receipt {
+    site: Site,
+    csrf: String,
+    id: String,
+    institution: String,
+    title: String,
+    /// What happened, and when to the second.
+    steps: Vec<(&'static str, String)>,
+    hash: Option<String>,
+    is_read: bool,
+    issued: String,
+}
+
+/// `GET /documents/{binder}/receipt`
+pub(crate) async fn show(
+    State(inbox): State<Inbox>,
+    visit: Visit,
+    Path(binder): Path<String>,
+) -> Result<Response, Turn> {
+    let visit = visit.member_only()?;
+    let document = own(&inbox, &visit, &binder).await?;
+    let (times, site) = (document.times, visit.site.clone());
+    let steps = [
+        (site.t("기관이 보낸 때", "Sent by the institution"), Some(times.sent_at)),
+        (site.t("문서함에 들어온 때", "Received in the box"), times.received_at),
+        (site.t("알림이 도착한 때", "Notification delivered"), times.notified_at),
+        (site.t("본인 인증한 때", "Authenticated"), times.authenticated_at),
+        (site.t("기관 페이지에서 열람을 시작한 때", "Opened on the institution's page"), times.token_used_at),
+        (site.t("읽은 때", "Read"), times.read_at),
+        (site.t("열람기한", "Deadline"), Some(document.deadline_at)),
+    ];
+    let receipt = Receipt {
+        csrf: visit.csrf(),
+        id: document.id.to_string(),
+        institution: document.institution_name,
+        title: document.content.title,
+        steps: steps.into_iter().filter_map(|(name, at)| Some((name, seoul_seconds(at?)))).collect(),
+        hash: document.hash,
+        is_read: times.read_at.is_some(),
+        issued: seoul_seconds(inbox.now()),
+        site,
+    };
+    Ok(page(StatusCode::OK, &receipt, FormTarget::Here))
+}

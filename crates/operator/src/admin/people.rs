@@ -1,0 +1,39 @@
+//! `/admin/v1/people/…`: help for somebody who is locked out (SPEC 8.8). An operator lifts locks and forces a new PIN, but
+//! never learns or chooses one.
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use seoham_http::{ApiError, body};
+use seoham_model::{Text, forms};
+
+use crate::state::Operator;
+
+/// `POST /admin/v1/people/unlock`: lifts every lock.
+pub(crate) async fn unlock(
+    State(operator): State<Operator>,
+    request: Request,
+) -> Result<StatusCode, ApiError> {
+    change(&operator, request, false).await
+}
+
+/// `POST /admin/v1/people/new-pin`: the PIN is forgotten and every session ends; the person sets a new one by a link and
+/// the birthday.
+pub(crate) async fn force_new_pin(
+    State(operator): State<Operator>,
+    request: Request,
+) -> Result<StatusCode, ApiError> {
+    change(&operator, request, true).await
+}
+
+async fn change(operator: &Operator, request: Request, forget_pin: bool) -> Result<StatusCode, ApiError> {
+    let phone_number = forms::phone_number(&body::json(request).await?)?;
+    let person = operator.store.person_by_phone(&phone_number).await?.ok_or_else(|| {
+        ApiError::not_found(Text::fixed(
+            "이 번호로 등록된 사람이 없습니다",
+            "nobody is registered with this number",
+        ))
+    })?;
+    operator.store.unlock(person, forget_pin).await?;
+    tracing::info!(%person, forget_pin, "a person was unlocked");
+    Ok(StatusCode::NO_CONTENT)
+}

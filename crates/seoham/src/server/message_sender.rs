@@ -1,0 +1,71 @@
+//! What people are told that is not about a document, handed to the messenger beside the request that it comes from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use secrecy::SecretString;
+use seoham_delivery::{Message, Notifier, Sent, login_link, new_pin_link, pin_changed};
+use seoham_inbox::{Message as Told, Messages};
+use seoham_model::{Clock, Lang};
+use seoham_pages::Brand;
+use tokio::sync::mpsc;
+
+/// Messages that may wait; whoever asked for a link beyond it asks again.
+const WAITING_MAX: usize = 1_000;
+/// Messages that are being sent at once.
+const AT_ONCE: usize = 32;
+/// How often one is tried; a link's ten minutes pass meanwhile.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_secs(5);
+
+pub(super) struct MessageSender {
+    waiting: mpsc::Sender<Message>,
+    brand: Arc<Brand>,
+    box_url: String,
+    clock: Clock,
+}
+
+impl MessageSender {
+    /// Starts sending on the present runtime.
+    pub(super) fn start(
+        notifier: Arc<dyn Notifier>,
+        brand: Arc<Brand>,
+        box_url: String,
+        clock: Clock,
+    ) -> Self {
+        let (waiting, mut arrived) = mpsc::channel::<Message>(WAITING_MAX);
+        let sending = futures_util::stream::poll_fn(move |context| arrived.poll_recv(context));
+        // Several at once: one that is not taken must not hold up the others.
+        let sending = sending.for_each_concurrent(AT_ONCE, move |message| {
+            let notifier = Arc::clone(&notifier);
+            async move {
+                for left in (0..TRIES).rev() {
+                    match notifier.send(&message).await {
+                        Sent::NotNow { .. } if left > 0 => tokio::time::sleep(PAUSE).await,
+                        Sent::NotNow { .. } => {
+                            tracing::warn!(kind = ?message.kind, "a message was not taken by the messenger");
+                        }
+                        Sent::Taken | Sent::Refused(_) => break,
+                    }
+                }
+            }
+        });
+        tokio::spawn(sending);
+        Self { waiting, brand, box_url, clock }
+    }
+}
+
+impl Messages for MessageSender {
+    fn send(&self, phone_number: SecretString, message: Told) {
+        let (name, url) = (self.brand.name.in_lang(Lang::Ko), &self.box_url);
+        let message = match message {
+            Told::SignIn { token } => login_link(phone_number, name, url, &token),
+            Told::NewPin { token } => new_pin_link(phone_number, name, url, &token),
+            Told::PinChanged => pin_changed(phone_number, name, url, self.clock.now()),
+        };
+        if self.waiting.try_send(message).is_err() {
+            tracing::warn!("too many messages to people are waiting");
+        }
+    }
+}
