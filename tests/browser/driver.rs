@@ -16,12 +16,15 @@ pub(crate) struct Look {
     pub(crate) height: u32,
     pub(crate) dark: bool,
     pub(crate) javascript: bool,
+    pub(crate) english: bool,
 }
 
 /// A phone of 360 pixels.
-pub(crate) const PHONE: Look = Look { width: 360, height: 740, dark: false, javascript: true };
+pub(crate) const PHONE: Look =
+    Look { width: 360, height: 740, dark: false, javascript: true, english: false };
 /// A desk.
-pub(crate) const DESK: Look = Look { width: 1280, height: 900, dark: false, javascript: true };
+pub(crate) const DESK: Look =
+    Look { width: 1280, height: 900, dark: false, javascript: true, english: false };
 
 /// A browser of its own, with no history and no cookies; gone when dropped.
 pub(crate) struct Driver {
@@ -60,7 +63,6 @@ impl Driver {
             "--no-sandbox".to_owned(),
             "--disable-gpu".to_owned(),
             "--disable-dev-shm-usage".to_owned(),
-            "--lang=ko".to_owned(),
             format!("--window-size={},{}", look.width, look.height),
         ];
         if look.dark {
@@ -71,7 +73,7 @@ impl Driver {
         options["mobileEmulation"] = json!({ "deviceMetrics": { "width": look.width, "height": look.height, "pixelRatio": 1.0, "mobile": false } });
         let javascript = if look.javascript { 1 } else { 2 };
         options["prefs"] = json!({
-            "intl.accept_languages": "ko-KR,ko",
+            "intl.accept_languages": if look.english { "en-US,en" } else { "ko-KR,ko" },
             "profile.managed_default_content_settings.javascript": javascript,
         });
         let asked = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options } } });
@@ -147,6 +149,20 @@ impl Driver {
                 return;
             }
             assert!(Instant::now() < patience, "{text} in: {shown}\nat {}", self.address().await);
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+
+    /// Waits until the page has an element.
+    pub(crate) async fn has(&self, selector: &str) {
+        let patience = Instant::now() + Duration::from_secs(30);
+        while self.find(selector).await.is_err() {
+            assert!(
+                Instant::now() < patience,
+                "{selector} in: {}\nat {}",
+                self.text().await,
+                self.address().await
+            );
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
     }

@@ -13,3 +13,4 @@ mod driver;
 mod institution;
 mod journeys;
 mod scene;
+mod states;

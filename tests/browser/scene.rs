@@ -16,7 +16,21 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn set() -> Self {
-        let server = Start::sandbox().up();
+        Self::on(Start::sandbox()).await
+    }
+
+    /// With an operator's own terms and contact.
+    pub(crate) async fn branded() -> Self {
+        let terms = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(terms.path(), "제1조 (목적) 이 약관은 시험용입니다.\n".repeat(20)).unwrap();
+        let start = Start::sandbox()
+            .env("SEOHAM_BRAND__TERMS_FILE", terms.path().to_str().unwrap())
+            .env("SEOHAM_BRAND__CONTACT", "02-000-0000");
+        Self::on(start).await
+    }
+
+    async fn on(start: Start) -> Self {
+        let server = start.up();
         let city = server.institution("가상시청").await;
         let institution = Institution::start().await;
         institution.knows(&city);
@@ -43,11 +57,34 @@ impl Scene {
         self.city.accepted(&[self.document(number, "EXT-1")]).await.remove(0)
     }
 
+    /// A bill whose card shows an amount and a due date.
+    pub(crate) async fn send_bill(&self, number: &str) -> String {
+        let card = json!({ "amount": "amount", "due": "due" });
+        let path = format!("contracts/{}/card", self.city.contract);
+        assert_eq!(self.server.admin("PUT", &path, Some(card)).await.0, 204);
+        let mut bill = self.document(number, "BILL-1");
+        bill["property"]["payload"] = json!(r#"{"amount":184500,"due":"2027-01-31"}"#);
+        self.city.accepted(&[bill]).await.remove(0)
+    }
+
+    /// A document under a contract with another authentication.
+    pub(crate) async fn send_under(&self, authentication: &str, number: &str) -> String {
+        let bank =
+            self.server.institution_with("나라은행", json!({ "authentication": authentication })).await;
+        bank.accepted(&[self.document(number, "EXT-1")]).await.remove(0)
+    }
+
     /// The newest link that the messenger brought to a number.
     pub(crate) async fn link(&self, number: &str) -> String {
+        self.next_link(number, &[]).await
+    }
+
+    /// The newest link to a number that is none of those before.
+    pub(crate) async fn next_link(&self, number: &str, known: &[String]) -> String {
         let mut browser = Browser::at(&self.server.url("web"));
         eventually("the message has come", async || {
-            browser.get(&format!("/messenger?number={number}")).await.links("/l/").into_iter().next()
+            let page = browser.get(&format!("/messenger?number={number}")).await;
+            page.links("/l/").into_iter().find(|link| !known.contains(link))
         })
         .await
     }
