@@ -38,8 +38,11 @@ async fn a_list_is_searched_filtered_and_sorted() {
     let mut titles = async |query: &str| {
         let page = browser.get(&format!("/documents{query}")).await;
         assert_eq!(page.status, 200, "{}", page.html);
-        let titles =
-            page.html.split("<strong>").skip(1).map(|rest| rest.split('<').next().unwrap().to_owned());
+        let titles = page
+            .html
+            .split("<strong lang=\"ko\">")
+            .skip(1)
+            .map(|rest| rest.split('<').next().unwrap().to_owned());
         (titles.collect::<Vec<_>>(), page)
     };
     let (all, page) = titles("").await;

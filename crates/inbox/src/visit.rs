@@ -73,13 +73,11 @@ impl FromRequestParts<Inbox> for Visit {
     async fn from_request_parts(parts: &mut Parts, inbox: &Inbox) -> Result<Self, Turn> {
         let Language(lang) = Language::of(&parts.headers);
         let destination = Destination::of_path(parts.uri.path());
-        match present(inbox, &parts.headers, lang).await? {
-            Some(visit) => Ok(Self { destination, ..visit }),
-            None => {
-                let had_session = inbox.cookie.of(&parts.headers).is_some();
-                Err(Turn::To(destination.after(if had_session { "/?ended=1" } else { "/" })))
-            }
+        if let Some(visit) = present(inbox, &parts.headers, lang).await? {
+            return Ok(Self { destination, ..visit });
         }
+        let had_session = inbox.cookie.of(&parts.headers).is_some();
+        Err(Turn::To(destination.after(if had_session { "/?ended=1" } else { "/" })))
     }
 }
 

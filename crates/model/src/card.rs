@@ -110,7 +110,7 @@ mod tests {
             (r#"{"amt":"18,4500"}"#, (None, None)),
             (r#"{"amt":""}"#, (None, None)),
             (r#"{"amt":9999999999999999}"#, (None, None)),
-            (r#"[184500]"#, (None, None)),
+            ("[184500]", (None, None)),
             ("amount=184500", (None, None)),
         ] {
             assert_eq!(shown(payload), expected, "{payload}");

@@ -105,7 +105,7 @@ pub struct Field {
 
 impl Field {
     /// A field named `name`; what is wrong with it is among `mistakes`.
-    pub fn new(site: &Site, kind: FieldKind, name: &'static str, label: Text, mistakes: &Mistakes) -> Self {
+    pub fn new(site: &Site, kind: FieldKind, name: &'static str, label: &Text, mistakes: &Mistakes) -> Self {
         Self {
             name,
             id: name,
@@ -126,7 +126,7 @@ impl Field {
 
     /// With what helps to fill it in.
     #[must_use]
-    pub fn hinted(self, site: &Site, hint: Text) -> Self {
+    pub fn hinted(self, site: &Site, hint: &Text) -> Self {
         Self { hint: Some(hint.in_lang(site.lang).to_owned()), ..self }
     }
 

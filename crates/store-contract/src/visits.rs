@@ -389,7 +389,7 @@ pub async fn a_card_shows_what_the_operator_named(world: World) {
     let kept = world.store.institution(world.city.institution, SeoulDay::of(world.now())).await;
     assert_eq!(kept.expect("answers").expect("there").contracts[0].card, Some(card));
     let named = shown().await.shown;
-    assert_eq!((named.amount_won, named.due.map(|d| d.as_number())), (Some(184_500), Some(20_261_130)));
+    assert_eq!((named.amount_won, named.due.map(SeoulDay::as_number)), (Some(184_500), Some(20_261_130)));
     assert!(set(world.city.contract, None).await);
     assert_eq!(shown().await.shown, Shown::default());
 

@@ -86,16 +86,13 @@ impl Accounts for PostgresStore {
         if session.query_opt(known, &[&institution.uuid()]).await?.is_none() {
             return Ok(false);
         }
-        match picture {
-            Some(picture) => {
-                let sql = "INSERT INTO institution_marks (institution_id, picture) VALUES ($1, $2)
-                           ON CONFLICT (institution_id) DO UPDATE SET picture = excluded.picture";
-                session.write("an institution's picture", sql, &[&institution.uuid(), &picture]).await?;
-            }
-            None => {
-                let sql = "DELETE FROM institution_marks WHERE institution_id = $1";
-                session.write("an institution's picture", sql, &[&institution.uuid()]).await?;
-            }
+        if let Some(picture) = picture {
+            let sql = "INSERT INTO institution_marks (institution_id, picture) VALUES ($1, $2)
+                       ON CONFLICT (institution_id) DO UPDATE SET picture = excluded.picture";
+            session.write("an institution's picture", sql, &[&institution.uuid(), &picture]).await?;
+        } else {
+            let sql = "DELETE FROM institution_marks WHERE institution_id = $1";
+            session.write("an institution's picture", sql, &[&institution.uuid()]).await?;
         }
         Ok(true)
     }

@@ -45,8 +45,8 @@ struct Shown {
     refused: bool,
     button: &'static str,
     done: Option<&'static str>,
-    /// What was done can be undone with one tap.
-    can_undo: bool,
+    /// Where one tap undoes what was done.
+    undo: Option<String>,
 }
 
 /// The document of a path in the visitor's box; anything else does not exist for them.
@@ -106,7 +106,7 @@ pub(crate) async fn show(
         refused: document.refused,
         button: words::button(&document, lang),
         done: done.map(|done| done.text(&site)),
-        can_undo: done == Some(Done::Refused),
+        undo: (done == Some(Done::Refused)).then(|| format!("/documents/{}/accept", document.id)),
         site,
     };
     let forms = if opens_at_once { FormTarget::Beyond } else { FormTarget::Here };

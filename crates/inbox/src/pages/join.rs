@@ -79,11 +79,12 @@ pub(crate) async fn join(
         return Err(Turn::To(destination.address()));
     }
     let mut mistakes = Mistakes::none();
+    // In the order of the page: the first that is wrong has the focus.
+    let pin = secret::check_new_pin(&form.pin, &form.pin_again, &mut mistakes);
     if form.consent.is_none() {
         let text = Text::fixed("가입하시려면 동의란에 표시해 주십시오.", "Please tick this box to join.");
         mistakes.add("consent", text);
     }
-    let pin = secret::check_new_pin(&form.pin, &form.pin_again, &mut mistakes);
     let Some(pin) = pin.filter(|_| mistakes.is_empty()) else {
         let join = Join::new(&visit, destination, form.consent.is_some(), &mistakes);
         return Ok(page(StatusCode::BAD_REQUEST, &join, FormTarget::Here));

@@ -43,11 +43,11 @@ struct Renew {
 impl Renew {
     fn new(site: Site, token: &SecretString, birthday: &str, mistakes: &Mistakes) -> Self {
         let label = Text::fixed("생년월일", "Birthday");
-        let field = Field::new(&site, FieldKind::Birthday, "birthday", label, mistakes).holding(birthday);
+        let field = Field::new(&site, FieldKind::Birthday, "birthday", &label, mistakes).holding(birthday);
         let hint = Text::fixed("8자리로 입력합니다. 예: 19900101", "Eight digits, for example 19900101");
         let [pin, pin_again] = secret::new_pin_fields(&site, mistakes);
         Self {
-            birthday: field.hinted(&site, hint).focused(mistakes),
+            birthday: field.hinted(&site, &hint).focused(mistakes),
             pin,
             pin_again,
             site,

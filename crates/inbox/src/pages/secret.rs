@@ -56,8 +56,8 @@ pub(crate) fn new_pin_fields(site: &Site, mistakes: &Mistakes) -> [Field; 2] {
     let first = Text::fixed("새 PIN (숫자 6자리)", "New PIN (six digits)");
     let again = Text::fixed("새 PIN 다시 입력", "New PIN again");
     [
-        Field::new(site, FieldKind::Pin, "pin", first, mistakes),
-        Field::new(site, FieldKind::Pin, "pin_again", again, mistakes),
+        Field::new(site, FieldKind::Pin, "pin", &first, mistakes),
+        Field::new(site, FieldKind::Pin, "pin_again", &again, mistakes),
     ]
 }
 
@@ -82,8 +82,8 @@ pub(crate) fn new_password_fields(site: &Site, mistakes: &Mistakes) -> [Field; 2
         Text::fixed("새 인증서 비밀번호 (10자 이상)", "New certificate password (10 characters or more)");
     let again = Text::fixed("새 인증서 비밀번호 다시 입력", "New certificate password again");
     [
-        Field::new(site, FieldKind::NewPassword, "password", first, mistakes),
-        Field::new(site, FieldKind::NewPassword, "password_again", again, mistakes),
+        Field::new(site, FieldKind::NewPassword, "password", &first, mistakes),
+        Field::new(site, FieldKind::NewPassword, "password_again", &again, mistakes),
     ]
 }
 

@@ -50,7 +50,7 @@ async fn shown(
     let has_pin = inbox.store.has_secret(visit.person, Secret::Pin).await?;
     let has_password = inbox.store.has_secret(visit.person, Secret::Certificate).await?;
     let agreements = inbox.store.agreements(visit.person).await?;
-    let field = |kind, name, label| Field::new(&site, kind, name, label, mistakes);
+    let field = |kind, name, label: Text| Field::new(&site, kind, name, &label, mistakes);
     let current = || Text::fixed("지금 PIN", "Present PIN");
     let present = || Text::fixed("지금 인증서 비밀번호", "Present certificate password");
     let [pin, pin_again] = secret::new_pin_fields(&site, mistakes);

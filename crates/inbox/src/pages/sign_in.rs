@@ -32,7 +32,7 @@ struct Front {
 impl Front {
     fn new(inbox: &Inbox, site: Site, destination: Destination, typed: &str, mistakes: &Mistakes) -> Self {
         let label = Text::fixed("휴대전화 번호", "Mobile number");
-        let field = Field::new(&site, FieldKind::Phone, "phone_number", label, mistakes).holding(typed);
+        let field = Field::new(&site, FieldKind::Phone, "phone_number", &label, mistakes).holding(typed);
         Self {
             phone_number: field.focused(mistakes),
             site,

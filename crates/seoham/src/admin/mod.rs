@@ -381,8 +381,7 @@ impl AdminClient {
                 self.post(&format!("institutions/{institution}/contracts"), &terms).await
             }
             ContractCommand::Card { contract, amount, due } => {
-                let card = json!({ "amount": amount, "due": due });
-                self.put(&format!("contracts/{contract}/card"), |request| request.json(&card)).await
+                self.set_card(&contract, amount.as_deref(), due.as_deref()).await
             }
             ContractCommand::Close { institution, contract, yes } => {
                 if !yes {
@@ -445,6 +444,17 @@ impl AdminClient {
             opened.with_context(|| file.display().to_string())?.into()
         };
         self.import(body).await
+    }
+
+    /// Says which members of a payload the box shows under a contract.
+    pub(crate) async fn set_card(
+        &self,
+        contract: &str,
+        amount: Option<&str>,
+        due: Option<&str>,
+    ) -> Result<Value> {
+        let card = json!({ "amount": amount, "due": due });
+        self.put(&format!("contracts/{contract}/card"), |request| request.json(&card)).await
     }
 
     /// Adds or updates people.

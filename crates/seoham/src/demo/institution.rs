@@ -4,8 +4,6 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use anyhow::{Context, Result};
 use axum::Router;
-use axum::http::HeaderMap;
-use axum::response::Html;
 use seoham_kit::landing::{Landing, LandingOptions, Limits};
 
 use super::setup::Institution;
@@ -22,7 +20,7 @@ const PORT: u16 = 8090;
 pub(super) async fn start(config: &Config, server: &Server, institution: &Institution) -> Result<Door> {
     let application = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let upstream = format!("http://{}", application.local_addr()?);
-    tokio::spawn(async move { axum::serve(application, Router::new().fallback(notice)).await });
+    tokio::spawn(async move { axum::serve(application, Router::new().fallback(super::notice::show)).await });
 
     let landing = Landing::start(&LandingOptions {
         upstream,
@@ -52,39 +50,6 @@ pub(super) fn lead_to(notice: &str, gateway: &str) -> String {
     }
 }
 
-/// The page of a notice. Which one it is the gateway tells; a visitor cannot.
-async fn notice(headers: HeaderMap) -> Html<String> {
-    let told = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let payload = told("seoham-payload").replace("%3D", "=");
-    let amount = payload.split_once("amount=").map_or("", |(_, amount)| amount);
-    let amount: String = amount.chars().take_while(char::is_ascii_digit).collect();
-    let due = if amount.is_empty() {
-        "납부하실 금액이 없는 안내문입니다.".to_owned()
-    } else {
-        format!("납부하실 금액은 <strong>{}원</strong>입니다.", with_commas(&amount))
-    };
-    let document: String =
-        told("seoham-document").chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-    Html(format!(
-        "<!doctype html><html lang=\"ko\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\"><title>가상시청 고지서</title></head><body><main>\
-         <p>가상시청</p><h1>고지서</h1><p>{due}</p><p>문서 번호 {document}</p>\
-         <p>이 페이지가 끝까지 전달되면 열람한 것으로 기록됩니다.</p></main></body></html>"
-    ))
-}
-
-/// `292000` as `292,000`.
-fn with_commas(digits: &str) -> String {
-    let mut grouped = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,12 +63,5 @@ mod tests {
             r#"{"title": "고지서", "property": {"link": "http://127.0.0.1:8090/tax/car?bill=1", "x": 1}}"#
         );
         assert_eq!(lead_to(r#"{"title": "없음"}"#, "http://x"), r#"{"title": "없음"}"#);
-    }
-
-    #[test]
-    fn amounts_are_grouped() {
-        assert_eq!(with_commas("292000"), "292,000");
-        assert_eq!(with_commas("1000000"), "1,000,000");
-        assert_eq!(with_commas("90"), "90");
     }
 }

@@ -9,6 +9,7 @@ mod expectation;
 mod input;
 mod institution;
 mod journal;
+mod notice;
 mod reading;
 mod report;
 mod sending;

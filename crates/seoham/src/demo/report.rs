@@ -107,7 +107,7 @@ pub(super) fn way_on(
         Text::fixed("예시 기관의 페이지 앞", "in front of a sample institution's page"),
     ];
     let heading = |i: usize| headings[i].in_lang(lang);
-    let body = r#"{"documents":[{"title":"첫 문서","read_expired_sec":2592000,"receiver":{"phone_number":"01000000001","name":"서함시험","birthday":"19900101"},"property":{"link":"GATEWAY/tax","payload":"amount=120000","cs_number":"02-000-0000","cs_name":"민원실","external_document_uuid":"MY-1"}}]}"#;
+    let body = r#"{"documents":[{"title":"첫 문서","read_expired_sec":2592000,"receiver":{"phone_number":"01000000001","name":"서함시험","birthday":"19900101"},"property":{"link":"GATEWAY/tax","payload":"{\"amount\":120000,\"due\":\"2026-12-31\"}","cs_number":"02-000-0000","cs_name":"민원실","external_document_uuid":"MY-1"}}]}"#;
     let body = body.replace("GATEWAY", gateway);
     let token_file = at.admin_token_file.as_ref().map_or_else(|| "…".to_owned(), |f| f.display().to_string());
     say(&format!(

@@ -44,12 +44,12 @@ pub(super) async fn institution(config: &Config, admin: &AdminClient) -> Result<
     let institution_id = member(&made, "institution_id")?;
     let path = |what: &str| format!("institutions/{institution_id}/{what}");
     let contract = admin.post(&path("contracts"), &json!({ "authentication": "pin" })).await?;
+    let contract_uuid = member(&contract, "contract_uuid")?;
+    // What the box shows of a bill's payload.
+    admin.set_card(&contract_uuid, Some("amount"), Some("due")).await?;
     let token = admin.post(&path("tokens"), &json!({ "label": "demo" })).await?;
-    let institution = Institution {
-        contract_uuid: member(&contract, "contract_uuid")?,
-        access_token: member(&token, "access_token")?,
-        institution_id,
-    };
+    let institution =
+        Institution { contract_uuid, access_token: member(&token, "access_token")?, institution_id };
     write_private(&file, &serde_json::to_vec_pretty(&institution)?)?;
     Ok(institution)
 }
