@@ -245,7 +245,7 @@ async fn institutions_are_refused_and_received_again() {
     assert_eq!(refused["error_code"], "FORBIDDEN");
     let settings = browser.get("/settings").await;
     settings.shows(200, "가상시청");
-    browser.submit(&settings, "/settings/accept", &[]).await.shows(200, "없습니다. 문서 화면에서");
+    browser.submit(&settings, "/settings/accept", &[]).await.shows(200, "없습니다. 문서 화면에서 수신거부");
     assert_eq!(city.accepted(&[document("01077770007", "S")]).await.len(), 1);
 }
 
@@ -262,7 +262,7 @@ async fn a_pin_is_changed_and_other_visits_end() {
         .await
         .shows(403, "PIN이 맞지 않습니다. 4번 더");
     let page = browser.submit(&settings, "/settings/pin", &change(PIN)).await;
-    page.shows(200, "새 PIN으로 바꾸었습니다");
+    page.shows(200, "새 PIN을 정했습니다");
     eventually("they are told by messenger", async || {
         let phone = browser.get("/messenger?number=01077770008").await;
         phone.html.contains("PIN이 바뀌었습니다").then_some(())
@@ -297,9 +297,11 @@ async fn certified_contracts_ask_for_the_certificates_password() {
     let page = browser.submit(&page, &set_here, &set("")).await;
     page.shows(200, "인증서 비밀번호를 정했습니다");
     let settings = browser.get("/settings").await;
-    browser.submit(&settings, "/settings/certificate", &set("")).await.shows(403, "맞지 않습니다");
+    browser.submit(&settings, "/settings/certificate", &set("")).await.shows(400, "횟수에는 들어가지");
+    let other = set("다른 비밀번호 열두 글자");
+    browser.submit(&settings, "/settings/certificate", &other).await.shows(403, "맞지 않습니다");
     browser.submit(&settings, "/settings/certificate", &set(password)).await.shows(200, "정했습니다");
-    browser.submit(&page, &open, &[("secret", PIN)]).await.shows(403, "맞지 않습니다");
+    browser.submit(&page, &open, &[("secret", PIN)]).await.shows(400, "10자 이상");
     assert_eq!(browser.submit(&page, &open, &[("secret", password)]).await.status, 303);
 }
 

@@ -65,9 +65,9 @@ async fn who_forgot_the_pin_sets_a_new_one_by_link_and_birthday() {
     said.shows(403, "value=\"19900102\"");
     assert!(!said.html.contains("975310"), "a secret is not shown again");
     let done = phone.submit(&form, &renew, &new("1990-01-01", "975310")).await;
-    done.shows(200, "새 PIN으로 바꾸었습니다");
+    done.shows(200, "새 PIN을 정했습니다");
     assert!(phone.cookie().is_some(), "and they are in");
-    elsewhere.get("/documents").await.shows(200, "시간이 지나 로그아웃되었습니다");
+    elsewhere.get("/documents").await.shows(200, "로그아웃되었습니다. 다시 로그인하시면");
     assert_eq!(opens_with(&mut phone, &id, PIN).await, 403);
     assert_eq!(opens_with(&mut phone, &id, "975310").await, 303, "the lock is lifted");
     eventually("they are told by messenger", async || {
@@ -102,7 +102,7 @@ async fn wrong_birthdays_lock_like_wrong_pins() {
     // An operator lifts it.
     let (status, _) = server.admin("POST", "people/unlock", Some(json!({ "phone_number": number }))).await;
     assert_eq!(status, 204);
-    browser.submit(&form, &renew, &new("19900101")).await.shows(200, "새 PIN으로 바꾸었습니다");
+    browser.submit(&form, &renew, &new("19900101")).await.shows(200, "새 PIN을 정했습니다");
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn an_operator_forces_a_new_pin_without_choosing_it() {
         server.admin("POST", "people/new-pin", Some(json!({ "phone_number": number }))).await.0
     };
     assert_eq!((force(number).await, force("01099990000").await), (204, 404));
-    browser.get("/documents").await.shows(200, "시간이 지나 로그아웃되었습니다");
+    browser.get("/documents").await.shows(200, "로그아웃되었습니다. 다시 로그인하시면");
     browser.post("/login", &[("phone_number", number)]).await;
     browser.get(&next_link(&server, number, &mut known).await).await.shows(200, "내 문서");
     let page = browser.get(&format!("/documents/{id}/open")).await;
@@ -127,7 +127,7 @@ async fn an_operator_forces_a_new_pin_without_choosing_it() {
     let link = next_link(&server, number, &mut known).await;
     let form = browser.get(&link).await;
     let new = [("birthday", "19900101"), ("pin", "975310"), ("pin_again", "975310")];
-    browser.submit(&form, &format!("{}/pin", path(&link)), &new).await.shows(200, "바꾸었습니다");
+    browser.submit(&form, &format!("{}/pin", path(&link)), &new).await.shows(200, "새 PIN을 정했습니다");
     assert_eq!(opens_with(&mut browser, &id, "975310").await, 303);
 }
 
@@ -190,7 +190,7 @@ async fn an_ended_session_says_so_and_returns_to_where_it_was() {
     let mut known = vec![newest_link(&server, number, &[]).await];
     city.advance(3_601).await;
     let front = browser.get(&format!("/documents/{id}/open")).await;
-    front.shows(200, "시간이 지나 로그아웃되었습니다");
+    front.shows(200, "로그아웃되었습니다. 다시 로그인하시면");
     browser.submit(&front, "/login", &[("phone_number", number)]).await.shows(200, "메시지를 확인해");
     let link = next_link(&server, number, &mut known).await;
     let back = browser.request(Method::GET, &link, &[]).await;
@@ -244,4 +244,70 @@ async fn nobody_chooses_a_pin_for_another_on_a_live_server() {
     let mut without = line;
     without.as_object_mut().unwrap().remove("pin");
     assert_eq!(import(&server, without).await["imported"], json!(1));
+}
+
+/// Whoever looked at the telephone for a moment has nothing left once its owner has set a new PIN.
+#[tokio::test]
+async fn a_new_pin_voids_every_link_that_was_asked_for() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let number = "01077775009";
+    let (mut browser, _, _) = signed_in(&server, &city, number).await;
+    let mut known = vec![newest_link(&server, number, &[]).await];
+    browser.post("/login", &[("phone_number", number)]).await;
+    let sign_in = next_link(&server, number, &mut known).await;
+    let ask = browser.get("/pin").await;
+    browser.submit(&ask, "/pin", &[]).await;
+    let first = next_link(&server, number, &mut known).await;
+    browser.submit(&ask, "/pin", &[]).await;
+    let second = next_link(&server, number, &mut known).await;
+    let new = [("birthday", "19900101"), ("pin", "975310"), ("pin_again", "975310")];
+    let mut owner = Browser::at(&server.url("web"));
+    owner.post(&format!("{}/pin", path(&first)), &new).await.shows(200, "새 PIN을 정했습니다");
+    let mut thief = Browser::at(&server.url("web"));
+    for link in [sign_in, second] {
+        thief.get(&link).await.shows(410, "더는 쓸 수 없는 링크입니다");
+        assert!(thief.cookie().is_none());
+    }
+}
+
+#[tokio::test]
+async fn who_has_no_pin_is_led_to_one_by_a_certified_document_too() {
+    let server = Start::sandbox().up();
+    let bank = server.institution_with("가상은행", json!({ "authentication": "certificate" })).await;
+    let number = "01077775010";
+    let (mut browser, _, id) = signed_in(&server, &bank, number).await;
+    let mut known = vec![newest_link(&server, number, &[]).await];
+    server.admin("POST", "people/new-pin", Some(json!({ "phone_number": number }))).await;
+    browser.post("/login", &[("phone_number", number)]).await;
+    browser.get(&next_link(&server, number, &mut known).await).await.shows(200, "내 문서");
+    let page = browser.get(&format!("/documents/{id}/open")).await;
+    page.shows(200, "PIN을 먼저 만들어 주십시오");
+    // It is in the operator's log whom it was done to, and not by what number.
+    let log = std::fs::read_to_string(server.data().join("actions.log")).unwrap();
+    assert!(log.contains("people/new-pin") && log.contains("\"on\":[\"") && !log.contains(number), "{log}");
+}
+
+/// A page of another site, a sibling of the box too, is not the person's own tap: it uses nothing up.
+#[tokio::test]
+async fn nobody_is_signed_in_by_another_site() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let number = "01077775011";
+    person(&city, number, true).await;
+    city.accepted(&[document(number, "A")]).await;
+    let link = newest_link(&server, number, &[]).await;
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("sec-purpose", "prefetch"),
+        ("purpose", "prefetch"),
+        ("x-moz", "prefetch"),
+    ] {
+        let request = crate::harness::http().get(&link).header("sec-fetch-mode", "navigate");
+        let answer = request.header("sec-fetch-dest", "document").header(name, value).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{name}: {value}");
+        assert!(answer.headers().get("set-cookie").is_none(), "{name}: {value}");
+    }
+    Browser::at(&server.url("web")).get(&link).await.shows(200, "자동차세");
 }

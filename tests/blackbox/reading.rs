@@ -31,7 +31,7 @@ async fn a_list_is_searched_filtered_and_sorted() {
     };
     city.accepted(&[titled("재산세 고지서", "A", 20 * 86_400, "BILL")]).await;
     city.accepted(&[titled("행사 안내", "B", 3 * 86_400, "NOTICE")]).await;
-    bank.accepted(&[titled("거래 보고", "C", 3_600, "REPORT")]).await;
+    bank.accepted(&[titled("거래 보고", "C", 1_860, "REPORT")]).await;
     let link = newest_link(&server, number, &[]).await;
     let mut browser = Browser::at(&server.url("web"));
     browser.get(&link).await;
@@ -49,7 +49,7 @@ async fn a_list_is_searched_filtered_and_sorted() {
     assert_eq!(all, ["거래 보고", "행사 안내", "재산세 고지서"], "newest first");
     page.shows(200, "안 읽음 <b>3</b>");
     // Urgent at seven days and at one.
-    page.shows(200, "<span class=\"chip now\">1시간 남음</span>");
+    page.shows(200, "<span class=\"chip now\">30분 남음</span>");
     page.shows(200, "<span class=\"chip soon\">3일 남음</span>");
     page.shows(200, "<span class=\"chip \">20일 남음</span>");
     // An institution's mark is made of its name.
@@ -63,10 +63,10 @@ async fn a_list_is_searched_filtered_and_sorted() {
     assert!(none.is_empty());
     page.shows(200, "찾으시는 문서가 없습니다");
     assert!(!page.html.contains("<script"), "{}", page.html);
-    city.advance(3_600).await;
-    browser.post("/login", &[("phone_number", number)]).await;
-    let fresh = newest_link(&server, number, &[link]).await;
-    browser.get(&fresh).await.shows(200, "안 읽음 <b>2</b>");
+    city.advance(1_860).await;
+    let (left, page) = titles("").await;
+    assert_eq!(left, ["행사 안내", "재산세 고지서"]);
+    page.shows(200, "안 읽음 <b>2</b>");
 }
 
 #[tokio::test]
@@ -144,17 +144,25 @@ async fn a_documents_page_says_what_it_needs_and_gives_a_certificate() {
     let before = browser.get(&receipt).await;
     before.shows(200, "수신 확인서");
     before.shows(200, "유통증명서가 아닙니다");
-    assert!(!before.html.contains("읽은 때"));
+    assert!(!before.html.contains("열람 일시"));
     let token = city.open_token(&id).await;
     city.verify(&id, &token).await;
     city.mark_read(&id).await;
     let after = browser.get(&receipt).await;
     after.shows(200, "수신·열람 확인서");
-    after.shows(200, "읽은 때");
+    after.shows(200, "열람 일시");
     browser.get("/documents?shelf=read").await.shows(200, "읽음</span>");
+    let mut later = browser.clone();
     let english = browser.clone().in_english().get(&receipt).await;
     english.shows(200, "<html lang=\"en\">");
     english.shows(200, "Certificate of receipt and reading");
+    // From the deadline on it does not open, and the list says so.
+    city.advance(40 * 86_400).await;
+    let known = newest_link(&server, "01077776004", &[]).await;
+    later.post("/login", &[("phone_number", "01077776004")]).await;
+    later.get(&newest_link(&server, "01077776004", &[known]).await).await;
+    later.get("/documents?shelf=read").await.shows(200, "기한 지남</span>");
+    later.get(&format!("/documents/{id}/open")).await.shows(410, "열람기한이 지났습니다");
 }
 
 #[tokio::test]

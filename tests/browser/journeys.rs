@@ -181,7 +181,7 @@ async fn expired_refused_and_received_again() {
     driver.shows("가상시청").await;
     driver.keep("settings").await;
     driver.tap("다시 받기").await;
-    driver.shows("문서 화면에서 기관을 거절하실 수 있습니다").await;
+    driver.shows("문서 화면에서 수신거부하실 수 있습니다").await;
     scene.send(number).await;
     scene.city.advance(2_592_000).await;
     // The clock has moved a month: so has the end of the visit.

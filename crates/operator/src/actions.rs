@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use seoham_model::PersonId;
 use serde::Serialize;
 
 use crate::state::Operator;
@@ -56,6 +57,10 @@ impl ActionLog {
     }
 }
 
+/// In an answer: the person it was done to, whom the call names by a personal value.
+#[derive(Clone, Copy)]
+pub(crate) struct OnPerson(pub(crate) PersonId);
+
 /// Whether a segment of a path is one of our ids: three letters and 32 hex digits. Anything else could be a
 /// personal value that somebody typed.
 fn is_id(segment: &str) -> bool {
@@ -74,13 +79,15 @@ pub(crate) async fn record(State(operator): State<Operator>, request: Request, n
     let from =
         request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(from)| from.to_string());
     let response = next.run(request).await;
+    let person = response.extensions().get::<OnPerson>().map(|OnPerson(person)| person.to_string());
+    let on_path = path.split('/').filter(|segment| is_id(segment));
     let action = Action {
         at: operator.now().0,
         token: operator.token_name(),
         from,
         method: &method,
         what: &what,
-        on: path.split('/').filter(|segment| is_id(segment)).collect(),
+        on: on_path.chain(person.as_deref()).collect(),
         status: response.status().as_u16(),
     };
     if let Err(error) = operator.actions.write(&action) {

@@ -1,6 +1,7 @@
 //! The style sheet, the icon and the manifest.
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -19,7 +20,7 @@ pub fn style(brand: &Brand) -> Response {
     let (day, night) = (brand.colour.css(), brand.colour.by_night().css());
     let colours = format!(
         ":root{{--accent:{day};--on-accent:#fff}}\
-         @media (prefers-color-scheme:dark){{:root{{--accent:{night};--on-accent:#10151c}}}}\n"
+         @media screen and (prefers-color-scheme:dark){{:root{{--accent:{night};--on-accent:#10151c}}}}\n"
     );
     asset("text/css; charset=utf-8", format!("{STYLE}{colours}"))
 }
@@ -53,5 +54,7 @@ pub fn manifest(site: &Site) -> Response {
         "background_color": "#f5f6f8",
         "icons": [{ "src": "/icon", "type": icon_type, "sizes": "any" }],
     });
-    asset("application/manifest+json", manifest.to_string())
+    let mut response = asset("application/manifest+json", manifest.to_string());
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept-language"));
+    response
 }

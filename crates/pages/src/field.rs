@@ -84,7 +84,7 @@ impl Mistakes {
     }
 
     /// Whether a field is the first that is wrong: it has the focus.
-    fn is_first(&self, field: &str) -> bool {
+    pub fn is_first(&self, field: &str) -> bool {
         self.0.first().is_some_and(|(name, _)| *name == field)
     }
 }

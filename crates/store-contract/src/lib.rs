@@ -50,7 +50,7 @@ macro_rules! store_contract {
             a_key_is_kept_as_long_as_its_youngest,
             links_let_in_once, sessions_end, five_wrong_attempts_lock, each_secret_has_its_own_lock, links_are_asked_for_in_bounds, a_box_is_its_owners,
             a_link_leads_to_its_document_until_the_deadline, a_pin_is_renewed, wrong_birthdays_lock,
-            an_operator_unlocks, agreements_are_kept, a_card_shows_what_the_operator_named,
+            an_operator_unlocks, a_secret_is_changed_in_the_place_of_the_proved_one, agreements_are_kept, a_card_shows_what_the_operator_named,
             without_authentication_no_time_of_it,
             plans_are_announced_and_decided, the_watch_goes_on_where_it_was, more_than_was_announced_raises_one_alert,
         );

@@ -84,7 +84,9 @@ pub async fn a_link_leads_to_its_document_until_the_deadline(world: World) {
 pub async fn a_pin_is_renewed(world: World) {
     let person = member(&world, "01011112222").await;
     let now = world.now();
-    world.store.set_secret(person, Secret::Pin, PinHash("old".to_owned())).await.expect("sets");
+    assert!(
+        world.store.change_secret(person, Secret::Pin, None, PinHash("old".to_owned())).await.expect("sets")
+    );
     for _ in 0..5 {
         world.store.begin_attempt(person, Secret::Pin, now).await.expect("answers");
     }
@@ -100,6 +102,10 @@ pub async fn a_pin_is_renewed(world: World) {
         token
     };
     let (token, late) = (add().await, add().await);
+    let asked = OneTimeToken::generate().hash();
+    let purpose = LinkPurpose::SignIn { document: None };
+    let link = LoginLink { person, token: asked, purpose, expires_at: now.plus(600) };
+    world.store.add_login_link(link).await.expect("remembers");
     assert_eq!(world.store.use_login_link(token, now).await.expect("answers"), None, "it signs nobody in");
     assert_eq!(world.store.new_pin_link(token, now).await.expect("answers"), Some(person));
     assert_eq!(world.store.new_pin_link(token, now.plus(600)).await.expect("answers"), None);
@@ -119,12 +125,17 @@ pub async fn a_pin_is_renewed(world: World) {
     let attempt = world.store.begin_attempt(person, Secret::Pin, now).await.expect("answers");
     assert!(matches!(attempt, Attempt::Allowed { hash, left: 4 } if hash.0 == "new"));
     assert_eq!(world.store.new_pin_link(token, now).await.expect("answers"), None, "used");
+    // Nor does any link that was asked for before.
+    assert_eq!(world.store.new_pin_link(late, now).await.expect("answers"), None);
+    assert_eq!(world.store.use_login_link(asked, now).await.expect("answers"), None);
 }
 
 /// Wrong birthdays lock like wrong PINs, however many at once; and lock nothing else.
 pub async fn wrong_birthdays_lock(world: World) {
     let person = member(&world, "01011112222").await;
-    world.store.set_secret(person, Secret::Pin, PinHash("hash".to_owned())).await.expect("sets");
+    assert!(
+        world.store.change_secret(person, Secret::Pin, None, PinHash("hash".to_owned())).await.expect("sets")
+    );
     let now = world.now();
     let (wrong, right) = (SecretString::from("19990101"), SecretString::from("19800229"));
     let tried = join_all((0..20).map(|_| world.store.try_birthday(person, &wrong, now))).await;
@@ -142,12 +153,38 @@ pub async fn wrong_birthdays_lock(world: World) {
     assert_eq!(again, BirthdayAttempt::Right);
 }
 
+/// A secret is changed only in the place of the one that was proved: what somebody else set meanwhile stays.
+pub async fn a_secret_is_changed_in_the_place_of_the_proved_one(world: World) {
+    let person = member(&world, "01011112222").await;
+    let now = world.now();
+    let hash = |text: &str| PinHash(text.to_owned());
+    for secret in [Secret::Pin, Secret::Certificate] {
+        let change = async |before: Option<&str>, after: &str| {
+            world.store.change_secret(person, secret, before.map(hash), hash(after)).await.expect("answers")
+        };
+        let session = OneTimeToken::generate().hash();
+        assert!(change(None, "first").await);
+        assert!(!change(None, "second").await, "there is one");
+        world.store.start_session(person, session, now.plus(600)).await.expect("starts");
+        assert!(!change(Some("other"), "second").await, "it is another one by now");
+        assert!(world.store.session(session, now).await.expect("answers").is_some());
+        let changed = join_all((0..8).map(|_| change(Some("first"), "second"))).await;
+        assert_eq!(changed.into_iter().filter(|changed| *changed).count(), 1);
+        let goes_on = world.store.session(session, now).await.expect("answers").is_some();
+        assert_eq!(goes_on, secret == Secret::Certificate);
+        let attempt = world.store.begin_attempt(person, secret, now).await.expect("answers");
+        assert!(matches!(attempt, Attempt::Allowed { hash, .. } if hash.0 == "second"));
+    }
+}
+
 /// An operator lifts locks; and forces a new PIN without choosing it.
 pub async fn an_operator_unlocks(world: World) {
     let person = member(&world, "01011112222").await;
     let now = world.now();
     for secret in [Secret::Pin, Secret::Certificate] {
-        world.store.set_secret(person, secret, PinHash("hash".to_owned())).await.expect("sets");
+        assert!(
+            world.store.change_secret(person, secret, None, PinHash("hash".to_owned())).await.expect("sets")
+        );
         for _ in 0..5 {
             world.store.begin_attempt(person, secret, now).await.expect("answers");
         }
@@ -219,7 +256,9 @@ pub async fn five_wrong_attempts_lock(world: World) {
     let now = world.now();
     let begin = |at| world.store.begin_attempt(person, Secret::Pin, at);
     assert!(matches!(begin(now).await.expect("answers"), Attempt::NotSet));
-    world.store.set_secret(person, Secret::Pin, PinHash("hash".to_owned())).await.expect("sets");
+    assert!(
+        world.store.change_secret(person, Secret::Pin, None, PinHash("hash".to_owned())).await.expect("sets")
+    );
     let attempts = join_all((0..20).map(|_| begin(now))).await;
     let allowed = attempts.iter().filter(|a| matches!(a, Ok(Attempt::Allowed { .. }))).count();
     let locked = attempts.iter().filter(|a| matches!(a, Ok(Attempt::Locked { .. }))).count();
@@ -240,7 +279,13 @@ pub async fn five_wrong_attempts_lock(world: World) {
     assert!(!first.expect("answers"), "a member's PIN is not set without knowing it");
     let certificate = world.store.begin_attempt(person, Secret::Certificate, over).await;
     assert!(matches!(certificate.expect("answers"), Attempt::NotSet));
-    world.store.set_secret(person, Secret::Certificate, PinHash("other".to_owned())).await.expect("sets");
+    assert!(
+        world
+            .store
+            .change_secret(person, Secret::Certificate, None, PinHash("other".to_owned()))
+            .await
+            .expect("sets")
+    );
     let certificate = world.store.begin_attempt(person, Secret::Certificate, over).await;
     assert!(matches!(certificate.expect("answers"), Attempt::Allowed { hash, .. } if hash.0 == "other"));
     world.store.attempt_succeeded(person, Secret::Certificate).await.expect("notes");
@@ -261,7 +306,9 @@ pub async fn each_secret_has_its_own_lock(world: World) {
     use Secret::{Certificate, Pin};
     let person = member(&world, "01011112222").await;
     for kind in [Pin, Certificate] {
-        world.store.set_secret(person, kind, PinHash("hash".to_owned())).await.expect("sets");
+        assert!(
+            world.store.change_secret(person, kind, None, PinHash("hash".to_owned())).await.expect("sets")
+        );
     }
     let now = world.now();
     let steps = [Step::Begin(Pin), Step::Begin(Certificate), Step::Succeed(Pin), Step::Succeed(Certificate)];

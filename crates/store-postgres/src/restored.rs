@@ -76,7 +76,9 @@ pub async fn reset_after_restore(
     ] {
         transaction.execute(set, &[&name, &value]).await?;
     }
-    transaction.batch_execute("DELETE FROM login_links; DELETE FROM sessions").await?;
+    transaction
+        .batch_execute("DELETE FROM login_links; DELETE FROM new_pin_links; DELETE FROM sessions")
+        .await?;
     // The last second of a token is its own.
     let void = "UPDATE one_time_tokens SET expires_at = least(expires_at, $1) WHERE used_at IS NULL";
     transaction.execute(void, &[&(now.0 - 1)]).await?;

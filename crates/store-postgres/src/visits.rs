@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::status::Opening;
 use seoham_model::{BinderId, PersonId, UnixSeconds};
-use seoham_store::attempts::{LinkRequests, Proof, Secret, Tries};
+use seoham_store::attempts::{FORGOTTEN, LinkRequests, Proof, Secret, Tries};
 use seoham_store::visits::{
     Attempt, BirthdayAttempt, LinkPurpose, LoginLink, NOTIFICATION_LINK_SECONDS, Visitor,
 };
@@ -93,15 +93,20 @@ impl Visits for PostgresStore {
         let session = self.inner.sessions.interactive().await?;
         // Some of what has ended goes beside it.
         clear(&session, self.inner.clock.now()).await?;
-        let sql = "INSERT INTO login_links (token_hash, person_id, expires_at, document_id, sets_pin)
-                   VALUES ($1, $2, $3, $4, $5)";
-        let (document, sets_pin) = match link.purpose {
-            LinkPurpose::SignIn { document } => (document.map(|id| id.uuid()), false),
-            LinkPurpose::NewPin => (None, true),
+        let (token, person, expires_at) = (link.token.0.as_slice(), link.person.uuid(), link.expires_at.0);
+        let written = match link.purpose {
+            LinkPurpose::SignIn { document } => {
+                let sql = "INSERT INTO login_links (token_hash, person_id, expires_at, document_id)
+                           VALUES ($1, $2, $3, $4)";
+                let document = document.map(|id| id.uuid());
+                session.write("a link", sql, &[&token, &person, &expires_at, &document]).await
+            }
+            LinkPurpose::NewPin => {
+                let sql = "INSERT INTO new_pin_links (token_hash, person_id, expires_at) VALUES ($1, $2, $3)";
+                session.write("a link", sql, &[&token, &person, &expires_at]).await
+            }
         };
-        let (token, person) = (link.token.0.as_slice(), link.person.uuid());
-        let params: [Param<'_>; 5] = [&token, &person, &link.expires_at.0, &document, &sets_pin];
-        session.write("a link", sql, &params).await.map(drop)
+        written.map(drop)
     }
 
     async fn use_login_link(
@@ -110,7 +115,7 @@ impl Visits for PostgresStore {
         now: UnixSeconds,
     ) -> Result<Option<(PersonId, Option<BinderId>)>> {
         let sql = "UPDATE login_links SET used_at = $2
-                   WHERE token_hash = $1 AND NOT sets_pin AND used_at IS NULL AND expires_at > $2
+                   WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2
                    RETURNING person_id, document_id";
         let session = self.inner.sessions.interactive().await?;
         let used = session.write("a link", sql, &[&token.0.as_slice(), &now.0]).await?;
@@ -121,8 +126,7 @@ impl Visits for PostgresStore {
     }
 
     async fn new_pin_link(&self, token: TokenHash, now: UnixSeconds) -> Result<Option<PersonId>> {
-        let sql = "SELECT person_id FROM login_links
-                   WHERE token_hash = $1 AND sets_pin AND used_at IS NULL AND expires_at > $2";
+        let sql = "SELECT person_id FROM new_pin_links WHERE token_hash = $1 AND expires_at > $2";
         let session = self.inner.sessions.interactive().await?;
         let found = session.query_opt(sql, &[&token.0.as_slice(), &now.0]).await?;
         found.map(|row| row.id("person_id")).transpose()
@@ -131,14 +135,17 @@ impl Visits for PostgresStore {
     async fn renew_pin(&self, token: TokenHash, hash: PinHash, now: UnixSeconds) -> Result<bool> {
         // One statement: all of it or nothing.
         let sql = "WITH link AS (
-                     UPDATE login_links SET used_at = $2
-                     WHERE token_hash = $1 AND sets_pin AND used_at IS NULL AND expires_at > $2
-                     RETURNING person_id),
+                     DELETE FROM new_pin_links WHERE token_hash = $1 AND expires_at > $2 RETURNING person_id),
                    unlocked AS (
                      UPDATE authentications SET failures = 0, locked_until = NULL, birthday_failures = 0,
                        birthday_locked_until = NULL
                      WHERE person_id IN (SELECT person_id FROM link)),
-                   ended AS (DELETE FROM sessions WHERE person_id IN (SELECT person_id FROM link))
+                   ended AS (DELETE FROM sessions WHERE person_id IN (SELECT person_id FROM link)),
+                   unasked AS (
+                     DELETE FROM login_links WHERE used_at IS NULL AND person_id IN (SELECT person_id FROM link)),
+                   unused AS (
+                     DELETE FROM new_pin_links
+                     WHERE token_hash <> $1 AND person_id IN (SELECT person_id FROM link))
                    UPDATE people SET pin_hash = $3 WHERE person_id IN (SELECT person_id FROM link)
                    RETURNING person_id";
         let session = self.inner.sessions.interactive().await?;
@@ -186,16 +193,33 @@ impl Visits for PostgresStore {
         connection.write("sessions", sql, &[&person.uuid()]).await.map(drop)
     }
 
-    async fn set_secret(&self, person: PersonId, secret: Secret, hash: PinHash) -> Result<()> {
+    async fn change_secret(
+        &self,
+        person: PersonId,
+        secret: Secret,
+        before: Option<PinHash>,
+        after: PinHash,
+    ) -> Result<bool> {
         let sql = match secret {
-            Secret::Pin => "UPDATE people SET pin_hash = $2 WHERE person_id = $1",
+            Secret::Pin => {
+                "WITH changed AS (
+                   UPDATE people SET pin_hash = $3 WHERE person_id = $1 AND pin_hash IS NOT DISTINCT FROM $2
+                   RETURNING person_id),
+                 ended AS (DELETE FROM sessions WHERE person_id IN (SELECT person_id FROM changed)),
+                 unasked AS (
+                   DELETE FROM login_links WHERE used_at IS NULL AND person_id IN (SELECT person_id FROM changed)),
+                 unused AS (DELETE FROM new_pin_links WHERE person_id IN (SELECT person_id FROM changed))
+                 SELECT person_id FROM changed"
+            }
             Secret::Certificate => {
-                "INSERT INTO authentications (person_id, certificate_hash) VALUES ($1, $2)
-                 ON CONFLICT (person_id) DO UPDATE SET certificate_hash = excluded.certificate_hash"
+                "INSERT INTO authentications AS a (person_id, certificate_hash) VALUES ($1, $3)
+                 ON CONFLICT (person_id) DO UPDATE SET certificate_hash = excluded.certificate_hash
+                 WHERE a.certificate_hash IS NOT DISTINCT FROM $2 RETURNING person_id"
             }
         };
+        let before = before.map(|hash| hash.0);
         let connection = self.inner.sessions.interactive().await?;
-        connection.write("a secret", sql, &[&person.uuid(), &hash.0]).await.map(drop)
+        Ok(!connection.write("a secret", sql, &[&person.uuid(), &before, &after.0]).await?.is_empty())
     }
 
     async fn set_first_pin(&self, person: PersonId, hash: PinHash) -> Result<bool> {
@@ -210,15 +234,19 @@ impl Visits for PostgresStore {
                      UPDATE authentications SET failures = 0, locked_until = NULL, certificate_failures = 0,
                        certificate_locked_until = NULL, birthday_failures = 0, birthday_locked_until = NULL
                      WHERE person_id = $1),
-                   ended AS (DELETE FROM sessions WHERE person_id = $1 AND $2)
-                   UPDATE people SET pin_hash = NULL WHERE person_id = $1 AND $2";
+                   ended AS (DELETE FROM sessions WHERE person_id = $1 AND $2),
+                   unasked AS (DELETE FROM login_links WHERE person_id = $1 AND used_at IS NULL AND $2),
+                   unused AS (DELETE FROM new_pin_links WHERE person_id = $1 AND $2)
+                   UPDATE people SET pin_hash = $3 WHERE person_id = $1 AND $2";
         let session = self.inner.sessions.interactive().await?;
-        session.write("unlocking", sql, &[&person.uuid(), &forget_pin]).await.map(drop)
+        session.write("unlocking", sql, &[&person.uuid(), &forget_pin, &FORGOTTEN]).await.map(drop)
     }
 
     async fn has_secret(&self, person: PersonId, secret: Secret) -> Result<bool> {
         let sql = match secret {
-            Secret::Pin => "SELECT pin_hash IS NOT NULL AS has FROM people WHERE person_id = $1",
+            Secret::Pin => {
+                "SELECT pin_hash IS NOT NULL AND pin_hash <> 'forgotten' AS has FROM people WHERE person_id = $1"
+            }
             Secret::Certificate => {
                 "SELECT certificate_hash IS NOT NULL AS has FROM authentications WHERE person_id = $1"
             }
@@ -242,7 +270,7 @@ impl Visits for PostgresStore {
         };
         let found = connection.query_opt(sql, &[&person.uuid()]).await?;
         let hash: Option<String> = found.map(|row| row.value("hash")).transpose()?.flatten();
-        let Some(hash) = hash else { return Ok(Attempt::NotSet) };
+        let Some(hash) = hash.filter(|hash| hash != FORGOTTEN) else { return Ok(Attempt::NotSet) };
         Ok(match begin(&connection, person, secret.into(), now).await? {
             Ok(tries) => Attempt::Allowed { hash: PinHash(hash), left: tries.left() },
             Err(until) => Attempt::Locked { until },
@@ -387,6 +415,9 @@ pub(crate) async fn clear(connection: &Session, now: UnixSeconds) -> Result<()> 
     let links = "DELETE FROM login_links WHERE token_hash IN
         (SELECT token_hash FROM login_links WHERE expires_at <= $1 LIMIT 20 FOR UPDATE SKIP LOCKED)";
     connection.write("ended links", links, &[&now.0]).await?;
+    let pins = "DELETE FROM new_pin_links WHERE token_hash IN
+        (SELECT token_hash FROM new_pin_links WHERE expires_at <= $1 LIMIT 20 FOR UPDATE SKIP LOCKED)";
+    connection.write("ended links", pins, &[&now.0]).await?;
     let requests = "DELETE FROM link_requests WHERE phone_index IN
         (SELECT phone_index FROM link_requests WHERE last_at <= $1 LIMIT 20 FOR UPDATE SKIP LOCKED)";
     let day = LinkRequests::forgotten_at(UnixSeconds(0)).0;

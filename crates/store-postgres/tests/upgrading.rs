@@ -17,7 +17,9 @@ const BACK_TO_THE_FIFTH: &str = "DROP TRIGGER person_has_said ON refusals; DROP 
     ALTER TABLE people DROP COLUMN has_said; DROP TABLE link_requests;
     ALTER TABLE authentications DROP COLUMN certificate_locked_until; DROP TABLE given_up_notices;
     ALTER TABLE delivery_retries DROP COLUMN failure; ALTER TABLE access_tokens DROP COLUMN last_used_at;
-    ALTER TABLE login_links DROP COLUMN document_id, DROP COLUMN sets_pin;
+    DROP INDEX login_links_unused; ALTER TABLE login_links DROP COLUMN document_id; DROP TABLE new_pin_links;
+    ALTER TABLE contracts DROP CONSTRAINT contracts_authentication_check,
+      ADD CONSTRAINT contracts_authentication_check CHECK (authentication IN ('pin', 'certificate'));
     ALTER TABLE authentications DROP COLUMN birthday_failures, DROP COLUMN birthday_locked_until;
     ALTER TABLE contracts DROP COLUMN card; DROP TABLE institution_marks, agreements, agreed_texts;
     DELETE FROM refinery_schema_history WHERE version > 5";

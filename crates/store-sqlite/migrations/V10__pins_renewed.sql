@@ -1,9 +1,18 @@
--- A link leads to its document, or to a new PIN, for which birthdays are tried as rarely as PINs.
+-- A link leads to its document; links to a new PIN are apart, so that a program of the version before takes none of
+-- them for one to sign in by. Birthdays are tried as rarely as PINs.
 
 ALTER TABLE login_links ADD COLUMN document_id BLOB;
-ALTER TABLE login_links ADD COLUMN sets_pin INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE authentications ADD COLUMN birthday_failures INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE authentications ADD COLUMN birthday_locked_until INTEGER;
+CREATE INDEX login_links_unused ON login_links (person_id) WHERE used_at IS NULL;
+
+CREATE TABLE new_pin_links (
+  token_hash BLOB NOT NULL PRIMARY KEY,
+  person_id  BLOB NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX new_pin_links_by_person ON new_pin_links (person_id);
+CREATE INDEX new_pin_links_by_time ON new_pin_links (expires_at);
 
 -- A contract may open documents without authentication, and name what of a payload a card shows.
 CREATE TABLE contracts_new (

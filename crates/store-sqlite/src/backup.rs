@@ -126,7 +126,7 @@ fn reset_after_restore(connection: &Connection, now: UnixSeconds) -> rusqlite::R
     open::set_deployment_value(connection, names::GENERATION, &generation)?;
     open::set_deployment_value(connection, names::WORK_ORDER, &WorkOrder::Held.to_stored())?;
     open::set_deployment_value(connection, names::LINKS_VOID_BEFORE, &now.0)?;
-    connection.execute_batch("DELETE FROM login_links; DELETE FROM sessions")?;
+    connection.execute_batch("DELETE FROM login_links; DELETE FROM new_pin_links; DELETE FROM sessions")?;
     let void = "UPDATE one_time_tokens SET expires_at = min(expires_at, ?1) WHERE used_at IS NULL";
     // The last second of a token is its own.
     connection.execute(void, [now.0 - 1])?;

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::status::Opening;
 use seoham_model::{BinderId, PersonId, UnixSeconds};
-use seoham_store::attempts::{LinkRequests, Proof, Secret, Tries};
+use seoham_store::attempts::{FORGOTTEN, LinkRequests, Proof, Secret, Tries};
 use seoham_store::restoring::names;
 use seoham_store::visits::{
     Attempt, BirthdayAttempt, LinkPurpose, LoginLink, NOTIFICATION_LINK_SECONDS, Visitor,
@@ -96,19 +96,21 @@ impl Visits for SqliteStore {
             .writer
             .interactive(move |connection| {
                 clear(connection, "login_links", "token_hash", now)?;
-                let (document, sets_pin) = match link.purpose {
-                    LinkPurpose::SignIn { document } => (document.map(Id), false),
-                    LinkPurpose::NewPin => (None, true),
+                clear(connection, "new_pin_links", "token_hash", now)?;
+                let (token, person, expires_at) = (link.token.0, Id(link.person), link.expires_at.0);
+                match link.purpose {
+                    LinkPurpose::SignIn { document } => connection
+                        .prepare_cached(
+                            "INSERT INTO login_links (token_hash, person_id, expires_at, document_id)
+                             VALUES (?1, ?2, ?3, ?4)",
+                        )?
+                        .execute(params![token, person, expires_at, document.map(Id)])?,
+                    LinkPurpose::NewPin => connection
+                        .prepare_cached(
+                            "INSERT INTO new_pin_links (token_hash, person_id, expires_at) VALUES (?1, ?2, ?3)",
+                        )?
+                        .execute(params![token, person, expires_at])?,
                 };
-                let sql = "INSERT INTO login_links (token_hash, person_id, expires_at, document_id, sets_pin)
-                           VALUES (?1, ?2, ?3, ?4, ?5)";
-                connection.prepare_cached(sql)?.execute(params![
-                    link.token.0,
-                    Id(link.person),
-                    link.expires_at.0,
-                    document,
-                    sets_pin
-                ])?;
                 Ok(())
             })
             .await
@@ -123,7 +125,7 @@ impl Visits for SqliteStore {
             .writer
             .interactive(move |connection| {
                 let sql = "UPDATE login_links SET used_at = ?2
-                           WHERE token_hash = ?1 AND NOT sets_pin AND used_at IS NULL AND expires_at > ?2
+                           WHERE token_hash = ?1 AND used_at IS NULL AND expires_at > ?2
                            RETURNING person_id, document_id";
                 let found = connection
                     .prepare_cached(sql)?
@@ -139,8 +141,7 @@ impl Visits for SqliteStore {
 
     async fn new_pin_link(&self, token: TokenHash, now: UnixSeconds) -> Result<Option<PersonId>> {
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
-            let sql = "SELECT person_id FROM login_links
-                       WHERE token_hash = ?1 AND sets_pin AND used_at IS NULL AND expires_at > ?2";
+            let sql = "SELECT person_id FROM new_pin_links WHERE token_hash = ?1 AND expires_at > ?2";
             let found = connection
                 .prepare_cached(sql)?
                 .query_row(params![token.0, now.0], |row| row.get::<_, Id<PersonId>>(0))
@@ -154,19 +155,20 @@ impl Visits for SqliteStore {
         self.inner
             .writer
             .interactive(move |connection| {
-                let sql = "UPDATE login_links SET used_at = ?2
-                           WHERE token_hash = ?1 AND sets_pin AND used_at IS NULL AND expires_at > ?2
-                           RETURNING person_id";
+                let sql =
+                    "DELETE FROM new_pin_links WHERE token_hash = ?1 AND expires_at > ?2 RETURNING person_id";
                 let person = connection
                     .prepare_cached(sql)?
                     .query_row(params![token.0, now.0], |row| row.get::<_, Id<PersonId>>(0))
                     .optional()?;
                 let Some(Id(person)) = person else { return Ok(false) };
-                set_secret(connection, person, Secret::Pin, &hash)?;
+                connection
+                    .prepare_cached("UPDATE people SET pin_hash = ?2 WHERE person_id = ?1")?
+                    .execute(params![Id(person), hash.0])?;
                 for proof in [Proof::Pin, Proof::Birthday] {
                     keep_tries(connection, person, proof, Tries::succeeded())?;
                 }
-                end_sessions(connection, person)?;
+                end_visits(connection, person)?;
                 Ok(true)
             })
             .await
@@ -222,10 +224,34 @@ impl Visits for SqliteStore {
         self.inner.writer.interactive(move |connection| Ok(end_sessions(connection, person)?)).await
     }
 
-    async fn set_secret(&self, person: PersonId, secret: Secret, hash: PinHash) -> Result<()> {
+    async fn change_secret(
+        &self,
+        person: PersonId,
+        secret: Secret,
+        before: Option<PinHash>,
+        after: PinHash,
+    ) -> Result<bool> {
         self.inner
             .writer
-            .interactive(move |connection| Ok(set_secret(connection, person, secret, &hash)?))
+            .interactive(move |connection| {
+                let before = before.map(|hash| hash.0);
+                let changed = match secret {
+                    Secret::Pin => {
+                        let sql = "UPDATE people SET pin_hash = ?3 WHERE person_id = ?1 AND pin_hash IS ?2";
+                        connection.prepare_cached(sql)?.execute(params![Id(person), before, after.0])? == 1
+                    }
+                    Secret::Certificate => {
+                        let sql = "INSERT INTO authentications (person_id, certificate_hash) VALUES (?1, ?3)
+                                   ON CONFLICT (person_id) DO UPDATE SET certificate_hash = excluded.certificate_hash
+                                   WHERE certificate_hash IS ?2";
+                        connection.prepare_cached(sql)?.execute(params![Id(person), before, after.0])? == 1
+                    }
+                };
+                if changed && secret == Secret::Pin {
+                    end_visits(connection, person)?;
+                }
+                Ok(changed)
+            })
             .await
     }
 
@@ -249,9 +275,9 @@ impl Visits for SqliteStore {
                 }
                 if forget_pin {
                     connection
-                        .prepare_cached("UPDATE people SET pin_hash = NULL WHERE person_id = ?1")?
-                        .execute([Id(person)])?;
-                    end_sessions(connection, person)?;
+                        .prepare_cached("UPDATE people SET pin_hash = ?2 WHERE person_id = ?1")?
+                        .execute(params![Id(person), FORGOTTEN])?;
+                    end_visits(connection, person)?;
                 }
                 Ok(())
             })
@@ -261,7 +287,9 @@ impl Visits for SqliteStore {
     async fn has_secret(&self, person: PersonId, secret: Secret) -> Result<bool> {
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
             let sql = match secret {
-                Secret::Pin => "SELECT pin_hash IS NOT NULL FROM people WHERE person_id = ?1",
+                Secret::Pin => {
+                    "SELECT pin_hash IS NOT NULL AND pin_hash <> 'forgotten' FROM people WHERE person_id = ?1"
+                }
                 Secret::Certificate => {
                     "SELECT certificate_hash IS NOT NULL FROM authentications WHERE person_id = ?1"
                 }
@@ -324,6 +352,7 @@ impl Visits for SqliteStore {
 /// Removes some of the links and sessions that have ended.
 pub(crate) fn clear_ended(connection: &Connection, now: UnixSeconds) -> rusqlite::Result<()> {
     clear(connection, "login_links", "token_hash", now)?;
+    clear(connection, "new_pin_links", "token_hash", now)?;
     clear(connection, "sessions", "session_hash", now)
 }
 
@@ -369,25 +398,20 @@ fn ask_link(
     Ok(Ok(()))
 }
 
-fn set_secret(
-    connection: &Connection,
-    person: PersonId,
-    secret: Secret,
-    hash: &PinHash,
-) -> rusqlite::Result<()> {
-    let sql = match secret {
-        Secret::Pin => "UPDATE people SET pin_hash = ?2 WHERE person_id = ?1",
-        Secret::Certificate => {
-            "INSERT INTO authentications (person_id, certificate_hash) VALUES (?1, ?2)
-             ON CONFLICT (person_id) DO UPDATE SET certificate_hash = excluded.certificate_hash"
-        }
-    };
-    connection.prepare_cached(sql)?.execute(params![Id(person), hash.0])?;
+fn end_sessions(connection: &Connection, person: PersonId) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM sessions WHERE person_id = ?1")?.execute([Id(person)])?;
     Ok(())
 }
 
-fn end_sessions(connection: &Connection, person: PersonId) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM sessions WHERE person_id = ?1")?.execute([Id(person)])?;
+/// Ends every session of a person, and every link by which one could begin.
+fn end_visits(connection: &Connection, person: PersonId) -> rusqlite::Result<()> {
+    end_sessions(connection, person)?;
+    for sql in [
+        "DELETE FROM login_links WHERE person_id = ?1 AND used_at IS NULL",
+        "DELETE FROM new_pin_links WHERE person_id = ?1",
+    ] {
+        connection.prepare_cached(sql)?.execute([Id(person)])?;
+    }
     Ok(())
 }
 
@@ -436,7 +460,7 @@ fn begin_attempt(
         .prepare_cached(sql)?
         .query_row([Id(person)], |row| row.get::<_, Option<String>>(0))
         .optional()?;
-    let Some(Some(hash)) = found else { return Ok(Attempt::NotSet) };
+    let Some(hash) = found.flatten().filter(|hash| hash != FORGOTTEN) else { return Ok(Attempt::NotSet) };
     match tries(connection, person, secret.into())?.begin(now) {
         Err(until) => Ok(Attempt::Locked { until }),
         Ok(tries) => {

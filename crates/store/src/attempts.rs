@@ -27,6 +27,10 @@ pub enum Secret {
     Certificate,
 }
 
+/// Stands where a PIN's hash would when an operator has the person set a new one: no PIN has it, not even for a program
+/// of the version before, which would have let a first one be set where there is none.
+pub const FORGOTTEN: &str = "forgotten";
+
 impl From<Secret> for Proof {
     fn from(secret: Secret) -> Self {
         match secret {

@@ -46,7 +46,7 @@ pub enum Value {
 }
 
 /// All tables, those first that others refer to.
-pub const TABLES: [Table; 22] = [
+pub const TABLES: [Table; 23] = [
     Table {
         name: "institutions",
         columns: &[("institution_id", Kind::Id), ("name", Kind::Text), ("created_at", Kind::Number)],
@@ -219,8 +219,11 @@ pub const TABLES: [Table; 22] = [
             ("expires_at", Kind::Number),
             ("used_at", Kind::Number),
             ("document_id", Kind::Id),
-            ("sets_pin", Kind::Flag),
         ],
+    },
+    Table {
+        name: "new_pin_links",
+        columns: &[("token_hash", Kind::Bytes), ("person_id", Kind::Id), ("expires_at", Kind::Number)],
     },
     Table {
         name: "link_requests",

@@ -122,7 +122,8 @@ pub trait Visits: Send + Sync {
     async fn new_pin_link(&self, token: TokenHash, now: UnixSeconds) -> Result<Option<PersonId>>;
 
     /// Uses a link to a new PIN, whose person has proved their birthday: the PIN is set, its lock and that of the
-    /// birthday are lifted, and every session of the person ends. `false` when it cannot be used any more.
+    /// birthday are lifted, and every session and every link that the person asked for ends. `false` when it cannot be
+    /// used any more.
     async fn renew_pin(&self, token: TokenHash, hash: PinHash, now: UnixSeconds) -> Result<bool>;
 
     /// Begins a session.
@@ -142,8 +143,15 @@ pub trait Visits: Send + Sync {
     /// Ends every session of a person.
     async fn end_sessions(&self, person: PersonId) -> Result<()>;
 
-    /// Sets a secret anew.
-    async fn set_secret(&self, person: PersonId, secret: Secret, hash: PinHash) -> Result<()>;
+    /// Sets a secret in the place of the one that was proved, or a first one; `false` when another one stands there
+    /// meanwhile. A PIN that was changed ends every session and every link that the person asked for.
+    async fn change_secret(
+        &self,
+        person: PersonId,
+        secret: Secret,
+        before: Option<PinHash>,
+        after: PinHash,
+    ) -> Result<bool>;
 
     /// Sets a PIN for somebody who is still to join; `false` for a member, who has one that must be known to change it,
     /// or gets one by [`Visits::renew_pin`].
@@ -152,8 +160,8 @@ pub trait Visits: Send + Sync {
     /// Whether a person has such a secret.
     async fn has_secret(&self, person: PersonId, secret: Secret) -> Result<bool>;
 
-    /// Lifts every lock of a person; with `forget_pin` also forgets the PIN and ends every session, so that a new one
-    /// must be set (SPEC 8.8).
+    /// Lifts every lock of a person; with `forget_pin` also forgets the PIN and ends every session and every link that
+    /// the person asked for, so that a new one must be set (SPEC 8.8).
     async fn unlock(&self, person: PersonId, forget_pin: bool) -> Result<()>;
 
     /// The document of a notification's link, used or not.

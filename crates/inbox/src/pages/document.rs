@@ -69,7 +69,7 @@ pub(crate) async fn show(
     let (site, lang) = (visit.site.clone(), visit.lang());
     let opens_at_once = document.authentication == Authentication::None;
     // What the address says was done is told only where it is so.
-    let done = asked.done.filter(|done| match done {
+    let done = asked.done().filter(|done| match done {
         Done::Refused => document.refused,
         Done::Accepted => !document.refused,
         _ => true,

@@ -5,11 +5,13 @@ use axum::Form;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
 use seoham_http::Query;
 use seoham_model::Text;
 use seoham_pages::{Field, FormTarget, Mistakes, Site, page};
-use seoham_vault::hash_pin_in_turn;
+use seoham_vault::{hash_pin_in_turn, sha256};
 use serde::Deserialize;
 
 use super::link_sending::too_often;
@@ -28,11 +30,45 @@ struct Join {
     pin: Field,
     pin_again: Field,
     consented: bool,
+    /// What the box says that is ticked.
+    consent: &'static str,
+    /// Which texts are shown: nobody agrees to what changed meanwhile.
+    shown: String,
+    consent_has_focus: bool,
     no_consent: Option<String>,
 }
 
+/// What is agreed to by ticking the box.
+fn consent(site: &Site) -> &'static str {
+    if site.brand.terms.is_some() || site.brand.privacy.is_some() {
+        site.t(
+            "위 내용과, 전자문서를 이 문서함으로 받는 데 동의합니다",
+            "I agree to the above, and to receive electronic documents here",
+        )
+    } else {
+        site.t("전자문서를 이 문서함으로 받는 데 동의합니다", "I agree to receive electronic documents here")
+    }
+}
+
+/// Everything that is agreed to, word for word.
+fn agreed_texts(inbox: &Inbox, site: &Site) -> Vec<String> {
+    let mut texts = inbox.brand.agreed_texts();
+    texts.push(consent(site).to_owned());
+    texts
+}
+
+fn fingerprint(inbox: &Inbox, site: &Site) -> String {
+    URL_SAFE_NO_PAD.encode(sha256(agreed_texts(inbox, site).join("\0").as_bytes()))
+}
+
 impl Join {
-    fn new(visit: &Visit, destination: Destination, consented: bool, mistakes: &Mistakes) -> Self {
+    fn new(
+        inbox: &Inbox,
+        visit: &Visit,
+        destination: Destination,
+        consented: bool,
+        mistakes: &Mistakes,
+    ) -> Self {
         let [pin, pin_again] = secret::new_pin_fields(&visit.site, mistakes);
         Self {
             csrf: visit.csrf(),
@@ -40,6 +76,9 @@ impl Join {
             pin,
             pin_again,
             consented,
+            consent: consent(&visit.site),
+            shown: fingerprint(inbox, &visit.site),
+            consent_has_focus: mistakes.is_first("consent"),
             no_consent: mistakes.of("consent", visit.lang()),
             site: visit.site.clone(),
         }
@@ -47,12 +86,16 @@ impl Join {
 }
 
 /// `GET /join`
-pub(crate) async fn show(visit: Visit, Query(asked): Query<destination::Asked>) -> Result<Response, Turn> {
+pub(crate) async fn show(
+    State(inbox): State<Inbox>,
+    visit: Visit,
+    Query(asked): Query<destination::Asked>,
+) -> Result<Response, Turn> {
     let destination = asked.destination();
     if visit.member {
         return Err(Turn::To(destination.address()));
     }
-    let join = Join::new(&visit, destination, false, &Mistakes::none());
+    let join = Join::new(&inbox, &visit, destination, false, &Mistakes::none());
     Ok(page(StatusCode::OK, &join, FormTarget::Here))
 }
 
@@ -62,6 +105,9 @@ pub(crate) struct Joining {
     consent: Option<String>,
     pin: SecretString,
     pin_again: SecretString,
+    /// Which texts were shown.
+    #[serde(default)]
+    shown: String,
     #[serde(flatten)]
     destination: destination::Asked,
 }
@@ -85,8 +131,10 @@ pub(crate) async fn join(
         let text = Text::fixed("가입하시려면 동의란에 표시해 주십시오.", "Please tick this box to join.");
         mistakes.add("consent", text);
     }
-    let Some(pin) = pin.filter(|_| mistakes.is_empty()) else {
-        let join = Join::new(&visit, destination, form.consent.is_some(), &mistakes);
+    let is_what_was_shown = form.shown == fingerprint(&inbox, &visit.site);
+    let Some(pin) = pin.filter(|_| mistakes.is_empty() && is_what_was_shown) else {
+        let consented = form.consent.is_some() && is_what_was_shown;
+        let join = Join::new(&inbox, &visit, destination, consented, &mistakes);
         return Ok(page(StatusCode::BAD_REQUEST, &join, FormTarget::Here));
     };
     if !inbox.limits.address_may(address) {
@@ -97,9 +145,14 @@ pub(crate) async fn join(
         // Joined meanwhile, elsewhere: that PIN is the one that counts.
         return Err(Turn::To(destination.address()));
     }
-    inbox.store.agreed(visit.person, inbox.brand.agreed_texts(), inbox.now()).await?;
+    inbox.store.agreed(visit.person, agreed_texts(&inbox, &visit.site), inbox.now()).await?;
     inbox.store.join(visit.person, inbox.now()).await?;
     // More may be done from now on: whoever else was let in before is not, and this session is new.
     inbox.store.end_sessions(visit.person).await?;
+    // Of very many documents those that come into the box a moment later are led to from the list.
+    let destination = match destination.0 {
+        Some(id) if inbox.store.box_document(visit.person, id).await?.is_some() => destination,
+        _ => Destination::default(),
+    };
     visit::begin(&inbox, visit.person, None, &format!("{}?done=joined", destination.address())).await
 }

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use seoham_http::{Language, Path};
 use seoham_model::token::is_one_time_token;
 use seoham_model::{BinderId, Lang, PersonId, Text};
-use seoham_pages::{FormTarget, Site, page};
+use seoham_pages::{FormTarget, Navigation, Site, navigation, page};
 use seoham_store::visits::LinkPurpose;
 use seoham_vault::TokenHash;
 
@@ -50,11 +50,9 @@ pub(crate) async fn follow(
     if !is_one_time_token(&token) {
         return Err(leads_nowhere());
     }
-    let is = |name: &str, value: &str| headers.get(name).is_some_and(|v| v.as_bytes() == value.as_bytes());
-    let tapped = is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document");
-    // Another site that leads here is not the person's own tap, and a browser that reads ahead is none.
-    let elsewhere = is("sec-fetch-site", "cross-site") || headers.contains_key("sec-purpose");
-    if method == Method::GET && tapped && !elsewhere {
+    // Another site that leads here, a sibling of ours too, is not the person's own tap.
+    let is_own = from_our_pages(&headers).is_ok();
+    if method == Method::GET && is_own && navigation(&headers) == Navigation::Person {
         return go_in(&inbox, lang, address, token, &headers).await;
     }
     Ok(page(StatusCode::OK, &Enter { site: inbox.site(lang), token }, FormTarget::Here))

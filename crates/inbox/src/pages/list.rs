@@ -22,7 +22,7 @@ const LOOKED_AT_MAX: usize = 500;
 /// Documents that a search shows.
 const FOUND_MAX: usize = 100;
 /// Unread documents are counted up to here.
-const COUNTED_MAX: usize = 999;
+const COUNTED_MAX: usize = 99;
 /// The longest search.
 const SEARCH_CHARACTERS_MAX: usize = 40;
 
@@ -54,6 +54,8 @@ struct Entry {
     kind: &'static str,
     deadline: String,
     left: words::Left,
+    /// It can no longer be opened.
+    is_over: bool,
     read: Option<String>,
     amount: Option<String>,
     due: Option<String>,
@@ -91,14 +93,15 @@ impl Arrangement {
     }
 
     /// What is shown of documents, newest first, and in which order.
-    fn arrange(&self, documents: &mut Vec<BoxDocument>) {
+    fn arrange(&self, documents: &mut Vec<BoxDocument>, now: UnixSeconds) {
         documents.retain(|document| {
             let holds = |text: &str| text.to_lowercase().contains(&self.search);
             let found = holds(&document.institution_name) || holds(&document.content.title);
-            found && self.kind.is_none_or(|kind| kind == words::kind_key(document))
+            found && self.kind.is_none_or(|kind| words::kinds(document.content.categories).contains(&kind))
         });
         if self.by_deadline {
-            documents.sort_by_key(|document| document.deadline_at);
+            // What can still be opened comes first.
+            documents.sort_by_key(|document| (document.deadline_at <= now, document.deadline_at));
         }
     }
 }
@@ -116,6 +119,7 @@ pub(crate) async fn show(
         _ => (Shelf::Unread, "unread"),
     };
     let arrangement = Arrangement::of(&asked);
+    let done = asked.notice.done();
     let is_arranged = arrangement != Arrangement::default();
     let now = inbox.now();
     let unread = inbox.store.unread(visit.person, COUNTED_MAX + 1, now).await?;
@@ -123,7 +127,7 @@ pub(crate) async fn show(
         let mut documents = inbox.store.shelf(visit.person, shelf, None, LOOKED_AT_MAX + 1, now).await?;
         let is_whole = documents.len() <= LOOKED_AT_MAX;
         documents.truncate(LOOKED_AT_MAX);
-        arrangement.arrange(&mut documents);
+        arrangement.arrange(&mut documents, now);
         let all_shown = documents.len() <= FOUND_MAX;
         documents.truncate(FOUND_MAX);
         (documents, None, !(is_whole && all_shown))
@@ -150,7 +154,7 @@ pub(crate) async fn show(
         is_partial,
         entries: documents.iter().map(|document| Entry::of(document, &site, now)).collect(),
         next,
-        done: asked.notice.done.map(|done| done.text(&site)),
+        done: done.map(|done| done.text(&site)),
         site,
     };
     Ok(page(StatusCode::OK, &list, FormTarget::Here))
@@ -167,6 +171,7 @@ impl Entry {
             kind: words::kind(document, lang),
             deadline: words::moment(document.deadline_at, lang),
             left: words::Left::of(document.deadline_at, now, lang),
+            is_over: document.deadline_at <= now,
             read: document.times.read_at.map(|at| words::moment(at, lang)),
             amount: document.shown.amount_won.map(|amount| words::won(amount, lang)),
             due: document.shown.due.map(|due| words::day(due, lang)),

@@ -153,7 +153,7 @@ pub(crate) async fn renew(
         }
         BirthdayAttempt::Wrong { left } => Some(Text::made(
             format!("등록된 생년월일과 다릅니다. {left}번 더 입력하실 수 있습니다."),
-            format!("That is not the birthday you are registered with. You can try {left} more times."),
+            format!("That is not the birthday you are registered with. {}.", super::words::tries_left(left)),
         )),
         BirthdayAttempt::Locked { until } => Some(secret::locked(until)),
     };

@@ -4,8 +4,7 @@ use seoham_pages::Site;
 use serde::Deserialize;
 
 /// What was done last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Done {
     /// A PIN was set or changed.
     Pin,
@@ -22,7 +21,21 @@ pub(crate) enum Done {
 /// `?done=…` of a page.
 #[derive(Default, Deserialize)]
 pub(crate) struct Asked {
-    pub(crate) done: Option<Done>,
+    done: Option<String>,
+}
+
+impl Asked {
+    /// What was done; nothing where the address says what nobody writes there.
+    pub(crate) fn done(&self) -> Option<Done> {
+        match self.done.as_deref()? {
+            "pin" => Some(Done::Pin),
+            "certificate" => Some(Done::Certificate),
+            "refused" => Some(Done::Refused),
+            "accepted" => Some(Done::Accepted),
+            "joined" => Some(Done::Joined),
+            _ => None,
+        }
+    }
 }
 
 impl Done {
@@ -30,8 +43,8 @@ impl Done {
     pub(crate) fn text(self, site: &Site) -> &'static str {
         match self {
             Self::Pin => site.t(
-                "새 PIN으로 바꾸었습니다. 다른 기기에서는 모두 로그아웃되었습니다.",
-                "Your PIN was changed. You were signed out on every other device.",
+                "새 PIN을 정했습니다. 다른 기기에서는 모두 로그아웃되었습니다.",
+                "Your new PIN is set. You were signed out on every other device.",
             ),
             Self::Certificate => {
                 site.t("인증서 비밀번호를 정했습니다.", "Your certificate password was set.")

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use seoham_http::{Path, Query};
 use seoham_model::Text;
 use seoham_model::link::redirect_url;
+use seoham_model::status::Opening;
 use seoham_pages::{Field, FieldKind, FormTarget, Mistakes, Site, page};
 use seoham_store::accounts::Authentication;
 use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener};
@@ -60,6 +61,25 @@ fn needed(document: &BoxDocument) -> Option<Secret> {
     }
 }
 
+/// The document of a path, if it can still be opened: a deadline that has passed costs no attempt.
+async fn own_open(inbox: &Inbox, visit: &Visit, binder: &str) -> Result<BoxDocument, Turn> {
+    let document = own(inbox, visit, binder).await?;
+    match document.times.opening(document.deadline_at, inbox.now()) {
+        Opening::TooLate => Err(too_late()),
+        Opening::Open | Opening::NotInBox => Ok(document),
+    }
+}
+
+fn too_late() -> Turn {
+    Trouble::new(
+        StatusCode::GONE,
+        Text::fixed("열람기한이 지났습니다", "The deadline to open it has passed"),
+        Text::fixed("보낸 기관의 고객센터로 문의해 주십시오.", "Please ask the sender's customer service."),
+    )
+    .then_documents()
+    .into()
+}
+
 /// The page that asks for a secret; for who has no certificate's password yet, the one that sets it.
 async fn asking(
     inbox: &Inbox,
@@ -73,7 +93,8 @@ async fn asking(
         refused.map_or_else(Mistakes::none, |refused| Mistakes::at("secret", refused.text(needed)));
     let status = refused.map_or(StatusCode::OK, Refused::status);
     let has_secret = inbox.store.has_secret(visit.person, needed).await?;
-    if needed == Secret::Certificate && !has_secret {
+    let has_pin = inbox.store.has_secret(visit.person, Secret::Pin).await?;
+    if needed == Secret::Certificate && !has_secret && has_pin {
         return Ok(page(status, &SetCertificate::new(visit, document, &Mistakes::none()), FormTarget::Here));
     }
     let site = visit.site.clone();
@@ -89,7 +110,7 @@ async fn asking(
         is_pin: needed == Secret::Pin,
         secret: Field::new(&site, kind, "secret", &label, &mistakes).focused(&mistakes),
         done,
-        has_no_pin: needed == Secret::Pin && !has_secret,
+        has_no_pin: !has_secret && !has_pin,
         site,
     };
     Ok(page(status, &ask, FormTarget::Beyond))
@@ -121,17 +142,17 @@ pub(crate) async fn ask(
     Query(asked): Query<notice::Asked>,
 ) -> Result<Response, Turn> {
     let visit = visit.member_only()?;
-    let document = own(&inbox, &visit, &binder).await?;
+    let document = own_open(&inbox, &visit, &binder).await?;
     let Some(needed) = needed(&document) else {
         // It opens by a button of its own page: a form, which nothing follows ahead of the person.
         return Err(Turn::To(format!("/documents/{}", document.id)));
     };
-    let done = asked.done.map(|done| done.text(&visit.site));
+    let done = asked.done().map(|done| done.text(&visit.site));
     asking(&inbox, &visit, &document, needed, None, done).await
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Opening {
+pub(crate) struct Proof {
     csrf: String,
     #[serde(default)]
     secret: Option<SecretString>,
@@ -142,7 +163,7 @@ pub(crate) async fn open(
     State(inbox): State<Inbox>,
     visit: Visit,
     Path(binder): Path<String>,
-    Form(form): Form<Opening>,
+    Form(form): Form<Proof>,
 ) -> Result<Response, Turn> {
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
@@ -161,16 +182,7 @@ pub(crate) async fn open(
             let url = redirect_url(&link, token.expose(), &document.id.to_string(), external);
             Ok(Redirect::to(&url).into_response())
         }
-        OpenVerdict::Expired => Err(Trouble::new(
-            StatusCode::GONE,
-            Text::fixed("열람기한이 지났습니다", "The deadline to open it has passed"),
-            Text::fixed(
-                "보낸 기관의 고객센터로 문의해 주십시오.",
-                "Please ask the sender's customer service.",
-            ),
-        )
-        .then_documents()
-        .into()),
+        OpenVerdict::Expired => Err(too_late()),
         OpenVerdict::NotInBox | OpenVerdict::Unknown => Err(unknown().then_documents().into()),
     }
 }
@@ -210,6 +222,8 @@ pub(crate) async fn set_certificate(
         return again(refused.status(), &Mistakes::at("current", refused.text(Secret::Pin)));
     }
     let hash = hash_pin_in_turn(form.password).await;
-    inbox.store.set_secret(visit.person, Secret::Certificate, hash).await?;
-    Ok(Redirect::to(&format!("{open}?done=certificate")).into_response())
+    // One that was set meanwhile stays.
+    let is_set = inbox.store.change_secret(visit.person, Secret::Certificate, None, hash).await?;
+    let open = if is_set { format!("{open}?done=certificate") } else { open };
+    Ok(Redirect::to(&open).into_response())
 }

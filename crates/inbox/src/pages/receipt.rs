@@ -38,12 +38,12 @@ pub(crate) async fn show(
     let document = own(&inbox, &visit, &binder).await?;
     let (times, site) = (document.times, visit.site.clone());
     let steps = [
-        (site.t("기관이 보낸 때", "Sent by the institution"), Some(times.sent_at)),
-        (site.t("문서함에 들어온 때", "Received in the box"), times.received_at),
-        (site.t("알림이 도착한 때", "Notification delivered"), times.notified_at),
-        (site.t("본인 인증한 때", "Authenticated"), times.authenticated_at),
-        (site.t("기관 페이지에서 열람을 시작한 때", "Opened on the institution's page"), times.token_used_at),
-        (site.t("읽은 때", "Read"), times.read_at),
+        (site.t("발송 일시", "Sent by the institution"), Some(times.sent_at)),
+        (site.t("수신 일시", "Received in the box"), times.received_at),
+        (site.t("알림 도착 일시", "Notification delivered"), times.notified_at),
+        (site.t("본인 인증 일시", "Authenticated"), times.authenticated_at),
+        (site.t("기관 페이지 접속 일시", "Opened on the institution's page"), times.token_used_at),
+        (site.t("열람 일시", "Read"), times.read_at),
         (site.t("열람기한", "Deadline"), Some(document.deadline_at)),
     ];
     let receipt = Receipt {

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use seoham_model::{PersonId, Text, UnixSeconds};
 use seoham_pages::{Field, FieldKind, Mistakes, Site};
 use seoham_store::visits::{Attempt, LOCKED_SECONDS, Secret};
-use seoham_vault::verify_pin_in_turn;
+use seoham_vault::{PinHash, verify_pin_in_turn};
 
 use super::words;
 use crate::Inbox;
@@ -18,6 +18,11 @@ const PASSWORD_CHARACTERS: std::ops::RangeInclusive<usize> = 10..=64;
 fn pin(text: &SecretString) -> Option<SecretString> {
     let digits: String = text.expose_secret().chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
     (digits.len() == PIN_DIGITS && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.into())
+}
+
+/// Whether a text can be a certificate's password.
+fn is_password(text: &SecretString) -> bool {
+    PASSWORD_CHARACTERS.contains(&text.expose_secret().chars().count())
 }
 
 /// A new PIN: six digits, the same twice, and none that everybody would try first. What is wrong with it is added to
@@ -67,7 +72,7 @@ pub(crate) fn check_new_password(
     password_again: &SecretString,
     mistakes: &mut Mistakes,
 ) {
-    if !PASSWORD_CHARACTERS.contains(&password.expose_secret().chars().count()) {
+    if !is_password(password) {
         let text = Text::fixed("10자 이상 64자 이하로 정해 주십시오.", "Please choose 10 to 64 characters.");
         mistakes.add("password", text);
     } else if password.expose_secret() != password_again.expose_secret() {
@@ -111,17 +116,21 @@ impl Refused {
     /// What a person is told at the field.
     pub(crate) fn text(self, secret: Secret) -> Text {
         match (self, secret) {
-            (Self::Malformed, _) => Text::fixed(
+            (Self::Malformed, Secret::Certificate) => Text::fixed(
+                "인증서 비밀번호는 10자 이상 64자 이하입니다. 시도하신 횟수에는 들어가지 않습니다.",
+                "The password has 10 to 64 characters. This did not count as an attempt.",
+            ),
+            (Self::Malformed, Secret::Pin) => Text::fixed(
                 "PIN은 숫자 6자리입니다. 시도하신 횟수에는 들어가지 않습니다.",
                 "A PIN has six digits. This did not count as an attempt.",
             ),
             (Self::Wrong { left }, Secret::Pin) => Text::made(
                 format!("PIN이 맞지 않습니다. {left}번 더 입력하실 수 있습니다."),
-                format!("That is not your PIN. You can try {left} more times."),
+                format!("That is not your PIN. {}.", words::tries_left(left)),
             ),
             (Self::Wrong { left }, Secret::Certificate) => Text::made(
                 format!("인증서 비밀번호가 맞지 않습니다. {left}번 더 입력하실 수 있습니다."),
-                format!("That is not your certificate password. You can try {left} more times."),
+                format!("That is not your certificate password. {}.", words::tries_left(left)),
             ),
             (Self::Locked { until }, _) => locked(until),
             (Self::NotSet, Secret::Pin) => Text::fixed("PIN이 아직 없습니다.", "There is no PIN yet."),
@@ -148,21 +157,24 @@ pub(crate) fn locked(until: UnixSeconds) -> Text {
     )
 }
 
-/// Tries a secret.
+/// Tries a secret; gives the hash that it proved, in whose place alone another may be set.
 pub(crate) async fn authenticate(
     inbox: &Inbox,
     person: PersonId,
     secret: Secret,
     typed: SecretString,
-) -> Result<Result<(), Refused>, Turn> {
-    let tried = if secret == Secret::Pin { pin(&typed) } else { Some(typed) };
+) -> Result<Result<PinHash, Refused>, Turn> {
+    let tried = match secret {
+        Secret::Pin => pin(&typed),
+        Secret::Certificate => Some(typed).filter(is_password),
+    };
     let Some(tried) = tried else { return Ok(Err(Refused::Malformed)) };
     let now = inbox.now();
     let refused = match inbox.store.begin_attempt(person, secret, now).await? {
         Attempt::Allowed { hash, left } => {
-            if verify_pin_in_turn(hash, tried).await {
+            if verify_pin_in_turn(hash.clone(), tried).await {
                 inbox.store.attempt_succeeded(person, secret).await?;
-                return Ok(Ok(()));
+                return Ok(Ok(hash));
             }
             if left == 0 {
                 Refused::Locked { until: now.plus(LOCKED_SECONDS) }

@@ -84,7 +84,7 @@ pub(crate) async fn show(
     Query(asked): Query<notice::Asked>,
 ) -> Result<Response, Turn> {
     let visit = visit.member_only()?;
-    let done = asked.done.map(|done| done.text(&visit.site));
+    let done = asked.done().map(|done| done.text(&visit.site));
     shown(&inbox, &visit, StatusCode::OK, &Mistakes::none(), done).await
 }
 
@@ -108,14 +108,18 @@ pub(crate) async fn change_pin(
     let Some(pin) = secret::check_new_pin(&form.pin, &form.pin_again, &mut mistakes) else {
         return shown(&inbox, &visit, StatusCode::BAD_REQUEST, &mistakes, None).await;
     };
-    if let Err(refused) = secret::authenticate(&inbox, visit.person, Secret::Pin, form.current).await? {
-        let mistakes = Mistakes::at("current", refused.text(Secret::Pin));
-        return shown(&inbox, &visit, refused.status(), &mistakes, None).await;
-    }
+    let before = match secret::authenticate(&inbox, visit.person, Secret::Pin, form.current).await? {
+        Ok(before) => before,
+        Err(refused) => {
+            let mistakes = Mistakes::at("current", refused.text(Secret::Pin));
+            return shown(&inbox, &visit, refused.status(), &mistakes, None).await;
+        }
+    };
     let hash = hash_pin_in_turn(pin).await;
-    inbox.store.set_secret(visit.person, Secret::Pin, hash).await?;
-    // Whoever else is signed in knew the old one.
-    inbox.store.end_sessions(visit.person).await?;
+    // Whoever else is signed in knew the old one; and a new one that was set meanwhile stays.
+    if !inbox.store.change_secret(visit.person, Secret::Pin, Some(before), hash).await? {
+        return Err(Turn::To("/settings".to_owned()));
+    }
     new_pin::tell_of_change(&inbox, visit.person).await;
     visit::begin(&inbox, visit.person, None, "/settings?done=pin").await
 }
@@ -143,24 +147,26 @@ pub(crate) async fn change_certificate(
     if !mistakes.is_empty() {
         return shown(&inbox, &visit, StatusCode::BAD_REQUEST, &mistakes, None).await;
     }
-    let pin = secret::authenticate(&inbox, visit.person, Secret::Pin, form.current).await?;
+    if let Err(refused) = secret::authenticate(&inbox, visit.person, Secret::Pin, form.current).await? {
+        let mistakes = Mistakes::at("certificate_pin", refused.text(Secret::Pin));
+        return shown(&inbox, &visit, refused.status(), &mistakes, None).await;
+    }
     // A password that is there is not replaced by who knows the PIN alone.
-    let has_password = inbox.store.has_secret(visit.person, Secret::Certificate).await?;
-    let mistakes = match pin {
-        Err(refused) => Some(Mistakes::at("certificate_pin", refused.text(Secret::Pin))),
-        Ok(()) if has_password => {
-            let present = form.current_password.unwrap_or_else(|| SecretString::from(""));
-            let tried = secret::authenticate(&inbox, visit.person, Secret::Certificate, present).await?;
-            let refused = |refused: secret::Refused| refused.text(Secret::Certificate);
-            tried.err().map(|error| Mistakes::at("current_password", refused(error)))
+    let mut before = None;
+    if inbox.store.has_secret(visit.person, Secret::Certificate).await? {
+        let present = form.current_password.unwrap_or_else(|| SecretString::from(""));
+        match secret::authenticate(&inbox, visit.person, Secret::Certificate, present).await? {
+            Ok(proved) => before = Some(proved),
+            Err(refused) => {
+                let mistakes = Mistakes::at("current_password", refused.text(Secret::Certificate));
+                return shown(&inbox, &visit, refused.status(), &mistakes, None).await;
+            }
         }
-        Ok(()) => None,
-    };
-    if let Some(mistakes) = mistakes {
-        return shown(&inbox, &visit, StatusCode::FORBIDDEN, &mistakes, None).await;
     }
     let hash = hash_pin_in_turn(form.password).await;
-    inbox.store.set_secret(visit.person, Secret::Certificate, hash).await?;
+    if !inbox.store.change_secret(visit.person, Secret::Certificate, before, hash).await? {
+        return Err(Turn::To("/settings".to_owned()));
+    }
     Ok(Redirect::to("/settings?done=certificate").into_response())
 }
 

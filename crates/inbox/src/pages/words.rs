@@ -1,6 +1,7 @@
 //! Moments, deadlines, amounts and categories in words.
 
 use seoham_model::clock::seoul;
+use seoham_model::document::Categories;
 use seoham_model::{Lang, SeoulDay, UnixSeconds};
 use seoham_store::boxes::BoxDocument;
 
@@ -81,6 +82,11 @@ impl Left {
     }
 }
 
+/// How often something may still be tried, in English.
+pub(crate) fn tries_left(left: u32) -> String {
+    if left == 1 { "You can try once more".to_owned() } else { format!("You can try {left} more times") }
+}
+
 fn counted(number: i64, unit: &str) -> String {
     format!("{number} {unit}{} left", if number == 1 { "" } else { "s" })
 }
@@ -104,20 +110,26 @@ pub(crate) const KINDS: [(&str, &str, &str); 5] = [
     ("other", "문서", "Document"),
 ];
 
-/// What kind of document it is, by its name in an address.
-pub(crate) fn kind_key(document: &BoxDocument) -> &'static str {
-    match document.content.categories.names().first().copied() {
-        Some("BILL" | "BILL_PAY") => "bill",
-        Some("NOTICE") => "notice",
-        Some("CONTRACT") => "contract",
-        Some("REPORT") => "report",
-        _ => "other",
+/// What kinds of document the categories of one make it, by their names in an address; never none.
+pub(crate) fn kinds(categories: Categories) -> Vec<&'static str> {
+    let key = |name: &&str| match *name {
+        "BILL" | "BILL_PAY" => Some("bill"),
+        "NOTICE" => Some("notice"),
+        "CONTRACT" => Some("contract"),
+        "REPORT" => Some("report"),
+        _ => None,
+    };
+    let mut kinds: Vec<_> = categories.names().iter().filter_map(key).collect();
+    kinds.dedup();
+    if kinds.is_empty() {
+        kinds.push("other");
     }
+    kinds
 }
 
-/// What kind of document it is.
+/// What kind of document it is, in a word.
 pub(crate) fn kind(document: &BoxDocument, lang: Lang) -> &'static str {
-    let key = kind_key(document);
+    let key = kinds(document.content.categories)[0];
     let named = KINDS.iter().find(|(name, ..)| *name == key);
     named.map_or("", |(_, ko, en)| if lang == Lang::Ko { ko } else { en })
 }

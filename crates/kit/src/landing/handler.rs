@@ -10,13 +10,13 @@ use axum::response::{IntoResponse, Response};
 use seoham_model::peer::client_address;
 use seoham_model::token::is_one_time_token;
 use seoham_model::{BinderId, Lang};
+use seoham_pages::{Navigation, navigation};
 
 use super::State as Landing;
 use super::body::Passing;
 use super::entering::browser;
 use super::headers::{Came, for_upstream, strip_hop_by_hop};
 use super::language::language;
-use super::navigation::{Navigation, navigation};
 use super::pages::{Problem, button, page};
 use super::platform::Verdict;
 use super::query::{Asked, with_pressed, without_pressed, without_token};

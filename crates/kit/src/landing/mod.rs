@@ -40,7 +40,6 @@ mod entering;
 mod handler;
 mod headers;
 mod language;
-mod navigation;
 mod pages;
 mod platform;
 mod query;

@@ -1,18 +1,18 @@
 //! `/admin/v1/people/…`: help for somebody who is locked out (SPEC 8.8). An operator lifts locks and forces a new PIN, but
 //! never learns or chooses one.
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use seoham_http::{ApiError, body};
 use seoham_model::{Text, forms};
 
+use crate::actions::OnPerson;
 use crate::state::Operator;
 
 /// `POST /admin/v1/people/unlock`: lifts every lock.
-pub(crate) async fn unlock(
-    State(operator): State<Operator>,
-    request: Request,
-) -> Result<StatusCode, ApiError> {
+pub(crate) async fn unlock(State(operator): State<Operator>, request: Request) -> Result<Response, ApiError> {
     change(&operator, request, false).await
 }
 
@@ -21,11 +21,11 @@ pub(crate) async fn unlock(
 pub(crate) async fn force_new_pin(
     State(operator): State<Operator>,
     request: Request,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Response, ApiError> {
     change(&operator, request, true).await
 }
 
-async fn change(operator: &Operator, request: Request, forget_pin: bool) -> Result<StatusCode, ApiError> {
+async fn change(operator: &Operator, request: Request, forget_pin: bool) -> Result<Response, ApiError> {
     let phone_number = forms::phone_number(&body::json(request).await?)?;
     let person = operator.store.person_by_phone(&phone_number).await?.ok_or_else(|| {
         ApiError::not_found(Text::fixed(
@@ -35,5 +35,5 @@ async fn change(operator: &Operator, request: Request, forget_pin: bool) -> Resu
     })?;
     operator.store.unlock(person, forget_pin).await?;
     tracing::info!(%person, forget_pin, "a person was unlocked");
-    Ok(StatusCode::NO_CONTENT)
+    Ok((Extension(OnPerson(person)), StatusCode::NO_CONTENT).into_response())
 }

@@ -46,7 +46,11 @@ impl MessageSender {
                         Sent::NotNow { .. } => {
                             tracing::warn!(kind = ?message.kind, "a message was not taken by the messenger");
                         }
-                        Sent::Taken | Sent::Refused(_) => break,
+                        Sent::Refused(_) => {
+                            tracing::warn!(kind = ?message.kind, "a message was refused by the messenger");
+                            break;
+                        }
+                        Sent::Taken => break,
                     }
                 }
             }

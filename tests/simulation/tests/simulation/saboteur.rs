@@ -456,8 +456,14 @@ impl Visits for Sabotaged {
         self.store.end_sessions(person).await
     }
 
-    async fn set_secret(&self, person: PersonId, secret: Secret, hash: PinHash) -> Result<()> {
-        self.store.set_secret(person, secret, hash).await
+    async fn change_secret(
+        &self,
+        person: PersonId,
+        secret: Secret,
+        before: Option<PinHash>,
+        after: PinHash,
+    ) -> Result<bool> {
+        self.store.change_secret(person, secret, before, after).await
     }
 
     async fn begin_attempt(&self, person: PersonId, secret: Secret, now: UnixSeconds) -> Result<Attempt> {

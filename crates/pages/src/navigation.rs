@@ -4,7 +4,7 @@ use axum::http::HeaderMap;
 
 /// What a request looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Navigation {
+pub enum Navigation {
     /// A browser shows what a person asked for.
     Person,
     /// A browser fetches what nobody has asked to see.
@@ -14,7 +14,7 @@ pub(super) enum Navigation {
 }
 
 /// What a request looks like by its headers, which a page's script cannot set.
-pub(super) fn navigation(headers: &HeaderMap) -> Navigation {
+pub fn navigation(headers: &HeaderMap) -> Navigation {
     let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let ahead = ["sec-purpose", "purpose", "x-moz", "x-purpose"]
         .iter()
