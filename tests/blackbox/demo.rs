@@ -1,7 +1,7 @@
 //! The demo, as the README runs it.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use crate::harness::{Browser, Client, binary, eventually, member_document};
 
@@ -35,6 +35,16 @@ fn it_ends_well_and_goes_on_from_what_is_there() {
     assert_eq!(table(&demo(&data)), first);
 }
 
+/// A process that does not outlive its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[tokio::test]
 async fn the_demo_can_be_clicked_through_to_the_institutions_page() {
     let directory = tempfile::tempdir().unwrap();
@@ -44,8 +54,8 @@ async fn the_demo_can_be_clicked_through_to_the_institutions_page() {
     for listen in ["api", "bulk", "web", "admin"] {
         command.arg(format!("--{listen}-listen=127.0.0.1:0"));
     }
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut child = Running(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
     let mut said = String::new();
     while !said.contains("/messenger?number=") {
         said.push_str(&lines.next().expect("it says how to go on").unwrap());
@@ -68,6 +78,7 @@ async fn the_demo_can_be_clicked_through_to_the_institutions_page() {
     };
     let mut notice = member_document("CLICK-1");
     notice["property"]["link"] = serde_json::json!(between("\"link\":\"", "\""));
+    notice["property"]["payload"] = serde_json::json!(r#"{"amount":120000,"due":"2026-12-31"}"#);
     let id = city.accepted(&[notice]).await.remove(0);
     let web = between("web ", "(");
     let mut browser = Browser::at(&web);
@@ -83,7 +94,7 @@ async fn the_demo_can_be_clicked_through_to_the_institutions_page() {
     let mut at_institution = Browser::at(&web);
     at_institution.get(page.location.as_deref().unwrap()).await.shows(200, "120,000원");
     city.until(&id, "READ").await;
-    let sent = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap();
+    let sent = Command::new("kill").arg("-TERM").arg(child.0.id().to_string()).status().unwrap();
     assert!(sent.success());
-    assert!(child.wait().unwrap().success());
+    assert!(child.0.wait().unwrap().success());
 }

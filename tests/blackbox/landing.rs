@@ -219,7 +219,7 @@ async fn nobody_gets_in_without_a_good_token() {
         assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
         assert!(!answer.headers().contains_key("set-cookie"));
         let text = answer.text().await.unwrap();
-        assert!(text.contains(word) && text.contains("내문서함"), "{text}");
+        assert!(text.contains(word) && text.contains("문서함"), "{text}");
     };
     refused(http().get(&gateway.url), 403, "문서함에서 열어").await;
     refused(gateway.visit("forged", &id), 404, "올바르지 않은").await;

@@ -202,9 +202,6 @@ fn open(
             .map(|id| id.0),
     };
     let Some(sender) = sender else { return Ok(OpenVerdict::Unknown) };
-    let authentication = connection
-        .prepare_cached("SELECT c.authentication FROM documents d JOIN contracts c USING (contract_id) WHERE d.document_id = ?1")?
-        .query_row([Id(document)], |row| known(0, Authentication::from_name(row.get_ref(0)?.as_str()?)))?;
     let Some((stored, _)) = stored_status(connection, sender, document)? else {
         return Ok(OpenVerdict::Unknown);
     };
@@ -213,6 +210,9 @@ fn open(
         Opening::NotInBox => return Ok(OpenVerdict::NotInBox),
         Opening::Open => {}
     }
+    let authentication = connection
+        .prepare_cached("SELECT c.authentication FROM documents d JOIN contracts c USING (contract_id) WHERE d.document_id = ?1")?
+        .query_row([Id(document)], |row| known(0, Authentication::from_name(row.get_ref(0)?.as_str()?)))?;
     // Read first: what cannot be read must not leave a token and a time behind.
     let text = text(connection, vault, stored.document_no)?;
     let token_expires_at = token_expires_at(stored.deadline_at, now);
