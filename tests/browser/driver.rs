@@ -14,17 +14,14 @@ use serde_json::{Value, json};
 pub(crate) struct Look {
     pub(crate) width: u32,
     pub(crate) height: u32,
-    pub(crate) dark: bool,
     pub(crate) javascript: bool,
     pub(crate) english: bool,
 }
 
 /// A phone of 360 pixels.
-pub(crate) const PHONE: Look =
-    Look { width: 360, height: 740, dark: false, javascript: true, english: false };
+pub(crate) const PHONE: Look = Look { width: 360, height: 740, javascript: true, english: false };
 /// A desk.
-pub(crate) const DESK: Look =
-    Look { width: 1280, height: 900, dark: false, javascript: true, english: false };
+pub(crate) const DESK: Look = Look { width: 1280, height: 900, javascript: true, english: false };
 
 /// A browser of its own, with no history and no cookies; gone when dropped.
 pub(crate) struct Driver {
@@ -58,16 +55,13 @@ impl Driver {
                 break port.trim_end_matches('.').parse().unwrap();
             }
         };
-        let mut arguments = vec![
+        let arguments = [
             "--headless=new".to_owned(),
             "--no-sandbox".to_owned(),
             "--disable-gpu".to_owned(),
             "--disable-dev-shm-usage".to_owned(),
             format!("--window-size={},{}", look.width, look.height),
         ];
-        if look.dark {
-            arguments.push("--blink-settings=preferredColorScheme=0".to_owned());
-        }
         let mut options = json!({ "args": arguments });
         // Windows cannot be as narrow as a phone; an emulated one is.
         options["mobileEmulation"] = json!({ "deviceMetrics": { "width": look.width, "height": look.height, "pixelRatio": 1.0, "mobile": false } });
@@ -196,6 +190,13 @@ impl Driver {
             .collect();
         let actions = json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes }] });
         self.must(Method::POST, "/actions", Some(actions)).await;
+    }
+
+    /// Has the browser prefer light or dark pages from now on.
+    pub(crate) async fn in_scheme(&self, scheme: &str) {
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        let command = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": features } });
+        self.must(Method::POST, "/goog/cdp/execute", Some(command)).await;
     }
 
     /// Runs a script of the test's own.

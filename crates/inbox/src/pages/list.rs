@@ -122,7 +122,6 @@ pub(crate) async fn show(
     let done = asked.notice.done();
     let is_arranged = arrangement != Arrangement::default();
     let now = inbox.now();
-    let unread = inbox.store.unread(visit.person, COUNTED_MAX + 1, now).await?;
     let (documents, next, is_partial) = if is_arranged {
         let mut documents = inbox.store.shelf(visit.person, shelf, None, LOOKED_AT_MAX + 1, now).await?;
         let is_whole = documents.len() <= LOOKED_AT_MAX;
@@ -138,6 +137,12 @@ pub(crate) async fn show(
         documents.truncate(PAGE);
         let next = documents.last().filter(|_| more).map(|last| last.id.to_string());
         (documents, next, false)
+    };
+    let shows_all_unread = shelf == Shelf::Unread && !is_arranged && asked.before.is_none() && next.is_none();
+    let unread = if shows_all_unread {
+        documents.len()
+    } else {
+        inbox.store.unread(visit.person, COUNTED_MAX + 1, now).await?
     };
     let site = visit.site.clone();
     let list = List {

@@ -170,6 +170,7 @@ fn check_all(config: &Config) -> Result<()> {
     store::check(config)?;
     messenger::options(config)?;
     watching::webhook(config)?;
+    brand::brand(config)?;
     if !(1..=1_000_000_000).contains(&config.volume.documents_per_day) {
         bail!("volume.documents_per_day: must be 1 to 1,000,000,000");
     }
