@@ -256,10 +256,6 @@ impl Visits for PostgresStore {
         Ok(found.map(|row| row.value("has")).transpose()?.unwrap_or(false))
     }
 
-    fn document_of_link(&self, token: &SecretString) -> Option<BinderId> {
-        self.inner.vault.document_of_link(token)
-    }
-
     async fn begin_attempt(&self, person: PersonId, secret: Secret, now: UnixSeconds) -> Result<Attempt> {
         let connection = self.inner.sessions.interactive().await?;
         let sql = match secret {

@@ -301,10 +301,6 @@ impl Visits for SqliteStore {
         read.await
     }
 
-    fn document_of_link(&self, token: &SecretString) -> Option<BinderId> {
-        self.inner.vault.document_of_link(token)
-    }
-
     async fn begin_attempt(&self, person: PersonId, secret: Secret, now: UnixSeconds) -> Result<Attempt> {
         self.inner
             .writer

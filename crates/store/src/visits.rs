@@ -164,9 +164,6 @@ pub trait Visits: Send + Sync {
     /// the person asked for, so that a new one must be set (SPEC 8.8).
     async fn unlock(&self, person: PersonId, forget_pin: bool) -> Result<()>;
 
-    /// The document of a notification's link, used or not.
-    fn document_of_link(&self, token: &SecretString) -> Option<BinderId>;
-
     /// Begins an attempt. It counts before it is made, so that many at once are no way around the
     /// lock; the fifth locks this secret for [`LOCKED_SECONDS`] from `now` on, and no other one
     /// ([`Tries`](crate::attempts::Tries)).

@@ -481,10 +481,6 @@ impl Visits for Sabotaged {
     async fn has_secret(&self, person: PersonId, secret: Secret) -> Result<bool> {
         self.store.has_secret(person, secret).await
     }
-
-    fn document_of_link(&self, token: &SecretString) -> Option<BinderId> {
-        self.store.document_of_link(token)
-    }
 }
 
 #[async_trait]
