@@ -53,6 +53,19 @@ impl Card {
     }
 }
 
+/// 184500 as `184,500`.
+pub fn with_commas(amount: u64) -> String {
+    let digits = amount.to_string();
+    let mut grouped = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 /// A whole amount: a number, or its digits with commas in the right places.
 fn won(value: &Value) -> Option<u64> {
     let amount = match value {

@@ -243,30 +243,13 @@ impl Visits for PostgresStore {
     }
 
     async fn has_secret(&self, person: PersonId, secret: Secret) -> Result<bool> {
-        let sql = match secret {
-            Secret::Pin => {
-                "SELECT pin_hash IS NOT NULL AND pin_hash <> 'forgotten' AS has FROM people WHERE person_id = $1"
-            }
-            Secret::Certificate => {
-                "SELECT certificate_hash IS NOT NULL AS has FROM authentications WHERE person_id = $1"
-            }
-        };
         let connection = self.inner.sessions.interactive().await?;
-        let found = connection.query_opt(sql, &[&person.uuid()]).await?;
-        Ok(found.map(|row| row.value("has")).transpose()?.unwrap_or(false))
+        Ok(secret_hash(&connection, person, secret).await?.is_some())
     }
 
     async fn begin_attempt(&self, person: PersonId, secret: Secret, now: UnixSeconds) -> Result<Attempt> {
         let connection = self.inner.sessions.interactive().await?;
-        let sql = match secret {
-            Secret::Pin => "SELECT pin_hash AS hash FROM people WHERE person_id = $1",
-            Secret::Certificate => {
-                "SELECT certificate_hash AS hash FROM authentications WHERE person_id = $1"
-            }
-        };
-        let found = connection.query_opt(sql, &[&person.uuid()]).await?;
-        let hash: Option<String> = found.map(|row| row.value("hash")).transpose()?.flatten();
-        let Some(hash) = hash.filter(|hash| hash != FORGOTTEN) else { return Ok(Attempt::NotSet) };
+        let Some(hash) = secret_hash(&connection, person, secret).await? else { return Ok(Attempt::NotSet) };
         Ok(match begin(&connection, person, secret.into(), now).await? {
             Ok(tries) => Attempt::Allowed { hash: PinHash(hash), left: tries.left() },
             Err(until) => Attempt::Locked { until },
@@ -297,6 +280,17 @@ impl Visits for PostgresStore {
         succeed(&connection, person, Proof::Birthday).await?;
         Ok(BirthdayAttempt::Right)
     }
+}
+
+/// The hash of a secret that stands; none where there is none, or where the PIN was forgotten.
+async fn secret_hash(connection: &Session, person: PersonId, secret: Secret) -> Result<Option<String>> {
+    let sql = match secret {
+        Secret::Pin => "SELECT pin_hash AS hash FROM people WHERE person_id = $1",
+        Secret::Certificate => "SELECT certificate_hash AS hash FROM authentications WHERE person_id = $1",
+    };
+    let found = connection.query_opt(sql, &[&person.uuid()]).await?;
+    let hash: Option<String> = found.map(|row| row.value("hash")).transpose()?.flatten();
+    Ok(hash.filter(|hash| hash != FORGOTTEN))
 }
 
 /// The statements on the columns where attempts at a proof are counted and its lock stands.

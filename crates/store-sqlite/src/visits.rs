@@ -286,17 +286,7 @@ impl Visits for SqliteStore {
 
     async fn has_secret(&self, person: PersonId, secret: Secret) -> Result<bool> {
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
-            let sql = match secret {
-                Secret::Pin => {
-                    "SELECT pin_hash IS NOT NULL AND pin_hash <> 'forgotten' FROM people WHERE person_id = ?1"
-                }
-                Secret::Certificate => {
-                    "SELECT certificate_hash IS NOT NULL FROM authentications WHERE person_id = ?1"
-                }
-            };
-            let found =
-                connection.prepare_cached(sql)?.query_row([Id(person)], |row| row.get(0)).optional()?;
-            Ok(found.unwrap_or(false))
+            Ok(secret_hash(connection, person, secret)?.is_some())
         });
         read.await
     }
@@ -442,21 +432,28 @@ fn keep_tries(connection: &Connection, person: PersonId, proof: Proof, tries: Tr
     Ok(())
 }
 
+/// The hash of a secret that stands; none where there is none, or where the PIN was forgotten.
+fn secret_hash(
+    connection: &Connection,
+    person: PersonId,
+    secret: Secret,
+) -> rusqlite::Result<Option<String>> {
+    let sql = match secret {
+        Secret::Pin => "SELECT pin_hash FROM people WHERE person_id = ?1",
+        Secret::Certificate => "SELECT certificate_hash FROM authentications WHERE person_id = ?1",
+    };
+    let found: Option<Option<String>> =
+        connection.prepare_cached(sql)?.query_row([Id(person)], |row| row.get(0)).optional()?;
+    Ok(found.flatten().filter(|hash| hash != FORGOTTEN))
+}
+
 fn begin_attempt(
     connection: &Connection,
     person: PersonId,
     secret: Secret,
     now: UnixSeconds,
 ) -> rusqlite::Result<Attempt> {
-    let sql = match secret {
-        Secret::Pin => "SELECT pin_hash FROM people WHERE person_id = ?1",
-        Secret::Certificate => "SELECT certificate_hash FROM authentications WHERE person_id = ?1",
-    };
-    let found = connection
-        .prepare_cached(sql)?
-        .query_row([Id(person)], |row| row.get::<_, Option<String>>(0))
-        .optional()?;
-    let Some(hash) = found.flatten().filter(|hash| hash != FORGOTTEN) else { return Ok(Attempt::NotSet) };
+    let Some(hash) = secret_hash(connection, person, secret)? else { return Ok(Attempt::NotSet) };
     match tries(connection, person, secret.into())?.begin(now) {
         Err(until) => Ok(Attempt::Locked { until }),
         Ok(tries) => {

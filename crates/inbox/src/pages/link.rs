@@ -15,7 +15,7 @@ use seoham_vault::TokenHash;
 
 use super::link_sending::{NotBefore, send_to, too_often};
 use super::new_pin;
-use super::sign_in::Sent;
+use super::sign_in::link_sent;
 use crate::Inbox;
 use crate::destination::Destination;
 use crate::trouble::{Trouble, Turn};
@@ -87,10 +87,7 @@ pub(crate) async fn again(
     let purpose = LinkPurpose::SignIn { document: Some(document) };
     let site = inbox.site(lang);
     match send_to(&inbox, person, purpose).await? {
-        Ok(()) => {
-            let sent = Sent { site, to_registered: true, has_messenger: inbox.phones.is_some() };
-            Ok(page(StatusCode::OK, &sent, FormTarget::Nowhere))
-        }
+        Ok(()) => Ok(link_sent(&inbox, site, true)),
         Err(not_before) => Ok(refused(site, token, &not_before)),
     }
 }

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::link::leads_nowhere;
 use super::link_sending::{send_to, too_often};
 use super::secret::{self, check_new_pin};
-use super::sign_in::Sent;
+use super::sign_in::link_sent;
 use crate::trouble::Turn;
 use crate::visit::{self, Address, Visit, from_our_pages};
 use crate::{Inbox, Message};
@@ -77,11 +77,7 @@ pub(crate) async fn send(
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
     match send_to(&inbox, visit.person, LinkPurpose::NewPin).await? {
-        Ok(()) => {
-            let has_messenger = inbox.phones.is_some();
-            let sent = Sent { site: visit.site, to_registered: true, has_messenger };
-            Ok(page(StatusCode::OK, &sent, FormTarget::Nowhere))
-        }
+        Ok(()) => Ok(link_sent(&inbox, visit.site, true)),
         Err(not_before) => {
             let refused = Some(not_before.text().in_lang(visit.lang()).to_owned());
             let ask = Ask { csrf: visit.csrf(), site: visit.site, refused };

@@ -45,11 +45,17 @@ impl Front {
 
 #[derive(Template)]
 #[template(path = "sent.html")]
-pub(super) struct Sent {
-    pub(super) site: Site,
-    /// The link went to the number that the person is registered with; else to one that may be unknown.
-    pub(super) to_registered: bool,
-    pub(super) has_messenger: bool,
+struct Sent {
+    site: Site,
+    to_registered: bool,
+    has_messenger: bool,
+}
+
+/// The page that says that a link was sent: to the number that the person is registered with, or else to one that may be
+/// unknown.
+pub(super) fn link_sent(inbox: &Inbox, site: Site, to_registered: bool) -> Response {
+    let sent = Sent { site, to_registered, has_messenger: inbox.phones.is_some() };
+    page(StatusCode::OK, &sent, FormTarget::Nowhere)
 }
 
 #[derive(Deserialize)]
@@ -118,9 +124,7 @@ pub(crate) async fn ask(
             drop(leave);
         });
     }
-    let has_messenger = inbox.phones.is_some();
-    let sent = Sent { site: inbox.site(lang), to_registered: false, has_messenger };
-    Ok(page(StatusCode::OK, &sent, FormTarget::Nowhere))
+    Ok(link_sent(&inbox, inbox.site(lang), false))
 }
 
 async fn send_if_known(inbox: Inbox, phone_number: SecretString, destination: Destination) {

@@ -1,5 +1,6 @@
 //! Moments, deadlines, amounts and categories in words.
 
+use seoham_model::card::with_commas;
 use seoham_model::clock::seoul;
 use seoham_model::document::Categories;
 use seoham_model::{Lang, SeoulDay, UnixSeconds};
@@ -39,14 +40,7 @@ pub(crate) fn day(day: SeoulDay, lang: Lang) -> String {
 
 /// An amount in won.
 pub(crate) fn won(amount: u64, lang: Lang) -> String {
-    let digits = amount.to_string();
-    let mut grouped = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
+    let grouped = with_commas(amount);
     if lang == Lang::Ko { format!("{grouped}원") } else { format!("₩{grouped}") }
 }
 

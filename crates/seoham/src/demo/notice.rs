@@ -4,6 +4,7 @@ use askama::Template;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
 use percent_encoding::percent_decode_str;
+use seoham_model::card::with_commas;
 use serde::Deserialize;
 
 /// What a department sends.
@@ -160,19 +161,6 @@ fn bill(kind: &'static Kind, payload: Payload) -> Bill {
         due: payload.due.map(day),
         lines: names.zip(amounts.into_iter().map(with_commas)).collect(),
     }
-}
-
-/// 292000 as `292,000`.
-fn with_commas(amount: u64) -> String {
-    let digits = amount.to_string();
-    let mut grouped = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 #[cfg(test)]
