@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{Browser, Server, Start, document, eventually};
+use crate::harness::{Browser, Server, Start, document, eventually, http};
 use crate::inbox::{PIN, newest_link, person, signed_in};
 
 /// The newest link to a number after those before.
@@ -45,7 +45,7 @@ async fn who_forgot_the_pin_sets_a_new_one_by_link_and_birthday() {
     browser.submit(&ask, "/pin", &[]).await.shows(200, "등록하신 휴대전화로 링크를 보냈습니다");
     let link = next_link(&server, number, &mut known).await;
     // A preview uses nothing up, nor does looking at the form.
-    crate::harness::http().get(&link).send().await.unwrap();
+    http().get(&link).send().await.unwrap();
     let mut phone = Browser::at(&server.url("web"));
     let form = phone.get(&link).await;
     form.shows(200, "생년월일");
@@ -195,6 +195,16 @@ async fn an_ended_session_says_so_and_returns_to_where_it_was() {
     let link = next_link(&server, number, &mut known).await;
     let back = browser.request(Method::GET, &link, &[]).await;
     assert_eq!(back.location.as_deref(), Some(format!("/documents/{id}").as_str()));
+    // The settings are returned to as well.
+    city.advance(3_601).await;
+    let front = browser.get("/settings").await;
+    browser.submit(&front, "/login", &[("phone_number", number)]).await.shows(200, "메시지를 확인해");
+    let link = next_link(&server, number, &mut known).await;
+    // Also by whoever does not say that a person follows the link, and so is shown a button.
+    let button = http().get(&link).send().await.unwrap().text().await.unwrap();
+    assert!(button.contains("본인이 여셨습니까") && button.contains("?to=settings"), "{button}");
+    let back = browser.request(Method::GET, &link, &[]).await;
+    assert_eq!(back.location.as_deref(), Some("/settings"));
     // Who never was in is not told of a session.
     let mut stranger = Browser::at(&server.url("web"));
     let front = stranger.get("/documents").await;
@@ -304,7 +314,7 @@ async fn nobody_is_signed_in_by_another_site() {
         ("purpose", "prefetch"),
         ("x-moz", "prefetch"),
     ] {
-        let request = crate::harness::http().get(&link).header("sec-fetch-mode", "navigate");
+        let request = http().get(&link).header("sec-fetch-mode", "navigate");
         let answer = request.header("sec-fetch-dest", "document").header(name, value).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{name}: {value}");
         assert!(answer.headers().get("set-cookie").is_none(), "{name}: {value}");

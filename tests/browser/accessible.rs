@@ -8,6 +8,9 @@ const AXE: &str = include_str!("axe/axe.min.js");
 
 /// Keeps pictures of the page that is shown, light and dark, and finds nothing to complain about in either.
 pub(crate) async fn is_accessible(driver: &Driver, page: &str) {
+    // Nobody needs a script: there is none.
+    let scripts = driver.script("return document.scripts.length", json!([])).await;
+    assert_eq!(scripts, 0, "{page} works without a script");
     driver.script(AXE, json!([])).await;
     // Of what axe looks at the colours alone differ by night.
     for (scheme, rules) in [("dark", "{ runOnly: ['color-contrast'] }"), ("light", "{}")] {

@@ -180,6 +180,12 @@ impl Driver {
         self.must(Method::POST, &format!("/element/{element}/value"), keys).await;
     }
 
+    /// Types a text, wherever the focus is.
+    pub(crate) async fn type_keys(&self, text: &str) {
+        let keys: Vec<String> = text.chars().map(String::from).collect();
+        self.press(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+
     /// Presses keys, wherever the focus is.
     pub(crate) async fn press(&self, keys: &[&str]) {
         let strokes: Vec<Value> = keys
@@ -190,6 +196,20 @@ impl Driver {
             .collect();
         let actions = json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes }] });
         self.must(Method::POST, "/actions", Some(actions)).await;
+    }
+
+    /// Goes from field to field with the keyboard until an element has the focus.
+    pub(crate) async fn tab_to(&self, selector: &str) {
+        const TAB: &str = "\u{e004}";
+        // Once around every page is less.
+        for _ in 0..80 {
+            let is_focused = "return document.activeElement.matches(arguments[0])";
+            if self.script(is_focused, json!([selector])).await == true {
+                return;
+            }
+            self.press(&[TAB]).await;
+        }
+        panic!("{selector} is not reached with the keyboard at {}", self.address().await);
     }
 
     /// Has the browser prefer light or dark pages from now on.

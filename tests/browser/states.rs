@@ -1,5 +1,5 @@
 //! Every state of every page, on a phone and at a desk, light and dark, in both languages: axe finds nothing to complain
-//! about, it fits the screen, and a picture of it is kept.
+//! about, it fits the screen, and a picture of it is kept. Forms are filled in with the keyboard alone.
 
 use serde_json::json;
 
@@ -27,15 +27,19 @@ impl Walk {
     /// Types into fields one after the other and sends the form with the last; waits for what it then has.
     async fn send(&self, fields: &[(&str, &str)], has: &str, state: &str) {
         for (i, (selector, text)) in fields.iter().enumerate() {
-            let end = if i + 1 == fields.len() { ENTER } else { "" };
-            self.driver.type_into(selector, &format!("{text}{end}")).await;
+            self.driver.tab_to(selector).await;
+            self.driver.type_keys(text).await;
+            if i + 1 == fields.len() {
+                self.driver.press(&[ENTER]).await;
+            }
         }
         self.driver.has(has).await;
         is_accessible(&self.driver, state).await;
     }
 
     async fn press(&self, selector: &str, has: &str, state: &str) {
-        self.driver.click(selector).await;
+        self.driver.tab_to(selector).await;
+        self.driver.press(&[ENTER]).await;
         self.driver.has(has).await;
         is_accessible(&self.driver, state).await;
     }
@@ -78,7 +82,8 @@ async fn signing_in(walk: &Walk) {
 async fn joining(walk: &Walk, link: &str, bill: &str) {
     walk.go(link, "join").await;
     walk.send(&[("#pin", "123456"), ("#pin_again", "123456")], ".wrong", "join-wrong").await;
-    walk.driver.click("input[name=consent]").await;
+    walk.driver.tab_to("input[name=consent]").await;
+    walk.driver.press(&[" "]).await;
     walk.send(&[("#pin", PIN), ("#pin_again", PIN)], ".notice", "document-after-joining").await;
     assert!(walk.driver.address().await.contains(bill), "to the document of the message");
 }

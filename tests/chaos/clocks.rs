@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use seoham_scratch_postgres::Cluster;
 
 use crate::harness::{Backing, MachineClock, Start, documents, eventually, http};
-use crate::{minutes, seed};
+use crate::{duration, seed};
 
 const JUMPS: usize = 6;
 const DAY: i64 = 24 * 60 * 60;
@@ -20,7 +20,7 @@ async fn jumps(backing: Backing) {
     let ready =
         async || http().get(format!("{}/readyz", server.url("admin"))).send().await.unwrap().status() == 200;
     let mut sent = Vec::new();
-    let until = Instant::now() + Duration::from_secs(60 * minutes());
+    let until = Instant::now() + duration();
     let mut jumped = 0;
     while jumped < JUMPS || Instant::now() < until {
         sent.extend(city.accepted(&documents(100)).await);

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::harness::{Backing, Disk, Start};
-use crate::{minutes, seed};
+use crate::{duration, seed};
 
 const FAILURES: usize = 12;
 
@@ -18,7 +18,7 @@ async fn a_disk_that_fails_again_and_again_loses_nothing() {
     let mut server = start.up();
     let mut city = server.institution("가상시청").await;
     let mut acknowledged: Vec<String> = Vec::new();
-    let until = Instant::now() + Duration::from_secs(60 * minutes());
+    let until = Instant::now() + duration();
     let mut failures = 0;
     while failures < FAILURES || Instant::now() < until {
         let senders: Vec<_> = (0..2)

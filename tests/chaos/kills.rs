@@ -11,7 +11,7 @@ use crate::harness::{Backing, eventually};
 use crate::ledger::Ledger;
 use crate::load;
 use crate::messenger::{Messenger, Mood};
-use crate::{minutes, seed};
+use crate::{duration, seed};
 use seoham_scratch_postgres::{Cluster, Database};
 
 const KILLS: usize = 200;
@@ -31,7 +31,7 @@ async fn two_hundred_kills_lose_nothing_and_deliver_nothing_twice() {
     let reporting = tokio::spawn(messenger.clone().report(gateways.clone()));
 
     let started = Instant::now();
-    let until = started + Duration::from_secs(60 * minutes());
+    let until = started + duration();
     let mut kills = 0;
     while kills < KILLS || Instant::now() < until {
         kills += trouble(&mut random, &mut deployment, &messenger, (&cluster, &database)).await;

@@ -15,6 +15,8 @@
 #[path = "../blackbox/harness/mod.rs"]
 mod harness;
 
+use std::time::Duration;
+
 mod clocks;
 mod deployment;
 mod disk;
@@ -25,9 +27,13 @@ mod ledger;
 mod load;
 mod messenger;
 
-/// How long the kills go on, if for longer than their number demands.
-fn minutes() -> u64 {
-    std::env::var("CHAOS_MINUTES").ok().and_then(|minutes| minutes.parse().ok()).unwrap_or(0)
+/// The cases that go on for as long as is asked: the kills, the failing disk, and the jumping clock on either store.
+const LASTING_CASES: u64 = 4;
+
+/// How long such a case goes on, if for longer than its number of faults demands: its share of the minutes asked for.
+fn duration() -> Duration {
+    let minutes = std::env::var("CHAOS_MINUTES").ok().and_then(|minutes| minutes.parse().ok()).unwrap_or(0);
+    Duration::from_secs(60 * minutes / LASTING_CASES)
 }
 
 /// What all decisions follow from.

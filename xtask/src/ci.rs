@@ -13,7 +13,8 @@ pub(crate) fn test(rest: &[String]) -> Result<()> {
     tests.args(rest);
     run(tests)?;
     // The black-box cases once more, on the other store.
-    let mut tests = cargo(&["test", "--package", "seoham", "--test", "blackbox", "--locked"]);
+    // Of the whole workspace again: one package alone has other features, and would be built anew.
+    let mut tests = cargo(&["test", "--workspace", "--test", "blackbox", "--locked"]);
     tests.args(rest).env("BLACKBOX_STORE", "postgres");
     run(tests)
 }

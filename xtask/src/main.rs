@@ -19,7 +19,8 @@ cargo xtask <command>
   bench [-- ARGUMENTS]  acceptance and delivery beside the bare engine, in one run;
                         --store postgres for the other store
   chaos [--minutes N] [--seed S]
-                        kills, pauses and lost primaries for longer, or again as they were
+                        kills, pauses, lost primaries, failing disks and jumping clocks,
+                        for N minutes in all, or again as they were
 ";
 
 fn main() -> ExitCode {

@@ -92,12 +92,19 @@ pub(crate) fn document_arrived(claim: &Claim, box_url: &str, token: &SecretStrin
 }
 
 /// A message with a link to sign in by; `box_name` is what the box is called.
-pub fn login_link(to: SecretString, box_name: &str, box_url: &str, token: &SecretString) -> Message {
+pub fn login_link(
+    to: SecretString,
+    box_name: &str,
+    box_url: &str,
+    token: &SecretString,
+    query: Option<(&str, String)>,
+) -> Message {
     let text = format!(
         "[{box_name}] 문서함 로그인 링크입니다. 10분 안에 한 번만 쓸 수 있습니다. 요청하지 않으셨다면 이 메시지를 \
          무시해 주십시오."
     );
-    asked_for(to, text, link(box_url, token))
+    let query = query.map(|(name, value)| format!("?{name}={value}")).unwrap_or_default();
+    asked_for(to, text, link(box_url, token) + &query)
 }
 
 /// A message with a link to set a new PIN by.

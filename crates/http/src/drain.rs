@@ -28,6 +28,14 @@ pub(crate) struct BodyTime {
     pub(crate) piece: Duration,
 }
 
+impl BodyTime {
+    /// When a body that began to arrive at `begun`, and of which a piece arrived at `last`, is given up unless more of it
+    /// comes.
+    fn deadline(self, begun: Instant, last: Instant) -> Instant {
+        (begun + self.whole).min(last + self.piece)
+    }
+}
+
 /// `request`, whose body ends with an error when it does not arrive in `time`, and is taken in when whoever has it
 /// lets go of it before its end.
 pub(crate) fn drained(request: Request, time: BodyTime) -> Request {
@@ -38,16 +46,9 @@ pub(crate) fn drained(request: Request, time: BodyTime) -> Request {
     let withheld = request.headers().contains_key(EXPECT);
     request.map(|body| {
         let body = body.into_data_stream();
-        let now = Instant::now();
-        let until = Box::pin(tokio::time::sleep_until(now + time.piece.min(time.whole)));
-        Body::from_stream(Drained {
-            body,
-            ended: false,
-            withheld,
-            until,
-            end: now + time.whole,
-            piece: time.piece,
-        })
+        let begun = Instant::now();
+        let until = Box::pin(tokio::time::sleep_until(time.deadline(begun, begun)));
+        Body::from_stream(Drained { body, ended: false, withheld, until, begun, time })
     })
 }
 
@@ -64,9 +65,8 @@ struct Drained {
     withheld: bool,
     /// When it is given up unless another piece has come.
     until: Pin<Box<Sleep>>,
-    /// When it is given up whatever has come.
-    end: Instant,
-    piece: Duration,
+    begun: Instant,
+    time: BodyTime,
 }
 
 impl Stream for Drained {
@@ -82,7 +82,7 @@ impl Stream for Drained {
         };
         self.ended = !matches!(next, Some(Ok(_)));
         if !self.ended {
-            let until = self.end.min(Instant::now() + self.piece);
+            let until = self.time.deadline(self.begun, Instant::now());
             self.until.as_mut().reset(until);
         }
         Poll::Ready(next)
@@ -146,19 +146,35 @@ mod tests {
         super::drained(request, TIME)
     }
 
-    #[tokio::test(start_paused = true)]
+    #[test]
+    fn a_body_has_its_whole_time_and_each_piece_its_own() {
+        let begun = Instant::now();
+        for (last, deadline) in [(0, 10), (9, 19), (18, 28), (20, 30), (29, 30)] {
+            let [last, deadline] = [last, deadline].map(|seconds| begun + Duration::from_secs(seconds));
+            assert_eq!(TIME.deadline(begun, last), deadline);
+        }
+    }
+
+    #[tokio::test]
     async fn a_body_that_stalls_or_drips_is_given_up() {
-        let every = |seconds| {
-            stream::unfold((), move |()| async move {
-                tokio::time::sleep(Duration::from_secs(seconds)).await;
-                Some((Ok::<_, Infallible>(Bytes::from_static(b"a")), ()))
-            })
-        };
-        for (seconds, lasts) in [(11, 10), (9, 30), (1, 30)] {
-            let (body, begun) = (Body::from_stream(every(seconds)), Instant::now());
-            let mut body = drained(request(Method::POST, body)).into_body().into_data_stream();
-            while let Some(Ok(_)) = body.next().await {}
-            assert_eq!(begun.elapsed().as_secs(), lasts, "a piece every {seconds} s");
+        const MOMENT: Duration = Duration::from_millis(1);
+        const LONG: Duration = Duration::from_hours(1);
+        let piece = || Ok::<_, Infallible>(Bytes::from_static(b"a"));
+        let stalls = Body::from_stream(stream::iter([piece()]).chain(stream::pending()));
+        let drips = Body::from_stream(stream::unfold((), move |()| async move {
+            tokio::time::sleep(MOMENT).await;
+            Some((piece(), ()))
+        }));
+        let in_time = |whole, piece| BodyTime { whole, piece };
+        for (body, time) in [(stalls, in_time(LONG, MOMENT)), (drips, in_time(20 * MOMENT, LONG))] {
+            let mut body = super::drained(request(Method::POST, body), time).into_body().into_data_stream();
+            let end = loop {
+                match body.next().await {
+                    Some(Ok(_)) => {}
+                    end => break end,
+                }
+            };
+            assert!(end.is_some_and(|end| end.is_err()), "it ends with an error");
         }
     }
 

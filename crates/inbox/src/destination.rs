@@ -3,45 +3,78 @@
 use seoham_model::BinderId;
 use serde::Deserialize;
 
-/// A place of the box. It travels in the query and in forms as the document's id alone, so that nobody can have it lead
-/// anywhere else.
+/// A place of the box. It travels in queries and forms as one of our own names or as a document's id, never as an
+/// address, so that nobody can have it lead anywhere else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Destination(pub(crate) Option<BinderId>);
+pub(crate) enum Destination {
+    /// The list of documents.
+    #[default]
+    List,
+    /// A document's page.
+    Document(BinderId),
+    /// The settings.
+    Settings,
+}
+
+/// The value of the parameter `to` that means the settings.
+const SETTINGS: &str = "settings";
 
 /// A destination in a query or a form.
 #[derive(Default, Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct DestinationParameters {
     document: Option<String>,
+    to: Option<String>,
 }
 
-impl Asked {
+impl DestinationParameters {
+    /// What they mean; whatever is unknown means the list.
     pub(crate) fn destination(&self) -> Destination {
-        Destination(self.document.as_deref().and_then(BinderId::parse))
+        match (self.document.as_deref().and_then(BinderId::parse), self.to.as_deref()) {
+            (Some(id), _) => Destination::Document(id),
+            (None, Some(SETTINGS)) => Destination::Settings,
+            (None, _) => Destination::List,
+        }
     }
 }
 
 impl Destination {
     /// What a path of the box is about.
     pub(crate) fn of_path(path: &str) -> Self {
+        if path == "/settings" || path.starts_with("/settings/") {
+            return Self::Settings;
+        }
         let id = path.strip_prefix("/documents/").and_then(|rest| rest.split('/').next());
-        Self(id.and_then(BinderId::parse))
+        id.and_then(BinderId::parse).map_or(Self::List, Self::Document)
+    }
+
+    /// The document that it is, if it is one.
+    pub(crate) fn document(self) -> Option<BinderId> {
+        if let Self::Document(id) = self { Some(id) } else { None }
     }
 
     /// Its address.
     pub(crate) fn address(self) -> String {
-        self.0.map_or_else(|| "/documents".to_owned(), |id| format!("/documents/{id}"))
+        match self {
+            Self::List => "/documents".to_owned(),
+            Self::Document(id) => format!("/documents/{id}"),
+            Self::Settings => "/settings".to_owned(),
+        }
+    }
+
+    /// The name and value of the parameter that carries it, for a query or a form's hidden field.
+    pub(crate) fn parameter(self) -> Option<(&'static str, String)> {
+        match self {
+            Self::List => None,
+            Self::Document(id) => Some(("document", id.to_string())),
+            Self::Settings => Some(("to", SETTINGS.to_owned())),
+        }
     }
 
     /// Another page, which leads on to it.
     pub(crate) fn after(self, page: &str) -> String {
-        let Some(id) = self.0 else { return page.to_owned() };
+        let Some((name, value)) = self.parameter() else { return page.to_owned() };
         let mark = if page.contains('?') { '&' } else { '?' };
-        format!("{page}{mark}document={id}")
-    }
-
-    /// What a form carries.
-    pub(crate) fn carried(self) -> Option<String> {
-        self.0.map(|id| id.to_string())
+        format!("{page}{mark}{name}={value}")
     }
 }
 
@@ -52,19 +85,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_documents_of_the_box_are_led_to() {
+    fn only_places_of_the_box_are_led_to() {
         let id = BinderId::generate(&Clock::default());
-        for path in [format!("/documents/{id}"), format!("/documents/{id}/open")] {
-            assert_eq!(Destination::of_path(&path), Destination(Some(id)), "{path}");
+        for (path, destination) in [
+            (format!("/documents/{id}"), Destination::Document(id)),
+            (format!("/documents/{id}/open"), Destination::Document(id)),
+            ("/settings".to_owned(), Destination::Settings),
+            ("/settings/pin".to_owned(), Destination::Settings),
+            ("/documents".to_owned(), Destination::List),
+            ("/settings.evil.example".to_owned(), Destination::List),
+            ("/documents//evil.example".to_owned(), Destination::List),
+            ("/documents/BIN-x".to_owned(), Destination::List),
+            ("//evil.example".to_owned(), Destination::List),
+        ] {
+            assert_eq!(Destination::of_path(&path), destination, "{path}");
         }
-        for path in
-            ["/documents", "/settings", "/documents//evil.example", "/documents/BIN-x", "//evil.example"]
-        {
-            assert_eq!(Destination::of_path(path), Destination(None), "{path}");
+    }
+
+    #[test]
+    fn what_was_carried_is_what_arrives() {
+        let id = BinderId::generate(&Clock::default());
+        let of = |document: &str, to: &str| {
+            DestinationParameters { document: Some(document.to_owned()), to: Some(to.to_owned()) }
+                .destination()
+        };
+        for destination in [Destination::List, Destination::Document(id), Destination::Settings] {
+            let arrived = match destination.parameter() {
+                Some(("document", value)) => of(&value, ""),
+                Some((_, value)) => of("", &value),
+                None => of("", ""),
+            };
+            assert_eq!(arrived, destination);
         }
-        let asked = |document: &str| Asked { document: Some(document.to_owned()) }.destination();
-        assert_eq!(asked("https://evil.example"), Destination(None));
-        assert_eq!(asked(&id.to_string()).after("/?ended=1"), format!("/?ended=1&document={id}"));
-        assert_eq!(Destination(None).address(), "/documents");
+        assert_eq!(of("https://evil.example", "https://evil.example"), Destination::List);
+        assert_eq!(of("", "/settings"), Destination::List, "a name, no address");
+        assert_eq!(Destination::Document(id).after("/?ended=1"), format!("/?ended=1&document={id}"));
+        assert_eq!(Destination::Settings.after("/l/T"), "/l/T?to=settings");
     }
 }

@@ -53,6 +53,8 @@ pub enum Message {
     SignIn {
         /// The link's token.
         token: SecretString,
+        /// The name and value of the one parameter of the link's query, if it has one.
+        query: Option<(&'static str, String)>,
     },
     /// A link to set a new PIN by.
     NewPin {

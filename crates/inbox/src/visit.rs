@@ -90,7 +90,7 @@ pub(crate) async fn present(inbox: &Inbox, headers: &HeaderMap, lang: Lang) -> R
         person: visitor.person,
         member: visitor.member,
         site: inbox.site(lang),
-        destination: Destination::default(),
+        destination: Destination::List,
         token,
     }))
 }

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use super::link_sending::too_often;
 use super::secret;
 use crate::Inbox;
-use crate::destination::{self, Destination};
+use crate::destination::{Destination, DestinationParameters};
 use crate::trouble::Turn;
 use crate::visit::{self, Address, Visit};
 
@@ -26,7 +26,7 @@ use crate::visit::{self, Address, Visit};
 struct Join {
     site: Site,
     csrf: String,
-    document: Option<String>,
+    destination: Option<(&'static str, String)>,
     pin: Field,
     pin_again: Field,
     consented: bool,
@@ -72,7 +72,7 @@ impl Join {
         let [pin, pin_again] = secret::new_pin_fields(&visit.site, mistakes);
         Self {
             csrf: visit.csrf(),
-            document: destination.carried(),
+            destination: destination.parameter(),
             pin,
             pin_again,
             consented,
@@ -89,7 +89,7 @@ impl Join {
 pub(crate) async fn show(
     State(inbox): State<Inbox>,
     visit: Visit,
-    Query(asked): Query<destination::Asked>,
+    Query(asked): Query<DestinationParameters>,
 ) -> Result<Response, Turn> {
     let destination = asked.destination();
     if visit.member {
@@ -109,7 +109,7 @@ pub(crate) struct Joining {
     #[serde(default)]
     shown: String,
     #[serde(flatten)]
-    destination: destination::Asked,
+    destination: DestinationParameters,
 }
 
 /// `POST /join`
@@ -150,9 +150,11 @@ pub(crate) async fn join(
     // More may be done from now on: whoever else was let in before is not, and this session is new.
     inbox.store.end_sessions(visit.person).await?;
     // Of very many documents those that come into the box a moment later are led to from the list.
-    let destination = match destination.0 {
-        Some(id) if inbox.store.box_document(visit.person, id).await?.is_some() => destination,
-        _ => Destination::default(),
+    let destination = match destination {
+        Destination::Document(id) if inbox.store.box_document(visit.person, id).await?.is_none() => {
+            Destination::List
+        }
+        other => other,
     };
     visit::begin(&inbox, visit.person, None, &format!("{}?done=joined", destination.address())).await
 }

@@ -6,18 +6,17 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::{ExposeSecret, SecretString};
-use seoham_http::{Language, Path};
+use seoham_http::{Language, Path, Query};
 use seoham_model::token::is_one_time_token;
 use seoham_model::{BinderId, Lang, PersonId, Text};
 use seoham_pages::{FormTarget, Navigation, Site, navigation, page};
-use seoham_store::visits::LinkPurpose;
 use seoham_vault::TokenHash;
 
-use super::link_sending::{NotBefore, send_to, too_often};
+use super::link_sending::{LinkKind, NotBefore, send_to, too_often};
 use super::new_pin;
 use super::sign_in::link_sent;
 use crate::Inbox;
-use crate::destination::Destination;
+use crate::destination::{Destination, DestinationParameters};
 use crate::trouble::{Trouble, Turn};
 use crate::visit::{self, Address, from_our_pages};
 
@@ -25,7 +24,7 @@ use crate::visit::{self, Address, from_our_pages};
 #[template(path = "enter.html")]
 struct Enter {
     site: Site,
-    token: String,
+    action: String,
 }
 
 #[derive(Template)]
@@ -44,6 +43,7 @@ pub(crate) async fn follow(
     Language(lang): Language,
     Address(address): Address,
     Path(token): Path<String>,
+    Query(parameters): Query<DestinationParameters>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Turn> {
@@ -53,9 +53,10 @@ pub(crate) async fn follow(
     // Another site that leads here, a sibling of ours too, is not the person's own tap.
     let is_own = from_our_pages(&headers).is_ok();
     if method == Method::GET && is_own && navigation(&headers) == Navigation::Person {
-        return go_in(&inbox, lang, address, token, &headers).await;
+        return go_in(&inbox, lang, address, token, parameters.destination(), &headers).await;
     }
-    Ok(page(StatusCode::OK, &Enter { site: inbox.site(lang), token }, FormTarget::Here))
+    let action = parameters.destination().after(&format!("/l/{token}"));
+    Ok(page(StatusCode::OK, &Enter { site: inbox.site(lang), action }, FormTarget::Here))
 }
 
 /// `POST /l/{token}`
@@ -64,10 +65,11 @@ pub(crate) async fn enter(
     Language(lang): Language,
     Address(address): Address,
     Path(token): Path<String>,
+    Query(parameters): Query<DestinationParameters>,
     headers: HeaderMap,
 ) -> Result<Response, Turn> {
     from_our_pages(&headers)?;
-    go_in(&inbox, lang, address, token, &headers).await
+    go_in(&inbox, lang, address, token, parameters.destination(), &headers).await
 }
 
 /// `POST /l/{token}/again`: a fresh link to the registered number, which leads to the same document.
@@ -84,9 +86,9 @@ pub(crate) async fn again(
     }
     let about = inbox.store.notified(&SecretString::from(token.clone()), inbox.now()).await?;
     let (person, document) = about.ok_or_else(leads_nowhere)?;
-    let purpose = LinkPurpose::SignIn { document: Some(document) };
+    let kind = LinkKind::SignIn(Destination::Document(document));
     let site = inbox.site(lang);
-    match send_to(&inbox, person, purpose).await? {
+    match send_to(&inbox, person, kind).await? {
         Ok(()) => Ok(link_sent(&inbox, site, true)),
         Err(not_before) => Ok(refused(site, token, &not_before)),
     }
@@ -102,6 +104,7 @@ async fn go_in(
     lang: Lang,
     address: std::net::IpAddr,
     token: String,
+    destination: Destination,
     headers: &HeaderMap,
 ) -> Result<Response, Turn> {
     if !inbox.limits.address_may(address) {
@@ -110,7 +113,8 @@ async fn go_in(
     let before = visit::present(inbox, headers, lang).await?;
     let secret = SecretString::from(token.clone());
     if let Some((person, document)) = use_link(inbox, &secret).await? {
-        return visit::begin(inbox, person, before.as_ref(), &Destination(document).address()).await;
+        let destination = document.map_or(destination, Destination::Document);
+        return visit::begin(inbox, person, before.as_ref(), &destination.address()).await;
     }
     if let Some(response) = new_pin::follow(inbox, lang, &secret).await? {
         return Ok(response);
@@ -119,7 +123,7 @@ async fn go_in(
     match (before, about) {
         // Tapped once more where its own person is in already.
         (Some(before), Some((person, document))) if before.person == person => {
-            Ok(Redirect::to(&Destination(Some(document)).address()).into_response())
+            Ok(Redirect::to(&Destination::Document(document).address()).into_response())
         }
         (_, Some(_)) => Ok(page(
             StatusCode::OK,

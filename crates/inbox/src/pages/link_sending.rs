@@ -10,6 +10,7 @@ use seoham_store::visits::{LinkPurpose, LoginLink};
 use seoham_vault::OneTimeToken;
 
 use super::words;
+use crate::destination::Destination;
 use crate::trouble::{Trouble, Turn};
 use crate::{Inbox, Message};
 
@@ -57,20 +58,37 @@ pub(crate) async fn may_send(
     Ok(inbox.store.ask_link(phone_number, now).await?.map_err(|until| NotBefore { until, now }))
 }
 
+/// What a link that a person asks for does.
+#[derive(Clone, Copy)]
+pub(crate) enum LinkKind {
+    /// It signs in, and leads on to a place of the box.
+    SignIn(Destination),
+    /// It lets a new PIN be set.
+    NewPin,
+}
+
 /// Sends a link that was counted.
 pub(crate) async fn send(
     inbox: &Inbox,
     person: PersonId,
     phone_number: SecretString,
-    purpose: LinkPurpose,
+    kind: LinkKind,
 ) -> Result<(), StoreError> {
     let token = OneTimeToken::generate();
     let expires_at = inbox.now().plus(LINK_SECONDS);
+    let purpose = match kind {
+        LinkKind::SignIn(destination) => LinkPurpose::SignIn { document: destination.document() },
+        LinkKind::NewPin => LinkPurpose::NewPin,
+    };
     inbox.store.add_login_link(LoginLink { person, token: token.hash(), purpose, expires_at }).await?;
     let token = token.expose().into();
-    let message = match purpose {
-        LinkPurpose::SignIn { .. } => Message::SignIn { token },
-        LinkPurpose::NewPin => Message::NewPin { token },
+    let message = match kind {
+        // A document travels with the link in the store; what does not is in the link's own query.
+        LinkKind::SignIn(destination @ Destination::Settings) => {
+            Message::SignIn { token, query: destination.parameter() }
+        }
+        LinkKind::SignIn(_) => Message::SignIn { token, query: None },
+        LinkKind::NewPin => Message::NewPin { token },
     };
     inbox.messages.send(phone_number, message);
     Ok(())
@@ -80,7 +98,7 @@ pub(crate) async fn send(
 pub(crate) async fn send_to(
     inbox: &Inbox,
     person: PersonId,
-    purpose: LinkPurpose,
+    kind: LinkKind,
 ) -> Result<Result<(), NotBefore>, Turn> {
     let Some(phone_number) = inbox.store.phone_number(person).await? else {
         return Err(crate::trouble::unknown().into());
@@ -88,7 +106,7 @@ pub(crate) async fn send_to(
     if let Err(not_before) = may_send(inbox, &phone_number).await? {
         return Ok(Err(not_before));
     }
-    send(inbox, person, phone_number, purpose).await?;
+    send(inbox, person, phone_number, kind).await?;
     Ok(Ok(()))
 }
 

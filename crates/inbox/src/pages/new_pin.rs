@@ -9,12 +9,12 @@ use secrecy::{ExposeSecret, SecretString};
 use seoham_http::{Language, Path};
 use seoham_model::{Lang, PersonId, Text, identity};
 use seoham_pages::{Field, FieldKind, FormTarget, Mistakes, Site, page};
-use seoham_store::visits::{BirthdayAttempt, LinkPurpose};
+use seoham_store::visits::BirthdayAttempt;
 use seoham_vault::{TokenHash, hash_pin_in_turn};
 use serde::Deserialize;
 
 use super::link::leads_nowhere;
-use super::link_sending::{send_to, too_often};
+use super::link_sending::{LinkKind, send_to, too_often};
 use super::secret::{self, check_new_pin};
 use super::sign_in::link_sent;
 use crate::trouble::Turn;
@@ -76,7 +76,7 @@ pub(crate) async fn send(
 ) -> Result<Response, Turn> {
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
-    match send_to(&inbox, visit.person, LinkPurpose::NewPin).await? {
+    match send_to(&inbox, visit.person, LinkKind::NewPin).await? {
         Ok(()) => Ok(link_sent(&inbox, visit.site, true)),
         Err(not_before) => {
             let refused = Some(not_before.text().in_lang(visit.lang()).to_owned());

@@ -9,12 +9,11 @@ use secrecy::SecretString;
 use seoham_http::{Language, Query};
 use seoham_model::{Text, identity};
 use seoham_pages::{Field, FieldKind, FormTarget, Mistakes, Site, page};
-use seoham_store::visits::LinkPurpose;
 use serde::Deserialize;
 
-use super::link_sending::{may_send, send, too_often};
+use super::link_sending::{LinkKind, may_send, send, too_often};
 use crate::Inbox;
-use crate::destination::{self, Destination};
+use crate::destination::{Destination, DestinationParameters};
 use crate::trouble::Turn;
 use crate::visit::{self, Address, from_our_pages};
 
@@ -23,7 +22,7 @@ use crate::visit::{self, Address, from_our_pages};
 struct Front {
     site: Site,
     phone_number: Field,
-    document: Option<String>,
+    destination: Option<(&'static str, String)>,
     /// A session ended without its person's doing.
     ended: bool,
     has_messenger: bool,
@@ -36,7 +35,7 @@ impl Front {
         Self {
             phone_number: field.focused(mistakes),
             site,
-            document: destination.carried(),
+            destination: destination.parameter(),
             ended: false,
             has_messenger: inbox.phones.is_some(),
         }
@@ -62,7 +61,7 @@ pub(super) fn link_sent(inbox: &Inbox, site: Site, to_registered: bool) -> Respo
 pub(crate) struct Came {
     ended: Option<String>,
     #[serde(flatten)]
-    destination: destination::Asked,
+    destination: DestinationParameters,
 }
 
 /// `GET /`
@@ -85,7 +84,7 @@ pub(crate) struct Ask {
     #[serde(default)]
     phone_number: String,
     #[serde(flatten)]
-    destination: destination::Asked,
+    destination: DestinationParameters,
 }
 
 /// `POST /login`: the answer is the same, and as fast, whether the number is known or not.
@@ -130,7 +129,7 @@ pub(crate) async fn ask(
 async fn send_if_known(inbox: Inbox, phone_number: SecretString, destination: Destination) {
     let sending = async {
         let Some(person) = inbox.store.person_by_phone(&phone_number).await? else { return Ok(()) };
-        send(&inbox, person, phone_number, LinkPurpose::SignIn { document: destination.0 }).await
+        send(&inbox, person, phone_number, LinkKind::SignIn(destination)).await
     };
     if let Err::<(), seoham_store::StoreError>(error) = sending.await {
         tracing::warn!(%error, "a link to sign in by could not be sent");

@@ -64,7 +64,7 @@ impl Messages for MessageSender {
     fn send(&self, phone_number: SecretString, message: Told) {
         let (name, url) = (self.brand.name.in_lang(Lang::Ko), &self.box_url);
         let message = match message {
-            Told::SignIn { token } => login_link(phone_number, name, url, &token),
+            Told::SignIn { token, query } => login_link(phone_number, name, url, &token, query),
             Told::NewPin { token } => new_pin_link(phone_number, name, url, &token),
             Told::PinChanged => pin_changed(phone_number, name, url, self.clock.now()),
         };
