@@ -7,13 +7,13 @@
 #![allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
 
 mod bare;
+mod baseline;
 mod chart;
 mod engine;
 mod figures;
 mod latency;
 mod load;
 mod node;
-mod plain;
 mod probe;
 mod report;
 mod scenario;
@@ -23,9 +23,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
 
+use crate::baseline::Baseline;
 use crate::engine::Engine;
 use crate::figures::Figure;
-use crate::plain::Plain;
 use crate::scenario::{Run, acceptance, delivery, fairness, growth, institution, keys, overload, status};
 
 /// Benchmarks Seoham beside its store's bare engine.
@@ -56,7 +56,7 @@ struct Arguments {
     #[arg(long)]
     chart: Option<PathBuf>,
     #[arg(long, value_enum, hide = true)]
-    plain: Option<Plain>,
+    plain: Option<Baseline>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -84,7 +84,7 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     if let Some(plain) = arguments.plain {
-        return runtime.block_on(plain::serve(plain));
+        return runtime.block_on(baseline::serve(plain));
     }
     let mut figures = Vec::new();
     for store in &arguments.store {

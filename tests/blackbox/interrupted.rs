@@ -6,8 +6,8 @@ use std::path::Path;
 use rand::RngExt;
 
 use crate::harness::{Client, Server, Start, eventually};
-use crate::office::{Office, SETS};
 use crate::proxy::{Manner, Proxy};
+use crate::workstation::{SETS, Workstation};
 
 const ROWS: usize = 50_000;
 const KILLS: usize = 30;
@@ -36,11 +36,11 @@ async fn thirty_kills_of_either_side_and_lost_replies_send_every_row_once() {
     let mut server = start.up();
     let city = server.institution("가상시청").await;
     let proxy = Proxy::to(&server.url("api"), Manner { loses_one_in: 20, plain: false }).await;
-    let office = Office::of(&city, &proxy.url);
-    office.write("a.csv", Office::table(ROWS));
-    let journal = office.path("a.csv.seoham-journal");
+    let workstation = Workstation::of(&city, &proxy.url);
+    workstation.write("a.csv", Workstation::table(ROWS));
+    let journal = workstation.path("a.csv.seoham-journal");
 
-    let mut sending = office.start_sending("a.csv", &[]);
+    let mut sending = workstation.start_sending("a.csv", &[]);
     for kill in 0..KILLS {
         let until = answered(&journal) + random.random_range(1..=12);
         eventually(&format!("kill {kill}: some requests are answered"), async || {
@@ -51,7 +51,7 @@ async fn thirty_kills_of_either_side_and_lost_replies_send_every_row_once() {
         if random.random_bool(0.5) {
             sending.kill().unwrap();
             sending.wait().unwrap();
-            sending = office.start_sending("a.csv", &["--resume"]);
+            sending = workstation.start_sending("a.csv", &["--resume"]);
         } else {
             server.kill();
             server = start.up();
@@ -62,10 +62,10 @@ async fn thirty_kills_of_either_side_and_lost_replies_send_every_row_once() {
     sending.kill().unwrap();
     sending.wait().unwrap();
 
-    let said = office.send("a.csv", &["--resume", "--json"]).await.ended(0).json();
+    let said = workstation.send("a.csv", &["--resume", "--json"]).await.ended(0).json();
     assert_eq!((&said["event"], &said["accepted"]), (&"finished".into(), &ROWS.into()), "{said}");
     assert_eq!(accepted(&server, &city).await, i64::try_from(ROWS).unwrap(), "the server's own count");
-    let lines = office.lines("a.result.csv");
+    let lines = workstation.lines("a.result.csv");
     assert_eq!((lines.len(), ids(&lines).len()), (ROWS + 1, ROWS));
     server.terminate();
     assert!(server.wait().0.success());
@@ -79,17 +79,18 @@ async fn a_server_that_knows_no_keys_is_never_asked_twice() {
     let city = server.institution("가상시청").await;
     let plain = Manner { loses_one_in: 0, plain: true };
     let proxy = Proxy::to(&server.url("api"), plain).await;
-    let office = Office::of(&city, &proxy.url);
-    office.write("whole.csv", Office::table(500));
-    let said = office.send("whole.csv", &[]).await.ended(0);
+    let workstation = Workstation::of(&city, &proxy.url);
+    workstation.write("whole.csv", Workstation::table(500));
+    let said = workstation.send("whole.csv", &[]).await.ended(0);
     assert!(said.err.contains("knows no Idempotency-Key"), "{}", said.err);
-    let status = office.run(office.on_platform(&["status", "whole.result.csv", "--json"])).await.ended(0);
+    let status =
+        workstation.run(workstation.on_platform(&["status", "whole.result.csv", "--json"])).await.ended(0);
     assert_eq!(status.json()["counts"]["RECEIVED"], 500);
 
     // Every reply is lost after the first two requests were answered.
-    office.write("a.csv", Office::table(2_000).replace("K-", "L-"));
-    let journal = office.path("a.csv.seoham-journal");
-    let mut first = office.start_sending("a.csv", &["--at-once", "1"]);
+    workstation.write("a.csv", Workstation::table(2_000).replace("K-", "L-"));
+    let journal = workstation.path("a.csv.seoham-journal");
+    let mut first = workstation.start_sending("a.csv", &["--at-once", "1"]);
     eventually("two requests are answered", async || (answered(&journal) >= 2).then_some(())).await;
     proxy.behave(Manner { loses_one_in: 1, plain: true });
     let code = tokio::task::spawn_blocking(move || first.wait().unwrap().code()).await.unwrap();
@@ -97,20 +98,20 @@ async fn a_server_that_knows_no_keys_is_never_asked_twice() {
     assert_eq!(accepted(&server, &city).await, 2_500, "each request was sent once");
     let told = answered(&journal);
     assert!((2..20).contains(&told));
-    let unknown = office.lines("a.result.csv").iter().filter(|line| line.contains(",unknown,")).count();
+    let unknown = workstation.lines("a.result.csv").iter().filter(|line| line.contains(",unknown,")).count();
     assert_eq!(unknown, 2_000 - told * 100);
 
     // Nobody knows what became of those, so they are not sent again without being told to.
     proxy.behave(plain);
-    let blind = office.send("a.csv", &["--resume"]).await.ended(2);
+    let blind = workstation.send("a.csv", &["--resume"]).await.ended(2);
     assert!(blind.err.contains("--unknown leave") && blind.err.contains("twice"), "{}", blind.err);
-    office.send("a.csv", &["--resume", "--unknown", "leave"]).await.ended(2);
+    workstation.send("a.csv", &["--resume", "--unknown", "leave"]).await.ended(2);
     assert_eq!(accepted(&server, &city).await, 2_500);
     // Left on purpose, they do not keep the others from being corrected.
-    let rest = office.run(office.command_of_rest("a.result.csv")).await;
+    let rest = workstation.run(workstation.command_of_rest("a.result.csv")).await;
     assert!(rest.code == 1 && !rest.err.contains("not finished"), "{rest:?}");
     assert_eq!(accepted(&server, &city).await, 2_500);
-    let sent = office.send("a.csv", &["--resume", "--unknown", "send", "--json"]).await.ended(0).json();
+    let sent = workstation.send("a.csv", &["--resume", "--unknown", "send", "--json"]).await.ended(0).json();
     assert_eq!(sent["accepted"], 2_000);
     assert_eq!(accepted(&server, &city).await, 2_500 + 2_000 - i64::try_from(told).unwrap() * 100);
 }
@@ -120,42 +121,42 @@ async fn a_send_goes_on_only_as_it_was_begun() {
     let server = Start::sandbox().up();
     let city = server.institution("가상시청").await;
     let proxy = Proxy::to(&server.url("api"), Manner { loses_one_in: 1, plain: true }).await;
-    let office = Office::of(&city, &proxy.url);
-    let table = Office::table(300);
-    office.write("a.csv", &table);
+    let workstation = Workstation::of(&city, &proxy.url);
+    let table = Workstation::table(300);
+    workstation.write("a.csv", &table);
     // The platform is not reached at all: nothing is begun.
     proxy.lead_to("http://127.0.0.1:1");
-    office.send("a.csv", &[]).await.ended(2);
-    assert!(!office.path("a.csv.seoham-journal").exists());
+    workstation.send("a.csv", &[]).await.ended(2);
+    assert!(!workstation.path("a.csv.seoham-journal").exists());
 
     proxy.lead_to(&server.url("api"));
     proxy.behave(Manner::default());
-    let mut sending = office.start_sending("a.csv", &["--at-once", "1"]);
-    let journal = office.path("a.csv.seoham-journal");
+    let mut sending = workstation.start_sending("a.csv", &["--at-once", "1"]);
+    let journal = workstation.path("a.csv.seoham-journal");
     eventually("it has begun", async || journal.exists().then_some(())).await;
-    let second = office.send("a.csv", &["--resume"]).await;
+    let second = workstation.send("a.csv", &["--resume"]).await;
     sending.kill().unwrap();
     sending.wait().unwrap();
     // Two at a time never: the second was told, or the first had ended by then.
     assert!(second.code == 0 || second.err.contains("another process"), "{second:?}");
 
     if answered(&journal) < 3 {
-        office.write("a.csv", table.replace("K-7,", "K-X,"));
-        let changed = office.send("a.csv", &["--resume"]).await.ended(64);
+        workstation.write("a.csv", table.replace("K-7,", "K-X,"));
+        let changed = workstation.send("a.csv", &["--resume"]).await.ended(64);
         assert!(changed.err.contains("not what it was"), "{}", changed.err);
-        office.write("a.csv", &table);
+        workstation.write("a.csv", &table);
     }
-    let mut elsewhere = office.command(&["send", "a.csv", "--resume", "--token-file", "token"]);
+    let mut elsewhere = workstation.command(&["send", "a.csv", "--resume", "--token-file", "token"]);
     elsewhere.args(["--url", &city.api, "--contract", &city.contract]).args(SETS);
-    let said = office.run(elsewhere).await.ended(64);
+    let said = workstation.run(elsewhere).await.ended(64);
     assert!(said.err.contains("another platform"), "{}", said.err);
-    let mut other = office.on_platform(&["send", "a.csv", "--resume"]);
+    let mut other = workstation.on_platform(&["send", "a.csv", "--resume"]);
     other.args(["--set", "제목=다른 제목"]);
-    office.run(other).await.ended(64);
+    workstation.run(other).await.ended(64);
     // Without any of it the journal knows.
-    let mut resumed = office.command(&["send", "a.csv", "--resume", "--json", "--token-file", "token"]);
+    let mut resumed = workstation.command(&["send", "a.csv", "--resume", "--json", "--token-file", "token"]);
     resumed.stdin(std::process::Stdio::null());
-    assert_eq!(office.run(resumed).await.ended(0).json()["accepted"], 300);
+    assert_eq!(workstation.run(resumed).await.ended(0).json()["accepted"], 300);
     assert_eq!(accepted(&server, &city).await, 300);
 }
 
@@ -163,30 +164,30 @@ async fn a_send_goes_on_only_as_it_was_begun() {
 async fn a_file_that_is_saved_over_while_it_is_sent_is_sent_no_further() {
     let server = Start::sandbox().up();
     let city = server.institution("가상시청").await;
-    let office = Office::of(&city, &city.api);
-    let table = Office::table(40_000);
-    let file = office.write("a.csv", &table);
+    let workstation = Workstation::of(&city, &city.api);
+    let table = Workstation::table(40_000);
+    let file = workstation.write("a.csv", &table);
     let written = std::fs::metadata(&file).unwrap().modified().unwrap();
-    let journal = office.path("a.csv.seoham-journal");
-    let mut sending = office.start_sending("a.csv", &["--at-once", "1"]);
+    let journal = workstation.path("a.csv.seoham-journal");
+    let mut sending = workstation.start_sending("a.csv", &["--at-once", "1"]);
     eventually("it is under way", async || (answered(&journal) >= 2).then_some(())).await;
     std::fs::write(&file, table.replace("K-", "M-")).unwrap();
     let code = tokio::task::spawn_blocking(move || sending.wait().unwrap().code()).await.unwrap();
     assert_eq!(code, Some(2));
     assert!(answered(&journal) < 400, "it did not go on");
-    let changed = office.send("a.csv", &["--resume"]).await.ended(64);
+    let changed = workstation.send("a.csv", &["--resume"]).await.ended(64);
     assert!(changed.err.contains("not what it was"), "{}", changed.err);
-    let begun = office.send("a.csv", &[]).await.ended(64);
+    let begun = workstation.send("a.csv", &[]).await.ended(64);
     assert!(
         begun.err.contains("--resume") && !begun.err.contains("--again"),
         "it is not over: {}",
         begun.err
     );
 
-    office.write("a.csv", &table);
+    workstation.write("a.csv", &table);
     std::fs::File::options().write(true).open(&file).unwrap().set_modified(written).unwrap();
-    office.send("a.csv", &["--resume"]).await.ended(0);
+    workstation.send("a.csv", &["--resume"]).await.ended(0);
     assert_eq!(accepted(&server, &city).await, 40_000);
-    let ids_sent = office.lines("a.result.csv");
+    let ids_sent = workstation.lines("a.result.csv");
     assert_eq!(ids(&ids_sent).len(), 40_000);
 }

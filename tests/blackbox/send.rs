@@ -8,13 +8,13 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Client, Server, Start, private_file};
-use crate::office::{Office, SETS};
+use crate::workstation::{SETS, Workstation};
 
-async fn scene() -> (Server, Client, Office) {
+async fn scene() -> (Server, Client, Workstation) {
     let server = Start::sandbox().up();
     let city = server.institution("가상시청").await;
-    let office = Office::of(&city, &city.api);
-    (server, city, office)
+    let workstation = Workstation::of(&city, &city.api);
+    (server, city, workstation)
 }
 
 fn cp949(text: &str) -> Vec<u8> {
@@ -23,16 +23,16 @@ fn cp949(text: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_table_goes_out_and_its_result_lies_beside_it() {
-    let (_server, city, office) = scene().await;
-    let mut table = Office::table(250);
+    let (_server, city, workstation) = scene().await;
+    let mut table = Workstation::table(250);
     table += "R-1,010-0000-0002,서함시험,19900101,재산세\r\n";
     table += "R-2,01099990000,서함시험,19900101,재산세\r\n";
     table += "K-1,01000000001,서함시험,19900101,재산세\r\n";
     table += "R-3,1.0E+09,서함시험,900101,재산세\r\n";
-    office.write("고지서.csv", cp949(&table));
+    workstation.write("고지서.csv", cp949(&table));
 
-    let checked = office.run({
-        let mut command = office.command(&["send", "고지서.csv", "--check"]);
+    let checked = workstation.run({
+        let mut command = workstation.command(&["send", "고지서.csv", "--check"]);
         command.args(SETS);
         command
     });
@@ -47,12 +47,12 @@ async fn a_table_goes_out_and_its_result_lies_beside_it() {
     ] {
         assert!(checked.out.contains(told), "{told} in {}", checked.out);
     }
-    assert!(!office.path("고지서.csv.seoham-journal").exists(), "nothing was sent");
+    assert!(!workstation.path("고지서.csv.seoham-journal").exists(), "nothing was sent");
 
-    let sent = office.send("고지서.csv", &["--json"]).await.ended(1).json();
+    let sent = workstation.send("고지서.csv", &["--json"]).await.ended(1).json();
     let counts: Vec<&Value> = ["accepted", "refused", "bad", "unknown", "unsent"].map(|n| &sent[n]).to_vec();
     assert_eq!(counts, [249, 2, 3, 0, 0], "{sent}");
-    let lines = office.lines("고지서.result.csv");
+    let lines = workstation.lines("고지서.result.csv");
     assert_eq!(lines.len(), 255);
     assert_eq!(
         lines[0],
@@ -70,32 +70,32 @@ async fn a_table_goes_out_and_its_result_lies_beside_it() {
     assert_eq!(ids.len(), 249);
 
     // Once more by mistake is refused; on purpose it is done.
-    let again = office.send("고지서.csv", &[]).await.ended(64);
+    let again = workstation.send("고지서.csv", &[]).await.ended(64);
     assert!(again.err.contains("--again"), "{}", again.err);
-    let again = office.send("고지서.csv", &["--again", "--json"]).await.ended(1).json();
+    let again = workstation.send("고지서.csv", &["--again", "--json"]).await.ended(1).json();
     assert_eq!(again["accepted"], 249);
-    let kept = std::fs::read_dir(office.path(".")).unwrap().flatten();
+    let kept = std::fs::read_dir(workstation.path(".")).unwrap().flatten();
     let kept = kept.filter(|e| e.file_name().to_string_lossy().starts_with("고지서.result.csv.")).count();
     assert_eq!(kept, 1, "the former ids are kept");
-    office.write("고지서.csv", Office::table(2));
-    let other = office.send("고지서.csv", &[]).await.ended(64);
+    workstation.write("고지서.csv", Workstation::table(2));
+    let other = workstation.send("고지서.csv", &[]).await.ended(64);
     assert!(other.err.contains("another file"), "{}", other.err);
     // The result of a send is no list to be sent.
-    let result = office.send("고지서.result.csv", &[]).await.ended(64);
+    let result = workstation.send("고지서.result.csv", &[]).await.ended(64);
     assert!(result.err.contains("document_binder_uuid"), "{}", result.err);
 }
 
 #[tokio::test]
 async fn a_check_asks_the_platform_whom_it_knows() {
-    let (server, city, office) = scene().await;
-    let mut table = Office::table(250);
+    let (server, city, workstation) = scene().await;
+    let mut table = Workstation::table(250);
     table += "R-1,01000000002,서함시험,19900101,재산세\r\nR-2,01099990000,서함시험,19900101,재산세\r\n";
     table += "R-3,01099990001,서함시험,19900101,재산세\r\n합계,,,,\r\n";
-    office.write("고지서.csv", &table);
+    workstation.write("고지서.csv", &table);
     let check = |more: &[&str]| {
-        let mut command = office.on_platform(&["send", "고지서.csv", "--check"]);
+        let mut command = workstation.on_platform(&["send", "고지서.csv", "--check"]);
         command.args(SETS).args(more);
-        office.run(command)
+        workstation.run(command)
     };
     let asked = check(&[]).await.ended(1);
     for told in ["2 rows: NOT_FOUND", "(rows 253–254)", "1 row: FORBIDDEN", "accept 250 rows and refuse 3"]
@@ -113,35 +113,35 @@ async fn a_check_asks_the_platform_whom_it_knows() {
 
 #[tokio::test]
 async fn nothing_is_sent_unseen() {
-    let (server, city, office) = scene().await;
-    office.write("고지서.csv", Office::table(5));
+    let (server, city, workstation) = scene().await;
+    workstation.write("고지서.csv", Workstation::table(5));
     let accepted = async || {
         server.admin("GET", &format!("institutions/{}", city.id), None).await.1["accepted_today"].clone()
     };
-    let mut unseen = office.on_platform(&["send", "고지서.csv"]);
+    let mut unseen = workstation.on_platform(&["send", "고지서.csv"]);
     unseen.args(SETS);
-    let unseen = office.run(unseen).await.ended(64);
+    let unseen = workstation.run(unseen).await.ended(64);
     for told in ["가상시청", "sandbox", "5 documents", "자동차세 고지서", "열람기한", "세무과", "--yes"]
     {
         assert!(unseen.err.contains(told), "{told} in {}", unseen.err);
     }
-    assert!(!office.path("고지서.csv.seoham-journal").exists());
+    assert!(!workstation.path("고지서.csv.seoham-journal").exists());
     assert_eq!(accepted().await, 0);
 
-    let first = office.send("고지서.csv", &["--first", "3"]).await.ended(0);
+    let first = workstation.send("고지서.csv", &["--first", "3"]).await.ended(0);
     assert!(first.err.contains("2 others are not sent now") && first.err.contains("--rest"), "{}", first.err);
     assert_eq!(accepted().await, 3);
-    let rest = office.run(office.command_of_rest("고지서.result.csv")).await.ended(0).json();
+    let rest = workstation.run(workstation.command_of_rest("고지서.result.csv")).await.ended(0).json();
     assert_eq!(rest["accepted"], 2);
     assert_eq!(accepted().await, 5);
 }
 
 #[tokio::test]
 async fn a_workbook_lines_of_json_and_standard_input_go_the_same_way() {
-    let (_server, city, office) = scene().await;
+    let (_server, city, workstation) = scene().await;
     let mut book = rust_xlsxwriter::Workbook::new();
     let sheet = book.add_worksheet();
-    for (row, line) in Office::table(120).lines().enumerate() {
+    for (row, line) in Workstation::table(120).lines().enumerate() {
         for (column, text) in line.split(',').enumerate() {
             let (row, column) = (u32::try_from(row).unwrap(), u16::try_from(column).unwrap());
             match text.parse::<f64>() {
@@ -150,24 +150,28 @@ async fn a_workbook_lines_of_json_and_standard_input_go_the_same_way() {
             };
         }
     }
-    book.save(office.path("a.xlsx")).unwrap();
-    assert_eq!(office.send("a.xlsx", &["--json"]).await.ended(0).json()["accepted"], 120);
+    book.save(workstation.path("a.xlsx")).unwrap();
+    assert_eq!(workstation.send("a.xlsx", &["--json"]).await.ended(0).json()["accepted"], 120);
     // Its statuses are written into the very workbook.
-    let mut status = office.on_platform(&["status", "a.result.xlsx", "--json", "--csv", "times.csv"]);
+    let mut status = workstation.on_platform(&["status", "a.result.xlsx", "--json", "--csv", "times.csv"]);
     status.stdin(Stdio::null());
-    let asked = office.run(status).await.ended(0).json();
+    let asked = workstation.run(status).await.ended(0).json();
     assert_eq!(asked["counts"]["RECEIVED"], 120, "{asked}");
-    let times = std::fs::read(office.path("times.csv")).unwrap();
+    let times = std::fs::read(workstation.path("times.csv")).unwrap();
     assert!(times.starts_with(b"\xef\xbb\xbfdocument_binder_uuid,doc_box_status,doc_box_sent_at"));
     assert_eq!(times.split(|b| *b == b'\n').count(), 122);
 
     let document = crate::harness::member_document("J-1");
     let lines = format!("{document}\n{}\nnot json\n", crate::harness::document("01000000002", "J-2"));
-    office.write("a.jsonl", &lines);
-    let run = office.run(office.on_platform(&["send", "a.jsonl", "--json", "--yes"])).await.ended(1).json();
+    workstation.write("a.jsonl", &lines);
+    let run = workstation
+        .run(workstation.on_platform(&["send", "a.jsonl", "--json", "--yes"]))
+        .await
+        .ended(1)
+        .json();
     assert_eq!([&run["accepted"], &run["refused"], &run["bad"]], [1, 1, 1], "{run}");
     let result: Vec<Value> =
-        office.lines("a.result.jsonl").iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        workstation.lines("a.result.jsonl").iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(
         city.status(result[0]["document_binder_uuid"].as_str().unwrap()).await["doc_box_sent_at"].is_i64()
     );
@@ -175,24 +179,28 @@ async fn a_workbook_lines_of_json_and_standard_input_go_the_same_way() {
     assert_eq!(result[2]["line"], 3);
 
     // The same rows once more, which is meant.
-    let mut command = office.on_platform(&["send", "-", "--json", "--yes", "--again", "--result", "out.csv"]);
+    let mut command =
+        workstation.on_platform(&["send", "-", "--json", "--yes", "--again", "--result", "out.csv"]);
     let mut child = command.args(SETS).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(Office::table(5).as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(Workstation::table(5).as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(office.lines("out.csv").len(), 6);
-    assert!(!office.path("out.csv.input").exists(), "what came in is not kept for longer than it is needed");
-    let mut command = office.on_platform(&["send", "-", "--result", "out.csv"]);
+    assert_eq!(workstation.lines("out.csv").len(), 6);
+    assert!(
+        !workstation.path("out.csv.input").exists(),
+        "what came in is not kept for longer than it is needed"
+    );
+    let mut command = workstation.on_platform(&["send", "-", "--result", "out.csv"]);
     let mut child = command.args(SETS).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(Office::table(5).as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(Workstation::table(5).as_bytes()).unwrap();
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(64), "sent already");
-    assert!(!office.path("out.csv.input").exists(), "nor where nothing was sent");
+    assert!(!workstation.path("out.csv.input").exists(), "nor where nothing was sent");
 }
 
 #[tokio::test]
 async fn what_cannot_be_sent_ends_in_a_clear_message() {
-    let (_server, city, office) = scene().await;
-    let table = Office::table(1);
+    let (_server, city, workstation) = scene().await;
+    let table = Workstation::table(1);
     for (name, bytes, told) in [
         ("empty.csv", Vec::new(), "empty"),
         ("only-header.csv", table.lines().next().unwrap().as_bytes().to_vec(), "no row"),
@@ -202,20 +210,20 @@ async fn what_cannot_be_sent_ends_in_a_clear_message() {
         ("mixed.csv", [table.as_bytes(), &[0xff, 0xfe, b'\n']].concat(), "line 3"),
         ("no-columns.csv", b"a,b\n1,2\n".to_vec(), "no column"),
     ] {
-        office.write(name, bytes);
-        let said = office.send(name, &[]).await.ended(64);
+        workstation.write(name, bytes);
+        let said = workstation.send(name, &[]).await.ended(64);
         assert!(said.err.contains(told), "{name}: {}", said.err);
         assert!(!said.err.contains("panicked"), "{name}: {}", said.err);
-        assert!(!office.path(&format!("{name}.seoham-journal")).exists(), "{name}");
+        assert!(!workstation.path(&format!("{name}.seoham-journal")).exists(), "{name}");
     }
-    office.send("nowhere.csv", &[]).await.ended(64);
-    office.write("a.csv", &table);
-    office.send("a.csv", &["--resume"]).await.ended(64);
-    office.send("a.csv", &["--set", "모르는것=1"]).await.ended(64);
-    office.send("a.csv", &["--unknown-flag"]).await.ended(64);
+    workstation.send("nowhere.csv", &[]).await.ended(64);
+    workstation.write("a.csv", &table);
+    workstation.send("a.csv", &["--resume"]).await.ended(64);
+    workstation.send("a.csv", &["--set", "모르는것=1"]).await.ended(64);
+    workstation.send("a.csv", &["--unknown-flag"]).await.ended(64);
     // Wrong credentials are found out before anything is begun.
-    private_file(&office.path("wrong"), &"0".repeat(32));
-    let mut command = office.command(&[
+    private_file(&workstation.path("wrong"), &"0".repeat(32));
+    let mut command = workstation.command(&[
         "send",
         "a.csv",
         "--token-file",
@@ -226,45 +234,52 @@ async fn what_cannot_be_sent_ends_in_a_clear_message() {
         &city.contract,
     ]);
     command.args(SETS);
-    let said = office.run(command).await.ended(2);
+    let said = workstation.run(command).await.ended(2);
     assert!(said.err.contains("401"), "{}", said.err);
-    assert!(!office.path("a.csv.seoham-journal").exists());
+    assert!(!workstation.path("a.csv.seoham-journal").exists());
     // And the same file goes out after all.
-    office.send("a.csv", &[]).await.ended(0);
+    workstation.send("a.csv", &[]).await.ended(0);
 }
 
 #[tokio::test]
 async fn a_profile_is_tried_kept_and_used() {
-    let (server, city, office) = scene().await;
-    let mut init =
-        office.command(&["init", "--url", &city.api, "--bulk-url", &city.bulk, "--contract", &city.contract]);
+    let (server, city, workstation) = scene().await;
+    let mut init = workstation.command(&[
+        "init",
+        "--url",
+        &city.api,
+        "--bulk-url",
+        &city.bulk,
+        "--contract",
+        &city.contract,
+    ]);
     init.args(["--token-file", "token"]);
-    office.run(init).await.ended(0);
-    let file = office.path(".config/seoham/profiles.toml");
+    workstation.run(init).await.ended(0);
+    let file = workstation.path(".config/seoham/profiles.toml");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    office.write("a.csv", Office::table(3));
-    let mut send = office.command(&["send", "a.csv", "--yes"]);
+    workstation.write("a.csv", Workstation::table(3));
+    let mut send = workstation.command(&["send", "a.csv", "--yes"]);
     send.args(SETS).env("LANG", "ko_KR.UTF-8");
-    let said = office.run(send).await.ended(0);
+    let said = workstation.run(send).await.ended(0);
     assert!(said.out.contains("3행: 접수 3"), "in the language of the locale: {}", said.out);
-    let ids: Vec<String> = office
+    let ids: Vec<String> = workstation
         .lines("a.result.csv")
         .iter()
         .filter_map(|line| line.split(',').find(|cell| cell.starts_with("BIN-")).map(str::to_owned))
         .collect();
-    let status = office.run(office.command(&["status", &ids[0], &ids[1]])).await.ended(0);
+    let status = workstation.run(workstation.command(&["status", &ids[0], &ids[1]])).await.ended(0);
     assert!(status.out.contains(&ids[1]) && status.out.contains("RECEIVED"), "{}", status.out);
 
     // Nothing is kept that does not work, and nothing of anybody else's eyes.
     let mut wrong =
-        office.command(&["init", "--profile", "wrong", "--url", &city.api, "--token-file", "token"]);
+        workstation.command(&["init", "--profile", "wrong", "--url", &city.api, "--token-file", "token"]);
     wrong.args(["--contract", "CON-00000000000000000000000000000000"]);
-    office.run(wrong).await.ended(2);
+    workstation.run(wrong).await.ended(2);
     assert!(!std::fs::read_to_string(&file).unwrap().contains("wrong"));
-    let asked = office.run(office.command(&["init", "--url", &city.api])).await.ended(64);
+    let asked = workstation.run(workstation.command(&["init", "--url", &city.api])).await.ended(64);
     assert!(asked.err.contains("--token-file"), "{}", asked.err);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let open = office.run(office.command(&["status", &ids[0]])).await.ended(64);
+    let open = workstation.run(workstation.command(&["status", &ids[0]])).await.ended(64);
     assert!(open.err.contains("chmod 600"), "{}", open.err);
     // No answer of a dry run was ever counted.
     let overview = server.admin("GET", &format!("institutions/{}", city.id), None).await.1;
@@ -273,10 +288,10 @@ async fn a_profile_is_tried_kept_and_used() {
 
 #[tokio::test]
 async fn statuses_are_watched_until_all_have_settled() {
-    let (_server, city, office) = scene().await;
-    office.write("a.csv", Office::table(3));
-    office.send("a.csv", &[]).await.ended(0);
-    let ids: Vec<String> = office
+    let (_server, city, workstation) = scene().await;
+    workstation.write("a.csv", Workstation::table(3));
+    workstation.send("a.csv", &[]).await.ended(0);
+    let ids: Vec<String> = workstation
         .lines("a.result.csv")
         .iter()
         .filter_map(|line| line.split(',').find(|cell| cell.starts_with("BIN-")).map(str::to_owned))
@@ -285,50 +300,56 @@ async fn statuses_are_watched_until_all_have_settled() {
     assert_eq!(city.verify(&ids[0], &token).await.status, 200);
     assert_eq!(city.mark_read(&ids[0]).await.status, 204);
     let received =
-        office.on_platform(&["status", "a.result.csv", "--watch", "--until", "received", "--json"]);
-    let said = office.run(received).await.ended(0);
+        workstation.on_platform(&["status", "a.result.csv", "--watch", "--until", "received", "--json"]);
+    let said = workstation.run(received).await.ended(0);
     assert_eq!(said.json()["counts"], json!({ "READ": 1, "RECEIVED": 2 }), "{}", said.out);
 
-    let watching = office.on_platform(&["status", "a.result.csv", "--watch", "--json"]);
+    let watching = workstation.on_platform(&["status", "a.result.csv", "--watch", "--json"]);
     let watching = tokio::spawn({
-        let office = Office::of(&city, &city.api);
-        async move { office.run(watching).await }
+        let workstation = Workstation::of(&city, &city.api);
+        async move { workstation.run(watching).await }
     });
     let clock = city.post("/sandbox/v1/clock", &json!({ "advance_seconds": 31 * 86_400 }));
     assert_eq!(Answer::of(clock).await.status, 200);
     let said = watching.await.unwrap().ended(0);
     assert_eq!(said.json()["counts"], json!({ "READ": 1, "EXPIRED": 2 }), "{}", said.out);
-    let lines = office.lines("a.result.csv");
+    let lines = workstation.lines("a.result.csv");
     assert!(lines[0].ends_with("doc_box_status,doc_box_sent_at,doc_box_received_at,user_notified_at,authenticated_at,token_used_at,doc_box_read_at"));
     assert!(lines[1].contains(",READ,20") && lines[2].contains(",EXPIRED,20"), "{lines:?}");
 
     // Rows that were sorted since keep their own times, and a platform that is away takes none.
     let mut sorted = lines.clone();
     sorted[1..].reverse();
-    office.write("a.result.csv", sorted.join("\r\n"));
-    let mut away =
-        office.command(&["status", "a.result.csv", "--token-file", "token", "--url", "http://127.0.0.1:1"]);
+    workstation.write("a.result.csv", sorted.join("\r\n"));
+    let mut away = workstation.command(&[
+        "status",
+        "a.result.csv",
+        "--token-file",
+        "token",
+        "--url",
+        "http://127.0.0.1:1",
+    ]);
     away.args(["--contract", &city.contract]);
-    office.run(away).await.ended(2);
-    assert_eq!(office.lines("a.result.csv"), sorted);
-    office.run(office.on_platform(&["status", "a.result.csv"])).await.ended(0);
-    assert_eq!(office.lines("a.result.csv"), sorted);
+    workstation.run(away).await.ended(2);
+    assert_eq!(workstation.lines("a.result.csv"), sorted);
+    workstation.run(workstation.on_platform(&["status", "a.result.csv"])).await.ended(0);
+    assert_eq!(workstation.lines("a.result.csv"), sorted);
 
     let unknown = format!("BIN-{}", "0".repeat(32));
-    let said = office.run(office.on_platform(&["status", &unknown, "--json"])).await.ended(0);
+    let said = workstation.run(workstation.on_platform(&["status", &unknown, "--json"])).await.ended(0);
     assert_eq!(said.json()["counts"], json!({ "NOT_FOUND": 1 }));
-    office.run(office.on_platform(&["status", "a.csv"])).await.ended(64);
+    workstation.run(workstation.on_platform(&["status", "a.csv"])).await.ended(64);
 }
 
 #[tokio::test]
 async fn every_exchange_can_be_kept() {
-    let (_server, _city, office) = scene().await;
-    office.write("a.csv", Office::table(150));
-    office.send("a.csv", &["--log", "log"]).await.ended(0);
-    let verified = office.run(office.command(&["log", "verify", "--log", "log"])).await.ended(0);
+    let (_server, _city, workstation) = scene().await;
+    workstation.write("a.csv", Workstation::table(150));
+    workstation.send("a.csv", &["--log", "log"]).await.ended(0);
+    let verified = workstation.run(workstation.command(&["log", "verify", "--log", "log"])).await.ended(0);
     // The question what the platform knows, and two requests.
     assert!(verified.out.starts_with("3 records"), "{}", verified.out);
-    let day = std::fs::read_dir(office.path("log"))
+    let day = std::fs::read_dir(workstation.path("log"))
         .unwrap()
         .flatten()
         .find(|e| e.path().extension().is_some_and(|x| x == "jsonl"));
@@ -342,27 +363,27 @@ async fn every_exchange_can_be_kept() {
 async fn help_completions_and_manual_are_made_of_the_same_definitions() {
     let server = Start::sandbox().up();
     let city = server.institution("가상시청").await;
-    let office = Office::of(&city, &city.api);
-    let help = office.run(office.command(&["send", "--help"])).await.ended(0);
+    let workstation = Workstation::of(&city, &city.api);
+    let help = workstation.run(workstation.command(&["send", "--help"])).await.ended(0);
     assert!(help.out.contains("Examples:") && help.out.contains("--resume"), "{}", help.out);
-    let mut korean = office.command(&["send", "--help"]);
+    let mut korean = workstation.command(&["send", "--help"]);
     korean.env("LANG", "ko_KR.UTF-8");
-    let help = office.run(korean).await.ended(0);
+    let help = workstation.run(korean).await.ended(0);
     assert!(help.out.contains("이어서 합니다") && help.out.contains("종료 코드"), "{}", help.out);
     for shell in ["bash", "zsh", "fish"] {
-        let completions = office.run(office.command(&["completions", shell])).await.ended(0);
+        let completions = workstation.run(workstation.command(&["completions", shell])).await.ended(0);
         assert!(completions.out.contains("resume"), "{shell}");
     }
-    office.run(office.command(&["man", "pages"])).await.ended(0);
-    let page = std::fs::read_to_string(office.path("pages/seoham-send.1")).unwrap();
+    workstation.run(workstation.command(&["man", "pages"])).await.ended(0);
+    let page = std::fs::read_to_string(workstation.path("pages/seoham-send.1")).unwrap();
     assert!(page.contains("seoham") && page.contains("resume"), "{page}");
 }
 
 #[tokio::test]
 async fn half_a_million_rows_take_less_than_100_mib() {
-    let (_server, _city, office) = scene().await;
-    office.write("a.csv", cp949(&Office::table(500_000)));
-    let mut check = office.command(&["send", "a.csv", "--check"]);
+    let (_server, _city, workstation) = scene().await;
+    workstation.write("a.csv", cp949(&Workstation::table(500_000)));
+    let mut check = workstation.command(&["send", "a.csv", "--check"]);
     let mut child = check.args(SETS).spawn().unwrap();
     let mut peak_kib = 0;
     let status = loop {

@@ -10,7 +10,7 @@ use crate::deployment::{Deployment, GATEWAYS, LEASE_SECONDS, WORKERS, signal};
 use crate::harness::{Backing, eventually};
 use crate::ledger::Ledger;
 use crate::load;
-use crate::messenger::{Messenger, Mood};
+use crate::messenger::{Availability, Messenger};
 use crate::{duration, seed};
 use seoham_scratch_postgres::{Cluster, Database};
 
@@ -37,7 +37,7 @@ async fn two_hundred_kills_lose_nothing_and_deliver_nothing_twice() {
         kills += trouble(&mut random, &mut deployment, &messenger, (&cluster, &database)).await;
         assert!(!watching.is_finished(), "the watcher found something");
     }
-    messenger.set_mood(Mood::Up);
+    messenger.set_availability(Availability::Up);
     drop(senders);
     eprintln!("{kills} kills, {} documents acknowledged", ledger.len());
     assert!(ledger.len() > 2_000, "load was there: {}", ledger.len());
@@ -85,8 +85,8 @@ async fn trouble(
             1
         }
         88..91 => {
-            let moods = [Mood::Up, Mood::Down, Mood::Slow];
-            messenger.set_mood(moods[random.random_range(0..moods.len())]);
+            let states = [Availability::Up, Availability::Down, Availability::Slow];
+            messenger.set_availability(states[random.random_range(0..states.len())]);
             0
         }
         91..94 => {

@@ -7,7 +7,7 @@ use seoham_scratch_postgres::Cluster;
 
 use crate::deployment::{Deployment, GATEWAYS};
 use crate::harness::{Backing, document, eventually};
-use crate::messenger::{Messenger, Mood};
+use crate::messenger::{Availability, Messenger};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_share_the_queue_and_send_nothing_twice() {
@@ -38,7 +38,7 @@ async fn a_paused_worker_whose_lease_ran_out_changes_nothing_when_it_wakes() {
     let city = deployment.institution("가상시청").await;
     let (paused, other) = (GATEWAYS, GATEWAYS + 1);
     deployment.kill(other);
-    messenger.set_mood(Mood::Slow);
+    messenger.set_availability(Availability::Slow);
     let documents: Vec<_> = (0..100).map(|i| document("01000000001", &format!("{i}"))).collect();
     let ids = city.accepted(&documents).await;
     eventually("the worker has claimed them", async || {
@@ -46,7 +46,7 @@ async fn a_paused_worker_whose_lease_ran_out_changes_nothing_when_it_wakes() {
     })
     .await;
     deployment.signal(paused, "STOP");
-    messenger.set_mood(Mood::Up);
+    messenger.set_availability(Availability::Up);
     let left =
         deployment.count("SELECT coalesce(sum(cardinality(document_ids)), 0)::bigint FROM delivery_parcels");
     deployment.start(other);

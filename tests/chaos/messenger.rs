@@ -22,7 +22,7 @@ pub(crate) const SECRET: &str = "whsec_c2VvaGFtIGJsYWNrIGJveCB0ZXN0IHNlY3JldA=="
 /// How it behaves for the time being.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Mood {
+pub(crate) enum Availability {
     Up,
     Down,
     Slow,
@@ -36,7 +36,7 @@ pub(crate) struct Messenger {
 
 #[derive(Default)]
 struct Inner {
-    mood: AtomicU8,
+    availability: AtomicU8,
     /// Every id that was ever taken, how often, and to whom.
     taken: Mutex<BTreeMap<String, (u32, String)>>,
     to_report: Mutex<Vec<Value>>,
@@ -52,8 +52,8 @@ impl Messenger {
         Self { url, state }
     }
 
-    pub(crate) fn set_mood(&self, mood: Mood) {
-        self.state.mood.store(mood as u8, Ordering::Relaxed);
+    pub(crate) fn set_availability(&self, availability: Availability) {
+        self.state.availability.store(availability as u8, Ordering::Relaxed);
     }
 
     /// How many different notifications it took.
@@ -91,11 +91,11 @@ impl Messenger {
 }
 
 async fn take(State(this): State<Arc<Inner>>, body: String) -> StatusCode {
-    let mood = this.mood.load(Ordering::Relaxed);
-    if mood == Mood::Down as u8 {
+    let availability = this.availability.load(Ordering::Relaxed);
+    if availability == Availability::Down as u8 {
         return StatusCode::SERVICE_UNAVAILABLE;
     }
-    if mood == Mood::Slow as u8 {
+    if availability == Availability::Slow as u8 {
         let pause = rand::rng().random_range(50..900);
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }

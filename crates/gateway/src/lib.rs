@@ -21,7 +21,7 @@ mod tokens;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use seoham_http::{Listener, dress_api, normalized};
+use seoham_http::{Listener, normalized, with_api_layers};
 use seoham_store::Lane;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -67,5 +67,5 @@ fn bulk_routes() -> OpenApiRouter<Gateway> {
 fn finish(router: Router, gateway: &Gateway, listener: Listener) -> Router {
     let router = router.layer(from_fn_with_state(gateway.clone(), state::refuse_unless_healthy));
     // Bodies are bounded where they are read; axum's own bound would answer in another form.
-    normalized(dress_api(router.layer(DefaultBodyLimit::disable()), listener))
+    normalized(with_api_layers(router.layer(DefaultBodyLimit::disable()), listener))
 }

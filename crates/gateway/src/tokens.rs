@@ -56,7 +56,7 @@ pub(crate) async fn verify(
     Path((binder, token)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     if method != Method::GET {
-        return Ok(get_alone());
+        return Ok(only_get_allowed());
     }
     reply(&gateway, caller.institution, &binder, &token, &headers).await
 }
@@ -76,7 +76,7 @@ pub(crate) async fn verify_alias(
     Path((binder, token)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     if method != Method::GET {
-        return Ok(get_alone());
+        return Ok(only_get_allowed());
     }
     reply(&gateway, caller.institution, &binder, &token, &headers).await
 }
@@ -115,7 +115,7 @@ async fn reply(
 }
 
 /// A HEAD, which a router takes for a GET, must not use a token up.
-fn get_alone() -> Response {
+fn only_get_allowed() -> Response {
     let mut response = ApiError::method_not_allowed().into_response();
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
     response

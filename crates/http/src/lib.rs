@@ -4,7 +4,7 @@
 //! No endpoint lives here, and nothing that only one interface needs.
 
 pub mod body;
-mod drain;
+mod discard;
 pub mod error;
 mod extract;
 pub mod headers;
@@ -16,4 +16,4 @@ pub use error::ApiError;
 pub use extract::{Path, Query};
 pub use language::Language;
 pub use normalize::normalized;
-pub use observe::{Listener, dress, dress_api};
+pub use observe::{Listener, with_api_layers, with_layers};

@@ -15,7 +15,7 @@ use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
-use crate::drain::{BodyTime, drained};
+use crate::discard::{BodyTime, discarding};
 use crate::error::{ApiError, RETRY_AFTER_SECONDS};
 use crate::language::Language;
 
@@ -36,19 +36,19 @@ impl Listener {
     }
 }
 
-/// [`dress`] for an interface of JSON: unknown paths and methods get its error envelope too.
-pub fn dress_api(router: Router, listener: Listener) -> Router {
+/// [`with_layers`] for an interface of JSON: unknown paths and methods get its error envelope too.
+pub fn with_api_layers(router: Router, listener: Listener) -> Router {
     let router = router
         .fallback(|| async { ApiError::unknown_path() })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() });
-    dress(router, listener)
+    with_layers(router, listener)
 }
 
 /// Gives `router` what every listener has: ids, logs, metrics, the writing of errors, an answer
 /// even where a handler panics, and one that can be read even where the body was not.
-pub fn dress(router: Router, listener: Listener) -> Router {
+pub fn with_layers(router: Router, listener: Listener) -> Router {
     router
-        .layer(MapRequestLayer::new(move |request| drained(request, listener.body_time())))
+        .layer(MapRequestLayer::new(move |request| discarding(request, listener.body_time())))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(listener, observe))
 }

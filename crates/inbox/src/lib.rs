@@ -5,8 +5,8 @@
 
 mod destination;
 mod limits;
+mod page_exit;
 mod pages;
-mod trouble;
 mod visit;
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 use secrecy::SecretString;
-use seoham_http::{Listener, dress, normalized};
+use seoham_http::{Listener, normalized, with_layers};
 use seoham_model::{BinderId, Lang, UnixSeconds};
 use seoham_pages::{Brand, SessionCookie, Site};
 use seoham_store::{Mode, Store};
@@ -157,13 +157,13 @@ pub fn web_router(inbox: &Inbox) -> Router {
             .route("/messenger/arrived", post(pages::messenger::arrived));
     }
     let router = router
-        .fallback(trouble::no_such_page)
-        .method_not_allowed_fallback(trouble::no_such_page)
+        .fallback(page_exit::no_such_page)
+        .method_not_allowed_fallback(page_exit::no_such_page)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(from_fn_with_state(inbox.clone(), refuse_unless_healthy))
-        .layer(from_fn_with_state(inbox.clone(), trouble::show))
+        .layer(from_fn_with_state(inbox.clone(), page_exit::show))
         .with_state(inbox.clone());
-    normalized(dress(router, Listener("web")))
+    normalized(with_layers(router, Listener("web")))
 }
 
 /// Refuses everything while something keeps the process from serving: what it would write down could be wrong.
@@ -171,7 +171,7 @@ async fn refuse_unless_healthy(
     State(inbox): State<Inbox>,
     request: Request,
     next: Next,
-) -> Result<Response, trouble::Turn> {
+) -> Result<Response, page_exit::PageExit> {
     inbox.store.health().check()?;
     Ok(next.run(request).await)
 }

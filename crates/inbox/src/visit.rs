@@ -17,7 +17,7 @@ use seoham_vault::{OneTimeToken, TokenHash, sha256};
 
 use crate::Inbox;
 use crate::destination::Destination;
-use crate::trouble::{Trouble, Turn};
+use crate::page_exit::{ErrorPage, PageExit};
 
 /// How long a session lasts from signing in, in seconds.
 const SESSION_SECONDS: i64 = 60 * 60;
@@ -44,11 +44,11 @@ impl Visit {
     }
 
     /// Refuses a form that is not from one of our pages of this session.
-    pub(crate) fn check(&self, csrf: &str) -> Result<(), Turn> {
+    pub(crate) fn check(&self, csrf: &str) -> Result<(), PageExit> {
         if TokenHash::of(&self.csrf()).is_of(csrf) {
             return Ok(());
         }
-        Err(Trouble::new(
+        Err(ErrorPage::new(
             StatusCode::FORBIDDEN,
             Text::fixed("화면이 오래되었습니다", "The page is out of date"),
             Text::fixed("목록에서 다시 시작해 주십시오.", "Please begin again from the list."),
@@ -58,8 +58,8 @@ impl Visit {
     }
 
     /// Goes on only as a member; who is none joins first, and then comes back to what the visit is about.
-    pub(crate) fn member_only(self) -> Result<Self, Turn> {
-        if self.member { Ok(self) } else { Err(Turn::To(self.destination.after("/join"))) }
+    pub(crate) fn member_only(self) -> Result<Self, PageExit> {
+        if self.member { Ok(self) } else { Err(PageExit::Redirect(self.destination.after("/join"))) }
     }
 
     pub(crate) fn session(&self) -> TokenHash {
@@ -68,21 +68,25 @@ impl Visit {
 }
 
 impl FromRequestParts<Inbox> for Visit {
-    type Rejection = Turn;
+    type Rejection = PageExit;
 
-    async fn from_request_parts(parts: &mut Parts, inbox: &Inbox) -> Result<Self, Turn> {
+    async fn from_request_parts(parts: &mut Parts, inbox: &Inbox) -> Result<Self, PageExit> {
         let Language(lang) = Language::of(&parts.headers);
         let destination = Destination::of_path(parts.uri.path());
         if let Some(visit) = present(inbox, &parts.headers, lang).await? {
             return Ok(Self { destination, ..visit });
         }
         let had_session = inbox.cookie.of(&parts.headers).is_some();
-        Err(Turn::To(destination.after(if had_session { "/?ended=1" } else { "/" })))
+        Err(PageExit::Redirect(destination.after(if had_session { "/?ended=1" } else { "/" })))
     }
 }
 
 /// The visit that a request's cookie is for, if it still lasts.
-pub(crate) async fn present(inbox: &Inbox, headers: &HeaderMap, lang: Lang) -> Result<Option<Visit>, Turn> {
+pub(crate) async fn present(
+    inbox: &Inbox,
+    headers: &HeaderMap,
+    lang: Lang,
+) -> Result<Option<Visit>, PageExit> {
     let Some(token) = inbox.cookie.of(headers) else { return Ok(None) };
     let session = TokenHash::of(token.expose_secret());
     let visitor = inbox.store.session(session, inbox.now()).await?;
@@ -101,7 +105,7 @@ pub(crate) async fn begin(
     person: PersonId,
     before: Option<&Visit>,
     address: &str,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     if let Some(before) = before {
         inbox.store.end_session(before.session()).await?;
     }
@@ -120,12 +124,12 @@ pub(crate) fn forget(inbox: &Inbox, address: &str) -> Response {
 }
 
 /// Refuses a form that another site sent: nobody is to be signed in as somebody else unawares.
-pub(crate) fn from_our_pages(headers: &HeaderMap) -> Result<(), Turn> {
+pub(crate) fn from_our_pages(headers: &HeaderMap) -> Result<(), PageExit> {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if matches!(site, None | Some(b"same-origin" | b"none")) {
         return Ok(());
     }
-    Err(Trouble::new(
+    Err(ErrorPage::new(
         StatusCode::FORBIDDEN,
         Text::fixed("다른 사이트에서 보낸 요청입니다", "The request came from another site"),
         Text::fixed("이 페이지에서 다시 시작해 주십시오.", "Please begin again from this page."),
@@ -137,9 +141,9 @@ pub(crate) fn from_our_pages(headers: &HeaderMap) -> Result<(), Turn> {
 pub(crate) struct Address(pub(crate) IpAddr);
 
 impl FromRequestParts<Inbox> for Address {
-    type Rejection = Turn;
+    type Rejection = PageExit;
 
-    async fn from_request_parts(parts: &mut Parts, inbox: &Inbox) -> Result<Self, Turn> {
+    async fn from_request_parts(parts: &mut Parts, inbox: &Inbox) -> Result<Self, PageExit> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
         let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let told = parts.headers.get_all("x-forwarded-for").into_iter().map(HeaderValue::as_bytes);

@@ -11,7 +11,7 @@ use seoham_http::{ApiError, Language, body};
 use seoham_model::{Lang, Text, forms};
 use seoham_store::people::{Registered, Registration};
 use seoham_store::{Mode, StoreError, personas};
-use seoham_vault::hash_pin_in_turn;
+use seoham_vault::hash_pin_bounded;
 use serde::Serialize;
 
 use crate::admin::json;
@@ -143,7 +143,7 @@ impl Import {
         for registration in &mut people {
             // One by one, so that an import leaves others their turn.
             if let Some(pin) = registration.person.pin.take() {
-                registration.pin = Some(hash_pin_in_turn(pin).await);
+                registration.pin = Some(hash_pin_bounded(pin).await);
             }
         }
         if !people.is_empty() {

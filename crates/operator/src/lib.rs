@@ -14,7 +14,7 @@ mod volume;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post, put};
-use seoham_http::{Listener, dress_api, normalized};
+use seoham_http::{Listener, normalized, with_api_layers};
 
 pub use actions::ActionLog;
 pub use metrics_page::{install_metrics, start_upkeep};
@@ -67,5 +67,5 @@ pub fn admin_router(operator: &Operator) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics_page::metrics))
         .with_state(operator.clone());
-    normalized(dress_api(router.layer(axum::extract::DefaultBodyLimit::disable()), Listener("admin")))
+    normalized(with_api_layers(router.layer(axum::extract::DefaultBodyLimit::disable()), Listener("admin")))
 }

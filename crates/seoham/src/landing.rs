@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::cli::say;
 use crate::config::Log;
-use crate::door::Door;
+use crate::landing_server::LandingServer;
 use crate::logging;
 use crate::server::certificate::{self, Certificate};
 use crate::server::listeners::termination;
@@ -84,7 +84,7 @@ async fn serve(args: &LandingArgs) -> Result<()> {
         behind_proxy: args.behind_tls_proxy,
         limits: Limits::default(),
     })?;
-    let door = Door::open(landing, listener, tls.as_ref().map(Certificate::config))?;
+    let door = LandingServer::open(landing, listener, tls.as_ref().map(Certificate::config))?;
     if args.ready_json {
         say(&json!({ "ready": true, "landing": door.url }).to_string());
     }

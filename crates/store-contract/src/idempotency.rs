@@ -7,7 +7,7 @@ use seoham_model::{ErrorCode, Text};
 use seoham_store::Lane;
 use seoham_store::documents::{Acceptance, Accepted};
 use seoham_store::idempotency::{
-    First, IdempotencyKey, KEPT_SECONDS, Presented, REMEMBERED_SECONDS, Recalled, Remember, Verdict,
+    IdempotencyKey, KEPT_SECONDS, KeyHistory, KeyedItem, PriorOutcome, REMEMBERED_SECONDS, Remember, Verdict,
 };
 use seoham_store::people::Recipient;
 
@@ -17,9 +17,9 @@ fn key(name: &str) -> IdempotencyKey {
     IdempotencyKey::parse(name).expect("a key")
 }
 
-fn presented(external: &str, content: &str) -> Arc<Presented> {
+fn presented(external: &str, content: &str) -> Arc<KeyedItem> {
     let external_document_uuid = external.to_owned();
-    Arc::new(Presented { external_document_uuid, content: content.as_bytes().to_vec() })
+    Arc::new(KeyedItem { external_document_uuid, content: content.as_bytes().to_vec() })
 }
 
 /// An acceptance of `count` documents `EXT-0`, `EXT-1`, … under a key.
@@ -29,7 +29,7 @@ fn keyed(
     name: &str,
     next: i32,
     count: usize,
-) -> (Acceptance, Vec<(Arc<Presented>, Verdict)>) {
+) -> (Acceptance, Vec<(Arc<KeyedItem>, Verdict)>) {
     let documents = world.documents(recipient, count, world.now().plus(86_400));
     let items: Vec<_> = documents
         .iter()
@@ -41,7 +41,7 @@ fn keyed(
     (Acceptance { institution, contract, accepted_at: world.now(), documents, remember }, items)
 }
 
-async fn recall(world: &World, sender: Sender, name: &str, items: Vec<Arc<Presented>>) -> Recalled {
+async fn recall(world: &World, sender: Sender, name: &str, items: Vec<Arc<KeyedItem>>) -> KeyHistory {
     let recalled = world.store.recall(Lane::Bulk, sender.institution, &key(name), items, world.now()).await;
     recalled.expect("answers")
 }
@@ -70,12 +70,15 @@ pub async fn a_key_recalls_its_items(world: World) {
     let asked =
         vec![presented("R", "r"), items[2].0.clone(), presented("EXT-0", "other"), presented("NEW", "n")];
     let found = recall(&world, world.city, "k", asked.clone()).await;
-    let same = |verdict: &Verdict| Some(First::Same(verdict.clone()));
-    assert_eq!(found.firsts, [same(&refused), same(&items[2].1), Some(First::Different), None]);
+    let same = |verdict: &Verdict| Some(PriorOutcome::Same(verdict.clone()));
+    assert_eq!(
+        found.prior_outcomes,
+        [same(&refused), same(&items[2].1), Some(PriorOutcome::Different), None]
+    );
     assert_eq!((found.items, found.next), (4, 2));
     for (sender, name) in [(world.bank, "k"), (world.city, "l")] {
         let found = recall(&world, sender, name, asked.clone()).await;
-        assert_eq!((found.firsts, found.items, found.next), (vec![None; 4], 0, 0));
+        assert_eq!((found.prior_outcomes, found.items, found.next), (vec![None; 4], 0, 0));
     }
 }
 
@@ -121,7 +124,7 @@ pub async fn a_key_is_kept_as_long_as_its_youngest(world: World) {
     while world.store.tidy(None, world.now()).await.expect("tidies").more {}
     assert_eq!(accept(0).await.0, Accepted::KeyMoved, "the young one counts for four days more");
     let found = recall(&world, world.city, "k", vec![items[0].0.clone()]).await;
-    assert_eq!((found.firsts, found.next), (vec![Some(First::Same(items[0].1.clone()))], 2));
+    assert_eq!((found.prior_outcomes, found.next), (vec![Some(PriorOutcome::Same(items[0].1.clone()))], 2));
     world.advance(6 * day).await;
     while world.store.tidy(None, world.now()).await.expect("tidies").more {}
     assert_eq!(accept(0).await.0, Accepted::Whole, "both are gone");
@@ -141,14 +144,14 @@ pub async fn keys_are_forgotten_after_a_week(world: World) {
         async move { store.recall(Lane::Bulk, world.city.institution, &key("k"), asked(), now).await }
     };
     let last = at(sent_at.plus(REMEMBERED_SECONDS - 1)).await.expect("answers");
-    assert!(last.firsts[0].is_some());
+    assert!(last.prior_outcomes[0].is_some());
     let after = at(sent_at.plus(REMEMBERED_SECONDS)).await.expect("answers");
-    assert_eq!((after.firsts, after.next), (vec![None], 1), "forgotten, but not yet removed");
+    assert_eq!((after.prior_outcomes, after.next), (vec![None], 1), "forgotten, but not yet removed");
 
     world.advance(u32::try_from(KEPT_SECONDS + 60).expect("fits")).await;
     while world.store.tidy(None, world.now()).await.expect("tidies").more {}
     let removed = recall(&world, world.city, "k", asked()).await;
-    assert_eq!((removed.firsts, removed.next), (vec![None], 0), "removed");
+    assert_eq!((removed.prior_outcomes, removed.next), (vec![None], 0), "removed");
     let (again, _) = keyed(&world, &recipient, "k", 0, 1);
     assert_eq!(world.store.accept(again).await.expect("accepts"), Accepted::Whole);
     assert!(world.status(world.city, document).await.is_some());

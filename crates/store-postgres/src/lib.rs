@@ -56,10 +56,10 @@ struct Inner {
     accepting: documents::Accepting,
     partitions: Arc<partitions::Partitions>,
     signals: Arc<signals::Signals>,
-    turns: deliveries::Turns,
+    round_robin: deliveries::RoundRobin,
     sweeper: Arc<deliveries::Sweeper>,
     finishing: deliveries::Finishing,
-    known_keys: people::KnownKeys,
+    key_cache: people::KeyCache,
     // Ends the tasks that listen and signal.
     _tasks: tokio_util::sync::DropGuard,
 }

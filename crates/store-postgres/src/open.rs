@@ -17,7 +17,7 @@ use crate::documents::Accepting;
 use crate::examination::{Examination, Facts};
 use crate::migrations::State;
 use crate::partitions::Partitions;
-use crate::people::KnownKeys;
+use crate::people::KeyCache;
 use crate::precedence::Precedence;
 use crate::session::Sessions;
 use crate::signals::Signals;
@@ -191,8 +191,8 @@ impl PostgresStore {
             partitions,
             signals,
             finishing: deliveries::Finishing::default(),
-            known_keys: KnownKeys::default(),
-            turns: deliveries::Turns::default(),
+            key_cache: KeyCache::default(),
+            round_robin: deliveries::RoundRobin::default(),
             sweeper,
             _tasks: stop.drop_guard(),
         };

@@ -19,15 +19,15 @@ pub(crate) struct Precedence {
 }
 
 /// A person's session is under way.
-pub(crate) struct First {
+pub(crate) struct PriorityGuard {
     precedence: Arc<Precedence>,
 }
 
 impl Precedence {
     /// Something of a person's is begun.
-    pub(crate) fn begin(self: &Arc<Self>) -> First {
+    pub(crate) fn begin(self: &Arc<Self>) -> PriorityGuard {
         self.people.fetch_add(1, Ordering::AcqRel);
-        First { precedence: Arc::clone(self) }
+        PriorityGuard { precedence: Arc::clone(self) }
     }
 
     /// Waits until nothing of people's is under way, but not for long.
@@ -51,7 +51,7 @@ impl Precedence {
     }
 }
 
-impl Drop for First {
+impl Drop for PriorityGuard {
     fn drop(&mut self) {
         if self.precedence.people.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.precedence.none_left.notify_waiters();

@@ -10,7 +10,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
 use crate::failure::{Doing, is_conflict, no_connection, spoils_connection};
-use crate::precedence::{First, Precedence};
+use crate::precedence::{Precedence, PriorityGuard};
 
 /// How long one statement may take before its connection is given up. There is no
 /// `statement_timeout` on the server beside it: one that strikes while a commit waits for its
@@ -39,13 +39,13 @@ impl Sessions {
             Lane::Interactive => (&self.interactive, "interactive"),
             Lane::Bulk => (&self.bulk, "bulk"),
         };
-        let first = match lane {
+        let priority = match lane {
             Lane::Interactive => Some(self.precedence.begin()),
             Lane::Bulk => None,
         };
         let asked = Instant::now();
         let session = Session::from(pool).await.map(|mut session| {
-            session.first = first;
+            session.priority = priority;
             session
         });
         metrics::histogram!("seoham_connection_wait_seconds", "lane" => name)
@@ -77,13 +77,13 @@ pub(crate) struct Session {
     /// What was begun on it and did not come to a proper end: now still under way, or never.
     unfinished: AtomicU32,
     /// It is a person's.
-    first: Option<First>,
+    priority: Option<PriorityGuard>,
 }
 
 impl Session {
     pub(crate) async fn from(pool: &Pool) -> Result<Self> {
         let client = pool.get().await.map_err(|e| no_connection(&e))?;
-        Ok(Self { client: Some(client), unfinished: AtomicU32::new(0), first: None })
+        Ok(Self { client: Some(client), unfinished: AtomicU32::new(0), priority: None })
     }
 
     /// The connection itself, for what is sent in one go.

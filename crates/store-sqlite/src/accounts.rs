@@ -13,7 +13,7 @@ use seoham_store::{Accounts, Lane, Result};
 use seoham_vault::TokenHash;
 
 use crate::SqliteStore;
-use crate::callers::{Known, KnownToken};
+use crate::caller_cache::{CachedToken, Lookup};
 use crate::columns::{Id, known, moment};
 use crate::writer::Weight;
 
@@ -100,7 +100,7 @@ impl Accounts for SqliteStore {
         self.inner
             .writer
             .interactive(move |connection| {
-                callers.changing();
+                callers.invalidate_after_commit();
                 let closed = connection
                     .prepare_cached(
                         "UPDATE contracts SET closed_at = coalesce(closed_at, ?3)
@@ -117,7 +117,7 @@ impl Accounts for SqliteStore {
         self.inner
             .writer
             .interactive(move |connection| {
-                callers.changing();
+                callers.invalidate_after_commit();
                 let set = connection
                     .prepare_cached("UPDATE contracts SET card = ?2 WHERE contract_id = ?1")?
                     .execute(params![Id(contract), card.as_ref().map(Card::to_json)])?;
@@ -196,7 +196,7 @@ impl Accounts for SqliteStore {
         self.inner
             .writer
             .interactive(move |connection| {
-                callers.changing();
+                callers.invalidate_after_commit();
                 let revoked = connection
                     .prepare_cached(
                         "UPDATE access_tokens SET revoked_at = coalesce(revoked_at, ?3)
@@ -217,8 +217,8 @@ impl Accounts for SqliteStore {
     ) -> Result<Option<Caller>> {
         let callers = &self.inner.callers;
         let version = match callers.caller(hash, contract, now) {
-            Known::Is(caller) => return Ok(Some(caller)),
-            Known::Not(version) => version,
+            Lookup::Hit(caller) => return Ok(Some(caller)),
+            Lookup::Miss(version) => version,
         };
         let read = self.inner.readers.read(lane, move |connection| {
             let Some(token) = valid_token(connection, hash, now)? else { return Ok(None) };
@@ -226,7 +226,7 @@ impl Accounts for SqliteStore {
             Ok(Some((token, contract.transpose()?.flatten())))
         });
         let Some((token, contract)) = read.await? else { return Ok(None) };
-        callers.keep(version, hash, token, contract.as_ref());
+        callers.insert(version, hash, token, contract.as_ref());
         Ok(Some(Caller { institution: token.institution, contract }))
     }
 
@@ -248,7 +248,7 @@ fn valid_token(
     connection: &Connection,
     hash: TokenHash,
     now: UnixSeconds,
-) -> rusqlite::Result<Option<KnownToken>> {
+) -> rusqlite::Result<Option<CachedToken>> {
     connection
         .prepare_cached(
             "SELECT institution_id, expires_at FROM access_tokens
@@ -256,7 +256,7 @@ fn valid_token(
         )?
         .query_row(params![hash.0, now.0], |row| {
             let institution = row.get::<_, Id<InstitutionId>>(0)?.0;
-            Ok(KnownToken { institution, expires_at: moment(row, 1)? })
+            Ok(CachedToken { institution, expires_at: moment(row, 1)? })
         })
         .optional()
 }

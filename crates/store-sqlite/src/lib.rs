@@ -9,9 +9,9 @@ mod accounts;
 mod backup;
 mod box_index;
 mod boxes;
-mod callers;
+mod caller_cache;
 mod columns;
-mod companions;
+mod commit_hooks;
 mod deep;
 mod deliveries;
 mod deployment;
@@ -54,12 +54,12 @@ struct Inner {
     health: Health,
     readers: readers::Readers,
     claims: Arc<deliveries::ClaimBook>,
-    known: Arc<people::KnownPeople>,
+    known: Arc<people::PersonCache>,
     timekeeping: timekeeping::Timekeeping,
-    callers: Arc<callers::KnownCallers>,
+    callers: Arc<caller_cache::CallerCache>,
     box_index: Arc<box_index::BoxIndex>,
     /// How far the removal of old documents has looked in its present round.
-    looked_at: Arc<std::sync::Mutex<i64>>,
+    retention_cursor: Arc<std::sync::Mutex<i64>>,
     // Dropped last but one: it finishes what was taken before the lock on the data goes.
     writer: writer::Writer,
     _lock: std::fs::File,

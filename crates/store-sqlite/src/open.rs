@@ -12,8 +12,8 @@ use seoham_store::{Health, Mode, personas};
 use seoham_vault::Vault;
 
 use crate::box_index::BoxIndex;
-use crate::callers::KnownCallers;
-use crate::companions::Companions;
+use crate::caller_cache::CallerCache;
+use crate::commit_hooks::CommitHooks;
 use crate::deliveries::ClaimBook;
 use crate::existing::contents;
 use crate::existing::directory::{Found, lock, verify_log};
@@ -132,23 +132,23 @@ impl SqliteStore {
         }
         let accepted = options.accept_clock;
         let timekeeping = Timekeeping::start(&connection, &clock, &health, options.mode, accepted)?;
-        let (claims, known) = (Arc::new(ClaimBook::default()), Arc::new(people::KnownPeople::default()));
+        let (claims, known) = (Arc::new(ClaimBook::default()), Arc::new(people::PersonCache::default()));
 
         let readers = || (0..READERS_PER_LANE).map(|_| open_reader(&file)).collect::<Result<Vec<_>, _>>();
         let readers = Readers::new(readers()?, readers()?, health.clone());
         let for_checkpoints = Connection::open(&file)?;
         configure(&for_checkpoints, options.durability)?;
-        let callers = Arc::<KnownCallers>::default();
+        let callers = Arc::<CallerCache>::default();
         let box_index = Arc::new(BoxIndex::open(&connection)?);
-        let companions = Companions {
-            known: Arc::clone(&known),
+        let hooks = CommitHooks {
+            people: Arc::clone(&known),
             callers: Arc::clone(&callers),
             box_index: Arc::clone(&box_index),
         };
         let beside = (for_checkpoints, own);
-        let writer = Writer::start(connection, beside, Limits::default(), Box::new(companions), &health)
+        let writer = Writer::start(connection, beside, Limits::default(), Box::new(hooks), &health)
             .map_err(io(directory))?;
-        let looked_at = Arc::default();
+        let retention_cursor = Arc::default();
         let inner = Inner {
             vault,
             clock,
@@ -160,7 +160,7 @@ impl SqliteStore {
             timekeeping,
             callers,
             box_index,
-            looked_at,
+            retention_cursor,
             writer,
             _lock: lock,
         };

@@ -16,8 +16,8 @@ use crate::documents::forget;
 use crate::visits;
 use crate::writer::Weight;
 
-/// Documents looked at in one bite: a few milliseconds of the writer's time.
-const BITE: usize = 200;
+/// Documents looked at in one remove_batch: a few milliseconds of the writer's time.
+const BATCH_ROWS: usize = 200;
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 /// Ids of one request carry times this close to one another.
 const REQUEST_MILLIS: u64 = 60_000;
@@ -27,28 +27,28 @@ impl Retention for SqliteStore {
     async fn tidy(&self, days: Option<u32>, now: UnixSeconds) -> Result<Tidied> {
         let forget = move |connection: &Connection| {
             visits::clear_ended(connection, now)?;
-            Ok(forget(connection, BITE, now)?)
+            Ok(forget(connection, BATCH_ROWS, now)?)
         };
-        let forgotten = self.inner.writer.background(Weight::rows(BITE), forget).await?;
-        let more = forgotten == BITE;
+        let forgotten = self.inner.writer.background(Weight::rows(BATCH_ROWS), forget).await?;
+        let more = forgotten == BATCH_ROWS;
         let Some(days) = days else { return Ok(Tidied { documents: 0, more }) };
         let sent_before = now.plus(-DAY_SECONDS * i64::from(days.max(RETENTION_DAYS_MIN)));
-        let (looked_at, index) = (self.inner.looked_at.clone(), Arc::clone(&self.inner.box_index));
+        let (cursor, index) = (self.inner.retention_cursor.clone(), Arc::clone(&self.inner.box_index));
         let work = move |connection: &Connection| {
-            let mut looked_at = looked_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            Ok(bite(connection, &index, &mut looked_at, sent_before, now)?)
+            let mut cursor = cursor.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            Ok(remove_batch(connection, &index, &mut cursor, sent_before, now)?)
         };
-        let tidied = self.inner.writer.background(Weight::rows(BITE), work).await?;
+        let tidied = self.inner.writer.background(Weight::rows(BATCH_ROWS), work).await?;
         Ok(Tidied { more: tidied.more || more, ..tidied })
     }
 }
 
-/// Looks at the next documents in the order of their acceptance, after `looked_at`, and removes
+/// Looks at the next documents in the order of their acceptance, after `cursor`, and removes
 /// those that are due. What can still be opened is passed over and looked at in the next round.
-fn bite(
+fn remove_batch(
     connection: &Connection,
     index: &BoxIndex,
-    looked_at: &mut i64,
+    cursor: &mut i64,
     sent_before: UnixSeconds,
     now: UnixSeconds,
 ) -> rusqlite::Result<Tidied> {
@@ -56,18 +56,18 @@ fn bite(
         "SELECT document_no, deadline_at, sent_at FROM documents
          WHERE document_no > ?1 ORDER BY document_no LIMIT ?2",
     )?;
-    let mut old: Vec<(i64, i64)> = Vec::with_capacity(BITE);
-    let filed_to = box_index::filed_to(connection)?;
+    let mut old: Vec<(i64, i64)> = Vec::with_capacity(BATCH_ROWS);
+    let flushed_to = box_index::flushed_to(connection)?;
     let mut unfiled = false;
-    let mut rows = next.query(params![*looked_at, BITE])?;
+    let mut rows = next.query(params![*cursor, BATCH_ROWS])?;
     // They are numbered as they were accepted: the first that is not old ends the round.
     while let Some(row) = rows.next()?
         && row.get::<_, i64>(2)? < sent_before.0
     {
         let document_no = row.get(0)?;
-        if document_no > filed_to {
-            // So few came after it that it was not filed yet: that is to be done first.
-            index.file_soon();
+        if document_no > flushed_to {
+            // So few came after it that it was not flushed yet: that is to be done first.
+            index.flush_soon();
             unfiled = true;
             break;
         }
@@ -81,12 +81,12 @@ fn bite(
         removed += 1;
     }
     if removed > 0 {
-        box_index::set_back(connection)?;
+        box_index::rewind(connection)?;
     }
-    let more = old.len() == BITE || unfiled;
-    *looked_at = if more { old.last().map_or(*looked_at, |(no, _)| *no) } else { 0 };
+    let more = old.len() == BATCH_ROWS || unfiled;
+    *cursor = if more { old.last().map_or(*cursor, |(no, _)| *no) } else { 0 };
     let contents = remove_contents(connection)?;
-    Ok(Tidied { documents: removed, more: more || contents == BITE })
+    Ok(Tidied { documents: removed, more: more || contents == BATCH_ROWS })
 }
 
 fn remove(connection: &Connection, document_no: i64) -> rusqlite::Result<()> {
@@ -118,5 +118,5 @@ fn remove_contents(connection: &Connection) -> rusqlite::Result<usize> {
             "DELETE FROM contents WHERE content_id IN
                (SELECT content_id FROM contents WHERE content_id < ?1 ORDER BY content_id LIMIT ?2)",
         )?
-        .execute(params![Id(before), BITE])
+        .execute(params![Id(before), BATCH_ROWS])
 }

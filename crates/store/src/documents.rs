@@ -8,7 +8,7 @@ use seoham_model::status::Times;
 use seoham_model::{BinderId, ContractUuid, InstitutionId, UnixSeconds};
 use seoham_vault::TokenHash;
 
-use crate::idempotency::{IdempotencyKey, Presented, Recalled, Remember};
+use crate::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, Remember};
 use crate::people::{PersonView, Recipient};
 use crate::{Lane, Result};
 
@@ -178,9 +178,9 @@ pub trait Documents: Send + Sync {
         lane: Lane,
         institution: InstitutionId,
         key: &IdempotencyKey,
-        items: Vec<Arc<Presented>>,
+        items: Vec<Arc<KeyedItem>>,
         now: UnixSeconds,
-    ) -> Result<Recalled>;
+    ) -> Result<KeyHistory>;
 
     /// The statuses of documents of `institution`, in order; `None` for what it does not have.
     async fn statuses(

@@ -51,7 +51,7 @@ impl IdempotencyKey {
 }
 
 /// An item of a keyed send. It holds personal values, so it has no `Debug`.
-pub struct Presented {
+pub struct KeyedItem {
     /// Its external id; empty when a single document has none.
     pub external_document_uuid: String,
     /// What it asks for, in one form (`ReadItem::canonical` of the model), and under which contract.
@@ -69,7 +69,7 @@ pub enum Verdict {
 
 /// What is known of an item under a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum First {
+pub enum PriorOutcome {
     /// The same item was answered this.
     Same(Verdict),
     /// Another item with the same external id was answered.
@@ -78,9 +78,9 @@ pub enum First {
 
 /// What a key is known for.
 #[derive(Clone, Debug, Default)]
-pub struct Recalled {
+pub struct KeyHistory {
     /// One for each item asked for, in order; `None` when it is new under the key.
-    pub firsts: Vec<Option<First>>,
+    pub prior_outcomes: Vec<Option<PriorOutcome>>,
     /// How many items the key holds.
     pub items: usize,
     /// How many bytes its records have.
@@ -94,10 +94,10 @@ pub struct Recalled {
 pub struct Remember {
     /// The key.
     pub key: IdempotencyKey,
-    /// [`Recalled::next`]; 0 for a key that is thought to be new.
+    /// [`KeyHistory::next`]; 0 for a key that is thought to be new.
     pub next: i32,
     /// The items and what they are answered.
-    pub items: Vec<(Arc<Presented>, Verdict)>,
+    pub items: Vec<(Arc<KeyedItem>, Verdict)>,
 }
 
 /// A record, ready to be stored.
@@ -137,12 +137,12 @@ pub struct StoredRecord {
 }
 
 /// What the rows of a key say of `items`.
-pub fn recalled(
+pub fn key_history(
     vault: &Vault,
     key_tag: BlindIndex,
     rows: &[StoredRecord],
-    items: &[Arc<Presented>],
-) -> Result<Recalled> {
+    items: &[Arc<KeyedItem>],
+) -> Result<KeyHistory> {
     let tags = vault.item_tags(key_tag);
     let asked: Vec<[u8; 8]> =
         items.iter().map(|item| tags.external_id(item.external_document_uuid.as_bytes())).collect();
@@ -163,17 +163,17 @@ pub fn recalled(
             }
         }
     }
-    let first = |(item, external_id): (&Arc<Presented>, &[u8; 8])| {
+    let first = |(item, external_id): (&Arc<KeyedItem>, &[u8; 8])| {
         known.get(external_id).map(|(content, verdict)| {
             if *content == tags.content(&item.content) {
-                First::Same(verdict.clone())
+                PriorOutcome::Same(verdict.clone())
             } else {
-                First::Different
+                PriorOutcome::Different
             }
         })
     };
-    Ok(Recalled {
-        firsts: items.iter().zip(&asked).map(first).collect(),
+    Ok(KeyHistory {
+        prior_outcomes: items.iter().zip(&asked).map(first).collect(),
         items: count,
         bytes: rows.iter().map(|row| row.verdicts.len()).sum(),
         next: rows.iter().map(|row| row.seq + 1).max().unwrap_or(0),
@@ -260,9 +260,9 @@ mod tests {
     use seoham_model::Clock;
     use seoham_vault::MasterKey;
 
-    fn item(external: &str, content: &str) -> Arc<Presented> {
+    fn item(external: &str, content: &str) -> Arc<KeyedItem> {
         let external_document_uuid = external.to_owned();
-        Arc::new(Presented { external_document_uuid, content: content.as_bytes().to_vec() })
+        Arc::new(KeyedItem { external_document_uuid, content: content.as_bytes().to_vec() })
     }
 
     #[test]
@@ -288,16 +288,19 @@ mod tests {
         let row = |forgotten| StoredRecord { seq: 4, forgotten, verdicts: record.verdicts.clone() };
         let asked = [item("B", "2"), item("A", "x"), item("C", "1"), item("A", "1")];
 
-        let found = recalled(&vault, record.key_tag, &[row(false)], &asked).expect("sound");
-        let same = |verdict: Verdict| Some(First::Same(verdict));
-        assert_eq!(found.firsts, [same(refused), Some(First::Different), None, same(accepted)]);
+        let found = key_history(&vault, record.key_tag, &[row(false)], &asked).expect("sound");
+        let same = |verdict: Verdict| Some(PriorOutcome::Same(verdict));
+        assert_eq!(
+            found.prior_outcomes,
+            [same(refused), Some(PriorOutcome::Different), None, same(accepted)]
+        );
         assert_eq!((found.items, found.next), (2, 5));
 
-        let forgotten = recalled(&vault, record.key_tag, &[row(true)], &asked).expect("sound");
-        assert_eq!(forgotten.firsts, [None, None, None, None]);
+        let forgotten = key_history(&vault, record.key_tag, &[row(true)], &asked).expect("sound");
+        assert_eq!(forgotten.prior_outcomes, [None, None, None, None]);
         assert_eq!((forgotten.items, forgotten.next), (0, 5), "its number is not used again");
 
         let torn = StoredRecord { verdicts: record.verdicts[..30].to_vec(), ..row(false) };
-        assert!(recalled(&vault, record.key_tag, &[torn], &asked).is_err());
+        assert!(key_history(&vault, record.key_tag, &[torn], &asked).is_err());
     }
 }

@@ -130,11 +130,11 @@ pub struct Existing {
 }
 
 /// Whom a registration means.
-pub enum Meant {
+pub enum RegistrationMatch {
     /// Nobody known: a new person.
     New,
     /// This person.
-    Known(Existing),
+    Existing(Existing),
     /// The number belongs to somebody else.
     NumberTaken,
 }
@@ -144,26 +144,26 @@ pub enum Meant {
 /// A ci that is known names the person; else the telephone number does, provided that the birthday
 /// is the same and no other ci is known: a number that passed to another person must never open
 /// the first one's box.
-pub fn meant(
+pub fn match_registration(
     vault: &Vault,
     registration: &Registration,
     by_phone: Option<Existing>,
     by_ci: Option<Existing>,
-) -> Meant {
+) -> RegistrationMatch {
     match (by_ci, by_phone) {
-        (Some(by_ci), Some(by_phone)) if by_phone.person != by_ci.person => Meant::NumberTaken,
-        (Some(by_ci), _) => Meant::Known(by_ci),
+        (Some(by_ci), Some(by_phone)) if by_phone.person != by_ci.person => RegistrationMatch::NumberTaken,
+        (Some(by_ci), _) => RegistrationMatch::Existing(by_ci),
         (None, Some(by_phone)) => {
             let person = &registration.person;
             let birthday = vault.birthday_tag(by_phone.person, person.birthday.expose_secret());
             let another_ci = person.ci.is_some() && by_phone.ci_index.is_some();
             if another_ci || birthday != by_phone.birthday_tag {
-                Meant::NumberTaken
+                RegistrationMatch::NumberTaken
             } else {
-                Meant::Known(by_phone)
+                RegistrationMatch::Existing(by_phone)
             }
         }
-        (None, None) => Meant::New,
+        (None, None) => RegistrationMatch::New,
     }
 }
 

@@ -17,7 +17,7 @@ mod webhook;
 pub use digest::sha256;
 pub use index::{BlindIndex, ItemTags};
 pub use master::{KeyFileError, MasterKey};
-pub use pin::{PinHash, hash_pin, hash_pin_in_turn, verify_pin_in_turn};
+pub use pin::{PinHash, hash_pin, hash_pin_bounded, verify_pin_bounded};
 pub use private::{PrivateFileError, read_private, require_private, require_private_directory};
 pub use seal::{PersonKey, SealError, WrappedKey};
 pub use token::{AccessToken, AdminToken, OneTimeToken, TokenHash};

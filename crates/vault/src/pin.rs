@@ -8,14 +8,14 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
 /// Only who has it hashes: many at once would take many times the memory.
-static TURN: Semaphore = Semaphore::const_new(1);
+static HASHING_PERMIT: Semaphore = Semaphore::const_new(1);
 
 /// A PIN's hash in PHC form.
 #[derive(Clone)]
 pub struct PinHash(pub String);
 
 /// Hashes a PIN. Takes tens of milliseconds on purpose: call it where blocking is allowed, and
-/// [`hash_pin_in_turn`] where several may want it at once.
+/// [`hash_pin_bounded`] where several may want it at once.
 pub fn hash_pin(pin: &SecretString) -> PinHash {
     let hash = Argon2::default()
         .hash_password(pin.expose_secret().as_bytes())
@@ -23,24 +23,24 @@ pub fn hash_pin(pin: &SecretString) -> PinHash {
     PinHash(hash.to_string())
 }
 
-/// Hashes a PIN when it is its turn, one at a time in the whole process and in the order of
+/// Hashes a PIN under a permit, one at a time in the whole process and in the order of
 /// asking. Who waits takes no thread.
-pub async fn hash_pin_in_turn(pin: SecretString) -> PinHash {
-    let turn = TURN.acquire().await.expect("it is never closed");
+pub async fn hash_pin_bounded(pin: SecretString) -> PinHash {
+    let permit = HASHING_PERMIT.acquire().await.expect("it is never closed");
     let hashing = tokio::task::spawn_blocking(move || {
         // Given back by the thread, so that nobody else begins when the caller has gone away.
-        let _turn = turn;
+        let _permit = permit;
         hash_pin(&pin)
     });
     hashing.await.expect("hashing does not break off")
 }
 
-/// Compares a PIN with a hash when it is its turn, two at a time in the whole process.
-pub async fn verify_pin_in_turn(hash: PinHash, pin: SecretString) -> bool {
-    static TURN: Semaphore = Semaphore::const_new(2);
-    let turn = TURN.acquire().await.expect("it is never closed");
+/// Compares a PIN with a hash under a permit, two at a time in the whole process.
+pub async fn verify_pin_bounded(hash: PinHash, pin: SecretString) -> bool {
+    static HASHING_PERMIT: Semaphore = Semaphore::const_new(2);
+    let permit = HASHING_PERMIT.acquire().await.expect("it is never closed");
     let comparing = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
+        let _permit = permit;
         let hash = PasswordHash::new(&hash.0);
         hash.is_ok_and(|hash| {
             Argon2::default().verify_password(pin.expose_secret().as_bytes(), &hash).is_ok()
@@ -54,17 +54,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_waits_for_a_turn_takes_no_thread() {
+    fn who_waits_for_a_permit_takes_no_thread() {
         let runtime =
             tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().expect("a runtime");
         runtime.block_on(async {
-            let turn = TURN.acquire().await.expect("it is never closed");
-            let waiting = tokio::spawn(hash_pin_in_turn("135790".into()));
+            let permit = HASHING_PERMIT.acquire().await.expect("it is never closed");
+            let waiting = tokio::spawn(hash_pin_bounded("135790".into()));
             tokio::task::yield_now().await;
             let other = tokio::task::spawn_blocking(|| 7).await.expect("the only thread is free");
             assert_eq!(other, 7);
-            assert!(!waiting.is_finished(), "it is not its turn");
-            drop(turn);
+            assert!(!waiting.is_finished(), "it has no permit yet");
+            drop(permit);
             let hash = waiting.await.expect("hashed");
             assert!(hash.0.starts_with("$argon2id$"), "{}", hash.0);
         });

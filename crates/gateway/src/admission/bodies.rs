@@ -1,4 +1,4 @@
-//! Bodies that are taken in under admission, and answers that hold its leave.
+//! Bodies that are read under admission control, and answers that hold its permit.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -67,21 +67,20 @@ pub(crate) async fn small(
 ) -> Result<Bytes, ApiError> {
     let (parts, stream) = request.into_parts();
     let (headers, room) = (&parts.headers, &gateway.small_calls);
-    take_within(room, body::SMALL_BODY_MAX, institution, headers, stream).await.map(|body| body.bytes)
+    admit_within(room, body::SMALL_BODY_MAX, institution, headers, stream).await.map(|body| body.bytes)
 }
 
-/// Takes in the JSON body of a request of `institution`, if there is room for it, and for as long
-/// as there is.
-pub(crate) async fn take_in(
+/// Reads the JSON body of a request of `institution`, as long as there is room for it.
+pub(crate) async fn admit_body(
     gateway: &Gateway,
     institution: InstitutionId,
     headers: &HeaderMap,
     stream: Body,
 ) -> Result<AdmittedBody, ApiError> {
-    take_within(&gateway.admission, body::BODY_MAX, institution, headers, stream).await
+    admit_within(&gateway.admission, body::BODY_MAX, institution, headers, stream).await
 }
 
-async fn take_within(
+async fn admit_within(
     room: &Arc<Admission>,
     bytes_max: usize,
     institution: InstitutionId,

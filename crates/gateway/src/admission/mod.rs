@@ -1,11 +1,11 @@
-//! How much bulk work may be under way at once, in requests and bytes, in all and for each
-//! institution. Beyond it a request is refused at once: no queue grows (DESIGN 5). The more institutions
+//! Admission control and back-pressure: how much bulk work may be under way at once, in requests and bytes, in all and for
+//! each institution. Beyond it a request is refused at once: no queue grows (DESIGN 5). The more institutions
 //! send, the less each may have under way: none takes the room of the others.
 
 mod bodies;
-mod drain;
-mod known;
-mod turns;
+mod completion_rate;
+mod fair_queue;
+mod token_cache;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,10 +16,10 @@ use seoham_http::{ApiError, body};
 use seoham_model::InstitutionId;
 use seoham_vault::TokenHash;
 
-pub(crate) use bodies::{AdmittedBody, small, take_in};
-use drain::DrainRate;
-use known::KnownTokens;
-pub(crate) use turns::{Turn, Turns};
+pub(crate) use bodies::{AdmittedBody, admit_body, small};
+use completion_rate::CompletionRate;
+pub(crate) use fair_queue::{FairPermit, FairQueue};
+use token_cache::TokenCache;
 
 /// The bounds.
 #[derive(Clone, Copy, Debug)]
@@ -54,14 +54,14 @@ impl Default for AdmissionLimits {
 pub(crate) struct Admission {
     limits: AdmissionLimits,
     under_way: Mutex<UnderWay>,
-    turns: Arc<Turns>,
-    known_tokens: KnownTokens,
+    fair_queue: Arc<FairQueue>,
+    token_cache: TokenCache,
 }
 
 struct UnderWay {
     all: Taken,
     of_institution: HashMap<InstitutionId, Taken>,
-    drained: DrainRate,
+    completions: CompletionRate,
 }
 
 /// What requests under way take.
@@ -98,17 +98,17 @@ pub(crate) struct Admitted {
 
 impl Admission {
     pub(crate) fn new(limits: AdmissionLimits) -> Self {
-        let drained = DrainRate::default();
-        let under_way = UnderWay { all: Taken::default(), of_institution: HashMap::new(), drained };
+        let completions = CompletionRate::default();
+        let under_way = UnderWay { all: Taken::default(), of_institution: HashMap::new(), completions };
         // Twice the processors: while one waits for the store, another is read.
         let at_once = 2 * std::thread::available_parallelism().map_or(1, usize::from);
-        let turns = Arc::new(Turns::new(at_once));
-        Self { limits, under_way: Mutex::new(under_way), turns, known_tokens: KnownTokens::default() }
+        let fair_queue = Arc::new(FairQueue::new(at_once));
+        Self { limits, under_way: Mutex::new(under_way), fair_queue, token_cache: TokenCache::default() }
     }
 
     /// Refuses a request with `headers` before its `token` is looked up, if there is no room for it now.
     pub(crate) fn refuse_early(&self, token: &TokenHash, headers: &HeaderMap) -> Result<(), ApiError> {
-        let Some(institution) = self.known_tokens.institution_of(token, Instant::now()) else {
+        let Some(institution) = self.token_cache.institution_of(token, Instant::now()) else {
             return Ok(());
         };
         self.with_room(institution, body::declared_bytes(headers, body::BODY_MAX)).map(drop)
@@ -116,12 +116,12 @@ impl Admission {
 
     /// Remembers what the store said of a `token`.
     pub(crate) fn learn(&self, token: TokenHash, institution: Option<InstitutionId>) {
-        self.known_tokens.learn(token, institution, Instant::now());
+        self.token_cache.insert(token, institution, Instant::now());
     }
 
-    /// Waits for the turn of a request of `institution` that has leave.
-    pub(crate) async fn turn(&self, institution: InstitutionId) -> Turn {
-        self.turns.of(institution).await
+    /// Waits for a permit to work on an admitted request of `institution`.
+    pub(crate) async fn permit(&self, institution: InstitutionId) -> FairPermit {
+        self.fair_queue.acquire(institution).await
     }
 
     /// Leave for a request of `bytes`, or the refusal: 429 for the institution's own bounds, 503
@@ -132,7 +132,7 @@ impl Admission {
         bytes: usize,
     ) -> Result<Admitted, ApiError> {
         let mut under_way = self.with_room(institution, bytes)?;
-        under_way.drained.begun(Instant::now());
+        under_way.completions.begun(Instant::now());
         under_way.all.add(bytes);
         under_way.of_institution.entry(institution).or_default().add(bytes);
         Ok(Admitted { admission: Arc::clone(self), institution, bytes })
@@ -162,7 +162,7 @@ impl Admission {
         }
         if all.requests >= limits.requests || !all.leaves_room(bytes, limits.bytes) {
             metrics::counter!("seoham_refused_total", "bound" => "all").increment(1);
-            let seconds = under_way.drained.seconds_for(all.requests, Instant::now());
+            let seconds = under_way.completions.seconds_for(all.requests, Instant::now());
             return Err(ApiError::unavailable().retry_after(seconds));
         }
         // A share for each that has something under way, and one that is left for who comes next.
@@ -188,7 +188,7 @@ impl UnderWay {
         metrics::counter!("seoham_refused_total", "bound" => "institution").increment(1);
         // Institutions are served in turns: for each of its own, one of every other.
         let before = own.requests.saturating_mul(others + 1).min(self.all.requests);
-        ApiError::too_many_requests().retry_after(self.drained.seconds_for(before, Instant::now()))
+        ApiError::too_many_requests().retry_after(self.completions.seconds_for(before, Instant::now()))
     }
 }
 
@@ -217,7 +217,7 @@ impl Drop for Admitted {
         let mut under_way = self.admission.lock();
         under_way.all.remove(self.bytes);
         let left = under_way.all.requests;
-        under_way.drained.finished(left, Instant::now());
+        under_way.completions.finished(left, Instant::now());
         if let Some(own) = under_way.of_institution.get_mut(&self.institution) {
             own.remove(self.bytes);
             if own.requests == 0 {

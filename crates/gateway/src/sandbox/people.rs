@@ -6,7 +6,7 @@ use seoham_http::ApiError;
 use seoham_model::{PersonId, Text, forms};
 use seoham_store::people::{Registered, Registration};
 use seoham_store::personas;
-use seoham_vault::hash_pin_in_turn;
+use seoham_vault::hash_pin_bounded;
 use utoipa::ToSchema;
 
 use crate::admission::small;
@@ -60,7 +60,7 @@ pub(super) async fn add(
         )));
     }
     let pin = match person.pin.take() {
-        Some(pin) => Some(hash_pin_in_turn(pin).await),
+        Some(pin) => Some(hash_pin_bounded(pin).await),
         None => None,
     };
     let registered = gateway.store.register(vec![Registration { person, pin }], now).await?;

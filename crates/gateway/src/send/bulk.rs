@@ -13,11 +13,11 @@ use seoham_store::Lane;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::deciding::{Decision, Item, decide};
+use super::run::{Decision, Item, process};
 use super::verdict::Refusal;
 use super::wire::BulkSend;
 use super::{Additions, add_dry_run_headers};
-use crate::admission::{AdmittedBody, Turn, take_in};
+use crate::admission::{AdmittedBody, FairPermit, admit_body};
 use crate::caller::Sender;
 use crate::reply::json;
 use crate::state::Gateway;
@@ -65,19 +65,19 @@ pub(crate) async fn bulk(
 ) -> Result<Response, ApiError> {
     let (parts, stream) = request.into_parts();
     let additions = Additions::of(&parts.headers)?;
-    let body = take_in(&gateway, sender.institution, &parts.headers, stream).await?;
-    let turn = gateway.admission.turn(sender.institution).await;
-    let work = send(gateway.clone(), sender, additions, body, turn, lang);
+    let body = admit_body(&gateway, sender.institution, &parts.headers, stream).await?;
+    let permit = gateway.admission.permit(sender.institution).await;
+    let work = send(gateway.clone(), sender, additions, body, permit, lang);
     gateway.bulk_work.of(work).await
 }
 
-/// What is left to do for a request whose turn it is.
+/// The rest of a request's work, under its permit.
 async fn send(
     gateway: Gateway,
     sender: Sender,
     additions: Additions,
     body: AdmittedBody,
-    turn: Turn,
+    permit: FairPermit,
     lang: Lang,
 ) -> Result<Response, ApiError> {
     let read: Vec<ReadItem<'_>> = envelope::documents(&body.bytes)?.into_iter().map(ReadItem::read).collect();
@@ -94,13 +94,13 @@ async fn send(
             if repeated.contains(&external_id.as_str()) {
                 refuse_repeated(&mut item);
             } else if additions.remembers() && !external_id.is_empty() {
-                item.present(read, external_id, &sender);
+                item.key_by(read, external_id, &sender);
             }
             item
         });
         items.collect()
     };
-    let decisions = decide(&gateway, &sender, Lane::Bulk, &additions, Some(turn), check).await?;
+    let decisions = process(&gateway, &sender, Lane::Bulk, &additions, Some(permit), check).await?;
     count_verdicts(&decisions, &additions);
     let replies = external_ids.into_iter().zip(decisions).enumerate();
     let documents = replies.map(|(i, (id, decision))| ItemReply::of(id, decision, i, lang)).collect();

@@ -1,7 +1,7 @@
 //! Sending (SPEC 5).
 
 mod bulk;
-mod deciding;
+mod run;
 mod single;
 mod verdict;
 mod wire;
@@ -19,7 +19,7 @@ use seoham_store::idempotency::IdempotencyKey;
 
 use crate::sandbox::troubles::Trouble;
 use crate::state::Gateway;
-use deciding::Decision;
+use run::Decision;
 
 /// What the headers of SPEC 10 ask for.
 #[derive(Default)]

@@ -12,10 +12,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Additions;
-use super::deciding::{Item, decide};
+use super::run::{Item, process};
 use super::verdict::Refusal;
 use super::wire::SingleSend;
-use crate::admission::take_in;
+use crate::admission::admit_body;
 use crate::caller::Sender;
 use crate::reply::json;
 use crate::state::Gateway;
@@ -48,7 +48,7 @@ pub(crate) async fn single(
 ) -> Result<Response, ApiError> {
     let (parts, stream) = request.into_parts();
     let additions = Additions::of(&parts.headers)?;
-    let body = take_in(&gateway, sender.institution, &parts.headers, stream).await?;
+    let body = admit_body(&gateway, sender.institution, &parts.headers, stream).await?;
     let read = ReadItem::read(envelope::document(&body.bytes)?);
     let context = |now| CheckContext { now, certified: sender.contract.certified, bulk: false };
     let trouble = additions.trouble(
@@ -62,12 +62,12 @@ pub(crate) async fn single(
     let check = |now: UnixSeconds| {
         let mut item = Item::check(&read, Place::Single, context(now));
         if additions.remembers() {
-            item.present(&read, &read.external_document_uuid().unwrap_or_default(), &sender);
+            item.key_by(&read, &read.external_document_uuid().unwrap_or_default(), &sender);
         }
         vec![item]
     };
     // One document is no work to take turns over, and must not wait behind its own institution's bulk.
-    let decided = decide(&gateway, &sender, Lane::Interactive, &additions, None, check).await?;
+    let decided = process(&gateway, &sender, Lane::Interactive, &additions, None, check).await?;
     let Some(decision) = decided.into_iter().next() else { return Err(ApiError::internal()) };
     let kind = additions.kind("single", &decision);
     let id = decision.verdict.map_err(|refusal| refuse(&refusal, kind))?;

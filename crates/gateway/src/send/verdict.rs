@@ -15,7 +15,7 @@ pub(super) enum Refusal {
     /// Anything undefined.
     Internal,
     /// As it was refused first under the same key, word for word.
-    First(ErrorCode, Text),
+    Prior(ErrorCode, Text),
 }
 
 const NOT_FOUND: Text = Text::fixed("일치하는 수신자가 없습니다", "no person matches the receiver");
@@ -46,7 +46,7 @@ impl Refusal {
             Self::NotFound => ErrorCode::NotFound,
             Self::Refused => ErrorCode::Forbidden,
             Self::Internal => ErrorCode::InternalError,
-            Self::First(code, _) => *code,
+            Self::Prior(code, _) => *code,
         }
     }
 
@@ -57,7 +57,7 @@ impl Refusal {
             Self::NotFound => (".receiver", NOT_FOUND),
             Self::Refused => (".receiver", REFUSED),
             Self::Internal => ("", INTERNAL),
-            Self::First(_, text) => return text.in_lang(lang).to_owned(),
+            Self::Prior(_, text) => return text.in_lang(lang).to_owned(),
         };
         format!("{place}{member}: {}", text.in_lang(lang))
     }

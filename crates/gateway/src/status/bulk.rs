@@ -8,7 +8,7 @@ use seoham_store::Lane;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::admission::{AdmittedBody, take_in};
+use crate::admission::{AdmittedBody, admit_body};
 use crate::caller::Sender;
 use crate::reply::{StatusData, UNKNOWN_DOCUMENT, json};
 use crate::state::Gateway;
@@ -57,7 +57,7 @@ pub(crate) async fn bulk(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, stream) = request.into_parts();
-    let body = take_in(&gateway, sender.institution, &parts.headers, stream).await?;
+    let body = admit_body(&gateway, sender.institution, &parts.headers, stream).await?;
     let work = statuses(gateway.clone(), sender, body, lang);
     gateway.bulk_work.of(work).await
 }

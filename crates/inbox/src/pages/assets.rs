@@ -10,7 +10,7 @@ use seoham_model::InstitutionId;
 use seoham_pages::{FormTarget, Site, page};
 
 use crate::Inbox;
-use crate::trouble::{Turn, unknown};
+use crate::page_exit::{PageExit, unknown};
 
 /// `GET /style.css`
 pub(crate) async fn style(State(inbox): State<Inbox>) -> Response {
@@ -31,9 +31,9 @@ pub(crate) async fn manifest(State(inbox): State<Inbox>, Language(lang): Languag
 pub(crate) async fn mark(
     State(inbox): State<Inbox>,
     Path(institution): Path<String>,
-) -> Result<Response, Turn> {
-    let id = InstitutionId::parse(&institution).ok_or_else(|| Turn::from(unknown()))?;
-    let picture = inbox.store.mark(id).await?.ok_or_else(|| Turn::from(unknown()))?;
+) -> Result<Response, PageExit> {
+    let id = InstitutionId::parse(&institution).ok_or_else(|| PageExit::from(unknown()))?;
+    let picture = inbox.store.mark(id).await?.ok_or_else(|| PageExit::from(unknown()))?;
     Ok(([(CONTENT_TYPE, "image/png"), (CACHE_CONTROL, "public, max-age=3600")], picture).into_response())
 }
 
@@ -46,20 +46,26 @@ struct Shown<'a> {
 }
 
 /// `GET /terms`: what somebody who joins agrees to.
-pub(crate) async fn terms(State(inbox): State<Inbox>, Language(lang): Language) -> Result<Response, Turn> {
+pub(crate) async fn terms(
+    State(inbox): State<Inbox>,
+    Language(lang): Language,
+) -> Result<Response, PageExit> {
     let site = inbox.site(lang);
     let title = site.t("이용약관", "Terms of use");
     text(site, title, inbox.brand.terms.as_deref())
 }
 
 /// `GET /privacy`: what is done with what is known of somebody who joins.
-pub(crate) async fn privacy(State(inbox): State<Inbox>, Language(lang): Language) -> Result<Response, Turn> {
+pub(crate) async fn privacy(
+    State(inbox): State<Inbox>,
+    Language(lang): Language,
+) -> Result<Response, PageExit> {
     let site = inbox.site(lang);
     let title = site.t("개인정보 처리방침", "Privacy notice");
     text(site, title, inbox.brand.privacy.as_deref())
 }
 
-fn text(site: Site, title: &'static str, text: Option<&str>) -> Result<Response, Turn> {
-    let text = text.ok_or_else(|| Turn::from(unknown()))?;
+fn text(site: Site, title: &'static str, text: Option<&str>) -> Result<Response, PageExit> {
+    let text = text.ok_or_else(|| PageExit::from(unknown()))?;
     Ok(page(StatusCode::OK, &Shown { site, title, text }, FormTarget::Nowhere))
 }

@@ -15,7 +15,7 @@ use super::list::mark;
 use super::notice::{self, Done};
 use super::words;
 use crate::Inbox;
-use crate::trouble::{Turn, unknown};
+use crate::page_exit::{PageExit, unknown};
 use crate::visit::Visit;
 
 #[derive(Template)]
@@ -50,8 +50,8 @@ struct Shown {
 }
 
 /// The document of a path in the visitor's box; anything else does not exist for them.
-pub(crate) async fn own(inbox: &Inbox, visit: &Visit, binder: &str) -> Result<BoxDocument, Turn> {
-    let id = BinderId::parse(binder).ok_or_else(|| Turn::from(unknown().then_documents()))?;
+pub(crate) async fn own(inbox: &Inbox, visit: &Visit, binder: &str) -> Result<BoxDocument, PageExit> {
+    let id = BinderId::parse(binder).ok_or_else(|| PageExit::from(unknown().then_documents()))?;
     let found = inbox.store.box_document(visit.person, id).await?;
     found.ok_or_else(|| unknown().then_documents().into())
 }
@@ -62,7 +62,7 @@ pub(crate) async fn show(
     visit: Visit,
     Path(binder): Path<String>,
     Query(asked): Query<notice::Asked>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     let visit = visit.member_only()?;
     let document = own(&inbox, &visit, &binder).await?;
     let now = inbox.now();

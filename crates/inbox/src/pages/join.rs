@@ -11,14 +11,14 @@ use secrecy::SecretString;
 use seoham_http::Query;
 use seoham_model::Text;
 use seoham_pages::{Field, FormTarget, Mistakes, Site, page};
-use seoham_vault::{hash_pin_in_turn, sha256};
+use seoham_vault::{hash_pin_bounded, sha256};
 use serde::Deserialize;
 
 use super::link_sending::too_often;
 use super::secret;
 use crate::Inbox;
 use crate::destination::{Destination, DestinationParameters};
-use crate::trouble::Turn;
+use crate::page_exit::PageExit;
 use crate::visit::{self, Address, Visit};
 
 #[derive(Template)]
@@ -90,10 +90,10 @@ pub(crate) async fn show(
     State(inbox): State<Inbox>,
     visit: Visit,
     Query(asked): Query<DestinationParameters>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     let destination = asked.destination();
     if visit.member {
-        return Err(Turn::To(destination.address()));
+        return Err(PageExit::Redirect(destination.address()));
     }
     let join = Join::new(&inbox, &visit, destination, false, &Mistakes::none());
     Ok(page(StatusCode::OK, &join, FormTarget::Here))
@@ -118,11 +118,11 @@ pub(crate) async fn join(
     visit: Visit,
     Address(address): Address,
     Form(form): Form<Joining>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     visit.check(&form.csrf)?;
     let destination = form.destination.destination();
     if visit.member {
-        return Err(Turn::To(destination.address()));
+        return Err(PageExit::Redirect(destination.address()));
     }
     let mut mistakes = Mistakes::none();
     // In the order of the page: the first that is wrong has the focus.
@@ -140,10 +140,10 @@ pub(crate) async fn join(
     if !inbox.limits.address_may(address) {
         return Err(too_often());
     }
-    let hash = hash_pin_in_turn(pin).await;
+    let hash = hash_pin_bounded(pin).await;
     if !inbox.store.set_first_pin(visit.person, hash).await? {
         // Joined meanwhile, elsewhere: that PIN is the one that counts.
-        return Err(Turn::To(destination.address()));
+        return Err(PageExit::Redirect(destination.address()));
     }
     inbox.store.agreed(visit.person, agreed_texts(&inbox, &visit.site), inbox.now()).await?;
     inbox.store.join(visit.person, inbox.now()).await?;

@@ -17,7 +17,7 @@ use super::new_pin;
 use super::sign_in::link_sent;
 use crate::Inbox;
 use crate::destination::{Destination, DestinationParameters};
-use crate::trouble::{Trouble, Turn};
+use crate::page_exit::{ErrorPage, PageExit};
 use crate::visit::{self, Address, from_our_pages};
 
 #[derive(Template)]
@@ -46,7 +46,7 @@ pub(crate) async fn follow(
     Query(parameters): Query<DestinationParameters>,
     method: Method,
     headers: HeaderMap,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     if !is_one_time_token(&token) {
         return Err(leads_nowhere());
     }
@@ -67,7 +67,7 @@ pub(crate) async fn enter(
     Path(token): Path<String>,
     Query(parameters): Query<DestinationParameters>,
     headers: HeaderMap,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     from_our_pages(&headers)?;
     go_in(&inbox, lang, address, token, parameters.destination(), &headers).await
 }
@@ -79,7 +79,7 @@ pub(crate) async fn again(
     Address(address): Address,
     Path(token): Path<String>,
     headers: HeaderMap,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     from_our_pages(&headers)?;
     if !inbox.limits.address_may(address) {
         return Err(too_often());
@@ -106,7 +106,7 @@ async fn go_in(
     token: String,
     destination: Destination,
     headers: &HeaderMap,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     if !inbox.limits.address_may(address) {
         return Err(too_often());
     }
@@ -135,8 +135,8 @@ async fn go_in(
 }
 
 /// Neither a link that lets anybody in, nor one of a document that can still be opened.
-pub(super) fn leads_nowhere() -> Turn {
-    Trouble::new(
+pub(super) fn leads_nowhere() -> PageExit {
+    ErrorPage::new(
         StatusCode::GONE,
         Text::fixed("더는 쓸 수 없는 링크입니다", "This link can no longer be used"),
         Text::fixed(
@@ -148,7 +148,10 @@ pub(super) fn leads_nowhere() -> Turn {
     .into()
 }
 
-async fn use_link(inbox: &Inbox, token: &SecretString) -> Result<Option<(PersonId, Option<BinderId>)>, Turn> {
+async fn use_link(
+    inbox: &Inbox,
+    token: &SecretString,
+) -> Result<Option<(PersonId, Option<BinderId>)>, PageExit> {
     let now = inbox.now();
     if let Some((person, document)) = inbox.store.use_notification_link(token, now).await? {
         return Ok(Some((person, Some(document))));

@@ -11,7 +11,7 @@ use seoham_vault::OneTimeToken;
 
 use super::words;
 use crate::destination::Destination;
-use crate::trouble::{Trouble, Turn};
+use crate::page_exit::{ErrorPage, PageExit};
 use crate::{Inbox, Message};
 
 /// How long a link that was asked for can be used, in seconds.
@@ -53,7 +53,7 @@ impl NotBefore {
 pub(crate) async fn may_send(
     inbox: &Inbox,
     phone_number: &SecretString,
-) -> Result<Result<(), NotBefore>, Turn> {
+) -> Result<Result<(), NotBefore>, PageExit> {
     let now = inbox.now();
     Ok(inbox.store.ask_link(phone_number, now).await?.map_err(|until| NotBefore { until, now }))
 }
@@ -99,9 +99,9 @@ pub(crate) async fn send_to(
     inbox: &Inbox,
     person: PersonId,
     kind: LinkKind,
-) -> Result<Result<(), NotBefore>, Turn> {
+) -> Result<Result<(), NotBefore>, PageExit> {
     let Some(phone_number) = inbox.store.phone_number(person).await? else {
-        return Err(crate::trouble::unknown().into());
+        return Err(crate::page_exit::unknown().into());
     };
     if let Err(not_before) = may_send(inbox, &phone_number).await? {
         return Ok(Err(not_before));
@@ -111,8 +111,8 @@ pub(crate) async fn send_to(
 }
 
 /// The address has tried too often.
-pub(crate) fn too_often() -> Turn {
-    Trouble::new(
+pub(crate) fn too_often() -> PageExit {
+    ErrorPage::new(
         StatusCode::TOO_MANY_REQUESTS,
         Text::fixed("너무 자주 시도하셨습니다", "Tried too often"),
         Text::fixed("1분 뒤에 다시 시도해 주십시오.", "Please try again in a minute."),

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{notice, words};
 use crate::Inbox;
-use crate::trouble::Turn;
+use crate::page_exit::PageExit;
 use crate::visit::Visit;
 
 /// Documents on one page.
@@ -111,7 +111,7 @@ pub(crate) async fn show(
     State(inbox): State<Inbox>,
     visit: Visit,
     Query(asked): Query<Asked>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     let visit = visit.member_only()?;
     let (shelf, name) = match asked.shelf.as_deref() {
         Some("read") => (Shelf::Read, "read"),

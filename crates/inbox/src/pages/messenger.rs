@@ -11,7 +11,7 @@ use seoham_pages::{FormTarget, Site, page};
 use seoham_store::deliveries::Receipt;
 use serde::Deserialize;
 
-use crate::trouble::{Turn, unknown};
+use crate::page_exit::{PageExit, unknown};
 use crate::{Inbox, PhoneMessage};
 
 /// Messages on one page.
@@ -39,7 +39,7 @@ pub(crate) async fn show(
     State(inbox): State<Inbox>,
     Language(lang): Language,
     Query(asked): Query<Asked>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     let mut messages = inbox.phones.as_ref().map(|phones| phones.messages()).unwrap_or_default();
     let number: String = asked.number.unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
     messages.retain(|message| number.is_empty() || message.to == number);
@@ -57,10 +57,13 @@ pub(crate) struct Arrived {
 }
 
 /// `POST /messenger/arrived`: the messenger's report on a document arrives now.
-pub(crate) async fn arrived(State(inbox): State<Inbox>, Form(form): Form<Arrived>) -> Result<Response, Turn> {
+pub(crate) async fn arrived(
+    State(inbox): State<Inbox>,
+    Form(form): Form<Arrived>,
+) -> Result<Response, PageExit> {
     // Where a real messenger reports, nobody else does.
     let document = BinderId::parse(&form.document).filter(|_| inbox.phones.is_some());
-    let document = document.ok_or_else(|| Turn::from(unknown()))?;
+    let document = document.ok_or_else(|| PageExit::from(unknown()))?;
     let now = inbox.now();
     inbox.store.record_receipts(vec![Receipt { document, delivered: true, at: now }], now).await?;
     Ok(Redirect::to("/messenger").into_response())

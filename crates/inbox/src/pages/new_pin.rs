@@ -10,14 +10,14 @@ use seoham_http::{Language, Path};
 use seoham_model::{Lang, PersonId, Text, identity};
 use seoham_pages::{Field, FieldKind, FormTarget, Mistakes, Site, page};
 use seoham_store::visits::BirthdayAttempt;
-use seoham_vault::{TokenHash, hash_pin_in_turn};
+use seoham_vault::{TokenHash, hash_pin_bounded};
 use serde::Deserialize;
 
 use super::link::leads_nowhere;
 use super::link_sending::{LinkKind, send_to, too_often};
 use super::secret::{self, check_new_pin};
 use super::sign_in::link_sent;
-use crate::trouble::Turn;
+use crate::page_exit::PageExit;
 use crate::visit::{self, Address, Visit, from_our_pages};
 use crate::{Inbox, Message};
 
@@ -57,7 +57,7 @@ impl Renew {
 }
 
 /// `GET /pin`: what will happen, before it does.
-pub(crate) async fn ask(visit: Visit) -> Result<Response, Turn> {
+pub(crate) async fn ask(visit: Visit) -> Result<Response, PageExit> {
     let visit = visit.member_only()?;
     let ask = Ask { csrf: visit.csrf(), site: visit.site, refused: None };
     Ok(page(StatusCode::OK, &ask, FormTarget::Here))
@@ -73,7 +73,7 @@ pub(crate) async fn send(
     State(inbox): State<Inbox>,
     visit: Visit,
     Form(form): Form<Confirmed>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
     match send_to(&inbox, visit.person, LinkKind::NewPin).await? {
@@ -91,7 +91,7 @@ pub(super) async fn follow(
     inbox: &Inbox,
     lang: Lang,
     token: &SecretString,
-) -> Result<Option<Response>, Turn> {
+) -> Result<Option<Response>, PageExit> {
     let known = inbox.store.new_pin_link(TokenHash::of(token.expose_secret()), inbox.now()).await?;
     let form = |_: PersonId| Renew::new(inbox.site(lang), token, "", &Mistakes::none());
     Ok(known.map(form).map(|form| page(StatusCode::OK, &form, FormTarget::Here)))
@@ -113,7 +113,7 @@ pub(crate) async fn renew(
     Path(token): Path<String>,
     headers: HeaderMap,
     Form(form): Form<Renewing>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     from_our_pages(&headers)?;
     if !inbox.limits.address_may(address) {
         return Err(too_often());
@@ -156,7 +156,7 @@ pub(crate) async fn renew(
     if let Some(mistake) = mistake {
         return again(StatusCode::FORBIDDEN, &Mistakes::at("birthday", mistake));
     }
-    let pin = hash_pin_in_turn(pin).await;
+    let pin = hash_pin_bounded(pin).await;
     if !inbox.store.renew_pin(hash, pin, inbox.now()).await? {
         return Err(leads_nowhere());
     }

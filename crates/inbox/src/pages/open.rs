@@ -14,14 +14,14 @@ use seoham_pages::{Field, FieldKind, FormTarget, Mistakes, Site, page};
 use seoham_store::accounts::Authentication;
 use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener};
 use seoham_store::visits::Secret;
-use seoham_vault::{OneTimeToken, hash_pin_in_turn};
+use seoham_vault::{OneTimeToken, hash_pin_bounded};
 use serde::Deserialize;
 
 use super::document::own;
 use super::notice;
 use super::secret::{self, Refused};
 use crate::Inbox;
-use crate::trouble::{Trouble, Turn, unknown};
+use crate::page_exit::{ErrorPage, PageExit, unknown};
 use crate::visit::Visit;
 
 #[derive(Template)]
@@ -62,7 +62,7 @@ fn needed(document: &BoxDocument) -> Option<Secret> {
 }
 
 /// The document of a path, if it can still be opened: a deadline that has passed costs no attempt.
-async fn own_open(inbox: &Inbox, visit: &Visit, binder: &str) -> Result<BoxDocument, Turn> {
+async fn own_open(inbox: &Inbox, visit: &Visit, binder: &str) -> Result<BoxDocument, PageExit> {
     let document = own(inbox, visit, binder).await?;
     match document.times.opening(document.deadline_at, inbox.now()) {
         Opening::TooLate => Err(too_late()),
@@ -70,8 +70,8 @@ async fn own_open(inbox: &Inbox, visit: &Visit, binder: &str) -> Result<BoxDocum
     }
 }
 
-fn too_late() -> Turn {
-    Trouble::new(
+fn too_late() -> PageExit {
+    ErrorPage::new(
         StatusCode::GONE,
         Text::fixed("열람기한이 지났습니다", "The deadline to open it has passed"),
         Text::fixed("보낸 기관의 고객센터로 문의해 주십시오.", "Please ask the sender's customer service."),
@@ -88,7 +88,7 @@ async fn asking(
     needed: Secret,
     refused: Option<Refused>,
     done: Option<&'static str>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     let mistakes =
         refused.map_or_else(Mistakes::none, |refused| Mistakes::at("secret", refused.text(needed)));
     let status = refused.map_or(StatusCode::OK, Refused::status);
@@ -140,12 +140,12 @@ pub(crate) async fn ask(
     visit: Visit,
     Path(binder): Path<String>,
     Query(asked): Query<notice::Asked>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     let visit = visit.member_only()?;
     let document = own_open(&inbox, &visit, &binder).await?;
     let Some(needed) = needed(&document) else {
         // It opens by a button of its own page: a form, which nothing follows ahead of the person.
-        return Err(Turn::To(format!("/documents/{}", document.id)));
+        return Err(PageExit::Redirect(format!("/documents/{}", document.id)));
     };
     let done = asked.done().map(|done| done.text(&visit.site));
     asking(&inbox, &visit, &document, needed, None, done).await
@@ -164,7 +164,7 @@ pub(crate) async fn open(
     visit: Visit,
     Path(binder): Path<String>,
     Form(form): Form<Proof>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
     let document = own(&inbox, &visit, &binder).await?;
@@ -201,14 +201,14 @@ pub(crate) async fn set_certificate(
     visit: Visit,
     Path(binder): Path<String>,
     Form(form): Form<Setting>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
     let document = own(&inbox, &visit, &binder).await?;
     let open = format!("/documents/{}/open", document.id);
     if inbox.store.has_secret(visit.person, Secret::Certificate).await? {
         // Set meanwhile, elsewhere.
-        return Err(Turn::To(open));
+        return Err(PageExit::Redirect(open));
     }
     let again = |status, mistakes: &Mistakes| {
         Ok(page(status, &SetCertificate::new(&visit, &document, mistakes), FormTarget::Here))
@@ -221,7 +221,7 @@ pub(crate) async fn set_certificate(
     if let Err(refused) = secret::authenticate(&inbox, visit.person, Secret::Pin, form.current).await? {
         return again(refused.status(), &Mistakes::at("current", refused.text(Secret::Pin)));
     }
-    let hash = hash_pin_in_turn(form.password).await;
+    let hash = hash_pin_bounded(form.password).await;
     // One that was set meanwhile stays.
     let is_set = inbox.store.change_secret(visit.person, Secret::Certificate, None, hash).await?;
     let open = if is_set { format!("{open}?done=certificate") } else { open };

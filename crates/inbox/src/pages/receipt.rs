@@ -10,7 +10,7 @@ use seoham_pages::{FormTarget, Site, page};
 
 use super::document::own;
 use crate::Inbox;
-use crate::trouble::Turn;
+use crate::page_exit::PageExit;
 use crate::visit::Visit;
 
 #[derive(Template)]
@@ -33,7 +33,7 @@ pub(crate) async fn show(
     State(inbox): State<Inbox>,
     visit: Visit,
     Path(binder): Path<String>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     let visit = visit.member_only()?;
     let document = own(&inbox, &visit, &binder).await?;
     let (times, site) = (document.times, visit.site.clone());

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::document::own;
 use crate::Inbox;
-use crate::trouble::Turn;
+use crate::page_exit::PageExit;
 use crate::visit::Visit;
 
 #[derive(Template)]
@@ -28,7 +28,7 @@ pub(crate) async fn confirm(
     State(inbox): State<Inbox>,
     visit: Visit,
     Path(binder): Path<String>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     let visit = visit.member_only()?;
     let document = own(&inbox, &visit, &binder).await?;
     let confirm = Confirm {
@@ -51,7 +51,7 @@ pub(crate) async fn refuse(
     visit: Visit,
     Path(binder): Path<String>,
     Form(form): Form<Confirmed>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     set(&inbox, visit, &binder, &form, true).await
 }
 
@@ -61,7 +61,7 @@ pub(crate) async fn accept(
     visit: Visit,
     Path(binder): Path<String>,
     Form(form): Form<Confirmed>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     set(&inbox, visit, &binder, &form, false).await
 }
 
@@ -71,7 +71,7 @@ async fn set(
     binder: &str,
     form: &Confirmed,
     refused: bool,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
     let document = own(inbox, &visit, binder).await?;

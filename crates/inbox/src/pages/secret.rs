@@ -5,11 +5,11 @@ use secrecy::{ExposeSecret, SecretString};
 use seoham_model::{PersonId, Text, UnixSeconds};
 use seoham_pages::{Field, FieldKind, Mistakes, Site};
 use seoham_store::visits::{Attempt, LOCKED_SECONDS, Secret};
-use seoham_vault::{PinHash, verify_pin_in_turn};
+use seoham_vault::{PinHash, verify_pin_bounded};
 
 use super::words;
 use crate::Inbox;
-use crate::trouble::Turn;
+use crate::page_exit::PageExit;
 
 const PIN_DIGITS: usize = 6;
 const PASSWORD_CHARACTERS: std::ops::RangeInclusive<usize> = 10..=64;
@@ -163,7 +163,7 @@ pub(crate) async fn authenticate(
     person: PersonId,
     secret: Secret,
     typed: SecretString,
-) -> Result<Result<PinHash, Refused>, Turn> {
+) -> Result<Result<PinHash, Refused>, PageExit> {
     let tried = match secret {
         Secret::Pin => pin(&typed),
         Secret::Certificate => Some(typed).filter(is_password),
@@ -172,7 +172,7 @@ pub(crate) async fn authenticate(
     let now = inbox.now();
     let refused = match inbox.store.begin_attempt(person, secret, now).await? {
         Attempt::Allowed { hash, left } => {
-            if verify_pin_in_turn(hash.clone(), tried).await {
+            if verify_pin_bounded(hash.clone(), tried).await {
                 inbox.store.attempt_succeeded(person, secret).await?;
                 return Ok(Ok(hash));
             }

@@ -10,12 +10,12 @@ use seoham_http::Query;
 use seoham_model::{InstitutionId, Text};
 use seoham_pages::{Field, FieldKind, FormTarget, Mistakes, Site, page};
 use seoham_store::visits::Secret;
-use seoham_vault::hash_pin_in_turn;
+use seoham_vault::hash_pin_bounded;
 use serde::Deserialize;
 
 use super::{new_pin, notice, secret, words};
 use crate::Inbox;
-use crate::trouble::{Turn, unknown};
+use crate::page_exit::{PageExit, unknown};
 use crate::visit::{self, Visit};
 
 #[derive(Template)]
@@ -44,7 +44,7 @@ async fn shown(
     status: StatusCode,
     mistakes: &Mistakes,
     done: Option<&'static str>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     let site = visit.site.clone();
     let refused = inbox.store.refused_institutions(visit.person).await?;
     let has_pin = inbox.store.has_secret(visit.person, Secret::Pin).await?;
@@ -82,7 +82,7 @@ pub(crate) async fn show(
     State(inbox): State<Inbox>,
     visit: Visit,
     Query(asked): Query<notice::Asked>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     let visit = visit.member_only()?;
     let done = asked.done().map(|done| done.text(&visit.site));
     shown(&inbox, &visit, StatusCode::OK, &Mistakes::none(), done).await
@@ -101,7 +101,7 @@ pub(crate) async fn change_pin(
     State(inbox): State<Inbox>,
     visit: Visit,
     Form(form): Form<ChangePin>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
     let mut mistakes = Mistakes::none();
@@ -115,10 +115,10 @@ pub(crate) async fn change_pin(
             return shown(&inbox, &visit, refused.status(), &mistakes, None).await;
         }
     };
-    let hash = hash_pin_in_turn(pin).await;
+    let hash = hash_pin_bounded(pin).await;
     // Whoever else is signed in knew the old one; and a new one that was set meanwhile stays.
     if !inbox.store.change_secret(visit.person, Secret::Pin, Some(before), hash).await? {
-        return Err(Turn::To("/settings".to_owned()));
+        return Err(PageExit::Redirect("/settings".to_owned()));
     }
     new_pin::tell_of_change(&inbox, visit.person).await;
     visit::begin(&inbox, visit.person, None, "/settings?done=pin").await
@@ -139,7 +139,7 @@ pub(crate) async fn change_certificate(
     State(inbox): State<Inbox>,
     visit: Visit,
     Form(form): Form<ChangeCertificate>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
     let mut mistakes = Mistakes::none();
@@ -163,9 +163,9 @@ pub(crate) async fn change_certificate(
             }
         }
     }
-    let hash = hash_pin_in_turn(form.password).await;
+    let hash = hash_pin_bounded(form.password).await;
     if !inbox.store.change_secret(visit.person, Secret::Certificate, before, hash).await? {
-        return Err(Turn::To("/settings".to_owned()));
+        return Err(PageExit::Redirect("/settings".to_owned()));
     }
     Ok(Redirect::to("/settings?done=certificate").into_response())
 }
@@ -181,10 +181,10 @@ pub(crate) async fn accept(
     State(inbox): State<Inbox>,
     visit: Visit,
     Form(form): Form<Accept>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
-    let institution = InstitutionId::parse(&form.institution).ok_or_else(|| Turn::from(unknown()))?;
+    let institution = InstitutionId::parse(&form.institution).ok_or_else(|| PageExit::from(unknown()))?;
     inbox.store.set_refusal(visit.person, institution, false).await?;
     Ok(Redirect::to("/settings?done=accepted").into_response())
 }
@@ -199,7 +199,7 @@ pub(crate) async fn sign_out(
     State(inbox): State<Inbox>,
     visit: Visit,
     Form(form): Form<SignOut>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     visit.check(&form.csrf)?;
     inbox.store.end_session(visit.session()).await?;
     Ok(visit::forget(&inbox, "/"))
@@ -210,7 +210,7 @@ pub(crate) async fn sign_out_everywhere(
     State(inbox): State<Inbox>,
     visit: Visit,
     Form(form): Form<SignOut>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     visit.check(&form.csrf)?;
     inbox.store.end_sessions(visit.person).await?;
     Ok(visit::forget(&inbox, "/"))

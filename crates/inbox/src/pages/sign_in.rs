@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::link_sending::{LinkKind, may_send, send, too_often};
 use crate::Inbox;
 use crate::destination::{Destination, DestinationParameters};
-use crate::trouble::Turn;
+use crate::page_exit::PageExit;
 use crate::visit::{self, Address, from_our_pages};
 
 #[derive(Template)]
@@ -70,7 +70,7 @@ pub(crate) async fn front(
     Language(lang): Language,
     Query(came): Query<Came>,
     headers: HeaderMap,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     let destination = came.destination.destination();
     if visit::present(&inbox, &headers, lang).await?.is_some() {
         return Ok(Redirect::to(&destination.address()).into_response());
@@ -94,7 +94,7 @@ pub(crate) async fn ask(
     Address(address): Address,
     headers: HeaderMap,
     Form(ask): Form<Ask>,
-) -> Result<Response, Turn> {
+) -> Result<Response, PageExit> {
     from_our_pages(&headers)?;
     if !inbox.limits.address_may(address) {
         return Err(too_often());

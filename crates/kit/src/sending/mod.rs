@@ -9,9 +9,9 @@
 //! A platform that knows no keys gets each batch once. What was sent to it and not answered is
 //! *unknown*: repeating it could send it twice, so that is left to whoever can ask the platform.
 
+mod concurrency_window;
 pub mod job;
 pub mod journal;
-mod pace;
 mod run;
 
 pub use run::{Ended, Options, Progress, SendingError, run};

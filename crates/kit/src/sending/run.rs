@@ -9,8 +9,8 @@ use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
 use super::Batch;
+use super::concurrency_window::ConcurrencyWindow;
 use super::journal::{Journal, JournalError, Verdict};
-use super::pace::Pace;
 use crate::client::retry::ASKED_MAX;
 use crate::client::{CallError, Client, Retry, SendOptions, SendResult};
 
@@ -111,7 +111,7 @@ pub async fn run(
         progress,
         keyed,
         repeat_unknown: options.repeat_unknown,
-        pace: Pace::new(options.at_once),
+        window: ConcurrencyWindow::new(options.at_once),
         again: VecDeque::new(),
         paused_until: None,
         last_success: Instant::now(),
@@ -127,7 +127,7 @@ struct Sending<'a> {
     progress: &'a dyn Progress,
     keyed: bool,
     repeat_unknown: bool,
-    pace: Pace,
+    window: ConcurrencyWindow,
     again: VecDeque<Attempt>,
     paused_until: Option<Instant>,
     last_success: Instant,
@@ -146,7 +146,7 @@ impl Sending<'_> {
         loop {
             self.paused_until = self.paused_until.filter(|until| *until > Instant::now());
             let going_on = failed.is_none() && !stopped;
-            let room = going_on && self.paused_until.is_none() && under_way.len() < self.pace.window();
+            let room = going_on && self.paused_until.is_none() && under_way.len() < self.window.window();
             if room && let Some(attempt) = self.again.pop_front() {
                 // A machine that slept for a week wakes up here.
                 if attempt.may_be_taken && !self.may_repeat() {
@@ -220,7 +220,7 @@ impl Sending<'_> {
         let error = match result {
             Ok(results) if belong(&results, &attempt.batch) => {
                 self.last_success = Instant::now();
-                self.pace.answered(took);
+                self.window.answered(took);
                 let undefined = |r: &SendResult| r.error_code.as_deref() == Some("INTERNAL_ERROR");
                 if self.keyed && attempt.attempts < UNDEFINED_ATTEMPTS && results.iter().any(undefined) {
                     attempt.may_be_taken = true;
@@ -234,7 +234,7 @@ impl Sending<'_> {
             Ok(_) => CallError::Unintelligible(200),
             Err(error) => error,
         };
-        self.pace.too_much();
+        self.window.too_much();
         attempt.may_be_taken |= !error.certainly_not_done();
         if !attempt.may_be_taken {
             self.journal.not_taken(attempt.batch.no)?;

@@ -8,7 +8,7 @@ use seoham_kit::landing::{Landing, LandingOptions, Limits};
 
 use super::setup::Institution;
 use crate::config::Config;
-use crate::door::Door;
+use crate::landing_server::LandingServer;
 use crate::server::Server;
 
 /// Where the example's notices lead as they are written.
@@ -17,7 +17,11 @@ const WRITTEN: &str = ".gasang.example.kr";
 const PORT: u16 = 8090;
 
 /// Starts the application and the gateway; gives the gateway.
-pub(super) async fn start(config: &Config, server: &Server, institution: &Institution) -> Result<Door> {
+pub(super) async fn start(
+    config: &Config,
+    server: &Server,
+    institution: &Institution,
+) -> Result<LandingServer> {
     let application = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let upstream = format!("http://{}", application.local_addr()?);
     tokio::spawn(async move { axum::serve(application, Router::new().fallback(super::notice::show)).await });
@@ -35,7 +39,7 @@ pub(super) async fn start(config: &Config, server: &Server, institution: &Instit
     let listener = TcpListener::bind(usual)
         .or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
         .context("a port")?;
-    Door::open(landing, listener, None)
+    LandingServer::open(landing, listener, None)
 }
 
 /// The notice with its link leading to the gateway: `https://tax.gasang.example.kr/car?…` becomes

@@ -27,7 +27,7 @@ use seoham_model::{Lang, Text};
 
 use crate::cli::{DemoArgs, say};
 use crate::config::Config;
-use crate::door::Door;
+use crate::landing_server::LandingServer;
 use crate::logging;
 use crate::server::{Runtimes, Server, listeners};
 use crate::terminal::language;
@@ -104,7 +104,7 @@ struct Demo<'a> {
 impl Demo<'_> {
     /// Plays it through; gives whether what came of it is what the input demands, and the sample
     /// institution's gateway, which is still open.
-    async fn play(config: &Config, server: &Server, exit: bool) -> Result<(bool, Door)> {
+    async fn play(config: &Config, server: &Server, exit: bool) -> Result<(bool, LandingServer)> {
         let lang = language();
         let people = input::people()?;
         let admin = setup::admin(config, server)?;

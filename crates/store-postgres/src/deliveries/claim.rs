@@ -245,7 +245,7 @@ async fn in_turns(session: &Session, store: &Inner, ticket: &Ticket, room: usize
     if institutions.is_empty() || room == 0 {
         return Ok(Vec::new());
     }
-    if let Some(last) = store.turns.last() {
+    if let Some(last) = store.round_robin.last() {
         let next = institutions.partition_point(|id| *id <= last);
         let next = next % institutions.len();
         institutions.rotate_left(next);
@@ -262,7 +262,7 @@ async fn in_turns(session: &Session, store: &Inner, ticket: &Ticket, room: usize
         held = take(session, ticket, &institutions, share).await?;
     }
     if let Some(last) = institutions.last().filter(|_| !held.is_empty()) {
-        store.turns.set_last(*last);
+        store.round_robin.set_last(*last);
     }
     let rest = room - held.len();
     if rest > 0 && held.len() >= share {

@@ -25,9 +25,9 @@ pub(crate) use sweeping::Sweeper;
 
 /// Which institution had the last turn on this node.
 #[derive(Default)]
-pub(crate) struct Turns(Mutex<Option<InstitutionId>>);
+pub(crate) struct RoundRobin(Mutex<Option<InstitutionId>>);
 
-impl Turns {
+impl RoundRobin {
     fn last(&self) -> Option<InstitutionId> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -16,7 +16,7 @@ use crate::columns::{Columns as _, Id};
 use crate::session::{Param, Session};
 
 /// Records removed in one statement.
-const BITE: i64 = 2_000;
+const BATCH_ROWS: i64 = 2_000;
 
 // In the order of their keys, so that two transactions cannot wait for one another; of two with the
 // same key in one transaction the first stays.
@@ -137,6 +137,6 @@ pub(crate) async fn forget(session: &Session, now: UnixSeconds) -> Result<bool> 
                        AND young.recorded_at > $1)
                   ORDER BY old.recorded_at LIMIT $2) RETURNING seq";
     let over = now.plus(-KEPT_SECONDS).0;
-    let removed = session.write("forgetting keys", sql, &[&over, &BITE]).await?;
-    Ok(i64::try_from(removed.len()).unwrap_or(BITE) == BITE)
+    let removed = session.write("forgetting keys", sql, &[&over, &BATCH_ROWS]).await?;
+    Ok(i64::try_from(removed.len()).unwrap_or(BATCH_ROWS) == BATCH_ROWS)
 }

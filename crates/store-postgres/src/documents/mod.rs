@@ -13,7 +13,7 @@ use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::documents::{
     Acceptance, Accepted, DocumentRecord, DocumentStatus, Notification, ReadVerdict, TokenVerdict,
 };
-use seoham_store::idempotency::{IdempotencyKey, Presented, Recalled, Record, recalled};
+use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, Record, key_history};
 use seoham_store::people::PersonView;
 use seoham_store::sealing::{self, OpenedText};
 use seoham_store::{Documents, Lane, Result, StoreError};
@@ -52,15 +52,15 @@ impl Documents for PostgresStore {
         lane: Lane,
         institution: InstitutionId,
         key: &IdempotencyKey,
-        items: Vec<Arc<Presented>>,
+        items: Vec<Arc<KeyedItem>>,
         now: UnixSeconds,
-    ) -> Result<Recalled> {
+    ) -> Result<KeyHistory> {
         let session = self.inner.sessions.of(lane).await?;
         let vault = &self.inner.vault;
         let tag = key.tag(vault);
         let rows = keys::rows(&session, institution, tag, now).await?;
         drop(session);
-        recalled(vault, tag, &rows, &items)
+        key_history(vault, tag, &rows, &items)
     }
 
     async fn statuses(
@@ -71,7 +71,7 @@ impl Documents for PostgresStore {
     ) -> Result<Vec<Option<DocumentStatus>>> {
         let session = self.inner.sessions.for_many(lane).await?;
         let documents = rows::documents(&session, Some(institution), &ids).await?;
-        let keys = self.inner.known_keys.of(&session, documents.values().map(|d| d.person)).await?;
+        let keys = self.inner.key_cache.of(&session, documents.values().map(|d| d.person)).await?;
         drop(session);
         let status = |id: &BinderId| {
             let Some(document) = documents.get(id) else { return Ok(None) };
@@ -94,8 +94,8 @@ impl Documents for PostgresStore {
         now: UnixSeconds,
     ) -> Result<TokenVerdict> {
         let session = self.inner.sessions.interactive().await?;
-        let Inner { vault, known_keys, .. } = &*self.inner;
-        tokens::verify(&session, vault, known_keys, institution, document, token, now).await
+        let Inner { vault, key_cache, .. } = &*self.inner;
+        tokens::verify(&session, vault, key_cache, institution, document, token, now).await
     }
 
     async fn mark_read(

@@ -7,7 +7,7 @@ use seoham_vault::{TokenHash, Vault};
 
 use super::rows;
 use crate::columns::{Columns, Id};
-use crate::people::KnownKeys;
+use crate::people::KeyCache;
 use crate::session::{Param, Session};
 
 /// Of any number of callers one updates the token's row; only that one touches the document.
@@ -22,7 +22,7 @@ const USE: &str = "WITH used AS (
 pub(super) async fn verify(
     session: &Session,
     vault: &Vault,
-    known_keys: &KnownKeys,
+    key_cache: &KeyCache,
     institution: InstitutionId,
     id: BinderId,
     token: TokenHash,
@@ -47,7 +47,7 @@ pub(super) async fn verify(
         return Ok(TokenVerdict::Expired);
     }
     // Read before it is used: what cannot be read must not cost a token.
-    let keys = known_keys.of(session, std::iter::once(document.person)).await?;
+    let keys = key_cache.of(session, std::iter::once(document.person)).await?;
     let key = keys.get(&document.person).ok_or(StoreError::Damaged("a document without its person"))?;
     let own = sealing::open_own(vault, document.person, key, id, &document.sealed)?;
 

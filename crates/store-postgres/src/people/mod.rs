@@ -2,7 +2,7 @@
 
 mod identify;
 mod join;
-mod keys;
+mod key_cache;
 mod register;
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::PostgresStore;
 use crate::columns::{Columns, Id};
 
 pub(crate) use join::{move_due, schedule};
-pub(crate) use keys::KnownKeys;
+pub(crate) use key_cache::KeyCache;
 
 #[async_trait]
 impl People for PostgresStore {

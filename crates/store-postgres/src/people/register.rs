@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use seoham_model::{Clock, PersonId, UnixSeconds};
 use seoham_store::Result;
-use seoham_store::matching::{Existing, Indexes, Meant, PersonRow, meant};
+use seoham_store::matching::{Existing, Indexes, PersonRow, RegistrationMatch, match_registration};
 use seoham_store::people::{Registered, Registration};
 use seoham_vault::{BlindIndex, Vault, WrappedKey};
 use tokio_postgres::Row;
@@ -81,16 +81,19 @@ impl Registering<'_> {
             if phone_of.iter().chain(&ci_of).any(|known| touched.contains(&known.person)) {
                 break;
             }
-            let (row, verdict) = match meant(self.vault, registration, phone_of.cloned(), ci_of.cloned()) {
-                Meant::NumberTaken => {
-                    self.verdicts.push(Registered::NumberTaken);
-                    continue;
-                }
-                Meant::New => (PersonRow::of_new(self.vault, self.clock, registration)?, Registered::Added),
-                Meant::Known(known) => {
-                    (PersonRow::of_known(self.vault, &known, registration)?, Registered::Updated)
-                }
-            };
+            let (row, verdict) =
+                match match_registration(self.vault, registration, phone_of.cloned(), ci_of.cloned()) {
+                    RegistrationMatch::NumberTaken => {
+                        self.verdicts.push(Registered::NumberTaken);
+                        continue;
+                    }
+                    RegistrationMatch::New => {
+                        (PersonRow::of_new(self.vault, self.clock, registration)?, Registered::Added)
+                    }
+                    RegistrationMatch::Existing(known) => {
+                        (PersonRow::of_known(self.vault, &known, registration)?, Registered::Updated)
+                    }
+                };
             let member = registration.person.member;
             if member && verdict == Registered::Updated {
                 joining.push(row.person);

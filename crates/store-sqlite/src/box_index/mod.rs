@@ -1,10 +1,9 @@
-//! Whose documents are whose. What was accepted last is kept in memory, and filed into the database a lot
-//! at a time, in order: people are in no order, and an entry for each document as it comes would change a
-//! page of its own (see the migration that made the table). The database says how far it is filed, so what
-//! memory loses is read again.
+//! The index from person to documents: a memtable of the newest entries, flushed to the database in sorted batches. People
+//! come in no order, and an entry for each document as it comes would change a page of its own (see the migration that made
+//! the table). The database says how far it is flushed, so what memory loses is read again.
 
-mod filing;
-mod recent;
+mod flush;
+mod memtable;
 mod walk;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,8 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use seoham_model::PersonId;
 
-pub(crate) use filing::{filed_to, remove, set_back};
-use recent::Recent;
+pub(crate) use flush::{flushed_to, remove, rewind};
+use memtable::Memtable;
 pub(crate) use walk::{PersonDocuments, newest_first};
 
 /// Documents of which the entries lie together.
@@ -26,14 +25,14 @@ fn block_of(document_no: i64) -> i64 {
 /// The index; only the writer's thread changes it.
 #[derive(Default)]
 pub(crate) struct BoxIndex {
-    recent: Mutex<Recent>,
+    memtable: Mutex<Memtable>,
 }
 
 impl BoxIndex {
-    /// The index of what `connection` holds: reads what is not filed yet.
+    /// The index of what `connection` holds: reads what is not flushed yet.
     pub(crate) fn open(connection: &Connection) -> rusqlite::Result<Self> {
         let index = Self::default();
-        filing::read_unfiled(connection, |person, document_no| index.add(person, document_no))?;
+        flush::read_unflushed(connection, |person, document_no| index.add(person, document_no))?;
         index.ended(true);
         Ok(index)
     }
@@ -43,26 +42,26 @@ impl BoxIndex {
         self.lock().add(person, document_no);
     }
 
-    /// The numbers of a person's documents that may not be filed yet, the newest first. To be asked before
-    /// what is filed is read: meanwhile these may be filed as well, and would be missed otherwise.
-    pub(crate) fn recent(&self, person: PersonId) -> Vec<i64> {
+    /// The numbers of a person's documents that may not be flushed yet, the newest first. To be asked
+    /// before what is flushed is read: meanwhile these may be flushed as well, and would be missed otherwise.
+    pub(crate) fn unflushed(&self, person: PersonId) -> Vec<i64> {
         self.lock().of(person)
     }
 
-    /// Has everything filed with the next transactions, however little it is.
-    pub(crate) fn file_soon(&self) {
-        self.lock().file_soon();
+    /// Has everything flushed with the next transactions, however little it is.
+    pub(crate) fn flush_soon(&self) {
+        self.lock().flush_soon();
     }
 
-    /// Files what is due beside `rows` documents, in the transaction under way.
-    pub(crate) fn file(&self, connection: &Connection, rows: usize) -> rusqlite::Result<()> {
-        // Only the writer changes what is filed next, so nobody needs to wait while it is written.
-        let (entries, filed_to) = self.lock().next_to_file(filing::at_once(rows));
+    /// Flushes what is due beside `rows` documents, in the transaction under way.
+    pub(crate) fn flush(&self, connection: &Connection, rows: usize) -> rusqlite::Result<()> {
+        // Only the writer changes what is flushed next, so nobody needs to wait while it is written.
+        let (entries, flushed_to) = self.lock().next_to_flush(flush::at_once(rows));
         if entries.is_empty() {
             return Ok(());
         }
-        filing::file(connection, &entries, filed_to)?;
-        self.lock().filed(entries.len());
+        flush::flush(connection, &entries, flushed_to)?;
+        self.lock().flushed(entries.len());
         Ok(())
     }
 
@@ -71,7 +70,7 @@ impl BoxIndex {
         self.lock().ended(committed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Recent> {
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Memtable> {
+        self.memtable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,17 +8,17 @@ use seoham_model::PersonId;
 use super::{BoxIndex, block_of};
 use crate::columns::Id;
 
-/// Whose documents, and those of them that may not be filed yet.
+/// Whose documents, and those of them that may not be flushed yet.
 pub(crate) struct PersonDocuments {
     pub(crate) person: PersonId,
     /// The newest first.
-    recent: Vec<i64>,
+    unflushed: Vec<i64>,
 }
 
 impl BoxIndex {
     /// The documents of `person`, to be walked over. To be asked before a snapshot of the database is taken.
     pub(crate) fn documents(&self, person: PersonId) -> PersonDocuments {
-        PersonDocuments { person, recent: self.recent(person) }
+        PersonDocuments { person, unflushed: self.unflushed(person) }
     }
 }
 
@@ -30,8 +30,8 @@ pub(crate) fn newest_first(
     before: i64,
     mut each: impl FnMut(i64) -> rusqlite::Result<ControlFlow<()>>,
 ) -> rusqlite::Result<()> {
-    let PersonDocuments { person, recent } = documents;
-    for document_no in recent.iter().filter(|no| **no < before) {
+    let PersonDocuments { person, unflushed } = documents;
+    for document_no in unflushed.iter().filter(|no| **no < before) {
         if each(*document_no)?.is_break() {
             return Ok(());
         }
@@ -47,9 +47,9 @@ pub(crate) fn newest_first(
         let mut rows = of_block.query(params![block, Id(*person), before])?;
         while let Some(row) = rows.next()? {
             let document_no: i64 = row.get(0)?;
-            // Filed meanwhile, it was given already.
-            let is_recent = recent.binary_search_by(|recent| document_no.cmp(recent)).is_ok();
-            if !is_recent && each(document_no)?.is_break() {
+            // Flushed meanwhile, it was given already.
+            let is_unflushed = unflushed.binary_search_by(|unflushed| document_no.cmp(unflushed)).is_ok();
+            if !is_unflushed && each(document_no)?.is_break() {
                 return Ok(());
             }
         }

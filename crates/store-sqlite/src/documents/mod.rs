@@ -13,7 +13,7 @@ use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::documents::{
     Acceptance, Accepted, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict,
 };
-use seoham_store::idempotency::{IdempotencyKey, Presented, Recalled, Record, recalled};
+use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, Record, key_history};
 use seoham_store::{Documents, Lane, Result, sealing};
 use seoham_vault::TokenHash;
 
@@ -50,14 +50,14 @@ impl Documents for SqliteStore {
         lane: Lane,
         institution: InstitutionId,
         key: &IdempotencyKey,
-        items: Vec<Arc<Presented>>,
+        items: Vec<Arc<KeyedItem>>,
         now: UnixSeconds,
-    ) -> Result<Recalled> {
+    ) -> Result<KeyHistory> {
         let vault = Arc::clone(&self.inner.vault);
         let tag = key.tag(&vault);
         let read = self.inner.readers.read(lane, move |connection| {
             let rows = keys::rows(connection, institution, tag, now)?;
-            Ok(recalled(&vault, tag, &rows, &items)?)
+            Ok(key_history(&vault, tag, &rows, &items)?)
         });
         read.await
     }

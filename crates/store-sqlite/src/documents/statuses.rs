@@ -11,7 +11,7 @@ use seoham_store::{Result, StoreError, sealing};
 use seoham_vault::{Vault, WrappedKey};
 
 use crate::columns::{Id, TIMES, blobs, times};
-use crate::people::KnownPeople;
+use crate::people::PersonCache;
 use crate::readers::ReadError;
 
 /// A status as it is stored, with the payload still sealed.
@@ -72,7 +72,7 @@ pub(crate) fn stored_status(
 pub(super) fn statuses(
     connection: &Connection,
     vault: &Vault,
-    known: &KnownPeople,
+    known: &PersonCache,
     institution: InstitutionId,
     ids: &[BinderId],
 ) -> std::result::Result<Vec<Option<DocumentStatus>>, ReadError> {

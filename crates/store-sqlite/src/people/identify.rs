@@ -9,11 +9,11 @@ use seoham_model::{InstitutionId, PersonId};
 use seoham_store::matching::LookUp;
 use seoham_vault::{BlindIndex, WrappedKey};
 
-use super::known::KnownPerson;
+use super::person_cache::CachedPerson;
 use crate::columns::{Id, blobs, known};
 
 /// Who is known under a blind index.
-pub(super) type Found = HashMap<BlindIndex, KnownPerson>;
+pub(super) type Found = HashMap<BlindIndex, CachedPerson>;
 
 /// The people under `look_ups`, with all that they said about institutions, as they were at one moment.
 pub(super) fn find<'a>(
@@ -57,8 +57,8 @@ const BY_CI: &str =
 const REFUSALS: &str = "SELECT r.person_id, r.institution_id, r.refused
     FROM rarray(?1) AS asked CROSS JOIN refusals r ON r.person_id = asked.value";
 
-fn person(row: &Row<'_>) -> rusqlite::Result<KnownPerson> {
-    Ok(KnownPerson {
+fn person(row: &Row<'_>) -> rusqlite::Result<CachedPerson> {
+    Ok(CachedPerson {
         person: row.get::<_, Id<PersonId>>(0)?.0,
         phone_index: row.get(1)?,
         ci_index: row.get(2)?,

@@ -2,7 +2,7 @@
 
 mod identify;
 mod join;
-mod known;
+mod person_cache;
 mod register;
 
 use std::collections::HashMap;
@@ -24,8 +24,8 @@ use crate::columns::Id;
 use crate::writer::Weight;
 
 pub(crate) use join::{join, move_due, schedule};
-pub(crate) use known::KnownPeople;
-use known::KnownPerson;
+use person_cache::CachedPerson;
+pub(crate) use person_cache::PersonCache;
 pub(crate) use register::register_one;
 
 #[async_trait]
@@ -39,7 +39,7 @@ impl People for SqliteStore {
                 let register = |person| {
                     let (id, registered) = register_one(connection, &vault, &clock, &box_index, person, now)?;
                     if let Some(id) = id {
-                        known.changing(id);
+                        known.invalidate_after_commit(id);
                     }
                     Ok(registered)
                 };
@@ -62,14 +62,14 @@ impl People for SqliteStore {
         if !missing.is_empty() {
             let read = move |connection: &Connection| Ok(identify::find(connection, missing.iter())?);
             let read = self.inner.readers.read(lane, read).await?;
-            let read: HashMap<BlindIndex, Arc<KnownPerson>> =
+            let read: HashMap<BlindIndex, Arc<CachedPerson>> =
                 read.into_iter().map(|(index, known)| (index, Arc::new(known))).collect();
-            self.inner.known.keep(version, &read);
+            self.inner.known.insert(version, &read);
             for (known, look_up) in found.iter_mut().zip(&look_ups).filter(|(known, _)| known.is_none()) {
                 *known = read.get(&look_up.index()).map(Arc::clone);
             }
         }
-        let judge = |(known, receiver): (Option<Arc<KnownPerson>>, &Receiver)| {
+        let judge = |(known, receiver): (Option<Arc<CachedPerson>>, &Receiver)| {
             known.map_or(Identified::NotFound, |known| known.candidate(institution).judge(vault, receiver))
         };
         Ok(found.into_iter().zip(&receivers).map(judge).collect())
@@ -136,7 +136,7 @@ impl People for SqliteStore {
     async fn join(&self, person: PersonId, now: UnixSeconds) -> Result<()> {
         let (known, box_index) = (Arc::clone(&self.inner.known), Arc::clone(&self.inner.box_index));
         let work = move |connection: &Connection| {
-            known.changing(person);
+            known.invalidate_after_commit(person);
             Ok(join(connection, &box_index, person, now)?)
         };
         self.inner.writer.interactive(work).await
@@ -147,7 +147,7 @@ impl People for SqliteStore {
         self.inner
             .writer
             .interactive(move |connection| {
-                known.changing(person);
+                known.invalidate_after_commit(person);
                 connection
                     .prepare_cached(
                         "INSERT INTO refusals (person_id, institution_id, refused) VALUES (?1, ?2, ?3)

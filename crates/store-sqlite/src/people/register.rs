@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use seoham_model::{Clock, PersonId, UnixSeconds};
-use seoham_store::matching::{Existing, Indexes, Meant, PersonRow, meant};
+use seoham_store::matching::{Existing, Indexes, PersonRow, RegistrationMatch, match_registration};
 use seoham_store::people::{Registered, Registration};
 use seoham_vault::{BlindIndex, Vault, WrappedKey};
 
@@ -25,10 +25,12 @@ pub(crate) fn register_one(
         Some(index) => find(connection, "ci_index", index)?,
         None => None,
     };
-    let (row, registered) = match meant(vault, registration, by_phone, by_ci) {
-        Meant::NumberTaken => return Ok((None, Registered::NumberTaken)),
-        Meant::New => (PersonRow::of_new(vault, clock, registration)?, Registered::Added),
-        Meant::Known(known) => (PersonRow::of_known(vault, &known, registration)?, Registered::Updated),
+    let (row, registered) = match match_registration(vault, registration, by_phone, by_ci) {
+        RegistrationMatch::NumberTaken => return Ok((None, Registered::NumberTaken)),
+        RegistrationMatch::New => (PersonRow::of_new(vault, clock, registration)?, Registered::Added),
+        RegistrationMatch::Existing(known) => {
+            (PersonRow::of_known(vault, &known, registration)?, Registered::Updated)
+        }
     };
     connection
         .prepare_cached(

@@ -1,12 +1,12 @@
 //! The one writer: a thread that owns the only writing connection.
 //!
-//! What waits is written in one transaction and answered after its COMMIT. Interactive work goes
+//! Group commit: what waits is written in one transaction and answered after its COMMIT. Interactive work goes
 //! first and ends a bulk transaction early, so it waits for one short transaction at most.
 
 mod checkpoints;
+mod commit_window;
 mod job;
 mod lanes;
-mod pace;
 mod thread;
 
 use std::fs::File;
@@ -23,13 +23,13 @@ pub(crate) use job::WriteError;
 use lanes::Lanes;
 pub(crate) use lanes::{Limits, Weight};
 
-/// What goes along with every transaction, on the writer's thread.
-pub(crate) trait Companion: Send {
-    /// Writes what is due beside `rows` rows that were written. When it fails, no more is taken back than that.
-    fn write(&self, connection: &Connection, rows: usize) -> rusqlite::Result<()>;
+/// Hooks of every transaction, called on the writer's thread.
+pub(crate) trait CommitHook: Send {
+    /// Writes what is due beside `rows` rows that were written. When it fails, only its own work is rolled back.
+    fn before_commit(&self, connection: &Connection, rows: usize) -> rusqlite::Result<()>;
 
-    /// The transaction has ended, and those whose work it was are not answered yet.
-    fn ended(&self, committed: bool);
+    /// The transaction has ended, committed or not, and its callers are not answered yet.
+    fn after_commit(&self, committed: bool);
 }
 
 pub(crate) struct Writer {
@@ -43,7 +43,7 @@ impl Writer {
         mut connection: Connection,
         for_checkpoints: (Connection, File),
         limits: Limits,
-        companion: Box<dyn Companion>,
+        hook: Box<dyn CommitHook>,
         health: &Health,
     ) -> std::io::Result<Self> {
         let checkpoints = Checkpoints::start(&mut connection, for_checkpoints, health.clone())?;
@@ -51,7 +51,7 @@ impl Writer {
         let of_thread = (Arc::clone(&lanes), health.clone());
         let thread = std::thread::Builder::new()
             .name("seoham-writer".to_owned())
-            .spawn(move || thread::run(&connection, &of_thread.0, checkpoints, &*companion, &of_thread.1))?;
+            .spawn(move || thread::run(&connection, &of_thread.0, checkpoints, &*hook, &of_thread.1))?;
         Ok(Self { lanes, thread: Some(thread) })
     }
 

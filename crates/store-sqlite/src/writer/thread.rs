@@ -7,24 +7,24 @@ use rusqlite::Connection;
 use seoham_store::{Health, Result, StoreError};
 
 use super::checkpoints::Checkpoints;
+use super::commit_window::CommitPolicy;
 use super::job::Ran;
 use super::lanes::Lanes;
-use super::pace::Pace;
-use super::{Companion, Waiting};
+use super::{CommitHook, Waiting};
 use crate::columns::{is_disk_failure, store_error};
 
 pub(super) fn run(
     connection: &Connection,
     lanes: &Lanes,
     checkpoints: Checkpoints,
-    companion: &dyn Companion,
+    hook: &dyn CommitHook,
     health: &Health,
 ) {
     let _end = End { lanes, health };
-    let mut pace = Pace::default();
+    let mut policy = CommitPolicy::default();
     while lanes.wait() && health.failure().is_none() {
         let started = Instant::now();
-        let rows = transact(&Transacting { connection, lanes, companion, health }, &mut pace);
+        let rows = transact(&Transacting { connection, lanes, hook, health }, &mut policy);
         metrics::histogram!("seoham_commit_rows").record(f64::from(u32::try_from(rows).unwrap_or(u32::MAX)));
         metrics::histogram!("seoham_commit_seconds").record(started.elapsed().as_secs_f64());
         checkpoints.restart_if_due(connection);
@@ -60,15 +60,15 @@ impl Drop for End<'_> {
 struct Transacting<'a> {
     connection: &'a Connection,
     lanes: &'a Lanes,
-    companion: &'a dyn Companion,
+    hook: &'a dyn CommitHook,
     health: &'a Health,
 }
 
 /// Takes what waits into one transaction, commits, answers. Gives how many rows it was.
 ///
 /// The more waits, the more one COMMIT is for, unless people are about: then it is soon the next one's turn.
-fn transact(with: &Transacting<'_>, pace: &mut Pace) -> usize {
-    let Transacting { connection, lanes, companion, health } = *with;
+fn transact(with: &Transacting<'_>, policy: &mut CommitPolicy) -> usize {
+    let Transacting { connection, lanes, hook, health } = *with;
     let limits = lanes.limits();
     let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| {
         if is_disk_failure(&error) {
@@ -76,26 +76,26 @@ fn transact(with: &Transacting<'_>, pace: &mut Pace) -> usize {
         }
         store_error(&error)
     });
-    let mut beat = pace.begin(&limits, Instant::now());
+    let mut window = policy.begin(&limits, Instant::now());
     let mut done: Vec<Waiting> = Vec::new();
     let mut rows = 0;
 
     let mut whole = true;
     while begun.is_ok() && whole {
         let now = Instant::now();
-        let people = beat.takes_people(&limits, now).then(|| lanes.take_interactive()).flatten();
+        let people = window.admits_interactive(&limits, now).then(|| lanes.take_interactive()).flatten();
         let (lane, mut waiting) = match people {
             Some(waiting) => {
-                pace.somebody_waits(&mut beat, &limits);
+                policy.add_interactive(&mut window, &limits);
                 ("interactive", waiting)
             }
-            None if rows >= limits.transaction_rows || !beat.goes_on(now) => break,
-            None => match (lanes.take_work(), pace.patience(&beat, now)) {
+            None if rows >= limits.transaction_rows || !window.is_open(now) => break,
+            None => match (lanes.take_work(), policy.gathering_time(&window, now)) {
                 (Some((lane, waiting)), _) => {
-                    beat.works(lane == "bulk");
+                    window.add_work(lane == "bulk");
                     (lane, waiting)
                 }
-                (None, Some(patience)) if lanes.wait_for_more(patience) => continue,
+                (None, Some(time)) if lanes.wait_for_more(time) => continue,
                 (None, _) => break,
             },
         };
@@ -105,27 +105,27 @@ fn transact(with: &Transacting<'_>, pace: &mut Pace) -> usize {
         whole = in_savepoint(with, || waiting.job.run(connection));
         done.push(waiting);
     }
-    pace.end(&beat);
+    policy.end(&window);
     if begun.is_ok() && whole {
-        whole = in_savepoint(with, || accompany(connection, companion, rows));
+        whole = in_savepoint(with, || run_before_commit(connection, hook, rows));
     }
     if begun.is_err() {
         done.extend(lanes.take_interactive().or_else(|| lanes.take_work().map(|(_, waiting)| waiting)));
     }
 
     let committed = begun.and_then(|()| if whole { commit(connection, health) } else { abandon(connection) });
-    companion.ended(committed.is_ok());
+    hook.after_commit(committed.is_ok());
     for waiting in done {
         waiting.job.answer(committed.clone());
     }
     rows
 }
 
-fn accompany(connection: &Connection, companion: &dyn Companion, rows: usize) -> Ran {
-    match companion.write(connection, rows) {
+fn run_before_commit(connection: &Connection, hook: &dyn CommitHook, rows: usize) -> Ran {
+    match hook.before_commit(connection, rows) {
         Ok(()) => Ran::Well,
         Err(error) => {
-            tracing::error!(%error, "what goes along was not written");
+            tracing::error!(%error, "the commit hook failed; its work is rolled back");
             Ran::after(&error)
         }
     }

@@ -17,7 +17,7 @@ use seoham_store::deliveries::{Claimed, Finished, Outcome, QueueDepth, Receipt};
 use seoham_store::documents::{
     Acceptance, Accepted, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict,
 };
-use seoham_store::idempotency::{IdempotencyKey, Presented, Recalled};
+use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem};
 use seoham_store::people::{Agreement, Identified, Registered, Registration};
 use seoham_store::restoring::WorkOrder;
 use seoham_store::retention::Tidied;
@@ -229,9 +229,9 @@ impl Documents for Sabotaged {
         lane: Lane,
         institution: InstitutionId,
         key: &IdempotencyKey,
-        items: Vec<Arc<Presented>>,
+        items: Vec<Arc<KeyedItem>>,
         now: UnixSeconds,
-    ) -> Result<Recalled> {
+    ) -> Result<KeyHistory> {
         self.store.recall(lane, institution, key, items, now).await
     }
 

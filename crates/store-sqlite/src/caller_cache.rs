@@ -1,7 +1,7 @@
-//! Who called of late, and under which contract: what every request asks, read once.
+//! A bounded cache of callers: valid access tokens and open contracts, which every request asks for.
 //!
-//! One process has the file, so it is never behind: what was read before a change is not kept after it, and
-//! what was kept is forgotten before whoever made the change is answered.
+//! One process has the file, so the cache is never stale: what was read before a change is not inserted after it, and
+//! a change clears the cache before its caller is answered.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,20 +12,20 @@ use seoham_vault::TokenHash;
 
 use seoham_store::accounts::{Caller, Contract};
 
-/// Tokens and contracts that are kept: a few hundred kilobytes.
-const KEPT: usize = 4_096;
+/// The capacity, in tokens and in contracts: a few hundred kilobytes.
+const CAPACITY: usize = 4_096;
 
 /// A token that is valid until it expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct KnownToken {
+pub(crate) struct CachedToken {
     /// Whose it is.
     pub(crate) institution: InstitutionId,
     /// From when on it no longer is.
     pub(crate) expires_at: Option<UnixSeconds>,
 }
 
-/// Valid tokens and open contracts that were asked for of late.
-pub(crate) struct KnownCallers {
+/// The cache.
+pub(crate) struct CallerCache {
     state: Mutex<State>,
     /// A transaction that is not committed yet revokes a token or closes a contract.
     changing: AtomicBool,
@@ -34,35 +34,35 @@ pub(crate) struct KnownCallers {
 struct State {
     /// Counts changes.
     version: u64,
-    tokens: Cache<[u8; 32], KnownToken>,
+    tokens: Cache<[u8; 32], CachedToken>,
     contracts: Cache<(InstitutionId, ContractUuid), Contract>,
 }
 
-/// What is known, or else the version after which it is read.
-pub(crate) enum Known<T> {
-    /// It is known.
-    Is(T),
-    /// It is to be read, and kept with this version.
-    Not(u64),
+/// The result of a lookup in the cache.
+pub(crate) enum Lookup<T> {
+    /// The entry.
+    Hit(T),
+    /// No entry: it is to be read, and inserted with this version.
+    Miss(u64),
 }
 
-impl Default for KnownCallers {
+impl Default for CallerCache {
     fn default() -> Self {
-        let state = State { version: 0, tokens: Cache::new(KEPT), contracts: Cache::new(KEPT) };
+        let state = State { version: 0, tokens: Cache::new(CAPACITY), contracts: Cache::new(CAPACITY) };
         Self { state: Mutex::new(state), changing: AtomicBool::new(false) }
     }
 }
 
-impl KnownCallers {
-    /// Whose token it is, and the contract that they name; known only if both are.
+impl CallerCache {
+    /// Whose token it is, and the contract that they name; a hit only if both are cached.
     pub(crate) fn caller(
         &self,
         hash: TokenHash,
         contract: Option<ContractUuid>,
         now: UnixSeconds,
-    ) -> Known<Caller> {
+    ) -> Lookup<Caller> {
         let state = self.lock();
-        let known = || {
+        let lookup = || {
             let token =
                 state.tokens.get(&hash.0).filter(|token| token.expires_at.is_none_or(|at| at > now))?;
             let institution = token.institution;
@@ -72,11 +72,17 @@ impl KnownCallers {
             };
             Some(Caller { institution, contract })
         };
-        known().map_or(Known::Not(state.version), Known::Is)
+        lookup().map_or(Lookup::Miss(state.version), Lookup::Hit)
     }
 
     /// Keeps a token that was read as valid after `version`, and the contract if it was read as open.
-    pub(crate) fn keep(&self, version: u64, hash: TokenHash, token: KnownToken, contract: Option<&Contract>) {
+    pub(crate) fn insert(
+        &self,
+        version: u64,
+        hash: TokenHash,
+        token: CachedToken,
+        contract: Option<&Contract>,
+    ) {
         let mut state = self.lock();
         if state.version == version {
             state.tokens.insert(hash.0, token);
@@ -87,12 +93,12 @@ impl KnownCallers {
     }
 
     /// A transaction revokes a token or closes a contract.
-    pub(crate) fn changing(&self) {
+    pub(crate) fn invalidate_after_commit(&self) {
         self.changing.store(true, Ordering::Relaxed);
     }
 
     /// The transaction has ended, and nobody is answered yet: what it may have changed is read anew.
-    pub(crate) fn changed(&self) {
+    pub(crate) fn after_commit(&self) {
         if !self.changing.swap(false, Ordering::Relaxed) {
             return;
         }
@@ -114,27 +120,27 @@ mod tests {
 
     #[test]
     fn what_was_read_before_a_change_is_not_kept() {
-        let known = KnownCallers::default();
+        let cache = CallerCache::default();
         let (hash, now) = (TokenHash([1; 32]), UnixSeconds(100));
         let institution = InstitutionId::generate(&Clock::default());
-        let token = KnownToken { institution, expires_at: Some(UnixSeconds(110)) };
-        let Known::Not(version) = known.caller(hash, None, now) else { panic!("nobody is known") };
-        known.changing();
-        known.changed();
-        known.keep(version, hash, token, None);
-        let Known::Not(version) = known.caller(hash, None, now) else { panic!("it may be revoked by now") };
-        known.keep(version, hash, token, None);
+        let token = CachedToken { institution, expires_at: Some(UnixSeconds(110)) };
+        let Lookup::Miss(version) = cache.caller(hash, None, now) else { panic!("nobody is known") };
+        cache.invalidate_after_commit();
+        cache.after_commit();
+        cache.insert(version, hash, token, None);
+        let Lookup::Miss(version) = cache.caller(hash, None, now) else { panic!("it may be revoked by now") };
+        cache.insert(version, hash, token, None);
         assert!(
-            matches!(known.caller(hash, None, now), Known::Is(caller) if caller.institution == institution)
+            matches!(cache.caller(hash, None, now), Lookup::Hit(caller) if caller.institution == institution)
         );
-        assert!(matches!(known.caller(hash, None, UnixSeconds(110)), Known::Not(_)), "it has expired");
+        assert!(matches!(cache.caller(hash, None, UnixSeconds(110)), Lookup::Miss(_)), "it has expired");
         let uuid = ContractUuid::generate(&Clock::default());
         assert!(
-            matches!(known.caller(hash, Some(uuid), now), Known::Not(_)),
+            matches!(cache.caller(hash, Some(uuid), now), Lookup::Miss(_)),
             "of the contract nothing is known"
         );
-        known.changing();
-        known.changed();
-        assert!(matches!(known.caller(hash, None, now), Known::Not(_)));
+        cache.invalidate_after_commit();
+        cache.after_commit();
+        assert!(matches!(cache.caller(hash, None, now), Lookup::Miss(_)));
     }
 }

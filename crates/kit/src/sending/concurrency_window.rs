@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Grows while answers stay quick, gives way when they get slow, and halves when the platform says
 /// that it is too much.
-pub(super) struct Pace {
+pub(super) struct ConcurrencyWindow {
     window: f64,
     most: f64,
     /// The quickest answer of late.
@@ -18,7 +18,7 @@ const SLOW_FACTOR: u32 = 3;
 /// …and so much in any case.
 const SLOW_FROM: Duration = Duration::from_millis(100);
 
-impl Pace {
+impl ConcurrencyWindow {
     pub(super) fn new(most: usize) -> Self {
         let most = f64::from(u32::try_from(most.max(1)).unwrap_or(u32::MAX));
         Self { window: most.min(2.0), most, quickest: None, unhindered: true }
@@ -63,35 +63,35 @@ mod tests {
 
     #[test]
     fn it_grows_to_what_is_taken_and_gives_way() {
-        let mut pace = Pace::new(16);
-        assert_eq!(pace.window(), 2);
+        let mut window = ConcurrencyWindow::new(16);
+        assert_eq!(window.window(), 2);
         for _ in 0..14 {
-            pace.answered(QUICK);
+            window.answered(QUICK);
         }
-        assert_eq!(pace.window(), 16, "and no further");
-        pace.answered(QUICK);
-        assert_eq!(pace.window(), 16);
-        pace.too_much();
-        assert_eq!(pace.window(), 8);
-        pace.answered(QUICK);
-        assert_eq!(pace.window(), 8, "carefully now");
+        assert_eq!(window.window(), 16, "and no further");
+        window.answered(QUICK);
+        assert_eq!(window.window(), 16);
+        window.too_much();
+        assert_eq!(window.window(), 8);
+        window.answered(QUICK);
+        assert_eq!(window.window(), 8, "carefully now");
         for _ in 0..20 {
-            pace.answered(QUICK * 10);
+            window.answered(QUICK * 10);
         }
-        assert_eq!(pace.window(), 1, "at least one");
+        assert_eq!(window.window(), 1, "at least one");
         for _ in 0..10 {
-            pace.too_much();
+            window.too_much();
         }
-        assert_eq!(pace.window(), 1);
+        assert_eq!(window.window(), 1);
     }
 
     #[test]
     fn a_platform_that_became_slow_for_good_is_not_starved() {
-        let mut pace = Pace::new(8);
-        pace.answered(QUICK);
+        let mut window = ConcurrencyWindow::new(8);
+        window.answered(QUICK);
         for _ in 0..2_000 {
-            pace.answered(QUICK * 10);
+            window.answered(QUICK * 10);
         }
-        assert_eq!(pace.window(), 8);
+        assert_eq!(window.window(), 8);
     }
 }

@@ -1,66 +1,66 @@
-//! Filing entries into the database, and taking them out again.
+//! Flushing entries into the database, and removing them again.
 
 use rusqlite::{Connection, params};
 use seoham_model::PersonId;
 
 use super::block_of;
-use super::recent::Entry;
+use super::memtable::Entry;
 use crate::columns::Id;
 
-/// Entries that are filed for each document that comes: faster than they come, so that a lot is filed
+/// Entries that are flushed for each document that comes: faster than they come, so that a batch is flushed
 /// before the next is due.
 const FOR_EACH: usize = 2;
-/// Entries that one transaction files at most: a few milliseconds.
+/// Entries that one transaction flushes at most: a few milliseconds.
 const AT_ONCE_MAX: usize = 4_000;
 
-/// How many entries are filed beside `rows` documents at most.
+/// How many entries are flushed beside `rows` documents at most.
 pub(super) fn at_once(rows: usize) -> usize {
     (rows * FOR_EACH).min(AT_ONCE_MAX)
 }
 
-/// Files `entries`, and notes how far everything is filed if they are the last of a lot.
-pub(super) fn file(
+/// Flushes `entries`, and notes how far everything is flushed if they are the last of a batch.
+pub(super) fn flush(
     connection: &Connection,
     entries: &[Entry],
-    filed_to: Option<i64>,
+    flushed_to: Option<i64>,
 ) -> rusqlite::Result<()> {
-    // Filed already if the process ended in the middle of a lot.
+    // Flushed already if the process ended in the middle of a batch.
     let mut insert = connection.prepare_cached(
         "INSERT OR IGNORE INTO box_entries (block, person_id, document_no) VALUES (?1, ?2, ?3)",
     )?;
     for entry in entries {
         insert.execute(params![entry.block, Id(entry.person), entry.document_no])?;
     }
-    if let Some(last_no) = filed_to {
+    if let Some(last_no) = flushed_to {
         connection
-            .prepare_cached("UPDATE deployment SET value = ?1 WHERE name = 'filed_to'")?
+            .prepare_cached("UPDATE deployment SET value = ?1 WHERE name = 'flushed_to'")?
             .execute([last_no])?;
     }
     Ok(())
 }
 
-/// Gives every document that is not filed to `each`.
-pub(super) fn read_unfiled(
+/// Gives every document that is not flushed to `each`.
+pub(super) fn read_unflushed(
     connection: &Connection,
     mut each: impl FnMut(PersonId, i64),
 ) -> rusqlite::Result<()> {
     let mut statement =
         connection.prepare("SELECT person_id, document_no FROM documents WHERE document_no > ?1")?;
-    let mut rows = statement.query([filed_to(connection)?])?;
+    let mut rows = statement.query([flushed_to(connection)?])?;
     while let Some(row) = rows.next()? {
         each(row.get::<_, Id<PersonId>>(0)?.0, row.get(1)?);
     }
     Ok(())
 }
 
-/// The number of the last document that is filed.
-pub(crate) fn filed_to(connection: &Connection) -> rusqlite::Result<i64> {
+/// The number of the last document that is flushed.
+pub(crate) fn flushed_to(connection: &Connection) -> rusqlite::Result<i64> {
     connection
-        .prepare_cached("SELECT value FROM deployment WHERE name = 'filed_to'")?
+        .prepare_cached("SELECT value FROM deployment WHERE name = 'flushed_to'")?
         .query_row([], |row| row.get(0))
 }
 
-/// Takes a document out that is filed.
+/// Removes a flushed document.
 pub(crate) fn remove(connection: &Connection, document_no: i64) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
@@ -72,12 +72,12 @@ pub(crate) fn remove(connection: &Connection, document_no: i64) -> rusqlite::Res
 }
 
 /// Documents were removed. Their numbers may be given anew if they were the last, to documents that are not
-/// filed.
-pub(crate) fn set_back(connection: &Connection) -> rusqlite::Result<()> {
+/// flushed.
+pub(crate) fn rewind(connection: &Connection) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "UPDATE deployment SET value = (SELECT coalesce(max(document_no), 0) FROM documents)
-             WHERE name = 'filed_to' AND value > (SELECT coalesce(max(document_no), 0) FROM documents)",
+             WHERE name = 'flushed_to' AND value > (SELECT coalesce(max(document_no), 0) FROM documents)",
         )?
         .execute([])?;
     Ok(())
@@ -130,43 +130,43 @@ mod tests {
         let all = [5 * block, block + 1, block, 1];
         assert_eq!(of(&connection, &index, one, i64::MAX), all);
 
-        // Three of five are filed when the process ends.
-        index.file_soon();
-        index.file(&connection, 1).unwrap();
+        // Three of five are flushed when the process ends.
+        index.flush_soon();
+        index.flush(&connection, 1).unwrap();
         index.ended(true);
-        index.file(&connection, 1).unwrap();
+        index.flush(&connection, 1).unwrap();
         index.ended(true);
-        assert_eq!(of(&connection, &index, one, i64::MAX), all, "each once, filed or not");
-        assert_eq!(filed_to(&connection).unwrap(), 0);
+        assert_eq!(of(&connection, &index, one, i64::MAX), all, "each once, flushed or not");
+        assert_eq!(flushed_to(&connection).unwrap(), 0);
         let index = BoxIndex::open(&connection).unwrap();
         assert_eq!(of(&connection, &index, one, i64::MAX), all);
 
-        index.file_soon();
-        while filed_to(&connection).unwrap() == 0 {
-            index.file(&connection, 1).unwrap();
+        index.flush_soon();
+        while flushed_to(&connection).unwrap() == 0 {
+            index.flush(&connection, 1).unwrap();
             index.ended(true);
         }
         let index = BoxIndex::open(&connection).unwrap();
-        assert!(index.recent(one).is_empty(), "nothing needs to be read again");
+        assert!(index.unflushed(one).is_empty(), "nothing needs to be read again");
         assert_eq!(of(&connection, &index, one, block + 1), [block, 1]);
         assert_eq!(of(&connection, &index, other, i64::MAX), [2]);
     }
 
     #[test]
-    fn a_number_that_is_given_anew_is_not_filed() {
+    fn a_number_that_is_given_anew_is_not_flushed() {
         let mut connection = Connection::open_in_memory().expect("SQLite");
         crate::migrations::runner().run(&mut connection).expect("the schema");
         let (clock, index) = (Clock::default(), BoxIndex::default());
         let (before, after) = (PersonId::generate(&clock), PersonId::generate(&clock));
         add(&connection, &index, before, 1);
         index.ended(true);
-        index.file_soon();
-        index.file(&connection, 1).unwrap();
+        index.flush_soon();
+        index.flush(&connection, 1).unwrap();
         index.ended(true);
-        assert_eq!(filed_to(&connection).unwrap(), 1);
+        assert_eq!(flushed_to(&connection).unwrap(), 1);
         remove(&connection, 1).unwrap();
         connection.execute("DELETE FROM documents", []).unwrap();
-        set_back(&connection).unwrap();
+        rewind(&connection).unwrap();
         add(&connection, &index, after, 1);
         let index = BoxIndex::open(&connection).unwrap();
         assert_eq!(of(&connection, &index, after, i64::MAX), [1]);

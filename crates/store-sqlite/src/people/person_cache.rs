@@ -1,5 +1,5 @@
-//! People who were looked up before, so that who gets several documents is read once. A bounded cache
-//! that is never behind: what changes a person is forgotten before whoever changed it is answered.
+//! A bounded cache of people, so that who gets several documents is read once. It is never stale: a change removes the
+//! person before its caller is answered.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,11 +10,11 @@ use seoham_model::{InstitutionId, PersonId};
 use seoham_store::matching::{Candidate, LookUp};
 use seoham_vault::{BlindIndex, WrappedKey};
 
-/// People that are kept: some 30 MB.
-const KEPT: usize = 100_000;
+/// The capacity, in people: some 30 MB.
+const CAPACITY: usize = 100_000;
 
 /// What sending needs to know of a person.
-pub(crate) struct KnownPerson {
+pub(crate) struct CachedPerson {
     pub(super) person: PersonId,
     pub(super) phone_index: BlindIndex,
     pub(super) ci_index: Option<BlindIndex>,
@@ -27,7 +27,7 @@ pub(crate) struct KnownPerson {
     pub(super) refusals: Vec<(InstitutionId, bool)>,
 }
 
-impl KnownPerson {
+impl CachedPerson {
     fn is_under(&self, look_up: LookUp) -> bool {
         match look_up {
             LookUp::Phone(index) => self.phone_index == index,
@@ -49,7 +49,7 @@ impl KnownPerson {
     }
 }
 
-pub(crate) struct KnownPeople {
+pub(crate) struct PersonCache {
     state: Mutex<State>,
     /// Changed in a transaction that is not committed yet.
     changed: Mutex<Vec<PersonId>>,
@@ -60,19 +60,19 @@ struct State {
     version: u64,
     // Both kinds of index are keyed hashes, which cannot be equal but by chance.
     people: Cache<BlindIndex, PersonId>,
-    known: Cache<PersonId, Arc<KnownPerson>>,
+    known: Cache<PersonId, Arc<CachedPerson>>,
 }
 
-impl Default for KnownPeople {
+impl Default for PersonCache {
     fn default() -> Self {
-        let state = State { version: 0, people: Cache::new(KEPT), known: Cache::new(KEPT) };
+        let state = State { version: 0, people: Cache::new(CAPACITY), known: Cache::new(CAPACITY) };
         Self { state: Mutex::new(state), changed: Mutex::default() }
     }
 }
 
-impl KnownPeople {
+impl PersonCache {
     /// Who is known under `look_ups`, in order, and the version at which they were.
-    pub(super) fn find(&self, look_ups: &[LookUp]) -> (Vec<Option<Arc<KnownPerson>>>, u64) {
+    pub(super) fn find(&self, look_ups: &[LookUp]) -> (Vec<Option<Arc<CachedPerson>>>, u64) {
         let state = self.lock();
         let find = |look_up: &LookUp| {
             let known = state.known.get(state.people.get(&look_up.index())?)?;
@@ -88,7 +88,7 @@ impl KnownPeople {
     }
 
     /// Keeps who was read under their indexes after `version`, unless somebody has changed since.
-    pub(super) fn keep(&self, version: u64, read: &HashMap<BlindIndex, Arc<KnownPerson>>) {
+    pub(super) fn insert(&self, version: u64, read: &HashMap<BlindIndex, Arc<CachedPerson>>) {
         let mut state = self.lock();
         if state.version == version {
             for (index, known) in read {
@@ -99,12 +99,12 @@ impl KnownPeople {
     }
 
     /// A transaction changes `person`.
-    pub(crate) fn changing(&self, person: PersonId) {
+    pub(crate) fn invalidate_after_commit(&self, person: PersonId) {
         self.changed.lock().unwrap_or_else(PoisonError::into_inner).push(person);
     }
 
     /// The transaction has ended, and nobody is answered yet: what it changed is read anew.
-    pub(crate) fn changed(&self) {
+    pub(crate) fn after_commit(&self) {
         let changed = std::mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner));
         if changed.is_empty() {
             return;
@@ -126,8 +126,8 @@ mod tests {
     use super::*;
     use seoham_model::Clock;
 
-    fn person(phone_index: BlindIndex) -> Arc<KnownPerson> {
-        Arc::new(KnownPerson {
+    fn person(phone_index: BlindIndex) -> Arc<CachedPerson> {
+        Arc::new(CachedPerson {
             person: PersonId::generate(&Clock::default()),
             phone_index,
             ci_index: None,
@@ -142,35 +142,37 @@ mod tests {
 
     #[test]
     fn what_was_read_before_a_change_is_not_kept() {
-        let known = KnownPeople::default();
+        let cache = PersonCache::default();
         let asked = [LookUp::Phone([1; 16])];
-        let (found, version) = known.find(&asked);
+        let (found, version) = cache.find(&asked);
         assert!(found[0].is_none());
         let read = person([1; 16]);
-        known.changing(read.person);
-        known.changed();
-        known.keep(version, &HashMap::from([([1; 16], Arc::clone(&read))]));
-        assert!(known.find(&asked).0[0].is_none(), "it may be from before");
+        cache.invalidate_after_commit(read.person);
+        cache.after_commit();
+        cache.insert(version, &HashMap::from([([1; 16], Arc::clone(&read))]));
+        assert!(cache.find(&asked).0[0].is_none(), "it may be from before");
 
-        let (_, version) = known.find(&asked);
-        known.keep(version, &HashMap::from([([1; 16], Arc::clone(&read))]));
-        assert!(known.find(&asked).0[0].is_some());
-        known.changing(read.person);
-        assert!(known.find(&asked).0[0].is_some(), "not committed yet");
-        known.changed();
-        assert!(known.find(&asked).0[0].is_none());
+        let (_, version) = cache.find(&asked);
+        cache.insert(version, &HashMap::from([([1; 16], Arc::clone(&read))]));
+        assert!(cache.find(&asked).0[0].is_some());
+        cache.invalidate_after_commit(read.person);
+        assert!(cache.find(&asked).0[0].is_some(), "not committed yet");
+        cache.after_commit();
+        assert!(cache.find(&asked).0[0].is_none());
     }
 
     #[test]
     fn a_number_that_passed_on_finds_nobody() {
-        let known = KnownPeople::default();
+        let cache = PersonCache::default();
         let (old, new) = (LookUp::Phone([1; 16]), LookUp::Phone([2; 16]));
         let before = person([1; 16]);
-        let after =
-            Arc::new(KnownPerson { person: before.person, ..Arc::into_inner(person([2; 16])).expect("one") });
-        known.keep(0, &HashMap::from([([1; 16], before)]));
-        known.keep(0, &HashMap::from([([2; 16], after)]));
-        assert!(known.find(&[old]).0[0].is_none());
-        assert!(known.find(&[new]).0[0].is_some());
+        let after = Arc::new(CachedPerson {
+            person: before.person,
+            ..Arc::into_inner(person([2; 16])).expect("one")
+        });
+        cache.insert(0, &HashMap::from([([1; 16], before)]));
+        cache.insert(0, &HashMap::from([([2; 16], after)]));
+        assert!(cache.find(&[old]).0[0].is_none());
+        assert!(cache.find(&[new]).0[0].is_some());
     }
 }

@@ -10,12 +10,12 @@ use seoham_model::{BinderId, Text, UnixSeconds};
 use seoham_store::Lane;
 use seoham_store::documents::{Acceptance, Accepted, IdentifiedDocument};
 use seoham_store::idempotency::{
-    BYTES_MAX, First, ITEMS_MAX, IdempotencyKey, Presented, Recalled, Remember, Verdict,
+    BYTES_MAX, ITEMS_MAX, IdempotencyKey, KeyHistory, KeyedItem, PriorOutcome, Remember, Verdict,
 };
 
 use super::Additions;
 use super::verdict::Refusal;
-use crate::admission::Turn;
+use crate::admission::FairPermit;
 use crate::caller::Sender;
 use crate::state::Gateway;
 
@@ -30,23 +30,23 @@ pub(super) struct Item {
     place: Place,
     pub(super) checked: Result<Document, Refusal>,
     /// By what it is remembered, when it is.
-    presented: Option<Arc<Presented>>,
+    keyed: Option<Arc<KeyedItem>>,
 }
 
 impl Item {
     /// Checks an item by itself.
     pub(super) fn check(read: &ReadItem<'_>, place: Place, context: CheckContext) -> Self {
         let checked = read.check(context).map_err(Refusal::Broken);
-        Self { place, checked, presented: None }
+        Self { place, checked, keyed: None }
     }
 
     /// Has the item remembered under its external id.
-    pub(super) fn present(&mut self, read: &ReadItem<'_>, external_document_uuid: &str, sender: &Sender) {
+    pub(super) fn key_by(&mut self, read: &ReadItem<'_>, external_document_uuid: &str, sender: &Sender) {
         let mut content = read.canonical();
         // The same document under another contract is another one.
         content.extend_from_slice(sender.contract.uuid.as_bytes());
         let external_document_uuid = external_document_uuid.to_owned();
-        self.presented = Some(Arc::new(Presented { external_document_uuid, content }));
+        self.keyed = Some(Arc::new(KeyedItem { external_document_uuid, content }));
     }
 }
 
@@ -58,11 +58,11 @@ pub(super) struct Decision {
 }
 
 impl Decision {
-    fn of_first(first: First) -> Self {
-        let verdict = match first {
-            First::Same(Verdict::Accepted(id)) => Ok(Some(id)),
-            First::Same(Verdict::Refused(code, text)) => Err(Refusal::First(code, text)),
-            First::Different => {
+    fn of_prior(prior: PriorOutcome) -> Self {
+        let verdict = match prior {
+            PriorOutcome::Same(Verdict::Accepted(id)) => Ok(Some(id)),
+            PriorOutcome::Same(Verdict::Refused(code, text)) => Err(Refusal::Prior(code, text)),
+            PriorOutcome::Different => {
                 let member = "property.external_document_uuid";
                 Err(Refusal::Broken(vec![Violation::new(member, Rule::AnotherUnderTheKey)]))
             }
@@ -76,14 +76,14 @@ impl Decision {
     }
 }
 
-/// Decides the documents that `check` gives, which is called anew whenever the key has moved. The turn is
-/// the next one's as soon as there is only the store to wait for.
-pub(super) async fn decide(
+/// Processes the documents that `check` gives, which is called again whenever the key has moved. The permit is given back
+/// as soon as there is only the store to wait for.
+pub(super) async fn process(
     gateway: &Gateway,
     sender: &Sender,
     lane: Lane,
     additions: &Additions,
-    mut turn: Option<Turn>,
+    mut permit: Option<FairPermit>,
     check: impl Fn(UnixSeconds) -> Vec<Item>,
 ) -> Result<Vec<Decision>, ApiError> {
     for attempt in 0..ATTEMPTS_MAX {
@@ -97,10 +97,10 @@ pub(super) async fn decide(
         // A key is thought to be new at first: that costs nothing, and is mostly so.
         let known = match &additions.key {
             Some(key) if attempt > 0 => recall(gateway, sender, lane, key, &items, at).await?,
-            _ => Recalled::default(),
+            _ => KeyHistory::default(),
         };
-        let deciding = Deciding { gateway, sender, lane, additions, at, attempt };
-        if let Some(decisions) = deciding.attempt(items, known, turn.take()).await? {
+        let run = SendRun { gateway, sender, lane, additions, at, attempt };
+        if let Some(decisions) = run.process(items, known, permit.take()).await? {
             return Ok(decisions);
         }
     }
@@ -114,10 +114,10 @@ async fn recall(
     key: &IdempotencyKey,
     items: &[Item],
     now: UnixSeconds,
-) -> Result<Recalled, ApiError> {
-    let presented = items.iter().filter_map(|item| item.presented.clone()).collect();
-    let known = gateway.store.recall(lane, sender.institution, key, presented, now).await?;
-    let new = known.firsts.iter().filter(|first| first.is_none()).count();
+) -> Result<KeyHistory, ApiError> {
+    let keyed = items.iter().filter_map(|item| item.keyed.clone()).collect();
+    let known = gateway.store.recall(lane, sender.institution, key, keyed, now).await?;
+    let new = known.prior_outcomes.iter().filter(|first| first.is_none()).count();
     if new > 0 && (known.items + new > ITEMS_MAX || known.bytes > BYTES_MAX) {
         return Err(ApiError::invalid(Text::made(
             format!("Idempotency-Key: 이 키는 가득 찼습니다(최대 {ITEMS_MAX}건). 새 키를 쓰십시오"),
@@ -127,7 +127,7 @@ async fn recall(
     Ok(known)
 }
 
-struct Deciding<'a> {
+struct SendRun<'a> {
     gateway: &'a Gateway,
     sender: &'a Sender,
     lane: Lane,
@@ -136,29 +136,29 @@ struct Deciding<'a> {
     attempt: usize,
 }
 
-impl Deciding<'_> {
+impl SendRun<'_> {
     /// Decides everything, or finds that the key is known for something that was not recalled.
-    async fn attempt(
+    async fn process(
         &self,
         items: Vec<Item>,
-        known: Recalled,
-        turn: Option<Turn>,
+        known: KeyHistory,
+        permit: Option<FairPermit>,
     ) -> Result<Option<Vec<Decision>>, ApiError> {
         let Self { gateway, sender, additions, .. } = self;
         let next = known.next;
-        let mut firsts = known.firsts.into_iter();
+        let mut prior_outcomes = known.prior_outcomes.into_iter();
         let mut decisions: Vec<Option<Decision>> = Vec::with_capacity(items.len());
-        let mut presented = Vec::with_capacity(items.len());
+        let mut keyed = Vec::with_capacity(items.len());
         let (mut receivers, mut checked) = (Vec::new(), Vec::new());
         for (i, item) in items.into_iter().enumerate() {
-            let first = if item.presented.is_some() { firsts.next().flatten() } else { None };
+            let first = if item.keyed.is_some() { prior_outcomes.next().flatten() } else { None };
             let place = item.place;
             if let Some(first) = first {
-                decisions.push(Some(Decision::of_first(first)));
-                presented.push((place, None));
+                decisions.push(Some(Decision::of_prior(first)));
+                keyed.push((place, None));
                 continue;
             }
-            presented.push((place, item.presented));
+            keyed.push((place, item.keyed));
             decisions.push(match item.checked {
                 Ok(Document { content, own, hash, deadline_at, receiver }) => {
                     receivers.push(receiver);
@@ -187,15 +187,15 @@ impl Deciding<'_> {
             .into_iter()
             .map(|decision| decision.unwrap_or_else(|| Decision::new(Err(Refusal::Internal))))
             .collect();
-        drop(turn);
-        Ok(self.accept(documents, presented, next, &decisions).await?.then_some(decisions))
+        drop(permit);
+        Ok(self.accept(documents, keyed, next, &decisions).await?.then_some(decisions))
     }
 
     /// Stores what there is to store; `false` when the key has moved, and nothing was stored.
     async fn accept(
         &self,
         documents: Vec<IdentifiedDocument>,
-        presented: Vec<(Place, Option<Arc<Presented>>)>,
+        keyed: Vec<(Place, Option<Arc<KeyedItem>>)>,
         next: i32,
         decisions: &[Decision],
     ) -> Result<bool, ApiError> {
@@ -204,11 +204,11 @@ impl Deciding<'_> {
         }
         let mut remember = None;
         if let Some(key) = &self.additions.key {
-            let mut items = Vec::with_capacity(presented.len());
-            for ((place, presented), decision) in presented.into_iter().zip(decisions) {
-                let Some(presented) = presented else { continue };
+            let mut items = Vec::with_capacity(keyed.len());
+            for ((place, keyed), decision) in keyed.into_iter().zip(decisions) {
+                let Some(keyed) = keyed else { continue };
                 match &decision.verdict {
-                    Ok(Some(id)) => items.push((presented, Verdict::Accepted(*id))),
+                    Ok(Some(id)) => items.push((keyed, Verdict::Accepted(*id))),
                     Err(Refusal::Internal) | Ok(None) => {
                         // No verdict on the document, so nothing to remember; but the key may know
                         // one, and the first of all attempts has not asked it.
@@ -217,7 +217,7 @@ impl Deciding<'_> {
                         }
                     }
                     Err(refusal) => {
-                        items.push((presented, Verdict::Refused(refusal.item_code(), refusal.text(place))));
+                        items.push((keyed, Verdict::Refused(refusal.item_code(), refusal.text(place))));
                     }
                 }
             }

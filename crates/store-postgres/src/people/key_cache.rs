@@ -14,17 +14,17 @@ use crate::session::Session;
 /// People whose keys are kept: some 20 MB.
 const KEPT: usize = 100_000;
 
-pub(crate) struct KnownKeys {
+pub(crate) struct KeyCache {
     keys: Cache<PersonId, WrappedKey>,
 }
 
-impl Default for KnownKeys {
+impl Default for KeyCache {
     fn default() -> Self {
         Self { keys: Cache::new(KEPT) }
     }
 }
 
-impl KnownKeys {
+impl KeyCache {
     /// The keys of `people` who are there.
     pub(crate) async fn of(
         &self,

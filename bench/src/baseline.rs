@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 /// What it does with a body.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Plain {
+pub(crate) enum Baseline {
     /// Takes it in and answers.
     Answer,
     /// Also reads it as JSON, as far as every item's members.
@@ -23,9 +23,9 @@ pub(crate) enum Plain {
 }
 
 /// Runs as that server until its standard input ends.
-pub(crate) async fn serve(plain: Plain) -> Result<()> {
+pub(crate) async fn serve(plain: Baseline) -> Result<()> {
     let handler = move |body: Bytes| async move {
-        if plain == Plain::Parse && !parse(&body) {
+        if plain == Baseline::Parse && !parse(&body) {
             return "{}";
         }
         // Where an item was accepted, the generator counts an id.
@@ -63,13 +63,13 @@ fn parse(body: &[u8]) -> bool {
 }
 
 /// That server in a process of its own; it ends when this is dropped.
-pub(crate) struct PlainServer {
+pub(crate) struct BaselineServer {
     child: Child,
     pub(crate) url: String,
 }
 
-impl PlainServer {
-    pub(crate) fn start(plain: Plain) -> Result<Self> {
+impl BaselineServer {
+    pub(crate) fn start(plain: Baseline) -> Result<Self> {
         let name = plain.to_possible_value().context("a name")?.get_name().to_owned();
         let mut child = Command::new(std::env::current_exe()?)
             .args(["--plain", &name])
@@ -83,7 +83,7 @@ impl PlainServer {
     }
 }
 
-impl Drop for PlainServer {
+impl Drop for BaselineServer {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
         let _ = self.child.wait();

@@ -1,4 +1,5 @@
-//! Every error is a page that says what to do next, in the reader's language.
+//! Error pages and redirects: how a handler ends without its own page. Every error page says what to do next, in the
+//! reader's language.
 
 use askama::Template;
 use axum::extract::{Request, State};
@@ -15,7 +16,7 @@ use crate::Inbox;
 
 /// What went wrong, and what to do.
 #[derive(Clone, Debug)]
-pub(crate) struct Trouble {
+pub(crate) struct ErrorPage {
     status: StatusCode,
     title: Text,
     advice: Text,
@@ -25,15 +26,15 @@ pub(crate) struct Trouble {
     retry_after_seconds: Option<u64>,
 }
 
-/// Why a page is not shown.
-pub(crate) enum Turn {
-    /// Another page is shown instead.
-    Trouble(Box<Trouble>),
-    /// Another page comes first.
-    To(String),
+/// How a handler ends without its own page.
+pub(crate) enum PageExit {
+    /// An error page.
+    Error(Box<ErrorPage>),
+    /// A redirect to another page, which comes first.
+    Redirect(String),
 }
 
-impl Trouble {
+impl ErrorPage {
     pub(crate) fn new(status: StatusCode, title: Text, advice: Text) -> Self {
         Self {
             status,
@@ -61,16 +62,16 @@ impl Trouble {
     }
 }
 
-impl From<Trouble> for Turn {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(Box::new(trouble))
+impl From<ErrorPage> for PageExit {
+    fn from(page: ErrorPage) -> Self {
+        Self::Error(Box::new(page))
     }
 }
 
-impl From<StoreError> for Turn {
+impl From<StoreError> for PageExit {
     fn from(error: StoreError) -> Self {
         tracing::warn!(%error, "a page's store");
-        Trouble::new(
+        ErrorPage::new(
             StatusCode::SERVICE_UNAVAILABLE,
             Text::fixed("지금은 처리할 수 없습니다", "This cannot be done just now"),
             Text::fixed(
@@ -82,13 +83,13 @@ impl From<StoreError> for Turn {
     }
 }
 
-impl IntoResponse for Turn {
+impl IntoResponse for PageExit {
     fn into_response(self) -> Response {
         match self {
-            Self::To(address) => Redirect::to(&address).into_response(),
-            Self::Trouble(trouble) => {
-                let mut response = trouble.status.into_response();
-                response.extensions_mut().insert(*trouble);
+            Self::Redirect(address) => Redirect::to(&address).into_response(),
+            Self::Error(page) => {
+                let mut response = page.status.into_response();
+                response.extensions_mut().insert(*page);
                 response
             }
         }
@@ -97,7 +98,7 @@ impl IntoResponse for Turn {
 
 #[derive(Template)]
 #[template(path = "trouble.html")]
-struct Shown<'a> {
+struct ErrorTemplate<'a> {
     site: Site,
     title: &'a str,
     advice: &'a str,
@@ -110,11 +111,11 @@ pub(crate) async fn show(State(inbox): State<Inbox>, request: Request, next: Nex
     let Language(lang) = Language::of(request.headers());
     let mut response = next.run(request).await;
     let status = response.status();
-    let trouble = response.extensions().get::<Trouble>().cloned();
+    let error_page = response.extensions().get::<ErrorPage>().cloned();
     let content = response.headers().get(CONTENT_TYPE);
     let is_page = content.is_some_and(|t| t.as_bytes().starts_with(b"text/html"));
-    if let Some(trouble) = trouble {
-        response = trouble.page(inbox.site(lang));
+    if let Some(error_page) = error_page {
+        response = error_page.page(inbox.site(lang));
     } else if status.is_client_error() && !is_page {
         response = unreadable(status).page(inbox.site(lang));
     } else if status.is_server_error() && !is_page {
@@ -124,33 +125,33 @@ pub(crate) async fn show(State(inbox): State<Inbox>, request: Request, next: Nex
     response
 }
 
-fn ours(status: StatusCode) -> Trouble {
-    Trouble::new(
+fn ours(status: StatusCode) -> ErrorPage {
+    ErrorPage::new(
         status,
         Text::fixed("처리하지 못했습니다", "Something went wrong here"),
         Text::fixed("잠시 뒤에 다시 시도해 주십시오.", "Please try again in a moment."),
     )
 }
 
-fn unreadable(status: StatusCode) -> Trouble {
-    Trouble::new(
+fn unreadable(status: StatusCode) -> ErrorPage {
+    ErrorPage::new(
         status,
         Text::fixed("요청을 읽을 수 없습니다", "The request cannot be read"),
         Text::fixed("뒤로 돌아가 다시 입력해 주십시오.", "Please go back and enter it again."),
     )
 }
 
-impl Trouble {
+impl ErrorPage {
     fn page(&self, site: Site) -> Response {
         let lang = site.lang;
-        let shown = Shown {
+        let template = ErrorTemplate {
             site,
             title: self.title.in_lang(lang),
             advice: self.advice.in_lang(lang),
             next: &self.next.0,
             next_name: self.next.1.in_lang(lang),
         };
-        let mut response = page(self.status, &shown, FormTarget::Nowhere);
+        let mut response = page(self.status, &template, FormTarget::Nowhere);
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -158,13 +159,13 @@ impl Trouble {
     }
 }
 
-pub(crate) async fn no_such_page() -> Turn {
+pub(crate) async fn no_such_page() -> PageExit {
     unknown().into()
 }
 
 /// The same for what does not exist and for what is another's.
-pub(crate) fn unknown() -> Trouble {
-    Trouble::new(
+pub(crate) fn unknown() -> ErrorPage {
+    ErrorPage::new(
         StatusCode::NOT_FOUND,
         Text::fixed("찾으시는 페이지가 없습니다", "There is no such page"),
         Text::fixed(

@@ -16,8 +16,8 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep};
 
 /// How much of a refused body is still taken in, and for how long.
-const DRAIN_MAX: usize = 16 * 1024 * 1024;
-const DRAIN_TIME: Duration = Duration::from_secs(5);
+const DISCARD_MAX: usize = 16 * 1024 * 1024;
+const DISCARD_TIME: Duration = Duration::from_secs(5);
 
 /// How long a body may take to arrive.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +38,7 @@ impl BodyTime {
 
 /// `request`, whose body ends with an error when it does not arrive in `time`, and is taken in when whoever has it
 /// lets go of it before its end.
-pub(crate) fn drained(request: Request, time: BodyTime) -> Request {
+pub(crate) fn discarding(request: Request, time: BodyTime) -> Request {
     let bodiless = matches!(*request.method(), Method::GET | Method::HEAD);
     if bodiless || request.body().is_end_stream() {
         return request;
@@ -48,7 +48,7 @@ pub(crate) fn drained(request: Request, time: BodyTime) -> Request {
         let body = body.into_data_stream();
         let begun = Instant::now();
         let until = Box::pin(tokio::time::sleep_until(time.deadline(begun, begun)));
-        Body::from_stream(Drained { body, ended: false, withheld, until, begun, time })
+        Body::from_stream(DiscardingBody { body, ended: false, withheld, until, begun, time })
     })
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn drained(request: Request, time: BodyTime) -> Request {
 #[error("the body did not arrive in time")]
 struct TooSlow;
 
-struct Drained {
+struct DiscardingBody {
     body: BodyDataStream,
     ended: bool,
     /// The client waits to be asked for the body (`Expect: 100-continue`) and was not: nothing is
@@ -69,7 +69,7 @@ struct Drained {
     time: BodyTime,
 }
 
-impl Stream for Drained {
+impl Stream for DiscardingBody {
     type Item = Result<Bytes, axum::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -89,7 +89,7 @@ impl Stream for Drained {
     }
 }
 
-impl Drop for Drained {
+impl Drop for DiscardingBody {
     fn drop(&mut self) {
         if self.ended || self.withheld || self.body.is_end_stream() {
             return;
@@ -97,16 +97,16 @@ impl Drop for Drained {
         // Without a runtime there is no connection either.
         let Ok(runtime) = Handle::try_current() else { return };
         let rest = std::mem::replace(&mut self.body, Body::empty().into_data_stream());
-        runtime.spawn(take_in(rest, DRAIN_TIME));
+        runtime.spawn(discard_rest(rest, DISCARD_TIME));
     }
 }
 
-async fn take_in(mut rest: BodyDataStream, time: Duration) {
+async fn discard_rest(mut rest: BodyDataStream, time: Duration) {
     let taking = async {
         let mut taken = 0;
         while let Some(Ok(chunk)) = rest.next().await {
             taken += chunk.len();
-            if taken > DRAIN_MAX {
+            if taken > DISCARD_MAX {
                 break;
             }
         }
@@ -142,8 +142,8 @@ mod tests {
 
     const TIME: BodyTime = BodyTime { whole: Duration::from_secs(30), piece: Duration::from_secs(10) };
 
-    fn drained(request: Request) -> Request {
-        super::drained(request, TIME)
+    fn discarding(request: Request) -> Request {
+        super::discarding(request, TIME)
     }
 
     #[test]
@@ -167,7 +167,8 @@ mod tests {
         }));
         let in_time = |whole, piece| BodyTime { whole, piece };
         for (body, time) in [(stalls, in_time(LONG, MOMENT)), (drips, in_time(20 * MOMENT, LONG))] {
-            let mut body = super::drained(request(Method::POST, body), time).into_body().into_data_stream();
+            let mut body =
+                super::discarding(request(Method::POST, body), time).into_body().into_data_stream();
             let end = loop {
                 match body.next().await {
                     Some(Ok(_)) => {}
@@ -190,15 +191,15 @@ mod tests {
     #[tokio::test]
     async fn what_is_let_go_of_is_taken_in_within_bounds() {
         let (short, hear) = body(3);
-        drop(drained(request(Method::POST, short)));
+        drop(discarding(request(Method::POST, short)));
         assert_eq!(taken(hear).await, 3);
 
         let (long, hear) = body(100);
-        drop(drained(request(Method::POST, long)));
-        assert_eq!(taken(hear).await, DRAIN_MAX / CHUNK + 1);
+        drop(discarding(request(Method::POST, long)));
+        assert_eq!(taken(hear).await, DISCARD_MAX / CHUNK + 1);
 
         let (begun, hear) = body(3);
-        let mut stream = drained(request(Method::POST, begun)).into_body().into_data_stream();
+        let mut stream = discarding(request(Method::POST, begun)).into_body().into_data_stream();
         assert!(stream.next().await.is_some_and(|chunk| chunk.is_ok()));
         drop(stream);
         assert_eq!(taken(hear).await, 3);
@@ -207,19 +208,19 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_never_ends_is_let_go_of() {
         let endless = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
-        take_in(endless.into_data_stream(), Duration::from_millis(1)).await;
+        discard_rest(endless.into_data_stream(), Duration::from_millis(1)).await;
     }
 
     #[tokio::test]
     async fn gets_and_bodies_that_were_not_asked_for_are_left_alone() {
         let (unread, hear) = body(3);
-        drop(drained(request(Method::GET, unread)));
+        drop(discarding(request(Method::GET, unread)));
         assert_eq!(taken(hear).await, 0);
 
         let (waiting, hear) = body(3);
         let mut expecting = request(Method::POST, waiting);
         expecting.headers_mut().insert(EXPECT, axum::http::HeaderValue::from_static("100-continue"));
-        drop(drained(expecting));
+        drop(discarding(expecting));
         assert_eq!(taken(hear).await, 0);
     }
 }

@@ -1,4 +1,4 @@
-//! How fast requests are got rid of, and so when a refused one may come again.
+//! The completion rate of requests, from which `Retry-After` of a refused one follows.
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 const WINDOW: Duration = Duration::from_secs(2);
 /// Less than this says nothing.
 const WINDOW_MIN: Duration = Duration::from_millis(250);
-/// The longest pause that is asked for: what drains slower than that is down, and will be asked again.
+/// The longest pause that is asked for: what completes slower than that is down, and will be asked again.
 const SECONDS_MAX: u32 = 30;
 
 /// Requests that ended, by the time in which there were any under way: how few come says nothing of how many
 /// could go.
 #[derive(Default)]
-pub(super) struct DrainRate {
+pub(super) struct CompletionRate {
     /// Since when there has been something under way without a break.
     busy_since: Option<Instant>,
     /// Of the present window: how long there was, before that, and what ended.
@@ -22,13 +22,13 @@ pub(super) struct DrainRate {
     per_second: Option<f64>,
 }
 
-impl DrainRate {
+impl CompletionRate {
     /// There is something under way.
     pub(super) fn begun(&mut self, now: Instant) {
         self.busy_since.get_or_insert(now);
     }
 
-    /// A request has been got rid of; it was the last one if nothing is `left`.
+    /// A request is completed; it was the last one if nothing is `left`.
     pub(super) fn finished(&mut self, left: usize, now: Instant) {
         self.finished = self.finished.saturating_add(1);
         self.roll(now);
@@ -38,7 +38,7 @@ impl DrainRate {
         }
     }
 
-    /// Whole seconds until so many requests will have been got rid of, at least one.
+    /// Whole seconds until so many requests will be completed, at least one.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 1 to 30")]
     pub(super) fn seconds_for(&mut self, requests: usize, now: Instant) -> u32 {
         self.roll(now);
@@ -72,10 +72,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pause_follows_from_what_was_got_rid_of() {
+    fn the_pause_follows_from_what_was_completed() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        let mut rate = DrainRate::default();
+        let mut rate = CompletionRate::default();
         assert_eq!(rate.seconds_for(1_000, at(0)), 1, "nothing is known yet");
         rate.begun(at(0));
         for n in 1..=40 {
@@ -92,8 +92,8 @@ mod tests {
     fn quiet_times_are_no_slowness() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        let mut rate = DrainRate::default();
-        // One request a minute, each got rid of in ten milliseconds.
+        let mut rate = CompletionRate::default();
+        // One request a minute, each completed in ten milliseconds.
         for n in 0..100 {
             rate.begun(at(n * 60_000));
             rate.finished(0, at(n * 60_000 + 10));

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::harness::{Client, binary, private_file};
 
-pub(crate) struct Office {
+pub(crate) struct Workstation {
     directory: TempDir,
     url: String,
     contract: String,
@@ -51,8 +51,8 @@ pub(crate) const SETS: [&str; 10] = [
     "문의처=세무과",
 ];
 
-impl Office {
-    /// The office of `client`, which reaches the platform at `url`.
+impl Workstation {
+    /// The workstation of `client`, which reaches the platform at `url`.
     pub(crate) fn of(client: &Client, url: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         private_file(&directory.path().join("token"), &client.token);
@@ -68,7 +68,7 @@ impl Office {
         self.path(name)
     }
 
-    /// Rows for a person of the sandbox, as an office has them.
+    /// Rows for a person of the sandbox, as an workstation has them.
     pub(crate) fn table(rows: usize) -> String {
         let mut table = "관리번호,전화번호,이름,생년월일,세목\r\n".to_owned();
         for i in 0..rows {

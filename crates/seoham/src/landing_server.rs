@@ -16,14 +16,14 @@ const CONNECTIONS: ConnectionLimits = ConnectionLimits { all: 4_096, per_address
 const ENDING: Duration = Duration::from_secs(10);
 
 /// A gateway that is up.
-pub(crate) struct Door {
+pub(crate) struct LandingServer {
     /// Where browsers come in.
     pub(crate) url: String,
     landing: Landing,
     running: Running,
 }
 
-impl Door {
+impl LandingServer {
     /// Serves `landing` on a bound socket.
     pub(crate) fn open(landing: Landing, listener: TcpListener, tls: Option<RustlsConfig>) -> Result<Self> {
         let scheme = if tls.is_some() { "https" } else { "http" };

@@ -1,5 +1,5 @@
-//! Whose turn it is: of the requests under way few are worked on at once, and institutions take turns, so
-//! that who sends much stands in nobody's way, and what is refused is refused at once.
+//! Fairness between institutions: a fair queue (round robin) of the requests that wait to be worked on. Few are worked on
+//! at once, and an institution that sends much delays no other.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,36 +7,37 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use seoham_model::InstitutionId;
 use tokio::sync::oneshot;
 
-pub(crate) struct Turns {
+/// A bounded number of permits, given to institutions in round robin.
+pub(crate) struct FairQueue {
     state: Mutex<State>,
 }
 
 struct State {
     free: usize,
-    /// Institutions that wait, in the order of their turns.
+    /// The institutions that wait, in round-robin order.
     order: VecDeque<InstitutionId>,
     /// Who waits of each. Admission bounds how many.
-    waiting: HashMap<InstitutionId, VecDeque<oneshot::Sender<Turn>>>,
+    waiting: HashMap<InstitutionId, VecDeque<oneshot::Sender<FairPermit>>>,
 }
 
-/// Leave to work on a request; the next has it when this is dropped.
-pub(crate) struct Turn {
-    turns: Arc<Turns>,
+/// Permission to work on a request. Dropping it gives it to the next in the queue.
+pub(crate) struct FairPermit {
+    queue: Arc<FairQueue>,
 }
 
-impl Turns {
+impl FairQueue {
     /// `at_once` may be worked on at once.
     pub(crate) fn new(at_once: usize) -> Self {
         Self { state: Mutex::new(State { free: at_once, order: VecDeque::new(), waiting: HashMap::new() }) }
     }
 
-    /// Waits for a turn of `institution`.
-    pub(crate) async fn of(self: &Arc<Self>, institution: InstitutionId) -> Turn {
+    /// Waits until it is the turn of `institution`.
+    pub(crate) async fn acquire(self: &Arc<Self>, institution: InstitutionId) -> FairPermit {
         let waiting = {
             let mut state = self.lock();
             if state.free > 0 {
                 state.free -= 1;
-                return Turn { turns: Arc::clone(self) };
+                return FairPermit { queue: Arc::clone(self) };
             }
             let (sender, receiver) = oneshot::channel();
             let queue = state.waiting.entry(institution).or_default();
@@ -47,9 +48,9 @@ impl Turns {
             receiver
         };
         match waiting.await {
-            Ok(turn) => turn,
+            Ok(permit) => permit,
             // Nobody drops the other end but with all of this.
-            Err(_) => Turn { turns: Arc::clone(self) },
+            Err(_) => FairPermit { queue: Arc::clone(self) },
         }
     }
 
@@ -60,7 +61,7 @@ impl Turns {
 
 impl State {
     /// The next that waits, an institution after the other.
-    fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
+    fn next(&mut self) -> Option<oneshot::Sender<FairPermit>> {
         let institution = self.order.pop_front()?;
         let queue = self.waiting.get_mut(&institution)?;
         let next = queue.pop_front();
@@ -73,10 +74,10 @@ impl State {
     }
 }
 
-impl Drop for Turn {
+impl Drop for FairPermit {
     fn drop(&mut self) {
         let next = {
-            let mut state = self.turns.lock();
+            let mut state = self.queue.lock();
             let next = state.next();
             if next.is_none() {
                 state.free += 1;
@@ -85,7 +86,7 @@ impl Drop for Turn {
         };
         if let Some(next) = next {
             // Whoever has gone away meanwhile drops it, and so it comes to the one after them.
-            let _ = next.send(Self { turns: Arc::clone(&self.turns) });
+            let _ = next.send(Self { queue: Arc::clone(&self.queue) });
         }
     }
 }
@@ -98,35 +99,35 @@ mod tests {
 
     #[tokio::test]
     async fn institutions_take_turns() {
-        let turns = Arc::new(Turns::new(1));
+        let queue = Arc::new(FairQueue::new(1));
         let (flood, small) =
             (InstitutionId::generate(&Clock::default()), InstitutionId::generate(&Clock::default()));
-        let held = turns.of(flood).await;
+        let held = queue.acquire(flood).await;
         let mut waiting: Vec<_> = [flood, flood, flood, small]
             .into_iter()
             .map(|institution| {
-                let turns = Arc::clone(&turns);
-                let mut wait = Box::pin(async move { turns.of(institution).await });
+                let queue = Arc::clone(&queue);
+                let mut wait = Box::pin(async move { queue.acquire(institution).await });
                 assert!(wait.as_mut().now_or_never().is_none());
                 Some(wait)
             })
             .collect();
-        // One that has gone away takes no turn.
+        // One that has gone away takes no permit.
         waiting[1] = None;
         drop(held);
         let mut order = Vec::new();
         for _ in 0..3 {
             for (n, wait) in waiting.iter_mut().enumerate() {
-                if let Some(turn) = wait.as_mut().and_then(|wait| wait.as_mut().now_or_never()) {
+                if let Some(permit) = wait.as_mut().and_then(|wait| wait.as_mut().now_or_never()) {
                     order.push(n);
                     *wait = None;
-                    drop(turn);
+                    drop(permit);
                     break;
                 }
             }
         }
         assert_eq!(order, [0, 3, 2], "the small one comes second, however many of the other wait");
-        assert_eq!(turns.lock().free, 1, "given back");
-        assert!(turns.lock().waiting.is_empty() && turns.lock().order.is_empty());
+        assert_eq!(queue.lock().free, 1, "given back");
+        assert!(queue.lock().waiting.is_empty() && queue.lock().order.is_empty());
     }
 }

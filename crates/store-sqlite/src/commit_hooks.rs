@@ -1,0 +1,28 @@
+//! The commit hook of the embedded store: keeps its caches and the box index in step with every transaction.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use crate::box_index::BoxIndex;
+use crate::caller_cache::CallerCache;
+use crate::people::PersonCache;
+use crate::writer::CommitHook;
+
+pub(crate) struct CommitHooks {
+    pub(crate) people: Arc<PersonCache>,
+    pub(crate) callers: Arc<CallerCache>,
+    pub(crate) box_index: Arc<BoxIndex>,
+}
+
+impl CommitHook for CommitHooks {
+    fn before_commit(&self, connection: &Connection, rows: usize) -> rusqlite::Result<()> {
+        self.box_index.flush(connection, rows)
+    }
+
+    fn after_commit(&self, committed: bool) {
+        self.people.after_commit();
+        self.callers.after_commit();
+        self.box_index.ended(committed);
+    }
+}
