@@ -23,9 +23,9 @@ pub(crate) enum Baseline {
 }
 
 /// Runs as that server until its standard input ends.
-pub(crate) async fn serve(plain: Baseline) -> Result<()> {
+pub(crate) async fn serve(baseline: Baseline) -> Result<()> {
     let handler = move |body: Bytes| async move {
-        if plain == Baseline::Parse && !parse(&body) {
+        if baseline == Baseline::Parse && !parse(&body) {
             return "{}";
         }
         // Where an item was accepted, the generator counts an id.
@@ -69,10 +69,10 @@ pub(crate) struct BaselineServer {
 }
 
 impl BaselineServer {
-    pub(crate) fn start(plain: Baseline) -> Result<Self> {
-        let name = plain.to_possible_value().context("a name")?.get_name().to_owned();
+    pub(crate) fn start(baseline: Baseline) -> Result<Self> {
+        let name = baseline.to_possible_value().context("a name")?.get_name().to_owned();
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["--plain", &name])
+            .args(["--baseline", &name])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -42,8 +42,8 @@ fn paint<B: DrawingBackend>(
         area.draw(&Text::new(format!("{}: {}", figure.store, figure.what), (8, top + 2), font.clone()))?;
         let end = LEFT_PIXELS + pixels(beside.ratio);
         area.draw(&Rectangle::new([(LEFT_PIXELS, top), (end, top + ROW_PIXELS - 8)], fill.filled()))?;
-        let told = format!("{:.2} of {}", beside.ratio, beside.what);
-        area.draw(&Text::new(told, (end + 6, top + 2), font.clone()))?;
+        let reported = format!("{:.2} of {}", beside.ratio, beside.what);
+        area.draw(&Text::new(reported, (end + 6, top + 2), font.clone()))?;
     }
     let bottom = ROW_PIXELS * (i32::try_from(bars.len()).unwrap_or(0) + 1);
     area.draw(&PathElement::new([(one, ROW_PIXELS), (one, bottom)], BLACK.mix(0.5)))

@@ -56,7 +56,7 @@ struct Arguments {
     #[arg(long)]
     chart: Option<PathBuf>,
     #[arg(long, value_enum, hide = true)]
-    plain: Option<Baseline>,
+    baseline: Option<Baseline>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -83,8 +83,8 @@ fn main() -> Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    if let Some(plain) = arguments.plain {
-        return runtime.block_on(baseline::serve(plain));
+    if let Some(baseline) = arguments.baseline {
+        return runtime.block_on(baseline::serve(baseline));
     }
     let mut figures = Vec::new();
     for store in &arguments.store {

@@ -87,9 +87,9 @@ impl Seen {
     /// In words: the processor, the one writer, or what sessions of the database wait for.
     pub(crate) fn limit(&self) -> String {
         let busy = (self.server_cpu + self.generator_cpu + self.database_cpu) / self.seconds / cores();
-        let mut told = vec![format!("processor {:.0} %", busy * 100.0)];
+        let mut reported = vec![format!("processor {:.0} %", busy * 100.0)];
         if self.sync_share > 0.0 {
-            told.push(format!(
+            reported.push(format!(
                 "writer {:.0} % busy, {:.0} % of the time in COMMIT (writing and syncing), {:.0} rows each",
                 self.writer_share * 100.0,
                 self.sync_share * 100.0,
@@ -100,9 +100,9 @@ impl Seen {
         let mut waits: Vec<_> = self.waits.iter().collect();
         waits.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         for (wait, count) in waits.into_iter().take(3) {
-            told.push(format!("{wait} {:.0} %", 100.0 * f64::from(*count) / f64::from(sampled.max(1))));
+            reported.push(format!("{wait} {:.0} %", 100.0 * f64::from(*count) / f64::from(sampled.max(1))));
         }
-        told.join("; ")
+        reported.join("; ")
     }
 }
 

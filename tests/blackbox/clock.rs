@@ -61,8 +61,8 @@ async fn a_wrong_reading_of_the_clock_expires_and_removes_nothing() {
         } else {
             // The database's clock says that the process's own is right.
             eventually("it is told", async || {
-                let told = log(&start).matches("the process goes on by its own").count();
-                (told > before_told).then_some(())
+                let reported = log(&start).matches("the process goes on by its own").count();
+                (reported > before_told).then_some(())
             })
             .await;
             are_received(&city, &ids).await;

@@ -248,9 +248,13 @@ async fn nobody_chooses_a_pin_for_another_on_a_live_server() {
     let line = json!({
         "phone_number": "01077775008", "name": "김가상", "birthday": "19900101", "member": true, "pin": PIN,
     });
-    let told = import(&server, line.clone()).await;
-    assert_eq!((&told["imported"], &told["rejected"][0]["line"]), (&json!(0), &json!(1)), "{told}");
-    assert!(told["rejected"][0]["error_message"].as_str().unwrap().contains("pin"), "{told}");
+    let reported = import(&server, line.clone()).await;
+    assert_eq!(
+        (&reported["imported"], &reported["rejected"][0]["line"]),
+        (&json!(0), &json!(1)),
+        "{reported}"
+    );
+    assert!(reported["rejected"][0]["error_message"].as_str().unwrap().contains("pin"), "{reported}");
     let mut without = line;
     without.as_object_mut().unwrap().remove("pin");
     assert_eq!(import(&server, without).await["imported"], json!(1));

@@ -35,10 +35,10 @@ pub(crate) async fn headline(run: &mut Run<'_>, least: f64) -> Result<f64> {
         "µs",
     );
     run.add(server);
-    for (plain, name) in
+    for (baseline, name) in
         [(Baseline::Parse, "a server that only parses"), (Baseline::Answer, "a server that only answers")]
     {
-        let bodies_a_second = baseline_rate(run, plain).await?;
+        let bodies_a_second = baseline_rate(run, baseline).await?;
         let figure = Figure::new(run.store(), format!("{what}, beside {name}"), rate, "documents/s");
         run.add(figure.beside("the same load generator", bodies_a_second));
     }
@@ -53,8 +53,8 @@ pub(crate) async fn sixteen_by_hundred(run: &Run<'_>) -> Result<(Driven, Seen)> 
 }
 
 /// Documents a second that the load generator gets rid of at a plain server.
-async fn baseline_rate(run: &Run<'_>, plain: Baseline) -> Result<f64> {
-    let server = BaselineServer::start(plain)?;
+async fn baseline_rate(run: &Run<'_>, baseline: Baseline) -> Result<f64> {
+    let server = BaselineServer::start(baseline)?;
     let url = format!("{}/v1/documents/bulk", server.url);
     let load = Load::new(&run.targets[..1], 16, &run.bodies, Duration::from_secs(3));
     let driven = drive_at(&[url], &load).await?;

@@ -3,9 +3,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long nothing must have been taken before that is told: one lost connection is none of an operator's
+/// How long nothing must have been taken before that is reported: one lost connection is none of an operator's
 /// business, and a minute of silence is.
-const TELL_AFTER: Duration = Duration::from_secs(20);
+const REPORT_AFTER: Duration = Duration::from_secs(20);
 
 /// What is to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +19,13 @@ pub(crate) enum Change {
 #[derive(Default)]
 struct State {
     failing_since: Option<Instant>,
-    told: bool,
+    reported: bool,
 }
 
 impl State {
     fn answered(&mut self) -> Option<Change> {
         self.failing_since = None;
-        std::mem::take(&mut self.told).then_some(Change::Reachable)
+        std::mem::take(&mut self.reported).then_some(Change::Reachable)
     }
 
     fn failed(&mut self, now: Instant) {
@@ -33,8 +33,8 @@ impl State {
     }
 
     fn look(&mut self, now: Instant) -> Option<Change> {
-        let failing = self.failing_since.is_some_and(|since| now.duration_since(since) >= TELL_AFTER);
-        if !failing || std::mem::replace(&mut self.told, true) { None } else { Some(Change::Unreachable) }
+        let failing = self.failing_since.is_some_and(|since| now.duration_since(since) >= REPORT_AFTER);
+        if !failing || std::mem::replace(&mut self.reported, true) { None } else { Some(Change::Unreachable) }
     }
 }
 
@@ -47,7 +47,7 @@ impl Reachability {
     pub(crate) fn answered(&self) {
         let change = self.lock().answered();
         if let Some(change) = change {
-            tell(change);
+            log_change(change);
         }
     }
 
@@ -60,7 +60,7 @@ impl Reachability {
     pub(crate) fn look(&self) {
         let change = self.lock().look(Instant::now());
         if let Some(change) = change {
-            tell(change);
+            log_change(change);
         }
     }
 
@@ -69,7 +69,7 @@ impl Reachability {
     }
 }
 
-fn tell(change: Change) {
+fn log_change(change: Change) {
     let unreachable = change == Change::Unreachable;
     metrics::gauge!("seoham_messenger_unreachable").set(f64::from(u8::from(unreachable)));
     if unreachable {

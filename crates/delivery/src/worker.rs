@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
-use seoham_store::restoring::WorkOrder;
+use seoham_store::restore::WorkOrder;
 use seoham_store::retention::Tidied;
 use seoham_store::undelivered::Failure;
 use seoham_store::{Store, StoreError};

@@ -12,7 +12,7 @@ const EVERY_SECONDS: i64 = 60;
 /// Tokens that are remembered; beyond it all are forgotten, which has their uses told once more.
 const REMEMBERED: usize = 10_000;
 
-/// What this process has told.
+/// What this process has reported.
 #[derive(Clone, Default)]
 pub(crate) struct TokenUses(Arc<Mutex<HashMap<[u8; 32], UnixSeconds>>>);
 
@@ -30,14 +30,14 @@ impl TokenUses {
     }
 
     fn is_due(&self, hash: TokenHash, now: UnixSeconds) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.get(&hash.0).is_some_and(|at| (0..EVERY_SECONDS).contains(&now.seconds_since(*at))) {
+        let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.get(&hash.0).is_some_and(|at| (0..EVERY_SECONDS).contains(&now.seconds_since(*at))) {
             return false;
         }
-        if told.len() >= REMEMBERED {
-            told.clear();
+        if reported.len() >= REMEMBERED {
+            reported.clear();
         }
-        told.insert(hash.0, now);
+        reported.insert(hash.0, now);
         true
     }
 }

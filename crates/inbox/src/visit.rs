@@ -146,7 +146,7 @@ impl FromRequestParts<Inbox> for Address {
     async fn from_request_parts(parts: &mut Parts, inbox: &Inbox) -> Result<Self, PageExit> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
         let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let told = parts.headers.get_all("x-forwarded-for").into_iter().map(HeaderValue::as_bytes);
-        Ok(Self(client_address(peer, told, inbox.behind_proxy)))
+        let forwarded_for = parts.headers.get_all("x-forwarded-for").into_iter().map(HeaderValue::as_bytes);
+        Ok(Self(client_address(peer, forwarded_for, inbox.behind_proxy)))
     }
 }

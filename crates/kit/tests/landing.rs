@@ -499,13 +499,13 @@ async fn one_visitor_does_not_block_the_others() {
     })
     .await;
     // Of two hundred four hang, the others are told at once; everybody else is served.
-    let mut told = 0;
+    let mut reported = 0;
     for n in 0..10 {
         let other = visit(&url, "/notice", &format!("O{n}"), &binder()).send().await.unwrap();
         assert_eq!(other.status(), 200, "{n}");
     }
     for request in hanging {
-        told += usize::from(request.await.unwrap().is_ok_and(|answer| answer.status() == 503));
+        reported += usize::from(request.await.unwrap().is_ok_and(|answer| answer.status() == 503));
     }
-    assert!(told >= 190, "{told}");
+    assert!(reported >= 190, "{reported}");
 }

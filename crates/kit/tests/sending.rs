@@ -91,8 +91,9 @@ async fn take(State(platform): State<Arc<Inner>>, headers: HeaderMap, body: Byte
     for document in request["documents"].as_array().unwrap() {
         let id = document["id"].as_str().unwrap().to_owned();
         *platform.accepted.lock().unwrap().entry(id.clone()).or_default() += 1;
-        let told = if matches!(answer, Answer::Mixed) { "another".to_owned() } else { id.clone() };
-        results.push(json!({ "external_document_uuid": told, "document_binder_uuid": format!("BIN-{id}") }));
+        let reported = if matches!(answer, Answer::Mixed) { "another".to_owned() } else { id.clone() };
+        results
+            .push(json!({ "external_document_uuid": reported, "document_binder_uuid": format!("BIN-{id}") }));
     }
     if matches!(answer, Answer::Lose) {
         let broken = futures_util::stream::once(async { Err::<Bytes, _>(std::io::Error::other("lost")) });

@@ -24,7 +24,7 @@ pub struct Card {
 
 /// What a card shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shown {
+pub struct CardValues {
     /// In won.
     pub amount_won: Option<u64>,
     /// The day until which it is to be paid.
@@ -43,13 +43,13 @@ impl Card {
     }
 
     /// What there is to show of `payload`: what is not certainly an amount or a day is not shown.
-    pub fn shown(&self, payload: Option<&str>) -> Shown {
+    pub fn shown(&self, payload: Option<&str>) -> CardValues {
         let Some(Value::Object(members)) = payload.and_then(|payload| serde_json::from_str(payload).ok())
         else {
-            return Shown::default();
+            return CardValues::default();
         };
         let member = |name: &Option<String>| name.as_ref().and_then(|name| members.get(name));
-        Shown { amount_won: member(&self.amount).and_then(won), due: member(&self.due).and_then(day) }
+        CardValues { amount_won: member(&self.amount).and_then(won), due: member(&self.due).and_then(day) }
     }
 }
 
@@ -76,9 +76,9 @@ fn won(value: &Value) -> Option<u64> {
             let groups: Vec<&str> = digits.split(',').collect();
             let are_thousands = groups.iter().skip(1).all(|group| group.len() == 3)
                 && (groups.len() == 1 || (1..=3).contains(&groups[0].len()));
-            let plain = groups.concat();
-            let is_plain = !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_digit());
-            plain.parse().ok().filter(|_| are_thousands && is_plain)?
+            let digits = groups.concat();
+            let are_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+            digits.parse().ok().filter(|_| are_thousands && are_digits)?
         }
         _ => return None,
     };
@@ -107,7 +107,7 @@ mod tests {
     fn only_what_is_certainly_an_amount_or_a_day_is_shown() {
         let card = Card { amount: Some("amt".to_owned()), due: Some("due".to_owned()) };
         let shown = |payload: &str| {
-            let Shown { amount_won, due } = card.shown(Some(payload));
+            let CardValues { amount_won, due } = card.shown(Some(payload));
             (amount_won, due.map(|day| day.to_string()))
         };
         let day = Some("2026-11-30".to_owned());
@@ -128,7 +128,7 @@ mod tests {
         ] {
             assert_eq!(shown(payload), expected, "{payload}");
         }
-        assert_eq!(card.shown(None), Shown::default());
-        assert_eq!(Card::default().shown(Some(r#"{"amt":1}"#)), Shown::default());
+        assert_eq!(card.shown(None), CardValues::default());
+        assert_eq!(Card::default().shown(Some(r#"{"amt":1}"#)), CardValues::default());
     }
 }

@@ -57,7 +57,7 @@ struct Inner {
     reference_millis: AtomicI64,
     advanced_seconds: AtomicI64,
     /// The latest that was ever told.
-    told_millis: AtomicI64,
+    reported_millis: AtomicI64,
     /// It stands still instead of running.
     stopped: bool,
 }
@@ -96,7 +96,7 @@ impl Clock {
             started_millis: AtomicI64::new(started_millis),
             reference_millis: AtomicI64::new(i64::MAX),
             advanced_seconds: AtomicI64::new(0),
-            told_millis: AtomicI64::new(i64::MIN),
+            reported_millis: AtomicI64::new(i64::MIN),
             stopped,
         };
         Self { inner: Arc::new(inner) }
@@ -110,7 +110,7 @@ impl Clock {
     /// Now, in Unix milliseconds: for ids, which carry their time.
     pub fn now_millis(&self) -> i64 {
         let now = self.base_millis().saturating_add(self.advanced_seconds().saturating_mul(1000));
-        now.max(self.inner.told_millis.fetch_max(now, Ordering::Relaxed))
+        now.max(self.inner.reported_millis.fetch_max(now, Ordering::Relaxed))
     }
 
     /// The time by which something may be done that cannot be undone, such as removing what is old: the
@@ -163,7 +163,7 @@ impl Clock {
         }
         self.inner.started_millis.fetch_add(self.ahead_of_this(machine_millis), Ordering::Relaxed);
         self.inner.reference_millis.store(i64::MAX, Ordering::Relaxed);
-        self.inner.told_millis.store(i64::MIN, Ordering::Relaxed);
+        self.inner.reported_millis.store(i64::MIN, Ordering::Relaxed);
     }
 
     /// Sets how far this clock runs ahead of the machine's. A smaller value than the present one
@@ -325,9 +325,9 @@ mod tests {
         clock.set_advanced_seconds(40);
         assert_eq!(clock.advanced_seconds(), 100);
         assert_eq!(clock.clone().advanced_seconds(), 100);
-        let told = clock.now_millis();
-        clock.inner.told_millis.fetch_max(told + 60_000, Ordering::Relaxed);
-        assert!(clock.now_millis() >= told + 60_000, "not before what was told");
+        let reported = clock.now_millis();
+        clock.inner.reported_millis.fetch_max(reported + 60_000, Ordering::Relaxed);
+        assert!(clock.now_millis() >= reported + 60_000, "not before what was reported");
     }
 
     const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;

@@ -69,7 +69,7 @@ impl BirthCentury {
 }
 
 /// Text in half width and without what nobody sees, with one kind of dash.
-fn plain(text: &str) -> (String, Vec<Mending>) {
+fn normalize(text: &str) -> (String, Vec<Mending>) {
     // Most of what comes: there is nothing to mend.
     if text.is_ascii() {
         return (text.trim().to_owned(), Vec::new());
@@ -77,7 +77,7 @@ fn plain(text: &str) -> (String, Vec<Mending>) {
     let mut mended = Vec::new();
     let mut out = String::with_capacity(text.len());
     for c in text.trim().chars() {
-        let plain = match c {
+        let normal = match c {
             _ if is_ignorable(c) => {
                 mended.push(Mending::Invisible);
                 continue;
@@ -90,7 +90,7 @@ fn plain(text: &str) -> (String, Vec<Mending>) {
             '‐' | '‑' | '‒' | '–' | '—' | '―' | '−' => '-',
             c => c,
         };
-        out.push(plain);
+        out.push(normal);
     }
     mended.dedup();
     let trimmed = out.trim();
@@ -102,7 +102,7 @@ fn plain(text: &str) -> (String, Vec<Mending>) {
 /// # Errors
 /// What is no telephone number, or not certainly one: a number with a fraction or an exponent, other characters.
 pub fn phone_number(text: &str) -> Mended<String> {
-    let (written, mut mended) = plain(text);
+    let (written, mut mended) = normalize(text);
     // The apostrophe keeps a spreadsheet program from taking text for a number.
     let written = written.trim_start_matches(['\'', '’']);
     if is_decimal(written) {
@@ -156,7 +156,7 @@ fn is_mobile_without_zero(digits: &str) -> bool {
 /// # Errors
 /// What is no date, or not certainly one.
 pub fn birthday(text: &str, century: Option<BirthCentury>) -> Mended<String> {
-    let (written, mut mended) = plain(text);
+    let (written, mut mended) = normalize(text);
     let written = written.trim_start_matches(['\'', '’']);
     let date = match date_of(written) {
         Some((date, rest)) if rest.iter().all(|part| *part == 0) => Some(date),
@@ -270,7 +270,7 @@ pub fn date_of(text: &str) -> Option<(Date, Vec<u32>)> {
 
 /// A name in half width and without what nobody sees.
 pub fn name(text: &str) -> (String, Vec<Mending>) {
-    plain(text)
+    normalize(text)
 }
 
 #[cfg(test)]
@@ -375,8 +375,8 @@ mod tests {
         for wrong in ["", "19", "1950", "5", "20xx", "９９"] {
             assert!(wrong == "19" || BirthCentury::parse(wrong).is_none(), "{wrong}");
         }
-        let told = birthday("900101", None).expect_err("not certain");
-        assert!(told.in_lang(crate::Lang::En).contains("--birth-century"));
+        let message = birthday("900101", None).expect_err("not certain");
+        assert!(message.in_lang(crate::Lang::En).contains("--birth-century"));
     }
 
     #[test]

@@ -183,8 +183,8 @@ impl Import {
 
     fn finish(mut self) -> Report {
         self.report.rejected.sort_by_key(|r| r.line);
-        let untold = self.rejected > REJECTED_MAX as u64;
-        self.report.rejected_count = untold.then_some(self.rejected);
+        let is_cut_short = self.rejected > REJECTED_MAX as u64;
+        self.report.rejected_count = is_cut_short.then_some(self.rejected);
         self.report
     }
 
@@ -242,9 +242,9 @@ mod tests {
 
     #[test]
     fn a_stop_tells_what_is_in_and_where_to_go_on() {
-        let told = progress(&STORE_AWAY, 400, 405);
-        assert!(told.in_lang(Lang::En).contains("400 people were imported, go on from line 405"));
-        assert!(told.in_lang(Lang::Ko).contains("400명까지 등록되었으니 405행부터"));
+        let message = progress(&STORE_AWAY, 400, 405);
+        assert!(message.in_lang(Lang::En).contains("400 people were imported, go on from line 405"));
+        assert!(message.in_lang(Lang::Ko).contains("400명까지 등록되었으니 405행부터"));
         assert!(LINE_TOO_LONG.in_lang(Lang::En).contains(&LINE_MAX.to_string()));
     }
 }

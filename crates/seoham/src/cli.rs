@@ -15,7 +15,9 @@ use crate::institution::init;
 use crate::institution::send::{self, SendArgs};
 use crate::institution::status::{self, StatusArgs};
 use crate::server::Runtimes;
-use crate::{admin, backup, config, demo, exchange_log, korean, landing, logging, moving, server, terminal};
+use crate::{
+    admin, backup, config, demo, exchange_log, korean, landing, logging, server, store_move, terminal,
+};
 
 /// Seoham (서함): electronic documents in bulk, provably read.
 #[derive(Parser)]
@@ -118,7 +120,7 @@ fn command() -> clap::Command {
     korean::in_language(Cli::command(), terminal::language())
 }
 
-/// Reads the command line; what is wrong with it is told, and gives the exit status.
+/// Reads the command line; what is wrong with it is reported, and gives the exit status.
 pub(crate) fn parse() -> std::result::Result<Cli, ExitCode> {
     command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         let korean = if terminal::language() == Lang::Ko { korean::in_korean(&error) } else { None };
@@ -283,7 +285,7 @@ impl Cli {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Move(args) => {
-                moving::run(&config::load(&args)?)?;
+                store_move::run(&config::load(&args)?)?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Landing(args) => landing::run(&args).map(|()| ExitCode::SUCCESS),

@@ -13,8 +13,8 @@ mod korean;
 mod landing;
 mod landing_server;
 mod logging;
-mod moving;
 mod server;
+mod store_move;
 mod terminal;
 
 use std::process::ExitCode;

@@ -17,7 +17,7 @@ pub(crate) fn language() -> Lang {
 }
 
 /// A message in that language.
-pub(crate) fn told(ko: &str, en: &str) -> String {
+pub(crate) fn localized(ko: &str, en: &str) -> String {
     match language() {
         Lang::Ko => ko.to_owned(),
         Lang::En => en.to_owned(),

@@ -7,9 +7,9 @@ use seoham_model::violation::{self, Place, Violation};
 use seoham_model::{BinderId, Lang, Text, UnixSeconds};
 use serde_json::Value;
 
+use crate::document_builder::Making;
 use crate::lines::repeats_a_member;
-use crate::making::Making;
-use crate::names::plain;
+use crate::names::normalized;
 use crate::row::{Content, Good, Problem, Record};
 use crate::template::{Template, column, shown_header};
 use crate::text::rows::holds_rows;
@@ -417,7 +417,7 @@ impl Layout {
 
 /// `합계`, `총 계`, `소계(3건)`, `합계: 3명`.
 fn says_total(text: &str) -> bool {
-    let text = plain(text);
+    let text = normalized(text);
     let words =
         text.trim_end_matches(['건', '명', '원', '행']).trim_end_matches(|c: char| c.is_ascii_digit());
     ["계", "합계", "총계", "총합계", "소계", "누계", "total", "subtotal", "grandtotal", "sum"]

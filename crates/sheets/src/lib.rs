@@ -10,11 +10,11 @@
 
 mod annotate;
 mod cell;
+mod document_builder;
 mod error;
 mod extract;
 mod layout;
 mod lines;
-mod making;
 mod member;
 mod names;
 mod repair;

@@ -8,8 +8,8 @@ use seoham_model::{Text, UnixSeconds};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use crate::document_builder::categories;
 use crate::layout::DAY_SECONDS;
-use crate::making::categories;
 use crate::row::{Good, Problem};
 use crate::template::Template;
 use crate::{Cell, Layout, Member, ResultColumn, SheetError, repair};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::names::{NAMES, of_person_column, plain};
+use crate::names::{NAMES, normalized, of_person_column};
 
 /// A member of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,7 +90,7 @@ impl Member {
 
     /// The member that a column of this name holds, by its Korean or English names.
     pub fn of_column(name: &str) -> Option<Self> {
-        let name = plain(name);
+        let name = normalized(name);
         let known = NAMES.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(member, _)| *member);
         known.or_else(|| of_person_column(&name))
     }
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn no_name_means_two_members_and_each_has_its_own() {
         let mut all: Vec<&str> = NAMES.iter().flat_map(|(_, names)| names.iter().copied()).collect();
-        assert!(all.iter().all(|name| plain(name) == *name), "names are in their plain form");
+        assert!(all.iter().all(|name| normalized(name) == *name), "names are in their plain form");
         let count = all.len();
         all.sort_unstable();
         all.dedup();

@@ -144,7 +144,7 @@ const BIRTHDAY_ENDINGS: [&str; 4] = ["생년월일", "생일", "출생일", "주
 
 /// The member that a name of [`WHO`] with an ending means; `plain` is in its plain form. 고객 alone begins 고객센터,
 /// which is no person: so the whole rest of the name must be an ending.
-pub(crate) fn of_person_column(plain: &str) -> Option<Member> {
+pub(crate) fn of_person_column(name: &str) -> Option<Member> {
     let endings = [
         (Member::Name, &NAME_ENDINGS[..]),
         (Member::PhoneNumber, &PHONE_ENDINGS),
@@ -152,24 +152,24 @@ pub(crate) fn of_person_column(plain: &str) -> Option<Member> {
     ];
     let member =
         |ending| endings.iter().find(|(_, known)| known.contains(&ending)).map(|(member, _)| *member);
-    WHO.iter().filter_map(|who| plain.strip_prefix(who)).find_map(member)
+    WHO.iter().filter_map(|who| name.strip_prefix(who)).find_map(member)
 }
 
 /// A column's name in the one form in which names are compared: composed, in small letters, without
 /// white space and marks, without what stands in brackets, without the object it is in.
-pub(crate) fn plain(name: &str) -> String {
+pub(crate) fn normalized(name: &str) -> String {
     let composed: String = name.nfkc().collect::<String>().to_lowercase();
     let inner = composed.trim();
     let inner = inner.strip_prefix("receiver.").or_else(|| inner.strip_prefix("property.")).unwrap_or(inner);
     let mut depth = 0_u32;
-    let mut plain = String::with_capacity(inner.len());
+    let mut normal = String::with_capacity(inner.len());
     for c in inner.chars() {
         match c {
             '(' | '[' | '<' => depth += 1,
             ')' | ']' | '>' => depth = depth.saturating_sub(1),
-            _ if depth == 0 && c.is_alphanumeric() => plain.push(c),
+            _ if depth == 0 && c.is_alphanumeric() => normal.push(c),
             _ => {}
         }
     }
-    plain
+    normal
 }

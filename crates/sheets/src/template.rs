@@ -1,6 +1,6 @@
 //! What a whole column is set to: a constant, or text with `{{columns}}` in it.
 
-use crate::names::plain;
+use crate::names::normalized;
 use crate::row::Record;
 use crate::{Cell, Member, SheetError};
 
@@ -102,7 +102,7 @@ pub(crate) fn column(name: &str, header: &[String]) -> Result<usize, SheetError>
     };
     let mut found = places(&|column| column == name);
     if found.is_empty() {
-        found = places(&|column| !plain(name).is_empty() && plain(column) == plain(name));
+        found = places(&|column| !normalized(name).is_empty() && normalized(column) == normalized(name));
     }
     match found.as_slice() {
         [one] => Ok(*one),

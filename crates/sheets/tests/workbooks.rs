@@ -137,13 +137,13 @@ impl Book {
         let layout = Layout::new(&sheet, &[], &sets)?;
         let mut rows = Vec::new();
         sheet.read(&mut |record| {
-            let told = |problems: Vec<seoham_sheets::Problem>| {
-                let told = problems.iter().map(|p| {
+            let reported = |problems: Vec<seoham_sheets::Problem>| {
+                let reported = problems.iter().map(|p| {
                     [p.cell.clone().unwrap_or_default(), p.text.in_lang(Lang::En).to_owned()].concat()
                 });
-                told.collect::<Vec<_>>().join("; ")
+                reported.collect::<Vec<_>>().join("; ")
             };
-            rows.push(layout.document(&record, NOW).map_err(told));
+            rows.push(layout.document(&record, NOW).map_err(reported));
             ControlFlow::Continue(())
         })?;
         Ok(rows)

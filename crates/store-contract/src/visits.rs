@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use futures_util::future::join_all;
 use secrecy::SecretString;
-use seoham_model::card::{Card, Shown};
+use seoham_model::card::{Card, CardValues};
 use seoham_model::{BinderId, ContractUuid, InstitutionId, PersonId, SeoulDay};
 use seoham_store::accounts::{Authentication, Contract};
 use seoham_store::attempts::Tries;
@@ -268,10 +268,10 @@ pub async fn five_wrong_attempts_lock(world: World) {
         matches!(begin(over.plus(-1)).await.expect("answers"), Attempt::Locked { until } if until == over)
     );
     for left in [4, 3] {
-        let Attempt::Allowed { hash, left: told } = begin(over).await.expect("answers") else {
+        let Attempt::Allowed { hash, left: reported } = begin(over).await.expect("answers") else {
             panic!("the lock is over");
         };
-        assert_eq!((hash.0.as_str(), told), ("hash", left));
+        assert_eq!((hash.0.as_str(), reported), ("hash", left));
     }
     world.store.attempt_succeeded(person, Secret::Pin).await.expect("notes");
     assert!(matches!(begin(over).await.expect("answers"), Attempt::Allowed { left: 4, .. }));
@@ -330,7 +330,9 @@ pub async fn each_secret_has_its_own_lock(world: World) {
                                     assert_eq!(left, after.left(), "{a:?} {b:?} {c:?}: {kind:?}");
                                     *tries = after;
                                 }
-                                (Err(until), Attempt::Locked { until: told }) => assert_eq!(until, told),
+                                (Err(until), Attempt::Locked { until: reported }) => {
+                                    assert_eq!(until, reported);
+                                }
                                 (alone, _) => panic!("{a:?} {b:?} {c:?}: {kind:?} alone: {alone:?}"),
                             }
                         }
@@ -426,7 +428,7 @@ pub async fn a_card_shows_what_the_operator_named(world: World) {
     world.deliver_all().await;
     let shown = async || world.store.box_document(person, id).await.expect("answers").expect("there");
     let before = shown().await;
-    assert_eq!((before.shown, before.has_mark), (Shown::default(), false));
+    assert_eq!((before.shown, before.has_mark), (CardValues::default(), false));
     assert_eq!(before.hash, Some("ab".repeat(32)));
 
     let card = Card { amount: Some("amt".to_owned()), due: Some("until".to_owned()) };
@@ -438,7 +440,7 @@ pub async fn a_card_shows_what_the_operator_named(world: World) {
     let named = shown().await.shown;
     assert_eq!((named.amount_won, named.due.map(SeoulDay::as_number)), (Some(184_500), Some(20_261_130)));
     assert!(set(world.city.contract, None).await);
-    assert_eq!(shown().await.shown, Shown::default());
+    assert_eq!(shown().await.shown, CardValues::default());
 
     let mark = |picture| world.store.set_mark(world.city.institution, picture);
     assert!(mark(Some(vec![1, 2, 3])).await.expect("sets") && mark(Some(vec![4])).await.expect("sets"));

@@ -88,11 +88,11 @@ pub async fn more_than_was_announced_raises_one_alert(world: World) {
     assert_eq!((raised[0].institution, raised[0].accepted, raised[0].expected), (city, 4, 3));
     assert!(store.raise_alerts(today.next(), 1, now).await.expect("answers").is_empty(), "another day");
 
-    let untold = |since| store.untold_alerts(since, 10);
-    assert_eq!(untold(now).await.expect("answers").len(), 2);
-    assert!(untold(now.plus(1)).await.expect("answers").is_empty());
+    let unsent = |since| store.unsent_alerts(since, 10);
+    assert_eq!(unsent(now).await.expect("answers").len(), 2);
+    assert!(unsent(now.plus(1)).await.expect("answers").is_empty());
     store.alert_told(bank, today, now).await.expect("told");
-    let left = untold(now).await.expect("answers");
+    let left = unsent(now).await.expect("answers");
     assert_eq!(left.iter().map(|alert| alert.institution).collect::<Vec<_>>(), [city]);
 
     let volumes = store.volumes(city, today, today.next()).await.expect("answers");

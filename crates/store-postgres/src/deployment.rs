@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use seoham_model::{Clock, UnixSeconds};
 use seoham_store::deployment::ADVANCED_SECONDS_MAX;
-use seoham_store::restoring::WorkOrder;
+use seoham_store::restore::WorkOrder;
 use seoham_store::{Deployment, Health, Mode, Obstacle, Result, StoreError};
 
 use crate::columns::Columns;

@@ -22,7 +22,7 @@ mod open;
 mod partitions;
 mod people;
 mod precedence;
-mod restored;
+mod restore;
 mod retention;
 mod session;
 mod signals;
@@ -37,7 +37,7 @@ use seoham_store::{Health, Mode};
 use seoham_vault::Vault;
 
 pub use open::{OpenError, Options, address, check, has_store, migrate};
-pub use restored::{deep_check, environment, require_empty, reset_after_restore};
+pub use restore::{deep_check, environment, require_empty, reset_after_restore};
 pub use transfer::Target;
 
 /// The shared store. Clones share it.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::Clock;
-use seoham_store::restoring::names;
+use seoham_store::restore::names;
 use seoham_store::{Health, Mode, StoreError, personas};
 use seoham_vault::Vault;
 use tokio_postgres::Client;

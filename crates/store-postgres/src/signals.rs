@@ -29,19 +29,19 @@ pub(crate) struct Signals {
     /// Wakes workers of this node.
     arrived: Notify,
     /// Has the other nodes told.
-    tell: Arc<Notify>,
+    outgoing: Arc<Notify>,
     pool: Pool,
 }
 
 impl Signals {
     pub(crate) fn new(pool: Pool) -> Self {
-        Self { arrived: Notify::new(), tell: Arc::default(), pool }
+        Self { arrived: Notify::new(), outgoing: Arc::default(), pool }
     }
 
     /// There is work: for a worker here, and one elsewhere.
     pub(crate) fn work_arrived(&self) {
         self.arrived.notify_one();
-        self.tell.notify_one();
+        self.outgoing.notify_one();
     }
 
     /// Wakes a worker of this node.
@@ -76,7 +76,7 @@ impl Signals {
     async fn tell_work(self: Arc<Self>, stop: CancellationToken) {
         let telling = async {
             loop {
-                self.tell.notified().await;
+                self.outgoing.notified().await;
                 if let Ok(session) = Session::from(&self.pool).await {
                     // Whoever does not hear it looks by themselves soon.
                     let _ = session.query("SELECT pg_notify('seoham_work', '')", &[]).await;

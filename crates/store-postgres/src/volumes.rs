@@ -127,7 +127,7 @@ impl Volumes for PostgresStore {
         session.write("the watch over volumes", sql, &[&day.as_number()]).await.map(drop)
     }
 
-    async fn untold_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>> {
+    async fn unsent_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>> {
         let sql = "SELECT a.*, i.name FROM volume_alerts a JOIN institutions i USING (institution_id)
                    WHERE a.told_at IS NULL AND a.raised_at >= $1 ORDER BY a.raised_at LIMIT $2";
         let session = self.inner.sessions.interactive().await?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use seoham_model::UnixSeconds;
-use seoham_store::restoring::{RestoredToken, WorkOrder, names};
+use seoham_store::restore::{RestoredToken, WorkOrder, names};
 use seoham_vault::Vault;
 
 use crate::SqliteStore;
@@ -34,7 +34,7 @@ pub struct Progress {
 
 /// Copies the store in `directory` into the new file `to`, as it is at one moment, whoever writes meanwhile; synced
 /// and checked before it has its name. Gives its size in bytes. Blocks.
-pub fn backup(directory: &Path, to: &Path, mut told: impl FnMut(Progress)) -> Result<u64, OpenError> {
+pub fn backup(directory: &Path, to: &Path, mut on_progress: impl FnMut(Progress)) -> Result<u64, OpenError> {
     if to.exists() {
         return Err(OpenError::Exists(to.to_owned()));
     }
@@ -56,7 +56,7 @@ pub fn backup(directory: &Path, to: &Path, mut told: impl FnMut(Progress)) -> Re
         let step = copying.step(PAGES)?;
         let progress = copying.progress();
         let all = u64::try_from(progress.pagecount).unwrap_or(0);
-        told(Progress { done: all - u64::try_from(progress.remaining).unwrap_or(0).min(all), all });
+        on_progress(Progress { done: all - u64::try_from(progress.remaining).unwrap_or(0).min(all), all });
         match step {
             StepResult::Done => break,
             StepResult::More => {}

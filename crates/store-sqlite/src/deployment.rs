@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension};
 use seoham_model::{Clock, UnixSeconds};
 use seoham_store::deployment::ADVANCED_SECONDS_MAX;
-use seoham_store::restoring::{WorkOrder, names};
+use seoham_store::restore::{WorkOrder, names};
 use seoham_store::{Deployment, Health, Lane, Mode, Result};
 
 use crate::SqliteStore;

@@ -16,7 +16,7 @@ use crate::documents::forget;
 use crate::visits;
 use crate::writer::Weight;
 
-/// Documents looked at in one remove_batch: a few milliseconds of the writer's time.
+/// Documents of one batch: a few milliseconds of the writer's time.
 const BATCH_ROWS: usize = 200;
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 /// Ids of one request carry times this close to one another.

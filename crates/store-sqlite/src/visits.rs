@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use seoham_model::status::Opening;
 use seoham_model::{BinderId, PersonId, UnixSeconds};
 use seoham_store::attempts::{FORGOTTEN, LinkRequests, Proof, Secret, Tries};
-use seoham_store::restoring::names;
+use seoham_store::restore::names;
 use seoham_store::visits::{
     Attempt, BirthdayAttempt, LinkPurpose, LoginLink, NOTIFICATION_LINK_SECONDS, Visitor,
 };

@@ -180,7 +180,7 @@ impl Volumes for SqliteStore {
         self.inner.writer.background(Weight::rows(1), write).await
     }
 
-    async fn untold_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>> {
+    async fn unsent_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>> {
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT a.institution_id, i.name, a.day, a.accepted, a.expected, a.raised_at

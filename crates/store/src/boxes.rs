@@ -1,7 +1,7 @@
 //! Document boxes: what lies in them, and opening it (SPEC 8).
 
 use async_trait::async_trait;
-use seoham_model::card::Shown;
+use seoham_model::card::CardValues;
 use seoham_model::document::Content;
 use seoham_model::status::Times;
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
@@ -64,7 +64,7 @@ pub struct BoxDocument {
     /// What it says.
     pub content: Content,
     /// What its card shows of its payload, where the operator said which members of it they are.
-    pub shown: Shown,
+    pub shown: CardValues,
     /// The hash of the original that the institution gave.
     pub hash: Option<String>,
     /// How its recipient authenticates.

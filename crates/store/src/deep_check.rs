@@ -8,12 +8,12 @@ use seoham_model::{BinderId, PersonId};
 use seoham_vault::{Vault, WrappedKey};
 
 use crate::documents::Notification;
-use crate::sealing::{self, PersonPlain, SealedContent, StoredText};
+use crate::sealing::{self, PersonPlaintext, SealedContent, StoredText};
 use crate::transfer::{Table, Value};
 use crate::volumes::PlanState;
 
 /// Findings that are told in full; the others are counted.
-const TOLD_MAX: usize = 100;
+const MESSAGES_MAX: usize = 100;
 
 /// A check under way. Rows are given in the order of [`TABLES`](crate::transfer::TABLES).
 pub struct DeepCheck<'a> {
@@ -31,7 +31,7 @@ pub struct Findings {
     /// Rows that were looked at.
     pub rows: u64,
     /// What is wrong, in words that name no person.
-    pub told: Vec<String>,
+    pub messages: Vec<String>,
     /// How much more is.
     pub more: u64,
 }
@@ -39,8 +39,8 @@ pub struct Findings {
 impl Findings {
     /// Adds one.
     pub fn add(&mut self, finding: String) {
-        if self.told.len() < TOLD_MAX {
-            self.told.push(finding);
+        if self.messages.len() < MESSAGES_MAX {
+            self.messages.push(finding);
         } else {
             self.more += 1;
         }
@@ -48,7 +48,7 @@ impl Findings {
 
     /// Nothing is wrong.
     pub fn is_sound(&self) -> bool {
-        self.told.is_empty()
+        self.messages.is_empty()
     }
 }
 
@@ -128,7 +128,7 @@ impl<'a> DeepCheck<'a> {
         };
         let (person, wrapped) = (PersonId::from_bytes(id), WrappedKey(key.to_vec()));
         let opened = self.vault.person_key(person, &wrapped).ok().zip(row.bytes("sealed"));
-        match opened.map(|(key, sealed)| PersonPlain::open(&key, person, sealed)) {
+        match opened.map(|(key, sealed)| PersonPlaintext::open(&key, person, sealed)) {
             None => wrong.push("the data key does not open"),
             Some(Err(_)) => wrong.push("what is sealed of the person does not open"),
             Some(Ok(_)) => {}
@@ -219,8 +219,8 @@ mod tests {
         let clock = seoham_model::Clock::default();
         let person = PersonId::generate(&clock);
         let (key, wrapped) = vault.new_person_key(person);
-        let plain = br#"{"phone_number":"01011112222","name":"","birthday":""}"#;
-        let sealed = key.seal(&sealing::person_row(person), plain);
+        let plaintext = br#"{"phone_number":"01011112222","name":"","birthday":""}"#;
+        let sealed = key.seal(&sealing::person_row(person), plaintext);
         let row = |sealed: Vec<u8>| {
             let mut row = vec![Value::Null; table("people").columns.len()];
             row[0] = Value::Bytes(person.as_bytes().to_vec());
@@ -237,9 +237,10 @@ mod tests {
         check.row(table("joins"), &nobody);
         check.row(table("joins"), &[Value::Bytes(person.as_bytes().to_vec()), Value::Number(0)]);
         let findings = check.findings();
-        assert_eq!((findings.rows, findings.told.len()), (4, 2), "{findings:?}");
+        assert_eq!((findings.rows, findings.messages.len()), (4, 2), "{findings:?}");
         assert!(
-            findings.told[0].contains("does not open") && findings.told[1].contains("person is not there")
+            findings.messages[0].contains("does not open")
+                && findings.messages[1].contains("person is not there")
         );
     }
 
@@ -247,6 +248,6 @@ mod tests {
     fn findings_are_bounded() {
         let mut findings = Findings::default();
         (0..250).for_each(|n| findings.add(n.to_string()));
-        assert_eq!((findings.told.len(), findings.more), (100, 150));
+        assert_eq!((findings.messages.len(), findings.more), (100, 150));
     }
 }

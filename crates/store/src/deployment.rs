@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use seoham_model::{Clock, UnixSeconds};
 
-use crate::restoring::WorkOrder;
+use crate::restore::WorkOrder;
 use crate::{Health, Result};
 
 /// Live people or invented ones; fixed when the data is first created (SPEC 12).

@@ -211,17 +211,17 @@ struct StoredItem<'a> {
     content: [u8; 8],
     number: u8,
     /// The id, or the two texts.
-    told: (&'a [u8], &'a [u8]),
+    payload: (&'a [u8], &'a [u8]),
 }
 
 impl StoredItem<'_> {
     fn verdict(&self) -> Option<Verdict> {
         if self.number == ACCEPTED {
-            return Some(Verdict::Accepted(BinderId::from_bytes(self.told.0.try_into().ok()?)));
+            return Some(Verdict::Accepted(BinderId::from_bytes(self.payload.0.try_into().ok()?)));
         }
         let code = CODES.iter().find(|(known, _)| *known == self.number)?.1;
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-        Some(Verdict::Refused(code, Text::made(text(self.told.0)?, text(self.told.1)?)))
+        Some(Verdict::Refused(code, Text::made(text(self.payload.0)?, text(self.payload.1)?)))
     }
 }
 
@@ -229,12 +229,12 @@ fn take_item<'a>(rest: &mut &'a [u8]) -> Option<StoredItem<'a>> {
     let external = take::<8>(rest)?;
     let content = take::<8>(rest)?;
     let number = rest.try_get_u8().ok()?;
-    let told = if number == ACCEPTED {
+    let payload = if number == ACCEPTED {
         (take_bytes(rest, 16)?, &[][..])
     } else {
         (take_text(rest)?, take_text(rest)?)
     };
-    Some(StoredItem { external, content, number, told })
+    Some(StoredItem { external, content, number, payload })
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {

@@ -19,7 +19,7 @@ pub mod idempotency;
 pub mod matching;
 pub mod people;
 pub mod personas;
-pub mod restoring;
+pub mod restore;
 pub mod retention;
 pub mod sealing;
 pub mod timekeeping;

@@ -11,7 +11,7 @@ use seoham_model::{Clock, PersonId};
 use seoham_vault::{BlindIndex, PersonKey, Vault, WrappedKey};
 
 use crate::people::{Identified, Recipient, Registration};
-use crate::sealing::{PersonPlain, person_row};
+use crate::sealing::{PersonPlaintext, person_row};
 use crate::{Result, StoreError};
 
 /// By what a receiver is looked up.
@@ -192,7 +192,7 @@ impl PersonRow {
     /// A known person with what `registration` says; a ci that it does not say is kept.
     pub fn of_known(vault: &Vault, known: &Existing, registration: &Registration) -> Result<Self> {
         let key = vault.person_key(known.person, &known.key)?;
-        let mut before = PersonPlain::open(&key, known.person, &known.sealed)?;
+        let mut before = PersonPlaintext::open(&key, known.person, &known.sealed)?;
         Self::sealed(vault, known.person, &key, known.key.clone(), registration, before.ci.take())
     }
 
@@ -205,13 +205,13 @@ impl PersonRow {
         known_ci: Option<String>,
     ) -> Result<Self> {
         let person = &registration.person;
-        let plain = PersonPlain {
+        let plaintext = PersonPlaintext {
             phone_number: person.phone_number.expose_secret().to_owned(),
             name: person.name.expose_secret().to_owned(),
             birthday: person.birthday.expose_secret().to_owned(),
             ci: person.ci.as_ref().map(|ci| ci.expose_secret().to_owned()).or(known_ci),
         };
-        let json = serde_json::to_vec(&plain).map_err(|e| StoreError::Failed(e.to_string()))?;
+        let json = serde_json::to_vec(&plaintext).map_err(|e| StoreError::Failed(e.to_string()))?;
         Ok(Self {
             person: id,
             birthday_tag: vault.birthday_tag(id, person.birthday.expose_secret()),

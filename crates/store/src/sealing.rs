@@ -63,8 +63,9 @@ pub fn seal(
     let mut contents = Vec::new();
     for (content, (id, count)) in &uses {
         if *count > 1 {
-            let plain = to_json(content)?;
-            contents.push(SealedContent { id: *id, sealed: vault.seal_shared(&content_row(*id), &plain) });
+            let plaintext = to_json(content)?;
+            contents
+                .push(SealedContent { id: *id, sealed: vault.seal_shared(&content_row(*id), &plaintext) });
         }
     }
     let mut sealed = Vec::with_capacity(documents.len());
@@ -117,8 +118,8 @@ pub fn open(vault: &Vault, stored: &StoredText) -> Result<(Content, Own)> {
 
 /// Opens a content that several documents share.
 pub fn open_content(vault: &Vault, shared: &SealedContent) -> Result<Content> {
-    let plain = vault.open_shared(&content_row(shared.id), &shared.sealed)?;
-    serde_json::from_slice(&plain).map_err(|_| StoreError::Damaged("a content"))
+    let plaintext = vault.open_shared(&content_row(shared.id), &shared.sealed)?;
+    serde_json::from_slice(&plaintext).map_err(|_| StoreError::Damaged("a content"))
 }
 
 /// What a store holds of what a notification needs.
@@ -153,7 +154,7 @@ pub fn open_notice(vault: &Vault, sealed: &SealedNotice<'_>, shared: Option<Arc<
         let own = open_own_part(&key, sealed.document, sealed.own)?;
         Arc::new(own.content.ok_or(StoreError::Damaged("a document without content"))?.into_owned())
     };
-    let mut person = PersonPlain::open(&key, sealed.person, sealed.of_person)?;
+    let mut person = PersonPlaintext::open(&key, sealed.person, sealed.of_person)?;
     Ok(Notice { content, phone_number: std::mem::take(&mut person.phone_number).into() })
 }
 
@@ -164,8 +165,8 @@ pub fn open_phone_number(
     key: &WrappedKey,
     sealed: &[u8],
 ) -> Result<SecretString> {
-    let mut plain = PersonPlain::open(&vault.person_key(person, key)?, person, sealed)?;
-    Ok(std::mem::take(&mut plain.phone_number).into())
+    let mut plaintext = PersonPlaintext::open(&vault.person_key(person, key)?, person, sealed)?;
+    Ok(std::mem::take(&mut plaintext.phone_number).into())
 }
 
 /// A document's text and its recipient, opened.
@@ -175,14 +176,14 @@ pub struct OpenedText {
     /// What is its own.
     pub own: Own,
     /// Whose box it is for.
-    pub recipient: PersonPlain,
+    pub recipient: PersonPlaintext,
 }
 
 /// Opens a document's text and its recipient's sealed row.
 pub fn open_with_recipient(vault: &Vault, stored: &StoredText, person: &[u8]) -> Result<OpenedText> {
     let (content, own) = open(vault, stored)?;
     let key = vault.person_key(stored.person, &stored.key)?;
-    Ok(OpenedText { content, own, recipient: PersonPlain::open(&key, stored.person, person)? })
+    Ok(OpenedText { content, own, recipient: PersonPlaintext::open(&key, stored.person, person)? })
 }
 
 /// Opens only what is a document's own.
@@ -193,14 +194,14 @@ pub fn open_own(
     id: BinderId,
     sealed: &[u8],
 ) -> Result<Own> {
-    let plain = vault.person_key(person, key)?.open(&document_row(id), sealed)?;
+    let plaintext = vault.person_key(person, key)?.open(&document_row(id), sealed)?;
     // A content beside it is passed over.
-    serde_json::from_slice(&plain).map_err(|_| StoreError::Damaged("a document's own part"))
+    serde_json::from_slice(&plaintext).map_err(|_| StoreError::Damaged("a document's own part"))
 }
 
 fn open_own_part(key: &PersonKey, id: BinderId, sealed: &[u8]) -> Result<OwnPart<'static>> {
-    let plain = key.open(&document_row(id), sealed)?;
-    serde_json::from_slice(&plain).map_err(|_| StoreError::Damaged("a document's own part"))
+    let plaintext = key.open(&document_row(id), sealed)?;
+    serde_json::from_slice(&plaintext).map_err(|_| StoreError::Damaged("a document's own part"))
 }
 
 fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
@@ -228,7 +229,7 @@ fn row(kind: u8, id: &[u8; 16]) -> [u8; 17] {
 
 /// What is sealed of a person.
 #[derive(Serialize, Deserialize)]
-pub struct PersonPlain {
+pub struct PersonPlaintext {
     /// 10 or 11 digits.
     pub phone_number: String,
     /// As registered.
@@ -240,15 +241,15 @@ pub struct PersonPlain {
     pub ci: Option<String>,
 }
 
-impl PersonPlain {
+impl PersonPlaintext {
     /// Opens what a store holds of a person.
     pub fn open(key: &PersonKey, person: PersonId, sealed: &[u8]) -> Result<Self> {
-        let plain = key.open(&person_row(person), sealed)?;
-        serde_json::from_slice(&plain).map_err(|_| StoreError::Damaged("a person"))
+        let plaintext = key.open(&person_row(person), sealed)?;
+        serde_json::from_slice(&plaintext).map_err(|_| StoreError::Damaged("a person"))
     }
 }
 
-impl Drop for PersonPlain {
+impl Drop for PersonPlaintext {
     fn drop(&mut self) {
         use zeroize::Zeroize;
         self.phone_number.zeroize();

@@ -128,7 +128,7 @@ pub trait Volumes: Send + Sync {
     async fn set_watched_to(&self, day: SeoulDay) -> Result<()>;
 
     /// Alerts since `since` that were not told yet, oldest first, at most `limit`.
-    async fn untold_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>>;
+    async fn unsent_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>>;
 
     /// An alert was told.
     async fn alert_told(&self, institution: InstitutionId, day: SeoulDay, now: UnixSeconds) -> Result<()>;

@@ -42,8 +42,8 @@ impl Vault {
     }
 
     /// Seals what several people share, into the row `row`.
-    pub fn seal_shared(&self, row: &[u8], plain: &[u8]) -> Vec<u8> {
-        seal(&self.content, self.key_id, row, plain)
+    pub fn seal_shared(&self, row: &[u8], plaintext: &[u8]) -> Vec<u8> {
+        seal(&self.content, self.key_id, row, plaintext)
     }
 
     /// Opens what [`Vault::seal_shared`] sealed into the same row.
@@ -54,8 +54,8 @@ impl Vault {
 
 impl PersonKey {
     /// Seals a value of this person's into the row `row`.
-    pub fn seal(&self, row: &[u8], plain: &[u8]) -> Vec<u8> {
-        seal(&self.key, self.key_id, row, plain)
+    pub fn seal(&self, row: &[u8], plaintext: &[u8]) -> Vec<u8> {
+        seal(&self.key, self.key_id, row, plaintext)
     }
 
     /// Opens what [`PersonKey::seal`] sealed into the same row.
@@ -74,13 +74,13 @@ fn associated(key_id: [u8; KEY_ID_LEN], row: &[u8]) -> Aad<Vec<u8>> {
 
 /// Key id, nonce, ciphertext, tag. A random nonce is safe here: under GCM-SIV a repeated one
 /// would tell only that two equal values are equal.
-fn seal(key: &LessSafeKey, key_id: [u8; KEY_ID_LEN], row: &[u8], plain: &[u8]) -> Vec<u8> {
+fn seal(key: &LessSafeKey, key_id: [u8; KEY_ID_LEN], row: &[u8], plaintext: &[u8]) -> Vec<u8> {
     let mut nonce = [0u8; NONCE_LEN];
     aws_lc_rs::rand::fill(&mut nonce).expect("the system's random source answers");
-    let mut sealed = Vec::with_capacity(KEY_ID_LEN + NONCE_LEN + plain.len() + TAG_LEN);
+    let mut sealed = Vec::with_capacity(KEY_ID_LEN + NONCE_LEN + plaintext.len() + TAG_LEN);
     sealed.extend_from_slice(&key_id);
     sealed.extend_from_slice(&nonce);
-    sealed.extend_from_slice(plain);
+    sealed.extend_from_slice(plaintext);
     let tag = key
         .seal_in_place_separate_tag(
             Nonce::assume_unique_for_key(nonce),
@@ -104,10 +104,11 @@ fn open(
         return Err(SealError);
     }
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError)?;
-    let mut plain = Zeroizing::new(body.to_vec());
-    let length = key.open_in_place(nonce, associated(key_id, row), &mut plain).map_err(|_| SealError)?.len();
-    plain.truncate(length);
-    Ok(plain)
+    let mut plaintext = Zeroizing::new(body.to_vec());
+    let length =
+        key.open_in_place(nonce, associated(key_id, row), &mut plaintext).map_err(|_| SealError)?.len();
+    plaintext.truncate(length);
+    Ok(plaintext)
 }
 
 #[cfg(test)]

@@ -61,10 +61,10 @@ impl World<'_> {
             for own in own.chunks(AT_ONCE) {
                 let ids = own.iter().map(|no| self.ledger.documents[*no].id).collect();
                 let asker = self.ledger.institutions[institution].id;
-                let told = answered("statuses", store.statuses(Lane::Bulk, asker, ids).await)?;
-                demand!(told.len() == own.len(), "{} asked about, {} told", own.len(), told.len());
-                for (no, told) in own.iter().zip(&told) {
-                    self.ledger.observe(*no, told.as_ref(), now)?;
+                let reported = answered("statuses", store.statuses(Lane::Bulk, asker, ids).await)?;
+                demand!(reported.len() == own.len(), "{} asked about, {} told", own.len(), reported.len());
+                for (no, reported) in own.iter().zip(&reported) {
+                    self.ledger.observe(*no, reported.as_ref(), now)?;
                     self.looks += 1;
                 }
             }
@@ -78,8 +78,8 @@ impl World<'_> {
         for (no, stranger) in self.ledger.institutions.iter().enumerate() {
             let others = documents.iter().map(|document| &self.ledger.documents[*document]);
             let ids: Vec<_> = others.filter(|other| other.institution != no).map(|other| other.id).collect();
-            let told = answered("statuses", store.statuses(Lane::Interactive, stranger.id, ids).await)?;
-            let nothing = told.iter().all(Option::is_none);
+            let reported = answered("statuses", store.statuses(Lane::Interactive, stranger.id, ids).await)?;
+            let nothing = reported.iter().all(Option::is_none);
             demand!(nothing, "{} is told another institution's documents", stranger.name);
         }
         Ok(())
@@ -88,28 +88,34 @@ impl World<'_> {
     /// All that the operator sees of a document.
     pub(crate) async fn describe(&mut self, no: usize) -> Found<()> {
         let (store, now) = (self.store(), self.now());
-        let told = answered("describe", store.describe(self.ledger.documents[no].id).await)?;
-        self.ledger.observe(no, told.as_ref().map(|told| &told.status), now)?;
-        let Some(told) = told else { return Ok(()) };
-        self.check_record(no, &told)
+        let reported = answered("describe", store.describe(self.ledger.documents[no].id).await)?;
+        self.ledger.observe(no, reported.as_ref().map(|reported| &reported.status), now)?;
+        let Some(reported) = reported else { return Ok(()) };
+        self.check_record(no, &reported)
             .map_err(|broken| Broken(format!("{}: {}", self.ledger.documents[no].id, broken.0)))
     }
 
-    fn check_record(&self, no: usize, told: &DocumentRecord) -> Found<()> {
+    fn check_record(&self, no: usize, reported: &DocumentRecord) -> Found<()> {
         let document = &self.ledger.documents[no];
         let sender = &self.ledger.institutions[document.institution];
         let person = &self.ledger.people[document.person];
-        demand!(told.institution == sender.id && told.contract == sender.contract, "described: its sender");
-        let number = told.recipient.phone_number.expose_secret();
+        demand!(
+            reported.institution == sender.id && reported.contract == sender.contract,
+            "described: its sender"
+        );
+        let number = reported.recipient.phone_number.expose_secret();
         demand!(*number == person.phone_number, "described: it is for somebody else");
-        let member = told.recipient.member_since;
+        let member = reported.recipient.member_since;
         demand!(member.is_none() || person.joined.is_some(), "described: its recipient never joined");
         demand!(member.is_some() || !person.member, "described: its recipient's joining is forgotten");
-        demand!(told.content.title == document.title, "described: says {:?}", told.content.title);
-        demand!(told.own.external_document_uuid.as_ref() == Some(&document.external), "described: its id");
+        demand!(reported.content.title == document.title, "described: says {:?}", reported.content.title);
+        demand!(
+            reported.own.external_document_uuid.as_ref() == Some(&document.external),
+            "described: its id"
+        );
 
-        let notification = told.notification;
-        let delivered = told.status.times.notified_at.is_some();
+        let notification = reported.notification;
+        let delivered = reported.status.times.notified_at.is_some();
         demand!((notification == Notification::Delivered) == delivered, "{notification:?}, {delivered}");
         let possible = match notification {
             Notification::Delivered => true,
@@ -143,10 +149,10 @@ impl World<'_> {
     pub(crate) async fn check_count(&mut self, counted: ((usize, SeoulDay), u64)) -> Found<()> {
         let ((institution, day), accepted) = counted;
         let sender = &self.ledger.institutions[institution];
-        let told = answered("an institution", self.store().institution(sender.id, day).await)?;
-        let told = told.map_or(0, |told| told.accepted_on_day);
+        let reported = answered("an institution", self.store().institution(sender.id, day).await)?;
+        let reported = reported.map_or(0, |reported| reported.accepted_on_day);
         let (name, day) = (&sender.name, day.as_number());
-        demand!(told == accepted, "{name} is said to have sent {told} on {day}, and sent {accepted}");
+        demand!(reported == accepted, "{name} is said to have sent {reported} on {day}, and sent {accepted}");
         Ok(())
     }
 

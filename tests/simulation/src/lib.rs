@@ -9,7 +9,7 @@
 
 mod chance;
 mod checks;
-mod ending;
+mod conclusion;
 mod faults;
 mod ledger;
 mod people;

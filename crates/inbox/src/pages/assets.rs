@@ -39,7 +39,7 @@ pub(crate) async fn mark(
 
 #[derive(Template)]
 #[template(path = "text.html")]
-struct Shown<'a> {
+struct TextPage<'a> {
     site: Site,
     title: &'static str,
     text: &'a str,
@@ -67,5 +67,5 @@ pub(crate) async fn privacy(
 
 fn text(site: Site, title: &'static str, text: Option<&str>) -> Result<Response, PageExit> {
     let text = text.ok_or_else(|| PageExit::from(unknown()))?;
-    Ok(page(StatusCode::OK, &Shown { site, title, text }, FormTarget::Nowhere))
+    Ok(page(StatusCode::OK, &TextPage { site, title, text }, FormTarget::Nowhere))
 }

@@ -20,7 +20,7 @@ use crate::visit::Visit;
 
 #[derive(Template)]
 #[template(path = "document.html")]
-struct Shown {
+struct DocumentPage {
     site: Site,
     csrf: String,
     id: String,
@@ -61,7 +61,7 @@ pub(crate) async fn show(
     State(inbox): State<Inbox>,
     visit: Visit,
     Path(binder): Path<String>,
-    Query(asked): Query<notice::Asked>,
+    Query(asked): Query<notice::NoticeParameters>,
 ) -> Result<Response, PageExit> {
     let visit = visit.member_only()?;
     let document = own(&inbox, &visit, &binder).await?;
@@ -74,7 +74,7 @@ pub(crate) async fn show(
         Done::Accepted => !document.refused,
         _ => true,
     });
-    let shown = Shown {
+    let shown = DocumentPage {
         csrf: visit.csrf(),
         id: document.id.to_string(),
         mark: mark(&document),

@@ -14,7 +14,7 @@ use seoham_pages::{Field, FormTarget, Mistakes, Site, page};
 use seoham_vault::{hash_pin_bounded, sha256};
 use serde::Deserialize;
 
-use super::link_sending::too_often;
+use super::link_message::too_often;
 use super::secret;
 use crate::Inbox;
 use crate::destination::{Destination, DestinationParameters};

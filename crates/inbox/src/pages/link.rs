@@ -12,7 +12,7 @@ use seoham_model::{BinderId, Lang, PersonId, Text};
 use seoham_pages::{FormTarget, Navigation, Site, navigation, page};
 use seoham_vault::TokenHash;
 
-use super::link_sending::{LinkKind, NotBefore, send_to, too_often};
+use super::link_message::{LinkKind, NotBefore, send_to, too_often};
 use super::new_pin;
 use super::sign_in::link_sent;
 use crate::Inbox;

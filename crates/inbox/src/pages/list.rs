@@ -62,14 +62,14 @@ struct Entry {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct ListParameters {
     shelf: Option<String>,
     before: Option<String>,
     q: Option<String>,
     kind: Option<String>,
     sort: Option<String>,
     #[serde(flatten)]
-    notice: notice::Asked,
+    notice: notice::NoticeParameters,
 }
 
 /// How a shelf is arranged.
@@ -82,7 +82,7 @@ struct Arrangement {
 }
 
 impl Arrangement {
-    fn of(asked: &Asked) -> Self {
+    fn of(asked: &ListParameters) -> Self {
         let search = asked.q.as_deref().unwrap_or("").trim();
         let kind = asked.kind.as_deref();
         Self {
@@ -110,7 +110,7 @@ impl Arrangement {
 pub(crate) async fn show(
     State(inbox): State<Inbox>,
     visit: Visit,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ListParameters>,
 ) -> Result<Response, PageExit> {
     let visit = visit.member_only()?;
     let (shelf, name) = match asked.shelf.as_deref() {

@@ -29,7 +29,7 @@ struct Messenger {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct MessengerParameters {
     number: Option<String>,
     page: Option<usize>,
 }
@@ -38,7 +38,7 @@ pub(crate) struct Asked {
 pub(crate) async fn show(
     State(inbox): State<Inbox>,
     Language(lang): Language,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<MessengerParameters>,
 ) -> Result<Response, PageExit> {
     let mut messages = inbox.phones.as_ref().map(|phones| phones.messages()).unwrap_or_default();
     let number: String = asked.number.unwrap_or_default().chars().filter(char::is_ascii_digit).collect();

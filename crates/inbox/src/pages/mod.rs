@@ -4,7 +4,7 @@ pub(crate) mod assets;
 pub(crate) mod document;
 pub(crate) mod join;
 pub(crate) mod link;
-mod link_sending;
+mod link_message;
 pub(crate) mod list;
 pub(crate) mod messenger;
 pub(crate) mod new_pin;

@@ -14,7 +14,7 @@ use seoham_vault::{TokenHash, hash_pin_bounded};
 use serde::Deserialize;
 
 use super::link::leads_nowhere;
-use super::link_sending::{LinkKind, send_to, too_often};
+use super::link_message::{LinkKind, send_to, too_often};
 use super::secret::{self, check_new_pin};
 use super::sign_in::link_sent;
 use crate::page_exit::PageExit;

@@ -20,11 +20,11 @@ pub(crate) enum Done {
 
 /// `?done=…` of a page.
 #[derive(Default, Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct NoticeParameters {
     done: Option<String>,
 }
 
-impl Asked {
+impl NoticeParameters {
     /// What was done; nothing where the address says what nobody writes there.
     pub(crate) fn done(&self) -> Option<Done> {
         match self.done.as_deref()? {

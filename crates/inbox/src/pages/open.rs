@@ -139,7 +139,7 @@ pub(crate) async fn ask(
     State(inbox): State<Inbox>,
     visit: Visit,
     Path(binder): Path<String>,
-    Query(asked): Query<notice::Asked>,
+    Query(asked): Query<notice::NoticeParameters>,
 ) -> Result<Response, PageExit> {
     let visit = visit.member_only()?;
     let document = own_open(&inbox, &visit, &binder).await?;

@@ -81,7 +81,7 @@ async fn shown(
 pub(crate) async fn show(
     State(inbox): State<Inbox>,
     visit: Visit,
-    Query(asked): Query<notice::Asked>,
+    Query(asked): Query<notice::NoticeParameters>,
 ) -> Result<Response, PageExit> {
     let visit = visit.member_only()?;
     let done = asked.done().map(|done| done.text(&visit.site));

@@ -11,7 +11,7 @@ use seoham_model::{Text, identity};
 use seoham_pages::{Field, FieldKind, FormTarget, Mistakes, Site, page};
 use serde::Deserialize;
 
-use super::link_sending::{LinkKind, may_send, send, too_often};
+use super::link_message::{LinkKind, may_send, send, too_often};
 use crate::Inbox;
 use crate::destination::{Destination, DestinationParameters};
 use crate::page_exit::PageExit;

@@ -147,8 +147,8 @@ impl Client {
         };
         let answer = self.retry.run(true, ask).await?;
         let reply: Documents<StatusResult> = read(&answer)?;
-        let told = reply.documents.iter().map(|result| result.document_binder_uuid.as_str());
-        if told.eq(ids.iter().copied()) {
+        let answered = reply.documents.iter().map(|result| result.document_binder_uuid.as_str());
+        if answered.eq(ids.iter().copied()) {
             Ok(reply.documents)
         } else {
             Err(CallError::Unintelligible(answer.status.as_u16()))
@@ -194,8 +194,10 @@ impl Client {
             return Err(CallError::Unintelligible(answer.status.as_u16()));
         }
         let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
-        let told = header("seoham-additions");
-        let knows = |name: &str| told.is_some_and(|told| told.split(',').any(|one| one.trim() == name));
+        let additions = header("seoham-additions");
+        let knows = |name: &str| {
+            additions.is_some_and(|additions| additions.split(',').any(|one| one.trim() == name))
+        };
         let institution = header("seoham-institution").and_then(|name| {
             let name = percent_encoding::percent_decode_str(name).decode_utf8().ok()?;
             (!name.is_empty()).then(|| name.into_owned())
@@ -229,7 +231,7 @@ impl Client {
             Ok(answer) if answer.status.is_success() => Ok(answer),
             Ok(answer) => Err(CallError::of(&answer)),
             Err(no_answer) if no_answer.never_sent => Err(CallError::Unreachable),
-            Err(no_answer) => Err(CallError::Unknown(no_answer.word)),
+            Err(no_answer) => Err(CallError::Unknown(no_answer.cause)),
         }
     }
 }

@@ -79,7 +79,7 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Its record.
     pub(crate) fn entry(&self, call: Call) -> Entry {
-        let outcome = self.answer.as_ref().err().map_or("answered", |no_answer| no_answer.word);
+        let outcome = self.answer.as_ref().err().map_or("answered", |no_answer| no_answer.cause);
         let mut entry = Entry::new(Kind::Platform, outcome).status(self.status);
         (entry.method, entry.path) = (Some(call.method), Some(call.path));
         entry.request_id.clone_from(&self.request_id);
@@ -92,14 +92,14 @@ impl Exchange {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NoAnswer {
     /// In one word. The error itself names the address, which can carry a token.
-    pub(crate) word: &'static str,
+    pub(crate) cause: &'static str,
     /// The request certainly did not reach the platform.
     pub(crate) never_sent: bool,
 }
 
 impl NoAnswer {
     fn of(error: &reqwest::Error) -> Self {
-        Self { word: word(error), never_sent: error.is_connect() || error.is_builder() }
+        Self { cause: error_cause(error), never_sent: error.is_connect() || error.is_builder() }
     }
 }
 
@@ -135,7 +135,7 @@ impl Answer {
 }
 
 /// What went wrong without an answer, in one word.
-pub(crate) fn word(error: &reqwest::Error) -> &'static str {
+pub(crate) fn error_cause(error: &reqwest::Error) -> &'static str {
     if error.is_timeout() {
         "timeout"
     } else if error.is_connect() {

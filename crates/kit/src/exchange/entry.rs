@@ -12,7 +12,7 @@ pub enum Kind {
     /// A user entering the page was confirmed (SPEC 9, a).
     Entered,
     /// The page is about to be whole at the browser: its last piece is handed over next.
-    Shown,
+    PageShown,
     /// The page could not be shown (SPEC 9, b).
     PageFailed,
     /// One exchange with the platform (SPEC 9, c).
@@ -66,8 +66,8 @@ pub struct RequestId(String);
 impl RequestId {
     /// An id of 1 to 64 letters, digits, `-`, `_` and `.`; anything else is not kept.
     pub fn parse(text: &str) -> Option<Self> {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        ((1..=64).contains(&text.len()) && text.bytes().all(plain)).then(|| Self(text.to_owned()))
+        let is_safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        ((1..=64).contains(&text.len()) && text.bytes().all(is_safe)).then(|| Self(text.to_owned()))
     }
 }
 

@@ -26,8 +26,8 @@
 
 mod entry;
 mod files;
-mod opening;
-mod reading;
+mod inspection;
+mod open;
 pub(crate) mod record;
 mod writer;
 
@@ -35,7 +35,7 @@ mod writer;
 mod tests;
 
 pub use entry::{Call, Entry, Kind, RequestId, VisitId};
-pub use opening::{OpenError, Opened, PendingRead};
-pub use reading::{Damage, Flaw, Head, Report, Story, VerifyOptions, show, verify};
+pub use inspection::{Damage, Flaw, Head, Report, Story, VerifyOptions, show, verify};
+pub use open::{OpenError, Opened, PendingRead};
 pub use record::Record;
 pub use writer::{AppendError, ExchangeLog};

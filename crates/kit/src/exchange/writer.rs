@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::entry::Entry;
 use super::files::{name_of, sync};
-use super::opening::{OpenError, Opened, Tip, lock, look};
+use super::open::{OpenError, Opened, Tip, lock, look};
 use super::record::seal;
 
 /// Appends that can wait; more wait for room.

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http_body::{Body, Frame, SizeHint};
 
+use super::page_view::PageView;
 use super::shares::Place;
-use super::showing::Showing;
 use crate::exchange::AppendError;
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -22,7 +22,7 @@ pub(super) struct Passing {
     /// The piece before the next, which may be the last.
     held: Option<Frame<Bytes>>,
     state: State,
-    showing: Option<Showing>,
+    showing: Option<PageView>,
     /// Its place among those under way, until the end.
     _place: Place,
 }
@@ -35,7 +35,7 @@ enum State {
 
 impl Passing {
     /// An answer that counts as the page if there is a `showing`.
-    pub(super) fn new(inner: reqwest::Body, showing: Option<Showing>, place: Place) -> Self {
+    pub(super) fn new(inner: reqwest::Body, showing: Option<PageView>, place: Place) -> Self {
         let missing = inner.size_hint().exact();
         Self { inner, missing, held: None, state: State::Going, showing, _place: place }
     }

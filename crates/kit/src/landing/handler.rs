@@ -14,15 +14,15 @@ use seoham_pages::{Navigation, navigation};
 
 use super::State as Landing;
 use super::body::Passing;
-use super::entering::browser;
 use super::headers::{Came, for_upstream, strip_hop_by_hop};
 use super::language::language;
+use super::page_view::PageView;
 use super::pages::{Problem, button, page};
 use super::platform::Verdict;
-use super::query::{Asked, with_pressed, without_pressed, without_token};
+use super::query::{VisitParameters, with_pressed, without_pressed, without_token};
 use super::session::{choose, cookie, without_our_cookie};
 use super::shares::Place;
-use super::showing::Showing;
+use super::single_flight::browser;
 use super::visit::{Fingerprint, Visit};
 use crate::exchange::{Entry, Kind, VisitId};
 
@@ -35,8 +35,8 @@ pub(super) async fn handle(
     request: Request,
 ) -> Response {
     let lang = language(request.headers());
-    let told = request.headers().get_all("x-forwarded-for").into_iter().map(HeaderValue::as_bytes);
-    let address = client_address(peer.ip(), told, landing.behind_proxy);
+    let forwarded_for = request.headers().get_all("x-forwarded-for").into_iter().map(HeaderValue::as_bytes);
+    let address = client_address(peer.ip(), forwarded_for, landing.behind_proxy);
     let among_all = Arc::clone(&landing.under_way).try_acquire_owned().ok();
     let place = among_all.and_then(|among_all| landing.shares.place(among_all, address));
     let Some(mut place) = place else {
@@ -48,7 +48,7 @@ pub(super) async fn handle(
     }
     let visits = landing.sessions.of(request.headers(), landing.secure);
     let query = request.uri().query().unwrap_or("");
-    let asked = Asked::of(query);
+    let asked = VisitParameters::of(query);
     let (visit, secret) = match whose(&request, &asked, &visits) {
         Ok(Whose::Known(visit)) => (visit, None),
         Ok(Whose::Uncertain) => {
@@ -97,7 +97,7 @@ enum Whose {
     Uncertain,
 }
 
-fn whose(request: &Request, asked: &Asked, visits: &[Arc<Visit>]) -> Result<Whose, Problem> {
+fn whose(request: &Request, asked: &VisitParameters, visits: &[Arc<Visit>]) -> Result<Whose, Problem> {
     // Two slashes at its beginning would make a name of a host of it where it is led back to.
     let path = request.uri().path();
     if !path.starts_with('/') || path.starts_with("//") {
@@ -198,15 +198,15 @@ async fn pass(
     lang: Lang,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    // The first GET of the document that is answered with a page is its showing; while that is
+    // The first GET of the document that is answered with a page is its view; while that is
     // owed, a reload or where the application redirects to counts too. Several may be under way,
     // since a browser that reloads does not wait for the first: whichever is whole first counts.
     let owed = parts.method == Method::GET && visit.is_owed();
-    let begin = || Showing::begin(Arc::clone(visit), landing.log.clone(), landing.reporter.clone());
-    let mut showing = (owed && named).then(begin);
+    let begin = || PageView::begin(Arc::clone(visit), landing.log.clone(), landing.reporter.clone());
+    let mut view = (owed && named).then(begin);
     let query = parts.uri.query().map(without_token).filter(|query| !query.is_empty());
     let Some(target) = landing.upstream.target(parts.uri.path(), query.as_deref()) else {
-        give_up(showing);
+        give_up(view);
         return page(Problem::BadRequest, lang, Some(&visit.id));
     };
     let came = Came { uri: &parts.uri, address, secure: landing.secure };
@@ -217,31 +217,31 @@ async fn pass(
         Ok(answer) if answer.status().is_server_error() => (Some(answer.status().as_u16()), "error"),
         Ok(answer) if answer.status().is_client_error() => (Some(answer.status().as_u16()), "refused"),
         Ok(_) => (None, ""),
-        Err(word) => (None, *word),
+        Err(cause) => (None, *cause),
     };
-    let failed = !outcome.is_empty() && (outcome != "refused" || (showing.is_some() && named));
+    let failed = !outcome.is_empty() && (outcome != "refused" || (view.is_some() && named));
     if failed {
         let entry = Entry::new(Kind::PageFailed, outcome).of(visit.document, &visit.id).status(status);
         landing.reporter.append(entry);
     }
     let Ok(answer) = answer else {
-        give_up(showing);
+        give_up(view);
         let problem = if outcome == "timeout" { Problem::Slow } else { Problem::Upstream };
         return page(problem, lang, Some(&visit.id));
     };
     if answer.status().is_server_error() {
-        give_up(showing);
+        give_up(view);
         return page(Problem::Upstream, lang, Some(&visit.id));
     }
     let (mut head, body) = answer.into_parts();
     strip_hop_by_hop(&mut head.headers);
     without_our_cookie(&mut head.headers);
     if !owed || !is_the_page(head.status, &head.headers, named) {
-        give_up(showing.take());
-    } else if showing.is_none() {
-        showing = Some(begin());
+        give_up(view.take());
+    } else if view.is_none() {
+        view = Some(begin());
     }
-    let mut passing = Passing::new(body, showing, place);
+    let mut passing = Passing::new(body, view, place);
     if passing.note_if_empty().await.is_err() {
         return page(Problem::Busy, lang, Some(&visit.id));
     }
@@ -250,10 +250,10 @@ async fn pass(
     response
 }
 
-/// Nothing was shown, and it has been told where that is worth a record.
-fn give_up(showing: Option<Showing>) {
-    if let Some(mut showing) = showing {
-        showing.told();
+/// Nothing was shown, and it has been reported where that is worth a record.
+fn give_up(view: Option<PageView>) {
+    if let Some(mut view) = view {
+        view.reported_by_caller();
     }
 }
 

@@ -36,17 +36,17 @@
 //! [`exchange`]: crate::exchange
 
 mod body;
-mod entering;
 mod handler;
 mod headers;
 mod language;
+mod page_view;
 mod pages;
 mod platform;
 mod query;
 mod reporter;
 mod session;
 mod shares;
-mod showing;
+mod single_flight;
 mod target;
 mod upstream;
 mod visit;
@@ -62,11 +62,11 @@ use seoham_model::Clock;
 use tokio::sync::Semaphore;
 
 use crate::exchange::{ExchangeLog, OpenError, Opened};
-use entering::Entering;
 use platform::Platform;
 use reporter::Reporter;
 use session::Sessions;
 use shares::Shares;
+use single_flight::Entering;
 use upstream::Upstream;
 
 /// What the gateway needs.

@@ -4,7 +4,7 @@ use url::form_urlencoded;
 
 /// What a query says of the visit.
 #[derive(Default, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct VisitParameters {
     pub(super) token: Option<String>,
     pub(super) document: Option<String>,
     pub(super) external: Option<String>,
@@ -15,7 +15,7 @@ pub(super) struct Asked {
 /// What the button adds to the query.
 pub(super) const PRESSED: &str = "seoham_open=1";
 
-impl Asked {
+impl VisitParameters {
     /// Reads the last member of each name: ours are added at the end, behind the institution's own.
     pub(super) fn of(query: &str) -> Self {
         let mut asked = Self::default();
@@ -71,15 +71,15 @@ mod tests {
 
     #[test]
     fn the_last_of_a_name_is_ours() {
-        let asked = Asked::of(
+        let asked = VisitParameters::of(
             "token=theirs&a=1&token=ours&document_binder_uuid=B&external_document_uuid=%EA%B0%80+1",
         );
         assert_eq!(asked.token.as_deref(), Some("ours"));
         assert_eq!(asked.document.as_deref(), Some("B"));
         assert_eq!(asked.external.as_deref(), Some("가 1"));
-        assert_eq!(Asked::of(""), Asked::default());
+        assert_eq!(VisitParameters::of(""), VisitParameters::default());
         let pressed = with_pressed("a=1&token=T");
-        assert!(Asked::of(&pressed).pressed && !asked.pressed);
+        assert!(VisitParameters::of(&pressed).pressed && !asked.pressed);
         assert_eq!(without_pressed(&pressed), "a=1&token=T");
         assert_eq!(without_pressed("a=1"), "a=1");
     }

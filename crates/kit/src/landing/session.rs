@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 use seoham_pages::SessionCookie;
 
 use super::Limits;
-use super::query::Asked;
+use super::query::VisitParameters;
 use super::visit::{Fingerprint, Visit};
 
 /// Documents in one session; the oldest goes.
@@ -102,7 +102,7 @@ impl Sessions {
 /// is about none.
 pub(super) fn choose<'a>(
     visits: &'a [Arc<Visit>],
-    asked: &Asked,
+    asked: &VisitParameters,
     headers: &HeaderMap,
 ) -> Option<&'a Arc<Visit>> {
     let named = |document: &str| visits.iter().rev().find(|visit| visit.is_of(document));
@@ -110,7 +110,7 @@ pub(super) fn choose<'a>(
         return named(document);
     }
     let referer = headers.get(REFERER).and_then(|r| r.to_str().ok()).and_then(|r| r.split_once('?'));
-    let came_from = referer.and_then(|(_, query)| Asked::of(query).document);
+    let came_from = referer.and_then(|(_, query)| VisitParameters::of(query).document);
     came_from.and_then(|document| named(&document)).or(visits.last())
 }
 
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(other_cookies(&korean), "a=1; b=2; user=홍길동".as_bytes());
         let visits = sessions.of(&headers, false);
         let chosen = |document: Option<String>, headers: &HeaderMap| {
-            let asked = Asked { document, ..Asked::default() };
+            let asked = VisitParameters { document, ..VisitParameters::default() };
             choose(&visits, &asked, headers).map(|v| v.document)
         };
         assert_eq!(chosen(None, &headers), Some(two.document), "the latest");

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::target::target;
 use super::{Limits, StartError, base};
-use crate::client::transport::word;
+use crate::client::transport::error_cause;
 
 pub(super) struct Upstream {
     client: reqwest::Client,
@@ -56,7 +56,7 @@ impl Upstream {
             request = request.body(reqwest::Body::wrap_stream(pieces));
         }
         tokio::select! {
-            answer = request.send() => answer.map(Response::from).map_err(|error| word(&error)),
+            answer = request.send() => answer.map(Response::from).map_err(|error| error_cause(&error)),
             () = still(&moved, self.first_byte) => Err("timeout"),
         }
     }

@@ -202,7 +202,7 @@ impl Sending<'_> {
     /// What is to be sent of a batch, if anything.
     fn begin(&mut self, batch: Batch) -> Result<Option<Attempt>, JournalError> {
         if let Some(verdicts) = self.journal.verdicts(batch.no)? {
-            self.tell(&verdicts);
+            self.report_progress(&verdicts);
             return Ok(None);
         }
         let may_be_taken = self.journal.begun().contains(&batch.no);
@@ -228,7 +228,7 @@ impl Sending<'_> {
                     return Ok(());
                 }
                 let verdicts: Vec<Verdict> = results.into_iter().map(Verdict::from).collect();
-                self.tell(&verdicts);
+                self.report_progress(&verdicts);
                 return Ok(self.journal.answered(attempt.batch.no, verdicts)?);
             }
             Ok(_) => CallError::Unintelligible(200),
@@ -270,7 +270,7 @@ impl Sending<'_> {
         self.progress.unknown(batch.items.len() as u64);
     }
 
-    fn tell(&self, verdicts: &[Verdict]) {
+    fn report_progress(&self, verdicts: &[Verdict]) {
         let accepted = verdicts.iter().filter(|verdict| verdict.id.is_some()).count() as u64;
         self.progress.answered(accepted, verdicts.len() as u64 - accepted);
     }

@@ -10,7 +10,7 @@ use super::json;
 use crate::state::Operator;
 
 #[derive(Serialize)]
-struct Shown {
+struct ClockReply {
     /// The process's clock, in Unix seconds: what every time that is written down comes from.
     now: i64,
     /// The machine's.
@@ -22,8 +22,8 @@ struct Shown {
     obstacle: Option<&'static str>,
 }
 
-fn shown(operator: &Operator) -> Shown {
-    Shown {
+fn shown(operator: &Operator) -> ClockReply {
+    ClockReply {
         now: operator.now().0,
         machine: clock::machine_millis().div_euclid(1000),
         advanced_seconds: operator.store.clock().advanced_seconds(),

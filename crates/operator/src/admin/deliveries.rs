@@ -4,14 +4,14 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use seoham_http::{ApiError, body};
 use seoham_model::Text;
-use seoham_store::restoring::WorkOrder;
+use seoham_store::restore::WorkOrder;
 use serde::{Deserialize, Serialize};
 
 use super::json;
 use crate::state::Operator;
 
 #[derive(Serialize)]
-struct Shown {
+struct WorkOrderReply {
     /// `deliver`, `held`, or `drop`.
     queued: &'static str,
     /// What was accepted before this is put into its box without a notification, in Unix seconds.
@@ -19,7 +19,7 @@ struct Shown {
     drop_before: Option<i64>,
 }
 
-impl From<WorkOrder> for Shown {
+impl From<WorkOrder> for WorkOrderReply {
     fn from(order: WorkOrder) -> Self {
         match order {
             WorkOrder::Go => Self { queued: "deliver", drop_before: None },
@@ -30,7 +30,7 @@ impl From<WorkOrder> for Shown {
 }
 
 pub(crate) async fn show(State(operator): State<Operator>) -> Result<Response, ApiError> {
-    json(&Shown::from(operator.store.work_order().await?))
+    json(&WorkOrderReply::from(operator.store.work_order().await?))
 }
 
 #[derive(Deserialize)]
@@ -54,5 +54,5 @@ pub(crate) async fn release(
     };
     operator.store.set_work_order(order).await?;
     tracing::warn!(queued = release.queued, "deliveries were released by the operator");
-    json(&Shown::from(order))
+    json(&WorkOrderReply::from(order))
 }

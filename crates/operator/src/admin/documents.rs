@@ -13,7 +13,7 @@ use super::{json, notifications};
 use crate::state::Operator;
 
 #[derive(Serialize)]
-struct Shown {
+struct DocumentReply {
     document_binder_uuid: BinderId,
     institution_id: InstitutionId,
     contract_uuid: ContractUuid,
@@ -33,7 +33,7 @@ struct Shown {
     notification: &'static str,
     /// What is known of a notification that the messenger did not take.
     #[serde(skip_serializing_if = "Option::is_none")]
-    undelivered: Option<notifications::Shown>,
+    undelivered: Option<notifications::NotificationReply>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,14 +66,14 @@ pub(crate) async fn show(
     let id = BinderId::parse(&binder).ok_or_else(unknown)?;
     let record = operator.store.describe(id).await?.ok_or_else(unknown)?;
     tracing::info!(document = %id, "document looked at by the operator");
-    let undelivered = operator.store.undelivered_one(id).await?.map(notifications::Shown::from);
-    json(&Shown { undelivered, ..shown(id, record, &operator) })
+    let undelivered = operator.store.undelivered_one(id).await?.map(notifications::NotificationReply::from);
+    json(&DocumentReply { undelivered, ..shown(id, record, &operator) })
 }
 
-fn shown(id: BinderId, record: DocumentRecord, operator: &Operator) -> Shown {
+fn shown(id: BinderId, record: DocumentRecord, operator: &Operator) -> DocumentReply {
     let (times, deadline_at) = (record.status.times, record.status.deadline_at);
     let length = |text: Option<&str>| text.map_or(0, |t| t.chars().count());
-    Shown {
+    DocumentReply {
         document_binder_uuid: id,
         institution_id: record.institution,
         contract_uuid: record.contract,

@@ -16,12 +16,12 @@ use crate::state::Operator;
 const PAGE: usize = 100;
 
 #[derive(Serialize)]
-struct Shown {
+struct InstitutionReply {
     institution_id: InstitutionId,
     name: String,
 }
 
-impl From<Institution> for Shown {
+impl From<Institution> for InstitutionReply {
     fn from(institution: Institution) -> Self {
         Self { institution_id: institution.id, name: institution.name }
     }
@@ -37,13 +37,13 @@ pub(crate) async fn create(State(operator): State<Operator>, request: Request) -
     if let Some(same) = same {
         tracing::warn!(institution = %id, %same, "another institution has the same name");
     }
-    created(&Created { shown: Shown::from(institution), same_name_as: same })
+    created(&Created { shown: InstitutionReply::from(institution), same_name_as: same })
 }
 
 #[derive(Serialize)]
 struct Created {
     #[serde(flatten)]
-    shown: Shown,
+    shown: InstitutionReply,
     /// Another institution that recipients could not tell from this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     same_name_as: Option<InstitutionId>,
@@ -71,7 +71,7 @@ pub(crate) struct After {
 
 #[derive(Serialize)]
 struct List {
-    institutions: Vec<Shown>,
+    institutions: Vec<InstitutionReply>,
     /// Where the next page begins; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_after: Option<InstitutionId>,
@@ -84,7 +84,7 @@ pub(crate) async fn list(
     let after = query.after.as_deref().map(institution).transpose()?;
     let found = operator.store.institutions(after, PAGE).await?;
     let next_after = if found.len() == PAGE { found.last().map(|i| i.id) } else { None };
-    json(&List { institutions: found.into_iter().map(Shown::from).collect(), next_after })
+    json(&List { institutions: found.into_iter().map(InstitutionReply::from).collect(), next_after })
 }
 
 #[derive(Serialize)]

@@ -14,14 +14,14 @@ use crate::state::Operator;
 const PAGE: usize = 100;
 
 #[derive(Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct NotificationFilter {
     /// One institution's alone.
     institution: Option<String>,
     /// Older than this document.
     before: Option<String>,
 }
 
-impl Asked {
+impl NotificationFilter {
     fn page(&self) -> Result<Page, ApiError> {
         let institution = self.institution.as_deref().map(|text| {
             InstitutionId::parse(text).ok_or_else(|| {
@@ -57,14 +57,14 @@ fn kind(name: &str) -> Result<Kind, ApiError> {
 #[derive(Serialize)]
 struct List {
     /// Newest first.
-    notifications: Vec<Shown>,
+    notifications: Vec<NotificationReply>,
     /// Where the next page begins; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_before: Option<BinderId>,
 }
 
 #[derive(Serialize)]
-pub(crate) struct Shown {
+pub(crate) struct NotificationReply {
     document_binder_uuid: BinderId,
     institution_id: InstitutionId,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +79,7 @@ pub(crate) struct Shown {
     given_up_at: Option<i64>,
 }
 
-impl From<Undelivered> for Shown {
+impl From<Undelivered> for NotificationReply {
     fn from(notice: Undelivered) -> Self {
         let (next_attempt_at, given_up_at) = match notice.state {
             NoticeState::Waiting { next_attempt_at } => (Some(next_attempt_at.0), None),
@@ -104,11 +104,11 @@ fn next_before(found: &[Undelivered]) -> Option<BinderId> {
 pub(crate) async fn list(
     State(operator): State<Operator>,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<NotificationFilter>,
 ) -> Result<Response, ApiError> {
     let found = operator.store.undelivered(kind(&name)?, asked.page()?).await?;
     let next_before = next_before(&found);
-    json(&List { notifications: found.into_iter().map(Shown::from).collect(), next_before })
+    json(&List { notifications: found.into_iter().map(NotificationReply::from).collect(), next_before })
 }
 
 #[derive(Serialize)]
@@ -126,7 +126,7 @@ pub(crate) async fn send_again(
     request: Request,
 ) -> Result<Response, ApiError> {
     let kind = kind(&name)?;
-    let asked: Asked = serde_json::from_slice(&body::json(request).await?).map_err(|_| {
+    let asked: NotificationFilter = serde_json::from_slice(&body::json(request).await?).map_err(|_| {
         ApiError::invalid(Text::fixed(
             "본문은 {\"institution\"?, \"before\"?} 형식의 JSON이어야 합니다",
             "the body must be JSON: {\"institution\"?, \"before\"?}",

@@ -21,7 +21,7 @@ const DAYS: i32 = 31;
 const DAYS_MAX: i32 = 366;
 
 #[derive(Serialize)]
-struct Shown {
+struct VolumePlanReply {
     volume_plan_id: PlanId,
     institution_id: InstitutionId,
     name: String,
@@ -36,7 +36,7 @@ struct Shown {
     decided_at: Option<i64>,
 }
 
-impl From<VolumePlan> for Shown {
+impl From<VolumePlan> for VolumePlanReply {
     fn from(plan: VolumePlan) -> Self {
         Self {
             volume_plan_id: plan.id,
@@ -75,7 +75,7 @@ pub(crate) async fn announce(
         return Err(unknown_institution());
     }
     tracing::info!(%institution, plan = %plan.id, documents_per_day, "volume announced");
-    created(&Shown::from(plan))
+    created(&VolumePlanReply::from(plan))
 }
 
 pub(crate) async fn approve(
@@ -99,18 +99,18 @@ async fn decide(operator: &Operator, id: &str, plan: &str, state: PlanState) -> 
     let decided = operator.store.decide_plan(institution, plan, state, operator.now()).await?;
     let decided = decided.ok_or_else(unknown)?;
     tracing::info!(%institution, %plan, state = state.name(), "volume plan decided");
-    json(&Shown::from(decided))
+    json(&VolumePlanReply::from(decided))
 }
 
 #[derive(Serialize)]
-struct Waiting {
-    volume_plans: Vec<Shown>,
+struct WaitingPlans {
+    volume_plans: Vec<VolumePlanReply>,
 }
 
 /// Plans of all institutions that wait for the operator's word.
 pub(crate) async fn waiting(State(operator): State<Operator>) -> Result<Response, ApiError> {
     let plans = operator.store.waiting_plans(PLANS_MAX).await?;
-    json(&Waiting { volume_plans: plans.into_iter().map(Shown::from).collect() })
+    json(&WaitingPlans { volume_plans: plans.into_iter().map(VolumePlanReply::from).collect() })
 }
 
 #[derive(Deserialize)]
@@ -122,7 +122,7 @@ pub(crate) struct Days {
 #[derive(Serialize)]
 struct Volumes {
     /// Newest first.
-    volume_plans: Vec<Shown>,
+    volume_plans: Vec<VolumePlanReply>,
     /// Days on which something came or was planned.
     days: Vec<Day>,
     today: Today,
@@ -196,7 +196,7 @@ pub(crate) async fn list(
         .sum();
     let forecast = at_the_end(today, accepted, operator.now());
     json(&Volumes {
-        volume_plans: plans.into_iter().map(Shown::from).collect(),
+        volume_plans: plans.into_iter().map(VolumePlanReply::from).collect(),
         days,
         today: Today { day: today, planned, accepted, forecast },
     })

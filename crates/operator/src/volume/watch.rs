@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Alerts that are told at once.
-const TOLD_AT_ONCE: usize = 20;
+const NOTIFIED_AT_ONCE: usize = 20;
 /// For how long it is tried to tell one.
-const TELL_FOR_SECONDS: i64 = 24 * 60 * 60;
+const NOTIFY_FOR_SECONDS: i64 = 24 * 60 * 60;
 /// Pauses after a receiver that did not take one: they double up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_mins(15);
@@ -39,7 +39,7 @@ pub struct VolumeWatch(VolumeWatchOptions);
 
 /// What the webhook says.
 #[derive(Serialize)]
-struct Told<'a> {
+struct AlertEvent<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     timestamp: i64,
@@ -74,7 +74,7 @@ impl VolumeWatch {
             }
             if let Some(webhook) = self.0.webhook.as_ref().filter(|_| since_told >= pause) {
                 since_told = Duration::ZERO;
-                pause = match self.tell(webhook).await {
+                pause = match self.notify(webhook).await {
                     Ok(true) => Duration::ZERO,
                     Ok(false) => (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE),
                     Err(error) => {
@@ -117,13 +117,13 @@ impl VolumeWatch {
     }
 
     /// Tells what was not told yet; `false` when one was not taken.
-    async fn tell(&self, webhook: &SignedPost) -> Result<bool> {
+    async fn notify(&self, webhook: &SignedPost) -> Result<bool> {
         let now = self.0.store.clock().now();
         let mut all_taken = true;
-        for alert in self.0.store.untold_alerts(now.plus(-TELL_FOR_SECONDS), TOLD_AT_ONCE).await? {
+        for alert in self.0.store.unsent_alerts(now.plus(-NOTIFY_FOR_SECONDS), NOTIFIED_AT_ONCE).await? {
             // The same on every node and every retry.
             let id = format!("{}-{}", alert.institution, alert.day);
-            let answer = webhook.send(&id, told(&alert)).await;
+            let answer = webhook.send(&id, payload(&alert)).await;
             if !answer.is_ok_and(|answer| answer.status.is_success()) {
                 // The others are told all the same: one that is never taken holds none of them up.
                 tracing::warn!(institution = %alert.institution, day = %alert.day, "an alert was not taken");
@@ -143,7 +143,7 @@ fn days_to_look_at(watched_to: Option<SeoulDay>, today: SeoulDay) -> Vec<SeoulDa
     (0..=away).rev().map(|back| today.plus_days(-back)).collect()
 }
 
-fn told(alert: &VolumeAlert) -> Vec<u8> {
+fn payload(alert: &VolumeAlert) -> Vec<u8> {
     let data = ToldAlert {
         institution_id: alert.institution.to_string(),
         institution_name: &alert.institution_name,
@@ -151,8 +151,8 @@ fn told(alert: &VolumeAlert) -> Vec<u8> {
         accepted: alert.accepted,
         expected: alert.expected,
     };
-    let told = Told { kind: "volume.unannounced", timestamp: alert.raised_at.0, data };
-    serde_json::to_vec(&told).expect("names and numbers are JSON")
+    let event = AlertEvent { kind: "volume.unannounced", timestamp: alert.raised_at.0, data };
+    serde_json::to_vec(&event).expect("names and numbers are JSON")
 }
 
 #[cfg(test)]

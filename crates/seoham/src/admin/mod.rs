@@ -408,8 +408,8 @@ impl AdminClient {
     }
 
     async fn plan(&self, command: PlanCommand) -> Result<Value> {
-        let decide = async |institution: String, plan: String, word: &str| {
-            self.post(&format!("institutions/{institution}/volume-plans/{plan}/{word}"), &json!({})).await
+        let decide = async |institution: String, plan: String, action: &str| {
+            self.post(&format!("institutions/{institution}/volume-plans/{plan}/{action}"), &json!({})).await
         };
         match command {
             PlanCommand::Announce(args) => {
@@ -429,11 +429,11 @@ impl AdminClient {
     }
 
     async fn person(&self, command: PersonCommand) -> Result<Value> {
-        let (word, phone_number) = match command {
+        let (action, phone_number) = match command {
             PersonCommand::Unlock { phone_number } => ("unlock", phone_number),
             PersonCommand::ForceNewPin { phone_number } => ("new-pin", phone_number),
         };
-        self.post(&format!("people/{word}"), &json!({ "phone_number": phone_number })).await
+        self.post(&format!("people/{action}"), &json!({ "phone_number": phone_number })).await
     }
 
     async fn import_people(&self, file: &Path) -> Result<Value> {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use seoham_model::Clock;
 use seoham_model::clock::seoul_minutes;
-use seoham_store::restoring::RestoredToken;
+use seoham_store::restore::RestoredToken;
 
 use crate::cli::{complain, say};
 use crate::config::Config;
@@ -17,7 +17,7 @@ use crate::logging;
 use crate::server::store;
 
 /// How often progress is told where there is no terminal to draw it on.
-const TELL_EVERY: Duration = Duration::from_secs(5);
+const PRINT_EVERY: Duration = Duration::from_secs(5);
 
 /// `seoham backup FILE`.
 pub(crate) fn backup(config: &Config, file: &Path) -> Result<()> {
@@ -25,9 +25,9 @@ pub(crate) fn backup(config: &Config, file: &Path) -> Result<()> {
     let bytes = if config.store.database.is_some() {
         postgres::backup(config, file)?
     } else {
-        let mut shown = Shown::new("pages")?;
+        let mut shown = BackupProgress::new("pages")?;
         let copied = seoham_store_sqlite::backup(&config.store.data, file, |progress| {
-            shown.tell(progress.done, progress.all);
+            shown.update(progress.done, progress.all);
         });
         shown.end();
         copied?
@@ -77,25 +77,25 @@ fn report(tokens: &[RestoredToken], sandbox: bool) {
 }
 
 /// Progress, drawn on a terminal and told in lines elsewhere.
-struct Shown {
+struct BackupProgress {
     bar: ProgressBar,
-    told: Instant,
+    printed_at: Instant,
     unit: &'static str,
 }
 
-impl Shown {
+impl BackupProgress {
     fn new(unit: &'static str) -> Result<Self> {
         let style =
             ProgressStyle::with_template("{msg:>8} [{bar:40}] {pos}/{len} {eta}").context("progress")?;
         let bar = ProgressBar::new(0).with_style(style.progress_chars("=> ")).with_message(unit);
-        Ok(Self { bar, told: Instant::now(), unit })
+        Ok(Self { bar, printed_at: Instant::now(), unit })
     }
 
-    fn tell(&mut self, done: u64, all: u64) {
+    fn update(&mut self, done: u64, all: u64) {
         self.bar.set_length(all);
         self.bar.set_position(done);
-        if self.bar.is_hidden() && self.told.elapsed() >= TELL_EVERY {
-            self.told = Instant::now();
+        if self.bar.is_hidden() && self.printed_at.elapsed() >= PRINT_EVERY {
+            self.printed_at = Instant::now();
             complain(&format!("{done} of {all} {}", self.unit));
         }
     }

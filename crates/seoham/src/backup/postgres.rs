@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use seoham_model::UnixSeconds;
-use seoham_store::restoring::RestoredToken;
+use seoham_store::restore::RestoredToken;
 
 use crate::config::Config;
 use crate::server::{Runtimes, store};

@@ -10,9 +10,9 @@ mod input;
 mod institution;
 mod journal;
 mod notice;
-mod reading;
+mod recipients;
 mod report;
-mod sending;
+mod sender;
 mod setup;
 
 use std::collections::BTreeMap;
@@ -122,7 +122,7 @@ impl Demo<'_> {
         let results = journal.results(notices.len());
         demo.client.kit.sandbox().advance_clock(11).await?;
         demo.settle(&results).await?;
-        reading::read_a_few(&demo.client, &results).await?;
+        recipients::read_a_few(&demo.client, &results).await?;
 
         let statuses = demo.client.statuses(&results).await?;
         let agrees = report::table(lang, &demo.expected, &results, &statuses);
@@ -134,7 +134,7 @@ impl Demo<'_> {
 
     async fn send(&self, notices: &[String], journal: &mut Journal) -> Result<()> {
         let bar = self.bar(notices.len(), &Text::fixed("전송", "sending"));
-        sending::send(&self.client, notices, journal, &bar).await?;
+        sender::send(&self.client, notices, journal, &bar).await?;
         bar.finish();
         Ok(())
     }

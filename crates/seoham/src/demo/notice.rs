@@ -116,13 +116,13 @@ struct Payload {
 
 /// The page of a notice. Which one it is the gateway tells; a visitor cannot.
 pub(super) async fn show(uri: Uri, headers: HeaderMap) -> Response {
-    let told = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = KINDS.iter().find(|kind| uri.path().starts_with(kind.path)).unwrap_or(&KINDS[KINDS.len() - 1]);
-    let payload = percent_decode_str(told("seoham-payload")).decode_utf8_lossy();
+    let payload = percent_decode_str(header("seoham-payload")).decode_utf8_lossy();
     let payload: Option<Payload> = serde_json::from_str(&payload).ok();
     let notice = Notice {
         kind,
-        document: told("seoham-document")
+        document: header("seoham-document")
             .chars()
             .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
             .collect(),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::own_files::{user_directory, write_settings};
 use super::send::{ColumnArgs, Settings};
 use crate::cli::say;
-use crate::terminal::{Failure, Outcome, language, told};
+use crate::terminal::{Failure, Outcome, language, localized};
 
 /// What is done with them.
 #[derive(Subcommand)]
@@ -81,7 +81,7 @@ pub(crate) fn run(command: &ColumnsCommand) -> Outcome {
             }
             all.columns.insert(name.clone(), saved);
             all.write(&file)?;
-            say(&told(
+            say(&localized(
                 &format!("저장했습니다. 보낼 때: seoham send 파일 --columns {name}"),
                 &format!("kept; to send: seoham send FILE --columns {name}"),
             ));
@@ -100,7 +100,7 @@ pub(crate) fn run(command: &ColumnsCommand) -> Outcome {
                 return Err(unknown(name, &all));
             }
             all.write(&file)?;
-            say(&told(&format!("{name}: 지웠습니다"), &format!("{name}: forgotten")));
+            say(&localized(&format!("{name}: 지웠습니다"), &format!("{name}: forgotten")));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -9,7 +9,7 @@ use dialoguer::{Input, Password};
 use super::platform::{PlatformArgs, stopped};
 use super::profile::{DEFAULT, Profile, Profiles};
 use crate::cli::say;
-use crate::terminal::{Failure, Outcome, told};
+use crate::terminal::{Failure, Outcome, localized};
 
 /// What `seoham init` is told; the rest it asks for.
 #[derive(Args)]
@@ -31,7 +31,7 @@ pub(crate) async fn run(args: &InitArgs) -> Outcome {
     let url = match &platform.url {
         Some(url) => url.clone(),
         None => ask(
-            &told("플랫폼 주소", "The platform's address"),
+            &localized("플랫폼 주소", "The platform's address"),
             "--url",
             before.as_ref().map(|p| p.url.clone()),
         )?,
@@ -42,14 +42,15 @@ pub(crate) async fn run(args: &InitArgs) -> Outcome {
                 .resolve()?
                 .access_token
         }
-        None => {
-            ask_secret(&told("접근 토큰(보이지 않습니다)", "The access token (not shown)"), "--token-file")?
-        }
+        None => ask_secret(
+            &localized("접근 토큰(보이지 않습니다)", "The access token (not shown)"),
+            "--token-file",
+        )?,
     };
     let contract_uuid = match &platform.contract {
         Some(contract) => contract.clone(),
         None => ask(
-            &told("계약 번호(CON-…)", "The contract (CON-…)"),
+            &localized("계약 번호(CON-…)", "The contract (CON-…)"),
             "--contract",
             before.as_ref().map(|p| p.contract_uuid.clone()),
         )?,
@@ -58,12 +59,12 @@ pub(crate) async fn run(args: &InitArgs) -> Outcome {
     let client = platform.client(&profile)?;
     if !args.untested {
         let known = client.capabilities().await.map_err(|error| stopped(&error))?;
-        say(&told(
+        say(&localized(
             "주소, 접근 토큰, 계약을 확인했습니다(시험 전송, 접수된 문서 없음).",
             "Address, token and contract are right (tried with a dry run; nothing was accepted).",
         ));
         if !known.idempotency_key {
-            say(&told(
+            say(&localized(
                 "이 서버는 Idempotency-Key를 모릅니다. 응답을 잃은 요청은 자동으로 다시 보내지 않습니다.",
                 "This platform knows no Idempotency-Key: a request whose answer is lost is not sent again by itself.",
             ));
@@ -72,7 +73,7 @@ pub(crate) async fn run(args: &InitArgs) -> Outcome {
     profiles.profiles.insert(name.clone(), profile);
     profiles.write(&file).map_err(|error| Failure::of_file(&file, &error, Failure::Unfinished))?;
     let shown = file.display();
-    say(&told(
+    say(&localized(
         &format!("{shown}에 '{name}' 프로필을 저장했습니다(0600)."),
         &format!("Profile {name:?} is kept in {shown}, mode 0600."),
     ));

@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_told_in_korean() {
-        let told = |arguments: &[&str]| {
+        let message_of = |arguments: &[&str]| {
             let command = crate::korean::in_language(crate::cli::Cli::command(), seoham_model::Lang::Ko);
             let error = command.try_get_matches_from(arguments).expect_err("a mistake");
             in_korean(&error).unwrap_or_else(|| panic!("{arguments:?}: {error}"))
@@ -86,9 +86,9 @@ mod tests {
             (&["seoham", "send", "a", "--rest", "--resume"], "함께 쓸 수 없습니다"),
             (&["seoham", "send", "a", "--result"], "값이 필요합니다"),
         ] {
-            let told = told(arguments);
-            assert!(told.contains(expected), "{told}");
-            assert!(!told.contains("Usage"), "{told}");
+            let message = message_of(arguments);
+            assert!(message.contains(expected), "{message}");
+            assert!(!message.contains("Usage"), "{message}");
         }
     }
 }

@@ -65,7 +65,7 @@ pub(crate) fn follow(certificate: Option<Certificate>) -> Result<()> {
         let mut written = certificate.as_ref().map(Certificate::written);
         loop {
             let asked = tokio::select! {
-                told = hangup.recv() => told.is_some(),
+                signal = hangup.recv() => signal.is_some(),
                 () = tokio::time::sleep(LOOK_EVERY) => false,
             };
             let Some(certificate) = &certificate else { continue };

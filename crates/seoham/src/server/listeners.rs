@@ -200,7 +200,7 @@ impl Running {
 
 /// Says when the process is told to end, by SIGTERM or Ctrl-C; the second time it ends at once.
 pub(crate) fn termination() -> Result<mpsc::Receiver<()>> {
-    let (told, tell) = mpsc::channel(1);
+    let (sender, signals) = mpsc::channel(1);
     let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {
         loop {
@@ -208,10 +208,10 @@ pub(crate) fn termination() -> Result<mpsc::Receiver<()>> {
                 _ = term.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            if told.try_send(()).is_err() {
+            if sender.try_send(()).is_err() {
                 std::process::exit(130);
             }
         }
     });
-    Ok(tell)
+    Ok(signals)
 }

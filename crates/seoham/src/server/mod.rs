@@ -3,15 +3,15 @@
 mod brand;
 pub(crate) mod certificate;
 pub(crate) mod connections;
-mod delivering;
-mod examining;
+mod delivery_role;
+mod health_check;
 pub(crate) mod listeners;
 mod message_sender;
 mod messenger;
 mod runtimes;
 mod secrets;
 pub(crate) mod store;
-mod watching;
+mod volume_watch;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,13 +32,13 @@ use crate::cli::{complain, say};
 use crate::config::Config;
 use crate::logging;
 use certificate::Certificate;
-use delivering::Delivering;
-use examining::Examining;
+use delivery_role::Delivering;
+use health_check::Examining;
 use listeners::{Bound, Running};
 use message_sender::MessageSender;
 use messenger::Messenger;
 pub(crate) use runtimes::{BulkThreads, Runtimes};
-use watching::Watching;
+use volume_watch::Watching;
 
 /// A process that is up.
 pub(crate) struct Server {
@@ -146,7 +146,7 @@ pub(crate) fn check_deep(config: &Config) -> Result<ExitCode> {
     } else {
         seoham_store_sqlite::deep_check(&config.store.data, &vault)?
     };
-    for finding in &findings.told {
+    for finding in &findings.messages {
         say(finding);
     }
     if findings.more > 0 {
@@ -169,7 +169,7 @@ fn check_all(config: &Config) -> Result<()> {
     listeners::check_exposure(config)?;
     store::check(config)?;
     messenger::options(config)?;
-    watching::webhook(config)?;
+    volume_watch::webhook(config)?;
     brand::brand(config)?;
     if !(1..=1_000_000_000).contains(&config.volume.documents_per_day) {
         bail!("volume.documents_per_day: must be 1 to 1,000,000,000");

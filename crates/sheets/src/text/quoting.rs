@@ -47,7 +47,7 @@ enum State {
     /// Before a value.
     Before,
     /// In a value that is not quoted.
-    Plain,
+    Unquoted,
     /// After the `=` of `="0101"`, which keeps a spreadsheet program from taking text for a number.
     Equals,
     /// Within the quotation marks of `="0101"`.
@@ -106,7 +106,7 @@ impl<R: Read> Quoting<R> {
 impl<R> Quoting<R> {
     /// Passes over whole lines that cannot hold a fault, as there is no mark in them; gives the rest.
     fn passed_over<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let is_outside = matches!(self.state, State::Before | State::Plain | State::Equals | State::Lost);
+        let is_outside = matches!(self.state, State::Before | State::Unquoted | State::Equals | State::Lost);
         let unmarked = &bytes[..memchr::memchr(b'"', bytes).unwrap_or(bytes.len())];
         let Some(end) = memchr::memrchr(b'\n', unmarked).filter(|_| is_outside) else { return bytes };
         self.line += memchr::memchr_iter(b'\n', &unmarked[..=end]).count() as u64;
@@ -129,11 +129,11 @@ impl<R> Quoting<R> {
             _ if ends_value => Ok(State::Before),
             (State::Mark | State::AfterKeptText, b'\r') => Ok(State::Return),
             (State::Mark, _) => Err(Fault::TextAfterClosing),
-            (State::AfterKeptText | State::Return, _) | (State::Plain, b'"') => Err(Fault::WithinValue),
+            (State::AfterKeptText | State::Return, _) | (State::Unquoted, b'"') => Err(Fault::WithinValue),
             (State::Before, b'"') => Ok(State::Quoted),
             (State::Before, b'=') => Ok(State::Equals),
             (State::Equals, b'"') => Ok(State::KeptText),
-            (State::Before | State::Equals | State::Plain, _) => Ok(State::Plain),
+            (State::Before | State::Equals | State::Unquoted, _) => Ok(State::Unquoted),
         }
     }
 }

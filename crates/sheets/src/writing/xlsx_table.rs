@@ -194,8 +194,8 @@ impl Formats {
 
 /// A sheet's name as Excel allows it; other programs write longer ones, and other characters.
 fn allowed_name(name: &str) -> String {
-    let plain = |c: char| if "[]:*?/\\".contains(c) || c.is_control() { '_' } else { c };
-    let mut allowed: String = name.trim_matches('\'').chars().map(plain).collect();
+    let allowed_char = |c: char| if "[]:*?/\\".contains(c) || c.is_control() { '_' } else { c };
+    let mut allowed: String = name.trim_matches('\'').chars().map(allowed_char).collect();
     while allowed.encode_utf16().count() > NAME_UNITS_MAX {
         allowed.pop();
     }

@@ -7,7 +7,7 @@
 mod cells;
 mod certain;
 mod display;
-mod merged;
+mod merged_ranges;
 mod package;
 mod serial;
 mod strings;
@@ -25,7 +25,7 @@ use crate::row::{Content, Record};
 use crate::sheet::COLUMNS_MAX;
 use crate::{Cell, SheetError};
 use cells::{Cells, Context};
-use merged::Merged;
+use merged_ranges::Merged;
 use package::Package;
 use strings::Strings;
 use styles::Styles;

@@ -41,7 +41,7 @@ impl Package {
         for n in 0..archive.len() {
             let part = archive.by_index_raw(n).map_err(|_| no_workbook())?;
             unpacked = unpacked.saturating_add(part.size());
-            let name = plain(&part.name().map_err(|_| no_workbook())?);
+            let name = normalized(&part.name().map_err(|_| no_workbook())?);
             parts.entry(name).or_default().push(n);
         }
         if unpacked > UNPACKED_BYTES_MAX {
@@ -116,7 +116,7 @@ impl Package {
 }
 
 /// A part's name in the form in which names are compared: whatever the case, with plain slashes, from the root.
-fn plain(name: &str) -> String {
+fn normalized(name: &str) -> String {
     resolved("", &format!("/{name}"))
 }
 
@@ -169,6 +169,6 @@ mod tests {
         ] {
             assert_eq!(resolved(folder, target), part, "{folder} {target}");
         }
-        assert_eq!(plain("XL\\Workbook.xml"), "xl/workbook.xml");
+        assert_eq!(normalized("XL\\Workbook.xml"), "xl/workbook.xml");
     }
 }

@@ -3,9 +3,9 @@
 mod claim;
 mod depths;
 mod finish;
-mod finishing;
+mod finish_batch;
 pub(crate) mod parcels;
-mod sweeping;
+mod sweep;
 mod undelivered;
 
 use std::sync::{Mutex, PoisonError};
@@ -20,8 +20,8 @@ use seoham_store::{Deliveries, Lane, Notices, Result};
 use crate::PostgresStore;
 use crate::people;
 
-pub(crate) use finishing::Finishing;
-pub(crate) use sweeping::Sweeper;
+pub(crate) use finish_batch::Finishing;
+pub(crate) use sweep::Sweeper;
 
 /// Which institution had the last turn on this node.
 #[derive(Default)]

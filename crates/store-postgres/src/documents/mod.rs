@@ -1,7 +1,7 @@
 //! Documents: accepting, asking, verifying, reading, describing.
 
 mod accept;
-mod accepting;
+mod group_commit;
 mod keys;
 pub(crate) mod rows;
 mod tokens;
@@ -22,7 +22,7 @@ use seoham_vault::TokenHash;
 use crate::columns::{Columns, Id};
 use crate::session::Param;
 use crate::{Inner, PostgresStore};
-pub(crate) use accepting::Accepting;
+pub(crate) use group_commit::Accepting;
 pub(crate) use keys::forget;
 
 #[async_trait]

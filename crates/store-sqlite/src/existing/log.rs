@@ -140,15 +140,15 @@ struct Header {
 impl Header {
     /// `None` when it does not verify.
     fn read(bytes: &[u8; HEADER]) -> Option<Self> {
-        let magic = word(bytes, 0);
-        let page = usize::try_from(word(bytes, 8)).ok()?;
+        let magic = read_u32(bytes, 0);
+        let page = usize::try_from(read_u32(bytes, 8)).ok()?;
         if magic & !1 != MAGIC || !page.is_power_of_two() || !(512..=65_536).contains(&page) {
             return None;
         }
         let big_endian = magic & 1 == 1;
         let sum = sum_of(&bytes[..24], big_endian, [0, 0]);
         let salts = bytes[16..24].try_into().ok()?;
-        (sum == [word(bytes, 24), word(bytes, 28)]).then_some(Self { page, big_endian, salts, sum })
+        (sum == [read_u32(bytes, 24), read_u32(bytes, 28)]).then_some(Self { page, big_endian, salts, sum })
     }
 
     fn frame(&self) -> Vec<u8> {
@@ -193,13 +193,13 @@ impl Frames {
         let of_this_log = header[8..16] == self.begin.salts;
         let sum = sum_of(&header[..8], self.begin.big_endian, self.sum);
         let sum = sum_of(page, self.begin.big_endian, sum);
-        let stored = [word(header, 16), word(header, 20)];
+        let stored = [read_u32(header, 16), read_u32(header, 20)];
         // The next one is verified against what this one says, so that damage ends with it.
         self.sum = stored;
         self.offset += self.frame.len() as u64;
         // There is no page 0: zeros are nothing that was written.
-        let verified = of_this_log && sum == stored && word(header, 0) != 0;
-        Ok(Some(Frame { of_this_log, verified, commits: word(header, 4) != 0 }))
+        let verified = of_this_log && sum == stored && read_u32(header, 0) != 0;
+        Ok(Some(Frame { of_this_log, verified, commits: read_u32(header, 4) != 0 }))
     }
 
     /// Reads on behind a frame that did not verify.
@@ -226,7 +226,7 @@ fn fill(log: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<bool> {
     }
 }
 
-fn word(bytes: &[u8], at: usize) -> u32 {
+fn read_u32(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }
 
@@ -274,7 +274,7 @@ mod tests {
     /// Where the frames are that end a transaction.
     fn commits(log: &[u8]) -> Vec<usize> {
         let frames = log[HEADER..].chunks_exact(FRAME).enumerate();
-        frames.filter(|(_, frame)| word(frame, 4) != 0).map(|(i, _)| i).collect()
+        frames.filter(|(_, frame)| read_u32(frame, 4) != 0).map(|(i, _)| i).collect()
     }
 
     fn damage(log: &mut [u8], frame: usize, from: usize, length: usize) -> u64 {

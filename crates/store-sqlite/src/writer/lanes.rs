@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use seoham_store::{Result, StoreError};
 
-use super::Waiting;
+use super::QueuedJob;
 use super::job::Job;
 
 /// How much may wait, and how much one transaction takes.
@@ -73,7 +73,7 @@ const BACKGROUND_CREDIT_MAX: usize = 2_000;
 
 #[derive(Default)]
 struct Queues {
-    interactive: VecDeque<Waiting>,
+    interactive: VecDeque<QueuedJob>,
     bulk: Queue,
     background: Queue,
     /// Rows that the background may have before the bulk lane's.
@@ -83,12 +83,12 @@ struct Queues {
 
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<QueuedJob>,
     weight: Weight,
 }
 
 impl Queue {
-    fn push(&mut self, waiting: Waiting, limits: &Limits) -> Result<()> {
+    fn push(&mut self, waiting: QueuedJob, limits: &Limits) -> Result<()> {
         let after = self.weight.plus(waiting.weight);
         let full = after.rows > limits.bulk_rows || after.bytes > limits.bulk_bytes;
         // An empty queue takes anything: a job larger than the bound would never get in.
@@ -100,7 +100,7 @@ impl Queue {
         Ok(())
     }
 
-    fn pop(&mut self) -> Option<Waiting> {
+    fn pop(&mut self) -> Option<QueuedJob> {
         let waiting = self.waiting.pop_front()?;
         self.weight = self.weight.minus(waiting.weight);
         Some(waiting)
@@ -122,7 +122,7 @@ impl Lanes {
         if queues.interactive.len() >= self.limits.interactive_jobs {
             return Err(StoreError::Overloaded);
         }
-        queues.interactive.push_back(Waiting { job, weight: Weight::default(), since: Instant::now() });
+        queues.interactive.push_back(QueuedJob { job, weight: Weight::default(), since: Instant::now() });
         self.arrived.notify_one();
         Ok(())
     }
@@ -138,7 +138,7 @@ impl Lanes {
     fn push(&self, job: Box<dyn Job>, weight: Weight, queue: fn(&mut Queues) -> &mut Queue) -> Result<()> {
         let mut queues = self.lock();
         queues.refuse_if_closed()?;
-        queue(&mut queues).push(Waiting { job, weight, since: Instant::now() }, &self.limits)?;
+        queue(&mut queues).push(QueuedJob { job, weight, since: Instant::now() }, &self.limits)?;
         self.arrived.notify_one();
         Ok(())
     }
@@ -164,12 +164,12 @@ impl Lanes {
         !queues.are_empty()
     }
 
-    pub(super) fn take_interactive(&self) -> Option<Waiting> {
+    pub(super) fn take_interactive(&self) -> Option<QueuedJob> {
         self.lock().interactive.pop_front()
     }
 
     /// The next of the bulk lane, or of the background when that is empty or has had its share.
-    pub(super) fn take_work(&self) -> Option<(&'static str, Waiting)> {
+    pub(super) fn take_work(&self) -> Option<(&'static str, QueuedJob)> {
         let mut queues = self.lock();
         let wanted = queues.background.waiting.front().map(|waiting| waiting.weight.rows);
         if let Some(rows) = wanted
@@ -191,7 +191,7 @@ impl Lanes {
     }
 
     /// Takes no more, and gives back what is queued: nothing of it will be done.
-    pub(super) fn abandon(&self) -> Vec<Waiting> {
+    pub(super) fn abandon(&self) -> Vec<QueuedJob> {
         let mut queues = self.lock();
         queues.closed = true;
         let Queues { interactive, bulk, background, .. } = &mut *queues;

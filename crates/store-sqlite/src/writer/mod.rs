@@ -104,7 +104,7 @@ impl Drop for Writer {
 }
 
 /// A job and when it came.
-struct Waiting {
+struct QueuedJob {
     job: Box<dyn job::Job>,
     weight: Weight,
     since: Instant,

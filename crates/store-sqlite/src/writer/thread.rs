@@ -10,7 +10,7 @@ use super::checkpoints::Checkpoints;
 use super::commit_window::CommitPolicy;
 use super::job::Ran;
 use super::lanes::Lanes;
-use super::{CommitHook, Waiting};
+use super::{CommitHook, QueuedJob};
 use crate::columns::{is_disk_failure, store_error};
 
 pub(super) fn run(
@@ -77,7 +77,7 @@ fn transact(with: &Transacting<'_>, policy: &mut CommitPolicy) -> usize {
         store_error(&error)
     });
     let mut window = policy.begin(&limits, Instant::now());
-    let mut done: Vec<Waiting> = Vec::new();
+    let mut done: Vec<QueuedJob> = Vec::new();
     let mut rows = 0;
 
     let mut whole = true;

@@ -11,7 +11,7 @@ use crate::{Found, demand};
 
 /// A token that was shown, and by whom.
 #[derive(Clone, Copy)]
-pub(crate) struct Shown {
+pub(crate) struct PresentedToken {
     pub(crate) token: usize,
     pub(crate) document: usize,
     pub(crate) institution: usize,
@@ -87,8 +87,13 @@ impl Ledger {
     }
 
     /// A token was verified, or not.
-    pub(crate) fn verified(&mut self, shown: Shown, verdict: &TokenVerdict, now: UnixSeconds) -> Found<()> {
-        let Shown { token, document, institution } = shown;
+    pub(crate) fn verified(
+        &mut self,
+        shown: PresentedToken,
+        verdict: &TokenVerdict,
+        now: UnixSeconds,
+    ) -> Found<()> {
+        let PresentedToken { token, document, institution } = shown;
         let nobodys = self.need_not_be_there(institution, document);
         let token = &mut self.tokens[token];
         let over = token.expires_at.unwrap_or(token.issued_at.plus(TOKEN_LIFETIME_SECONDS)) <= now;
@@ -135,8 +140,8 @@ impl Ledger {
     }
 
     /// Nobody knows whether a token was verified.
-    pub(crate) fn perhaps_verified(&mut self, shown: Shown, now: UnixSeconds) {
-        let Shown { token, document, institution } = shown;
+    pub(crate) fn perhaps_verified(&mut self, shown: PresentedToken, now: UnixSeconds) {
+        let PresentedToken { token, document, institution } = shown;
         let token = &mut self.tokens[token];
         let its_own = token.document == document && self.documents[document].institution == institution;
         let over = token.expires_at.is_some_and(|expires_at| expires_at <= now);

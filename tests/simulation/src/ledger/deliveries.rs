@@ -187,15 +187,15 @@ impl Ledger {
                     oldest_surely.get_or_insert(document.sent_at);
                 }
             }
-            let told = depths.iter().find(|depth| depth.institution == sender.id);
-            let waiting = told.map_or(0, |told| told.waiting);
+            let reported = depths.iter().find(|depth| depth.institution == sender.id);
+            let waiting = reported.map_or(0, |reported| reported.waiting);
             let name = &sender.name;
             demand!(
                 (surely..=perhaps).contains(&waiting),
                 "{name}: {waiting} wait in the queue, and {surely} to {perhaps} must"
             );
-            if let Some(told) = told {
-                let at = told.oldest_accepted_at;
+            if let Some(reported) = reported {
+                let at = reported.oldest_accepted_at;
                 demand!(
                     oldest_perhaps.is_some_and(|oldest| oldest <= at)
                         && oldest_surely.is_none_or(|oldest| at <= oldest),

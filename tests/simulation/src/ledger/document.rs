@@ -111,11 +111,21 @@ impl Document {
     }
 
     /// The store tells its status.
-    pub(crate) fn observe(&mut self, person: &Person, told: &DocumentStatus, now: UnixSeconds) -> Found<()> {
-        let times = &told.times;
+    pub(crate) fn observe(
+        &mut self,
+        person: &Person,
+        reported: &DocumentStatus,
+        now: UnixSeconds,
+    ) -> Found<()> {
+        let times = &reported.times;
         demand!(times.sent_at == self.sent_at, "sent at {} and told {}", self.sent_at, times.sent_at);
-        demand!(told.deadline_at == self.deadline_at, "deadline {}, told {:?}", self.deadline_at, told);
-        demand!(told.payload == self.payload, "payload {:?}, told {:?}", self.payload, told.payload);
+        demand!(
+            reported.deadline_at == self.deadline_at,
+            "deadline {}, told {:?}",
+            self.deadline_at,
+            reported
+        );
+        demand!(reported.payload == self.payload, "payload {:?}, told {:?}", self.payload, reported.payload);
         self.observe_received(person, times.received_at, now)?;
         self.authenticated.observe("authenticated_at", times.authenticated_at)?;
         self.token_used.observe("token_used_at", times.token_used_at)?;
@@ -140,16 +150,16 @@ impl Document {
                 || times.authenticated_at.is_some_and(|opened| Some(opened) <= times.token_used_at),
             "a token without an authentication: {times:?}"
         );
-        self.observe_status(times.status(told.deadline_at, now), now)
+        self.observe_status(times.status(reported.deadline_at, now), now)
     }
 
     fn observe_received(
         &mut self,
         person: &Person,
-        told: Option<UnixSeconds>,
+        reported: Option<UnixSeconds>,
         now: UnixSeconds,
     ) -> Found<()> {
-        let Some(at) = told else {
+        let Some(at) = reported else {
             demand!(!self.must_be_received, "it stood in the box and does not now");
             return Ok(());
         };
@@ -170,7 +180,7 @@ impl Document {
         );
         demand!(!self.for_member || at == self.sent_at, "a member's document received only at {at}");
         demand!(at < self.deadline_at, "put into the box at {at}, after its deadline {}", self.deadline_at);
-        self.received = told;
+        self.received = reported;
         self.must_be_received = true;
         Ok(())
     }

@@ -15,7 +15,7 @@ use seoham_store::documents::DocumentStatus;
 use crate::people::{Institution, Person};
 use crate::{Found, demand};
 
-pub(crate) use boxes::Shown;
+pub(crate) use boxes::PresentedToken;
 pub(crate) use deliveries::Hold;
 pub(crate) use document::{Delivery, Document, New};
 pub(crate) use moment::Moment;
@@ -87,14 +87,14 @@ impl Ledger {
     pub(crate) fn observe(
         &mut self,
         no: usize,
-        told: Option<&DocumentStatus>,
+        reported: Option<&DocumentStatus>,
         now: UnixSeconds,
     ) -> Found<()> {
-        let Some(told) = told else { return self.is_missing(no) };
+        let Some(reported) = reported else { return self.is_missing(no) };
         self.appeared(no)?;
         let document = &mut self.documents[no];
         document
-            .observe(&self.people[document.person], told, now)
+            .observe(&self.people[document.person], reported, now)
             .map_err(|broken| crate::Broken(format!("{}: {}", document.id, broken.0)))
     }
 

@@ -35,15 +35,15 @@ impl Moment {
     }
 
     /// The store tells it.
-    pub(crate) fn observe(&mut self, what: &str, told: Option<UnixSeconds>) -> Found<()> {
+    pub(crate) fn observe(&mut self, what: &str, reported: Option<UnixSeconds>) -> Found<()> {
         if let Some(seen) = self.seen {
-            demand!(told == Some(seen), "{what} was {seen} and is now {told:?}");
+            demand!(reported == Some(seen), "{what} was {seen} and is now {reported:?}");
             return Ok(());
         }
         let possible = &self.possible;
-        if let Some(at) = told {
+        if let Some(at) = reported {
             demand!(possible.contains(&at), "{what} is {at}, and can only be one of {possible:?}");
-            *self = Self { seen: told, possible: vec![at], certain: true };
+            *self = Self { seen: reported, possible: vec![at], certain: true };
         } else {
             demand!(!self.certain, "{what} was acknowledged at {possible:?} and is not there");
             // Nothing is under way, so it was never done.

@@ -10,7 +10,7 @@ const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 impl Ledger {
     /// The store tidied, or perhaps: what is past its retention and its deadline may be gone.
-    pub(crate) fn tidied(&mut self, days: Option<u32>, told: Option<Tidied>, now: UnixSeconds) {
+    pub(crate) fn tidied(&mut self, days: Option<u32>, reported: Option<Tidied>, now: UnixSeconds) {
         let Some(days) = days else { return };
         let kept_since = now.plus(-DAY_SECONDS * i64::from(days.max(RETENTION_DAYS_MIN)));
         for document in &mut self.documents {
@@ -18,7 +18,7 @@ impl Ledger {
                 document.may_be_gone = true;
             }
         }
-        self.removed += told.map_or(0, |told| told.documents);
+        self.removed += reported.map_or(0, |reported| reported.documents);
     }
 
     /// Everything was looked at: as much is gone as the store said it removed.

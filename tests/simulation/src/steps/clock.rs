@@ -23,7 +23,7 @@ impl World<'_> {
         let now = self.now();
         let moved = now == before.plus(seconds);
         let right = match answer {
-            Answer::Told(told) => moved && told == Some(now),
+            Answer::Told(reported) => moved && reported == Some(now),
             Answer::NotDone => now == before,
             Answer::Unknown(_) => moved || now == before,
         };
@@ -43,13 +43,16 @@ impl World<'_> {
         self.say(format!("tidying, {days:?} days"));
         for _ in 0..steps {
             let (store, now) = (self.store(), self.now());
-            let told = match self.call("tidy", store.tidy(days, now)).await? {
-                Answer::Told(told) | Answer::Unknown(Some(told)) => Some(told),
+            let reported = match self.call("tidy", store.tidy(days, now)).await? {
+                Answer::Told(reported) | Answer::Unknown(Some(reported)) => Some(reported),
                 Answer::NotDone | Answer::Unknown(None) => None,
             };
-            demand!(days.is_some() || told.is_none_or(|told| told.documents == 0), "removed what is kept");
-            self.ledger.tidied(days, told, now);
-            if !told.is_some_and(|told| told.more) {
+            demand!(
+                days.is_some() || reported.is_none_or(|reported| reported.documents == 0),
+                "removed what is kept"
+            );
+            self.ledger.tidied(days, reported, now);
+            if !reported.is_some_and(|reported| reported.more) {
                 return Ok(());
             }
         }

@@ -26,9 +26,10 @@ impl World<'_> {
             let (store, now) = (self.store(), self.now());
             let people = vec![Registration { person: person.record(member), pin: None }];
             match self.call("register", store.register(people, now)).await? {
-                Answer::Told(told) => {
-                    let right = told == [Registered::Added] || (unanswered && told == [Registered::Updated]);
-                    demand!(right, "{} was registered: {told:?}", person.phone_number);
+                Answer::Told(reported) => {
+                    let right =
+                        reported == [Registered::Added] || (unanswered && reported == [Registered::Updated]);
+                    demand!(right, "{} was registered: {reported:?}", person.phone_number);
                     if member {
                         (person.member, person.joined) = (true, Some(now));
                     }

@@ -2,7 +2,7 @@
 
 use crate::Found;
 use crate::faults::Answer;
-use crate::ledger::{Known, Shown, Token};
+use crate::ledger::{Known, PresentedToken, Token};
 use crate::world::World;
 use seoham_store::boxes::Opener;
 
@@ -42,7 +42,7 @@ impl World<'_> {
         let (store, now) = (self.store(), self.now());
         let (asker, id) = (self.ledger.institutions[institution].id, self.ledger.documents[document].id);
         let hash = self.ledger.tokens[token].hash;
-        let shown = Shown { token, document, institution };
+        let shown = PresentedToken { token, document, institution };
         self.touch(document);
         self.say(format!("a token of {id} is shown"));
         match self.call("verify_token", store.verify_token(asker, id, hash, now)).await? {

@@ -19,7 +19,7 @@ use seoham_store::documents::{
 };
 use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem};
 use seoham_store::people::{Agreement, Identified, Registered, Registration};
-use seoham_store::restoring::WorkOrder;
+use seoham_store::restore::WorkOrder;
 use seoham_store::retention::Tidied;
 use seoham_store::undelivered::{Kind, Page, Undelivered};
 use seoham_store::visits::{Attempt, BirthdayAttempt, LoginLink, Secret, Visitor};
@@ -111,9 +111,12 @@ impl Accounts for Sabotaged {
     }
 
     async fn institution(&self, id: InstitutionId, day: SeoulDay) -> Result<Option<InstitutionOverview>> {
-        let told = self.store.institution(id, day).await?;
+        let reported = self.store.institution(id, day).await?;
         let twice = if self.is(Sabotage::CountsTwice) { 2 } else { 1 };
-        Ok(told.map(|told| InstitutionOverview { accepted_on_day: told.accepted_on_day * twice, ..told }))
+        Ok(reported.map(|reported| InstitutionOverview {
+            accepted_on_day: reported.accepted_on_day * twice,
+            ..reported
+        }))
     }
 
     async fn create_contract(&self, institution: InstitutionId, contract: Contract) -> Result<bool> {
@@ -241,19 +244,19 @@ impl Documents for Sabotaged {
         institution: InstitutionId,
         ids: Vec<BinderId>,
     ) -> Result<Vec<Option<DocumentStatus>>> {
-        let mut told = self.store.statuses(lane, institution, ids.clone()).await?;
-        for (id, told) in ids.into_iter().zip(&mut told) {
-            if self.is(Sabotage::TellsStrangers) && told.is_none() {
-                *told = self.store.describe(id).await?.map(|record| record.status);
+        let mut reported = self.store.statuses(lane, institution, ids.clone()).await?;
+        for (id, reported) in ids.into_iter().zip(&mut reported) {
+            if self.is(Sabotage::TellsStrangers) && reported.is_none() {
+                *reported = self.store.describe(id).await?.map(|record| record.status);
             }
-            let read_at = told.as_mut().and_then(|told| told.times.read_at.as_mut());
+            let read_at = reported.as_mut().and_then(|reported| reported.times.read_at.as_mut());
             if self.is(Sabotage::RewritesReads)
                 && let Some(read_at) = read_at
             {
                 *read_at = self.store.clock().now();
             }
         }
-        Ok(told)
+        Ok(reported)
     }
 
     async fn verify_token(
@@ -267,8 +270,8 @@ impl Documents for Sabotaged {
         if !self.is(Sabotage::VerifiesTwice) || verdict != TokenVerdict::Used {
             return Ok(verdict);
         }
-        let told = self.store.statuses(Lane::Interactive, institution, vec![document]).await?;
-        let status = told.into_iter().flatten().next();
+        let reported = self.store.statuses(Lane::Interactive, institution, vec![document]).await?;
+        let status = reported.into_iter().flatten().next();
         Ok(status.map_or(TokenVerdict::Used, |status| TokenVerdict::Verified {
             token_expires_at: now.plus(1),
             token_used_at: now,
@@ -533,8 +536,8 @@ impl Volumes for Sabotaged {
         self.store.set_watched_to(day).await
     }
 
-    async fn untold_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>> {
-        self.store.untold_alerts(since, limit).await
+    async fn unsent_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>> {
+        self.store.unsent_alerts(since, limit).await
     }
 
     async fn alert_told(&self, institution: InstitutionId, day: SeoulDay, now: UnixSeconds) -> Result<()> {

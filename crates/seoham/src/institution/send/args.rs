@@ -7,12 +7,12 @@ use seoham_model::identity::BirthCentury;
 use seoham_sheets::{Member, TextEncoding};
 
 use crate::institution::platform::PlatformArgs;
-use crate::terminal::told;
+use crate::terminal::localized;
 
 /// What makes rows documents.
 #[derive(Args)]
 pub(crate) struct ColumnArgs {
-    /// Which column a member comes from, where its name does not tell: `phone_number=연락처2`.
+    /// Which column a member comes from, where its name does not report: `phone_number=연락처2`.
     #[arg(long = "map", value_name = "MEMBER=COLUMN", value_parser = member_and_text)]
     pub(crate) maps: Vec<(Member, String)>,
     /// One value for a whole column, with {{columns}} in it: `title="{{세목}} 고지서"`.
@@ -97,15 +97,15 @@ pub(crate) enum Unknown {
 }
 
 fn encoding(name: &str) -> Result<String, String> {
-    TextEncoding::of_name(name)
-        .map(|_| name.to_owned())
-        .ok_or_else(|| told("utf-8, cp949, utf-16 가운데 하나여야 합니다", "must be utf-8, cp949 or utf-16"))
+    TextEncoding::of_name(name).map(|_| name.to_owned()).ok_or_else(|| {
+        localized("utf-8, cp949, utf-16 가운데 하나여야 합니다", "must be utf-8, cp949 or utf-16")
+    })
 }
 
 fn birth_century(text: &str) -> Result<String, String> {
     let known = BirthCentury::parse(text).map(|_| text.to_owned());
     known.ok_or_else(|| {
-        told(
+        localized(
             "1900, 2000, 또는 2000년대의 마지막 두 자리 연도여야 합니다",
             "must be 1900, 2000 or two digits: the last year of the 2000s",
         )
@@ -116,7 +116,7 @@ fn delimiter(mark: &str) -> Result<u8, String> {
     match mark.as_bytes() {
         _ if ["tab", "\\t"].contains(&mark) => Ok(b'\t'),
         [mark] if !matches!(mark, b'"' | b'\n' | b'\r') && mark.is_ascii() => Ok(*mark),
-        _ => Err(told(
+        _ => Err(localized(
             "따옴표가 아닌 ASCII 문자 하나 또는 tab이어야 합니다",
             "must be one character of ASCII that is no quotation mark, or tab",
         )),
@@ -125,10 +125,10 @@ fn delimiter(mark: &str) -> Result<u8, String> {
 
 fn member_and_text(argument: &str) -> Result<(Member, String), String> {
     let (member, text) =
-        argument.split_once('=').ok_or_else(|| told("항목=… 꼴이어야 합니다", "must be MEMBER=…"))?;
+        argument.split_once('=').ok_or_else(|| localized("항목=… 꼴이어야 합니다", "must be MEMBER=…"))?;
     let known = Member::of_column(member).ok_or_else(|| {
         let known = Member::ALL.map(|member| format!("{member} ({})", member.korean())).join(", ");
-        told(
+        localized(
             &format!("'{member}' 항목은 없습니다. 항목: {known}"),
             &format!("{member:?} is no member of a document; the members are: {known}"),
         )

@@ -11,16 +11,16 @@ use serde_json::json;
 use super::args::SendArgs;
 use super::dry_run::{Verdicts, dry_run, not_asked};
 use super::identity::IdentityKey;
+use super::notes::{describe, say_repairs};
 use super::of_sheet;
 use super::problems::Problems;
 use super::settings::Settings;
 use super::survey::SurveyOptions;
 use super::table::Table;
-use super::telling::{describe, say_repairs};
 use crate::cli::{complain, say};
 use crate::institution::platform::stopped;
 use crate::institution::reading;
-use crate::terminal::{Outcome, SOME_REFUSED, language, told};
+use crate::terminal::{Outcome, SOME_REFUSED, language, localized};
 
 /// Tells problems as they are found to a machine, and by kind to a person.
 struct Reporter {
@@ -29,7 +29,7 @@ struct Reporter {
 }
 
 impl Reporter {
-    fn tell(&mut self, event: &str, row: u64, problems: &[Problem]) {
+    fn report(&mut self, event: &str, row: u64, problems: &[Problem]) {
         if !self.json {
             self.found.add(row, problems);
             return;
@@ -60,8 +60,8 @@ pub(super) async fn check(args: &SendArgs, file: &Path, settings: &Settings) -> 
     let (key, has_own_ids) = (IdentityKey::of(IdentityKey::random()), layout.has_own_ids());
     let identify = |good: &Good| key.identity(good, has_own_ids);
     let options = SurveyOptions { identify: &identify, repeats_unknown: settings.repeats_unknown };
-    let mut tell = |row: u64, problems: &[Problem]| reporter.tell("problem", row, problems);
-    let (table, _) = Table::look_at(file, (sheet, layout), now, &options, &mut tell)?;
+    let mut report = |row: u64, problems: &[Problem]| reporter.report("problem", row, problems);
+    let (table, _) = Table::look_at(file, (sheet, layout), now, &options, &mut report)?;
     reporter.lines(args.all);
     let table = Arc::new(table);
     let survey = &table.survey;
@@ -80,7 +80,7 @@ pub(super) async fn check(args: &SendArgs, file: &Path, settings: &Settings) -> 
         });
         say(&line.to_string());
     } else {
-        say(&told(
+        say(&localized(
             &format!(
                 "{rows}행 가운데 {}행을 보낼 수 있고 {bad}행은 고쳐야 합니다. 보낸 것은 없습니다.",
                 rows - bad
@@ -88,7 +88,7 @@ pub(super) async fn check(args: &SendArgs, file: &Path, settings: &Settings) -> 
             &format!("of {rows} rows {} can be sent and {bad} must be mended; nothing was sent", rows - bad),
         ));
         if let Some(Verdicts { accepted, refused }) = &verdicts {
-            say(&told(
+            say(&localized(
                 &format!("플랫폼의 답: {accepted}행은 접수되고 {refused}행은 거절됩니다(지금 보낼 경우)."),
                 &format!(
                     "the platform would accept {accepted} rows and refuse {refused}, if they were sent now"
@@ -115,12 +115,12 @@ async fn ask(args: &SendArgs, table: &Arc<Table>, reporter: &mut Reporter) -> Ou
     let client = args.platform.client(&profile)?;
     let known = client.capabilities().await.map_err(|error| stopped(&error))?;
     if !known.dry_run {
-        complain(&told(
+        complain(&localized(
             "이 서버는 시험 전송(Seoham-Dry-Run)을 몰라 받는 사람까지 확인하지는 못했습니다",
             "this platform knows no dry runs, so receivers were not checked",
         ));
         return Ok(None);
     }
-    let mut tell = |row: u64, problems: &[Problem]| reporter.tell("would_be_refused", row, problems);
-    dry_run(&client, table, args.at_once, &mut tell).await.map(Some)
+    let mut report = |row: u64, problems: &[Problem]| reporter.report("would_be_refused", row, problems);
+    dry_run(&client, table, args.at_once, &mut report).await.map(Some)
 }

@@ -14,7 +14,7 @@ use super::of_sheet;
 use super::table::Table;
 use crate::cli::complain;
 use crate::institution::profile::Profile;
-use crate::terminal::{Failure, Outcome, told};
+use crate::terminal::{Failure, Outcome, localized};
 
 /// Shows what is about to be sent, and asks whether it is meant; `--yes` says so beforehand.
 pub(super) fn confirm(
@@ -36,7 +36,7 @@ pub(super) fn confirm(
         ));
     }
     let rows = table.survey.to_send();
-    let question = told(&format!("{rows}건을 보낼까요?"), &format!("Send {rows} documents?"));
+    let question = localized(&format!("{rows}건을 보낼까요?"), &format!("Send {rows} documents?"));
     let answer = dialoguer::Confirm::new().with_prompt(question).default(false).interact();
     match answer {
         Ok(true) => Ok(()),
@@ -53,21 +53,21 @@ fn show(table: &Table, profile: &Profile, known: &Capabilities) -> Outcome<()> {
         Some(false) => (" · 실제 발송", " · live"),
         None => ("", ""),
     };
-    complain(&told(
+    complain(&localized(
         &format!("보내는 기관: {whom}{ko} ({})", profile.url),
         &format!("from: {whom}{en} ({})", profile.url),
     ));
-    complain(&told(&format!("보낼 문서: {rows}건"), &format!("to be sent: {rows} documents")));
+    complain(&localized(&format!("보낼 문서: {rows}건"), &format!("to be sent: {rows} documents")));
     if table.survey.later_rows > 0 {
         let later = table.survey.later_rows;
-        complain(&told(
+        complain(&localized(
             &format!("나머지 {later}건은 이번에 보내지 않습니다(--first)"),
             &format!("{later} others are not sent now (--first)"),
         ));
     }
     if let Some(document) = first(table).map_err(|e| of_sheet(&e))? {
         let text = arrival_text(&whom, &document.content, document.deadline_at, true);
-        complain(&told("첫 알림은 다음과 같습니다.", "the first notification reads:"));
+        complain(&localized("첫 알림은 다음과 같습니다.", "the first notification reads:"));
         for line in text.lines() {
             complain(&format!("  │ {line}"));
         }

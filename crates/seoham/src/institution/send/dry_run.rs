@@ -15,7 +15,7 @@ use super::platform_message::for_clerks;
 use super::table::Table;
 use crate::institution::READER;
 use crate::institution::platform::stopped;
-use crate::terminal::{Failure, Outcome, language, told};
+use crate::terminal::{Failure, Outcome, language, localized};
 
 /// Requests under way at once, at most: a check must not crowd out what is sent.
 const AT_ONCE_MAX: usize = 4;
@@ -37,7 +37,7 @@ pub(super) async fn dry_run(
     client: &Client,
     table: &Arc<Table>,
     at_once: u16,
-    tell: &mut (dyn FnMut(u64, &[Problem]) + Send),
+    report: &mut (dyn FnMut(u64, &[Problem]) + Send),
 ) -> Outcome<Verdicts> {
     let (batches, arriving) = channel(AT_ONCE_MAX);
     let reading = {
@@ -45,7 +45,7 @@ pub(super) async fn dry_run(
         let thread = std::thread::Builder::new().name(READER.to_owned());
         thread.spawn(move || read(&table, &batches)).map_err(|error| of_sheet(&SheetError::other(&error)))?
     };
-    let verdicts = ask(client, arriving, usize::from(at_once).min(AT_ONCE_MAX), tell).await;
+    let verdicts = ask(client, arriving, usize::from(at_once).min(AT_ONCE_MAX), report).await;
     // Whoever still reads has nobody left to give it to.
     let read = tokio::task::spawn_blocking(|| reading.join()).await;
     match read {
@@ -76,7 +76,7 @@ async fn ask(
     client: &Client,
     arriving: Receiver<Rows>,
     at_once: usize,
-    tell: &mut (dyn FnMut(u64, &[Problem]) + Send),
+    report: &mut (dyn FnMut(u64, &[Problem]) + Send),
 ) -> Outcome<Verdicts> {
     let batches = futures_util::stream::unfold(arriving, async |mut arriving| {
         let rows: Rows = arriving.recv().await?;
@@ -101,7 +101,7 @@ async fn ask(
             verdicts.refused += 1;
             let message = for_clerks(&verdict.error_message.unwrap_or_default(), language());
             let text = format!("{code} {message}");
-            tell(row, &[Problem::of_row(Text::made(text.clone(), text))]);
+            report(row, &[Problem::of_row(Text::made(text.clone(), text))]);
         }
     }
     Ok(verdicts)
@@ -110,7 +110,7 @@ async fn ask(
 /// There is nobody to ask, or nobody is to be asked.
 pub(super) fn not_asked(why: &Failure) -> String {
     let text = why.text();
-    told(
+    localized(
         &format!("플랫폼에는 묻지 않았습니다: {}", text.in_lang(Lang::Ko)),
         &format!("the platform was not asked: {}", text.in_lang(Lang::En)),
     )

@@ -8,7 +8,7 @@ use seoham_model::clock::seoul_minutes;
 use seoham_model::{Clock, UnixSeconds};
 
 use super::args::SendArgs;
-use super::ledger::{Asked, Before, Ledger};
+use super::ledger::{Before, Ledger, LedgerQuery};
 use super::settings::Settings;
 use super::source::Source;
 use super::table::Table;
@@ -128,7 +128,7 @@ pub(super) fn settings_of_result(file: &Path) -> Outcome<Option<Settings>> {
 pub(super) fn refuse_what_was_accepted(
     args: &SendArgs,
     ledger: &Ledger,
-    asked: &Asked<'_>,
+    asked: &LedgerQuery<'_>,
     table: &Table,
 ) -> Outcome<()> {
     if args.again {

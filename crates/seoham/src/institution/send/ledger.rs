@@ -28,7 +28,7 @@ pub(super) struct Ledger {
 }
 
 /// What is asked of the ledger.
-pub(super) struct Asked<'a> {
+pub(super) struct LedgerQuery<'a> {
     /// What each row that is to be sent is known by, by its place.
     pub(super) identities: &'a [Option<u64>],
     /// Rows of the file that account for what the ledger has: each is passed over once for each time that it stands here.
@@ -83,8 +83,8 @@ impl Ledger {
     }
 
     /// Of the rows asked for, those that were accepted, or may have been, within 90 days before `now`.
-    pub(super) fn before(&self, asked: &Asked<'_>, now: UnixSeconds) -> io::Result<Option<Before>> {
-        let Asked { identities, accounted, own_job, since } = asked;
+    pub(super) fn before(&self, asked: &LedgerQuery<'_>, now: UnixSeconds) -> io::Result<Option<Before>> {
+        let LedgerQuery { identities, accounted, own_job, since } = asked;
         let mut jobs = self.jobs()?;
         jobs.retain(|job| Some(job.name.as_str()) != *own_job && job.begun_at >= *since);
         if jobs.is_empty() {
@@ -197,8 +197,8 @@ mod tests {
 
     const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
-    fn asked(identities: &[Option<u64>]) -> Asked<'_> {
-        Asked { identities, accounted: &[], own_job: None, since: UnixSeconds(0) }
+    fn asked(identities: &[Option<u64>]) -> LedgerQuery<'_> {
+        LedgerQuery { identities, accounted: &[], own_job: None, since: UnixSeconds(0) }
     }
 
     #[test]
@@ -230,13 +230,13 @@ mod tests {
         let (first, second) = ("0".repeat(32), "1".repeat(32));
         ledger.keep(&first, NOW, [5].into_iter(), NOW).unwrap();
         let rows = [Some(5)];
-        let before = |asked: Asked<'_>| ledger.before(&asked, NOW).unwrap().map(|before| before.rows);
-        assert_eq!(before(Asked { own_job: Some(&first), ..asked(&rows) }), None, "it is its own");
-        assert_eq!(before(Asked { own_job: Some(&second), ..asked(&rows) }), Some(1));
-        assert_eq!(before(Asked { since: NOW.plus(1), ..asked(&rows) }), None, "it was begun before");
+        let before = |asked: LedgerQuery<'_>| ledger.before(&asked, NOW).unwrap().map(|before| before.rows);
+        assert_eq!(before(LedgerQuery { own_job: Some(&first), ..asked(&rows) }), None, "it is its own");
+        assert_eq!(before(LedgerQuery { own_job: Some(&second), ..asked(&rows) }), Some(1));
+        assert_eq!(before(LedgerQuery { since: NOW.plus(1), ..asked(&rows) }), None, "it was begun before");
         // Two rows that are alike: one of them was accepted, and stands in the file.
-        assert_eq!(before(Asked { accounted: &[5], ..asked(&rows) }), None);
+        assert_eq!(before(LedgerQuery { accounted: &[5], ..asked(&rows) }), None);
         ledger.keep(&second, NOW, [5].into_iter(), NOW).unwrap();
-        assert_eq!(before(Asked { accounted: &[5], ..asked(&rows) }), Some(1), "both of them were");
+        assert_eq!(before(LedgerQuery { accounted: &[5], ..asked(&rows) }), Some(1), "both of them were");
     }
 }

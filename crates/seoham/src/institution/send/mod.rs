@@ -3,7 +3,7 @@
 //! The file is read three times, row by row: to see what it comes to, to send it, and to write the
 //! result beside it. Between runs the journal beside the file knows what was answered.
 
-mod accepted;
+mod accepted_rows;
 mod args;
 mod batches;
 mod check;
@@ -12,6 +12,7 @@ mod dry_run;
 mod former;
 mod identity;
 mod ledger;
+mod notes;
 mod platform_message;
 mod problems;
 mod progress;
@@ -21,7 +22,6 @@ mod settings;
 mod source;
 mod survey;
 mod table;
-mod telling;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,17 +35,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::institution::{READER, quiet_readers, reading};
 use crate::server::listeners::termination;
-use crate::terminal::{Failure, Outcome, SOME_REFUSED, UNFINISHED, language, told};
-use accepted::keep_what_may_be_accepted;
+use crate::terminal::{Failure, Outcome, SOME_REFUSED, UNFINISHED, language, localized};
+use accepted_rows::keep_what_may_be_accepted;
 pub(crate) use args::{ColumnArgs, SendArgs};
 use check::check;
 use ledger::Ledger;
-use progress::Shown;
+use notes::{say_result, say_result_json, trouble};
+use progress::ProgressDisplay;
 use ready::{begin, resume, settings};
 pub(crate) use settings::Settings;
 use source::Source;
 use table::Table;
-use telling::{say_result, say_result_json, trouble};
 
 /// Does it.
 pub(crate) async fn run(args: &SendArgs) -> Outcome {
@@ -116,7 +116,7 @@ impl Job {
             })
         };
         let survey = &self.table.survey;
-        let progress = Shown::new(survey.to_send(), self.journal.counts(), self.json);
+        let progress = ProgressDisplay::new(survey.to_send(), self.journal.counts(), self.json);
         let (batches, mut arriving) = tokio::sync::mpsc::channel(4);
         let producing = {
             let (table, answered) = (Arc::clone(&self.table), batches::answered(&self.journal, survey.rows));
@@ -154,7 +154,7 @@ impl Job {
     fn report(&self, outcome: &Outcome<Result<Ended, SendingError>>) -> Outcome {
         // First of all: if the result cannot be written, what was accepted is known all the same.
         keep_what_may_be_accepted(&self.ledger, &self.table, &self.journal)?;
-        let waiting = progress::waiting(&told("결과 파일을 쓰고 있습니다", "writing the result"));
+        let waiting = progress::waiting(&localized("결과 파일을 쓰고 있습니다", "writing the result"));
         let tally = reading(|| result::write(&self.table, &self.journal, &self.result));
         waiting.finish_and_clear();
         let tally = tally.map_err(|error| Failure::Unfinished(error.text().clone()))?;

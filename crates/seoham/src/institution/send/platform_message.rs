@@ -29,20 +29,20 @@ fn with_names(part: &str) -> String {
 /// A message without the document's place in its request, which means nothing beside its row.
 fn without_index(message: &str) -> String {
     let mut rest = message;
-    let mut plain = String::with_capacity(message.len());
+    let mut without = String::with_capacity(message.len());
     while let Some((before, after)) = rest.split_once("documents[") {
-        plain.push_str(before);
+        without.push_str(before);
         match after.split_once(']') {
             Some((digits, after)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
                 rest = after.strip_prefix(['.', ':']).unwrap_or(after).trim_start();
             }
             _ => {
-                plain.push_str("documents[");
+                without.push_str("documents[");
                 rest = after;
             }
         }
     }
-    plain + rest
+    without + rest
 }
 
 #[cfg(test)]
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn members_have_their_names_in_korean() {
-        for (message, told) in [
+        for (message, reported) in [
             ("documents[0].receiver: 없음", "받는 사람: 없음"),
             (
                 "documents[7].receiver.phone_number: 형식; documents[7].title: 필수",
@@ -60,21 +60,21 @@ mod tests {
             ("알 수 없는 오류", "알 수 없는 오류"),
             ("x: y", "x: y"),
         ] {
-            assert_eq!(for_clerks(message, Lang::Ko), told);
+            assert_eq!(for_clerks(message, Lang::Ko), reported);
         }
         assert_eq!(for_clerks("documents[0].receiver: none", Lang::En), "receiver: none");
     }
 
     #[test]
     fn places_in_a_request_are_not_told() {
-        for (message, plain) in [
+        for (message, without) in [
             ("documents[3].receiver: 없음", "receiver: 없음"),
             ("documents[3]: 오류", "오류"),
             ("documents[3].title: a; documents[3].hash: b", "title: a; hash: b"),
             ("documents[x] y", "documents[x] y"),
             ("아무 말", "아무 말"),
         ] {
-            assert_eq!(without_index(message), plain);
+            assert_eq!(without_index(message), without);
         }
     }
 }

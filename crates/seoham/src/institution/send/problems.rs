@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use seoham_model::Lang;
 use seoham_sheets::Problem;
 
-use crate::terminal::{language, told};
+use crate::terminal::{language, localized};
 
 /// Rows or runs of rows that are told of each kind.
 const SHOWN: usize = 10;
@@ -47,7 +47,7 @@ impl Problems {
             let kind = if self.kinds.contains_key(&kind) || self.kinds.len() < KINDS_MAX {
                 kind
             } else {
-                (String::new(), told("그 밖의 문제", "other problems"))
+                (String::new(), localized("그 밖의 문제", "other problems"))
             };
             let rows = self.kinds.entry(kind).or_default();
             rows.add(row, problem.cell.as_deref(), self.all);
@@ -129,8 +129,8 @@ mod tests {
         );
         assert_eq!(line("", "x", &rows(&[5], false), Lang::En), "1 row: x (row 5)");
         let scattered: Vec<u64> = (1..=30).map(|n| n * 2).collect();
-        let told = line("a", "x", &rows(&scattered, false), Lang::Ko);
-        assert_eq!(told, "a · 30행: x (2, 4, 6, 8, 10, 12, 14, 16, 18, 20행 외 20행)");
+        let shown = line("a", "x", &rows(&scattered, false), Lang::Ko);
+        assert_eq!(shown, "a · 30행: x (2, 4, 6, 8, 10, 12, 14, 16, 18, 20행 외 20행)");
         assert!(line("a", "x", &rows(&scattered, true), Lang::Ko).ends_with("58, 60행)"));
         let mut cells = rows(&[], false);
         cells.add(7, Some("D7"), false);

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::cli::{complain, say};
 use crate::institution::platform::why;
-use crate::terminal::{draws, told};
+use crate::terminal::{draws, localized};
 
 /// Between two lines where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ pub(super) fn waiting(what: &str) -> ProgressBar {
     spinner
 }
 
-pub(super) struct Shown {
+pub(super) struct ProgressDisplay {
     bar: Option<ProgressBar>,
     json: bool,
     total: u64,
@@ -38,12 +38,12 @@ pub(super) struct Shown {
     last_trouble: Cell<Option<Instant>>,
 }
 
-impl Shown {
+impl ProgressDisplay {
     /// From what is answered already.
     pub(super) fn new(total: u64, before: Counts, json: bool) -> Self {
         let done = before.accepted + before.refused;
         let bar = (draws() && !json).then(|| {
-            let template = told(
+            let template = localized(
                 "{bar:30} {pos}/{len} 초당 {rate}건 {msg} 남은 시간 {eta}",
                 "{bar:30} {pos}/{len} {rate} a second {msg} {eta} left",
             );
@@ -90,7 +90,7 @@ impl Shown {
             Some(bar) => {
                 bar.set_position(self.done());
                 let (accepted, refused) = (counts.accepted, counts.refused);
-                bar.set_message(told(
+                bar.set_message(localized(
                     &format!("접수 {accepted} 거절 {refused}"),
                     &format!("accepted {accepted} refused {refused}"),
                 ));
@@ -117,7 +117,7 @@ impl Shown {
         }
         let (done, total) = (self.done(), self.total);
         let left = if rate > 0.0 { format!("{left:.0}") } else { "?".to_owned() };
-        complain(&told(
+        complain(&localized(
             &format!(
                 "{done}/{total}건, 초당 {rate:.0}건, 접수 {accepted}, 거절 {refused}, 남은 시간 {left}초"
             ),
@@ -135,7 +135,7 @@ impl Shown {
     }
 }
 
-impl Progress for Shown {
+impl Progress for ProgressDisplay {
     fn answered(&self, accepted: u64, refused: u64) {
         let counts = self.counts.get();
         self.counts.set(Counts { accepted: counts.accepted + accepted, refused: counts.refused + refused });
@@ -144,7 +144,7 @@ impl Progress for Shown {
 
     fn unknown(&self, documents: u64) {
         self.unknown.set(self.unknown.get() + documents);
-        self.note(&told(
+        self.note(&localized(
             &format!("{documents}건은 접수되었는지 알 수 없습니다. 다시 보내지 않고 남겨 둡니다"),
             &format!("it is not known whether {documents} were accepted; they are left, not sent again"),
         ));
@@ -157,7 +157,7 @@ impl Progress for Shown {
         }
         self.last_trouble.set(Some(Instant::now()));
         let ((ko, en), seconds) = (why(error), pause.as_secs_f64());
-        self.note(&told(
+        self.note(&localized(
             &format!("{ko}. {seconds:.1}초 뒤에 다시 보냅니다"),
             &format!("{en}; trying again in {seconds:.1} s"),
         ));

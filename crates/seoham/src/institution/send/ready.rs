@@ -9,7 +9,7 @@ use seoham_kit::sending::journal::Journal;
 use seoham_model::{Clock, UnixSeconds};
 use seoham_sheets::{Good, Layout, Problem, Sheet};
 
-use super::accepted::{keep_what_may_be_accepted, unanswered};
+use super::accepted_rows::{keep_what_may_be_accepted, unanswered};
 use super::args::{SendArgs, Unknown};
 use super::confirm::confirm;
 use super::former::{
@@ -17,20 +17,20 @@ use super::former::{
     settings_of_result,
 };
 use super::identity::IdentityKey;
-use super::ledger::{Asked, Ledger};
+use super::ledger::{Ledger, LedgerQuery};
+use super::notes::{describe, say_repairs};
 use super::problems::Problems;
 use super::settings::Settings;
 use super::source::Source;
 use super::survey::{Survey, SurveyOptions};
 use super::table::Table;
-use super::telling::{describe, say_repairs};
 use super::{Job, of_journal, of_sheet};
 use crate::cli::complain;
 use crate::institution::columns;
 use crate::institution::platform::{PlatformArgs, stopped};
 use crate::institution::profile::Profile;
 use crate::institution::reading;
-use crate::terminal::{Failure, Outcome, told};
+use crate::terminal::{Failure, Outcome, localized};
 
 /// Begins a job; everything that can be wrong is found out before its journal is made.
 pub(super) async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
@@ -44,8 +44,8 @@ pub(super) async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
     let ledger = Ledger::of(&profile)?;
     let (now, job) = (Clock::default().now(), new_job_name());
     let mut found = Problems::new(false);
-    let mut tell = |row: u64, problems: &[Problem]| found.add(row, problems);
-    let (table, sha256) = look_at(&settings, source, read, (&job, now), ledger.key, &mut tell)?;
+    let mut report = |row: u64, problems: &[Problem]| found.add(row, problems);
+    let (table, sha256) = look_at(&settings, source, read, (&job, now), ledger.key, &mut report)?;
     refuse_what_was_accepted(args, &ledger, &asked(&table, &job), &table)?;
     if !args.json {
         for line in found.lines() {
@@ -55,7 +55,7 @@ pub(super) async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
     }
     let known = client.capabilities().await.map_err(|error| stopped(&error))?;
     if !known.idempotency_key {
-        complain(&told(
+        complain(&localized(
             "이 서버는 Idempotency-Key를 모릅니다. 응답을 잃은 요청은 다시 보내지 않고 '확인 필요'로 남깁니다.",
             "this platform knows no Idempotency-Key: a request whose answer is lost is left as unknown, not sent again",
         ));
@@ -139,7 +139,7 @@ pub(super) fn resume(args: &SendArgs, source: &Source) -> Outcome<Job> {
     refuse_blind_repetition(args, &journal)?;
     let begun_alone = ledger.lock().map_err(|error| of_ledger(&error))?;
     let open = unanswered(&table, &journal);
-    let others = Asked { identities: &open, since: head.started_at, ..asked(&table, &head.job) };
+    let others = LedgerQuery { identities: &open, since: head.started_at, ..asked(&table, &head.job) };
     refuse_what_was_accepted(args, &ledger, &others, &table)?;
     keep_what_may_be_accepted(&ledger, &table, &journal)?;
     drop(begun_alone);
@@ -186,9 +186,9 @@ fn given(args: &SendArgs, source: &Source) -> Outcome<Settings> {
 }
 
 /// What the ledger is asked before a job begins.
-fn asked<'a>(table: &'a Table, job: &'a str) -> Asked<'a> {
+fn asked<'a>(table: &'a Table, job: &'a str) -> LedgerQuery<'a> {
     let Survey { identities, accounted, .. } = &table.survey;
-    Asked { identities, accounted, own_job: Some(job), since: UnixSeconds(0) }
+    LedgerQuery { identities, accounted, own_job: Some(job), since: UnixSeconds(0) }
 }
 
 fn look_at(
@@ -197,13 +197,13 @@ fn look_at(
     (sheet, layout): (Sheet, Layout),
     (job, now): (&str, UnixSeconds),
     key: IdentityKey,
-    tell: &mut (dyn FnMut(u64, &[Problem]) + Send),
+    report: &mut (dyn FnMut(u64, &[Problem]) + Send),
 ) -> Outcome<(Table, String)> {
     let layout = layout.with_job(job);
     let has_own_ids = layout.has_own_ids();
     let identify = |good: &Good| key.identity(good, has_own_ids);
     let options = SurveyOptions { identify: &identify, repeats_unknown: settings.repeats_unknown };
-    let (mut table, sha256) = Table::look_at(&source.file, (sheet, layout), now, &options, tell)?;
+    let (mut table, sha256) = Table::look_at(&source.file, (sheet, layout), now, &options, report)?;
     if let Some(most) = settings.first {
         table.survey.leave_all_but(most);
     }

@@ -14,7 +14,7 @@ use super::batches::number_of;
 use super::platform_message::for_clerks;
 use super::survey::{problems, state_problem};
 use super::table::Table;
-use crate::terminal::{language, told};
+use crate::terminal::{language, localized};
 
 /// Reasons that are counted one by one; all others are counted together.
 const REASONS_MAX: usize = 50;
@@ -45,11 +45,11 @@ pub(super) fn write(table: &Table, journal: &Journal, out: &Path) -> Result<Tall
     let lang = if *table.sheet.format() == Format::JsonLines { Lang::En } else { language() };
     let names = ResultColumn::OF_SEND.map(|column| column.name(lang));
     let header = [
-        told("행", "row"),
-        told("항목", "column"),
-        told("셀", "cell"),
-        told("오류 코드", "error_code"),
-        told("고칠 점", "what to correct"),
+        localized("행", "row"),
+        localized("항목", "column"),
+        localized("셀", "cell"),
+        localized("오류 코드", "error_code"),
+        localized("고칠 점", "what to correct"),
     ];
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     annotate(
@@ -114,7 +114,7 @@ impl Rows<'_> {
             let state = layout.row_state(record);
             if let Some(problem) = state_problem(state, *repeats_unknown) {
                 self.tally.bad += 1;
-                self.count(&told_of(&problem));
+                self.count(&localized_problem(&problem));
                 let code = if state == RowState::Uncertain { UNCERTAIN_ROW } else { "INVALID_ROW" };
                 return Ok(Filled { values: None, listed: vec![self.listed(record, &problem, code)] });
             }
@@ -124,7 +124,7 @@ impl Rows<'_> {
             }
             let problems = problems(layout, record, *now);
             self.tally.bad += 1;
-            let shown = problems.iter().map(told_of).collect::<Vec<_>>().join("; ");
+            let shown = problems.iter().map(localized_problem).collect::<Vec<_>>().join("; ");
             self.count(&shown);
             let code = if layout.is_uncertain(record) { UNCERTAIN_ROW } else { "INVALID_ROW" };
             let listed = problems.iter().map(|problem| self.listed(record, problem, code)).collect();
@@ -138,7 +138,7 @@ impl Rows<'_> {
             }
             return Ok(if self.journal.begun().contains(&no) {
                 self.tally.unknown += 1;
-                let why = told(
+                let why = localized(
                     "보냈으나 응답을 받지 못해 접수되었는지 알 수 없습니다",
                     "was sent, but not answered: it is not known whether it was accepted",
                 );
@@ -173,7 +173,7 @@ impl Rows<'_> {
 
     fn count(&mut self, reason: &str) {
         let reasons = &mut self.tally.reasons;
-        let others = told("그 밖의 사유", "other reasons");
+        let others = localized("그 밖의 사유", "other reasons");
         let reason =
             if reasons.contains_key(reason) || reasons.len() < REASONS_MAX { reason } else { &others };
         *reasons.entry(reason.to_owned()).or_default() += 1;
@@ -187,7 +187,7 @@ fn beside(verdict: RowVerdict, id: &str, code: &str, message: &str) -> Filled {
 }
 
 /// A problem as a person reads it.
-pub(super) fn told_of(problem: &Problem) -> String {
+pub(super) fn localized_problem(problem: &Problem) -> String {
     let text = problem.text.in_lang(language());
     let cell = problem.cell.as_ref().map(|cell| format!(" {cell}")).unwrap_or_default();
     problem.subject(language()).map_or_else(|| text.to_owned(), |subject| format!("[{subject}]{cell} {text}"))

@@ -78,7 +78,7 @@ impl Survey {
         layout: &Layout,
         now: UnixSeconds,
         options: &SurveyOptions<'_>,
-        tell: &mut dyn FnMut(u64, &[Problem]),
+        report: &mut dyn FnMut(u64, &[Problem]),
     ) -> Result<Self, SheetError> {
         let mut survey = Self::default();
         // Where an id stood first. Ids are known by 64 bits of a hash with a secret seed.
@@ -101,14 +101,14 @@ impl Survey {
                             .accounted
                             .extend(layout.document(&record, now).ok().map(|g| (options.identify)(&g)));
                     }
-                    survey.not_at_the_end(&mut totals, tell);
+                    survey.not_at_the_end(&mut totals, report);
                     return ControlFlow::Continue(());
                 }
                 _ => {
                     if let Some(problem) = state_problem(state, options.repeats_unknown) {
-                        survey.not_at_the_end(&mut totals, tell);
+                        survey.not_at_the_end(&mut totals, report);
                         survey.mark(place);
-                        tell(record.row, &[problem]);
+                        report(record.row, &[problem]);
                         return ControlFlow::Continue(());
                     }
                 }
@@ -122,7 +122,7 @@ impl Survey {
                 totals.push((record.row, problems.clone()));
                 return ControlFlow::Continue(());
             }
-            survey.not_at_the_end(&mut totals, tell);
+            survey.not_at_the_end(&mut totals, report);
             match document {
                 Ok(good) => {
                     let identity = (options.identify)(&good);
@@ -146,16 +146,16 @@ impl Survey {
                         Entry::Occupied(first) => {
                             let (first_place, first_row) = *first.get();
                             if survey.mark(first_place) {
-                                tell(first_row, &[repeated()]);
+                                report(first_row, &[repeated()]);
                             }
                             survey.mark(place);
-                            tell(record.row, &[repeated()]);
+                            report(record.row, &[repeated()]);
                         }
                     }
                 }
                 Err(problems) => {
                     survey.mark(place);
-                    tell(record.row, &problems);
+                    report(record.row, &problems);
                 }
             }
             ControlFlow::Continue(())
@@ -205,11 +205,11 @@ impl Survey {
     fn not_at_the_end(
         &mut self,
         totals: &mut Vec<(u64, Vec<Problem>)>,
-        tell: &mut dyn FnMut(u64, &[Problem]),
+        report: &mut dyn FnMut(u64, &[Problem]),
     ) {
         for (row, problems) in totals.drain(..) {
             self.bad_rows += 1;
-            tell(row, &problems);
+            report(row, &problems);
         }
     }
 

@@ -11,7 +11,7 @@ use seoham_sheets::{Layout, Problem, Sheet, SheetError};
 use super::survey::{Survey, SurveyOptions};
 use super::{of_sheet, progress};
 use crate::institution::reading;
-use crate::terminal::{Failure, Outcome, told};
+use crate::terminal::{Failure, Outcome, localized};
 
 /// A file, and what it comes to.
 pub(super) struct Table {
@@ -41,12 +41,12 @@ impl Table {
         (sheet, layout): (Sheet, Layout),
         now: UnixSeconds,
         options: &SurveyOptions<'_>,
-        tell: &mut (dyn FnMut(u64, &[Problem]) + Send),
+        report: &mut (dyn FnMut(u64, &[Problem]) + Send),
     ) -> Outcome<(Self, String)> {
         let stamp = stamp_of(file);
-        let waiting = progress::waiting(&told("파일을 검사하고 있습니다", "looking at the file"));
+        let waiting = progress::waiting(&localized("파일을 검사하고 있습니다", "looking at the file"));
         let survey =
-            reading(|| Survey::make(&sheet, &layout, now, options, tell)).map_err(|e| of_sheet(&e))?;
+            reading(|| Survey::make(&sheet, &layout, now, options, report)).map_err(|e| of_sheet(&e))?;
         waiting.finish_and_clear();
         if survey.rows == survey.totals {
             return Err(Failure::usage("보낼 행이 없습니다", "there is no row to send"));

@@ -23,7 +23,7 @@ use crate::cli::{complain, say};
 use crate::institution::platform::stopped;
 use crate::institution::{quiet_readers, reading};
 use crate::server::listeners::termination;
-use crate::terminal::{Failure, Outcome, UNFINISHED, language, told};
+use crate::terminal::{Failure, Outcome, UNFINISHED, language, localized};
 pub(crate) use args::StatusArgs;
 use book::Book;
 use picture::Picture;
@@ -72,7 +72,7 @@ pub(crate) async fn run(args: &StatusArgs) -> Outcome {
     if whole && let (Some(sheet), Some(out)) = (sheet.as_ref(), &args.post) {
         let rows = post(&book, sheet, out).map_err(|error| Failure::Unfinished(error.text().clone()))?;
         let shown = out.display();
-        complain(&told(
+        complain(&localized(
             &format!("우편이 필요한 {rows}행을 {shown}에 적었습니다"),
             &format!("{rows} rows that need paper mail are in {shown}"),
         ));
@@ -180,7 +180,7 @@ fn write(args: &StatusArgs, book: &Book, sheet: Option<&Sheet>) -> Outcome<()> {
     let failed = |error: SheetError| Failure::Unfinished(error.text().clone());
     if let Some(sheet) = sheet {
         write_beside(book, sheet).map_err(failed)?;
-        complain(&told(
+        complain(&localized(
             &format!("{}에 상태와 시각을 적었습니다", sheet.path().display()),
             &format!("statuses and times are in {}", sheet.path().display()),
         ));
@@ -267,10 +267,10 @@ fn show(args: &StatusArgs, book: &Book) {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header([
-        told("상태", "status"),
-        told("문서", "documents"),
+        localized("상태", "status"),
+        localized("문서", "documents"),
         "%".to_owned(),
-        told("뜻", "meaning"),
+        localized("뜻", "meaning"),
     ]);
     let needs_post = counts.iter().any(|(place, _)| place.post_reason().is_some());
     for (status, count) in counts {
@@ -294,7 +294,7 @@ fn show(args: &StatusArgs, book: &Book) {
         && args.post.is_none()
         && !file.starts_with("BIN-")
     {
-        complain(&told(
+        complain(&localized(
             &format!("우편이 필요한 사람의 명단을 만들려면: seoham status {file} --post 우편.xlsx"),
             &format!("for a list of those who need paper mail: seoham status {file} --post post.xlsx"),
         ));

@@ -60,8 +60,9 @@ impl Making<'_> {
                 for violation in &violations {
                     let problem = self.layout.problem(violation);
                     // What could not be read is not also missing.
-                    let told = self.problems.iter().any(|p| p.member.is_some() && p.member == problem.member);
-                    if !told {
+                    let reported =
+                        self.problems.iter().any(|p| p.member.is_some() && p.member == problem.member);
+                    if !reported {
                         self.problems.push(problem);
                     }
                 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use seoham_model::UnixSeconds;
 use seoham_store::deep_check::{DeepCheck, Findings};
-use seoham_store::restoring::{RestoredToken, WorkOrder, names};
+use seoham_store::restore::{RestoredToken, WorkOrder, names};
 use seoham_store::transfer::TABLES;
 use seoham_vault::Vault;
 

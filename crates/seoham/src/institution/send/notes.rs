@@ -10,7 +10,7 @@ use super::survey::Survey;
 use super::{Job, of_journal};
 use crate::cli::{complain, say};
 use crate::institution::platform::why;
-use crate::terminal::{language, told};
+use crate::terminal::{language, localized};
 
 /// What the file was taken for.
 pub(super) fn describe(args: &SendArgs, sheet: &Sheet, layout: &Layout) {
@@ -20,7 +20,7 @@ pub(super) fn describe(args: &SendArgs, sheet: &Sheet, layout: &Layout) {
     let form = match sheet.format() {
         Format::Csv { encoding, .. } => format!("CSV, {}", encoding.name()),
         Format::Xlsx { sheet, others: 0 } => format!("XLSX, {sheet}"),
-        Format::Xlsx { sheet, others } => told(
+        Format::Xlsx { sheet, others } => localized(
             &format!("XLSX, '{sheet}' 시트(다른 시트 {others}개는 보내지 않습니다)"),
             &format!("XLSX, sheet {sheet:?} ({others} other sheets are not sent)"),
         ),
@@ -37,10 +37,10 @@ pub(super) fn describe(args: &SendArgs, sheet: &Sheet, layout: &Layout) {
     }
     let unused = layout.unused().join(", ");
     if !unused.is_empty() {
-        complain(&told(&format!("쓰지 않는 열: {unused}"), &format!("columns not used: {unused}")));
+        complain(&localized(&format!("쓰지 않는 열: {unused}"), &format!("columns not used: {unused}")));
     }
     if layout.numbers_rows() {
-        complain(&told(
+        complain(&localized(
             "문서번호 열이 없어 행 번호로 문서번호를 만듭니다(ROW-…-2, ROW-…-3, …)",
             "there is no column of external ids: they are made of the rows' numbers (ROW-…-2, ROW-…-3, …)",
         ));
@@ -49,28 +49,28 @@ pub(super) fn describe(args: &SendArgs, sheet: &Sheet, layout: &Layout) {
 
 /// A member as whoever reads the terminal calls it.
 fn named(member: Member) -> String {
-    told(member.korean(), member.path())
+    localized(member.korean(), member.path())
 }
 
 /// What was mended, and how often; and what a person who looks at the file may not expect.
 pub(super) fn say_repairs(survey: &Survey) {
     if survey.hidden_rows > 0 {
         let rows = survey.hidden_rows;
-        complain(&told(
+        complain(&localized(
             &format!("숨기거나 필터로 가린 행 {rows}개도 보냅니다"),
             &format!("{rows} rows that are hidden or filtered out are sent, too"),
         ));
     }
     if survey.done_rows > 0 {
         let rows = survey.done_rows;
-        complain(&told(
+        complain(&localized(
             &format!("이미 접수된 행 {rows}개는 보내지 않습니다"),
             &format!("{rows} rows that were accepted already are not sent"),
         ));
     }
     if survey.alike_rows > 0 {
         let rows = survey.alike_rows;
-        complain(&told(
+        complain(&localized(
             &format!(
                 "받는 사람과 내용이 앞의 행과 똑같은 행이 {rows}개 있습니다. 문서번호가 없어 모두 보냅니다"
             ),
@@ -81,7 +81,7 @@ pub(super) fn say_repairs(survey: &Survey) {
     }
     if survey.totals > 0 {
         let rows = survey.totals;
-        complain(&told(
+        complain(&localized(
             &format!("끝에 있는 합계 행 {rows}개는 보내지 않습니다"),
             &format!("{rows} rows of totals at the end are not sent"),
         ));
@@ -89,7 +89,7 @@ pub(super) fn say_repairs(survey: &Survey) {
     for (repair, count) in Repair::ALL.iter().zip(survey.repairs).filter(|(_, count)| *count > 0) {
         let text = repair.text();
         let text = text.in_lang(language());
-        complain(&told(&format!("{text}: {count}행"), &format!("{text}: {count} rows")));
+        complain(&localized(&format!("{text}: {count}행"), &format!("{text}: {count} rows")));
     }
 }
 
@@ -97,7 +97,7 @@ pub(super) fn say_repairs(survey: &Survey) {
 pub(super) fn say_result(job: &Job, tally: &Tally, finished: bool, trouble: Option<&str>) {
     let Tally { accepted, refused, bad, unknown, unsent, .. } = tally;
     let rows = job.table.survey.rows - tally.totals - tally.done;
-    say(&told(
+    say(&localized(
         &format!(
             "{rows}행: 접수 {accepted}, 거절 {refused}, 보낼 수 없는 행 {bad}, 확인 필요 {unknown}, 미발송 {unsent}"
         ),
@@ -109,19 +109,19 @@ pub(super) fn say_result(job: &Job, tally: &Tally, finished: bool, trouble: Opti
         say(&format!("  {count:>8}  {reason}"));
     }
     let result = job.result.display();
-    say(&told(&format!("결과 파일: {result}"), &format!("result: {result}")));
+    say(&localized(&format!("결과 파일: {result}"), &format!("result: {result}")));
     if let Some(trouble) = trouble {
         complain(&format!("seoham: {trouble}"));
     }
     if finished && *unsent > 0 {
-        complain(&told(
+        complain(&localized(
             &format!("나머지 {unsent}행을 보내려면: seoham send --rest {result}"),
             &format!("to send the other {unsent} rows: seoham send --rest {result}"),
         ));
     }
     if !finished {
         let file = job.table.sheet.path().display();
-        complain(&told(
+        complain(&localized(
             &format!("끝나지 않았습니다. 이어서 보내려면: seoham send --resume {file}"),
             &format!("not finished; to go on: seoham send --resume {file}"),
         ));
@@ -144,14 +144,14 @@ pub(super) fn trouble(error: &SendingError) -> String {
     match error {
         SendingError::Refused(error) => {
             let (ko, en) = why(error);
-            told(
+            localized(
                 &format!("서버가 요청을 거절했습니다: {ko}"),
                 &format!("the platform refuses the requests: {en}"),
             )
         }
         SendingError::GaveUp(error) => {
             let (ko, en) = why(error);
-            told(
+            localized(
                 &format!("한동안 아무것도 접수되지 않아 멈춥니다. 마지막 오류: {ko}"),
                 &format!("nothing succeeded for a while; the last failure: {en}"),
             )

@@ -33,12 +33,12 @@ const TRANSACTION_ROWS: usize = 2_000;
 
 /// Takes acceptances in; dropped, it finishes those that it took.
 pub(crate) struct Accepting {
-    waiting: mpsc::UnboundedSender<Waiting>,
+    waiting: mpsc::UnboundedSender<QueuedBatch>,
     rows: Arc<Semaphore>,
     kib: Arc<Semaphore>,
 }
 
-struct Waiting {
+struct QueuedBatch {
     batch: Batch,
     since: Instant,
     /// Whoever sets it first has the batch: a loop to write it, or the caller to give it up.
@@ -85,7 +85,8 @@ impl Accepting {
         let room = (take(&self.rows, batch.documents.len().max(1))?, take(&self.kib, bytes.div_ceil(1024))?);
         let (answer, mut answered) = oneshot::channel();
         let claimed = Arc::new(AtomicBool::new(false));
-        let waiting = Waiting { batch, since: Instant::now(), claimed: Arc::clone(&claimed), answer, room };
+        let waiting =
+            QueuedBatch { batch, since: Instant::now(), claimed: Arc::clone(&claimed), answer, room };
         self.waiting.send(waiting).map_err(|_| StoreError::Unavailable("closing".to_owned()))?;
         // No answer means that the loop broke off in the middle of a transaction, or that the
         // database does not confirm it.
@@ -117,7 +118,7 @@ enum Way {
 #[derive(Clone)]
 struct AcceptLoop {
     pool: Pool,
-    arrived: Arc<Mutex<mpsc::UnboundedReceiver<Waiting>>>,
+    arrived: Arc<Mutex<mpsc::UnboundedReceiver<QueuedBatch>>>,
     partitions: Arc<Partitions>,
     precedence: Arc<Precedence>,
     /// Where this loop counts the day's documents.
@@ -194,7 +195,7 @@ impl AcceptLoop {
     }
 
     /// The next of what waits, with as much else as one transaction takes.
-    async fn next(&self) -> Option<Vec<Waiting>> {
+    async fn next(&self) -> Option<Vec<QueuedBatch>> {
         let mut arrived = self.arrived.lock().await;
         let (mut rows, mut taken, mut has_waited) = (0, Vec::new(), false);
         loop {

@@ -9,7 +9,7 @@ use seoham_model::BinderId;
 
 use super::entry::{Call, Entry, Kind, VisitId};
 use super::files::{Lines, cut_name, list, lock_path, make, sync};
-use super::reading::{Chain, Damage};
+use super::inspection::{Chain, Damage};
 use super::record::{NOTHING, Record};
 
 /// Why a log cannot be opened.

@@ -17,11 +17,11 @@ const AT_ONCE_MAX: usize = 5_000;
 /// What waits to be finished on this node. Bounded by what its workers hold.
 #[derive(Default)]
 pub(crate) struct Finishing {
-    waiting: Mutex<Vec<Waiting>>,
+    waiting: Mutex<Vec<QueuedFinish>>,
     turn: tokio::sync::Mutex<()>,
 }
 
-struct Waiting {
+struct QueuedFinish {
     done: Vec<Done>,
     answer: oneshot::Sender<Result<usize>>,
 }
@@ -43,7 +43,7 @@ impl Finishing {
         now: UnixSeconds,
     ) -> Result<Counted> {
         let (answer, mut answered) = oneshot::channel();
-        self.lock().push(Waiting { done, answer });
+        self.lock().push(QueuedFinish { done, answer });
         let mut rows_gone = 0;
         loop {
             let _turn = self.turn.lock().await;
@@ -82,7 +82,7 @@ impl Finishing {
         rows_gone
     }
 
-    fn take(&self) -> Vec<Waiting> {
+    fn take(&self) -> Vec<QueuedFinish> {
         let mut waiting = self.lock();
         let mut documents = 0;
         let fits = waiting.iter().take_while(|waiting| {
@@ -93,7 +93,7 @@ impl Finishing {
         waiting.drain(..count).collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<QueuedFinish>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

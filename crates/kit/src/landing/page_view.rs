@@ -17,17 +17,17 @@ enum Stage {
     /// Everything was handed over.
     Handed,
     /// Told already.
-    Told,
+    ReportedByCaller,
 }
 
-pub(super) struct Showing {
+pub(super) struct PageView {
     visit: Arc<Visit>,
     log: ExchangeLog,
     reporter: Reporter,
     stage: Stage,
 }
 
-impl Showing {
+impl PageView {
     pub(super) fn begin(visit: Arc<Visit>, log: ExchangeLog, reporter: Reporter) -> Self {
         Self { visit, log, reporter, stage: Stage::Going("left") }
     }
@@ -38,18 +38,18 @@ impl Showing {
     }
 
     /// Whoever calls tells it.
-    pub(super) fn told(&mut self) {
-        self.stage = Stage::Told;
+    pub(super) fn reported_by_caller(&mut self) {
+        self.stage = Stage::ReportedByCaller;
     }
 
     /// Writes down that the page is shown, unless it was before: a reload may have come first.
-    /// [`Showing::noted`] is to follow, and then the last piece.
+    /// [`PageView::noted`] is to follow, and then the last piece.
     pub(super) fn note(&self) -> BoxFuture<'static, Result<(), AppendError>> {
         if !self.visit.is_owed() {
             return Box::pin(std::future::ready(Ok(())));
         }
         let log = self.log.clone();
-        let entry = Entry::new(Kind::Shown, "whole").of(self.visit.document, &self.visit.id);
+        let entry = Entry::new(Kind::PageShown, "whole").of(self.visit.document, &self.visit.id);
         Box::pin(async move { log.append(vec![entry]).await })
     }
 
@@ -59,12 +59,12 @@ impl Showing {
 
     pub(super) fn handed(&mut self) {
         if !matches!(self.stage, Stage::Handed) {
-            self.stage = if self.visit.settle() { Stage::Handed } else { Stage::Told };
+            self.stage = if self.visit.settle() { Stage::Handed } else { Stage::ReportedByCaller };
         }
     }
 }
 
-impl Drop for Showing {
+impl Drop for PageView {
     fn drop(&mut self) {
         let failed = |outcome| {
             let entry = Entry::new(Kind::PageFailed, outcome).of(self.visit.document, &self.visit.id);
@@ -75,7 +75,7 @@ impl Drop for Showing {
             // "left" takes the record of the showing back, but not that of another request's.
             Stage::Noted => failed(if self.visit.is_owed() { "left" } else { "left_again" }),
             Stage::Handed => self.reporter.report(self.visit.pending()),
-            Stage::Told => {}
+            Stage::ReportedByCaller => {}
         }
     }
 }
