@@ -3,7 +3,9 @@
 use anyhow::{Context, Result, bail};
 
 use crate::audit;
+use crate::layers;
 use crate::prerequisites;
+use crate::references;
 use crate::run::{cargo, output, root, run};
 
 /// Every test.
@@ -22,15 +24,22 @@ pub(crate) fn test(rest: &[String]) -> Result<()> {
 /// What a change must pass.
 pub(crate) fn ci() -> Result<()> {
     prerequisites::install()?;
+    check()?;
+    // Exactly the README's command.
+    run(cargo(&["xtask", "test"]))
+}
+
+/// What a change must pass before its tests.
+pub(crate) fn check() -> Result<()> {
     run(cargo(&["fmt", "--all", "--check"]))?;
     audit::audit()?;
+    layers::check()?;
+    references::check()?;
     run(cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     let mut docs = cargo(&["doc", "--workspace", "--no-deps", "--locked", "--document-private-items"]);
     docs.env("RUSTDOCFLAGS", "-D warnings");
     run(docs)?;
-    check_openapi()?;
-    // Exactly the README's command.
-    run(cargo(&["xtask", "test"]))
+    check_openapi()
 }
 
 /// The bench.

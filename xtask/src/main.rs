@@ -5,7 +5,9 @@
 
 mod audit;
 mod ci;
+mod layers;
 mod prerequisites;
+mod references;
 mod run;
 
 use std::process::ExitCode;
@@ -15,6 +17,8 @@ cargo xtask <command>
 
   test [-- ARGUMENTS]   every test: unit, contract, black-box, crash. Installs what tests need
   ci                    format, lints, docs, dependency audit, OpenAPI drift, then the tests
+  check                 what ci checks without building tests: format, lints, docs, audit,
+                        layers between crates, references, OpenAPI drift
   openapi               write docs/openapi.json anew from the routes
   bench [-- ARGUMENTS]  acceptance and delivery beside the bare engine, in one run;
                         --store postgres for the other store
@@ -30,6 +34,7 @@ fn main() -> ExitCode {
     let done = match command.as_str() {
         "test" => ci::test(&rest),
         "ci" => ci::ci(),
+        "check" => ci::check(),
         "openapi" => ci::write_openapi(),
         "bench" => ci::bench(&rest),
         "chaos" => ci::chaos(&rest),

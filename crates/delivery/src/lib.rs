@@ -13,7 +13,7 @@ mod simulator;
 mod worker;
 
 pub use http::HttpNotifier;
-pub use message::{Kind, Message, MessageId, arrival_text, login_link, new_pin_link, pin_changed};
+pub use message::{Kind, Message, MessageId, login_link, new_pin_link, pin_changed};
 pub use notifier::{NoMessenger, Notifier, Sent};
 pub use simulator::{Report, ShownMessage, Simulator};
 pub use worker::{Worker, WorkerOptions};

@@ -1,12 +1,9 @@
 //! What the messenger is asked to say (SPEC 8.1 and 13).
 
-use std::fmt::Write;
-
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::UnixSeconds;
 use seoham_model::clock::seoul_minutes;
-use seoham_model::document::Content;
-use seoham_model::notification::NotificationId;
+use seoham_model::notification::{NotificationId, arrival_text};
 use seoham_store::deliveries::Claim;
 use serde::Serialize;
 
@@ -55,27 +52,6 @@ pub struct Message {
     pub text: SecretString,
     /// Into the document box. It lets its bearer in, so it is a secret.
     pub link: String,
-}
-
-/// What a person reads when a document has come; `received` is whether it stands in their box.
-pub fn arrival_text(
-    institution_name: &str,
-    content: &Content,
-    deadline_at: UnixSeconds,
-    received: bool,
-) -> String {
-    let mut text = format!("[{institution_name}] 전자문서가 도착했습니다.\n제목: {}\n", content.title);
-    if let Some(message) = &content.message {
-        let _ = writeln!(text, "\n{message}\n");
-    }
-    let _ = writeln!(text, "열람기한: {}까지", seoul_minutes(deadline_at));
-    let _ = writeln!(text, "문의: {} {}", content.cs_name, content.cs_number);
-    if received {
-        let _ = write!(text, "▶ {}", content.categories.button());
-    } else {
-        text.push_str("▶ 가입하시면 문서함에서 이 문서를 받아 보실 수 있습니다.");
-    }
-    text
 }
 
 /// The announcement of a document: institution, title, message and deadline, and for one who is

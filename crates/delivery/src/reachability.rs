@@ -1,4 +1,5 @@
-//! Whether the messenger takes messages: told once when it does not, and once when it does again.
+//! The health check of the messenger as a peer: one log line when it stops taking messages, and one when it takes
+//! them again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

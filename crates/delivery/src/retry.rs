@@ -1,5 +1,5 @@
-//! When a message that was not taken is tried again (SPEC 13): pauses that grow and are
-//! jittered, honour what the messenger asks for, and end after 24 hours.
+//! Exponential backoff with jitter for messages that were not taken (SPEC 13). It honours what the messenger asks
+//! for, and ends after 24 hours.
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
-//! How bodies arrive, whoever reads them: within a time, so that one which stalls holds nothing for long; and
-//! where one is refused before it was read, what still arrives of it is taken in for a while, so that a
-//! client in the middle of sending can read the answer instead of meeting a broken connection.
+//! Deadlines of request bodies, and discarding what is left of a refused one. A body that stalls holds nothing for
+//! long. What still arrives of a body that was refused before it was read is discarded for a while (draining a
+//! request body), so that a client in the middle of sending can read the answer instead of meeting a broken
+//! connection.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -1,4 +1,5 @@
-//! How often one address may try. How often a telephone number may is counted in the store.
+//! The rate limit by address: how often one address may try. How often a telephone number may is counted in the
+//! store.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;

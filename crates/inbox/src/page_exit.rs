@@ -1,5 +1,5 @@
-//! Error pages and redirects: how a handler ends without its own page. Every error page says what to do next, in the
-//! reader's language.
+//! Page exit: an early return of a handler, with an error page or a redirect. Every error page says what to do next,
+//! in the reader's language.
 
 use askama::Template;
 use axum::extract::{Request, State};

@@ -1,8 +1,11 @@
-//! The id of a document's notification (SPEC 13). It follows from the document's, so it is the
-//! same on every retry and needs no table of its own.
+//! A document's notification: its id and its text (SPEC 8.1 and 13). The id follows from the document's, so it is the same on
+//! every retry and needs no table of its own.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
+use crate::UnixSeconds;
+use crate::clock::seoul_minutes;
+use crate::document::Content;
 use crate::ids::BinderId;
 
 /// `NTF-` and the digits of the document's id.
@@ -24,6 +27,27 @@ impl fmt::Display for NotificationId {
         let document = self.0.to_string();
         write!(f, "{PREFIX}{}", &document[BinderId::PREFIX.len()..])
     }
+}
+
+/// What a person reads when a document has come; `received` is whether it stands in their box.
+pub fn arrival_text(
+    institution_name: &str,
+    content: &Content,
+    deadline_at: UnixSeconds,
+    received: bool,
+) -> String {
+    let mut text = format!("[{institution_name}] 전자문서가 도착했습니다.\n제목: {}\n", content.title);
+    if let Some(message) = &content.message {
+        let _ = writeln!(text, "\n{message}\n");
+    }
+    let _ = writeln!(text, "열람기한: {}까지", seoul_minutes(deadline_at));
+    let _ = writeln!(text, "문의: {} {}", content.cs_name, content.cs_number);
+    if received {
+        let _ = write!(text, "▶ {}", content.categories.button());
+    } else {
+        text.push_str("▶ 가입하시면 문서함에서 이 문서를 받아 보실 수 있습니다.");
+    }
+    text
 }
 
 #[cfg(test)]

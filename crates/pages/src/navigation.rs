@@ -1,4 +1,4 @@
-//! Whether a request is a person's own: what previews links, scans them or reads ahead must use nothing up.
+//! Fetch metadata: whether a request is a person's own navigation, or may be a preview bot's.
 
 use axum::http::HeaderMap;
 

@@ -1,7 +1,5 @@
 //! The command line.
 
-use std::io::Write;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,14 +8,13 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use seoham_model::Lang;
 use seoham_vault::MasterKey;
 
-use crate::institution::columns;
-use crate::institution::init;
-use crate::institution::send::{self, SendArgs};
-use crate::institution::status::{self, StatusArgs};
+use crate::config::{DemoArgs, ServeArgs};
 use crate::server::Runtimes;
-use crate::{
-    admin, backup, config, demo, exchange_log, korean, landing, logging, server, store_move, terminal,
-};
+use crate::{admin, backup, config, demo, korean, landing, logging, server, store_move};
+use seoham_institution_cli::send::SendArgs;
+use seoham_institution_cli::status::StatusArgs;
+use seoham_institution_cli::terminal::{complain, say};
+use seoham_institution_cli::{columns, exchange_log, init, send, status, terminal};
 
 /// Seoham (서함): electronic documents in bulk, provably read.
 #[derive(Parser)]
@@ -154,76 +151,6 @@ fn institution(work: impl Future<Output = terminal::Outcome>) -> Result<ExitCode
     Ok(terminal::ended(runtime.block_on(work)))
 }
 
-/// Where to listen. Port 0 takes any free one.
-#[derive(Args, Clone, Default)]
-pub(crate) struct ListenArgs {
-    /// The institution API [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) api_listen: Option<SocketAddr>,
-    /// Bulk calls alone [default: 127.0.0.1:8081]
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) bulk_listen: Option<SocketAddr>,
-    /// The recipients' pages [default: 127.0.0.1:8082]
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) web_listen: Option<SocketAddr>,
-    /// The operator's API, health and metrics [default: 127.0.0.1:8083]
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) admin_listen: Option<SocketAddr>,
-}
-
-#[derive(Args)]
-pub(crate) struct DemoArgs {
-    /// The data directory.
-    #[arg(long, value_name = "DIRECTORY", default_value = "./seoham-data")]
-    pub(crate) data: PathBuf,
-    /// End after the table; 0 only if the counts are what the input demands.
-    #[arg(long)]
-    pub(crate) exit: bool,
-    #[command(flatten)]
-    pub(crate) listen: ListenArgs,
-}
-
-#[derive(Args)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub(crate) struct ServeArgs {
-    /// A configuration file in TOML; see examples/seoham.toml.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// The embedded store's directory [default: ./seoham-data]
-    #[arg(long, value_name = "DIRECTORY")]
-    pub(crate) data: Option<PathBuf>,
-    /// The shared store instead: a PostgreSQL connection string. A password belongs into
-    /// `SEOHAM_STORE__DATABASE`, which nobody else on the machine sees.
-    #[arg(long, value_name = "postgres://…")]
-    pub(crate) database: Option<String>,
-    /// Leave the database's schema as it is; refuse to start if it is behind.
-    #[arg(long)]
-    pub(crate) no_migrate: bool,
-    /// Make the store if there is none: once, at the very first start. A sandbox makes its own.
-    #[arg(long)]
-    pub(crate) create: bool,
-    /// The machine's clock is right: start although it is far from the times that were stored last.
-    #[arg(long)]
-    pub(crate) accept_clock: bool,
-    /// Start without the last transaction of the embedded store's log, which the loss of power tore.
-    #[arg(long)]
-    pub(crate) discard_torn_transaction: bool,
-    /// Use a database that may forget what it committed (fsync and the like are off): a test cluster.
-    #[arg(long)]
-    pub(crate) allow_data_loss: bool,
-    /// What this process does; anything but all of it needs --database [default: all]
-    #[arg(long, value_enum)]
-    pub(crate) role: Option<config::Role>,
-    /// All people are invented: institutions' own tests. Fixed when the data is created.
-    #[arg(long)]
-    pub(crate) sandbox: bool,
-    #[command(flatten)]
-    pub(crate) listen: ListenArgs,
-    /// Print one line of JSON with every listener's address when all are up.
-    #[arg(long)]
-    pub(crate) ready_json: bool,
-}
-
 #[derive(Args)]
 struct CheckArgs {
     /// Read everything in the store.
@@ -316,16 +243,4 @@ impl Cli {
             Command::Man { directory } => write_manual(&directory).map(|()| ExitCode::SUCCESS),
         }
     }
-}
-
-/// A line for the person or the program that reads our output.
-///
-/// Whoever reads it may have heard enough (`| head`): then it goes nowhere, and the command ends as it would have.
-pub(crate) fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-/// A line for whoever looks for what went wrong.
-pub(crate) fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -10,12 +10,12 @@ use seoham_kit::landing::{Landing, LandingOptions, Limits};
 use seoham_vault::read_private;
 use serde_json::json;
 
-use crate::cli::say;
 use crate::config::Log;
 use crate::landing_server::LandingServer;
 use crate::logging;
 use crate::server::certificate::{self, Certificate};
-use crate::server::listeners::termination;
+use seoham_institution_cli::terminal::say;
+use seoham_institution_cli::terminal::termination;
 
 /// What `seoham landing` is told.
 #[derive(Args)]

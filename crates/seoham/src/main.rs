@@ -7,15 +7,12 @@ mod backup;
 mod cli;
 mod config;
 mod demo;
-mod exchange_log;
-mod institution;
 mod korean;
 mod landing;
 mod landing_server;
 mod logging;
 mod server;
 mod store_move;
-mod terminal;
 
 use std::process::ExitCode;
 
@@ -28,7 +25,7 @@ fn main() -> ExitCode {
     match cli::parse().map(cli::Cli::run) {
         Err(code) | Ok(Ok(code)) => code,
         Ok(Err(error)) => {
-            cli::complain(&format!("seoham: {error:#}"));
+            seoham_institution_cli::terminal::complain(&format!("seoham: {error:#}"));
             ExitCode::FAILURE
         }
     }

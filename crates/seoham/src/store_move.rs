@@ -12,10 +12,10 @@ use seoham_store_sqlite::Source;
 use seoham_vault::{MasterKey, Vault};
 use tokio::sync::mpsc;
 
-use crate::cli::say;
 use crate::config::Config;
 use crate::logging;
 use crate::server::{Runtimes, store};
+use seoham_institution_cli::terminal::say;
 
 /// Rows on their way between the two at once.
 const UNDER_WAY: usize = 2_000;

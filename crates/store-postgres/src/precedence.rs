@@ -1,6 +1,6 @@
-//! People go first. A database knows no lanes: what is sent to it shares its processors alike, however many
-//! statements of bulk work are among it. So nothing that is about many documents or people at once is begun on
-//! this node while something of a person's is under way, for a while. What is about one does not wait by itself.
+//! Priority of people over bulk work on one node. A database knows no lanes: its processors are shared by all
+//! statements alike. Work about many documents or people is therefore not begun on this node while something of a
+//! person's is under way, for a while. Work about one does not wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

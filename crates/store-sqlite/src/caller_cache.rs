@@ -1,4 +1,5 @@
-//! A bounded cache of callers: valid access tokens and open contracts, which every request asks for.
+//! The caller cache: a bounded, write-invalidated cache of valid access tokens and open contracts, which every
+//! request asks for.
 //!
 //! One process has the file, so the cache is never stale: what was read before a change is not inserted after it, and
 //! a change clears the cache before its caller is answered.

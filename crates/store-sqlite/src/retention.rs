@@ -1,4 +1,5 @@
-//! Removing what is older than it is to be kept, in small bites beside the other bulk work.
+//! Retention: garbage collection of documents that are past the time they are kept, in small batches beside the other
+//! bulk work.
 
 use std::sync::Arc;
 

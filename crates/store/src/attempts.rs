@@ -1,4 +1,5 @@
-//! How often a secret may be tried, and a link be asked for: the rules that both stores apply to what they find.
+//! Rate limits and lockout: how often a secret may be tried and a link be asked for. Both stores apply these rules to
+//! the rows they find (SPEC 8).
 
 use seoham_model::UnixSeconds;
 

@@ -1,7 +1,8 @@
-//! What was answered to the items of a keyed send (SPEC 10), the same in every store.
+//! Idempotency keys: what was answered to the items of a keyed send (SPEC 10), and how it is replayed. The same in
+//! every store.
 //!
-//! The record of one request is one row: what it costs an acceptance is one insertion a request,
-//! not one a document. Items are told by keyed hashes, so that the record names nobody.
+//! The record of one request is one row: an acceptance costs one insertion per request, not one per document. Items
+//! are identified by keyed hashes, so that the record names nobody.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

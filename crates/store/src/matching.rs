@@ -1,4 +1,5 @@
-//! Whom a receiver or a registration means: the same judgement in every store (SPEC 4 and 11).
+//! Identity resolution: which person a receiver or a registration means, decided once for every store (SPEC 4 and
+//! 11).
 //!
 //! A store finds rows by blind index; what they mean is decided here.
 

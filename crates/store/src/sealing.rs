@@ -1,8 +1,7 @@
-//! How what is personal in a document is sealed, the same in every store (DESIGN 4).
+//! Encryption at rest: how personal text of a document is sealed, the same in every store (DESIGN 4).
 //!
-//! What several documents of a request share is sealed once, under the deployment's key: it
-//! names nobody. What only one document says, and what is its own, is sealed under the
-//! recipient's data key, and is erased with it.
+//! Text that several documents of a request share is sealed once, under the deployment's key: it names nobody. A
+//! document's own text is sealed under its person's data key, and is erased with it.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What the times that were stored before say of a clock that a process starts with.
+//! Clock skew at the start of a process: what the stored times say of the machine's clock.
 
 use seoham_model::UnixSeconds;
 

@@ -1,4 +1,5 @@
-//! The way of a send's documents to their verdicts, the same for one and for many (SPEC 5 and 10).
+//! Request processing of a send: its documents are checked, identified, stored and answered, the same for one and for
+//! many (SPEC 5 and 10).
 
 use std::sync::Arc;
 use std::time::Duration;

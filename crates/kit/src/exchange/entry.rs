@@ -12,7 +12,7 @@ pub enum Kind {
     /// A user entering the page was confirmed (SPEC 9, a).
     Entered,
     /// The page is about to be whole at the browser: its last piece is handed over next.
-    PageShown,
+    Shown,
     /// The page could not be shown (SPEC 9, b).
     PageFailed,
     /// One exchange with the platform (SPEC 9, c).

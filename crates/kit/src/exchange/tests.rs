@@ -15,7 +15,7 @@ fn clock() -> Clock {
 }
 
 fn shown(document: BinderId, visit: &VisitId) -> Entry {
-    Entry::new(Kind::PageShown, "whole").of(document, visit)
+    Entry::new(Kind::Shown, "whole").of(document, visit)
 }
 
 /// A log of `count` records on one day, not open any more.

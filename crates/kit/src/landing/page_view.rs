@@ -49,7 +49,7 @@ impl PageView {
             return Box::pin(std::future::ready(Ok(())));
         }
         let log = self.log.clone();
-        let entry = Entry::new(Kind::PageShown, "whole").of(self.visit.document, &self.visit.id);
+        let entry = Entry::new(Kind::Shown, "whole").of(self.visit.document, &self.visit.id);
         Box::pin(async move { log.append(vec![entry]).await })
     }
 

@@ -1,4 +1,4 @@
-//! Concurrency limits of one visit and of one address: none of them takes all of what may be under way.
+//! Concurrency limits by client, of one visit and of one address: neither takes all of what may be under way.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

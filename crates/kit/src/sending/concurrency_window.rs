@@ -1,4 +1,5 @@
-//! How many requests are under way at once: as many as the platform takes without slowing down.
+//! The concurrency window of a bulk send, like a congestion window: additive increase of the requests under way, as
+//! many as the platform takes without slowing down.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `/admin/v1/institutions`.
+//! `/admin/v1/institutions`: creating, and listing with pagination by a cursor (`next_after`).
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;

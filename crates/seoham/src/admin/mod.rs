@@ -14,8 +14,8 @@ use seoham_model::clock::seoul_seconds;
 use seoham_vault::read_private;
 use serde_json::{Value, json};
 
-use crate::cli::{complain, say};
 use notifications::NotificationsCommand;
+use seoham_institution_cli::terminal::{complain, say};
 
 #[derive(Args)]
 pub(crate) struct AdminArgs {

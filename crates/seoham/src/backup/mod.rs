@@ -11,10 +11,10 @@ use seoham_model::Clock;
 use seoham_model::clock::seoul_minutes;
 use seoham_store::restore::RestoredToken;
 
-use crate::cli::{complain, say};
 use crate::config::Config;
 use crate::logging;
 use crate::server::store;
+use seoham_institution_cli::terminal::{complain, say};
 
 /// How often progress is told where there is no terminal to draw it on.
 const PRINT_EVERY: Duration = Duration::from_secs(5);

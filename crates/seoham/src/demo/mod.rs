@@ -25,15 +25,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 use seoham_kit::client::{SendResult, StatusData};
 use seoham_model::{Lang, Text};
 
-use crate::cli::{DemoArgs, say};
 use crate::config::Config;
+use crate::config::DemoArgs;
 use crate::landing_server::LandingServer;
 use crate::logging;
-use crate::server::{Runtimes, Server, listeners};
-use crate::terminal::language;
+use crate::server::{Runtimes, Server};
 use client::Client;
 use expectation::Expected;
 use journal::Journal;
+use seoham_institution_cli::terminal::language;
+use seoham_institution_cli::terminal::say;
 
 /// How long deliveries may take to settle.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
     let runtimes = Runtimes::start()?;
     let bulk = runtimes.bulk();
     runtimes.run(async {
-        let mut terminate = listeners::termination()?;
+        let mut terminate = seoham_institution_cli::terminal::termination()?;
         choose_ports(&mut config, args);
         let server = Server::start(&config, &bulk).await?;
         let done = tokio::select! {

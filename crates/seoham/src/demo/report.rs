@@ -9,8 +9,8 @@ use seoham_model::{Lang, Text};
 
 use super::expectation::Expected;
 use super::setup::Institution;
-use crate::cli::say;
 use crate::server::Server;
+use seoham_institution_cli::terminal::say;
 
 /// Prints the table; gives whether both columns agree.
 pub(super) fn table(

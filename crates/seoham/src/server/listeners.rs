@@ -14,8 +14,6 @@ use axum::response::Response;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Addresses;
@@ -196,22 +194,4 @@ impl Running {
     pub(crate) async fn ended(self) -> Result<()> {
         self.task.await.context("a listener's task broke off")?.context("a listener broke off")
     }
-}
-
-/// Says when the process is told to end, by SIGTERM or Ctrl-C; the second time it ends at once.
-pub(crate) fn termination() -> Result<mpsc::Receiver<()>> {
-    let (sender, signals) = mpsc::channel(1);
-    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            if sender.try_send(()).is_err() {
-                std::process::exit(130);
-            }
-        }
-    });
-    Ok(signals)
 }

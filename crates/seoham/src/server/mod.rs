@@ -1,4 +1,5 @@
-//! One process: the store opened, its roles started, the listeners up, and down again in order.
+//! One process: the store opened, its roles started, the listeners up, and a graceful shutdown that drains them in
+//! order.
 
 mod brand;
 pub(crate) mod certificate;
@@ -28,7 +29,6 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::cli::{complain, say};
 use crate::config::Config;
 use crate::logging;
 use certificate::Certificate;
@@ -38,6 +38,7 @@ use listeners::{Bound, Running};
 use message_sender::MessageSender;
 use messenger::Messenger;
 pub(crate) use runtimes::{BulkThreads, Runtimes};
+use seoham_institution_cli::terminal::{complain, say};
 use volume_watch::Watching;
 
 /// A process that is up.
@@ -81,7 +82,7 @@ pub(crate) fn serve(config: &Config, ready_json: bool) -> Result<ExitCode> {
     let runtimes = Runtimes::start()?;
     let bulk = runtimes.bulk();
     runtimes.run(async {
-        let mut terminate = listeners::termination()?;
+        let mut terminate = seoham_institution_cli::terminal::termination()?;
         let server = Server::start(config, &bulk).await?;
         if ready_json {
             say(&serde_json::to_string(&server.addresses)?);

@@ -1,4 +1,5 @@
-//! Deliveries: rows that workers of any node hold under leases.
+//! The outbox of notifications: a work queue of delivery rows, which workers of any node hold under leases. Claims go
+//! round robin over institutions, for fairness.
 
 mod claim;
 mod depths;

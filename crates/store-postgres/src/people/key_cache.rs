@@ -1,5 +1,5 @@
-//! The data keys of people, remembered: they never change, so that what a node knows is never behind what
-//! others write. Without it, every status reads a row of a person beside the document's.
+//! The cache of wrapped data keys. A key never changes, so the cache is never stale. Without it, every status reads a
+//! row of a person beside the document's.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! The memtable: the entries that are not flushed yet, those of the newest documents and the batch that is being flushed.
-//! Some two batches, since flushing is faster than what comes.
+//! The memtable of the box index: the entries that are not flushed yet, those of the newest documents and the batch
+//! that is being flushed. Some two batches, since flushing is faster than what arrives.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Claiming in turns. Nothing is written for it but what has become of a document meanwhile: claims
-//! are held in memory, so it is read beside the writer.
+//! Claiming from the outbox: leases with tickets, in round robin over institutions. Claims are held in memory, so
+//! nothing is written for a claim but what has become of a document meanwhile, and it is read beside the writer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Carrying the write-ahead log over into the database, beside the writer, which goes on meanwhile.
-//! Only beginning the log anew is the writer's own, and is left until little is left to carry over.
+//! Checkpoints: carrying the write-ahead log over into the database file, on a thread beside the writer. Only the
+//! restart of the log is the writer's own, and waits until little is left to carry over.
 
 use std::fs::File;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

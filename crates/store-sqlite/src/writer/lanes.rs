@@ -1,4 +1,4 @@
-//! The three queues before the writer, all bounded: what somebody waits for, what institutions send, and
+//! The writer's lanes: three bounded queues with priorities, for what a person waits for, what institutions send, and
 //! what follows from it.
 
 use std::collections::VecDeque;

@@ -1,7 +1,8 @@
 //! The one writer: a thread that owns the only writing connection.
 //!
-//! Group commit: what waits is written in one transaction and answered after its COMMIT. Interactive work goes
-//! first and ends a bulk transaction early, so it waits for one short transaction at most.
+//! Group commit: jobs that wait are written in one transaction and answered after its COMMIT. Interactive jobs go
+//! first and end a bulk transaction early, so they wait for one short transaction at most. A commit hook, the
+//! transaction hook of the store, keeps caches and index in step.
 
 mod checkpoints;
 mod commit_window;

@@ -17,10 +17,10 @@ use super::problems::Problems;
 use super::settings::Settings;
 use super::survey::SurveyOptions;
 use super::table::Table;
-use crate::cli::{complain, say};
-use crate::institution::platform::stopped;
-use crate::institution::reading;
+use crate::platform::stopped;
+use crate::reading;
 use crate::terminal::{Outcome, SOME_REFUSED, language, localized};
+use crate::terminal::{complain, say};
 
 /// Tells problems as they are found to a machine, and by kind to a person.
 struct Reporter {

@@ -10,8 +10,8 @@ use seoham_kit::sending::Progress;
 use seoham_kit::sending::journal::Counts;
 use serde_json::json;
 
-use crate::cli::{complain, say};
-use crate::institution::platform::why;
+use crate::platform::why;
+use crate::terminal::{complain, say};
 use crate::terminal::{draws, localized};
 
 /// Between two lines where there is no terminal.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::args::SendArgs;
-use crate::institution::own_files::write_private;
+use crate::own_files::write_private;
 use crate::terminal::{Failure, Outcome};
 
 pub(super) struct Source {

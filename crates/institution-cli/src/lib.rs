@@ -1,13 +1,15 @@
-//! The institution's side on the command line: setting up, sending, asking. What is done lives in
-//! the kit and in the sheets; here is what is said to a person.
+//! The institution's command line: `init`, `send`, `columns`, `status` and `log`, and what a terminal needs. Sending itself is in
+//! the kit and reading tables in the sheets; here is the dialogue with a person. No database, no server.
 
-pub(crate) mod columns;
-pub(crate) mod init;
+pub mod columns;
+pub mod exchange_log;
+pub mod init;
 mod own_files;
 mod platform;
 mod profile;
-pub(crate) mod send;
-pub(crate) mod status;
+pub mod send;
+pub mod status;
+pub mod terminal;
 
 use std::panic;
 use std::sync::Arc;

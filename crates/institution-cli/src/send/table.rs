@@ -10,7 +10,7 @@ use seoham_sheets::{Layout, Problem, Sheet, SheetError};
 
 use super::survey::{Survey, SurveyOptions};
 use super::{of_sheet, progress};
-use crate::institution::reading;
+use crate::reading;
 use crate::terminal::{Failure, Outcome, localized};
 
 /// A file, and what it comes to.

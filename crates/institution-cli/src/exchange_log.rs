@@ -10,11 +10,11 @@ use seoham_kit::exchange::{Head, Record, VerifyOptions, show, verify};
 use seoham_model::BinderId;
 use seoham_model::clock::{UnixSeconds, seoul_minutes};
 
-use crate::cli::{complain, say};
+use crate::terminal::{complain, say};
 
 /// What can be asked of an exchange log.
 #[derive(Subcommand)]
-pub(crate) enum LogCommand {
+pub enum LogCommand {
     /// Find any record that was changed, removed or moved; 1 if there is one.
     ///
     /// Prints the log's head. Keep it elsewhere: with --head, missing last records are found too.
@@ -41,7 +41,7 @@ pub(crate) enum LogCommand {
 }
 
 /// Does what was asked.
-pub(crate) fn run(command: LogCommand) -> Result<ExitCode> {
+pub fn run(command: LogCommand) -> Result<ExitCode> {
     let damage = match command {
         LogCommand::Verify { log, head, first } => {
             let context = || log.display().to_string();

@@ -33,11 +33,12 @@ use seoham_kit::sending::{self, Ended, SendingError};
 use seoham_sheets::SheetError;
 use tokio_util::sync::CancellationToken;
 
-use crate::institution::{READER, quiet_readers, reading};
-use crate::server::listeners::termination;
+use crate::terminal::termination;
 use crate::terminal::{Failure, Outcome, SOME_REFUSED, UNFINISHED, language, localized};
+use crate::{READER, quiet_readers, reading};
 use accepted_rows::keep_what_may_be_accepted;
-pub(crate) use args::{ColumnArgs, SendArgs};
+pub(crate) use args::ColumnArgs;
+pub use args::SendArgs;
 use check::check;
 use ledger::Ledger;
 use notes::{say_result, say_result_json, trouble};
@@ -48,7 +49,7 @@ use source::Source;
 use table::Table;
 
 /// Does it.
-pub(crate) async fn run(args: &SendArgs) -> Outcome {
+pub async fn run(args: &SendArgs) -> Outcome {
     quiet_readers();
     let source = Source::of(args)?;
     if args.check {
@@ -103,7 +104,7 @@ struct Job {
 impl Job {
     /// Sends what is not answered yet.
     async fn send(&mut self) -> Outcome<Result<Ended, SendingError>> {
-        let io = |e: anyhow::Error| Failure::unfinished(e.to_string(), e.to_string());
+        let io = |e: std::io::Error| Failure::unfinished(e.to_string(), e.to_string());
         let mut terminate = termination().map_err(io)?;
         let stop = CancellationToken::new();
         let watching = {
@@ -121,7 +122,7 @@ impl Job {
         let producing = {
             let (table, answered) = (Arc::clone(&self.table), batches::answered(&self.journal, survey.rows));
             let thread = std::thread::Builder::new().name(READER.to_owned());
-            thread.spawn(move || batches::produce(&table, &answered, &batches)).map_err(|e| io(e.into()))?
+            thread.spawn(move || batches::produce(&table, &answered, &batches)).map_err(io)?
         };
         let (client, journal) = (&self.client, &mut self.journal);
         let sent = sending::run(client, journal, &mut arriving, &self.options, &stop, &progress).await;

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::institution::platform::PlatformArgs;
+use crate::platform::PlatformArgs;
 
 /// The call.
 #[derive(Args)]
-pub(crate) struct StatusArgs {
+pub struct StatusArgs {
     /// The result file of a send, or documents' ids, BIN-….
     #[arg(required = true, value_name = "FILE|BIN-…")]
     pub(crate) targets: Vec<String>,

@@ -14,8 +14,8 @@ use seoham_kit::sending::job::sha256_of_bytes;
 use seoham_model::UnixSeconds;
 
 use super::identity::IdentityKey;
-use crate::institution::own_files::{user_directory, write_private};
-use crate::institution::profile::Profile;
+use crate::own_files::{user_directory, write_private};
+use crate::profile::Profile;
 use crate::terminal::{Failure, Outcome};
 
 /// For how long a row is known.

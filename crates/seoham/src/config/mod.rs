@@ -1,6 +1,8 @@
 //! The configuration: one TOML file, every value also as `SEOHAM_SECTION__NAME`, the common ones
 //! as flags. Unknown keys are errors, so that a misspelt one is not a silent default.
 
+mod args;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -9,7 +11,7 @@ use clap::ValueEnum;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::cli::{ListenArgs, ServeArgs};
+pub(crate) use args::{DemoArgs, ListenArgs, ServeArgs};
 
 /// All of it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -403,7 +405,7 @@ mod tests {
     /// What the example gives as a value is the default: whoever copies it changes nothing unawares.
     #[test]
     fn the_example_says_the_defaults() {
-        let text = include_str!("../../../examples/seoham.toml");
+        let text = include_str!("../../../../examples/seoham.toml");
         let example: Config = toml::from_str(text).expect("the example is a configuration");
         assert_eq!(shown(&example).expect("shown"), shown(&Config::default()).expect("shown"));
         // What it has in comments are keys that there are.

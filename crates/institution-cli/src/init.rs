@@ -8,12 +8,12 @@ use dialoguer::{Input, Password};
 
 use super::platform::{PlatformArgs, stopped};
 use super::profile::{DEFAULT, Profile, Profiles};
-use crate::cli::say;
+use crate::terminal::say;
 use crate::terminal::{Failure, Outcome, localized};
 
 /// What `seoham init` is told; the rest it asks for.
 #[derive(Args)]
-pub(crate) struct InitArgs {
+pub struct InitArgs {
     #[command(flatten)]
     platform: PlatformArgs,
     /// Keep the profile without trying it against the platform.
@@ -22,7 +22,7 @@ pub(crate) struct InitArgs {
 }
 
 /// Does it.
-pub(crate) async fn run(args: &InitArgs) -> Outcome {
+pub async fn run(args: &InitArgs) -> Outcome {
     let platform = &args.platform;
     let file = platform.file()?;
     let mut profiles = Profiles::read(&file)?;

@@ -7,7 +7,7 @@ use seoham_model::status::DocBoxStatus;
 use serde_json::json;
 
 use super::book::{Book, Place};
-use crate::cli::{complain, say};
+use crate::terminal::{complain, say};
 use crate::terminal::{draws, language};
 
 /// Rounds that are drawn.

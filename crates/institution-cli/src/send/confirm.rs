@@ -3,17 +3,17 @@
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
 
-use seoham_delivery::arrival_text;
 use seoham_kit::client::Capabilities;
 use seoham_model::document::{CheckContext, Document, check};
+use seoham_model::notification::arrival_text;
 use seoham_sheets::SheetError;
 use serde_json::value::RawValue;
 
 use super::args::SendArgs;
 use super::of_sheet;
 use super::table::Table;
-use crate::cli::complain;
-use crate::institution::profile::Profile;
+use crate::profile::Profile;
+use crate::terminal::complain;
 use crate::terminal::{Failure, Outcome, localized};
 
 /// Shows what is about to be sent, and asks whether it is meant; `--yes` says so beforehand.

@@ -19,12 +19,12 @@ use seoham_sheets::{
 };
 use serde_json::json;
 
-use crate::cli::{complain, say};
-use crate::institution::platform::stopped;
-use crate::institution::{quiet_readers, reading};
-use crate::server::listeners::termination;
+use crate::platform::stopped;
+use crate::terminal::termination;
 use crate::terminal::{Failure, Outcome, UNFINISHED, language, localized};
-pub(crate) use args::StatusArgs;
+use crate::terminal::{complain, say};
+use crate::{quiet_readers, reading};
+pub use args::StatusArgs;
 use book::Book;
 use picture::Picture;
 
@@ -32,7 +32,7 @@ use picture::Picture;
 const AT_ONCE: usize = 4;
 
 /// Does it.
-pub(crate) async fn run(args: &StatusArgs) -> Outcome {
+pub async fn run(args: &StatusArgs) -> Outcome {
     quiet_readers();
     let of_sheet = |error: &SheetError| Failure::Usage(error.text().clone());
     let (mut book, sheet) = match args.targets.as_slice() {

@@ -6,12 +6,12 @@ use clap::{Args, ValueEnum};
 use seoham_model::identity::BirthCentury;
 use seoham_sheets::{Member, TextEncoding};
 
-use crate::institution::platform::PlatformArgs;
+use crate::platform::PlatformArgs;
 use crate::terminal::localized;
 
 /// What makes rows documents.
 #[derive(Args)]
-pub(crate) struct ColumnArgs {
+pub struct ColumnArgs {
     /// Which column a member comes from, where its name does not report: `phone_number=연락처2`.
     #[arg(long = "map", value_name = "MEMBER=COLUMN", value_parser = member_and_text)]
     pub(crate) maps: Vec<(Member, String)>,
@@ -35,7 +35,7 @@ pub(crate) struct ColumnArgs {
 /// The call.
 #[derive(Args)]
 #[allow(clippy::struct_excessive_bools, reason = "switches of a command line")]
-pub(crate) struct SendArgs {
+pub struct SendArgs {
     /// CSV, XLSX or JSON Lines; `-` for standard input, which needs --result.
     pub(crate) file: PathBuf,
     #[command(flatten)]

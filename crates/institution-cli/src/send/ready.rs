@@ -25,11 +25,11 @@ use super::source::Source;
 use super::survey::{Survey, SurveyOptions};
 use super::table::Table;
 use super::{Job, of_journal, of_sheet};
-use crate::cli::complain;
-use crate::institution::columns;
-use crate::institution::platform::{PlatformArgs, stopped};
-use crate::institution::profile::Profile;
-use crate::institution::reading;
+use crate::columns;
+use crate::platform::{PlatformArgs, stopped};
+use crate::profile::Profile;
+use crate::reading;
+use crate::terminal::complain;
 use crate::terminal::{Failure, Outcome, localized};
 
 /// Begins a job; everything that can be wrong is found out before its journal is made.

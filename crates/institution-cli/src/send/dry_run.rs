@@ -13,8 +13,8 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use super::of_sheet;
 use super::platform_message::for_clerks;
 use super::table::Table;
-use crate::institution::READER;
-use crate::institution::platform::stopped;
+use crate::READER;
+use crate::platform::stopped;
 use crate::terminal::{Failure, Outcome, language, localized};
 
 /// Requests under way at once, at most: a check must not crowd out what is sent.

@@ -11,16 +11,17 @@ use serde::{Deserialize, Serialize};
 
 use super::own_files::{user_directory, write_settings};
 use super::send::{ColumnArgs, Settings};
-use crate::cli::say;
+use crate::terminal::say;
 use crate::terminal::{Failure, Outcome, language, localized};
 
 /// What is done with them.
 #[derive(Subcommand)]
-pub(crate) enum ColumnsCommand {
+pub enum ColumnsCommand {
     /// Keep the columns and constants of a list under a name, for `seoham send --columns NAME`.
     Save {
         /// What the list is called.
         name: String,
+        /// The columns.
         #[command(flatten)]
         columns: ColumnArgs,
     },
@@ -67,7 +68,7 @@ struct SavedColumns {
 }
 
 /// Does it.
-pub(crate) fn run(command: &ColumnsCommand) -> Outcome {
+pub fn run(command: &ColumnsCommand) -> Outcome {
     let file = file()?;
     let mut all = SavedColumns::read(&file)?;
     match command {

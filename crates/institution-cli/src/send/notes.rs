@@ -8,8 +8,8 @@ use super::args::SendArgs;
 use super::result::Tally;
 use super::survey::Survey;
 use super::{Job, of_journal};
-use crate::cli::{complain, say};
-use crate::institution::platform::why;
+use crate::platform::why;
+use crate::terminal::{complain, say};
 use crate::terminal::{language, localized};
 
 /// What the file was taken for.
