@@ -56,14 +56,14 @@ pub struct Message {
 
 /// The announcement of a document: institution, title, message and deadline, and for one who is
 /// no member an invitation to join.
-pub(crate) fn document_arrived(claim: &Claim, box_url: &str, token: &SecretString) -> Message {
+pub(crate) fn document_arrived(claim: &Claim, box_url: &str) -> Message {
     let text = arrival_text(&claim.institution_name, &claim.content, claim.deadline_at, claim.received);
     Message {
         id: MessageId::Document(NotificationId(claim.document)),
         kind: Kind::DocumentArrived,
         to: claim.phone_number.clone(),
         text: text.into(),
-        link: link(box_url, token),
+        link: link(box_url, &claim.link_token),
     }
 }
 

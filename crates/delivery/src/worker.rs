@@ -9,7 +9,7 @@ use seoham_store::deliveries::{Claim, Finished, Outcome};
 use seoham_store::restore::WorkOrder;
 use seoham_store::retention::Tidied;
 use seoham_store::undelivered::Failure;
-use seoham_store::{Store, StoreError};
+use seoham_store::{StoreError, WorkerStore};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -59,7 +59,7 @@ impl Default for WorkerOptions {
 /// Delivers what a store holds through a notifier.
 #[derive(Clone)]
 pub struct Worker {
-    store: Arc<dyn Store>,
+    store: Arc<dyn WorkerStore>,
     notifier: Arc<dyn Notifier>,
     options: Arc<WorkerOptions>,
     order: Arc<Mutex<Option<(Instant, WorkOrder)>>>,
@@ -68,7 +68,7 @@ pub struct Worker {
 
 impl Worker {
     /// A worker that does not run yet.
-    pub fn new(store: Arc<dyn Store>, notifier: Arc<dyn Notifier>, options: WorkerOptions) -> Self {
+    pub fn new(store: Arc<dyn WorkerStore>, notifier: Arc<dyn Notifier>, options: WorkerOptions) -> Self {
         Self { store, notifier, options: Arc::new(options), order: Arc::default(), messenger: Arc::default() }
     }
 
@@ -165,7 +165,7 @@ impl Worker {
 
     /// Records the simulator's reports until the simulator is gone; one that cannot be recorded
     /// is not confirmed, and its message is sent again.
-    pub async fn record_reports(store: Arc<dyn Store>, mut reports: mpsc::Receiver<Report>) {
+    pub async fn record_reports(store: Arc<dyn WorkerStore>, mut reports: mpsc::Receiver<Report>) {
         let mut batch = Vec::new();
         while reports.recv_many(&mut batch, 1_000).await > 0 {
             let receipts = batch.iter().map(|report| report.receipt).collect();
@@ -241,8 +241,7 @@ impl Worker {
             metrics::counter!("seoham_notifications_total", "outcome" => "dropped").increment(1);
             return finished(&claim, Outcome::GivenUp, Some(Failure::Dropped));
         }
-        let message =
-            document_arrived(&claim, &self.options.box_url, &self.store.notification_link(claim.document));
+        let message = document_arrived(&claim, &self.options.box_url);
         let sent = self.notifier.send(&message).await;
         match sent {
             Sent::NotNow { .. } => self.messenger.failed(),

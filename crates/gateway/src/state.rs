@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use seoham_http::ApiError;
 use seoham_model::document::{CheckContext, ReadItem, Receiver};
 use seoham_model::{InstitutionId, UnixSeconds};
-use seoham_store::{Lane, Mode, Store};
+use seoham_store::{GatewayStore, Lane, Mode};
 use tokio::runtime::Handle;
 
 use crate::admission::{Admission, AdmissionLimits};
@@ -32,7 +32,7 @@ pub struct GatewayOptions {
 /// The gateway. Clones share everything.
 #[derive(Clone)]
 pub struct Gateway {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn GatewayStore>,
     pub(crate) admission: Arc<Admission>,
     /// Of calls that carry one thing.
     pub(crate) small_calls: Arc<Admission>,
@@ -47,7 +47,7 @@ pub struct Gateway {
 
 impl Gateway {
     /// A gateway over `store`; `None` when the receipt secret cannot be used.
-    pub fn new(store: Arc<dyn Store>, options: GatewayOptions) -> Option<Self> {
+    pub fn new(store: Arc<dyn GatewayStore>, options: GatewayOptions) -> Option<Self> {
         let receipts = match options.receipt_secret {
             Some(secret) => Some(Arc::new(Receipts::new(&secret)?)),
             None => None,

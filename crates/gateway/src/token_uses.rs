@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use seoham_model::UnixSeconds;
-use seoham_store::Store;
+use seoham_store::GatewayStore;
 use seoham_vault::TokenHash;
 
 /// How exact the time is.
@@ -18,7 +18,7 @@ pub(crate) struct TokenUses(Arc<Mutex<HashMap<[u8; 32], UnixSeconds>>>);
 
 impl TokenUses {
     /// A valid token was used.
-    pub(crate) fn used(&self, store: &Arc<dyn Store>, hash: TokenHash, now: UnixSeconds) {
+    pub(crate) fn used(&self, store: &Arc<dyn GatewayStore>, hash: TokenHash, now: UnixSeconds) {
         if self.is_due(hash, now) {
             let store = Arc::clone(store);
             tokio::spawn(async move {

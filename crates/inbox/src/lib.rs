@@ -20,7 +20,7 @@ use secrecy::SecretString;
 use seoham_http::{Listener, normalized, with_layers};
 use seoham_model::{BinderId, Lang, UnixSeconds};
 use seoham_pages::{Brand, SessionCookie, Site};
-use seoham_store::{Mode, Store};
+use seoham_store::{InboxStore, Mode};
 
 use limits::Limits;
 
@@ -74,7 +74,7 @@ pub trait Messages: Send + Sync {
 /// How the pages are served.
 pub struct InboxOptions {
     /// The store.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn InboxStore>,
     /// The simulated messenger, in a sandbox.
     pub phones: Option<Arc<dyn Phones>>,
     /// Who tells people what is not about a document.
@@ -90,7 +90,7 @@ pub struct InboxOptions {
 /// The pages. Clones share everything.
 #[derive(Clone)]
 pub struct Inbox {
-    store: Arc<dyn Store>,
+    store: Arc<dyn InboxStore>,
     phones: Option<Arc<dyn Phones>>,
     messages: Arc<dyn Messages>,
     brand: Arc<Brand>,

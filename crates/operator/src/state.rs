@@ -10,7 +10,7 @@ use axum::response::Response;
 use metrics_exporter_prometheus::PrometheusHandle;
 use seoham_http::ApiError;
 use seoham_model::UnixSeconds;
-use seoham_store::Store;
+use seoham_store::OperatorStore;
 use seoham_vault::TokenHash;
 
 use crate::actions::ActionLog;
@@ -19,7 +19,7 @@ use crate::metrics_page::QueueGauges;
 /// What the operator's side needs.
 pub struct OperatorOptions {
     /// The store.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn OperatorStore>,
     /// The admin token's hash.
     pub admin_token: TokenHash,
     /// Renders the metrics.
@@ -31,7 +31,7 @@ pub struct OperatorOptions {
 /// The operator's side. Clones share everything.
 #[derive(Clone)]
 pub struct Operator {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn OperatorStore>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) gauges: Arc<QueueGauges>,
     pub(crate) actions: Arc<ActionLog>,

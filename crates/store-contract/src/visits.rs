@@ -10,6 +10,7 @@ use seoham_model::{BinderId, ContractUuid, InstitutionId, PersonId, SeoulDay};
 use seoham_store::accounts::{Authentication, Contract};
 use seoham_store::attempts::Tries;
 use seoham_store::boxes::{OpenVerdict, Opener, Shelf};
+use seoham_store::deliveries::Outcome;
 use seoham_store::visits::{
     Attempt, BirthdayAttempt, LOCKED_SECONDS, LinkPurpose, LoginLink, NOTIFICATION_LINK_SECONDS, Secret,
 };
@@ -42,11 +43,15 @@ pub async fn links_let_in_once(world: World) {
 
     let recipient = world.recipient("01011112222", "19800229").await;
     let documents = world.send(world.city, &recipient, 2).await;
-    let token = world.store.notification_link(documents[0]);
+    let claims = world.claim(10).await;
+    let link_of = |document| {
+        claims.iter().find(|claim| claim.document == document).map(|claim| claim.link_token.clone())
+    };
+    let token = link_of(documents[0]).expect("claimed");
     let used = world.store.use_notification_link(&token, now).await.expect("answers");
     assert_eq!(used, Some((person, documents[0])));
     assert_eq!(world.store.use_notification_link(&token, now).await.expect("answers"), None, "once");
-    let other = world.store.notification_link(documents[1]);
+    let other = link_of(documents[1]).expect("claimed");
     let late = world.now().plus(NOTIFICATION_LINK_SECONDS);
     assert_eq!(world.store.use_notification_link(&other, late).await.expect("answers"), None);
     let forged = SecretString::from("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
@@ -62,10 +67,11 @@ pub async fn a_link_leads_to_its_document_until_the_deadline(world: World) {
     let now = world.now();
     let deadline = now.plus(30 * 86_400);
     let document = world.send_until(world.city, &recipient, 1, deadline).await[0];
-    let token = world.store.notification_link(document);
+    let claims = world.claim(10).await;
+    let token = claims[0].link_token.clone();
     let about = async |at| world.store.notified(&token, at).await.expect("answers");
     assert_eq!(about(now).await, Some((person, document)), "before it is in the box");
-    world.deliver_all().await;
+    world.finish(&claims, Outcome::Taken).await;
     world.store.use_notification_link(&token, now).await.expect("answers").expect("the first use");
     assert_eq!(about(now).await, Some((person, document)));
     assert_eq!(about(deadline.plus(-1)).await, Some((person, document)));

@@ -6,7 +6,7 @@ use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSec
 use seoham_store::accounts::{
     AccessTokenRecord, Authentication, Caller, Contract, Institution, InstitutionOverview,
 };
-use seoham_store::{Accounts, Lane, Result, StoreError};
+use seoham_store::{Accounts, Callers, Lane, Marks, Overviews, Result, StoreError};
 use seoham_vault::TokenHash;
 use tokio_postgres::Row;
 
@@ -30,23 +30,6 @@ impl Accounts for PostgresStore {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = session.query(sql, &[&after.map(|id| id.uuid()), &limit]).await?;
         rows.iter().map(institution).collect()
-    }
-
-    async fn institution(&self, id: InstitutionId, day: SeoulDay) -> Result<Option<InstitutionOverview>> {
-        let session = self.inner.sessions.interactive().await?;
-        let sql = "SELECT institution_id, name, created_at FROM institutions WHERE institution_id = $1";
-        let Some(row) = session.query_opt(sql, &[&id.uuid()]).await? else { return Ok(None) };
-        let sql = "SELECT coalesce(sum(accepted), 0)::bigint AS accepted FROM daily_counts
-                   WHERE institution_id = $1 AND day = $2";
-        let day = i32::try_from(day.as_number()).unwrap_or(i32::MAX);
-        let counted = session.query_opt(sql, &[&id.uuid(), &day]).await?;
-        let accepted: i64 = counted.map_or(Ok(0), |row| row.value("accepted"))?;
-        Ok(Some(InstitutionOverview {
-            institution: institution(&row)?,
-            contracts: contracts(&session, id).await?,
-            tokens: tokens(&session, id).await?,
-            accepted_on_day: accepted.unsigned_abs(),
-        }))
     }
 
     async fn create_contract(&self, institution: InstitutionId, contract: Contract) -> Result<bool> {
@@ -97,12 +80,6 @@ impl Accounts for PostgresStore {
         Ok(true)
     }
 
-    async fn mark(&self, institution: InstitutionId) -> Result<Option<Vec<u8>>> {
-        let session = self.inner.sessions.interactive().await?;
-        let sql = "SELECT picture FROM institution_marks WHERE institution_id = $1";
-        session.query_opt(sql, &[&institution.uuid()]).await?.map(|row| row.value("picture")).transpose()
-    }
-
     async fn create_token(
         &self,
         institution: InstitutionId,
@@ -131,7 +108,10 @@ impl Accounts for PostgresStore {
         let params: [Param<'_>; 3] = [&id.uuid(), &institution.uuid(), &now.0];
         Ok(!session.write("revoking an access token", sql, &params).await?.is_empty())
     }
+}
 
+#[async_trait]
+impl Callers for PostgresStore {
     async fn authenticate(
         &self,
         lane: Lane,
@@ -159,6 +139,35 @@ impl Accounts for PostgresStore {
         let session = self.inner.sessions.bulk().await?;
         session.write("the use of an access token", sql, &[&hash.0.as_slice(), &at.0]).await?;
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Overviews for PostgresStore {
+    async fn institution(&self, id: InstitutionId, day: SeoulDay) -> Result<Option<InstitutionOverview>> {
+        let session = self.inner.sessions.interactive().await?;
+        let sql = "SELECT institution_id, name, created_at FROM institutions WHERE institution_id = $1";
+        let Some(row) = session.query_opt(sql, &[&id.uuid()]).await? else { return Ok(None) };
+        let sql = "SELECT coalesce(sum(accepted), 0)::bigint AS accepted FROM daily_counts
+                   WHERE institution_id = $1 AND day = $2";
+        let day = i32::try_from(day.as_number()).unwrap_or(i32::MAX);
+        let counted = session.query_opt(sql, &[&id.uuid(), &day]).await?;
+        let accepted: i64 = counted.map_or(Ok(0), |row| row.value("accepted"))?;
+        Ok(Some(InstitutionOverview {
+            institution: institution(&row)?,
+            contracts: contracts(&session, id).await?,
+            tokens: tokens(&session, id).await?,
+            accepted_on_day: accepted.unsigned_abs(),
+        }))
+    }
+}
+
+#[async_trait]
+impl Marks for PostgresStore {
+    async fn mark(&self, institution: InstitutionId) -> Result<Option<Vec<u8>>> {
+        let session = self.inner.sessions.interactive().await?;
+        let sql = "SELECT picture FROM institution_marks WHERE institution_id = $1";
+        session.query_opt(sql, &[&institution.uuid()]).await?.map(|row| row.value("picture")).transpose()
     }
 }
 

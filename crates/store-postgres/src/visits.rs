@@ -9,7 +9,7 @@ use seoham_store::attempts::{FORGOTTEN, LinkRequests, Proof, Secret, Tries};
 use seoham_store::visits::{
     Attempt, BirthdayAttempt, LinkPurpose, LoginLink, NOTIFICATION_LINK_SECONDS, Visitor,
 };
-use seoham_store::{Result, StoreError, Visits};
+use seoham_store::{Links, Result, Secrets, Sessions, StoreError, Unlocking};
 use seoham_vault::{PinHash, TokenHash};
 
 use crate::PostgresStore;
@@ -21,11 +21,7 @@ use crate::session::{Param, Session};
 const TRIES_MAX: u32 = 64;
 
 #[async_trait]
-impl Visits for PostgresStore {
-    fn notification_link(&self, document: BinderId) -> SecretString {
-        self.inner.vault.document_link(document)
-    }
-
+impl Links for PostgresStore {
     async fn use_notification_link(
         &self,
         token: &SecretString,
@@ -152,7 +148,10 @@ impl Visits for PostgresStore {
         let params: [Param<'_>; 3] = [&token.0.as_slice(), &now.0, &hash.0];
         Ok(!session.write("a new PIN", sql, &params).await?.is_empty())
     }
+}
 
+#[async_trait]
+impl Sessions for PostgresStore {
     async fn start_session(
         &self,
         person: PersonId,
@@ -192,7 +191,10 @@ impl Visits for PostgresStore {
         let connection = self.inner.sessions.interactive().await?;
         connection.write("sessions", sql, &[&person.uuid()]).await.map(drop)
     }
+}
 
+#[async_trait]
+impl Secrets for PostgresStore {
     async fn change_secret(
         &self,
         person: PersonId,
@@ -227,19 +229,6 @@ impl Visits for PostgresStore {
                    WHERE person_id = $1 AND member_since IS NULL RETURNING person_id";
         let connection = self.inner.sessions.interactive().await?;
         Ok(!connection.write("a secret", sql, &[&person.uuid(), &hash.0]).await?.is_empty())
-    }
-
-    async fn unlock(&self, person: PersonId, forget_pin: bool) -> Result<()> {
-        let sql = "WITH unlocked AS (
-                     UPDATE authentications SET failures = 0, locked_until = NULL, certificate_failures = 0,
-                       certificate_locked_until = NULL, birthday_failures = 0, birthday_locked_until = NULL
-                     WHERE person_id = $1),
-                   ended AS (DELETE FROM sessions WHERE person_id = $1 AND $2),
-                   unasked AS (DELETE FROM login_links WHERE person_id = $1 AND used_at IS NULL AND $2),
-                   unused AS (DELETE FROM new_pin_links WHERE person_id = $1 AND $2)
-                   UPDATE people SET pin_hash = $3 WHERE person_id = $1 AND $2";
-        let session = self.inner.sessions.interactive().await?;
-        session.write("unlocking", sql, &[&person.uuid(), &forget_pin, &FORGOTTEN]).await.map(drop)
     }
 
     async fn has_secret(&self, person: PersonId, secret: Secret) -> Result<bool> {
@@ -279,6 +268,22 @@ impl Visits for PostgresStore {
         }
         succeed(&connection, person, Proof::Birthday).await?;
         Ok(BirthdayAttempt::Right)
+    }
+}
+
+#[async_trait]
+impl Unlocking for PostgresStore {
+    async fn unlock(&self, person: PersonId, forget_pin: bool) -> Result<()> {
+        let sql = "WITH unlocked AS (
+                     UPDATE authentications SET failures = 0, locked_until = NULL, certificate_failures = 0,
+                       certificate_locked_until = NULL, birthday_failures = 0, birthday_locked_until = NULL
+                     WHERE person_id = $1),
+                   ended AS (DELETE FROM sessions WHERE person_id = $1 AND $2),
+                   unasked AS (DELETE FROM login_links WHERE person_id = $1 AND used_at IS NULL AND $2),
+                   unused AS (DELETE FROM new_pin_links WHERE person_id = $1 AND $2)
+                   UPDATE people SET pin_hash = $3 WHERE person_id = $1 AND $2";
+        let session = self.inner.sessions.interactive().await?;
+        session.write("unlocking", sql, &[&person.uuid(), &forget_pin, &FORGOTTEN]).await.map(drop)
     }
 }
 

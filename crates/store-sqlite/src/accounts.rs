@@ -9,7 +9,7 @@ use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSec
 use seoham_store::accounts::{
     AccessTokenRecord, Authentication, Caller, Contract, Institution, InstitutionOverview,
 };
-use seoham_store::{Accounts, Lane, Result};
+use seoham_store::{Accounts, Callers, Lane, Marks, Overviews, Result};
 use seoham_vault::TokenHash;
 
 use crate::SqliteStore;
@@ -41,31 +41,6 @@ impl Accounts for SqliteStore {
             )?;
             let rows = statement.query_map(params![after.map(Id), limit], institution)?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
-        });
-        read.await
-    }
-
-    async fn institution(&self, id: InstitutionId, day: SeoulDay) -> Result<Option<InstitutionOverview>> {
-        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
-            let found = connection
-                .prepare_cached(
-                    "SELECT institution_id, name, created_at FROM institutions WHERE institution_id = ?1",
-                )?
-                .query_row([Id(id)], institution)
-                .optional()?;
-            let Some(institution) = found else { return Ok(None) };
-            Ok(Some(InstitutionOverview {
-                institution,
-                contracts: contracts(connection, id)?,
-                tokens: tokens(connection, id)?,
-                accepted_on_day: connection
-                    .prepare_cached(
-                        "SELECT accepted FROM daily_counts WHERE institution_id = ?1 AND day = ?2",
-                    )?
-                    .query_row(params![Id(id), day.as_number()], |row| row.get(0))
-                    .optional()?
-                    .unwrap_or(0),
-            }))
         });
         read.await
     }
@@ -152,14 +127,6 @@ impl Accounts for SqliteStore {
             .await
     }
 
-    async fn mark(&self, institution: InstitutionId) -> Result<Option<Vec<u8>>> {
-        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
-            let sql = "SELECT picture FROM institution_marks WHERE institution_id = ?1";
-            Ok(connection.prepare_cached(sql)?.query_row([Id(institution)], |row| row.get(0)).optional()?)
-        });
-        read.await
-    }
-
     async fn create_token(
         &self,
         institution: InstitutionId,
@@ -207,7 +174,10 @@ impl Accounts for SqliteStore {
             })
             .await
     }
+}
 
+#[async_trait]
+impl Callers for SqliteStore {
     async fn authenticate(
         &self,
         lane: Lane,
@@ -241,6 +211,45 @@ impl Accounts for SqliteStore {
             Ok(())
         };
         self.inner.writer.background(Weight::rows(1), note).await
+    }
+}
+
+#[async_trait]
+impl Overviews for SqliteStore {
+    async fn institution(&self, id: InstitutionId, day: SeoulDay) -> Result<Option<InstitutionOverview>> {
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let found = connection
+                .prepare_cached(
+                    "SELECT institution_id, name, created_at FROM institutions WHERE institution_id = ?1",
+                )?
+                .query_row([Id(id)], institution)
+                .optional()?;
+            let Some(institution) = found else { return Ok(None) };
+            Ok(Some(InstitutionOverview {
+                institution,
+                contracts: contracts(connection, id)?,
+                tokens: tokens(connection, id)?,
+                accepted_on_day: connection
+                    .prepare_cached(
+                        "SELECT accepted FROM daily_counts WHERE institution_id = ?1 AND day = ?2",
+                    )?
+                    .query_row(params![Id(id), day.as_number()], |row| row.get(0))
+                    .optional()?
+                    .unwrap_or(0),
+            }))
+        });
+        read.await
+    }
+}
+
+#[async_trait]
+impl Marks for SqliteStore {
+    async fn mark(&self, institution: InstitutionId) -> Result<Option<Vec<u8>>> {
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let sql = "SELECT picture FROM institution_marks WHERE institution_id = ?1";
+            Ok(connection.prepare_cached(sql)?.query_row([Id(institution)], |row| row.get(0)).optional()?)
+        });
+        read.await
     }
 }
 

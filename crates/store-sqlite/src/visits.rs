@@ -10,7 +10,7 @@ use seoham_store::restore::names;
 use seoham_store::visits::{
     Attempt, BirthdayAttempt, LinkPurpose, LoginLink, NOTIFICATION_LINK_SECONDS, Visitor,
 };
-use seoham_store::{Lane, Result, Visits};
+use seoham_store::{Lane, Links, Result, Secrets, Sessions, Unlocking};
 use seoham_vault::{PinHash, TokenHash};
 
 use crate::SqliteStore;
@@ -21,11 +21,7 @@ use crate::open::deployment_value;
 const CLEARED_AT_ONCE: usize = 20;
 
 #[async_trait]
-impl Visits for SqliteStore {
-    fn notification_link(&self, document: BinderId) -> SecretString {
-        self.inner.vault.document_link(document)
-    }
-
+impl Links for SqliteStore {
     async fn use_notification_link(
         &self,
         token: &SecretString,
@@ -173,7 +169,10 @@ impl Visits for SqliteStore {
             })
             .await
     }
+}
 
+#[async_trait]
+impl Sessions for SqliteStore {
     async fn start_session(
         &self,
         person: PersonId,
@@ -223,7 +222,10 @@ impl Visits for SqliteStore {
     async fn end_sessions(&self, person: PersonId) -> Result<()> {
         self.inner.writer.interactive(move |connection| Ok(end_sessions(connection, person)?)).await
     }
+}
 
+#[async_trait]
+impl Secrets for SqliteStore {
     async fn change_secret(
         &self,
         person: PersonId,
@@ -262,24 +264,6 @@ impl Visits for SqliteStore {
                 let sql = "UPDATE people SET pin_hash = ?2
                            WHERE person_id = ?1 AND member_since IS NULL";
                 Ok(connection.prepare_cached(sql)?.execute(params![Id(person), hash.0])? == 1)
-            })
-            .await
-    }
-
-    async fn unlock(&self, person: PersonId, forget_pin: bool) -> Result<()> {
-        self.inner
-            .writer
-            .interactive(move |connection| {
-                for proof in [Proof::Pin, Proof::Certificate, Proof::Birthday] {
-                    keep_tries(connection, person, proof, Tries::succeeded())?;
-                }
-                if forget_pin {
-                    connection
-                        .prepare_cached("UPDATE people SET pin_hash = ?2 WHERE person_id = ?1")?
-                        .execute(params![Id(person), FORGOTTEN])?;
-                    end_visits(connection, person)?;
-                }
-                Ok(())
             })
             .await
     }
@@ -330,6 +314,27 @@ impl Visits for SqliteStore {
                 } else {
                     BirthdayAttempt::Wrong { left: tries.left() }
                 })
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Unlocking for SqliteStore {
+    async fn unlock(&self, person: PersonId, forget_pin: bool) -> Result<()> {
+        self.inner
+            .writer
+            .interactive(move |connection| {
+                for proof in [Proof::Pin, Proof::Certificate, Proof::Birthday] {
+                    keep_tries(connection, person, proof, Tries::succeeded())?;
+                }
+                if forget_pin {
+                    connection
+                        .prepare_cached("UPDATE people SET pin_hash = ?2 WHERE person_id = ?1")?
+                        .execute(params![Id(person), FORGOTTEN])?;
+                    end_visits(connection, person)?;
+                }
+                Ok(())
             })
             .await
     }

@@ -71,7 +71,7 @@ pub struct Caller {
     pub contract: Option<Contract>,
 }
 
-/// Institutions, contracts and access tokens.
+/// Institutions, contracts and access tokens, for the operator.
 #[async_trait]
 pub trait Accounts: Send + Sync {
     /// Adds an institution.
@@ -79,9 +79,6 @@ pub trait Accounts: Send + Sync {
 
     /// Institutions after `after` in the order they were made, at most `limit`.
     async fn institutions(&self, after: Option<InstitutionId>, limit: usize) -> Result<Vec<Institution>>;
-
-    /// One institution and what it did on `day`.
-    async fn institution(&self, id: InstitutionId, day: SeoulDay) -> Result<Option<InstitutionOverview>>;
 
     /// Adds a contract; `false` when there is no such institution.
     async fn create_contract(&self, institution: InstitutionId, contract: Contract) -> Result<bool>;
@@ -101,9 +98,6 @@ pub trait Accounts: Send + Sync {
     /// Sets an institution's picture, a PNG, or takes it away; `false` when there is no such institution.
     async fn set_mark(&self, institution: InstitutionId, picture: Option<Vec<u8>>) -> Result<bool>;
 
-    /// An institution's picture, if it has one.
-    async fn mark(&self, institution: InstitutionId) -> Result<Option<Vec<u8>>>;
-
     /// Adds an access token, known by its hash alone; `false` when there is no such institution.
     async fn create_token(
         &self,
@@ -119,7 +113,11 @@ pub trait Accounts: Send + Sync {
         id: AccessTokenId,
         now: UnixSeconds,
     ) -> Result<bool>;
+}
 
+/// Who calls: access tokens and the contracts that they name.
+#[async_trait]
+pub trait Callers: Send + Sync {
     /// Whose token this is, and under which contract they call if they name one; `None` when the token is
     /// unknown, expired or revoked. One question, since every request begins with it.
     async fn authenticate(
@@ -132,4 +130,18 @@ pub trait Accounts: Send + Sync {
 
     /// Notes that a token was used at `at`; an earlier time than is known changes nothing.
     async fn token_used(&self, hash: TokenHash, at: UnixSeconds) -> Result<()>;
+}
+
+/// What an institution has sent so far.
+#[async_trait]
+pub trait Overviews: Send + Sync {
+    /// One institution and what it did on `day`.
+    async fn institution(&self, id: InstitutionId, day: SeoulDay) -> Result<Option<InstitutionOverview>>;
+}
+
+/// The pictures that stand for institutions in the box.
+#[async_trait]
+pub trait Marks: Send + Sync {
+    /// An institution's picture, if it has one.
+    async fn mark(&self, institution: InstitutionId) -> Result<Option<Vec<u8>>>;
 }

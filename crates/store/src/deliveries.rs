@@ -23,6 +23,8 @@ pub struct Claim {
     pub institution_name: Arc<str>,
     /// Where the notification goes.
     pub phone_number: SecretString,
+    /// The token in the notification's link: the same however often it is sent, and nowhere stored.
+    pub link_token: SecretString,
     /// The document stands in the recipient's box; if not, the notification invites to join.
     pub received: bool,
     /// What it says; many documents say the same.
@@ -98,7 +100,7 @@ pub struct QueueDepth {
     pub oldest_accepted_at: UnixSeconds,
 }
 
-/// Deliveries.
+/// The outbox, for the worker.
 #[async_trait]
 pub trait Deliveries: Send + Sync {
     /// Claims up to `limit` deliveries, in turns over the institutions that have any. Documents of
@@ -110,19 +112,27 @@ pub trait Deliveries: Send + Sync {
     /// finished again.
     async fn finish(&self, finished: Vec<Finished>, now: UnixSeconds) -> Result<usize>;
 
-    /// Records the messenger's reports. The first `delivered` sets `user_notified_at`, which is
-    /// the reported time, but never before the acceptance or after `now`; repeated, late,
-    /// reordered and unknown ones change nothing.
-    async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()>;
-
     /// Moves what waits for people who have joined, about `limit` documents at most; gives how
     /// many, or at least one when there may be more to move.
     async fn join_due(&self, limit: usize, now: UnixSeconds) -> Result<usize>;
 
+    /// Returns when there may be something to claim, at the latest after `at_most`.
+    async fn wait_for_work(&self, at_most: Duration);
+}
+
+/// The messenger's reports.
+#[async_trait]
+pub trait Receipts: Send + Sync {
+    /// Records the messenger's reports. The first `delivered` sets `user_notified_at`, which is
+    /// the reported time, but never before the acceptance or after `now`; repeated, late,
+    /// reordered and unknown ones change nothing.
+    async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()>;
+}
+
+/// How much waits in the outbox.
+#[async_trait]
+pub trait QueueDepths: Send + Sync {
     /// What waits, by institution. The cost is bounded: of a queue of more than [`DEPTH_ROWS_MAX`] rows it is
     /// what these hold, and so at least.
     async fn queue_depths(&self) -> Result<Vec<QueueDepth>>;
-
-    /// Returns when there may be something to claim, at the latest after `at_most`.
-    async fn wait_for_work(&self, at_most: Duration);
 }

@@ -161,7 +161,7 @@ pub struct DocumentRecord {
     pub recipient: PersonView,
 }
 
-/// Documents.
+/// Documents, for the institution.
 #[async_trait]
 pub trait Documents: Send + Sync {
     /// Accepts documents; those of members stand in their boxes at once. When this returns `Ok`,
@@ -207,7 +207,11 @@ pub trait Documents: Send + Sync {
         document: BinderId,
         now: UnixSeconds,
     ) -> Result<ReadVerdict>;
+}
 
+/// Everything known about a document, for the operator.
+#[async_trait]
+pub trait Records: Send + Sync {
     /// All that is known of a document: for the operator, not for an institution.
     async fn describe(&self, document: BinderId) -> Result<Option<DocumentRecord>>;
 }

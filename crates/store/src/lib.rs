@@ -28,40 +28,50 @@ pub mod undelivered;
 pub mod visits;
 pub mod volumes;
 
-pub use accounts::Accounts;
+pub use accounts::{Accounts, Callers, Marks, Overviews};
 pub use boxes::Boxes;
-pub use deliveries::Deliveries;
+pub use deliveries::{Deliveries, QueueDepths, Receipts};
 pub use deployment::{Deployment, Mode};
-pub use documents::Documents;
+pub use documents::{Documents, Records};
 pub use error::StoreError;
 pub use health::{Health, Obstacle};
 pub use people::People;
 pub use retention::Retention;
 pub use undelivered::Notices;
-pub use visits::Visits;
+pub use visits::{Links, Secrets, Sessions, Unlocking};
 pub use volumes::Volumes;
 
 /// What every method gives.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// All capabilities of a store.
-pub trait Store:
-    Accounts + People + Documents + Deliveries + Notices + Boxes + Deployment + Retention + Visits + Volumes
-{
+/// Makes a role's trait of the capabilities that the role may use, for everything that has them.
+macro_rules! role {
+    ($(#[$doc:meta])* $role:ident: $first:ident $(+ $capability:ident)*) => {
+        $(#[$doc])*
+        pub trait $role: $first $(+ $capability)* {}
+        impl<T: $first $(+ $capability)*> $role for T {}
+    };
 }
 
-impl<T> Store for T where
-    T: Accounts
-        + People
-        + Documents
-        + Deliveries
-        + Notices
-        + Boxes
-        + Deployment
-        + Retention
-        + Visits
-        + Volumes
-{
+role! {
+    /// What the institution API may do. Its sandbox stands in for people, so it opens documents and has people join.
+    GatewayStore: Callers + Overviews + Documents + People + Boxes + Receipts + Deployment
+}
+role! {
+    /// What the recipient's pages may do.
+    InboxStore: Links + Sessions + Secrets + Boxes + Marks + People + Receipts + Deployment
+}
+role! {
+    /// What the operator API may do.
+    OperatorStore: Accounts + Overviews + People + Records + Notices + QueueDepths + Unlocking + Volumes + Deployment
+}
+role! {
+    /// What the delivery worker may do.
+    WorkerStore: Deliveries + Receipts + Retention + Deployment
+}
+role! {
+    /// Everything that a store does, for all roles.
+    Store: GatewayStore + InboxStore + OperatorStore + WorkerStore
 }
 
 /// Which traffic a read belongs to: each lane has connections of its own, so that bulk work

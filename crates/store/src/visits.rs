@@ -21,7 +21,7 @@ pub enum Attempt {
     },
     /// The person has no such secret yet.
     NotSet,
-    /// It may: it counts as a wrong one until [`Visits::attempt_succeeded`].
+    /// It may: it counts as a wrong one until [`Secrets::attempt_succeeded`].
     Allowed {
         /// What it is compared with.
         hash: PinHash,
@@ -81,13 +81,9 @@ pub struct Visitor {
     pub member: bool,
 }
 
-/// Signing in, sessions, and secrets.
+/// Links that lead into the box (SPEC 8.8 and 8.9).
 #[async_trait]
-pub trait Visits: Send + Sync {
-    /// The token in the link of a document's notification: the same however often it is sent, and
-    /// nowhere stored.
-    fn notification_link(&self, document: BinderId) -> SecretString;
-
+pub trait Links: Send + Sync {
     /// Uses the link of a notification; gives whose it is and of which document. The first use
     /// counts, and only in its time.
     async fn use_notification_link(
@@ -125,7 +121,11 @@ pub trait Visits: Send + Sync {
     /// birthday are lifted, and every session and every link that the person asked for ends. `false` when it cannot be
     /// used any more.
     async fn renew_pin(&self, token: TokenHash, hash: PinHash, now: UnixSeconds) -> Result<bool>;
+}
 
+/// Sessions of people who are signed in.
+#[async_trait]
+pub trait Sessions: Send + Sync {
     /// Begins a session.
     async fn start_session(
         &self,
@@ -142,7 +142,11 @@ pub trait Visits: Send + Sync {
 
     /// Ends every session of a person.
     async fn end_sessions(&self, person: PersonId) -> Result<()>;
+}
 
+/// PINs, certificate passwords and birthdays: attempts, locks, changes (SPEC 8.3).
+#[async_trait]
+pub trait Secrets: Send + Sync {
     /// Sets a secret in the place of the one that was proved, or a first one; `false` when another one stands there
     /// meanwhile. A PIN that was changed ends every session and every link that the person asked for.
     async fn change_secret(
@@ -154,15 +158,11 @@ pub trait Visits: Send + Sync {
     ) -> Result<bool>;
 
     /// Sets a PIN for somebody who is still to join; `false` for a member, who has one that must be known to change it,
-    /// or gets one by [`Visits::renew_pin`].
+    /// or gets one by [`Links::renew_pin`].
     async fn set_first_pin(&self, person: PersonId, hash: PinHash) -> Result<bool>;
 
     /// Whether a person has such a secret.
     async fn has_secret(&self, person: PersonId, secret: Secret) -> Result<bool>;
-
-    /// Lifts every lock of a person; with `forget_pin` also forgets the PIN and ends every session and every link that
-    /// the person asked for, so that a new one must be set (SPEC 8.8).
-    async fn unlock(&self, person: PersonId, forget_pin: bool) -> Result<()>;
 
     /// Begins an attempt. It counts before it is made, so that many at once are no way around the
     /// lock; the fifth locks this secret for [`LOCKED_SECONDS`] from `now` on, and no other one
@@ -179,4 +179,12 @@ pub trait Visits: Send + Sync {
         birthday: &SecretString,
         now: UnixSeconds,
     ) -> Result<BirthdayAttempt>;
+}
+
+/// An operator's help for a person who is locked out (SPEC 8.8).
+#[async_trait]
+pub trait Unlocking: Send + Sync {
+    /// Lifts every lock of a person; with `forget_pin` also forgets the PIN and ends every session and every link that
+    /// the person asked for, so that a new one must be set (SPEC 8.8).
+    async fn unlock(&self, person: PersonId, forget_pin: bool) -> Result<()>;
 }

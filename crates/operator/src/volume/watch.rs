@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use seoham_model::SeoulDay;
 use seoham_store::volumes::VolumeAlert;
-use seoham_store::{Result, Store};
+use seoham_store::{OperatorStore, Result};
 use seoham_webhook::SignedPost;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,7 @@ const DAYS_BACK_MAX: i32 = 31;
 /// How it is watched.
 pub struct VolumeWatchOptions {
     /// The store.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn OperatorStore>,
     /// Documents of one institution on one day from which on there is an alert without an approved plan.
     pub documents_per_day: u64,
     /// Who is told, beside metrics and log.

@@ -54,9 +54,9 @@ impl Delivering {
             ..defaults
         };
         let stop = CancellationToken::new();
-        let worker = Worker::new(Arc::clone(store), Arc::clone(&messenger.notifier), options);
+        let worker = Worker::new(store.clone(), Arc::clone(&messenger.notifier), options);
         let worker = bulk.spawn(worker.run(stop.clone()));
-        let reports = bulk.spawn(Worker::record_reports(Arc::clone(store), reports));
+        let reports = bulk.spawn(Worker::record_reports(store.clone(), reports));
         Self { stop, worker, reports }
     }
 

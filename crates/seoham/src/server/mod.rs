@@ -209,7 +209,7 @@ impl Server {
         let gateway = gateway(config, &store, &bulk.work)?;
         let brand = Arc::new(brand::brand(config)?);
         let inbox = Inbox::new(InboxOptions {
-            store: Arc::clone(&store),
+            store: store.clone(),
             phones: messenger.simulator.clone().map(|s| Arc::new(Phones(s)) as Arc<_>),
             secure: box_url.starts_with("https://"),
             behind_proxy: config.listen.behind_tls_proxy,
@@ -222,7 +222,7 @@ impl Server {
             brand,
         });
         let operator = Operator::new(OperatorOptions {
-            store: Arc::clone(&store),
+            store: store.clone(),
             admin_token,
             metrics,
             actions: ActionLog::new(
@@ -301,7 +301,7 @@ fn gateway(config: &Config, store: &Arc<dyn Store>, bulk: &Handle) -> Result<Gat
     };
     let receipt_secret = config.notifier.secret.clone();
     let options = GatewayOptions { admission, receipt_secret, bulk_threads: bulk.clone() };
-    match Gateway::new(Arc::clone(store), options) {
+    match Gateway::new(store.clone(), options) {
         Some(gateway) => Ok(gateway),
         None => bail!("notifier.secret: must be base64, with or without whsec_"),
     }

@@ -27,7 +27,7 @@ impl Watching {
     pub(super) fn start(config: &Config, store: &Arc<dyn Store>) -> Result<Self> {
         let stop = CancellationToken::new();
         let watch = VolumeWatch::new(VolumeWatchOptions {
-            store: Arc::clone(store),
+            store: store.clone(),
             documents_per_day: config.volume.documents_per_day,
             webhook: webhook(config)?,
         });

@@ -90,6 +90,7 @@ pub(super) async fn claim(
                 institution: held.institution,
                 institution_name: names.get(&held.institution).map_or("", String::as_str).into(),
                 phone_number,
+                link_token: store.vault.document_link(held.document),
                 received: document.times.received_at.is_some() || person.member_since.is_some(),
                 content,
                 deadline_at: document.deadline_at,

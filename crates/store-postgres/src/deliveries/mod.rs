@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::deliveries::{Claimed, Finished, QueueDepth, Receipt};
 use seoham_store::undelivered::{Kind, Page, Undelivered};
-use seoham_store::{Deliveries, Lane, Notices, Result};
+use seoham_store::{Deliveries, Lane, Notices, QueueDepths, Receipts, Result};
 
 use crate::PostgresStore;
 use crate::people;
@@ -52,11 +52,6 @@ impl Deliveries for PostgresStore {
         Ok(counted.documents)
     }
 
-    async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()> {
-        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
-        finish::record_receipts(&session, &receipts, now).await
-    }
-
     async fn join_due(&self, limit: usize, now: UnixSeconds) -> Result<usize> {
         let session = self.inner.sessions.for_many(Lane::Bulk).await?;
         let mut moved = 0;
@@ -67,13 +62,24 @@ impl Deliveries for PostgresStore {
         Ok(moved)
     }
 
+    async fn wait_for_work(&self, at_most: Duration) {
+        self.inner.signals.wait(at_most).await;
+    }
+}
+
+#[async_trait]
+impl Receipts for PostgresStore {
+    async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()> {
+        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
+        finish::record_receipts(&session, &receipts, now).await
+    }
+}
+
+#[async_trait]
+impl QueueDepths for PostgresStore {
     async fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
         let session = self.inner.sessions.interactive().await?;
         depths::depths(&session).await
-    }
-
-    async fn wait_for_work(&self, at_most: Duration) {
-        self.inner.signals.wait(at_most).await;
     }
 }
 

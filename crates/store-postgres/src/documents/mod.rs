@@ -16,7 +16,7 @@ use seoham_store::documents::{
 use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, Record, key_history};
 use seoham_store::people::PersonView;
 use seoham_store::sealing::{self, OpenedText};
-use seoham_store::{Documents, Lane, Result, StoreError};
+use seoham_store::{Documents, Lane, Records, Result, StoreError};
 use seoham_vault::TokenHash;
 
 use crate::columns::{Columns, Id};
@@ -107,7 +107,10 @@ impl Documents for PostgresStore {
         let session = self.inner.sessions.interactive().await?;
         tokens::mark_read(&session, institution, document, now).await
     }
+}
 
+#[async_trait]
+impl Records for PostgresStore {
     async fn describe(&self, id: BinderId) -> Result<Option<DocumentRecord>> {
         let session = self.inner.sessions.interactive().await?;
         let Some(document) = rows::documents(&session, None, &[id]).await?.remove(&id) else {

@@ -16,7 +16,7 @@ use rusqlite::{Connection, params};
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::deliveries::{Claim, Claimed, Finished, QueueDepth, Receipt};
 use seoham_store::undelivered::{Kind, Page, Undelivered};
-use seoham_store::{Deliveries, Lane, Notices, Result};
+use seoham_store::{Deliveries, Lane, Notices, QueueDepths, Receipts, Result};
 
 use crate::SqliteStore;
 use crate::people::{move_due, schedule};
@@ -50,15 +50,6 @@ impl Deliveries for SqliteStore {
         Ok(count)
     }
 
-    async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()> {
-        self.inner
-            .writer
-            .background(Weight::parts(receipts.len(), REPORTING), move |connection| {
-                Ok(finish::record_receipts(connection, &receipts, now)?)
-            })
-            .await
-    }
-
     async fn join_due(&self, limit: usize, now: UnixSeconds) -> Result<usize> {
         let box_index = Arc::clone(&self.inner.box_index);
         self.inner
@@ -76,12 +67,27 @@ impl Deliveries for SqliteStore {
             .await
     }
 
-    async fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
-        self.inner.readers.read(Lane::Interactive, |connection| Ok(queue::depths(connection)?)).await
-    }
-
     async fn wait_for_work(&self, at_most: Duration) {
         self.inner.claims.wait(at_most).await;
+    }
+}
+
+#[async_trait]
+impl Receipts for SqliteStore {
+    async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()> {
+        self.inner
+            .writer
+            .background(Weight::parts(receipts.len(), REPORTING), move |connection| {
+                Ok(finish::record_receipts(connection, &receipts, now)?)
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl QueueDepths for SqliteStore {
+    async fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
+        self.inner.readers.read(Lane::Interactive, |connection| Ok(queue::depths(connection)?)).await
     }
 }
 

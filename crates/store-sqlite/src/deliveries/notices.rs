@@ -144,6 +144,7 @@ impl Shared<'_> {
             institution: taken.of.held.institution,
             institution_name: self.name(taken.of.held.institution)?,
             phone_number: notice.phone_number,
+            link_token: self.vault.document_link(row.document),
             received: row.received || row.member,
             content: notice.content,
             deadline_at: row.deadline_at,

@@ -14,7 +14,7 @@ use seoham_store::documents::{
     Acceptance, Accepted, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict,
 };
 use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, Record, key_history};
-use seoham_store::{Documents, Lane, Result, sealing};
+use seoham_store::{Documents, Lane, Records, Result, sealing};
 use seoham_vault::TokenHash;
 
 use crate::SqliteStore;
@@ -104,7 +104,10 @@ impl Documents for SqliteStore {
             .interactive(move |connection| Ok(tokens::mark_read(connection, institution, document, now)?))
             .await
     }
+}
 
+#[async_trait]
+impl Records for SqliteStore {
     async fn describe(&self, document: BinderId) -> Result<Option<DocumentRecord>> {
         let vault = Arc::clone(&self.inner.vault);
         let read = self

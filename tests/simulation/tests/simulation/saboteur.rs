@@ -25,8 +25,9 @@ use seoham_store::undelivered::{Kind, Page, Undelivered};
 use seoham_store::visits::{Attempt, BirthdayAttempt, LoginLink, Secret, Visitor};
 use seoham_store::volumes::{DayVolume, PlanState, VolumeAlert, VolumePlan};
 use seoham_store::{
-    Accounts, Boxes, Deliveries, Deployment, Documents, Health, Lane, Mode, Notices, People, Result,
-    Retention, Store, Visits, Volumes,
+    Accounts, Boxes, Callers, Deliveries, Deployment, Documents, Health, Lane, Links, Marks, Mode, Notices,
+    Overviews, People, QueueDepths, Receipts, Records, Result, Retention, Secrets, Sessions, Store,
+    Unlocking, Volumes,
 };
 use seoham_vault::{PinHash, TokenHash};
 
@@ -110,15 +111,6 @@ impl Accounts for Sabotaged {
         self.store.institutions(after, limit).await
     }
 
-    async fn institution(&self, id: InstitutionId, day: SeoulDay) -> Result<Option<InstitutionOverview>> {
-        let reported = self.store.institution(id, day).await?;
-        let twice = if self.is(Sabotage::CountsTwice) { 2 } else { 1 };
-        Ok(reported.map(|reported| InstitutionOverview {
-            accepted_on_day: reported.accepted_on_day * twice,
-            ..reported
-        }))
-    }
-
     async fn create_contract(&self, institution: InstitutionId, contract: Contract) -> Result<bool> {
         self.store.create_contract(institution, contract).await
     }
@@ -140,10 +132,6 @@ impl Accounts for Sabotaged {
         self.store.set_mark(institution, picture).await
     }
 
-    async fn mark(&self, institution: InstitutionId) -> Result<Option<Vec<u8>>> {
-        self.store.mark(institution).await
-    }
-
     async fn create_token(
         &self,
         institution: InstitutionId,
@@ -161,7 +149,10 @@ impl Accounts for Sabotaged {
     ) -> Result<bool> {
         self.store.revoke_token(institution, id, now).await
     }
+}
 
+#[async_trait]
+impl Callers for Sabotaged {
     async fn authenticate(
         &self,
         lane: Lane,
@@ -174,6 +165,25 @@ impl Accounts for Sabotaged {
 
     async fn token_used(&self, hash: TokenHash, at: UnixSeconds) -> Result<()> {
         self.store.token_used(hash, at).await
+    }
+}
+
+#[async_trait]
+impl Overviews for Sabotaged {
+    async fn institution(&self, id: InstitutionId, day: SeoulDay) -> Result<Option<InstitutionOverview>> {
+        let reported = self.store.institution(id, day).await?;
+        let twice = if self.is(Sabotage::CountsTwice) { 2 } else { 1 };
+        Ok(reported.map(|reported| InstitutionOverview {
+            accepted_on_day: reported.accepted_on_day * twice,
+            ..reported
+        }))
+    }
+}
+
+#[async_trait]
+impl Marks for Sabotaged {
+    async fn mark(&self, institution: InstitutionId) -> Result<Option<Vec<u8>>> {
+        self.store.mark(institution).await
     }
 }
 
@@ -287,7 +297,10 @@ impl Documents for Sabotaged {
     ) -> Result<ReadVerdict> {
         self.store.mark_read(institution, document, now).await
     }
+}
 
+#[async_trait]
+impl Records for Sabotaged {
     async fn describe(&self, document: BinderId) -> Result<Option<DocumentRecord>> {
         self.store.describe(document).await
     }
@@ -310,21 +323,27 @@ impl Deliveries for Sabotaged {
         self.store.finish(finished, now).await
     }
 
-    async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()> {
-        let receipts = if self.is(Sabotage::ForgetsReports) { Vec::new() } else { receipts };
-        self.store.record_receipts(receipts, now).await
-    }
-
     async fn join_due(&self, limit: usize, now: UnixSeconds) -> Result<usize> {
         self.store.join_due(limit, now).await
     }
 
-    async fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
-        self.store.queue_depths().await
-    }
-
     async fn wait_for_work(&self, at_most: Duration) {
         self.store.wait_for_work(at_most).await;
+    }
+}
+
+#[async_trait]
+impl Receipts for Sabotaged {
+    async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()> {
+        let receipts = if self.is(Sabotage::ForgetsReports) { Vec::new() } else { receipts };
+        self.store.record_receipts(receipts, now).await
+    }
+}
+
+#[async_trait]
+impl QueueDepths for Sabotaged {
+    async fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
+        self.store.queue_depths().await
     }
 }
 
@@ -380,11 +399,7 @@ impl Boxes for Sabotaged {
 }
 
 #[async_trait]
-impl Visits for Sabotaged {
-    fn notification_link(&self, document: BinderId) -> SecretString {
-        self.store.notification_link(document)
-    }
-
+impl Links for Sabotaged {
     async fn use_notification_link(
         &self,
         token: &SecretString,
@@ -424,20 +439,10 @@ impl Visits for Sabotaged {
     async fn renew_pin(&self, token: TokenHash, hash: PinHash, now: UnixSeconds) -> Result<bool> {
         self.store.renew_pin(token, hash, now).await
     }
+}
 
-    async fn unlock(&self, person: PersonId, forget_pin: bool) -> Result<()> {
-        self.store.unlock(person, forget_pin).await
-    }
-
-    async fn try_birthday(
-        &self,
-        person: PersonId,
-        birthday: &SecretString,
-        now: UnixSeconds,
-    ) -> Result<BirthdayAttempt> {
-        self.store.try_birthday(person, birthday, now).await
-    }
-
+#[async_trait]
+impl Sessions for Sabotaged {
     async fn start_session(
         &self,
         person: PersonId,
@@ -457,6 +462,18 @@ impl Visits for Sabotaged {
 
     async fn end_sessions(&self, person: PersonId) -> Result<()> {
         self.store.end_sessions(person).await
+    }
+}
+
+#[async_trait]
+impl Secrets for Sabotaged {
+    async fn try_birthday(
+        &self,
+        person: PersonId,
+        birthday: &SecretString,
+        now: UnixSeconds,
+    ) -> Result<BirthdayAttempt> {
+        self.store.try_birthday(person, birthday, now).await
     }
 
     async fn change_secret(
@@ -483,6 +500,13 @@ impl Visits for Sabotaged {
 
     async fn has_secret(&self, person: PersonId, secret: Secret) -> Result<bool> {
         self.store.has_secret(person, secret).await
+    }
+}
+
+#[async_trait]
+impl Unlocking for Sabotaged {
+    async fn unlock(&self, person: PersonId, forget_pin: bool) -> Result<()> {
+        self.store.unlock(person, forget_pin).await
     }
 }
 
