@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use seoham_scratch_postgres::Cluster;
 use serde_json::json;
@@ -152,8 +153,17 @@ async fn a_process_on_the_data_before_writes_nothing_into_what_was_restored() {
     let name = database.name();
     cluster.sql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)"));
     cluster.sql("postgres", &format!("CREATE DATABASE {name}"));
-    let restored = run(&start, &["restore", file.to_str().unwrap()], &key);
+    // Whoever connects before the restore is through knows nothing of it, and must connect again.
+    let (restored, early) = std::thread::scope(|scope| {
+        let early = scope.spawn(|| cluster.sql(name, "SELECT pg_sleep(600)"));
+        let is_there = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'";
+        while cluster.sql("postgres", is_there).trim() != "1" {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        (run(&start, &["restore", file.to_str().unwrap()], &key), early.join())
+    });
     assert!(restored.status.success(), "{}", said(&restored));
+    assert!(early.is_err(), "its connection was ended");
     let stored = start.backing().count("SELECT count(*) FROM documents");
     // It tries to write until it finds out.
     let (status, _) = server.wait();

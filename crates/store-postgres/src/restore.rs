@@ -97,7 +97,16 @@ pub async fn reset_after_restore(
     let mode = transaction.query_opt("SELECT value FROM deployment WHERE name = 'mode'", &[]).await?;
     let sandbox = mode.is_some_and(|row| row.get::<_, &str>(0) == "sandbox");
     transaction.commit().await?;
+    disconnect_others(&client).await?;
     Ok((tokens, sandbox))
+}
+
+/// Ends every other connection of our role to the database. A node of before may have connected while the backup was being
+/// read in, when the generation was still its own; it finds the new one when it connects again, and ends.
+async fn disconnect_others(client: &tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()";
+    client.query(sql, &[]).await.map(drop)
 }
 
 /// Reads everything in the database as it is now, beside nodes that use it. Changes nothing.
