@@ -27,10 +27,11 @@ async fn thirty_kills_lose_nothing_and_deliver_nothing_twice() {
     let mut city = server.institution("가상시청").await;
     let mut ledger = Ledger::default();
 
-    for cycle in 0..CYCLES {
+    let mut under_load = 0;
+    for _ in 0..CYCLES {
         let alive = Duration::from_millis(random.random_range(20..400));
         let sent = send_until_killed(server, &city, alive).await;
-        assert!(cycle > 0 || !sent.is_empty() || alive.as_millis() < 200, "load was there");
+        under_load += usize::from(!sent.is_empty());
         for id in sent {
             ledger.acknowledged.insert(id, Value::Null);
         }
@@ -38,6 +39,7 @@ async fn thirty_kills_lose_nothing_and_deliver_nothing_twice() {
         (city.api, city.bulk) = (server.url("api"), server.url("bulk"));
         ledger.reconcile(&city).await;
     }
+    assert!(under_load > CYCLES / 2, "{under_load} kills under load");
     assert!(ledger.acknowledged.len() > 1_000, "{} documents were acknowledged", ledger.acknowledged.len());
     ledger.settle(&city).await;
     server.terminate();

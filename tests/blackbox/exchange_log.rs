@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 
 use crate::harness::{Start, documents};
@@ -15,6 +17,9 @@ const VISITS: usize = 4;
 
 #[tokio::test]
 async fn no_kill_loses_a_page_that_was_shown() {
+    let seed: u64 = rand::random();
+    eprintln!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
     let server = Start::sandbox().up();
     let city = server.institution("가상시청").await;
     let application = Application::default().start().await;
@@ -39,7 +44,7 @@ async fn no_kill_loses_a_page_that_was_shown() {
         }
         // By turns at any moment, and when a page has come through, however slow the machine is.
         if cycle % 2 == 0 {
-            tokio::time::sleep(Duration::from_millis(rand::random_range(0..60))).await;
+            tokio::time::sleep(Duration::from_millis(random.random_range(0..60))).await;
         } else if let Some(first) = visits.join_next().await {
             received.extend(first.unwrap());
         }

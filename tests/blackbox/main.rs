@@ -8,7 +8,7 @@
     reason = "tests are documented by their names"
 )]
 
-mod harness;
+use seoham_harness as harness;
 
 mod admin;
 mod backup;

@@ -4,9 +4,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests are documented by their names")]
 
-#[allow(dead_code, unused_imports, reason = "shared with the black-box tests")]
-#[path = "../blackbox/harness/mod.rs"]
-mod harness;
+use seoham_harness as harness;
 
 mod accessible;
 mod driver;

@@ -11,9 +11,7 @@
     reason = "tests are documented by their names"
 )]
 
-#[allow(dead_code, unused_imports, reason = "shared with the black-box tests")]
-#[path = "../blackbox/harness/mod.rs"]
-mod harness;
+use seoham_harness as harness;
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use crate::run::{cargo, output};
 
 /// A crate, and the crates of ours that it may depend on outside of its tests.
-const LAYERS: [(&str, &[&str]); 21] = [
+const LAYERS: [(&str, &[&str]); 22] = [
     ("model", &[]),
     ("vault", &["model"]),
     ("store", &["model", "vault"]),
@@ -25,6 +25,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("delivery", &["model", "store", "webhook"]),
     ("institution-cli", &["model", "vault", "kit", "sheets"]),
     ("scratch-postgres", &[]),
+    ("harness", &["scratch-postgres"]),
     ("simulation", &["model", "vault", "store", "store-sqlite", "store-postgres", "scratch-postgres"]),
     ("bench", &["scratch-postgres"]),
     ("xtask", &[]),

@@ -2,7 +2,6 @@
 //! opens, every reference resolves, every number means something.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write;
 
 use seoham_model::{BinderId, PersonId};
 use seoham_vault::{Vault, WrappedKey};
@@ -194,10 +193,7 @@ impl Row<'_> {
     /// The row's first column, which tells it from others and names nobody.
     fn name(&self) -> String {
         match self.row.first() {
-            Some(Value::Bytes(bytes)) => bytes.iter().fold(String::new(), |mut name, byte| {
-                let _ = write!(name, "{byte:02x}");
-                name
-            }),
+            Some(Value::Bytes(bytes)) => hex::encode(bytes),
             Some(Value::Number(number)) => number.to_string(),
             _ => "?".to_owned(),
         }

@@ -1,8 +1,6 @@
 //! Tokens: made from the system's random source, kept as SHA-256 alone. They have at least 128
 //! random bits, so a fast hash is enough.
 
-use std::fmt::Write;
-
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -56,7 +54,7 @@ token!(
     /// An institution's access token: 32 lower-case hex digits (SPEC 2).
     AccessToken,
     16,
-    hex
+    |bytes| hex::encode(bytes)
 );
 token!(
     /// A one-time token: 256 bits in 43 characters of the URL-safe alphabet (SPEC 7).
@@ -68,15 +66,8 @@ token!(
     /// The operator's token: 256 bits in hex.
     AdminToken,
     32,
-    hex
+    |bytes| hex::encode(bytes)
 );
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, b| {
-        let _ = write!(text, "{b:02x}");
-        text
-    })
-}
 
 #[cfg(test)]
 mod tests {

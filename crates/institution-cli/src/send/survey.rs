@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::ops::ControlFlow;
 
+use fixedbitset::FixedBitSet;
 use seoham_kit::sending::job::sha256_of_bytes;
 use seoham_model::bulk::ITEMS_MAX;
 use seoham_model::{Text, UnixSeconds};
@@ -16,7 +17,7 @@ pub(super) struct Survey {
     /// Rows of data.
     pub(super) rows: u64,
     /// Rows that are not sent, by their place.
-    bad: Bits,
+    bad: FixedBitSet,
     pub(super) bad_rows: u64,
     /// Rows that could be sent and are left for later (`--first`).
     pub(super) later_rows: u64,
@@ -49,26 +50,15 @@ pub(super) struct SurveyOptions<'a> {
 /// Totals at the end, at most; a list of more is none.
 const TOTALS_MAX: usize = 20;
 
-/// One bit for each row.
-#[derive(Default)]
-struct Bits(Vec<u64>);
+/// The place of a row in a set; a file has far fewer rows than there are numbers.
+fn index(place: u64) -> usize {
+    usize::try_from(place).unwrap_or(usize::MAX)
+}
 
-impl Bits {
-    /// Sets a bit; whether it was not set before.
-    fn set(&mut self, place: u64) -> bool {
-        let (word, bit) = (usize::try_from(place / 64).unwrap_or(usize::MAX), 1 << (place % 64));
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
-        }
-        let new = self.0[word] & bit == 0;
-        self.0[word] |= bit;
-        new
-    }
-
-    fn get(&self, place: u64) -> bool {
-        let word = usize::try_from(place / 64).unwrap_or(usize::MAX);
-        self.0.get(word).is_some_and(|word| word & (1 << (place % 64)) != 0)
-    }
+/// Adds a row to a set; whether it was not there before.
+fn insert(set: &mut FixedBitSet, place: u64) -> bool {
+    set.grow(index(place) + 1);
+    !set.put(index(place))
 }
 
 impl Survey {
@@ -94,7 +84,7 @@ impl Survey {
             let state = layout.row_state(&record);
             match state {
                 RowState::Accepted => {
-                    survey.bad.set(place);
+                    insert(&mut survey.bad, place);
                     survey.done_rows += 1;
                     if !layout.has_own_ids() {
                         survey
@@ -118,7 +108,7 @@ impl Survey {
                 && totals.len() < TOTALS_MAX
                 && layout.is_total(&record)
             {
-                survey.bad.set(place);
+                insert(&mut survey.bad, place);
                 totals.push((record.row, problems.clone()));
                 return ControlFlow::Continue(());
             }
@@ -180,7 +170,7 @@ impl Survey {
                 sent += 1;
             } else {
                 self.later_from.get_or_insert(place);
-                self.bad.set(place);
+                insert(&mut self.bad, place);
                 self.later_rows += 1;
                 if let Some(known) =
                     usize::try_from(place).ok().and_then(|place| self.identities.get_mut(place))
@@ -214,16 +204,17 @@ impl Survey {
     }
 
     fn mark(&mut self, place: u64) -> bool {
-        let new = self.bad.set(place);
+        let new = insert(&mut self.bad, place);
         self.bad_rows += u64::from(new);
         new
     }
 
     /// Which rows are sent, as a digest: a job that goes on must choose the rows that it began with.
     pub(super) fn selection(&self) -> String {
-        let words = self.rows.div_ceil(64);
-        let word = |word: u64| usize::try_from(word).ok().and_then(|word| self.bad.0.get(word)).copied();
-        let bytes: Vec<u8> = (0..words).flat_map(|n| word(n).unwrap_or_default().to_le_bytes()).collect();
+        let bit = |place| u8::from(place < self.rows && self.bad.contains(index(place)));
+        let byte = |n| (0..8).fold(0_u8, |byte, at| byte | bit(8 * n + at) << at);
+        // In words of 64 rows.
+        let bytes: Vec<u8> = (0..self.rows.div_ceil(64) * 8).map(byte).collect();
         sha256_of_bytes(&bytes)
     }
 
@@ -235,7 +226,7 @@ impl Survey {
 
     /// Whether a row is sent.
     pub(super) fn is_good(&self, place: u64) -> bool {
-        !self.bad.get(place)
+        !self.bad.contains(index(place))
     }
 }
 
@@ -277,12 +268,16 @@ mod tests {
 
     #[test]
     fn bits_are_kept() {
-        let mut bits = Bits::default();
-        assert!(bits.set(0) && bits.set(200) && !bits.set(200));
-        assert!(bits.get(0) && bits.get(200) && !bits.get(1) && !bits.get(100_000));
-        let survey = Survey { rows: 250, bad: bits, ..Survey::default() };
+        let mut set = FixedBitSet::default();
+        assert!(insert(&mut set, 0) && insert(&mut set, 200) && !insert(&mut set, 200));
+        assert!(set.contains(0) && set.contains(200) && !set.contains(1) && !set.contains(100_000));
+        let survey = Survey { rows: 250, bad: set, ..Survey::default() };
         assert_eq!(survey.sent_of(2).collect::<Vec<_>>(), (201..250).collect::<Vec<_>>());
         let other = Survey { rows: 250, ..Survey::default() };
         assert_ne!(survey.selection(), other.selection());
+        // A journal of before goes on only if the digest of its rows is the same.
+        let words: [u64; 4] = [1, 0, 0, 1 << (200 % 64)];
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        assert_eq!(survey.selection(), sha256_of_bytes(&bytes));
     }
 }

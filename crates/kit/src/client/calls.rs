@@ -108,32 +108,6 @@ impl Client {
         self.call(with_options(with_json(request, body), options), Call::SEND_BULK).await
     }
 
-    /// Sends one document; gives its id, none after a dry run (SPEC 5).
-    ///
-    /// # Errors
-    /// As [`Client::send`]; a document that the platform refuses is [`CallError::Refused`].
-    pub async fn send_one(
-        &self,
-        document: &NewDocument,
-        options: &SendOptions,
-    ) -> Result<Option<String>, CallError> {
-        #[derive(Deserialize)]
-        struct Reply {
-            document_binder_uuid: Option<String>,
-        }
-        let now = Clock::default().now();
-        let item = document.check(now, false);
-        let item = item.map_err(|violations| CallError::Document { index: 0, violations })?;
-        let body = format!(r#"{{"document":{item}}}"#);
-        let repeatable = options.idempotency_key.is_some() || options.dry_run;
-        let send = async || {
-            let request = self.transport.post(&format!("{}/v1/documents", self.api));
-            self.call(with_options(with_json(request, body.clone()), options), Call::SEND).await
-        };
-        let reply: Reply = read(&self.retry.run(repeatable, send).await?)?;
-        Ok(reply.document_binder_uuid)
-    }
-
     /// What is known of 1 to 100 documents, in the order asked for (SPEC 6).
     pub async fn statuses<T: AsRef<str>>(&self, binders: &[T]) -> Result<Vec<StatusResult>, CallError> {
         if !(1..=ITEMS_MAX).contains(&binders.len()) {

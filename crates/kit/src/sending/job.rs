@@ -9,7 +9,7 @@ use seoham_model::{Clock, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::exchange::record::{hex, sha256};
+use crate::exchange::record::sha256;
 
 /// The form of the journal that this program writes.
 pub(super) const JOURNAL_VERSION: u32 = 1;
@@ -103,7 +103,7 @@ pub fn sha256_of(path: &Path) -> io::Result<String> {
     loop {
         let piece = file.fill_buf()?;
         if piece.is_empty() {
-            return Ok(hex(hash.finish().as_ref()));
+            return Ok(hex::encode(hash.finish().as_ref()));
         }
         hash.update(piece);
         let read = piece.len();

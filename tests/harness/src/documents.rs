@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// A good document for a person of the sandbox.
-pub(crate) fn document(phone_number: &str, external_document_uuid: &str) -> Value {
+pub fn document(phone_number: &str, external_document_uuid: &str) -> Value {
     json!({
         "title": "2026년 자동차세 고지서",
         "read_expired_sec": 2_592_000,
@@ -21,16 +21,16 @@ pub(crate) fn document(phone_number: &str, external_document_uuid: &str) -> Valu
 }
 
 /// A good document for a member.
-pub(crate) fn member_document(external_document_uuid: &str) -> Value {
+pub fn member_document(external_document_uuid: &str) -> Value {
     document("01000000001", external_document_uuid)
 }
 
 /// `count` good documents for a member.
-pub(crate) fn documents(count: usize) -> Vec<Value> {
+pub fn documents(count: usize) -> Vec<Value> {
     (0..count).map(|i| member_document(&format!("EXT-{i}"))).collect()
 }
 
 /// A bulk body.
-pub(crate) fn bulk(documents: &[Value]) -> String {
+pub fn bulk(documents: &[Value]) -> String {
     json!({ "documents": documents }).to_string()
 }

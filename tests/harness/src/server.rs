@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use super::client::{Client, http};
 
 /// How a server is started.
 #[derive(Clone)]
-pub(crate) struct Start {
+pub struct Start {
     backing: Arc<Backing>,
     data: PathBuf,
     sandbox: bool,
@@ -24,56 +24,58 @@ pub(crate) struct Start {
 
 impl Start {
     /// A sandbox in a new store.
-    pub(crate) fn sandbox() -> Self {
+    pub fn sandbox() -> Self {
         Self::on(Backing::chosen())
     }
 
     /// A sandbox in `backing`.
-    pub(crate) fn on(backing: Backing) -> Self {
+    pub fn on(backing: Backing) -> Self {
         let data = backing.data();
         let backing = Arc::new(backing);
         Self { backing, data, sandbox: true, environment: Vec::new(), arguments: Vec::new() }
     }
 
     /// Live people in a new store, with a master key beside it.
-    pub(crate) fn live() -> Self {
+    pub fn live() -> Self {
         Self::live_on(Backing::chosen()).argument("--create")
     }
 
     /// Live people in `backing`, where somebody has to make the store.
-    pub(crate) fn live_on(backing: Backing) -> Self {
+    pub fn live_on(backing: Backing) -> Self {
         let start = Self { sandbox: false, ..Self::on(backing) };
         let key = start.directory().join("live.key");
         new_key(&key);
         start.env("SEOHAM_KEYS__MASTER_FILE", key.to_str().unwrap())
     }
 
-    #[allow(dead_code, reason = "for the chaos tests")]
     /// Another node of the same deployment, with a data directory of its own.
-    pub(crate) fn node(&self, name: &str) -> Self {
+    #[must_use]
+    pub fn node(&self, name: &str) -> Self {
         Self { data: self.directory().join(name), ..self.clone() }
     }
 
-    pub(crate) fn backing(&self) -> &Backing {
+    pub fn backing(&self) -> &Backing {
         &self.backing
     }
 
-    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub(crate) fn argument(mut self, argument: &str) -> Self {
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
         self
     }
 
-    pub(crate) fn directory(&self) -> &Path {
+    pub fn directory(&self) -> &Path {
         self.backing.directory()
     }
 
     /// Starts it, and gives what it said instead if it does not come up.
-    pub(crate) fn try_up(&self) -> Result<Server, String> {
+    pub fn try_up(&self) -> Result<Server, String> {
         let log = self.data.with_extension("log");
         let errors = File::options().create(true).append(true).open(&log).unwrap();
         let mut command = Command::new(binary());
@@ -102,18 +104,24 @@ impl Start {
         Ok(Server { child, ready, output, backing, data })
     }
 
-    pub(crate) fn up(&self) -> Server {
+    pub fn up(&self) -> Server {
         self.try_up().unwrap_or_else(|said| panic!("the server did not come up: {said}"))
     }
 }
 
-/// The built binary.
-pub(crate) fn binary() -> &'static str {
-    env!("CARGO_BIN_EXE_seoham")
+/// The built binary, beside the directory of the test that runs.
+pub fn binary() -> &'static Path {
+    static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+        let test = std::env::current_exe().expect("a test has a path");
+        let binary = test.ancestors().nth(2).expect("tests are built in a directory below").join("seoham");
+        assert!(binary.exists(), "{}: not built", binary.display());
+        binary
+    });
+    &BINARY
 }
 
 /// A running server; killed when dropped.
-pub(crate) struct Server {
+pub struct Server {
     child: Child,
     ready: Value,
     output: BufReader<ChildStdout>,
@@ -125,29 +133,29 @@ pub(crate) struct Server {
 
 impl Server {
     /// The address of a listener.
-    pub(crate) fn url(&self, listener: &str) -> String {
+    pub fn url(&self, listener: &str) -> String {
         self.ready[listener].as_str().unwrap().to_owned()
     }
 
-    pub(crate) fn ready(&self) -> &Value {
+    pub fn ready(&self) -> &Value {
         &self.ready
     }
 
-    pub(crate) fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.data.clone()
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub(crate) fn admin_token(&self) -> String {
+    pub fn admin_token(&self) -> String {
         let file = self.ready["admin_token_file"].as_str().unwrap();
         std::fs::read_to_string(file).unwrap().trim().to_owned()
     }
 
     /// A call of the operator.
-    pub(crate) async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+    pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let url = format!("{}/admin/v1/{path}", self.url("admin"));
         let mut request = http().request(method.parse().unwrap(), url).bearer_auth(self.admin_token());
         if let Some(body) = body {
@@ -160,11 +168,11 @@ impl Server {
     }
 
     /// An institution with a contract and a token.
-    pub(crate) async fn institution(&self, name: &str) -> Client {
+    pub async fn institution(&self, name: &str) -> Client {
         self.institution_with(name, json!({ "authentication": "pin" })).await
     }
 
-    pub(crate) async fn institution_with(&self, name: &str, terms: Value) -> Client {
+    pub async fn institution_with(&self, name: &str, terms: Value) -> Client {
         let (status, made) = self.admin("POST", "institutions", Some(json!({ "name": name }))).await;
         assert_eq!(status, 201, "{made}");
         let id = made["institution_id"].as_str().unwrap().to_owned();
@@ -185,43 +193,52 @@ impl Server {
     }
 
     /// Imports people given as NDJSON.
-    pub(crate) async fn import(&self, people: String) -> Value {
+    pub async fn import(&self, people: String) -> Value {
         let url = format!("{}/admin/v1/people", self.url("admin"));
         let answer = http().post(url).bearer_auth(self.admin_token()).body(people).send().await.unwrap();
         assert_eq!(answer.status(), 200);
         answer.json().await.unwrap()
     }
 
-    pub(crate) async fn metrics(&self) -> String {
+    pub async fn metrics(&self) -> String {
         http().get(format!("{}/metrics", self.url("admin"))).send().await.unwrap().text().await.unwrap()
     }
 
     /// Memory that the process holds now, in bytes.
-    pub(crate) fn resident_bytes(&self) -> u64 {
+    pub fn resident_bytes(&self) -> u64 {
+        self.memory_bytes("VmRSS:")
+    }
+
+    /// The most memory that the process ever held.
+    pub fn peak_bytes(&self) -> u64 {
+        self.memory_bytes("VmHWM:")
+    }
+
+    fn memory_bytes(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+        let line = status.lines().find(|l| l.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 
     /// SIGKILL: the end without warning.
-    pub(crate) fn kill(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// SIGTERM.
-    pub(crate) fn terminate(&self) {
+    pub fn terminate(&self) {
         self.signal("TERM");
     }
 
     /// A signal by its name.
-    pub(crate) fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().unwrap();
         assert!(sent.success());
     }
 
     /// Waits for the end; gives the status and what was still printed.
-    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
+    pub fn wait(mut self) -> (ExitStatus, String) {
         let patience = Instant::now() + Duration::from_secs(60);
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {

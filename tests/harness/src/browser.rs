@@ -6,41 +6,42 @@ use super::client::http;
 
 /// A person's browser.
 #[derive(Clone, Default)]
-pub(crate) struct Browser {
-    pub(crate) base: String,
+pub struct Browser {
+    pub base: String,
     cookie: Option<String>,
     english: bool,
 }
 
 /// What a browser shows.
 #[derive(Debug)]
-pub(crate) struct Page {
-    pub(crate) status: u16,
-    pub(crate) headers: reqwest::header::HeaderMap,
-    pub(crate) html: String,
+pub struct Page {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub html: String,
     /// Where it leads on, instead of showing anything.
-    pub(crate) location: Option<String>,
+    pub location: Option<String>,
 }
 
 impl Browser {
-    pub(crate) fn at(base: &str) -> Self {
+    pub fn at(base: &str) -> Self {
         Self { base: base.to_owned(), ..Self::default() }
     }
 
-    pub(crate) fn in_english(self) -> Self {
+    #[must_use]
+    pub fn in_english(self) -> Self {
         Self { english: true, ..self }
     }
 
-    pub(crate) fn cookie(&self) -> Option<&str> {
+    pub fn cookie(&self) -> Option<&str> {
         self.cookie.as_deref()
     }
 
-    pub(crate) fn set_cookie(&mut self, cookie: Option<String>) {
+    pub fn set_cookie(&mut self, cookie: Option<String>) {
         self.cookie = cookie;
     }
 
     /// One request, without following where it leads.
-    pub(crate) async fn request(&mut self, method: Method, address: &str, form: &[(&str, &str)]) -> Page {
+    pub async fn request(&mut self, method: Method, address: &str, form: &[(&str, &str)]) -> Page {
         let url =
             if address.starts_with("http") { address.to_owned() } else { format!("{}{address}", self.base) };
         let mut request = http().request(method.clone(), url);
@@ -78,19 +79,19 @@ impl Browser {
         page
     }
 
-    pub(crate) async fn get(&mut self, address: &str) -> Page {
+    pub async fn get(&mut self, address: &str) -> Page {
         let page = self.request(Method::GET, address, &[]).await;
         self.settle(page).await
     }
 
-    pub(crate) async fn post(&mut self, address: &str, form: &[(&str, &str)]) -> Page {
+    pub async fn post(&mut self, address: &str, form: &[(&str, &str)]) -> Page {
         let page = self.request(Method::POST, address, form).await;
         self.settle(page).await
     }
 
     /// Fills in the form of `page` that goes to `action` and sends it, with the hidden fields that it
     /// has.
-    pub(crate) async fn submit(&mut self, page: &Page, action: &str, fields: &[(&str, &str)]) -> Page {
+    pub async fn submit(&mut self, page: &Page, action: &str, fields: &[(&str, &str)]) -> Page {
         let hidden = page.hidden(action);
         let mut form: Vec<(&str, &str)> = hidden.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         form.extend_from_slice(fields);
@@ -112,13 +113,13 @@ impl Page {
     }
 
     /// The addresses of links that contain `part`.
-    pub(crate) fn links(&self, part: &str) -> Vec<String> {
+    pub fn links(&self, part: &str) -> Vec<String> {
         let links = self.html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
         links.filter(|link| link.contains(part)).map(|link| link.replace("&amp;", "&")).collect()
     }
 
     #[track_caller]
-    pub(crate) fn shows(&self, status: u16, text: &str) {
+    pub fn shows(&self, status: u16, text: &str) {
         assert_eq!(self.status, status, "{}", self.html);
         assert!(self.html.contains(text), "{text} in {}", self.html);
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::eventually;
 
 /// A client that follows no redirect and keeps no connection: each call stands alone.
-pub(crate) fn http() -> reqwest::Client {
+pub fn http() -> reqwest::Client {
     static PROVIDER: LazyLock<()> = LazyLock::new(|| {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     });
@@ -23,14 +23,14 @@ pub(crate) fn http() -> reqwest::Client {
 
 /// What came back.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Value,
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Value,
 }
 
 impl Answer {
-    pub(crate) async fn of(request: RequestBuilder) -> Self {
+    pub async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await.unwrap();
@@ -38,17 +38,17 @@ impl Answer {
         Self { status, headers, body }
     }
 
-    pub(crate) fn code(&self) -> &str {
+    pub fn code(&self) -> &str {
         self.body["error_code"].as_str().unwrap_or("")
     }
 
-    pub(crate) fn message(&self) -> &str {
+    pub fn message(&self) -> &str {
         self.body["error_message"].as_str().unwrap_or("")
     }
 
     /// Asserts an error of SPEC 3.
     #[track_caller]
-    pub(crate) fn is_error(&self, status: u16, code: &str) {
+    pub fn is_error(&self, status: u16, code: &str) {
         assert_eq!((self.status, self.code()), (status, code), "{}", self.body);
         assert!(!self.message().is_empty() && self.message().chars().count() <= 500);
         assert_eq!(self.headers["content-type"], "application/json;charset=UTF-8");
@@ -58,13 +58,13 @@ impl Answer {
 
 /// An institution.
 #[derive(Clone)]
-pub(crate) struct Client {
-    pub(crate) api: String,
-    pub(crate) bulk: String,
-    pub(crate) id: String,
-    pub(crate) token: String,
-    pub(crate) token_id: String,
-    pub(crate) contract: String,
+pub struct Client {
+    pub api: String,
+    pub bulk: String,
+    pub id: String,
+    pub token: String,
+    pub token_id: String,
+    pub contract: String,
 }
 
 impl Client {
@@ -73,24 +73,24 @@ impl Client {
     }
 
     /// `POST` to the bulk listener.
-    pub(crate) fn bulk_request(&self, path: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
+    pub fn bulk_request(&self, path: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
         let request = http().post(format!("{}{path}", self.bulk));
         self.with_contract(request).header("Content-Type", "application/json").body(body)
     }
 
     /// `POST` to the api listener.
-    pub(crate) fn post(&self, path: &str, body: &Value) -> RequestBuilder {
+    pub fn post(&self, path: &str, body: &Value) -> RequestBuilder {
         let request = http().post(format!("{}{path}", self.api));
         self.with_contract(request).header("Content-Type", "application/json").body(body.to_string())
     }
 
     /// `GET` from the api listener.
-    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+    pub fn get(&self, path: &str) -> RequestBuilder {
         self.with_contract(http().get(format!("{}{path}", self.api)))
     }
 
     /// Sends documents in bulk; gives their results.
-    pub(crate) async fn send(&self, documents: &[Value]) -> Vec<Value> {
+    pub async fn send(&self, documents: &[Value]) -> Vec<Value> {
         let body = json!({ "documents": documents }).to_string();
         let answer = Answer::of(self.bulk_request("/v1/documents/bulk", body)).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -98,7 +98,7 @@ impl Client {
     }
 
     /// Sends documents that are all accepted; gives their ids.
-    pub(crate) async fn accepted(&self, documents: &[Value]) -> Vec<String> {
+    pub async fn accepted(&self, documents: &[Value]) -> Vec<String> {
         let id = |result: &Value| match result["document_binder_uuid"].as_str() {
             Some(id) => id.to_owned(),
             None => panic!("accepted: {result}"),
@@ -107,7 +107,7 @@ impl Client {
     }
 
     /// Sends a hundred documents at a time until the server is gone; gives what was acknowledged.
-    pub(crate) async fn send_until_gone(&self) -> Vec<String> {
+    pub async fn send_until_gone(&self) -> Vec<String> {
         let (body, mut acknowledged) = (super::bulk(&super::documents(100)), Vec::new());
         loop {
             let Ok(answer) = self.bulk_request("/v1/documents/bulk", body.clone()).send().await else {
@@ -124,14 +124,14 @@ impl Client {
     }
 
     /// The status of one document.
-    pub(crate) async fn status(&self, id: &str) -> Value {
+    pub async fn status(&self, id: &str) -> Value {
         let answer = Answer::of(self.get(&format!("/v1/documents/{id}/status"))).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body
     }
 
     /// The statuses of documents, in bulk.
-    pub(crate) async fn statuses(&self, ids: &[String]) -> Vec<Value> {
+    pub async fn statuses(&self, ids: &[String]) -> Vec<Value> {
         let mut all = Vec::new();
         for ids in ids.chunks(100) {
             let body = json!({ "document_binder_uuids": ids }).to_string();
@@ -143,7 +143,7 @@ impl Client {
     }
 
     /// Waits until a document has `status`; gives its status data.
-    pub(crate) async fn until(&self, id: &str, status: &str) -> Value {
+    pub async fn until(&self, id: &str, status: &str) -> Value {
         eventually(&format!("{id} is {status}"), async || {
             Some(self.status(id).await).filter(|data| data["doc_box_status"] == status)
         })
@@ -151,7 +151,7 @@ impl Client {
     }
 
     /// Waits until the messenger's report is there.
-    pub(crate) async fn until_notified(&self, id: &str) -> Value {
+    pub async fn until_notified(&self, id: &str) -> Value {
         eventually(&format!("{id} is notified"), async || {
             Some(self.status(id).await).filter(|data| data["user_notified_at"].is_i64())
         })
@@ -159,32 +159,32 @@ impl Client {
     }
 
     /// The recipient opens; gives the whole redirect.
-    pub(crate) async fn open(&self, id: &str) -> Answer {
+    pub async fn open(&self, id: &str) -> Answer {
         Answer::of(self.post(&format!("/sandbox/v1/documents/{id}/open"), &Value::Null)).await
     }
 
     /// The recipient opens; gives the token.
-    pub(crate) async fn open_token(&self, id: &str) -> String {
+    pub async fn open_token(&self, id: &str) -> String {
         let answer = self.open(id).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         let url = reqwest::Url::parse(answer.body["redirect_url"].as_str().unwrap()).unwrap();
         url.query_pairs().find(|(name, _)| name == "token").unwrap().1.into_owned()
     }
 
-    pub(crate) async fn verify(&self, id: &str, token: &str) -> Answer {
+    pub async fn verify(&self, id: &str, token: &str) -> Answer {
         Answer::of(self.get(&format!("/v1/documents/{id}/tokens/{token}"))).await
     }
 
-    pub(crate) async fn mark_read(&self, id: &str) -> Answer {
+    pub async fn mark_read(&self, id: &str) -> Answer {
         let body = json!({ "document": { "is_detail_read": true } });
         Answer::of(self.post(&format!("/v1/documents/{id}"), &body)).await
     }
 
-    pub(crate) async fn sandbox(&self, path: &str, body: Value) -> Answer {
+    pub async fn sandbox(&self, path: &str, body: Value) -> Answer {
         Answer::of(self.post(&format!("/sandbox/v1/{path}"), &body)).await
     }
 
-    pub(crate) async fn advance(&self, seconds: u32) -> i64 {
+    pub async fn advance(&self, seconds: u32) -> i64 {
         let answer = self.sandbox("clock", json!({ "advance_seconds": seconds })).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body["now"].as_i64().unwrap()

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::server::binary;
 
 /// A directory for a server's files and, with the shared store, a database and its key.
-pub(crate) struct Backing {
+pub struct Backing {
     directory: TempDir,
     shared: Option<Shared>,
 }
@@ -22,7 +22,7 @@ struct Shared {
 
 impl Backing {
     /// As the parameter says.
-    pub(crate) fn chosen() -> Self {
+    pub fn chosen() -> Self {
         match std::env::var("BLACKBOX_STORE").as_deref() {
             Ok("postgres") => Self::postgres(),
             Ok("sqlite") | Err(_) => Self::embedded(),
@@ -30,19 +30,18 @@ impl Backing {
         }
     }
 
-    pub(crate) fn embedded() -> Self {
+    pub fn embedded() -> Self {
         Self { directory: tempfile::tempdir().unwrap(), shared: None }
     }
 
     /// A database of its own in the cluster that all tests share.
-    pub(crate) fn postgres() -> Self {
+    pub fn postgres() -> Self {
         let database = Cluster::shared().database();
         Self::database(database.url().to_owned(), Some(database))
     }
 
     /// The database at `url`.
-    #[allow(dead_code, reason = "for the chaos tests, which bring their own cluster")]
-    pub(crate) fn at(url: String) -> Self {
+    pub fn at(url: String) -> Self {
         Self::database(url, None)
     }
 
@@ -52,30 +51,30 @@ impl Backing {
         Self { shared: Some(Shared { url, _database: database }), ..backing }
     }
 
-    pub(crate) fn is_embedded(&self) -> bool {
+    pub fn is_embedded(&self) -> bool {
         self.shared.is_none()
     }
 
     /// Where the database is reached.
-    pub(crate) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         &self.shared.as_ref().expect("a shared store").url
     }
 
-    pub(crate) fn directory(&self) -> &Path {
+    pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    pub(crate) fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.directory().join("data")
     }
 
     /// The master key, where the store does not make its own.
-    pub(crate) fn key(&self) -> PathBuf {
+    pub fn key(&self) -> PathBuf {
         self.directory().join("shared.key")
     }
 
     /// Has `command` use this store, with its files in `data`.
-    pub(crate) fn apply(&self, command: &mut Command, data: &Path) {
+    pub fn apply(&self, command: &mut Command, data: &Path) {
         command.arg("--data").arg(data);
         if let Some(shared) = &self.shared {
             command.env("SEOHAM_STORE__DATABASE", &shared.url).env("SEOHAM_KEYS__MASTER_FILE", self.key());
@@ -83,7 +82,7 @@ impl Backing {
     }
 
     /// Changes the store past the server.
-    pub(crate) fn execute(&self, sql: &str) {
+    pub fn execute(&self, sql: &str) {
         match &self.shared {
             None => {
                 rusqlite::Connection::open(self.data().join("seoham.db"))
@@ -100,7 +99,7 @@ impl Backing {
     }
 
     /// A number that a query of the store gives, past the server.
-    pub(crate) fn count(&self, sql: &str) -> i64 {
+    pub fn count(&self, sql: &str) -> i64 {
         match &self.shared {
             None => {
                 let database = rusqlite::Connection::open(self.data().join("seoham.db")).unwrap();
@@ -121,7 +120,7 @@ impl Backing {
 }
 
 /// Writes a file that nobody else can read.
-pub(crate) fn private_file(file: &Path, text: &str) {
+pub fn private_file(file: &Path, text: &str) {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let made = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(file);

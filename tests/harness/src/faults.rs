@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::Start;
+use super::{Start, binary};
 
 /// Where this harness is, wherever the tests are built from.
-const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/faults");
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../faults");
 
 /// Builds a preload library, once for a process.
 fn library(name: &str) -> PathBuf {
-    let built = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.so", std::process::id()));
+    let built = binary().with_file_name(format!("{name}.{}.so", std::process::id()));
     let output = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
         .arg(&built)
@@ -20,15 +20,18 @@ fn library(name: &str) -> PathBuf {
         .output()
         .expect("a C compiler is installed, as Rust needs one too");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    built
+    // One file for all tests, however many build it at the same time.
+    let shared = binary().with_file_name(format!("{name}.so"));
+    std::fs::rename(&built, &shared).expect("beside it");
+    shared
 }
 
 /// The disk under a server's files.
-pub(crate) struct Disk(PathBuf);
+pub struct Disk(PathBuf);
 
 impl Disk {
     /// `start` on a disk that can be made to fail.
-    pub(crate) fn under(start: Start) -> (Start, Self) {
+    pub fn under(start: Start) -> (Start, Self) {
         static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
         let library = LIBRARY.get_or_init(|| library("failing_disk"));
         let control = start.directory().join("disk");
@@ -39,22 +42,22 @@ impl Disk {
     }
 
     /// From now on `operation` (`sync` or `write`) fails for the file of this name.
-    pub(crate) fn fail(&self, operation: &str, file: &str) {
+    pub fn fail(&self, operation: &str, file: &str) {
         std::fs::write(&self.0, format!("{operation} {file}")).unwrap();
     }
 
     /// The disk works again.
-    pub(crate) fn mend(&self) {
+    pub fn mend(&self) {
         std::fs::write(&self.0, "").unwrap();
     }
 }
 
 /// The machine's clock as a server sees it.
-pub(crate) struct MachineClock(PathBuf);
+pub struct MachineClock(PathBuf);
 
 impl MachineClock {
     /// `start` on a machine whose clock can be set.
-    pub(crate) fn of(start: Start) -> (Start, Self) {
+    pub fn of(start: Start) -> (Start, Self) {
         static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
         let library = LIBRARY.get_or_init(|| library("shifted_clock"));
         let control = start.directory().join("clock");
@@ -66,7 +69,7 @@ impl MachineClock {
     }
 
     /// It is so many seconds ahead of the right time from now on.
-    pub(crate) fn set_ahead(&self, seconds: i64) {
+    pub fn set_ahead(&self, seconds: i64) {
         // Whole or not at all: it is read at any moment.
         let new = self.0.with_extension("new");
         std::fs::write(&new, seconds.to_string()).unwrap();

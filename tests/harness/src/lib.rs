@@ -1,0 +1,42 @@
+//! What black-box, browser and chaos tests share: a server of its own for each test, on free ports and in a directory that is
+//! removed with it; clients as an institution, an operator and a browser; injected faults. It knows the platform by its
+//! sockets alone, and finds the built binary beside the tests that use it.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::missing_panics_doc,
+    reason = "for tests, which fail by panics"
+)]
+
+mod backing;
+mod browser;
+mod client;
+mod documents;
+mod faults;
+mod server;
+
+pub use backing::{Backing, private_file};
+pub use browser::{Browser, Page};
+pub use client::{Answer, Client, http};
+pub use documents::{bulk, document, documents, member_document};
+pub use faults::{Disk, MachineClock};
+pub use server::{Server, Start, binary};
+
+use std::time::{Duration, Instant};
+
+/// Waits until `condition` holds; fails loudly when it does not within a minute.
+pub async fn eventually<F, T>(what: &str, mut condition: F) -> T
+where
+    F: AsyncFnMut() -> Option<T>,
+{
+    let patience = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = condition().await {
+            return found;
+        }
+        assert!(Instant::now() < patience, "within a minute: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
