@@ -53,8 +53,8 @@ async fn five_thousand_rows_killed_resumed_corrected_and_sent_again_tell_everybo
     // The corrected list under another name would tell 4,700 people twice.
     workstation.write("고친것.csv", table.replace("90-01-01x", "1990-01-01").replace("191990", "1990"));
     let refused = workstation.send("고친것.csv", &[]).await.ended(64);
-    for reported in ["4700 rows", "row 3", "--rest", "--again", "'12-{{COLUMN}}'"] {
-        assert!(refused.err.contains(reported), "{reported}: {}", refused.err);
+    for expected in ["4700 rows", "row 3", "--rest", "--again", "'12-{{COLUMN}}'"] {
+        assert!(refused.err.contains(expected), "{expected}: {}", refused.err);
     }
     assert!(!refused.err.contains("   "), "in one line: {}", refused.err);
 

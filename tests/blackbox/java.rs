@@ -256,8 +256,8 @@ async fn the_filter_lets_in_whoever_brings_a_token_and_reports_the_read() {
     assert_eq!(visit(&failing, cookie.as_deref()).await.0, 500);
     assert_ne!(city.status(&ids[1]).await["doc_box_status"], "READ");
     let log = page.logged();
-    for reported in ["entered: BIN-", "refused: ", "the page failed: ", "/tokens/… 200"] {
-        assert!(log.contains(reported), "{reported}: {log}");
+    for expected in ["entered: BIN-", "refused: ", "the page failed: ", "/tokens/… 200"] {
+        assert!(log.contains(expected), "{expected}: {log}");
     }
     assert!(!log.contains(token_of(&redirect)), "{log}");
 }

@@ -38,14 +38,14 @@ async fn a_table_goes_out_and_its_result_lies_beside_it() {
     });
     let checked = checked.await.ended(1);
     assert!(checked.err.contains("CP949"), "what was detected is said: {}", checked.err);
-    for reported in [
+    for expected in [
         "2 rows: its external_document_uuid stands in the file more than once (rows 3, 254)",
         "전화번호 · 1 row: became an exponent",
         "생년월일 · 1 row: has six digits",
         "(row 255)",
         "of 254 rows 251",
     ] {
-        assert!(checked.out.contains(reported), "{reported} in {}", checked.out);
+        assert!(checked.out.contains(expected), "{expected} in {}", checked.out);
     }
     assert!(!workstation.path("고지서.csv.seoham-journal").exists(), "nothing was sent");
 
@@ -98,10 +98,10 @@ async fn a_check_asks_the_platform_whom_it_knows() {
         workstation.run(command)
     };
     let asked = check(&[]).await.ended(1);
-    for reported in
+    for expected in
         ["2 rows: NOT_FOUND", "(rows 253–254)", "1 row: FORBIDDEN", "accept 250 rows and refuse 3"]
     {
-        assert!(asked.out.contains(reported), "{reported} in {}", asked.out);
+        assert!(asked.out.contains(expected), "{expected} in {}", asked.out);
     }
     assert!(asked.err.contains("1 rows of totals"), "{}", asked.err);
     let machine = check(&["--json"]).await.ended(1).json();
@@ -122,9 +122,9 @@ async fn nothing_is_sent_unseen() {
     let mut unseen = workstation.on_platform(&["send", "고지서.csv"]);
     unseen.args(SETS);
     let unseen = workstation.run(unseen).await.ended(64);
-    for reported in ["가상시청", "sandbox", "5 documents", "자동차세 고지서", "열람기한", "세무과", "--yes"]
+    for expected in ["가상시청", "sandbox", "5 documents", "자동차세 고지서", "열람기한", "세무과", "--yes"]
     {
-        assert!(unseen.err.contains(reported), "{reported} in {}", unseen.err);
+        assert!(unseen.err.contains(expected), "{expected} in {}", unseen.err);
     }
     assert!(!workstation.path("고지서.csv.seoham-journal").exists());
     assert_eq!(accepted().await, 0);
@@ -202,7 +202,7 @@ async fn a_workbook_lines_of_json_and_standard_input_go_the_same_way() {
 async fn what_cannot_be_sent_ends_in_a_clear_message() {
     let (_server, city, workstation) = scene().await;
     let table = Workstation::table(1);
-    for (name, bytes, reported) in [
+    for (name, bytes, expected) in [
         ("empty.csv", Vec::new(), "empty"),
         ("only-header.csv", table.lines().next().unwrap().as_bytes().to_vec(), "no row"),
         ("old.xls", [&[0xd0, 0xcf, 0x11, 0xe0][..], &[7; 900]].concat(), ".xls"),
@@ -213,7 +213,7 @@ async fn what_cannot_be_sent_ends_in_a_clear_message() {
     ] {
         workstation.write(name, bytes);
         let said = workstation.send(name, &[]).await.ended(64);
-        assert!(said.err.contains(reported), "{name}: {}", said.err);
+        assert!(said.err.contains(expected), "{name}: {}", said.err);
         assert!(!said.err.contains("panicked"), "{name}: {}", said.err);
         assert!(!workstation.path(&format!("{name}.seoham-journal")).exists(), "{name}");
     }

@@ -84,15 +84,15 @@ async fn more_than_was_announced_is_told_and_never_refused() {
     assert!(shown["today"]["forecast"].as_u64().unwrap() >= 50);
     city.accepted(&documents(100)).await;
 
-    let reported = eventually("the receiver has taken it", async || {
-        let reported = receiver.0.lock().unwrap().clone();
-        (reported.len() >= 2).then_some(reported)
+    let received = eventually("the receiver has taken it", async || {
+        let received = receiver.0.lock().unwrap().clone();
+        (received.len() >= 2).then_some(received)
     })
     .await;
-    assert_eq!(reported[0], reported[1], "the same id and the same body until it is taken");
-    assert_eq!(reported[0].0, format!("{}-{today}", city.id));
-    assert_eq!(reported[0].1["type"], "volume.unannounced");
-    let data = &reported[0].1["data"];
+    assert_eq!(received[0], received[1], "the same id and the same body until it is taken");
+    assert_eq!(received[0].0, format!("{}-{today}", city.id));
+    assert_eq!(received[0].1["type"], "volume.unannounced");
+    let data = &received[0].1["data"];
     assert_eq!((&data["accepted"], &data["expected"]), (&json!(50), &json!(50)));
     assert_eq!(data["institution_name"], "가상시청");
 

@@ -68,7 +68,7 @@ impl Workstation {
         self.path(name)
     }
 
-    /// Rows for a person of the sandbox, as an workstation has them.
+    /// Rows for a person of the sandbox, as an institution's office has them.
     pub(crate) fn table(rows: usize) -> String {
         let mut table = "관리번호,전화번호,이름,생년월일,세목\r\n".to_owned();
         for i in 0..rows {

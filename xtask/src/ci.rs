@@ -53,7 +53,7 @@ pub(crate) fn bench(rest: &[String]) -> Result<()> {
 /// Trouble for longer than the tests have time for.
 pub(crate) fn chaos(rest: &[String]) -> Result<()> {
     prerequisites::install()?;
-    let mut chaos = cargo(&["test", "--package", "seoham", "--test", "chaos", "--locked", "--"]);
+    let mut chaos = cargo(&["test", "--workspace", "--test", "chaos", "--locked", "--"]);
     chaos.args(["--nocapture", "--test-threads=1"]);
     let mut rest = rest.iter();
     while let Some(flag) = rest.next() {

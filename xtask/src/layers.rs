@@ -73,7 +73,8 @@ fn complaints(tree: &str) -> Result<Vec<String>> {
     for line in tree.lines().filter(|line| !line.is_empty()) {
         let (depth, package) = line.split_at(1);
         let name = package.split(' ').next().context("a package has a name")?;
-        let ours = name.strip_prefix("seoham-").unwrap_or(name);
+        // What a crate uses may be somebody else's `http`; ours have a prefix there.
+        let ours = name.strip_prefix("seoham-").unwrap_or(if depth == "0" { name } else { "" });
         match (depth, LAYERS.iter().find(|(name, _)| *name == ours)) {
             ("0", Some(layer)) => {
                 seen.insert(layer.0);

@@ -22,7 +22,7 @@ pub(crate) fn check() -> Result<()> {
     for file in files()?.into_iter().filter(|file| !file.ends_with(file!())) {
         let Ok(text) = std::fs::read_to_string(&file) else { continue };
         // A reference may go on in the next line of a comment.
-        let text = text.replace("\n//! ", " ").replace("\n/// ", " ");
+        let text = joined(&text);
         let shown = file.strip_prefix(root()).unwrap_or(&file).display().to_string();
         for (keyword, known) in [("SPEC ", &contract), ("DESIGN ", &design)] {
             for reference in references(&text, keyword) {
@@ -39,6 +39,17 @@ pub(crate) fn check() -> Result<()> {
     }
     println!("\nreferences: {count}, and every term of the glossary, lead somewhere");
     Ok(())
+}
+
+/// A text with each comment of several lines in one.
+fn joined(text: &str) -> String {
+    let mut joined = String::with_capacity(text.len());
+    for line in text.lines() {
+        let rest = ["//! ", "/// ", "// "].iter().find_map(|mark| line.trim_start().strip_prefix(mark));
+        joined.push(if rest.is_some() { ' ' } else { '\n' });
+        joined.push_str(rest.unwrap_or(line));
+    }
+    joined
 }
 
 /// What can be referred to in a document: the numbers of its headings (`## 5. Send`, `### 8.9 Links`), and titles in bold or
@@ -70,12 +81,29 @@ fn references(text: &str, keyword: &str) -> Vec<String> {
         let number = number.trim_end_matches('.');
         if is_word && !number.is_empty() {
             found.push(number.to_owned());
+            found.extend(more_numbers(&rest[number.len()..]));
         } else if let Some((title, _)) = rest.strip_prefix('"').and_then(|rest| rest.split_once('"'))
             && is_word
             && title.chars().any(char::is_alphabetic)
         {
             found.push(format!("\"{title}\""));
         }
+    }
+    found
+}
+
+/// The numbers that follow a first one, as in `SPEC 4, 8 and 11`.
+fn more_numbers(mut rest: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    while let Some(after) = [", ", " and ", " to "].iter().find_map(|word| rest.strip_prefix(word)) {
+        let number: String = after.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        let number = number.trim_end_matches('.');
+        // "SPEC 5, 100 items" is no list: sections have at most two digits.
+        if number.is_empty() || number.split('.').any(|part| part.len() > 2) {
+            break;
+        }
+        found.push(number.to_owned());
+        rest = &after[number.len()..];
     }
     found
 }
@@ -143,6 +171,8 @@ mod tests {
         let text =
             "(SPEC 5), SPEC 8.9. XSPEC 7; DESIGN \"Disk errors are fatal\" and DESIGN \"Time\", `SPEC n`";
         assert_eq!(references(text, "SPEC "), ["5", "8.9"]);
+        assert_eq!(references("SPEC 8.8 and 8.9, SPEC 4, 8", "SPEC "), ["8.8", "8.9", "4", "8"]);
+        assert_eq!(references(&joined("    /// (SPEC\n    /// 8.9)"), "SPEC "), ["8.9"]);
         assert!(references(text, "SPEC ").iter().all(|reference| known.contains(reference)));
         assert!(references(text, "DESIGN ").iter().all(|reference| known.contains(reference)));
         assert!(!known.contains("8") && !known.contains("\"Space\""));

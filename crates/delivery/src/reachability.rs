@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// business, and a minute of silence is.
 const REPORT_AFTER: Duration = Duration::from_secs(20);
 
-/// What is to be told.
+/// What is to be logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Nothing was taken for a while.
@@ -57,7 +57,7 @@ impl Reachability {
         self.lock().failed(Instant::now());
     }
 
-    /// Tells what is to be told by now. To be called again and again.
+    /// Logs what is to be logged by now. To be called again and again.
     pub(crate) fn look(&self) {
         let change = self.lock().look(Instant::now());
         if let Some(change) = change {

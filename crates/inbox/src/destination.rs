@@ -40,7 +40,7 @@ impl DestinationParameters {
 impl Destination {
     /// What a path of the box is about.
     pub(crate) fn of_path(path: &str) -> Self {
-        if path == "/settings" || path.starts_with("/settings/") {
+        if path == "/settings" || path == "/pin" || path.starts_with("/settings/") {
             return Self::Settings;
         }
         let id = path.strip_prefix("/documents/").and_then(|rest| rest.split('/').next());
@@ -92,6 +92,7 @@ mod tests {
             (format!("/documents/{id}/open"), Destination::Document(id)),
             ("/settings".to_owned(), Destination::Settings),
             ("/settings/pin".to_owned(), Destination::Settings),
+            ("/pin".to_owned(), Destination::Settings),
             ("/documents".to_owned(), Destination::List),
             ("/settings.evil.example".to_owned(), Destination::List),
             ("/documents//evil.example".to_owned(), Destination::List),

@@ -97,7 +97,7 @@ impl IntoResponse for PageExit {
 }
 
 #[derive(Template)]
-#[template(path = "trouble.html")]
+#[template(path = "error_page.html")]
 struct ErrorTemplate<'a> {
     site: Site,
     title: &'a str,

@@ -10,11 +10,11 @@ pub fn client_address<'a>(
     forwarded_for: impl Iterator<Item = &'a [u8]>,
     behind_proxy: bool,
 ) -> IpAddr {
-    let reported = forwarded_for
+    let forwarded = forwarded_for
         .last()
         .and_then(|value| std::str::from_utf8(value).ok())
         .and_then(|value| address(value.rsplit(',').next()?.trim()));
-    reported.filter(|_| behind_proxy).unwrap_or(peer).to_canonical()
+    forwarded.filter(|_| behind_proxy).unwrap_or(peer).to_canonical()
 }
 
 /// An address as proxies write it: by itself, in brackets, or with a port.

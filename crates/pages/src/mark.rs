@@ -20,8 +20,8 @@ impl Mark {
     /// The mark of an institution of this name.
     pub fn of(name: &str, picture: Option<String>) -> Self {
         let name = name.trim();
-        let reported = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
-        let letters: String = reported.chars().filter(|c| c.is_alphanumeric()).take(2).collect();
+        let distinctive = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+        let letters: String = distinctive.chars().filter(|c| c.is_alphanumeric()).take(2).collect();
         let sum = name.chars().fold(0_u32, |sum, c| sum.wrapping_mul(31).wrapping_add(u32::from(c)));
         Self { letters, colour: sum % COLOURS, picture }
     }

@@ -84,16 +84,16 @@ async fn serve(args: &LandingArgs) -> Result<()> {
         behind_proxy: args.behind_tls_proxy,
         limits: Limits::default(),
     })?;
-    let door = LandingServer::open(landing, listener, tls.as_ref().map(Certificate::config))?;
+    let server = LandingServer::open(landing, listener, tls.as_ref().map(Certificate::config))?;
     if args.ready_json {
-        say(&json!({ "ready": true, "landing": door.url }).to_string());
+        say(&json!({ "ready": true, "landing": server.url }).to_string());
     }
-    tracing::info!(landing = door.url, pending_reads = door.pending_reads(), "ready");
+    tracing::info!(landing = server.url, pending_reads = server.pending_reads(), "ready");
     terminate.recv().await;
     // Nobody hears the second time, which therefore ends the process at once.
     drop(terminate);
     tracing::info!("shutting down");
-    door.close().await?;
+    server.close().await?;
     tracing::info!("ended");
     Ok(())
 }

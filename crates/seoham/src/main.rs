@@ -1,6 +1,6 @@
 //! `seoham`: the command line, the configuration, and the wiring of roles into one process.
 //!
-//! Almost no logic: what a role does lives in its own room.
+//! Almost no logic: what a role does is in its own crate.
 
 mod admin;
 mod backup;

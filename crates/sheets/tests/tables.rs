@@ -59,10 +59,10 @@ fn read(path: &Path, sets: &[(Member, String)]) -> Result<Vec<Made>, SheetError>
     sheet.read(&mut |record| {
         let made =
             layout.document(&record, NOW).map(|good| good.external_document_uuid).map_err(|problems| {
-                let reported = problems
+                let message = problems
                     .iter()
                     .map(|p| format!("{}:{}", p.subject(Lang::En).unwrap_or(""), p.text.in_lang(Lang::En)));
-                reported.collect::<Vec<_>>().join("; ")
+                message.collect::<Vec<_>>().join("; ")
             });
         rows.push((record.row, made));
         ControlFlow::Continue(())
@@ -160,7 +160,7 @@ fn quotation_marks_that_take_in_rows_are_found() {
     // Two that close one another far apart, in the last column.
     let text = format!("{HEADER},비고\n{},\"확인\n{},\n{},\"\n{},\n", row(2), row(3), row(4), row(5));
     let rows = read(&file("b.csv", text.as_bytes()).path, &sets()).unwrap();
-    assert!(rows[0].1.as_ref().is_err_and(|reported| reported.contains("whole rows")), "{rows:?}");
+    assert!(rows[0].1.as_ref().is_err_and(|message| message.contains("whole rows")), "{rows:?}");
     assert_eq!(rows.last().unwrap().1.as_deref(), Ok("K-5"));
 }
 
@@ -206,8 +206,8 @@ fn a_stray_quotation_mark_gives_nobody_the_values_of_another() {
                 read_in_part += 1;
                 let good: Vec<&String> = read.iter().filter_map(|(_, made)| made.as_ref().ok()).collect();
                 for stray in [first, second] {
-                    let reported = format!("{column} {place} {delimiter:?}: {read:?}");
-                    assert!(!good.contains(&&format!("K-{stray}")), "{reported}");
+                    let message = format!("{column} {place} {delimiter:?}: {read:?}");
+                    assert!(!good.contains(&&format!("K-{stray}")), "{message}");
                 }
                 assert!(good.len() >= 6 - (second - first + 1), "{column} {place}: {read:?}");
             }
@@ -318,8 +318,8 @@ fn of_several_columns_none_is_chosen() {
 fn names_of_people_are_not_told_as_columns() {
     let text = "홍길동,01000000001,19900101\n김하나,01000000002,19800101\n";
     let error = read(&file("a.csv", text.as_bytes()).path, &[]).unwrap_err();
-    let reported = format!("{}{}", error.text().in_lang(Lang::Ko), error.text().in_lang(Lang::En));
-    assert!(!reported.contains("홍길동") && !reported.contains("0100"), "{reported}");
+    let message = format!("{}{}", error.text().in_lang(Lang::Ko), error.text().in_lang(Lang::En));
+    assert!(!message.contains("홍길동") && !message.contains("0100"), "{message}");
 }
 
 #[test]
@@ -352,7 +352,7 @@ fn what_is_no_table_ends_in_a_message() {
     archive.start_file("word/document.xml", zip::write::SimpleFileOptions::default()).unwrap();
     archive.finish().unwrap();
     let docx = std::fs::read(&zip).unwrap();
-    for (name, bytes, reported) in [
+    for (name, bytes, message) in [
         ("empty.csv", b"".to_vec(), "empty"),
         ("blank.csv", b"\n \n\n".to_vec(), "empty"),
         ("old.xls", [&[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1][..], &[0; 600]].concat(), ".xls"),
@@ -367,7 +367,7 @@ fn what_is_no_table_ends_in_a_message() {
     ] {
         let file = file(name, &bytes);
         let error = read(&file.path, &[]).unwrap_err();
-        assert!(error.to_string().contains(reported), "{name}: {error}");
+        assert!(error.to_string().contains(message), "{name}: {error}");
         assert!(!error.text().in_lang(Lang::Ko).is_ascii(), "{name}");
     }
 }
@@ -387,13 +387,13 @@ fn two_columns_for_one_member_are_not_guessed_at() {
             ControlFlow::Continue(())
         })
         .unwrap();
-    for (maps, sets, reported) in [
+    for (maps, sets, message) in [
         (vec![(Member::PhoneNumber, "없는 열".to_owned())], vec![], "no column"),
         (vec![], vec![(Member::Title, "{{없는 열}}".to_owned())], "no column"),
         (vec![], vec![(Member::Title, "{{세목".to_owned())], "}}"),
     ] {
         let error = Layout::new(&sheet, &maps, &sets).err().unwrap().to_string();
-        assert!(error.contains(reported), "{error}");
+        assert!(error.contains(message), "{error}");
     }
 }
 
@@ -403,8 +403,8 @@ fn problems_name_their_column_and_never_the_value() {
     let file = file("a.csv", text.as_bytes());
     let rows = read(&file.path, &sets()).unwrap();
     let first = rows[0].1.clone().unwrap_err();
-    for reported in ["전화번호:became", "생년월일:has six digits", "세목:the value"] {
-        assert!(first.contains(reported), "{reported} in {first}");
+    for message in ["전화번호:became", "생년월일:has six digits", "세목:the value"] {
+        assert!(first.contains(message), "{message} in {first}");
     }
     for member in ["전화번호", "생년월일", "세목"] {
         assert_eq!(first.matches(member).count(), 1, "once: {first}");
@@ -459,8 +459,8 @@ fn a_workbook_is_read_as_people_fill_it_in() {
     assert_eq!((rows[0].1.as_deref(), rows[4].1.as_deref()), (Ok("K-3"), Ok("K-7")));
     assert!(rows[1].1.clone().unwrap_err().starts_with("세목:"), "{:?}", rows[1]);
     for merged in [2, 3] {
-        let reported = rows[merged].1.clone().unwrap_err();
-        assert!(reported.contains("E5:E6"), "{reported}");
+        let message = rows[merged].1.clone().unwrap_err();
+        assert!(message.contains("E5:E6"), "{message}");
     }
 
     let out = directory.path().join("a.result.xlsx");

@@ -91,7 +91,7 @@ pub async fn more_than_was_announced_raises_one_alert(world: World) {
     let unsent = |since| store.unsent_alerts(since, 10);
     assert_eq!(unsent(now).await.expect("answers").len(), 2);
     assert!(unsent(now.plus(1)).await.expect("answers").is_empty());
-    store.alert_told(bank, today, now).await.expect("told");
+    store.alert_sent(bank, today, now).await.expect("told");
     let left = unsent(now).await.expect("answers");
     assert_eq!(left.iter().map(|alert| alert.institution).collect::<Vec<_>>(), [city]);
 

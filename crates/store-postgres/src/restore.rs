@@ -97,7 +97,10 @@ pub async fn reset_after_restore(
     let mode = transaction.query_opt("SELECT value FROM deployment WHERE name = 'mode'", &[]).await?;
     let sandbox = mode.is_some_and(|row| row.get::<_, &str>(0) == "sandbox");
     transaction.commit().await?;
-    disconnect_others(&client).await?;
+    // The restore is done whatever becomes of this.
+    if let Err(error) = disconnect_others(&client).await {
+        tracing::warn!(%error, "other connections to the database could not be ended; restart every node that uses it");
+    }
     Ok((tokens, sandbox))
 }
 

@@ -28,7 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Signals {
     /// Wakes workers of this node.
     arrived: Notify,
-    /// Has the other nodes told.
+    /// Wakes the task that notifies the other nodes.
     outgoing: Arc<Notify>,
     pool: Pool,
 }

@@ -134,7 +134,7 @@ impl Volumes for PostgresStore {
         session.query(sql, &[&since.0, &most(limit)]).await?.iter().map(alert_row).collect()
     }
 
-    async fn alert_told(&self, institution: InstitutionId, of: SeoulDay, now: UnixSeconds) -> Result<()> {
+    async fn alert_sent(&self, institution: InstitutionId, of: SeoulDay, now: UnixSeconds) -> Result<()> {
         let sql = "UPDATE volume_alerts SET told_at = $3
                    WHERE institution_id = $1 AND day = $2 AND told_at IS NULL";
         let session = self.inner.sessions.interactive().await?;

@@ -75,7 +75,7 @@ impl Accounts for SqliteStore {
         self.inner
             .writer
             .interactive(move |connection| {
-                callers.invalidate_after_commit();
+                callers.invalidate_after();
                 let closed = connection
                     .prepare_cached(
                         "UPDATE contracts SET closed_at = coalesce(closed_at, ?3)
@@ -92,7 +92,7 @@ impl Accounts for SqliteStore {
         self.inner
             .writer
             .interactive(move |connection| {
-                callers.invalidate_after_commit();
+                callers.invalidate_after();
                 let set = connection
                     .prepare_cached("UPDATE contracts SET card = ?2 WHERE contract_id = ?1")?
                     .execute(params![Id(contract), card.as_ref().map(Card::to_json)])?;
@@ -163,7 +163,7 @@ impl Accounts for SqliteStore {
         self.inner
             .writer
             .interactive(move |connection| {
-                callers.invalidate_after_commit();
+                callers.invalidate_after();
                 let revoked = connection
                     .prepare_cached(
                         "UPDATE access_tokens SET revoked_at = coalesce(revoked_at, ?3)

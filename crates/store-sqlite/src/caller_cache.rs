@@ -93,13 +93,13 @@ impl CallerCache {
         }
     }
 
-    /// A transaction revokes a token or closes a contract.
-    pub(crate) fn invalidate_after_commit(&self) {
+    /// A transaction revokes a token or closes a contract: the cache is cleared when it has ended, committed or not.
+    pub(crate) fn invalidate_after(&self) {
         self.changing.store(true, Ordering::Relaxed);
     }
 
     /// The transaction has ended, and nobody is answered yet: what it may have changed is read anew.
-    pub(crate) fn after_commit(&self) {
+    pub(crate) fn after_transaction(&self) {
         if !self.changing.swap(false, Ordering::Relaxed) {
             return;
         }
@@ -126,8 +126,8 @@ mod tests {
         let institution = InstitutionId::generate(&Clock::default());
         let token = CachedToken { institution, expires_at: Some(UnixSeconds(110)) };
         let Lookup::Miss(version) = cache.caller(hash, None, now) else { panic!("nobody is known") };
-        cache.invalidate_after_commit();
-        cache.after_commit();
+        cache.invalidate_after();
+        cache.after_transaction();
         cache.insert(version, hash, token, None);
         let Lookup::Miss(version) = cache.caller(hash, None, now) else { panic!("it may be revoked by now") };
         cache.insert(version, hash, token, None);
@@ -140,8 +140,8 @@ mod tests {
             matches!(cache.caller(hash, Some(uuid), now), Lookup::Miss(_)),
             "of the contract nothing is known"
         );
-        cache.invalidate_after_commit();
-        cache.after_commit();
+        cache.invalidate_after();
+        cache.after_transaction();
         assert!(matches!(cache.caller(hash, None, now), Lookup::Miss(_)));
     }
 }

@@ -81,7 +81,7 @@ pub enum OpenError {
     /// The last transaction of the log is damaged, or was being written when the power went.
     #[error(
         "{path} at byte {offset}: the last transaction of the log is not whole. Nothing was changed. If the machine lost \
-         power, this is what was being written then, and nobody was reported that it was accepted: start once with \
+         power, this is what was being written then, and nobody was told that it was accepted: start once with \
          --discard-torn-transaction. Otherwise the disk has damaged it: restore a backup with `seoham restore`"
     )]
     Torn {

@@ -59,7 +59,7 @@ fn remove_batch(
     )?;
     let mut old: Vec<(i64, i64)> = Vec::with_capacity(BATCH_ROWS);
     let flushed_to = box_index::flushed_to(connection)?;
-    let mut unfiled = false;
+    let mut unflushed = false;
     let mut rows = next.query(params![*cursor, BATCH_ROWS])?;
     // They are numbered as they were accepted: the first that is not old ends the round.
     while let Some(row) = rows.next()?
@@ -69,7 +69,7 @@ fn remove_batch(
         if document_no > flushed_to {
             // So few came after it that it was not flushed yet: that is to be done first.
             index.flush_soon();
-            unfiled = true;
+            unflushed = true;
             break;
         }
         old.push((document_no, row.get(1)?));
@@ -84,7 +84,7 @@ fn remove_batch(
     if removed > 0 {
         box_index::rewind(connection)?;
     }
-    let more = old.len() == BATCH_ROWS || unfiled;
+    let more = old.len() == BATCH_ROWS || unflushed;
     *cursor = if more { old.last().map_or(*cursor, |(no, _)| *no) } else { 0 };
     let contents = remove_contents(connection)?;
     Ok(Tidied { documents: removed, more: more || contents == BATCH_ROWS })

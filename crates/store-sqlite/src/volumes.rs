@@ -193,7 +193,7 @@ impl Volumes for SqliteStore {
         read.await
     }
 
-    async fn alert_told(&self, institution: InstitutionId, day: SeoulDay, now: UnixSeconds) -> Result<()> {
+    async fn alert_sent(&self, institution: InstitutionId, day: SeoulDay, now: UnixSeconds) -> Result<()> {
         let work = move |connection: &Connection| {
             connection
                 .prepare_cached(

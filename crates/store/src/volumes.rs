@@ -127,9 +127,9 @@ pub trait Volumes: Send + Sync {
     /// Every day up to `day` was looked at. An earlier day than before is ignored.
     async fn set_watched_to(&self, day: SeoulDay) -> Result<()>;
 
-    /// Alerts since `since` that were not told yet, oldest first, at most `limit`.
+    /// Alerts since `since` that were not sent yet, oldest first, at most `limit`.
     async fn unsent_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>>;
 
     /// An alert was told.
-    async fn alert_told(&self, institution: InstitutionId, day: SeoulDay, now: UnixSeconds) -> Result<()>;
+    async fn alert_sent(&self, institution: InstitutionId, day: SeoulDay, now: UnixSeconds) -> Result<()>;
 }

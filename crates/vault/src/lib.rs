@@ -2,7 +2,7 @@
 //! they are found again, and the hashes of tokens and PINs.
 //!
 //! No I/O but the key file, no SQL, no HTTP. Stores seal at their edge with what is here, so that
-//! a personal value never reaches a database, and no other room does cryptography of its own.
+//! a personal value never reaches a database, and no other crate does cryptography of its own.
 
 mod digest;
 mod index;

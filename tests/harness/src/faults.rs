@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use super::{Start, binary};
 
-/// Where this harness is, wherever the tests are built from.
+/// The sources of the preload libraries.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../faults");
 
 /// Builds a preload library, once for a process.

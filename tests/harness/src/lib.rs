@@ -1,6 +1,6 @@
 //! What black-box, browser and chaos tests share: a server of its own for each test, on free ports and in a directory that is
 //! removed with it; clients as an institution, an operator and a browser; injected faults. It knows the platform by its
-//! sockets alone, and finds the built binary beside the tests that use it.
+//! sockets, and the store only by SQL that a test hands it; it finds the built binary beside the tests that use it.
 
 #![allow(
     missing_docs,

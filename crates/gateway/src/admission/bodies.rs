@@ -1,4 +1,4 @@
-//! Bodies that are read under admission control, and answers that hold its permit.
+//! Bodies that are read under admission control, and answers that hold their request's place in it.
 
 use std::pin::Pin;
 use std::sync::Arc;

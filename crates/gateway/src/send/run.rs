@@ -138,7 +138,7 @@ struct SendRun<'a> {
 }
 
 impl SendRun<'_> {
-    /// Decides everything, or finds that the key is known for something that was not recalled.
+    /// Processes everything, or finds that the key is known for something that was not recalled.
     async fn process(
         &self,
         items: Vec<Item>,

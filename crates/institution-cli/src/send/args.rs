@@ -12,7 +12,7 @@ use crate::terminal::localized;
 /// What makes rows documents.
 #[derive(Args)]
 pub struct ColumnArgs {
-    /// Which column a member comes from, where its name does not report: `phone_number=연락처2`.
+    /// Which column a member comes from, where its name does not tell: `phone_number=연락처2`.
     #[arg(long = "map", value_name = "MEMBER=COLUMN", value_parser = member_and_text)]
     pub(crate) maps: Vec<(Member, String)>,
     /// One value for a whole column, with {{columns}} in it: `title="{{세목}} 고지서"`.

@@ -32,7 +32,7 @@ pub(super) struct Verdicts {
     pub(super) refused: u64,
 }
 
-/// Asks with dry runs about every row that can be sent; `tell` hears of each that would be refused, in the order of the rows.
+/// Asks with dry runs about every row that can be sent; `report` hears of each that would be refused, in the order of the rows.
 pub(super) async fn dry_run(
     client: &Client,
     table: &Arc<Table>,

@@ -62,7 +62,7 @@ fn insert(set: &mut FixedBitSet, place: u64) -> bool {
 }
 
 impl Survey {
-    /// Reads all of a file; `tell` hears of every problem, by the row's number.
+    /// Reads all of a file; `report` hears of every problem, by the row's number.
     pub(super) fn make(
         sheet: &Sheet,
         layout: &Layout,

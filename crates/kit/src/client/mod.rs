@@ -1,4 +1,4 @@
-//! A typed client for every call of the contract (SPEC 5 to 7, 10, 12).
+//! A typed client for the contract's calls (SPEC 5 to 7, 10, 12); documents are sent in bulk, one too (SPEC 5 to 7, 10, 12).
 //!
 //! Documents are checked by the model's rules before they are sent. A call that failed in passing
 //! is tried again, but never one that could be done twice by it: a send is repeated after a lost

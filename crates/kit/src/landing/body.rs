@@ -1,4 +1,4 @@
-//! The upstream's answer on its way to the browser. Of a page whose showing counts, the last piece
+//! The upstream's answer on its way to the browser. Of a page whose view counts, the last piece
 //! is held back until the log has it that the page is shown; nothing else waits.
 
 use std::error::Error;
@@ -22,7 +22,7 @@ pub(super) struct Passing {
     /// The piece before the next, which may be the last.
     held: Option<Frame<Bytes>>,
     state: State,
-    showing: Option<PageView>,
+    view: Option<PageView>,
     /// Its place among those under way, until the end.
     _place: Place,
 }
@@ -34,10 +34,10 @@ enum State {
 }
 
 impl Passing {
-    /// An answer that counts as the page if there is a `showing`.
-    pub(super) fn new(inner: reqwest::Body, showing: Option<PageView>, place: Place) -> Self {
+    /// An answer that counts as the page if there is a `view`.
+    pub(super) fn new(inner: reqwest::Body, view: Option<PageView>, place: Place) -> Self {
         let missing = inner.size_hint().exact();
-        Self { inner, missing, held: None, state: State::Going, showing, _place: place }
+        Self { inner, missing, held: None, state: State::Going, view, _place: place }
     }
 
     /// Writes down at once that a page without a body is shown: of it only the head is handed over,
@@ -46,10 +46,10 @@ impl Passing {
         if !self.inner.is_end_stream() {
             return Ok(());
         }
-        if let Some(showing) = &mut self.showing {
-            showing.note().await?;
-            showing.noted();
-            showing.handed();
+        if let Some(view) = &mut self.view {
+            view.note().await?;
+            view.noted();
+            view.handed();
         }
         self.state = State::Ending;
         Ok(())
@@ -60,8 +60,8 @@ impl Passing {
     }
 
     fn at_end(&mut self) {
-        self.state = match &self.showing {
-            Some(showing) => State::Noting(showing.note()),
+        self.state = match &self.view {
+            Some(view) => State::Noting(view.note()),
             None => State::Ending,
         };
     }
@@ -86,8 +86,8 @@ impl Body for Passing {
                     },
                     Poll::Ready(None) => this.at_end(),
                     Poll::Ready(Some(Err(error))) => {
-                        if let Some(showing) = &mut this.showing {
-                            showing.broke_off();
+                        if let Some(view) = &mut this.view {
+                            view.broke_off();
                         }
                         return Poll::Ready(Some(Err(error.without_url().into())));
                     }
@@ -104,15 +104,15 @@ impl Body for Passing {
                 },
                 State::Noting(note) => {
                     ready!(note.as_mut().poll(context))?;
-                    if let Some(showing) = &mut this.showing {
-                        showing.noted();
+                    if let Some(view) = &mut this.view {
+                        view.noted();
                     }
                     this.state = State::Ending;
                 }
                 State::Ending => {
                     let last = this.held.take();
-                    if let Some(showing) = &mut this.showing {
-                        showing.handed();
+                    if let Some(view) = &mut this.view {
+                        view.handed();
                     }
                     return Poll::Ready(last.map(Ok));
                 }

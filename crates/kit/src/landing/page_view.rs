@@ -1,5 +1,5 @@
 //! One attempt to show the page, from the verified visit to the last piece of the page handed
-//! over. However it ends, it is told: shown, failed, or left by the browser.
+//! over. However it ends, it is recorded: shown, failed, or left by the browser.
 
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ enum Stage {
     Noted,
     /// Everything was handed over.
     Handed,
-    /// Told already.
-    ReportedByCaller,
+    /// Nothing is left to record: the caller has, or another view of the same visit.
+    Done,
 }
 
 pub(super) struct PageView {
@@ -37,9 +37,9 @@ impl PageView {
         self.stage = Stage::Going("broken_off");
     }
 
-    /// Whoever calls tells it.
+    /// Whoever calls records it.
     pub(super) fn reported_by_caller(&mut self) {
-        self.stage = Stage::ReportedByCaller;
+        self.stage = Stage::Done;
     }
 
     /// Writes down that the page is shown, unless it was before: a reload may have come first.
@@ -59,7 +59,7 @@ impl PageView {
 
     pub(super) fn handed(&mut self) {
         if !matches!(self.stage, Stage::Handed) {
-            self.stage = if self.visit.settle() { Stage::Handed } else { Stage::ReportedByCaller };
+            self.stage = if self.visit.settle() { Stage::Handed } else { Stage::Done };
         }
     }
 }
@@ -72,10 +72,10 @@ impl Drop for PageView {
         };
         match self.stage {
             Stage::Going(outcome) => failed(outcome),
-            // "left" takes the record of the showing back, but not that of another request's.
+            // "left" takes the record of the view back, but not that of another request's.
             Stage::Noted => failed(if self.visit.is_owed() { "left" } else { "left_again" }),
             Stage::Handed => self.reporter.report(self.visit.pending()),
-            Stage::ReportedByCaller => {}
+            Stage::Done => {}
         }
     }
 }

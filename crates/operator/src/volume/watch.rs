@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Alerts that are told at once.
+/// Alerts that are sent in one round.
 const NOTIFIED_AT_ONCE: usize = 20;
-/// For how long it is tried to tell one.
+/// For how long it is tried to send one.
 const NOTIFY_FOR_SECONDS: i64 = 24 * 60 * 60;
 /// Pauses after a receiver that did not take one: they double up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
@@ -30,7 +30,7 @@ pub struct VolumeWatchOptions {
     pub store: Arc<dyn OperatorStore>,
     /// Documents of one institution on one day from which on there is an alert without an approved plan.
     pub documents_per_day: u64,
-    /// Who is told, beside metrics and log.
+    /// Who is notified, beside metrics and log.
     pub webhook: Option<SignedPost>,
 }
 
@@ -43,11 +43,11 @@ struct AlertEvent<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     timestamp: i64,
-    data: ToldAlert<'a>,
+    data: AlertData<'a>,
 }
 
 #[derive(Serialize)]
-struct ToldAlert<'a> {
+struct AlertData<'a> {
     institution_id: String,
     institution_name: &'a str,
     day: SeoulDay,
@@ -64,7 +64,7 @@ impl VolumeWatch {
     /// Watches until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let mut pause = Duration::ZERO;
-        let mut since_told = Duration::ZERO;
+        let mut since_sent = Duration::ZERO;
         let mut watched_to = None;
         while !stop.is_cancelled() {
             if self.0.store.health().check().is_err() {
@@ -72,8 +72,8 @@ impl VolumeWatch {
             } else if let Err(error) = self.look(&mut watched_to).await {
                 tracing::warn!(%error, "could not look at the day's volumes");
             }
-            if let Some(webhook) = self.0.webhook.as_ref().filter(|_| since_told >= pause) {
-                since_told = Duration::ZERO;
+            if let Some(webhook) = self.0.webhook.as_ref().filter(|_| since_sent >= pause) {
+                since_sent = Duration::ZERO;
                 pause = match self.notify(webhook).await {
                     Ok(true) => Duration::ZERO,
                     Ok(false) => (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE),
@@ -87,7 +87,7 @@ impl VolumeWatch {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 () = stop.cancelled() => {}
             }
-            since_told += LOOK_EVERY;
+            since_sent += LOOK_EVERY;
         }
     }
 
@@ -130,7 +130,7 @@ impl VolumeWatch {
                 all_taken = false;
                 continue;
             }
-            self.0.store.alert_told(alert.institution, alert.day, self.0.store.clock().now()).await?;
+            self.0.store.alert_sent(alert.institution, alert.day, self.0.store.clock().now()).await?;
         }
         Ok(all_taken)
     }
@@ -144,7 +144,7 @@ fn days_to_look_at(watched_to: Option<SeoulDay>, today: SeoulDay) -> Vec<SeoulDa
 }
 
 fn payload(alert: &VolumeAlert) -> Vec<u8> {
-    let data = ToldAlert {
+    let data = AlertData {
         institution_id: alert.institution.to_string(),
         institution_name: &alert.institution_name,
         day: alert.day,

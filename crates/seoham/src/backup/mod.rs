@@ -16,7 +16,7 @@ use crate::logging;
 use crate::server::store;
 use seoham_institution_cli::terminal::{complain, say};
 
-/// How often progress is told where there is no terminal to draw it on.
+/// How often progress is printed where there is no terminal to draw it on.
 const PRINT_EVERY: Duration = Duration::from_secs(5);
 
 /// `seoham backup FILE`.
@@ -76,7 +76,7 @@ fn report(tokens: &[RestoredToken], sandbox: bool) {
     }
 }
 
-/// Progress, drawn on a terminal and told in lines elsewhere.
+/// Progress, drawn on a terminal and printed in lines elsewhere.
 struct BackupProgress {
     bar: ProgressBar,
     printed_at: Instant,

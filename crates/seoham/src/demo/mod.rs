@@ -62,11 +62,11 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
         let code = match done {
             None => Ok(ExitCode::FAILURE),
             Some(Err(error)) => Err(error),
-            Some(Ok((agrees, door))) => {
+            Some(Ok((agrees, landing_server))) => {
                 if !args.exit {
                     terminate.recv().await;
                 }
-                door.close().await?;
+                landing_server.close().await?;
                 let fine = agrees || !args.exit;
                 Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
@@ -112,8 +112,8 @@ impl Demo<'_> {
         let institution = setup::institution(config, &admin).await?;
         setup::register(&admin).await?;
         let client = Client::new(server, &institution)?;
-        let door = institution::start(config, server, &institution).await?;
-        let lead = |notice: String| institution::lead_to(&notice, &door.url);
+        let landing_server = institution::start(config, server, &institution).await?;
+        let lead = |notice: String| institution::lead_to(&notice, &landing_server.url);
         let notices: Vec<String> = input::notices().into_iter().map(lead).collect();
         let expected = expectation::expect(&notices, &people, client.kit.sandbox().advance_clock(0).await?);
         let demo = Demo { client, server, lang, expected };
@@ -128,9 +128,9 @@ impl Demo<'_> {
         let statuses = demo.client.statuses(&results).await?;
         let agrees = report::table(lang, &demo.expected, &results, &statuses);
         if !exit {
-            report::way_on(lang, demo.server, &institution, &results, &door.url);
+            report::way_on(lang, demo.server, &institution, &results, &landing_server.url);
         }
-        Ok((agrees, door))
+        Ok((agrees, landing_server))
     }
 
     async fn send(&self, notices: &[String], journal: &mut Journal) -> Result<()> {

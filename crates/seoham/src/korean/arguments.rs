@@ -7,19 +7,19 @@ pub(super) struct Argument(
     pub(super) &'static str,
 );
 
-const OFFICE: &[&str] = &["init", "send", "status"];
+const INSTITUTION: &[&str] = &["init", "send", "status"];
 const COLUMNS: &[&str] = &["send", "columns"];
 
 pub(super) const ARGUMENTS: &[Argument] = &[
     // The institution's.
-    Argument(OFFICE, "profile", "seoham init으로 만든 프로필 [기본값: default]"),
-    Argument(OFFICE, "config", "프로필 파일 [기본값: ~/.config/seoham/profiles.toml]"),
-    Argument(OFFICE, "url", "플랫폼 주소(프로필 대신)"),
-    Argument(OFFICE, "bulk_url", "대량 요청을 받는 주소가 따로 있으면 그 주소"),
-    Argument(OFFICE, "token_file", "기관의 접근 토큰이 든 파일(프로필 대신)"),
-    Argument(OFFICE, "contract", "계약 번호 CON-…(프로필 대신)"),
-    Argument(OFFICE, "log", "플랫폼과 주고받은 모든 요청을 이 교환 기록에 남깁니다"),
-    Argument(OFFICE, "json", "사람 대신 프로그램이 읽을 JSON 줄로 알려 줍니다"),
+    Argument(INSTITUTION, "profile", "seoham init으로 만든 프로필 [기본값: default]"),
+    Argument(INSTITUTION, "config", "프로필 파일 [기본값: ~/.config/seoham/profiles.toml]"),
+    Argument(INSTITUTION, "url", "플랫폼 주소(프로필 대신)"),
+    Argument(INSTITUTION, "bulk_url", "대량 요청을 받는 주소가 따로 있으면 그 주소"),
+    Argument(INSTITUTION, "token_file", "기관의 접근 토큰이 든 파일(프로필 대신)"),
+    Argument(INSTITUTION, "contract", "계약 번호 CON-…(프로필 대신)"),
+    Argument(INSTITUTION, "log", "플랫폼과 주고받은 모든 요청을 이 교환 기록에 남깁니다"),
+    Argument(INSTITUTION, "json", "사람 대신 프로그램이 읽을 JSON 줄로 알려 줍니다"),
     Argument(&["init"], "untested", "플랫폼에 확인하지 않고 저장합니다"),
     Argument(&["send"], "file", "CSV, XLSX, JSON Lines 파일. -는 표준 입력(--result 필요)"),
     Argument(COLUMNS, "maps", "열 이름으로 알 수 없을 때 항목이 든 열: 전화번호=연락처2"),

@@ -1,4 +1,4 @@
-//! Claiming in turns, and looking after people who joined meanwhile.
+//! Claiming in round robin, and looking after people who joined meanwhile.
 //!
 //! Each step is a statement of its own that commits: should the node die between two of them, the
 //! lease runs out and the rows are claimed anew.

@@ -33,13 +33,13 @@ pub(super) fn flush(
     }
     if let Some(last_no) = flushed_to {
         connection
-            .prepare_cached("UPDATE deployment SET value = ?1 WHERE name = 'flushed_to'")?
+            .prepare_cached("UPDATE deployment SET value = ?1 WHERE name = 'filed_to'")?
             .execute([last_no])?;
     }
     Ok(())
 }
 
-/// Gives every document that is not flushed to `each`.
+/// Calls `each` with every document that is not flushed.
 pub(super) fn read_unflushed(
     connection: &Connection,
     mut each: impl FnMut(PersonId, i64),
@@ -53,14 +53,14 @@ pub(super) fn read_unflushed(
     Ok(())
 }
 
-/// The number of the last document that is flushed.
+/// The number of the last document that is flushed. The row has the name that the first migration gave it.
 pub(crate) fn flushed_to(connection: &Connection) -> rusqlite::Result<i64> {
     connection
-        .prepare_cached("SELECT value FROM deployment WHERE name = 'flushed_to'")?
+        .prepare_cached("SELECT value FROM deployment WHERE name = 'filed_to'")?
         .query_row([], |row| row.get(0))
 }
 
-/// Removes a flushed document.
+/// Removes the entry of a flushed document.
 pub(crate) fn remove(connection: &Connection, document_no: i64) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
@@ -77,7 +77,7 @@ pub(crate) fn rewind(connection: &Connection) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "UPDATE deployment SET value = (SELECT coalesce(max(document_no), 0) FROM documents)
-             WHERE name = 'flushed_to' AND value > (SELECT coalesce(max(document_no), 0) FROM documents)",
+             WHERE name = 'filed_to' AND value > (SELECT coalesce(max(document_no), 0) FROM documents)",
         )?
         .execute([])?;
     Ok(())

@@ -39,7 +39,7 @@ impl People for SqliteStore {
                 let register = |person| {
                     let (id, registered) = register_one(connection, &vault, &clock, &box_index, person, now)?;
                     if let Some(id) = id {
-                        known.invalidate_after_commit(id);
+                        known.invalidate_after(id);
                     }
                     Ok(registered)
                 };
@@ -136,7 +136,7 @@ impl People for SqliteStore {
     async fn join(&self, person: PersonId, now: UnixSeconds) -> Result<()> {
         let (known, box_index) = (Arc::clone(&self.inner.known), Arc::clone(&self.inner.box_index));
         let work = move |connection: &Connection| {
-            known.invalidate_after_commit(person);
+            known.invalidate_after(person);
             Ok(join(connection, &box_index, person, now)?)
         };
         self.inner.writer.interactive(work).await
@@ -147,7 +147,7 @@ impl People for SqliteStore {
         self.inner
             .writer
             .interactive(move |connection| {
-                known.invalidate_after_commit(person);
+                known.invalidate_after(person);
                 connection
                     .prepare_cached(
                         "INSERT INTO refusals (person_id, institution_id, refused) VALUES (?1, ?2, ?3)

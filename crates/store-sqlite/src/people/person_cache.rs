@@ -98,13 +98,13 @@ impl PersonCache {
         }
     }
 
-    /// A transaction changes `person`.
-    pub(crate) fn invalidate_after_commit(&self, person: PersonId) {
+    /// A transaction changes `person`: the entry is removed when it has ended, committed or not.
+    pub(crate) fn invalidate_after(&self, person: PersonId) {
         self.changed.lock().unwrap_or_else(PoisonError::into_inner).push(person);
     }
 
     /// The transaction has ended, and nobody is answered yet: what it changed is read anew.
-    pub(crate) fn after_commit(&self) {
+    pub(crate) fn after_transaction(&self) {
         let changed = std::mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner));
         if changed.is_empty() {
             return;
@@ -147,17 +147,17 @@ mod tests {
         let (found, version) = cache.find(&asked);
         assert!(found[0].is_none());
         let read = person([1; 16]);
-        cache.invalidate_after_commit(read.person);
-        cache.after_commit();
+        cache.invalidate_after(read.person);
+        cache.after_transaction();
         cache.insert(version, &HashMap::from([([1; 16], Arc::clone(&read))]));
         assert!(cache.find(&asked).0[0].is_none(), "it may be from before");
 
         let (_, version) = cache.find(&asked);
         cache.insert(version, &HashMap::from([([1; 16], Arc::clone(&read))]));
         assert!(cache.find(&asked).0[0].is_some());
-        cache.invalidate_after_commit(read.person);
+        cache.invalidate_after(read.person);
         assert!(cache.find(&asked).0[0].is_some(), "not committed yet");
-        cache.after_commit();
+        cache.after_transaction();
         assert!(cache.find(&asked).0[0].is_none());
     }
 

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn other_work_rides_along_every_other_time_while_add_interactive() {
+    fn other_work_rides_along_every_other_time_while_somebody_waits() {
         let (limits, now) = (Limits::default(), Instant::now());
         let mut policy = CommitPolicy::default();
         for rides_along in [false, true, false, true] {

@@ -564,8 +564,8 @@ impl Volumes for Sabotaged {
         self.store.unsent_alerts(since, limit).await
     }
 
-    async fn alert_told(&self, institution: InstitutionId, day: SeoulDay, now: UnixSeconds) -> Result<()> {
-        self.store.alert_told(institution, day, now).await
+    async fn alert_sent(&self, institution: InstitutionId, day: SeoulDay, now: UnixSeconds) -> Result<()> {
+        self.store.alert_sent(institution, day, now).await
     }
 }
 
