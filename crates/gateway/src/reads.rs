@@ -41,7 +41,7 @@ pub(crate) async fn report(
     Path(binder): Path<String>,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
-    envelope::is_detail_read(&small(&gateway, caller.institution, request).await?)?;
+    envelope::is_detail_read(&small(&gateway.small_calls, caller.institution, request).await?)?;
     let id = BinderId::parse(&binder).ok_or_else(unknown_document)?;
     match gateway.store.mark_read(caller.institution, id, gateway.now()).await? {
         ReadVerdict::Read => Ok(StatusCode::NO_CONTENT),

@@ -8,6 +8,7 @@ mod admin;
 mod health;
 mod import;
 mod metrics_page;
+mod queue_gauges;
 mod state;
 mod volume;
 

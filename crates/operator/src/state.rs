@@ -14,7 +14,7 @@ use seoham_store::OperatorStore;
 use seoham_vault::TokenHash;
 
 use crate::actions::ActionLog;
-use crate::metrics_page::QueueGauges;
+use crate::queue_gauges::QueueGauges;
 
 /// What the operator's side needs.
 pub struct OperatorOptions {

@@ -5,7 +5,7 @@ use seoham_model::{Text, UnixSeconds};
 
 use crate::layout::{DAY_SECONDS, Source};
 use crate::repair::{self, Mended};
-use crate::row::{Good, Problem, Record, Repair};
+use crate::row::{Content, Good, Problem, Record, Repair};
 use crate::xlsx::cell_name;
 use crate::{Cell, Layout, Member};
 
@@ -14,18 +14,36 @@ pub(crate) fn categories(text: &str) -> Vec<String> {
     text.split([',', '/', ';', ' ']).map(str::trim).filter(|c| !c.is_empty()).map(str::to_owned).collect()
 }
 
-/// A document in the making.
-pub(crate) struct Making<'a> {
-    pub(crate) layout: &'a Layout,
-    pub(crate) record: &'a Record,
-    pub(crate) cells: &'a [Cell],
-    pub(crate) problems: Vec<Problem>,
-    pub(crate) repairs: Vec<Repair>,
+impl Layout {
+    /// The document of a row, checked by every rule of SPEC 4 at `now`; or all that is wrong.
+    pub fn document(&self, record: &Record, now: UnixSeconds) -> Result<Good, Vec<Problem>> {
+        if let Some(damage) = &record.damage {
+            return Err(vec![Problem::of_row(damage.clone())]);
+        }
+        match &record.content {
+            Content::Json(line) => self.of_line(line, now),
+            Content::Cells(cells) => {
+                self.refuse_merged(record)?;
+                self.refuse_rows_within(record)?;
+                DocumentBuilder { layout: self, record, cells, problems: Vec::new(), repairs: Vec::new() }
+                    .build(now)
+            }
+        }
+    }
 }
 
-impl Making<'_> {
+/// A document in the making.
+struct DocumentBuilder<'a> {
+    layout: &'a Layout,
+    record: &'a Record,
+    cells: &'a [Cell],
+    problems: Vec<Problem>,
+    repairs: Vec<Repair>,
+}
+
+impl DocumentBuilder<'_> {
     /// The document, or all that is wrong with it.
-    pub(crate) fn make(mut self, now: UnixSeconds) -> Result<Good, Vec<Problem>> {
+    fn build(mut self, now: UnixSeconds) -> Result<Good, Vec<Problem>> {
         let receiver = self.receiver();
         let text = |making: &mut Self, member| making.value(member, repair::text).unwrap_or_default();
         let title = text(&mut self, Member::Title);

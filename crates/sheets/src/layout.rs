@@ -4,13 +4,12 @@ use std::collections::HashSet;
 
 use seoham_model::identity::{self, BirthCentury};
 use seoham_model::violation::{self, Place, Violation};
-use seoham_model::{BinderId, Lang, Text, UnixSeconds};
+use seoham_model::{BinderId, Lang, Text};
 use serde_json::Value;
 
-use crate::document_builder::Making;
 use crate::lines::repeats_a_member;
 use crate::names::normalized;
-use crate::row::{Content, Good, Problem, Record};
+use crate::row::{Content, Problem, Record};
 use crate::template::{Template, column, shown_header};
 use crate::text::rows::holds_rows;
 use crate::xlsx::cell_name;
@@ -271,21 +270,6 @@ impl Layout {
         used
     }
 
-    /// The document of a row, checked by every rule of SPEC 4 at `now`; or all that is wrong.
-    pub fn document(&self, record: &Record, now: UnixSeconds) -> Result<Good, Vec<Problem>> {
-        if let Some(damage) = &record.damage {
-            return Err(vec![Problem::of_row(damage.clone())]);
-        }
-        match &record.content {
-            Content::Json(line) => self.of_line(line, now),
-            Content::Cells(cells) => {
-                self.refuse_merged(record)?;
-                self.refuse_rows_within(record)?;
-                Making { layout: self, record, cells, problems: Vec::new(), repairs: Vec::new() }.make(now)
-            }
-        }
-    }
-
     /// Whether the values of a row may belong elsewhere, which is not seen in them: marks that do not match, values
     /// that are missing or too many, merged cells.
     pub fn is_uncertain(&self, record: &Record) -> bool {
@@ -296,7 +280,7 @@ impl Layout {
             || self.refuse_rows_within(record).is_err()
     }
 
-    fn refuse_merged(&self, record: &Record) -> Result<(), Vec<Problem>> {
+    pub(crate) fn refuse_merged(&self, record: &Record) -> Result<(), Vec<Problem>> {
         if record.merged.is_empty() {
             return Ok(());
         }
@@ -362,7 +346,7 @@ impl Layout {
 
     /// Refuses a row that holds what looks like the row of another person: a line with a telephone number, a
     /// birthday or a ci where its column has it.
-    fn refuse_rows_within(&self, record: &Record) -> Result<(), Vec<Problem>> {
+    pub(crate) fn refuse_rows_within(&self, record: &Record) -> Result<(), Vec<Problem>> {
         if record.lines_within.is_empty() {
             return Ok(());
         }

@@ -5,6 +5,9 @@ use seoham_model::{Lang, Text};
 
 use crate::{Cell, Member};
 
+/// Columns in a table, at most.
+pub(crate) const COLUMNS_MAX: usize = 1_000;
+
 /// A row as it was read.
 pub struct Record {
     /// Its number as the person sees it who opens the file: rows of a spreadsheet, lines of text.

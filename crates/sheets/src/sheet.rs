@@ -11,8 +11,6 @@ use crate::row::{Content, Record};
 use crate::text::{delimiter, encoding, json_lines, rows};
 use crate::{Cell, Member, SheetError, TextEncoding, xlsx};
 
-/// Columns in a table, at most.
-pub(crate) const COLUMNS_MAX: usize = 1_000;
 /// Rows in a file, at most.
 pub(crate) const ROWS_MAX: u64 = 5_000_000;
 /// Rows above the header, at most: titles, dates, empty ones.

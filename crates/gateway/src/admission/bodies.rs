@@ -14,7 +14,6 @@ use seoham_http::{ApiError, body};
 use seoham_model::InstitutionId;
 
 use super::{Admission, Admitted};
-use crate::state::Gateway;
 
 /// The body of a request that has leave, read only once it has.
 pub(crate) struct AdmittedBody {
@@ -61,23 +60,22 @@ impl HttpBody for HeldBody {
 /// The body of a small call, which counts with the others of its institution. Such calls have room of their own:
 /// a flood of sends keeps no read from being reported.
 pub(crate) async fn small(
-    gateway: &Gateway,
+    room: &Arc<Admission>,
     institution: InstitutionId,
     request: Request,
 ) -> Result<Bytes, ApiError> {
     let (parts, stream) = request.into_parts();
-    let (headers, room) = (&parts.headers, &gateway.small_calls);
-    admit_within(room, body::SMALL_BODY_MAX, institution, headers, stream).await.map(|body| body.bytes)
+    admit_within(room, body::SMALL_BODY_MAX, institution, &parts.headers, stream).await.map(|body| body.bytes)
 }
 
 /// Reads the JSON body of a request of `institution`, as long as there is room for it.
 pub(crate) async fn admit_body(
-    gateway: &Gateway,
+    room: &Arc<Admission>,
     institution: InstitutionId,
     headers: &HeaderMap,
     stream: Body,
 ) -> Result<AdmittedBody, ApiError> {
-    admit_within(&gateway.admission, body::BODY_MAX, institution, headers, stream).await
+    admit_within(room, body::BODY_MAX, institution, headers, stream).await
 }
 
 async fn admit_within(

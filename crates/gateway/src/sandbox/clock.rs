@@ -36,7 +36,7 @@ pub(super) async fn advance(
     caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let seconds = forms::advance_seconds(&small(&gateway, caller.institution, request).await?)?;
+    let seconds = forms::advance_seconds(&small(&gateway.small_calls, caller.institution, request).await?)?;
     let advanced = gateway.store.advance_clock(seconds).await?;
     let now = advanced.ok_or_else(|| {
         let left = (ADVANCED_SECONDS_MAX - gateway.store.clock().advanced_seconds()).max(0);

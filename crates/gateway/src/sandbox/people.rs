@@ -50,7 +50,7 @@ pub(super) async fn add(
     caller: Caller,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
-    let bytes = small(&gateway, caller.institution, request).await?;
+    let bytes = small(&gateway.small_calls, caller.institution, request).await?;
     let now = gateway.now();
     let mut person = forms::person(&bytes, now)?;
     if personas::is_reserved(&person) {
@@ -126,7 +126,7 @@ async fn set_refusal(
 }
 
 async fn person(gateway: &Gateway, caller: &Caller, request: Request) -> Result<PersonId, ApiError> {
-    let phone_number = forms::phone_number(&small(gateway, caller.institution, request).await?)?;
+    let phone_number = forms::phone_number(&small(&gateway.small_calls, caller.institution, request).await?)?;
     let found = gateway.store.person_by_phone(&phone_number).await?;
     found.ok_or_else(|| {
         ApiError::not_found(Text::fixed(

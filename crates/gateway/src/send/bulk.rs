@@ -65,7 +65,7 @@ pub(crate) async fn bulk(
 ) -> Result<Response, ApiError> {
     let (parts, stream) = request.into_parts();
     let additions = Additions::of(&parts.headers)?;
-    let body = admit_body(&gateway, sender.institution, &parts.headers, stream).await?;
+    let body = admit_body(&gateway.admission, sender.institution, &parts.headers, stream).await?;
     let permit = gateway.admission.permit(sender.institution).await;
     let work = send(gateway.clone(), sender, additions, body, permit, lang);
     gateway.bulk_work.of(work).await

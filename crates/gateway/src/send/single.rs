@@ -48,7 +48,7 @@ pub(crate) async fn single(
 ) -> Result<Response, ApiError> {
     let (parts, stream) = request.into_parts();
     let additions = Additions::of(&parts.headers)?;
-    let body = admit_body(&gateway, sender.institution, &parts.headers, stream).await?;
+    let body = admit_body(&gateway.admission, sender.institution, &parts.headers, stream).await?;
     let read = ReadItem::read(envelope::document(&body.bytes)?);
     let context = |now| CheckContext { now, certified: sender.contract.certified, bulk: false };
     let trouble = additions.trouble(

@@ -57,7 +57,7 @@ pub(crate) async fn bulk(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, stream) = request.into_parts();
-    let body = admit_body(&gateway, sender.institution, &parts.headers, stream).await?;
+    let body = admit_body(&gateway.admission, sender.institution, &parts.headers, stream).await?;
     let work = statuses(gateway.clone(), sender, body, lang);
     gateway.bulk_work.of(work).await
 }

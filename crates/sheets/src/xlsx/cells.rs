@@ -8,7 +8,7 @@ use super::strings::{Strings, rich_text, unescaped};
 use super::styles::Styles;
 use super::xml::{Attributes, Node, Xml};
 use super::{ROWS_OF_EXCEL, Row, cell_name, damaged, place_of, too_far_right, twice, twice_in};
-use crate::sheet::COLUMNS_MAX;
+use crate::row::COLUMNS_MAX;
 use crate::{Cell, SheetError};
 
 /// Formulas of several cells that are remembered at once: where a workbook is stale, all of their cells are.
