@@ -45,7 +45,7 @@ pub struct AccessTokenRecord {
     pub expires_at: Option<UnixSeconds>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<UnixSeconds>,
-    /// When it was last used, as [`Accounts::token_used`] said.
+    /// When it was last used, as [`Callers::token_used`] said.
     pub last_used_at: Option<UnixSeconds>,
 }
 

@@ -59,7 +59,7 @@ pub struct BoxDocument {
     pub institution: InstitutionId,
     /// The sender's name.
     pub institution_name: String,
-    /// The sender has a picture ([`Accounts::mark`](crate::Accounts::mark)).
+    /// The sender has a picture ([`Marks::mark`](crate::Marks::mark)).
     pub has_mark: bool,
     /// What it says.
     pub content: Content,
