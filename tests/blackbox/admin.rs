@@ -176,16 +176,18 @@ async fn the_command_line_covers_it() {
     let server = Start::sandbox().up();
     let token_file = server.ready()["admin_token_file"].as_str().unwrap().to_owned();
     let url = server.url("admin");
-    let run = |arguments: &[&str]| {
+    let run_in = |locale: &str, arguments: &[&str]| {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_seoham"))
             .args(["admin", "--url", &url, "--token-file", &token_file])
             .args(arguments)
+            .env("LC_ALL", locale)
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let value = serde_json::from_str(&text).unwrap_or(Value::Null);
         (output.status.success(), value, String::from_utf8(output.stderr).unwrap())
     };
+    let run = |arguments: &[&str]| run_in("C.UTF-8", arguments);
     let (_, made, _) = run(&["institution", "create", "가상구청"]);
     let id = made["institution_id"].as_str().unwrap();
     let (_, contract, _) = run(&["contract", "create", id, "--authentication", "certificate", "--certified"]);
@@ -205,6 +207,12 @@ async fn the_command_line_covers_it() {
     std::fs::write(&people, line.to_string()).unwrap();
     let (_, imported, _) = run(&["import-people", people.to_str().unwrap()]);
     assert_eq!(imported["imported"], 1);
-    let (ok, _, complaint) = run(&["document", "BIN-1"]);
-    assert!(!ok && complaint.contains("404"), "{complaint}");
+    // What it says, and what the server says through it, is in the language of the terminal.
+    let is_korean = |text: &str| text.chars().any(|c| ('가'..='힣').contains(&c));
+    for (locale, korean) in [("C.UTF-8", false), ("ko_KR.UTF-8", true)] {
+        let (ok, _, complaint) = run_in(locale, &["document", "BIN-1"]);
+        assert!(!ok && complaint.contains("404") && is_korean(&complaint) == korean, "{complaint}");
+        let (ok, _, complaint) = run_in(locale, &["contract", "close", id, contract]);
+        assert!(!ok && complaint.contains("--yes") && is_korean(&complaint) == korean, "{complaint}");
+    }
 }

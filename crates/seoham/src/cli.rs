@@ -208,7 +208,10 @@ impl Cli {
                 logging::start(&config.log)?;
                 let options = server::store::database(&config)?;
                 let steps = Runtimes::start()?.run(seoham_store_postgres::migrate(&options))?;
-                say(&format!("the schema is up to date ({steps} steps taken)"));
+                say(&terminal::localized(
+                    &format!("스키마가 최신입니다({steps}단계 적용)"),
+                    &format!("the schema is up to date ({steps} steps taken)"),
+                ));
                 Ok(ExitCode::SUCCESS)
             }
             Command::Move(args) => {
@@ -223,9 +226,12 @@ impl Cli {
             Command::Log(command) => exchange_log::run(command),
             Command::Keys(KeysCommand::New { file }) => {
                 MasterKey::generate().write_new(&file)?;
-                say(&format!(
-                    "{}: a new master key, mode 0600. Keep a copy where the data is not.",
-                    file.display()
+                let name = file.display();
+                say(&terminal::localized(
+                    &format!(
+                        "{name}: 새 마스터 키를 만들었습니다(권한 0600). 사본을 데이터와 다른 곳에 보관해 주십시오."
+                    ),
+                    &format!("{name}: a new master key, mode 0600. Keep a copy where the data is not."),
                 ));
                 Ok(ExitCode::SUCCESS)
             }

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::logging;
 use crate::server::{Runtimes, store};
-use seoham_institution_cli::terminal::say;
+use seoham_institution_cli::terminal::{localized, say};
 
 /// Rows on their way between the two at once.
 const UNDER_WAY: usize = 2_000;
@@ -32,16 +32,28 @@ pub(crate) fn run(config: &Config) -> Result<()> {
     let source = Arc::new(Mutex::new(source));
     Runtimes::start()?.run(move_all(config, &source, &vault))?;
     let noted = source.lock().unwrap_or_else(PoisonError::into_inner).leave_note(&to, Clock::default().now());
-    noted.context(
-        "everything is in the database, but the note that it is could not be left in the data directory: never \
-         serve that directory again",
-    )?;
-    say(&format!(
-        "Everything is there, and is the same. Start the nodes with the same master key: \
-         SEOHAM_KEYS__MASTER_FILE={} seoham serve{} --database …\n{} is as it was but for a note in it that it was moved: `seoham serve` refuses it from now on.",
-        key.display(),
-        if mode == Mode::Sandbox { " --sandbox" } else { "" },
-        config.store.data.display(),
+    noted.with_context(|| {
+        localized(
+            "모두 데이터베이스로 옮겼지만 옮겼다는 표시를 데이터 디렉터리에 남기지 못했습니다. 그 디렉터리로는 다시 \
+             서버를 시작하지 마십시오",
+            "everything is in the database, but the note that it is could not be left in the data directory: never \
+             serve that directory again",
+        )
+    })?;
+    let (key, directory) = (key.display(), config.store.data.display());
+    let command = format!(
+        "SEOHAM_KEYS__MASTER_FILE={key} seoham serve{} --database …",
+        if mode == Mode::Sandbox { " --sandbox" } else { "" }
+    );
+    say(&localized(
+        &format!(
+            "모두 옮겼고, 내용이 같은지 확인했습니다. 같은 마스터 키로 노드를 시작해 주십시오: {command}\n{directory}에는 옮겼다는 \
+             표시만 더했습니다. 이제 `seoham serve`는 이 디렉터리로 시작하지 않습니다."
+        ),
+        &format!(
+            "Everything is there, and is the same. Start the nodes with the same master key: {command}\n{directory} is as it was \
+             but for a note in it that it was moved: `seoham serve` refuses it from now on."
+        ),
     ));
     Ok(())
 }
@@ -63,22 +75,28 @@ async fn move_all(config: &Config, source: &Arc<Mutex<Source>>, vault: &Vault) -
         bar.set_message(table.name);
         moved.push((table, move_one(source, &target, table, &bar).await?));
     }
-    bar.set_message("checking");
+    bar.set_message(localized("확인", "checking"));
     for ((table, there), count) in moved.into_iter().zip(counts) {
         let here = target.fingerprint(table).await?;
         if here != there || here.rows != count {
-            bail!(
-                "{}: {} rows were read and {} stand there, or they differ; nothing was moved",
-                table.name,
-                there.rows,
-                here.rows
-            );
+            let (name, read, found) = (table.name, there.rows, here.rows);
+            bail!(localized(
+                &format!(
+                    "{name}: 읽은 {read}행과 옮겨진 {found}행이 서로 다릅니다. 아무것도 옮기지 않았습니다"
+                ),
+                &format!(
+                    "{name}: {read} rows were read and {found} stand there, or they differ; nothing was moved"
+                ),
+            ));
         }
         bar.suspend(|| say(&format!("{:>18}  {:>12}", table.name, here.rows)));
     }
-    target.commit().await.context(
-        "the last step: if the database was lost just now, everything may have been moved all the same; look at it",
-    )?;
+    target.commit().await.with_context(|| {
+        localized(
+            "마지막 단계: 방금 데이터베이스와 연결이 끊어졌다면 모두 옮겨졌을 수도 있으니 확인해 주십시오",
+            "the last step: if the database was lost just now, everything may have been moved all the same; look at it",
+        )
+    })?;
     bar.finish_and_clear();
     Ok(())
 }

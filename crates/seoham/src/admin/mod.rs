@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use reqwest::header::ACCEPT_LANGUAGE;
 use reqwest::{Method, RequestBuilder};
 use seoham_model::UnixSeconds;
 use seoham_model::clock::seoul_seconds;
@@ -15,7 +16,7 @@ use seoham_vault::read_private;
 use serde_json::{Value, json};
 
 use notifications::NotificationsCommand;
-use seoham_institution_cli::terminal::{complain, say};
+use seoham_institution_cli::terminal::{complain, localized, say};
 
 #[derive(Args)]
 pub(crate) struct AdminArgs {
@@ -257,14 +258,17 @@ pub(crate) fn run(args: AdminArgs) -> Result<ExitCode> {
         (None, Ok(token)) => token,
         (file, _) => {
             let file = file.clone().unwrap_or_else(|| PathBuf::from("./seoham-data/admin.token"));
-            read_private(&file).context("the operator's token")?.to_string()
+            read_private(&file).with_context(|| localized("운영자 토큰", "the operator's token"))?.to_string()
         }
     };
     let client = AdminClient::new(&args.url, token.trim())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(client.run(args.command))?;
     if let Some(same) = answer.get("same_name_as").and_then(Value::as_str) {
-        complain(&format!("seoham: {same} has the same name: recipients cannot tell the two apart"));
+        complain(&localized(
+            &format!("seoham: {same}도 이름이 같습니다. 받는 사람이 두 기관을 구별할 수 없습니다"),
+            &format!("seoham: {same} has the same name: recipients cannot tell the two apart"),
+        ));
     }
     let rejected = answer.get("rejected").and_then(Value::as_array).is_some_and(|lines| !lines.is_empty());
     if !answer.is_null() {
@@ -300,10 +304,19 @@ fn for_people(answer: Value) -> Value {
 /// Asks whether a contract is to be closed, which cannot be undone; without a terminal it is not.
 fn confirm(contract: &str) -> Result<()> {
     if !std::io::stdin().is_terminal() {
-        bail!("{contract}: closing cannot be undone; give --yes if it is meant");
+        bail!(localized(
+            &format!("{contract}: 해지하면 되돌릴 수 없습니다. 해지하시려면 --yes를 붙여 주십시오"),
+            &format!("{contract}: closing cannot be undone; give --yes if it is meant"),
+        ));
     }
-    let asked = dialoguer::Confirm::new().with_prompt(format!("Close {contract} for good?")).default(false);
-    if asked.interact()? { Ok(()) } else { bail!("{contract}: left open") }
+    let question = localized(
+        &format!("{contract}: 해지할까요? 되돌릴 수 없습니다"),
+        &format!("Close {contract} for good?"),
+    );
+    if dialoguer::Confirm::new().with_prompt(question).default(false).interact()? {
+        return Ok(());
+    }
+    bail!(localized(&format!("{contract}: 해지하지 않았습니다"), &format!("{contract}: left open")))
 }
 
 /// A client of the admin listener.
@@ -482,16 +495,24 @@ impl AdminClient {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}/admin/v1/{path}", self.url)).bearer_auth(&self.token)
+        let request = self.client.request(method, format!("{}/admin/v1/{path}", self.url));
+        // Its messages are shown as they come.
+        request.bearer_auth(&self.token).header(ACCEPT_LANGUAGE, localized("ko", "en"))
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Value> {
-        let response = request.send().await.context("the admin listener does not answer")?;
+        let response = request.send().await.with_context(|| {
+            localized("운영자 API가 응답하지 않습니다", "the admin listener does not answer")
+        })?;
         let status = response.status();
-        let body = response.bytes().await.context("the admin listener broke off")?;
+        let body = response.bytes().await.with_context(|| {
+            localized("운영자 API와의 연결이 끊어졌습니다", "the admin listener broke off")
+        })?;
         let value: Value = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body)? };
         if !status.is_success() {
-            let message = value.get("error_message").and_then(Value::as_str).unwrap_or("no reason given");
+            let message = value.get("error_message").and_then(Value::as_str);
+            let message =
+                message.map_or_else(|| localized("이유를 알 수 없습니다", "no reason given"), str::to_owned);
             bail!("{status}: {message}");
         }
         Ok(value)

@@ -14,7 +14,7 @@ use seoham_store::restore::RestoredToken;
 use crate::config::Config;
 use crate::logging;
 use crate::server::store;
-use seoham_institution_cli::terminal::{complain, say};
+use seoham_institution_cli::terminal::{complain, localized, say};
 
 /// How often progress is printed where there is no terminal to draw it on.
 const PRINT_EVERY: Duration = Duration::from_secs(5);
@@ -25,17 +25,22 @@ pub(crate) fn backup(config: &Config, file: &Path) -> Result<()> {
     let bytes = if config.store.database.is_some() {
         postgres::backup(config, file)?
     } else {
-        let mut shown = BackupProgress::new("pages")?;
+        let mut shown = BackupProgress::new(localized("페이지", "pages"))?;
         let copied = seoham_store_sqlite::backup(&config.store.data, file, |progress| {
             shown.update(progress.done, progress.all);
         });
         shown.end();
         copied?
     };
-    say(&format!("{}: {bytes} bytes, synced and checked.", file.display()));
-    say(
+    let name = file.display();
+    say(&localized(
+        &format!("{name}: {bytes}바이트를 저장하고 확인했습니다."),
+        &format!("{name}: {bytes} bytes, synced and checked."),
+    ));
+    say(&localized(
+        "마스터 키는 들어 있지 않으며, 키가 없으면 이 백업은 쓸 수 없습니다. 둘을 서로 다른 곳에 보관해 주십시오.",
         "The master key is not in it, and without the key it is worth nothing: keep both, apart from each other.",
-    );
+    ));
     Ok(())
 }
 
@@ -55,24 +60,37 @@ pub(crate) fn restore(config: &Config, file: &Path) -> Result<()> {
 }
 
 fn report(tokens: &[RestoredToken], sandbox: bool) {
-    say("Restored. Sign-in links, sessions and one-time tokens of before are void.");
-    say(
+    say(&localized(
+        "복원했습니다. 이전의 로그인 링크와 로그인 상태, 일회용 토큰은 모두 무효입니다.",
+        "Restored. Sign-in links, sessions and one-time tokens of before are void.",
+    ));
+    say(&localized(
+        "알림은 멈춰 있습니다. 백업에 남아 있던 알림 가운데에는 그 뒤에 이미 나간 것이 있을 수 있으니, 어떻게 할지 정해 \
+         주십시오:",
         "Deliveries are held until you decide what is queued in the backup, some of which may have been sent since:",
-    );
-    say("  seoham admin deliveries release --send    sends it");
-    say("  seoham admin deliveries release --drop    puts it into the boxes and tells nobody");
+    ));
+    let send = localized("보냅니다", "sends it");
+    let drop = localized("문서함에만 넣고 알리지 않습니다", "puts it into the boxes and tells nobody");
+    say(&format!("  seoham admin deliveries release --send    {send}"));
+    say(&format!("  seoham admin deliveries release --drop    {drop}"));
     if !tokens.is_empty() {
-        say("Access tokens are as they were. Revoke those that were revoked after the backup:");
+        say(&localized(
+            "접근 토큰은 백업할 때 그대로입니다. 그 뒤에 폐기한 토큰은 다시 폐기해 주십시오:",
+            "Access tokens are as they were. Revoke those that were revoked after the backup:",
+        ));
     }
     for token in tokens {
         let state = token.revoked_at.map_or_else(
-            || "valid unless it has expired".to_owned(),
-            |at| format!("revoked {}", seoul_minutes(at)),
+            || localized("만료되지 않았으면 유효", "valid unless it has expired"),
+            |at| localized(&format!("{} 폐기", seoul_minutes(at)), &format!("revoked {}", seoul_minutes(at))),
         );
         say(&format!("  {}: {} ({state})", token.institution, token.label));
     }
     if sandbox {
-        say("It is a sandbox: start it with --sandbox.");
+        say(&localized(
+            "샌드박스입니다. --sandbox를 붙여 시작해 주십시오.",
+            "It is a sandbox: start it with --sandbox.",
+        ));
     }
 }
 
@@ -80,14 +98,14 @@ fn report(tokens: &[RestoredToken], sandbox: bool) {
 struct BackupProgress {
     bar: ProgressBar,
     printed_at: Instant,
-    unit: &'static str,
+    unit: String,
 }
 
 impl BackupProgress {
-    fn new(unit: &'static str) -> Result<Self> {
+    fn new(unit: String) -> Result<Self> {
         let style =
             ProgressStyle::with_template("{msg:>8} [{bar:40}] {pos}/{len} {eta}").context("progress")?;
-        let bar = ProgressBar::new(0).with_style(style.progress_chars("=> ")).with_message(unit);
+        let bar = ProgressBar::new(0).with_style(style.progress_chars("=> ")).with_message(unit.clone());
         Ok(Self { bar, printed_at: Instant::now(), unit })
     }
 
@@ -96,7 +114,10 @@ impl BackupProgress {
         self.bar.set_position(done);
         if self.bar.is_hidden() && self.printed_at.elapsed() >= PRINT_EVERY {
             self.printed_at = Instant::now();
-            complain(&format!("{done} of {all} {}", self.unit));
+            complain(&localized(
+                &format!("{all}{unit} 가운데 {done}{unit}", unit = self.unit),
+                &format!("{done} of {all} {}", self.unit),
+            ));
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
+use seoham_institution_cli::terminal::localized;
 use seoham_model::UnixSeconds;
 use seoham_store::restore::RestoredToken;
 
@@ -17,7 +18,11 @@ use crate::server::{Runtimes, store};
 /// `pg_dump`, consistent while nodes go on; synced and read back before it has its name.
 pub(super) fn backup(config: &Config, file: &Path) -> Result<u64> {
     if file.exists() {
-        bail!("{}: exists already, and is not written over", file.display());
+        let name = file.display();
+        bail!(localized(
+            &format!("{name}: 이미 있는 파일이라 덮어쓰지 않습니다"),
+            &format!("{name}: exists already, and is not written over"),
+        ));
     }
     let mut partial = file.as_os_str().to_owned();
     partial.push(".partial");
@@ -70,7 +75,12 @@ fn run(mut command: Command, name: &str) -> Result<()> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::piped()).output();
     shown.finish_and_clear();
     let output = output.with_context(|| {
-        format!("{name}: cannot be run; install PostgreSQL's client programs (postgresql-client)")
+        localized(
+            &format!(
+                "{name}: 실행할 수 없습니다. PostgreSQL 클라이언트(postgresql-client)를 설치해 주십시오"
+            ),
+            &format!("{name}: cannot be run; install PostgreSQL's client programs (postgresql-client)"),
+        )
     })?;
     if !output.status.success() {
         bail!("{name}: {}", String::from_utf8_lossy(&output.stderr).trim());

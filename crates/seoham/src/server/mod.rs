@@ -38,7 +38,7 @@ use listeners::{Bound, Running};
 use message_sender::MessageSender;
 use messenger::Messenger;
 pub(crate) use runtimes::{BulkThreads, Runtimes};
-use seoham_institution_cli::terminal::{complain, say};
+use seoham_institution_cli::terminal::{complain, localized, say};
 use volume_watch::Watching;
 
 /// A process that is up.
@@ -112,11 +112,16 @@ pub(crate) fn init_store(config: &Config) -> Result<()> {
         let opened = store::open(&config, &Handle::current()).await?;
         drop(opened);
         let place = if config.store.database.is_some() {
-            "the database".to_owned()
+            localized("데이터베이스", "the database")
         } else {
             config.store.data.display().to_string()
         };
-        say(&format!("{place}: a new store. `seoham serve` starts on it without --create."));
+        say(&localized(
+            &format!(
+                "{place}: 새 저장소를 만들었습니다. 이제 `seoham serve`를 --create 없이 시작하실 수 있습니다."
+            ),
+            &format!("{place}: a new store. `seoham serve` starts on it without --create."),
+        ));
         Ok(())
     })
 }
@@ -151,18 +156,21 @@ pub(crate) fn check_deep(config: &Config) -> Result<ExitCode> {
         say(finding);
     }
     if findings.more > 0 {
-        say(&format!("and {} more", findings.more));
+        let more = findings.more;
+        say(&localized(&format!("그 밖에 {more}건이 더 있습니다"), &format!("and {more} more")));
     }
     if findings.is_sound() {
-        say(&format!(
-            "{} rows were read: every page, every sealed value and every reference is sound.",
-            findings.rows
+        let rows = findings.rows;
+        say(&localized(
+            &format!("{rows}행을 읽었습니다. 모든 페이지와 암호화된 값, 참조에 이상이 없습니다."),
+            &format!("{rows} rows were read: every page, every sealed value and every reference is sound."),
         ));
         return Ok(ExitCode::SUCCESS);
     }
-    say(
+    say(&localized(
+        "백업을 복원하시거나(`seoham restore`), 무엇이든 해 보기 전에 지금 데이터의 사본을 남겨 주십시오.",
         "Restore a backup (`seoham restore`), or keep a copy of the data as it is before anything is tried on it.",
-    );
+    ));
     Ok(ExitCode::FAILURE)
 }
 
