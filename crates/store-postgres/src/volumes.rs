@@ -12,21 +12,7 @@ use crate::columns::{Columns, Id};
 use crate::session::Param;
 
 // A day's documents are counted by every accepting connection in a row of its own.
-const RAISE: &str = "WITH counted AS (
-      SELECT institution_id, day, sum(accepted)::bigint AS accepted FROM daily_counts
-      WHERE day = $1 GROUP BY institution_id, day),
-    passing AS (
-      SELECT c.institution_id, c.day, c.accepted, coalesce((
-          SELECT sum(p.documents_per_day) FROM volume_plans p
-          WHERE p.institution_id = c.institution_id AND p.state = 1
-            AND c.day BETWEEN p.from_day AND p.to_day), 0)::bigint AS planned
-      FROM counted c WHERE c.accepted >= $2),
-    raised AS (
-      INSERT INTO volume_alerts (institution_id, day, accepted, expected, raised_at)
-      SELECT institution_id, day, accepted, greatest($2, planned), $3 FROM passing WHERE accepted > planned
-      ON CONFLICT DO NOTHING
-      RETURNING institution_id, day, accepted, expected, raised_at)
-    SELECT r.*, i.name FROM raised r JOIN institutions i USING (institution_id)";
+const RAISE: &str = include_str!("raise.sql");
 
 #[async_trait]
 impl Volumes for PostgresStore {

@@ -17,73 +17,7 @@ use crate::session::{Param, Session};
 ///
 /// What is held and what is done are brought together by grouping them: the database cannot tell how many
 /// there are, and would compare each with each if they were joined.
-const FINISH: &str = "WITH done AS MATERIALIZED (
-      SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::smallint[], $5::bigint[], $10::smallint[])
-        AS done (institution_id, document_id, ticket, outcome, not_before, failure)),
-    held AS MATERIALIZED (
-      SELECT row_number() OVER () AS parcel, locked.* FROM (
-        SELECT q.institution_id, q.first_id, q.document_ids, q.ticket FROM delivery_parcels q
-        WHERE q.ticket = ANY($9::bigint[]) AND q.leased_until > clock_timestamp()
-        ORDER BY q.institution_id, q.first_id FOR UPDATE) AS locked),
-    own AS MATERIALIZED (
-      SELECT max(parcel) AS parcel, ticket, document_id, max(outcome) AS outcome, max(not_before) AS not_before,
-             max(failure) AS failure
-      FROM (
-        SELECT parcel, ticket, unnest(document_ids) AS document_id, NULL::smallint AS outcome, NULL::bigint AS not_before,
-               NULL::smallint AS failure
-        FROM held
-        UNION ALL SELECT NULL, ticket, document_id, outcome, not_before, failure FROM done) AS held_and_done
-      GROUP BY ticket, document_id HAVING max(parcel) IS NOT NULL),
-    fresh AS (
-      SELECT held.institution_id, own.ticket, own.document_id, own.outcome, own.not_before, own.failure
-      FROM own JOIN held USING (parcel) WHERE own.outcome IS NOT NULL),
-    left_over AS MATERIALIZED (
-      SELECT held.institution_id, held.first_id, kept.document_ids FROM (
-        SELECT parcel, array_agg(document_id ORDER BY document_id) FILTER (WHERE outcome IS NULL) AS document_ids
-        FROM own GROUP BY parcel HAVING count(outcome) > 0) AS kept
-      JOIN held USING (parcel)),
-    gone AS (
-      DELETE FROM delivery_parcels q USING left_over
-      WHERE q.institution_id = left_over.institution_id AND q.first_id = left_over.first_id
-        AND left_over.document_ids IS NULL RETURNING 1),
-    cut AS (
-      UPDATE delivery_parcels q SET document_ids = left_over.document_ids FROM left_over
-      WHERE q.institution_id = left_over.institution_id AND q.first_id = left_over.first_id
-        AND left_over.document_ids IS NOT NULL RETURNING 1),
-    again AS (
-      DELETE FROM delivery_retries q USING done
-      WHERE q.institution_id = done.institution_id AND q.document_id = done.document_id
-        AND q.ticket = done.ticket AND q.leased_until > clock_timestamp() AND done.outcome <> 1
-      RETURNING q.document_id, done.ticket, done.outcome, done.failure, q.attempts, q.first_attempt_at),
-    later AS (
-      UPDATE delivery_retries q
-      SET attempts = q.attempts + 1, not_before = done.not_before, failure = done.failure, ticket = NULL, leased_until = NULL
-      FROM done
-      WHERE q.institution_id = done.institution_id AND q.document_id = done.document_id
-        AND q.ticket = done.ticket AND q.leased_until > clock_timestamp() AND done.outcome = 1
-      RETURNING q.document_id, done.ticket),
-    retried AS (
-      INSERT INTO delivery_retries (institution_id, document_id, not_before, attempts, first_attempt_at, failure)
-      SELECT institution_id, document_id, not_before, 1, $6, failure FROM fresh WHERE outcome = 1
-      ON CONFLICT DO NOTHING),
-    noted AS (
-      INSERT INTO given_up_notices AS n (document_id, attempts, first_attempt_at, given_up_at, failure)
-      SELECT document_id, attempts, first_attempt_at, $6, failure FROM (
-        SELECT document_id, 1 AS attempts, $6::bigint AS first_attempt_at, failure FROM fresh WHERE outcome = 2
-        UNION ALL
-        SELECT document_id, attempts + 1, first_attempt_at, failure FROM again WHERE outcome = 2) AS given_up
-      ON CONFLICT (document_id) DO UPDATE SET attempts = excluded.attempts,
-        first_attempt_at = excluded.first_attempt_at, given_up_at = excluded.given_up_at,
-        failure = excluded.failure),
-    ended AS (
-      UPDATE documents d SET notification = CASE ended.outcome WHEN 2 THEN $7::smallint ELSE $8::smallint END
-      FROM (SELECT document_id, outcome FROM fresh UNION ALL SELECT document_id, outcome FROM again) AS ended
-      WHERE d.document_id = ended.document_id AND ended.outcome IN (2, 3) AND d.notification = 0
-        AND d.notified_at IS NULL)
-    SELECT finished.document_id, finished.ticket,
-           (SELECT count(*) FROM gone) + (SELECT count(*) FROM cut) AS rows_gone
-    FROM (SELECT document_id, ticket FROM fresh UNION ALL SELECT document_id, ticket FROM again
-          UNION ALL SELECT document_id, ticket FROM later) AS finished";
+const FINISH: &str = include_str!("finish.sql");
 
 /// What became of something that is held.
 #[derive(Clone, Copy)]

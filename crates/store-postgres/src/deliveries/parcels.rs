@@ -59,28 +59,7 @@ const ADOPTED_AT_ONCE: i64 = 10_000;
 /// What nodes of the version before queued, or another store, document by document.
 ///
 /// What shares a parcel shares a minute, as what is accepted together does: by that a parcel is looked for.
-const ADOPT: &str = "WITH free AS MATERIALIZED (
-      SELECT institution_id, document_id FROM deliveries
-      WHERE leased_until IS NULL OR leased_until <= clock_timestamp()
-      ORDER BY institution_id, document_id LIMIT $1 FOR UPDATE SKIP LOCKED),
-    old AS (
-      DELETE FROM deliveries d USING free
-      WHERE d.institution_id = free.institution_id AND d.document_id = free.document_id
-      RETURNING d.institution_id, d.document_id),
-    timed AS (
-      SELECT institution_id, document_id,
-             ('x' || left(replace(document_id::text, '-', ''), 12))::bit(48)::bigint / 60000 AS minute
-      FROM old),
-    placed AS (
-      SELECT institution_id, document_id, minute,
-             (row_number() OVER (PARTITION BY institution_id, minute ORDER BY document_id) - 1) / $2 AS parcel
-      FROM timed),
-    packed AS (
-      SELECT institution_id, array_agg(document_id ORDER BY document_id) AS document_ids
-      FROM placed GROUP BY institution_id, minute, parcel)
-    INSERT INTO delivery_parcels (institution_id, first_id, document_ids)
-    SELECT institution_id, document_ids[1], document_ids FROM packed
-    RETURNING cardinality(document_ids) AS documents";
+const ADOPT: &str = include_str!("adopt.sql");
 
 /// Makes parcels of what was queued document by document; `true` when there may be more.
 pub(crate) async fn adopt(session: &Session) -> Result<bool> {
