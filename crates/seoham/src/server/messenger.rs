@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow, bail};
 use secrecy::ExposeSecret;
 use seoham_delivery::{HttpNotifier, NoMessenger, Notifier, Report, Simulator};
 use seoham_inbox::PhoneMessage;
+use seoham_model::Text;
 use seoham_model::clock::seoul_minutes;
 use seoham_store::{Mode, Store};
 use seoham_vault::webhook_secret_is_sound;
@@ -47,16 +48,20 @@ impl Messenger {
 }
 
 /// What live people miss that is not configured.
-pub(super) fn missing(config: &Config) -> Vec<&'static str> {
+pub(super) fn missing(config: &Config) -> Vec<Text> {
     let live = !config.store.sandbox;
     let mut missing = Vec::new();
     if live && config.notifier.url.is_none() {
-        missing.push(
+        missing.push(Text::fixed(
+            "메신저가 설정되지 않았습니다(notifier.url). 알림은 기다리다가 24시간 뒤에 포기됩니다",
             "no messenger is configured (notifier.url): notifications wait, and are given up after 24 hours",
-        );
+        ));
     }
     if live && config.web.public_url.is_none() {
-        missing.push("web.public_url is not set: the links in notifications lead to this machine alone");
+        missing.push(Text::fixed(
+            "web.public_url이 없습니다. 알림의 링크가 이 컴퓨터로만 이어집니다",
+            "web.public_url is not set: the links in notifications lead to this machine alone",
+        ));
     }
     missing
 }

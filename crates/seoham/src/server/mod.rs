@@ -22,6 +22,7 @@ use anyhow::{Context, Result, bail};
 use seoham_delivery::Simulator;
 use seoham_gateway::{AdmissionLimits, Gateway, GatewayOptions};
 use seoham_inbox::{Inbox, InboxOptions};
+use seoham_model::Lang;
 use seoham_operator::{ActionLog, Operator, OperatorOptions};
 use seoham_store::Store;
 use seoham_vault::webhook_secret_is_sound;
@@ -38,7 +39,7 @@ use listeners::{Bound, Running};
 use message_sender::MessageSender;
 use messenger::Messenger;
 pub(crate) use runtimes::{BulkThreads, Runtimes};
-use seoham_institution_cli::terminal::{complain, localized, say};
+use seoham_institution_cli::terminal::{complain, language, localized, say};
 use volume_watch::Watching;
 
 /// A process that is up.
@@ -136,7 +137,7 @@ pub(crate) fn check(config: &Config) -> Result<()> {
         secrets::master_key(config)?;
     }
     for missing in messenger::missing(config) {
-        complain(&format!("seoham: {missing}"));
+        complain(&format!("seoham: {}", missing.in_lang(language())));
     }
     Ok(())
 }
@@ -204,7 +205,7 @@ impl Server {
 
         let (reports_in, reports) = mpsc::channel(10_000);
         for missing in messenger::missing(config) {
-            tracing::warn!("{missing}");
+            tracing::warn!("{}", missing.in_lang(Lang::En));
         }
         let messenger = Messenger::start(config, &store, reports_in)?;
         let box_url = messenger::box_url(config, addresses.web.as_deref());
