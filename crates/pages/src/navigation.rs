@@ -52,8 +52,35 @@ mod tests {
             &[mode, ("sec-fetch-dest", "iframe")],
             &[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
             &[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")],
+            &[document],
+            &[("sec-fetch-mode", "same-origin"), document],
+            &[("sec-fetch-mode", "websocket"), document],
+            &[mode, ("sec-fetch-dest", "")],
         ] {
             assert_eq!(of(uncertain), Navigation::Uncertain, "{uncertain:?}");
+        }
+        // Whatever a page embeds or fetches is no navigation of a person.
+        for embedded in
+            ["frame", "object", "embed", "image", "script", "style", "empty", "manifest", "report", "worker"]
+        {
+            assert_eq!(of(&[mode, ("sec-fetch-dest", embedded)]), Navigation::Uncertain, "{embedded}");
+        }
+        // A preview or a scanner does not say what a browser says, whatever else it calls itself.
+        for agent in [
+            "facebookexternalhit/1.1; kakaotalk-scrap/1.0",
+            "TelegramBot (like TwitterBot)",
+            "Slackbot-LinkExpanding 1.0",
+            "Mozilla/5.0 (compatible; Discordbot/2.0)",
+            "WhatsApp/2.23",
+            "LinkedInBot/1.0",
+            "Mozilla/5.0 (compatible; Yeti/1.1; +https://naver.me/spd)",
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/120.0 Safari/537.36",
+        ] {
+            assert_eq!(
+                of(&[("user-agent", agent), ("accept", "text/html")]),
+                Navigation::Uncertain,
+                "{agent}"
+            );
         }
         for ahead in [
             ("sec-purpose", "prefetch"),
