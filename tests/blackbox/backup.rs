@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use seoham_scratch_postgres::Cluster;
 use serde_json::json;
@@ -157,7 +157,9 @@ async fn a_process_on_the_data_before_writes_nothing_into_what_was_restored() {
     let (restored, early) = std::thread::scope(|scope| {
         let early = scope.spawn(|| cluster.sql(name, "SELECT pg_sleep(600)"));
         let is_there = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'";
+        let patience = Instant::now() + Duration::from_secs(60);
         while cluster.sql("postgres", is_there).trim() != "1" {
+            assert!(Instant::now() < patience, "somebody is connected");
             std::thread::sleep(Duration::from_millis(10));
         }
         (run(&start, &["restore", file.to_str().unwrap()], &key), early.join())

@@ -95,7 +95,9 @@ async fn bodies_of_unknown_length_take_the_room_that_they_need() {
 #[tokio::test]
 async fn memory_stays_flat_under_bulk_load() {
     const BOUND: u64 = 200 * 1024 * 1024;
-    /// A hundred documents each, eighty requests at once.
+    /// Requests under way at once: more than are admitted.
+    const SENDERS: usize = 80;
+    /// Of a hundred documents each, until so many are accepted.
     const REQUESTS: u64 = 800;
     let server = Start::sandbox().env("SEOHAM_LOG__LEVEL", "warn").up();
     let city = server.institution("가상시청").await;
@@ -103,7 +105,7 @@ async fn memory_stays_flat_under_bulk_load() {
     let client = reqwest::Client::new();
     let _ = http();
     let (accepted, refused) = (AtomicU64::new(0), AtomicU64::new(0));
-    join_all((0..80).map(|_| async {
+    join_all((0..SENDERS).map(|_| async {
         while accepted.load(Ordering::Relaxed) < REQUESTS {
             let request = client
                 .post(format!("{}/v1/documents/bulk", city.bulk))

@@ -17,7 +17,7 @@ cargo xtask <command>
 
   test [-- ARGUMENTS]   every test: unit, contract, black-box, crash. Installs what tests need
   ci                    format, lints, docs, dependency audit, OpenAPI drift, then the tests
-  check                 what ci checks without building tests: format, lints, docs, audit,
+  check                 everything ci checks before it runs the tests: format, lints, docs, audit,
                         layers between crates, references, OpenAPI drift
   openapi               write docs/openapi.json anew from the routes
   bench [-- ARGUMENTS]  acceptance and delivery beside the bare engine, in one run;

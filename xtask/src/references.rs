@@ -45,7 +45,8 @@ pub(crate) fn check() -> Result<()> {
 fn joined(text: &str) -> String {
     let mut joined = String::with_capacity(text.len());
     for line in text.lines() {
-        let rest = ["//! ", "/// ", "// "].iter().find_map(|mark| line.trim_start().strip_prefix(mark));
+        let rest =
+            ["//! ", "/// ", "// ", "-- "].iter().find_map(|mark| line.trim_start().strip_prefix(mark));
         joined.push(if rest.is_some() { ' ' } else { '\n' });
         joined.push_str(rest.unwrap_or(line));
     }
@@ -59,8 +60,7 @@ fn sections(document: &str) -> BTreeSet<String> {
     for line in document.lines() {
         if let Some(heading) = line.strip_prefix("##") {
             let heading = heading.trim_start_matches('#').trim();
-            let number: String = heading.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-            found.insert(number.trim_end_matches('.').to_owned());
+            found.insert(leading_number(heading).to_owned());
             found.insert(format!("\"{heading}\""));
         }
         for bold in line.split("**").skip(1).step_by(2) {
@@ -71,14 +71,19 @@ fn sections(document: &str) -> BTreeSet<String> {
     found
 }
 
+/// The number of a section that a text begins with, such as `8.9`; empty if it begins with none.
+fn leading_number(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    text[..end].trim_end_matches('.')
+}
+
 /// The references by `keyword` in a text: a number, or a title in quotation marks.
 fn references(text: &str, keyword: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices(keyword) {
         let is_word = text[..at].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
         let rest = &text[at + keyword.len()..];
-        let number: String = rest.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-        let number = number.trim_end_matches('.');
+        let number = leading_number(rest);
         if is_word && !number.is_empty() {
             found.push(number.to_owned());
             found.extend(more_numbers(&rest[number.len()..]));
@@ -96,8 +101,7 @@ fn references(text: &str, keyword: &str) -> Vec<String> {
 fn more_numbers(mut rest: &str) -> Vec<String> {
     let mut found = Vec::new();
     while let Some(after) = [", ", " and ", " to "].iter().find_map(|word| rest.strip_prefix(word)) {
-        let number: String = after.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-        let number = number.trim_end_matches('.');
+        let number = leading_number(after);
         // "SPEC 5, 100 items" is no list: sections have at most two digits.
         if number.is_empty() || number.split('.').any(|part| part.len() > 2) {
             break;

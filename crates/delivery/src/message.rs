@@ -63,33 +63,26 @@ pub(crate) fn document_arrived(claim: &Claim, box_url: &str) -> Message {
         kind: Kind::DocumentArrived,
         to: claim.phone_number.clone(),
         text: text.into(),
-        link: link(box_url, &claim.link_token),
+        link: link(box_url, &format!("/l/{}", claim.link_token.expose_secret())),
     }
 }
 
-/// A message with a link to sign in by; `box_name` is what the box is called.
-pub fn login_link(
-    to: SecretString,
-    box_name: &str,
-    box_url: &str,
-    token: &SecretString,
-    query: Option<(&str, String)>,
-) -> Message {
+/// A message with a link to sign in by; `box_name` is what the box is called, `path` the link's path in it.
+pub fn login_link(to: SecretString, box_name: &str, box_url: &str, path: &SecretString) -> Message {
     let text = format!(
         "[{box_name}] 문서함 로그인 링크입니다. 10분 안에 한 번만 쓸 수 있습니다. 요청하지 않으셨다면 이 메시지를 \
          무시해 주십시오."
     );
-    let query = query.map(|(name, value)| format!("?{name}={value}")).unwrap_or_default();
-    asked_for(to, text, link(box_url, token) + &query)
+    asked_for(to, text, link(box_url, path.expose_secret()))
 }
 
 /// A message with a link to set a new PIN by.
-pub fn new_pin_link(to: SecretString, box_name: &str, box_url: &str, token: &SecretString) -> Message {
+pub fn new_pin_link(to: SecretString, box_name: &str, box_url: &str, path: &SecretString) -> Message {
     let text = format!(
         "[{box_name}] 새 PIN을 만드는 링크입니다. 10분 안에 한 번만 쓸 수 있고, 생년월일을 확인합니다. 요청하지 \
          않으셨다면 이 메시지를 무시해 주십시오. 지금 PIN은 그대로입니다."
     );
-    asked_for(to, text, link(box_url, token))
+    asked_for(to, text, link(box_url, path.expose_secret()))
 }
 
 fn asked_for(to: SecretString, text: String, link: String) -> Message {
@@ -102,11 +95,16 @@ pub fn pin_changed(to: SecretString, box_name: &str, box_url: &str, at: UnixSeco
         "[{box_name}] {}에 PIN이 바뀌었습니다. 직접 바꾸지 않으셨다면 문서함에서 PIN을 다시 만들어 주십시오.",
         seoul_minutes(at)
     );
-    let link = format!("{}/", box_url.trim_end_matches('/'));
-    Message { id: MessageId::PinChanged(rand::random()), kind: Kind::PinChanged, to, text: text.into(), link }
+    Message {
+        id: MessageId::PinChanged(rand::random()),
+        kind: Kind::PinChanged,
+        to,
+        text: text.into(),
+        link: link(box_url, "/"),
+    }
 }
 
-/// The page of the document box that a token lets in by.
-fn link(box_url: &str, token: &SecretString) -> String {
-    format!("{}/l/{}", box_url.trim_end_matches('/'), token.expose_secret())
+/// The address of a page of the document box.
+fn link(box_url: &str, path: &str) -> String {
+    format!("{}{path}", box_url.trim_end_matches('/'))
 }

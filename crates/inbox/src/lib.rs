@@ -51,15 +51,13 @@ pub trait Phones: Send + Sync {
 pub enum Message {
     /// A link to sign in by.
     SignIn {
-        /// The link's token.
-        token: SecretString,
-        /// The name and value of the one parameter of the link's query, if it has one.
-        query: Option<(&'static str, String)>,
+        /// The link's path in the box. It lets its bearer in, so it is a secret.
+        path: SecretString,
     },
     /// A link to set a new PIN by.
     NewPin {
-        /// The link's token.
-        token: SecretString,
+        /// The link's path in the box.
+        path: SecretString,
     },
     /// The PIN was changed.
     PinChanged,

@@ -11,7 +11,7 @@ use super::profile::{DEFAULT, Profile, Profiles};
 use crate::terminal::say;
 use crate::terminal::{Failure, Outcome, localized};
 
-/// What `seoham init` is told; the rest it asks for.
+/// Arguments of `seoham init`; the rest it asks for.
 #[derive(Args)]
 pub struct InitArgs {
     #[command(flatten)]

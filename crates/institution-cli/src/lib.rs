@@ -1,5 +1,5 @@
-//! The institution's command line: `init`, `send`, `columns`, `status` and `log`, and what a terminal needs. Sending itself is in
-//! the kit and reading tables in the sheets; here is the dialogue with a person. No database, no server.
+//! The institution's command line: `init`, `send`, `columns`, `status` and `log`, and terminal output in the reader's
+//! language. Sending is in `seoham-kit`, reading of tables in `seoham-sheets`. No database, no server.
 
 pub mod columns;
 pub mod exchange_log;

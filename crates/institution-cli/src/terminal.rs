@@ -73,7 +73,7 @@ impl Failure {
     }
 }
 
-/// The exit status of a command, its failure told.
+/// Prints a failure and gives the exit status.
 pub fn ended(outcome: Outcome) -> ExitCode {
     let (text, code) = match outcome {
         Ok(code) => return code,

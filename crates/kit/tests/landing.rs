@@ -200,7 +200,7 @@ async fn a_visit_is_let_in_shown_and_reported() {
     assert_eq!(headers["seoham-unverified-external-document"], "E%201");
     assert!(!headers.contains_key("seoham_payload") && !headers.contains_key("seoham-external-document"));
     assert_eq!(headers["cookie"], "mine=1");
-    eventually("the read is refused", || stub.reads() == 1).await;
+    eventually("the read is reported", || stub.reads() == 1).await;
     let story =
         ["platform verified", "entered verified", "shown whole", "platform taken", "read_reported taken"];
     eventually("it is written down", || kinds(log.path(), &document) == story).await;
@@ -277,12 +277,12 @@ async fn what_is_not_shown_whole_is_not_reported_until_it_is() {
         let next = client().get(format!("{url}/notice")).header("cookie", &session).send().await.unwrap();
         assert_eq!(next.status(), 200);
         next.text().await.unwrap();
-        eventually("then it is refused", || stub.reads() == before + 1).await;
+        eventually("then it is reported", || stub.reads() == before + 1).await;
     }
     for path in ["/chunked", "/empty"] {
         let before = stub.reads();
         visit(&url, path, &format!("T{}", &path[1..]), &binder()).send().await.unwrap().text().await.unwrap();
-        eventually("refused", || stub.reads() == before + 1).await;
+        eventually("reported", || stub.reads() == before + 1).await;
     }
     assert!(verify(log.path(), &VerifyOptions::default()).unwrap().damage.is_empty());
 }
@@ -409,7 +409,7 @@ async fn whatever_may_be_no_person_is_shown_a_button_and_uses_nothing_up() {
     let session = cookie(&pressed);
     let shown = client().get(format!("{url}{location}")).header("cookie", &session).send().await.unwrap();
     assert_eq!((shown.status().as_u16(), shown.text().await.unwrap().as_str()), (200, "<p>고지서 "));
-    eventually("the read is refused", || stub.reads() == 1).await;
+    eventually("the read is reported", || stub.reads() == 1).await;
     assert!(!stub.seen().0.contains("seoham_open"), "the application sees nothing of it");
 }
 

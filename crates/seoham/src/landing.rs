@@ -17,7 +17,7 @@ use crate::server::certificate::{self, Certificate};
 use seoham_institution_cli::terminal::say;
 use seoham_institution_cli::terminal::termination;
 
-/// What `seoham landing` is told.
+/// Arguments of `seoham landing`.
 #[derive(Args)]
 pub(crate) struct LandingArgs {
     /// The institution's own application, reachable through this gateway alone.

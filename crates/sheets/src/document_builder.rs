@@ -32,7 +32,7 @@ impl Layout {
     }
 }
 
-/// A document in the making.
+/// Builds the document of one row.
 struct DocumentBuilder<'a> {
     layout: &'a Layout,
     record: &'a Record,
@@ -45,7 +45,7 @@ impl DocumentBuilder<'_> {
     /// The document, or all that is wrong with it.
     fn build(mut self, now: UnixSeconds) -> Result<Good, Vec<Problem>> {
         let receiver = self.receiver();
-        let text = |making: &mut Self, member| making.value(member, repair::text).unwrap_or_default();
+        let text = |builder: &mut Self, member| builder.value(member, repair::text).unwrap_or_default();
         let title = text(&mut self, Member::Title);
         let link = self.value(Member::Link, repair::link).unwrap_or_default();
         let (cs_number, cs_name) = (text(&mut self, Member::CsNumber), text(&mut self, Member::CsName));

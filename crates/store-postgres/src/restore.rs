@@ -104,8 +104,8 @@ pub async fn reset_after_restore(
     Ok((tokens, sandbox))
 }
 
-/// Ends every other connection of our role to the database. A node of before may have connected while the backup was being
-/// read in, when the generation was still its own; it finds the new one when it connects again, and ends.
+/// Ends every other connection of our role to the database. A node that still runs on the old store may have connected while
+/// the backup was read in, under the old generation. It meets the new one when it connects again, and ends.
 async fn disconnect_others(client: &tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {
     let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()";

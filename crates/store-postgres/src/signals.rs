@@ -68,12 +68,12 @@ impl Signals {
         mode: Mode,
         stop: &CancellationToken,
     ) {
-        let telling = Arc::clone(self).tell_work(stop.clone());
+        let telling = Arc::clone(self).notify_work(stop.clone());
         tokio::spawn(telling);
         tokio::spawn(Arc::clone(self).listen(connector.clone(), clock.clone(), mode, stop.clone()));
     }
 
-    async fn tell_work(self: Arc<Self>, stop: CancellationToken) {
+    async fn notify_work(self: Arc<Self>, stop: CancellationToken) {
         let telling = async {
             loop {
                 self.outgoing.notified().await;

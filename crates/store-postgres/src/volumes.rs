@@ -12,7 +12,7 @@ use crate::columns::{Columns, Id};
 use crate::session::Param;
 
 // A day's documents are counted by every accepting connection in a row of its own.
-const RAISE: &str = include_str!("raise.sql");
+const RAISE: &str = include_str!("raise_alerts.sql");
 
 #[async_trait]
 impl Volumes for PostgresStore {

@@ -54,7 +54,7 @@ struct Inner {
     health: Health,
     readers: readers::Readers,
     claims: Arc<deliveries::ClaimBook>,
-    known: Arc<people::PersonCache>,
+    person_cache: Arc<people::PersonCache>,
     timekeeping: timekeeping::Timekeeping,
     callers: Arc<caller_cache::CallerCache>,
     box_index: Arc<box_index::BoxIndex>,

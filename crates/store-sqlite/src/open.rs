@@ -132,7 +132,8 @@ impl SqliteStore {
         }
         let accepted = options.accept_clock;
         let timekeeping = Timekeeping::start(&connection, &clock, &health, options.mode, accepted)?;
-        let (claims, known) = (Arc::new(ClaimBook::default()), Arc::new(people::PersonCache::default()));
+        let (claims, person_cache) =
+            (Arc::new(ClaimBook::default()), Arc::new(people::PersonCache::default()));
 
         let readers = || (0..READERS_PER_LANE).map(|_| open_reader(&file)).collect::<Result<Vec<_>, _>>();
         let readers = Readers::new(readers()?, readers()?, health.clone());
@@ -141,7 +142,7 @@ impl SqliteStore {
         let callers = Arc::<CallerCache>::default();
         let box_index = Arc::new(BoxIndex::open(&connection)?);
         let hooks = CommitHooks {
-            people: Arc::clone(&known),
+            people: Arc::clone(&person_cache),
             callers: Arc::clone(&callers),
             box_index: Arc::clone(&box_index),
         };
@@ -156,7 +157,7 @@ impl SqliteStore {
             health,
             readers,
             claims,
-            known,
+            person_cache,
             timekeeping,
             callers,
             box_index,

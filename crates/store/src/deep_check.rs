@@ -11,7 +11,7 @@ use crate::sealing::{self, PersonPlaintext, SealedContent, StoredText};
 use crate::transfer::{Table, Value};
 use crate::volumes::PlanState;
 
-/// Findings that are told in full; the others are counted.
+/// Findings that are listed in full; the others are counted.
 const MESSAGES_MAX: usize = 100;
 
 /// A check under way. Rows are given in the order of [`TABLES`](crate::transfer::TABLES).

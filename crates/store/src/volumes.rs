@@ -130,6 +130,6 @@ pub trait Volumes: Send + Sync {
     /// Alerts since `since` that were not sent yet, oldest first, at most `limit`.
     async fn unsent_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>>;
 
-    /// An alert was told.
+    /// An alert was sent.
     async fn alert_sent(&self, institution: InstitutionId, day: SeoulDay, now: UnixSeconds) -> Result<()>;
 }

@@ -81,14 +81,14 @@ pub(crate) async fn send(
         LinkKind::NewPin => LinkPurpose::NewPin,
     };
     inbox.store.add_login_link(LoginLink { person, token: token.hash(), purpose, expires_at }).await?;
-    let token = token.expose().into();
+    let path = format!("/l/{}", token.expose());
     let message = match kind {
-        // A document travels with the link in the store; what does not is in the link's own query.
-        LinkKind::SignIn(destination @ Destination::Settings) => {
-            Message::SignIn { token, query: destination.parameter() }
+        // A document is remembered with the link, and needs no query.
+        LinkKind::SignIn(destination) if destination.document().is_none() => {
+            Message::SignIn { path: destination.after(&path).into() }
         }
-        LinkKind::SignIn(_) => Message::SignIn { token, query: None },
-        LinkKind::NewPin => Message::NewPin { token },
+        LinkKind::SignIn(_) => Message::SignIn { path: path.into() },
+        LinkKind::NewPin => Message::NewPin { path: path.into() },
     };
     inbox.messages.send(phone_number, message);
     Ok(())

@@ -1,4 +1,4 @@
-//! What `seoham send` is told.
+//! Arguments of `seoham send`.
 
 use std::path::PathBuf;
 

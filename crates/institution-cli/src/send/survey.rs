@@ -211,10 +211,9 @@ impl Survey {
 
     /// Which rows are sent, as a digest: a job that goes on must choose the rows that it began with.
     pub(super) fn selection(&self) -> String {
-        let bit = |place| u8::from(place < self.rows && self.bad.contains(index(place)));
-        let byte = |n| (0..8).fold(0_u8, |byte, at| byte | bit(8 * n + at) << at);
+        let mut bytes: Vec<u8> = self.bad.as_slice().iter().flat_map(|block| block.to_le_bytes()).collect();
         // In words of 64 rows.
-        let bytes: Vec<u8> = (0..self.rows.div_ceil(64) * 8).map(byte).collect();
+        bytes.resize(index(self.rows.div_ceil(64) * 8), 0);
         sha256_of_bytes(&bytes)
     }
 

@@ -1,4 +1,4 @@
-//! What `seoham status` is told.
+//! Arguments of `seoham status`.
 
 use std::path::PathBuf;
 

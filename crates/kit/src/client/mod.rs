@@ -1,4 +1,4 @@
-//! A typed client for the contract's calls (SPEC 5 to 7, 10, 12); documents are sent in bulk, one too (SPEC 5 to 7, 10, 12).
+//! A typed client for the contract's calls (SPEC 5 to 7, 10, 12). A single document is sent as a bulk send of one.
 //!
 //! Documents are checked by the model's rules before they are sent. A call that failed in passing
 //! is tried again, but never one that could be done twice by it: a send is repeated after a lost

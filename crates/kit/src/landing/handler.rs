@@ -250,7 +250,7 @@ async fn pass(
     response
 }
 
-/// Nothing was shown, and it has been reported where that is worth a record.
+/// Nothing was shown, and the caller has recorded the failure where there was one.
 fn give_up(view: Option<PageView>) {
     if let Some(mut view) = view {
         view.reported_by_caller();

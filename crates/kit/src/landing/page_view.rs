@@ -37,7 +37,7 @@ impl PageView {
         self.stage = Stage::Going("broken_off");
     }
 
-    /// Whoever calls records it.
+    /// Nothing is recorded when this is dropped: the caller does it.
     pub(super) fn reported_by_caller(&mut self) {
         self.stage = Stage::Done;
     }

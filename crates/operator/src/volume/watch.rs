@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Alerts that are sent in one round.
-const NOTIFIED_AT_ONCE: usize = 20;
+const ALERTS_PER_ROUND: usize = 20;
 /// For how long it is tried to send one.
-const NOTIFY_FOR_SECONDS: i64 = 24 * 60 * 60;
+const RETRY_FOR_SECONDS: i64 = 24 * 60 * 60;
 /// Pauses after a receiver that did not take one: they double up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_mins(15);
@@ -116,16 +116,16 @@ impl VolumeWatch {
         Ok(())
     }
 
-    /// Tells what was not told yet; `false` when one was not taken.
+    /// Sends the alerts that were not sent yet; `false` when one was not taken.
     async fn notify(&self, webhook: &SignedPost) -> Result<bool> {
         let now = self.0.store.clock().now();
         let mut all_taken = true;
-        for alert in self.0.store.unsent_alerts(now.plus(-NOTIFY_FOR_SECONDS), NOTIFIED_AT_ONCE).await? {
+        for alert in self.0.store.unsent_alerts(now.plus(-RETRY_FOR_SECONDS), ALERTS_PER_ROUND).await? {
             // The same on every node and every retry.
             let id = format!("{}-{}", alert.institution, alert.day);
             let answer = webhook.send(&id, payload(&alert)).await;
             if !answer.is_ok_and(|answer| answer.status.is_success()) {
-                // The others are told all the same: one that is never taken holds none of them up.
+                // The others are sent all the same: one that is never taken holds none of them up.
                 tracing::warn!(institution = %alert.institution, day = %alert.day, "an alert was not taken");
                 all_taken = false;
                 continue;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use secrecy::SecretString;
 use seoham_delivery::{Message, Notifier, Sent, login_link, new_pin_link, pin_changed};
-use seoham_inbox::{Message as Told, Messages};
+use seoham_inbox::{Message as InboxMessage, Messages};
 use seoham_model::{Clock, Lang};
 use seoham_pages::Brand;
 use tokio::sync::mpsc;
@@ -61,12 +61,12 @@ impl MessageSender {
 }
 
 impl Messages for MessageSender {
-    fn send(&self, phone_number: SecretString, message: Told) {
+    fn send(&self, phone_number: SecretString, message: InboxMessage) {
         let (name, url) = (self.brand.name.in_lang(Lang::Ko), &self.box_url);
         let message = match message {
-            Told::SignIn { token, query } => login_link(phone_number, name, url, &token, query),
-            Told::NewPin { token } => new_pin_link(phone_number, name, url, &token),
-            Told::PinChanged => pin_changed(phone_number, name, url, self.clock.now()),
+            InboxMessage::SignIn { path } => login_link(phone_number, name, url, &path),
+            InboxMessage::NewPin { path } => new_pin_link(phone_number, name, url, &path),
+            InboxMessage::PinChanged => pin_changed(phone_number, name, url, self.clock.now()),
         };
         if self.waiting.try_send(message).is_err() {
             tracing::warn!("too many messages to people are waiting");

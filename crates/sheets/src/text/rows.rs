@@ -9,8 +9,7 @@ use std::rc::Rc;
 
 use seoham_model::Text;
 
-use crate::row::COLUMNS_MAX;
-use crate::row::{Content, Record};
+use crate::row::{COLUMNS_MAX, Content, Record};
 use crate::text::quoting::{Fault, Quoting};
 use crate::{Cell, SheetError, TextEncoding};
 

@@ -21,8 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use crate::result_column::is_corrections;
-use crate::row::COLUMNS_MAX;
-use crate::row::{Content, Record};
+use crate::row::{COLUMNS_MAX, Content, Record};
 use crate::{Cell, SheetError};
 use cells::{Cells, Context};
 use merged_ranges::Merged;

@@ -136,8 +136,6 @@ impl Ticket {
     }
 }
 
-// Leases go by the clock of the database, which is the same for every node and never advanced.
-// A parcel that is more than there is room for is cut: what is left of it is a parcel of its own.
 const CLAIM: &str = include_str!("claim.sql");
 
 const CLAIM_RETRIES: &str = "WITH free AS MATERIALIZED (

@@ -1,4 +1,4 @@
--- Claims parcels for one ticket, institutions in round robin. $1 institutions, $2 documents of each at most, $3 ticket,
+-- Claims parcels of the given institutions under one ticket. $1 institutions, $2 documents of each at most, $3 ticket,
 -- $4 lease in milliseconds.
 -- What is free, oldest first. Another worker's rows are skipped, not waited for.
 WITH free AS MATERIALIZED (
@@ -25,7 +25,8 @@ rest AS (
   INSERT INTO delivery_parcels (institution_id, first_id, document_ids)
   SELECT institution_id, document_ids[room + 1], document_ids[room + 1:]
   FROM chosen WHERE room < cardinality(document_ids))
--- The claim: a ticket and a lease by the clock of the database.
+-- The claim: a ticket and a lease by the clock of the database, which is the same for every node and
+-- never advanced.
 UPDATE delivery_parcels d
 SET ticket = $3, leased_until = clock_timestamp() + $4::float8 * interval '1 millisecond',
     document_ids = chosen.document_ids[:chosen.room]

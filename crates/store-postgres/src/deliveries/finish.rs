@@ -14,9 +14,6 @@ use crate::session::{Param, Session};
 
 /// Only what is still held under its ticket is finished: a worker whose lease ran out changes
 /// nothing. Of a parcel what is not finished stays in its row. Outcomes are those of [`DoneOutcome`].
-///
-/// What is held and what is done are brought together by grouping them: the database cannot tell how many
-/// there are, and would compare each with each if they were joined.
 const FINISH: &str = include_str!("finish.sql");
 
 /// What became of something that is held.

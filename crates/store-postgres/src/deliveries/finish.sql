@@ -1,5 +1,6 @@
 -- Finishes documents under their tickets. $1 to $5 and $10 are the documents with their institutions, tickets, outcomes,
--- next attempts and failures; $6 is now, $7 and $8 the marks for given up and taken, $9 the tickets.
+-- next attempts and failures; $6 is now, $7 and $8 the documents' marks for given up and expired, $9 the tickets.
+-- Outcomes: 0 taken, 1 to be tried again, 2 given up, 3 expired.
 -- What the worker is done with.
 WITH done AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::smallint[], $5::bigint[], $10::smallint[])
@@ -75,7 +76,7 @@ ended AS (
   FROM (SELECT document_id, outcome FROM fresh UNION ALL SELECT document_id, outcome FROM again) AS ended
   WHERE d.document_id = ended.document_id AND ended.outcome IN (2, 3) AND d.notification = 0
     AND d.notified_at IS NULL)
--- What counted, for the worker's metrics.
+-- What was still held and is finished, and how many rows of parcels left a dead version to be swept.
 SELECT finished.document_id, finished.ticket,
        (SELECT count(*) FROM gone) + (SELECT count(*) FROM cut) AS rows_gone
 FROM (SELECT document_id, ticket FROM fresh UNION ALL SELECT document_id, ticket FROM again

@@ -12,11 +12,11 @@ reopened AS (
 -- What was tried before is forgotten.
 forgotten AS (
   DELETE FROM given_up_notices n USING reopened WHERE n.document_id = reopened.document_id),
--- They wait for the next attempt, now.
+-- The reopened ones are queued as retries, due at once.
 queued AS (
   INSERT INTO delivery_retries (institution_id, document_id, not_before, attempts, first_attempt_at)
   SELECT institution_id, document_id, $2, 0, $2 FROM reopened ON CONFLICT DO NOTHING RETURNING document_id),
--- Those that waited do so no longer.
+-- Retries that were due later are due at once.
 hurried AS (
   UPDATE delivery_retries r SET not_before = $2 FROM asked
   WHERE r.institution_id = asked.institution_id AND r.document_id = asked.document_id

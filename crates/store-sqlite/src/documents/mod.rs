@@ -68,7 +68,7 @@ impl Documents for SqliteStore {
         institution: InstitutionId,
         ids: Vec<BinderId>,
     ) -> Result<Vec<Option<DocumentStatus>>> {
-        let (vault, known) = (Arc::clone(&self.inner.vault), Arc::clone(&self.inner.known));
+        let (vault, known) = (Arc::clone(&self.inner.vault), Arc::clone(&self.inner.person_cache));
         let read = self
             .inner
             .readers

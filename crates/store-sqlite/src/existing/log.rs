@@ -98,7 +98,7 @@ fn read(mut log: impl Read) -> std::io::Result<Verdict> {
         }
     };
     let behind = frames.behind(&mut log)?;
-    Ok(match (behind.commits, behind.after_transaction) {
+    Ok(match (behind.commits, behind.after_commit) {
         (0, _) => Verdict::Sound { bytes },
         (1, false) if !was_commit => Verdict::LastTransactionTorn { offset },
         (later_commits, _) => Verdict::Damaged { offset, later_commits },
@@ -181,7 +181,7 @@ struct Behind {
     verified: u64,
     commits: u64,
     /// Something verifies behind the last of the commits, or between two.
-    after_transaction: bool,
+    after_commit: bool,
 }
 
 impl Frames {
@@ -209,7 +209,7 @@ impl Frames {
             if !frame.verified {
                 continue;
             }
-            behind.after_transaction |= behind.commits > 0;
+            behind.after_commit |= behind.commits > 0;
             behind.verified += 1;
             behind.commits += u64::from(frame.commits);
         }

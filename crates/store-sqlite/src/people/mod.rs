@@ -32,7 +32,7 @@ pub(crate) use register::register_one;
 impl People for SqliteStore {
     async fn register(&self, people: Vec<Registration>, now: UnixSeconds) -> Result<Vec<Registered>> {
         let (vault, clock) = (Arc::clone(&self.inner.vault), self.inner.clock.clone());
-        let (known, box_index) = (Arc::clone(&self.inner.known), Arc::clone(&self.inner.box_index));
+        let (known, box_index) = (Arc::clone(&self.inner.person_cache), Arc::clone(&self.inner.box_index));
         self.inner
             .writer
             .bulk(Weight::rows(people.len()), move |connection| {
@@ -56,7 +56,7 @@ impl People for SqliteStore {
     ) -> Result<Vec<Identified>> {
         let vault = &self.inner.vault;
         let look_ups: Vec<LookUp> = receivers.iter().map(|receiver| LookUp::of(vault, receiver)).collect();
-        let (mut found, version) = self.inner.known.find(&look_ups);
+        let (mut found, version) = self.inner.person_cache.find(&look_ups);
         let missing = found.iter().zip(&look_ups).filter(|(known, _)| known.is_none());
         let missing: Vec<LookUp> = missing.map(|(_, look_up)| *look_up).collect();
         if !missing.is_empty() {
@@ -64,7 +64,7 @@ impl People for SqliteStore {
             let read = self.inner.readers.read(lane, read).await?;
             let read: HashMap<BlindIndex, Arc<CachedPerson>> =
                 read.into_iter().map(|(index, known)| (index, Arc::new(known))).collect();
-            self.inner.known.insert(version, &read);
+            self.inner.person_cache.insert(version, &read);
             for (known, look_up) in found.iter_mut().zip(&look_ups).filter(|(known, _)| known.is_none()) {
                 *known = read.get(&look_up.index()).map(Arc::clone);
             }
@@ -134,7 +134,7 @@ impl People for SqliteStore {
     }
 
     async fn join(&self, person: PersonId, now: UnixSeconds) -> Result<()> {
-        let (known, box_index) = (Arc::clone(&self.inner.known), Arc::clone(&self.inner.box_index));
+        let (known, box_index) = (Arc::clone(&self.inner.person_cache), Arc::clone(&self.inner.box_index));
         let work = move |connection: &Connection| {
             known.invalidate_after(person);
             Ok(join(connection, &box_index, person, now)?)
@@ -143,7 +143,7 @@ impl People for SqliteStore {
     }
 
     async fn set_refusal(&self, person: PersonId, institution: InstitutionId, refused: bool) -> Result<()> {
-        let known = Arc::clone(&self.inner.known);
+        let known = Arc::clone(&self.inner.person_cache);
         self.inner
             .writer
             .interactive(move |connection| {
