@@ -35,6 +35,8 @@ pub(crate) struct Driver {
 }
 
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+pub(crate) const TAB: &str = "\u{e004}";
+pub(crate) const ENTER: &str = "\u{e007}";
 
 impl Driver {
     pub(crate) async fn start(name: &str, look: Look) -> Self {
@@ -161,13 +163,25 @@ impl Driver {
         }
     }
 
-    /// Clicks what a person would tap: a link or a button by its words.
-    pub(crate) async fn tap(&self, words: &str) {
-        let selector = format!("//a[contains(., '{words}')] | //button[contains(., '{words}')]");
-        let element = self.find(&selector).await.unwrap_or_else(|e| panic!("{words}: {e}"));
-        self.must(Method::POST, &format!("/element/{element}/click"), Some(json!({}))).await;
+    /// Does what leads to another page, and waits until the page it is done on is gone: the next page may have the
+    /// same elements and the same words, so that nothing on it tells the two apart.
+    async fn leaving(&self, action: impl Future<Output = ()>) {
+        let page = self.find("html").await.unwrap_or_else(|e| panic!("html: {e}"));
+        action.await;
+        let patience = Instant::now() + Duration::from_secs(30);
+        while self.call(Method::GET, &format!("/element/{page}/name"), None).await.is_ok() {
+            assert!(Instant::now() < patience, "still at {}: {}", self.address().await, self.text().await);
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
     }
 
+    /// Clicks what a person would tap, a link or a button by its words, and waits for the page it leads to.
+    pub(crate) async fn tap(&self, words: &str) {
+        self.leaving(self.click(&format!("//a[contains(., '{words}')] | //button[contains(., '{words}')]")))
+            .await;
+    }
+
+    /// Clicks what leaves the page as it is: a box to tick.
     pub(crate) async fn click(&self, selector: &str) {
         let element = self.find(selector).await.unwrap_or_else(|e| panic!("{selector}: {e}"));
         self.must(Method::POST, &format!("/element/{element}/click"), Some(json!({}))).await;
@@ -186,6 +200,11 @@ impl Driver {
         self.press(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
     }
 
+    /// Presses Enter, which sends the form or follows the link that has the focus, and waits for the page that comes.
+    pub(crate) async fn enter(&self) {
+        self.leaving(self.press(&[ENTER])).await;
+    }
+
     /// Presses keys, wherever the focus is.
     pub(crate) async fn press(&self, keys: &[&str]) {
         let strokes: Vec<Value> = keys
@@ -200,7 +219,6 @@ impl Driver {
 
     /// Goes from field to field with the keyboard until an element has the focus.
     pub(crate) async fn tab_to(&self, selector: &str) {
-        const TAB: &str = "\u{e004}";
         // Once around every page is less.
         for _ in 0..80 {
             let is_focused = "return document.activeElement.matches(arguments[0])";

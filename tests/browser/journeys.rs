@@ -2,11 +2,8 @@
 
 use serde_json::json;
 
-use crate::driver::{DESK, Driver, Look, PHONE};
+use crate::driver::{DESK, Driver, ENTER, Look, PHONE, TAB};
 use crate::scene::{PIN, Scene};
-
-const TAB: &str = "\u{e004}";
-const ENTER: &str = "\u{e007}";
 
 async fn the_whole_loop(name: &str, look: Look, number: &str) {
     let scene = Scene::set().await;
@@ -23,7 +20,8 @@ async fn the_whole_loop(name: &str, look: Look, number: &str) {
     driver.tap("문서확인후 납부").await;
     driver.shows("PIN").await;
     driver.keep("pin").await;
-    driver.type_into("#secret", &format!("{PIN}{ENTER}")).await;
+    driver.type_into("#secret", PIN).await;
+    driver.enter().await;
     driver.shows("자동차세 고지서 본문 (amount=120000)").await;
     driver.keep("institution").await;
     let status = scene.city.until(&id, "READ").await;
@@ -51,9 +49,7 @@ async fn a_member_reads_without_javascript() {
     driver.go(&scene.link(number).await).await;
     driver.keep("document").await;
     driver.go(&scene.web(&format!("/documents/{id}/open"))).await;
-    let digits: Vec<String> = PIN.chars().map(String::from).collect();
-    let keys: Vec<&str> = digits.iter().map(String::as_str).chain([ENTER]).collect();
-    driver.press(&keys).await;
+    driver.type_keys(&format!("{PIN}{ENTER}")).await;
     scene.city.until(&id, "READ").await;
     driver.keep("institution").await;
 }
@@ -79,7 +75,8 @@ async fn who_is_no_member_joins_and_reads() {
     driver.keep("list").await;
     driver.tap("2026년 자동차세 고지서").await;
     driver.tap("문서확인후 납부").await;
-    driver.type_into("#secret", &format!("246813{ENTER}")).await;
+    driver.type_into("#secret", "246813").await;
+    driver.enter().await;
     driver.shows("고지서 본문").await;
     scene.city.until(&id, "READ").await;
 }
@@ -97,14 +94,12 @@ async fn the_keyboard_alone_is_enough() {
             break;
         }
     }
-    driver.press(&[ENTER]).await;
+    driver.enter().await;
     driver.shows("PIN (숫자 6자리)").await;
     let focused = driver.script("return document.activeElement.id", json!([])).await;
     assert_eq!(focused, "secret", "the field has the focus");
-    let digits: Vec<String> = PIN.chars().map(String::from).collect();
-    let mut keys: Vec<&str> = digits.iter().map(String::as_str).collect();
-    keys.push(ENTER);
-    driver.press(&keys).await;
+    driver.type_keys(PIN).await;
+    driver.enter().await;
     driver.shows("고지서 본문").await;
     scene.city.until(&id, "READ").await;
 }
@@ -117,15 +112,18 @@ async fn wrong_pins_lock_and_say_so() {
     driver.go(&scene.web(&format!("/documents/{id}/open"))).await;
     for left in (1..5).rev() {
         // On the same page, at the field, which has the focus.
-        driver.type_into("#secret", &format!("000111{ENTER}")).await;
+        driver.type_into("#secret", "000111").await;
+        driver.enter().await;
         driver.shows(&format!("{left}번 더")).await;
     }
     driver.keep("wrong").await;
-    driver.type_into("#secret", &format!("000111{ENTER}")).await;
+    driver.type_into("#secret", "000111").await;
+    driver.enter().await;
     driver.shows("5번 잘못 입력하여 잠겼습니다").await;
     driver.keep("locked").await;
     driver.go(&scene.web(&format!("/documents/{id}/open"))).await;
-    driver.type_into("#secret", &format!("{PIN}{ENTER}")).await;
+    driver.type_into("#secret", PIN).await;
+    driver.enter().await;
     driver.shows("5번 잘못 입력하여 잠겼습니다").await;
 }
 
@@ -137,7 +135,8 @@ async fn back_again_reloaded_and_pasted_elsewhere() {
     let id = scene.tapped(&driver, number).await;
     let open = async || {
         driver.go(&scene.web(&format!("/documents/{id}/open"))).await;
-        driver.type_into("#secret", &format!("{PIN}{ENTER}")).await;
+        driver.type_into("#secret", PIN).await;
+        driver.enter().await;
         driver.shows("고지서 본문").await;
         driver.address().await
     };

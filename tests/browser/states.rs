@@ -7,8 +7,6 @@ use crate::accessible::is_accessible;
 use crate::driver::{DESK, Driver, Look, PHONE};
 use crate::scene::{PIN, Scene};
 
-const ENTER: &str = "\u{e007}";
-
 /// A walk through a box by addresses and fields alone, so that it is the same in both languages.
 struct Walk {
     scene: Scene,
@@ -30,7 +28,7 @@ impl Walk {
             self.driver.tab_to(selector).await;
             self.driver.type_keys(text).await;
             if i + 1 == fields.len() {
-                self.driver.press(&[ENTER]).await;
+                self.driver.enter().await;
             }
         }
         self.driver.has(has).await;
@@ -39,7 +37,7 @@ impl Walk {
 
     async fn press(&self, selector: &str, has: &str, state: &str) {
         self.driver.tab_to(selector).await;
-        self.driver.press(&[ENTER]).await;
+        self.driver.enter().await;
         self.driver.has(has).await;
         is_accessible(&self.driver, state).await;
     }
@@ -149,8 +147,8 @@ async fn used_link(walk: &Walk, link: &str) {
     // The number has had its links for now.
     for _ in 0..3 {
         walk.driver.go(link).await;
-        walk.driver.click("main form button").await;
-        walk.driver.has("main .card").await;
+        walk.driver.tab_to("main form button").await;
+        walk.driver.enter().await;
     }
     walk.driver.has(".notice.alert").await;
     is_accessible(&walk.driver, "no-more-links").await;
