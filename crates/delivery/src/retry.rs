@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use seoham_model::UnixSeconds;
 use seoham_store::deliveries::Outcome;
 
 /// Messages are given up this long after their first attempt.
 const GIVE_UP_AFTER_SECONDS: i64 = 24 * 60 * 60;
-const FIRST_PAUSE_SECONDS: i64 = 2;
-const LONGEST_PAUSE_SECONDS: i64 = 15 * 60;
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// The longest that chance adds to a pause that the messenger asked for.
 const LONGEST_SPREAD_SECONDS: i64 = 5 * 60;
 
@@ -38,8 +39,13 @@ pub(crate) fn after_failure(
 /// Doubles with each attempt up to the longest; the upper half of it is left to chance, so that
 /// what failed together does not come back together.
 fn pause_seconds(attempts: u32, jitter: f64) -> i64 {
-    let full = FIRST_PAUSE_SECONDS.saturating_mul(1 << attempts.min(20)).min(LONGEST_PAUSE_SECONDS);
-    let half = full / 2;
+    let halves = ExponentialBuilder::new()
+        .with_min_delay(FIRST_PAUSE / 2)
+        .with_max_delay(LONGEST_PAUSE / 2)
+        .without_max_times();
+    // More attempts do not make it longer.
+    let half = halves.build().nth(attempts.min(20) as usize).unwrap_or(LONGEST_PAUSE / 2);
+    let half = half.as_secs().try_into().unwrap_or(i64::MAX);
     half + share(half, jitter)
 }
 

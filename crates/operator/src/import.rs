@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::BodyDataStream;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use backon::{ConstantBuilder, Retryable};
 use bytes::BytesMut;
 use futures_util::StreamExt;
 use seoham_http::{ApiError, Language, body};
@@ -27,7 +28,7 @@ const REJECTED_MAX: usize = 10_000;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long to wait for a store that has too much to do, and how often.
 const STORE_PAUSE: Duration = Duration::from_millis(50);
-const STORE_TRIES: u32 = 200;
+const STORE_RETRIES: usize = 200;
 
 #[derive(Default, Serialize)]
 struct Report {
@@ -163,14 +164,9 @@ impl Import {
     /// Registers a batch; a store that has too much to do is waited for, so that an import goes
     /// on beside bulk traffic instead of failing half-way.
     async fn register(&self, people: Vec<Registration>) -> Result<Vec<Registered>, StoreError> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match self.operator.store.register(people.clone(), self.operator.now()).await {
-                Err(StoreError::Overloaded) if tries < STORE_TRIES => tokio::time::sleep(STORE_PAUSE).await,
-                other => return other,
-            }
-        }
+        let register = async || self.operator.store.register(people.clone(), self.operator.now()).await;
+        let tries = ConstantBuilder::new().with_delay(STORE_PAUSE).with_max_times(STORE_RETRIES);
+        register.retry(tries).when(|error| matches!(error, StoreError::Overloaded)).await
     }
 
     fn reject(&mut self, line: u64, reason: &Text) {

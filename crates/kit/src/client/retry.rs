@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use backon::BackoffBuilder;
+
 use super::CallError;
-use crate::pause::pause;
+use crate::pause::backoff;
 
 /// How a call is tried again.
 #[derive(Clone, Copy, Debug)]
@@ -33,24 +35,26 @@ impl Retry {
         repeatable: bool,
         mut call: impl AsyncFnMut() -> Result<T, CallError>,
     ) -> Result<T, CallError> {
-        let mut attempts = 0;
+        let mut attempt = 0;
         loop {
             let error = match call().await {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
-            attempts += 1;
             let again = error.is_passing() && (repeatable || error.certainly_not_done());
-            if !again || attempts >= self.attempts {
+            if !again || attempt + 1 >= self.attempts {
                 return Err(error);
             }
-            tokio::time::sleep(self.pause(attempts - 1, &error)).await;
+            tokio::time::sleep(self.pause(attempt, &error)).await;
+            attempt += 1;
         }
     }
 
-    /// The pause after attempt number `attempt`, which ended in `error`.
+    /// The pause after attempt number `attempt`, counted from 0, which ended in `error`.
     pub(crate) fn pause(&self, attempt: u32, error: &CallError) -> Duration {
-        let own = pause(self.first_pause, self.longest_pause, attempt, rand::random());
+        let mut pauses = backoff(self.first_pause, self.longest_pause).build();
+        // More do not grow it any further.
+        let own = pauses.nth(attempt.min(20) as usize).unwrap_or(self.longest_pause);
         own.max(error.retry_after().unwrap_or_default().min(ASKED_MAX))
     }
 }

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::BackoffBuilder;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::platform::{Platform, Reported};
 use crate::exchange::{Entry, ExchangeLog, Kind, PendingRead};
-use crate::pause::pause;
+use crate::pause::backoff;
 
 /// Reports under way at once: a backlog must not crowd out verifications.
 const AT_ONCE: usize = 16;
@@ -81,11 +82,8 @@ impl Reporter {
 
 impl Inner {
     async fn until_taken(&self, read: &PendingRead) {
-        let mut attempts = 0;
-        loop {
+        for own in backoff(FIRST_PAUSE, LONGEST_PAUSE).build() {
             let Some(asked) = self.attempt(read).await else { return };
-            let own = pause(FIRST_PAUSE, LONGEST_PAUSE, attempts, rand::random());
-            attempts += 1;
             let pause = own.max(asked.unwrap_or_default().min(LONGEST_ASKED));
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::AdminClient;
+use super::client::AdminClient;
 
 #[derive(Subcommand)]
 pub(super) enum NotificationsCommand {
@@ -60,34 +60,38 @@ impl List {
     }
 }
 
-impl AdminClient {
-    pub(super) async fn notifications(&self, command: NotificationsCommand) -> Result<Value> {
-        match command {
-            NotificationsCommand::Waiting(args) => self.undelivered(List::Waiting, args).await,
-            NotificationsCommand::GivenUp(args) => self.undelivered(List::GivenUp, args).await,
-            NotificationsCommand::SendAgain(args) => self.send_again(args).await,
+impl NotificationsCommand {
+    pub(super) async fn run(self, client: &AdminClient) -> Result<Value> {
+        match self {
+            Self::Waiting(args) => args.run(client, List::Waiting).await,
+            Self::GivenUp(args) => args.run(client, List::GivenUp).await,
+            Self::SendAgain(args) => args.run(client).await,
         }
     }
+}
 
-    async fn undelivered(&self, list: List, args: ListArgs) -> Result<Value> {
-        let asked = [("institution", args.institution), ("before", args.before)];
+impl ListArgs {
+    async fn run(self, client: &AdminClient, list: List) -> Result<Value> {
+        let asked = [("institution", self.institution), ("before", self.before)];
         let asked: Vec<String> =
             asked.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?))).collect();
-        self.get(&format!("notifications/{}?{}", list.path(), asked.join("&"))).await
+        client.get(&format!("notifications/{}?{}", list.path(), asked.join("&"))).await
     }
+}
 
-    async fn send_again(&self, args: SendAgainArgs) -> Result<Value> {
-        if let Some(document) = args.document {
-            return self.post(&format!("documents/{document}/send-again"), &json!({})).await;
+impl SendAgainArgs {
+    async fn run(self, client: &AdminClient) -> Result<Value> {
+        if let Some(document) = self.document {
+            return client.post(&format!("documents/{document}/send-again"), &json!({})).await;
         }
         let mut body = json!({});
-        if let Some(institution) = args.institution {
+        if let Some(institution) = self.institution {
             body["institution"] = institution.into();
         }
-        let path = format!("notifications/{}/send-again", args.list.path());
+        let path = format!("notifications/{}/send-again", self.list.path());
         let mut sent_again = 0;
         loop {
-            let page = self.post(&path, &body).await?;
+            let page = client.post(&path, &body).await?;
             sent_again += page["sent_again"].as_u64().unwrap_or(0);
             match page.get("next_before") {
                 // Each page is older than the one before, so it ends.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{ConstantBuilder, Retryable};
 use futures_util::StreamExt;
 use secrecy::SecretString;
 use seoham_delivery::{Message, Notifier, Sent, login_link, new_pin_link, pin_changed};
@@ -15,8 +16,8 @@ use tokio::sync::mpsc;
 const WAITING_MAX: usize = 1_000;
 /// Messages that are being sent at once.
 const AT_ONCE: usize = 32;
-/// How often one is tried; a link's ten minutes pass meanwhile.
-const TRIES: u32 = 4;
+/// How often one is tried again; a link's ten minutes pass meanwhile.
+const RETRIES: usize = 3;
 const PAUSE: Duration = Duration::from_secs(5);
 
 pub(super) struct MessageSender {
@@ -40,17 +41,18 @@ impl MessageSender {
         let sending = sending.for_each_concurrent(AT_ONCE, move |message| {
             let notifier = Arc::clone(&notifier);
             async move {
-                for left in (0..TRIES).rev() {
-                    match notifier.send(&message).await {
-                        Sent::NotNow { .. } if left > 0 => tokio::time::sleep(PAUSE).await,
-                        Sent::NotNow { .. } => {
-                            tracing::warn!(kind = ?message.kind, "a message was not taken by the messenger");
-                        }
-                        Sent::Refused(_) => {
-                            tracing::warn!(kind = ?message.kind, "a message was refused by the messenger");
-                            break;
-                        }
-                        Sent::Taken => break,
+                let send = async || match notifier.send(&message).await {
+                    Sent::Taken => Ok(()),
+                    failed => Err(failed),
+                };
+                let tries = ConstantBuilder::new().with_delay(PAUSE).with_max_times(RETRIES);
+                match send.retry(tries).when(|failed| matches!(failed, Sent::NotNow { .. })).await {
+                    Ok(()) => {}
+                    Err(Sent::Refused(_)) => {
+                        tracing::warn!(kind = ?message.kind, "a message was refused by the messenger");
+                    }
+                    Err(_) => {
+                        tracing::warn!(kind = ?message.kind, "a message was not taken by the messenger")
                     }
                 }
             }
