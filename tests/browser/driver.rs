@@ -1,13 +1,14 @@
-//! A browser, driven by the `WebDriver` protocol: as much of it as these tests need.
+//! A browser of a test, driven over `WebDriver`, and what a person does with it.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
 use serde_json::{Value, json};
+use thirtyfour::common::command::Command as WebDriverCommand;
+use thirtyfour::{By, Capabilities, ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};
 
 /// How a browser is set up.
 #[derive(Clone, Copy)]
@@ -25,16 +26,17 @@ pub(crate) const DESK: Look = Look { width: 1280, height: 900, javascript: true,
 
 /// A browser of its own, with no history and no cookies; gone when dropped.
 pub(crate) struct Driver {
+    browser: Option<WebDriver>,
     process: Child,
-    session: String,
-    http: reqwest::Client,
     shots: AtomicU32,
     name: String,
     // Dropped last: what a browser that is ended leaves behind goes with it.
     _scratch: tempfile::TempDir,
 }
 
-const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+/// How long a page may take, and how often it is looked at meanwhile.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(30);
 pub(crate) const TAB: &str = "\u{e004}";
 pub(crate) const ENTER: &str = "\u{e007}";
 
@@ -57,164 +59,107 @@ impl Driver {
                 break port.trim_end_matches('.').parse().unwrap();
             }
         };
-        let arguments = [
-            "--headless=new".to_owned(),
-            "--no-sandbox".to_owned(),
-            "--disable-gpu".to_owned(),
-            "--disable-dev-shm-usage".to_owned(),
-            format!("--window-size={},{}", look.width, look.height),
-        ];
-        let mut options = json!({ "args": arguments });
-        // Windows cannot be as narrow as a phone; an emulated one is.
-        options["mobileEmulation"] = json!({ "deviceMetrics": { "width": look.width, "height": look.height, "pixelRatio": 1.0, "mobile": false } });
-        let javascript = if look.javascript { 1 } else { 2 };
-        options["prefs"] = json!({
-            "intl.accept_languages": if look.english { "en-US,en" } else { "ko-KR,ko" },
-            "profile.managed_default_content_settings.javascript": javascript,
-        });
-        let asked = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options } } });
-        let http = crate::harness::http();
-        let base = format!("http://127.0.0.1:{port}/session");
-        let answer: Value = http.post(&base).json(&asked).send().await.unwrap().json().await.unwrap();
-        let id = answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{answer}"));
-        let session = format!("{base}/{id}");
-        Self { process, session, http, shots: AtomicU32::new(0), name: name.to_owned(), _scratch: scratch }
+        let browser = WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities(look))
+            .client(crate::harness::http())
+            .request_timeout(Duration::from_secs(60))
+            .await
+            .unwrap();
+        let (browser, name) = (Some(browser), name.to_owned());
+        Self { browser, process, shots: AtomicU32::new(0), name, _scratch: scratch }
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, Value> {
-        let mut request = self.http.request(method, format!("{}{path}", self.session));
-        request = request.timeout(Duration::from_secs(60));
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let answer: Value = request.send().await.unwrap().json().await.unwrap();
-        if answer["value"]["error"].is_string() {
-            Err(answer["value"].clone())
-        } else {
-            Ok(answer["value"].clone())
-        }
-    }
-
-    async fn must(&self, method: Method, path: &str, body: Option<Value>) -> Value {
-        self.call(method, path, body).await.unwrap_or_else(|error| panic!("{path}: {error}"))
+    fn browser(&self) -> &WebDriver {
+        self.browser.as_ref().expect("it is there until it is dropped")
     }
 
     /// Goes to an address.
     pub(crate) async fn go(&self, address: &str) {
-        self.must(Method::POST, "/url", Some(json!({ "url": address }))).await;
+        self.browser().goto(address).await.unwrap();
     }
 
     pub(crate) async fn back(&self) {
-        self.must(Method::POST, "/back", Some(json!({}))).await;
+        self.browser().back().await.unwrap();
     }
 
     pub(crate) async fn reload(&self) {
-        self.must(Method::POST, "/refresh", Some(json!({}))).await;
+        self.browser().refresh().await.unwrap();
     }
 
     pub(crate) async fn address(&self) -> String {
-        self.must(Method::GET, "/url", None).await.as_str().unwrap().to_owned()
+        self.browser().current_url().await.unwrap().into()
     }
 
-    /// What is to be read on the page.
+    /// What is to be read on the page; nothing between two pages.
     pub(crate) async fn text(&self) -> String {
-        let body = self.find("body").await;
-        match body {
-            Ok(body) => self
-                .call(Method::GET, &format!("/element/{body}/text"), None)
-                .await
-                .map_or_else(|_| String::new(), |text| text.as_str().unwrap_or_default().to_owned()),
+        match self.browser().find(By::Tag("body")).await {
+            Ok(body) => body.text().await.unwrap_or_default(),
             Err(_) => String::new(),
         }
     }
 
-    async fn find(&self, selector: &str) -> Result<String, Value> {
-        let (using, value) =
-            if selector.starts_with('/') { ("xpath", selector) } else { ("css selector", selector) };
-        let found =
-            self.call(Method::POST, "/element", Some(json!({ "using": using, "value": value }))).await?;
-        Ok(found[ELEMENT].as_str().unwrap().to_owned())
-    }
-
     /// Waits until the page shows `text`.
     pub(crate) async fn shows(&self, text: &str) {
-        let patience = Instant::now() + Duration::from_secs(30);
-        loop {
-            let shown = self.text().await;
-            if shown.contains(text) {
-                return;
-            }
-            assert!(Instant::now() < patience, "{text} in: {shown}\nat {}", self.address().await);
-            tokio::time::sleep(Duration::from_millis(30)).await;
-        }
+        self.until(text, async || self.text().await.contains(text)).await;
     }
 
     /// Waits until the page has an element.
     pub(crate) async fn has(&self, selector: &str) {
-        let patience = Instant::now() + Duration::from_secs(30);
-        while self.find(selector).await.is_err() {
-            assert!(
-                Instant::now() < patience,
-                "{selector} in: {}\nat {}",
-                self.text().await,
-                self.address().await
-            );
-            tokio::time::sleep(Duration::from_millis(30)).await;
+        self.until(selector, async || self.browser().find(By::Css(selector)).await.is_ok()).await;
+    }
+
+    async fn until(&self, what: &str, is: impl AsyncFn() -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !is().await {
+            let (text, address) = (self.text().await, self.address().await);
+            assert!(Instant::now() < end, "{what} in: {text}\nat {address}");
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
     /// Does what leads to another page, and waits until the page it is done on is gone: the next page may have the
     /// same elements and the same words, so that nothing on it tells the two apart.
     async fn leaving(&self, action: impl Future<Output = ()>) {
-        let page = self.find("html").await.unwrap_or_else(|e| panic!("html: {e}"));
+        let page = self.browser().find(By::Tag("html")).await.unwrap();
         action.await;
-        let patience = Instant::now() + Duration::from_secs(30);
-        while self.call(Method::GET, &format!("/element/{page}/name"), None).await.is_ok() {
-            assert!(Instant::now() < patience, "still at {}: {}", self.address().await, self.text().await);
-            tokio::time::sleep(Duration::from_millis(30)).await;
-        }
+        self.until("a page that comes", async || !matches!(page.is_present().await, Ok(true))).await;
     }
 
     /// Clicks what a person would tap, a link or a button by its words, and waits for the page it leads to.
     pub(crate) async fn tap(&self, words: &str) {
-        self.leaving(self.click(&format!("//a[contains(., '{words}')] | //button[contains(., '{words}')]")))
-            .await;
+        let words = format!("//a[contains(., '{words}')] | //button[contains(., '{words}')]");
+        self.leaving(self.click_on(By::XPath(words))).await;
     }
 
     /// Clicks what leaves the page as it is: a box to tick.
     pub(crate) async fn click(&self, selector: &str) {
-        let element = self.find(selector).await.unwrap_or_else(|e| panic!("{selector}: {e}"));
-        self.must(Method::POST, &format!("/element/{element}/click"), Some(json!({}))).await;
+        self.click_on(By::Css(selector)).await;
+    }
+
+    async fn click_on(&self, element: By) {
+        self.browser().find(element).await.unwrap().click().await.unwrap();
     }
 
     /// Types into a field.
     pub(crate) async fn type_into(&self, selector: &str, text: &str) {
-        let element = self.find(selector).await.unwrap_or_else(|e| panic!("{selector}: {e}"));
-        let keys = Some(json!({ "text": text }));
-        self.must(Method::POST, &format!("/element/{element}/value"), keys).await;
+        self.browser().find(By::Css(selector)).await.unwrap().send_keys(text).await.unwrap();
     }
 
-    /// Types a text, wherever the focus is.
-    pub(crate) async fn type_keys(&self, text: &str) {
-        let keys: Vec<String> = text.chars().map(String::from).collect();
-        self.press(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    }
-
-    /// Presses Enter, which sends the form or follows the link that has the focus, and waits for the page that comes.
-    pub(crate) async fn enter(&self) {
-        self.leaving(self.press(&[ENTER])).await;
-    }
-
-    /// Presses keys, wherever the focus is.
-    pub(crate) async fn press(&self, keys: &[&str]) {
+    /// Types a text or presses keys, wherever the focus is. An action chain of the library moves a pointer besides,
+    /// which fails on a page that a key has just left.
+    pub(crate) async fn type_keys(&self, keys: &str) {
         let strokes: Vec<Value> = keys
-            .iter()
+            .chars()
             .flat_map(|key| {
                 [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })]
             })
             .collect();
-        let actions = json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes }] });
-        self.must(Method::POST, "/actions", Some(actions)).await;
+        let keyboard = json!([{ "type": "key", "id": "keyboard", "actions": strokes }]);
+        self.browser().cmd(WebDriverCommand::PerformActions(keyboard.into())).await.unwrap();
+    }
+
+    /// Presses Enter, which sends the form or follows the link that has the focus, and waits for the page that comes.
+    pub(crate) async fn enter(&self) {
+        self.leaving(self.type_keys(ENTER)).await;
     }
 
     /// Goes from field to field with the keyboard until an element has the focus.
@@ -222,10 +167,10 @@ impl Driver {
         // Once around every page is less.
         for _ in 0..80 {
             let is_focused = "return document.activeElement.matches(arguments[0])";
-            if self.script(is_focused, json!([selector])).await == true {
+            if self.script(is_focused, &[json!(selector)]).await == true {
                 return;
             }
-            self.press(&[TAB]).await;
+            self.type_keys(TAB).await;
         }
         panic!("{selector} is not reached with the keyboard at {}", self.address().await);
     }
@@ -233,42 +178,56 @@ impl Driver {
     /// Has the browser prefer light or dark pages from now on.
     pub(crate) async fn in_scheme(&self, scheme: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        let command = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": features } });
-        self.must(Method::POST, "/goog/cdp/execute", Some(command)).await;
+        let command = "Emulation.setEmulatedMedia";
+        self.browser().cdp().send_raw(command, json!({ "features": features })).await.unwrap();
     }
 
     /// Runs a script of the test's own.
-    pub(crate) async fn script(&self, script: &str, arguments: Value) -> Value {
-        self.must(Method::POST, "/execute/sync", Some(json!({ "script": script, "args": arguments }))).await
+    pub(crate) async fn script(&self, script: &str, arguments: &[Value]) -> Value {
+        self.browser().execute(script, arguments.to_vec()).await.unwrap().json().clone()
     }
 
     /// Runs a script that calls its last argument when it is done.
     pub(crate) async fn script_async(&self, script: &str) -> Value {
-        self.must(Method::POST, "/execute/async", Some(json!({ "script": script, "args": [] }))).await
+        self.browser().execute_async(script, Vec::new()).await.unwrap().json().clone()
     }
 
     /// Keeps a picture of the page.
     pub(crate) async fn keep(&self, page: &str) {
-        use base64::Engine;
-        let picture = self.must(Method::GET, "/screenshot", None).await;
-        let bytes = base64::engine::general_purpose::STANDARD.decode(picture.as_str().unwrap()).unwrap();
         let directory =
             std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("screenshots");
         std::fs::create_dir_all(&directory).unwrap();
         let number = self.shots.fetch_add(1, Ordering::Relaxed);
-        std::fs::write(directory.join(format!("{}-{number:02}-{page}.png", self.name)), bytes).unwrap();
+        let file = directory.join(format!("{}-{number:02}-{page}.png", self.name));
+        self.browser().screenshot(&file).await.unwrap();
     }
+}
+
+fn capabilities(look: Look) -> Capabilities {
+    let arguments = [
+        "--headless=new".to_owned(),
+        "--no-sandbox".to_owned(),
+        "--disable-gpu".to_owned(),
+        "--disable-dev-shm-usage".to_owned(),
+        format!("--window-size={},{}", look.width, look.height),
+    ];
+    // Windows cannot be as narrow as a phone; an emulated one is.
+    let screen = json!({ "width": look.width, "height": look.height, "pixelRatio": 1.0, "mobile": false });
+    let preferences = json!({
+        "intl.accept_languages": if look.english { "en-US,en" } else { "ko-KR,ko" },
+        "profile.managed_default_content_settings.javascript": if look.javascript { 1 } else { 2 },
+    });
+    let mut capabilities = DesiredCapabilities::chrome();
+    capabilities.add_experimental_option("args", arguments).unwrap();
+    capabilities.add_experimental_option("mobileEmulation", json!({ "deviceMetrics": screen })).unwrap();
+    capabilities.add_experimental_option("prefs", preferences).unwrap();
+    capabilities.into()
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // The driver ends its browser when it is asked to. Said by hand: nothing may be awaited here.
-        let (host, path) = self.session["http://".len()..].split_once('/').unwrap_or_default();
-        if let Ok(mut socket) = std::net::TcpStream::connect(host) {
-            let _ = socket.set_read_timeout(Some(Duration::from_secs(5)));
-            let _ = write!(socket, "DELETE /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-            let _ = socket.read(&mut [0; 256]);
-        }
+        // The driver ends its browser when its session ends, which is when this is dropped.
+        drop(self.browser.take());
         // Whatever is left of it goes with its group.
         let group = format!("-{}", self.process.id());
         let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();

@@ -1,7 +1,5 @@
 //! What people do, from the message on the phone to the institution's page.
 
-use serde_json::json;
-
 use crate::driver::{DESK, Driver, ENTER, Look, PHONE, TAB};
 use crate::scene::{PIN, Scene};
 
@@ -89,14 +87,14 @@ async fn the_keyboard_alone_is_enough() {
     // Skip link, brand, two entries of the menu, signing out, customer service, and the button.
     let focused = "return document.activeElement.textContent";
     for _ in 0..10 {
-        driver.press(&[TAB]).await;
-        if driver.script(focused, json!([])).await.as_str().unwrap().contains("문서확인후 납부") {
+        driver.type_keys(TAB).await;
+        if driver.script(focused, &[]).await.as_str().unwrap().contains("문서확인후 납부") {
             break;
         }
     }
     driver.enter().await;
     driver.shows("PIN (숫자 6자리)").await;
-    let focused = driver.script("return document.activeElement.id", json!([])).await;
+    let focused = driver.script("return document.activeElement.id", &[]).await;
     assert_eq!(focused, "secret", "the field has the focus");
     driver.type_keys(PIN).await;
     driver.enter().await;

@@ -1,8 +1,6 @@
 //! Every state of every page, on a phone and at a desk, light and dark, in both languages: axe finds nothing to complain
 //! about, it fits the screen, and a picture of it is kept. Forms are filled in with the keyboard alone.
 
-use serde_json::json;
-
 use crate::accessible::is_accessible;
 use crate::driver::{DESK, Driver, Look, PHONE};
 use crate::scene::{PIN, Scene};
@@ -81,7 +79,7 @@ async fn joining(walk: &Walk, link: &str, bill: &str) {
     walk.go(link, "join").await;
     walk.send(&[("#pin", "123456"), ("#pin_again", "123456")], ".wrong", "join-wrong").await;
     walk.driver.tab_to("input[name=consent]").await;
-    walk.driver.press(&[" "]).await;
+    walk.driver.type_keys(" ").await;
     walk.send(&[("#pin", PIN), ("#pin_again", PIN)], ".notice", "document-after-joining").await;
     assert!(walk.driver.address().await.contains(bill), "to the document of the message");
 }
@@ -120,7 +118,7 @@ async fn new_pin(walk: &mut Walk) {
     walk.go(&link, "new-pin").await;
     let typed = |birthday: &'static str| [("#birthday", birthday), ("#pin", PIN), ("#pin_again", PIN)];
     walk.send(&typed("19991231"), ".wrong", "new-pin-wrong-birthday").await;
-    walk.driver.script("document.getElementById('birthday').value = ''", json!([])).await;
+    walk.driver.script("document.getElementById('birthday').value = ''", &[]).await;
     walk.send(&typed("19900101"), ".notice", "list-after-new-pin").await;
 }
 
