@@ -1,6 +1,7 @@
 //! What of a payload the box shows on a document's card: an amount and a due date, where the operator has said which
 //! members of a JSON payload they are. Any other payload stays opaque.
 
+use crate::StoredNumber;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -1,5 +1,6 @@
 //! Time as the contract counts it, and the one seam through which every rule reads it.
 
+use crate::StoredNumber;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -207,23 +208,24 @@ const SEOUL: jiff::tz::Offset = jiff::tz::Offset::constant(9);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeoulDay(jiff::civil::Date);
 
-impl SeoulDay {
-    /// The day that `moment` falls on in Seoul.
-    pub fn of(moment: UnixSeconds) -> Self {
-        Self(seoul(moment).date())
-    }
-
-    /// The day as a number, `YYYYMMDD`.
-    pub fn as_number(self) -> i64 {
+/// As `YYYYMMDD`.
+impl StoredNumber for SeoulDay {
+    fn as_number(self) -> i64 {
         i64::from(self.0.year()) * 10_000 + i64::from(self.0.month()) * 100 + i64::from(self.0.day())
     }
 
-    /// The day that a store kept as `YYYYMMDD`; `None` for a number that is none.
-    pub fn from_number(number: i64) -> Option<Self> {
+    fn from_number(number: i64) -> Option<Self> {
         let part = |n: i64| i8::try_from(n).ok();
         let year = i16::try_from(number / 10_000).ok()?;
         let date = jiff::civil::Date::new(year, part(number / 100 % 100)?, part(number % 100)?);
         date.ok().map(Self)
+    }
+}
+
+impl SeoulDay {
+    /// The day that `moment` falls on in Seoul.
+    pub fn of(moment: UnixSeconds) -> Self {
+        Self(seoul(moment).date())
     }
 
     /// Reads `YYYY-MM-DD`, a real date.

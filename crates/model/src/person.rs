@@ -1,5 +1,6 @@
 //! A person as an operator registers them (SPEC 11) and as the sandbox invents them (SPEC 12).
 
+use crate::StoredNumber;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -44,9 +45,8 @@ pub enum Behaviour {
     Breaks,
 }
 
-impl Behaviour {
-    /// The number a store keeps.
-    pub fn as_number(self) -> i64 {
+impl StoredNumber for Behaviour {
+    fn as_number(self) -> i64 {
         match self {
             Self::Ordinary => 0,
             Self::RefusesAll => 1,
@@ -55,8 +55,7 @@ impl Behaviour {
         }
     }
 
-    /// The behaviour that a store kept as `number`; `None` for one that means nothing here.
-    pub fn from_number(number: i64) -> Option<Self> {
+    fn from_number(number: i64) -> Option<Self> {
         [Self::Ordinary, Self::RefusesAll, Self::JoinsLater, Self::Breaks]
             .into_iter()
             .find(|behaviour| behaviour.as_number() == number)

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use futures_util::future::join_all;
 use secrecy::SecretString;
 use seoham_model::card::{Card, CardValues};
-use seoham_model::{BinderId, ContractUuid, InstitutionId, PersonId, SeoulDay};
+use seoham_model::{BinderId, ContractUuid, InstitutionId, PersonId, SeoulDay, StoredNumber};
 use seoham_store::accounts::{Authentication, Contract};
 use seoham_store::attempts::Tries;
 use seoham_store::boxes::{OpenVerdict, Opener, Shelf};

@@ -11,7 +11,7 @@ use seoham_vault::TokenHash;
 use tokio_postgres::Row;
 
 use crate::PostgresStore;
-use crate::columns::{Columns, Id};
+use crate::columns::{Columns, Id, Number};
 use crate::session::{Param, Session};
 
 #[async_trait]
@@ -150,7 +150,7 @@ impl Overviews for PostgresStore {
         let Some(row) = session.query_opt(sql, &[&id.uuid()]).await? else { return Ok(None) };
         let sql = "SELECT coalesce(sum(accepted), 0)::bigint AS accepted FROM daily_counts
                    WHERE institution_id = $1 AND day = $2";
-        let day = i32::try_from(day.as_number()).unwrap_or(i32::MAX);
+        let day = Number(day);
         let counted = session.query_opt(sql, &[&id.uuid(), &day]).await?;
         let accepted: i64 = counted.map_or(Ok(0), |row| row.value("accepted"))?;
         Ok(Some(InstitutionOverview {
@@ -203,14 +203,14 @@ pub(crate) fn institution(row: &Row) -> Result<Institution> {
 /// What of a payload a card shows.
 pub(crate) fn card(row: &Row) -> Result<Option<Card>> {
     let json: Option<String> = row.value("card")?;
-    json.map(|json| Card::from_json(&json).ok_or(StoreError::Damaged("a contract's card"))).transpose()
+    json.map(|json| Card::from_json(&json).ok_or(StoreError::damaged("a contract's card"))).transpose()
 }
 
 fn contract(row: &Row) -> Result<Contract> {
     Ok(Contract {
         uuid: row.id("contract_id")?,
         authentication: Authentication::from_name(row.value("authentication")?)
-            .ok_or(StoreError::Damaged("authentication"))?,
+            .ok_or(StoreError::damaged("authentication"))?,
         certified: row.value("certified")?,
         closed_at: row.moment("closed_at")?,
         card: card(row)?,

@@ -8,7 +8,7 @@ use seoham_model::status::{Opening, token_expires_at};
 use seoham_model::{BinderId, ContractUuid, PersonId, UnixSeconds};
 use seoham_store::accounts::{Authentication, Institution};
 use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener, Shelf};
-use seoham_store::{Boxes, Result, StoreError};
+use seoham_store::{Boxes, OfEntity, Result, StoreError};
 use seoham_vault::TokenHash;
 use tokio_postgres::Row;
 
@@ -25,6 +25,7 @@ const OPEN: &str = "WITH token AS (
     WHERE document_id = $1 AND authenticated_at IS NULL
       AND (SELECT authentication FROM contracts c WHERE c.contract_id = documents.contract_id) <> 'none'";
 
+// The shelves of `Shelf::of`, found by index.
 const UNREAD: &str = "SELECT document_id FROM documents
     WHERE person_id = $1 AND received_at IS NOT NULL AND read_at IS NULL AND deadline_at > $2
       AND ($3::uuid IS NULL OR document_id < $3) ORDER BY document_id DESC LIMIT $4";
@@ -53,9 +54,9 @@ impl PostgresStore {
         let mut in_order = Vec::with_capacity(ids.len());
         for document in ids.iter().filter_map(|id| documents.remove(id)) {
             let recipient =
-                people.get(&person).ok_or(StoreError::Damaged("a document without its person"))?;
+                people.get(&person).ok_or_else(|| StoreError::damaged("the person").of(document.id))?;
             let text = rows::open_text(&self.inner.vault, &document, recipient, &contents)?;
-            let sender = senders.get(&document.contract).ok_or(StoreError::Damaged("a contract"))?;
+            let sender = senders.get(&document.contract).ok_or(StoreError::damaged("a contract"))?;
             in_order.push(BoxDocument {
                 id: document.id,
                 institution: document.institution,
@@ -102,7 +103,7 @@ async fn senders<'a>(
         let sender = Sender {
             name: row.value("name")?,
             authentication: Authentication::from_name(row.value("authentication")?)
-                .ok_or(StoreError::Damaged("authentication"))?,
+                .ok_or(StoreError::damaged("authentication"))?,
             refused: row.value("refused")?,
             has_mark: row.value("has_mark")?,
             card: card(row)?.unwrap_or_default(),

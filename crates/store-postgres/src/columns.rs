@@ -1,11 +1,17 @@
 //! Reading and writing what the schema holds.
 
+use std::error::Error;
+use std::fmt::Debug;
+
+use bytes::BytesMut;
 use seoham_model::status::Times;
-use seoham_model::{AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId, UnixSeconds};
+use seoham_model::{
+    AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId, StoredNumber, UnixSeconds,
+};
 use seoham_store::{Result, StoreError};
 use seoham_vault::BlindIndex;
 use tokio_postgres::Row;
-use tokio_postgres::types::FromSql;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 use uuid::Uuid;
 
 /// An id as the database keeps it.
@@ -36,6 +42,42 @@ pub(crate) fn uuids<T: Id>(ids: &[T]) -> Vec<Uuid> {
     ids.iter().map(Id::uuid).collect()
 }
 
+/// A number that stands for something, as a column or parameter of any whole type; one that means nothing here is
+/// damage, and no default.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Number<T>(pub(crate) T);
+
+impl<'a, T: StoredNumber> FromSql<'a> for Number<T> {
+    fn from_sql(column: &Type, raw: &'a [u8]) -> std::result::Result<Self, Box<dyn Error + Sync + Send>> {
+        let number = match *column {
+            Type::INT2 => i16::from_sql(column, raw)?.into(),
+            Type::INT4 => i32::from_sql(column, raw)?.into(),
+            _ => i64::from_sql(column, raw)?,
+        };
+        T::from_number(number).map(Self).ok_or_else(|| "it means nothing here".into())
+    }
+
+    accepts!(INT2, INT4, INT8);
+}
+
+impl<T: StoredNumber + Debug> ToSql for Number<T> {
+    fn to_sql(
+        &self,
+        column: &Type,
+        out: &mut BytesMut,
+    ) -> std::result::Result<IsNull, Box<dyn Error + Sync + Send>> {
+        let number = self.0.as_number();
+        match *column {
+            Type::INT2 => i16::try_from(number)?.to_sql(column, out),
+            Type::INT4 => i32::try_from(number)?.to_sql(column, out),
+            _ => number.to_sql(column, out),
+        }
+    }
+
+    accepts!(INT2, INT4, INT8);
+    to_sql_checked!();
+}
+
 /// Columns by their names; what does not read back as what it should be is damage.
 pub(crate) trait Columns {
     fn value<'a, T: FromSql<'a>>(&'a self, column: &'static str) -> Result<T>;
@@ -44,12 +86,17 @@ pub(crate) trait Columns {
         self.value(column).map(T::of)
     }
 
+    /// What a number stands for.
+    fn number<T: StoredNumber>(&self, column: &'static str) -> Result<T> {
+        self.value::<Number<T>>(column).map(|number| number.0)
+    }
+
     fn moment(&self, column: &'static str) -> Result<Option<UnixSeconds>> {
         Ok(self.value::<Option<i64>>(column)?.map(UnixSeconds))
     }
 
     fn index(&self, column: &'static str) -> Result<BlindIndex> {
-        self.value::<&[u8]>(column)?.try_into().map_err(|_| StoreError::Damaged(column))
+        self.value::<&[u8]>(column)?.try_into().map_err(|_| StoreError::damaged(column))
     }
 
     fn times(&self) -> Result<Times> {
@@ -66,6 +113,6 @@ pub(crate) trait Columns {
 
 impl Columns for Row {
     fn value<'a, T: FromSql<'a>>(&'a self, column: &'static str) -> Result<T> {
-        self.try_get(column).map_err(|_| StoreError::Damaged(column))
+        self.try_get(column).map_err(|_| StoreError::damaged(column))
     }
 }

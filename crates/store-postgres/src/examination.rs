@@ -211,7 +211,7 @@ impl PostgresStore {
         let session = inner.sessions.interactive().await?;
         let asked = Instant::now();
         let row = session.query_opt(FACTS, &[]).await?;
-        let facts = Facts::read(&row.ok_or(StoreError::Damaged("the database's settings"))?)?;
+        let facts = Facts::read(&row.ok_or(StoreError::damaged("the database's settings"))?)?;
         inner.examination.report(&facts, asked, &inner.clock, &inner.health);
         Ok(())
     }

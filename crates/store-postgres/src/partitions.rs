@@ -140,8 +140,8 @@ pub(crate) async fn months(session: &Session, table: &str) -> Result<Vec<Month>>
                WHERE i.inhparent = to_regclass($1) ORDER BY c.relname";
     let rows = session.query(sql, &[&table]).await?;
     let month = |row: &tokio_postgres::Row| {
-        let name: &str = row.try_get(0).map_err(|_| StoreError::Damaged("a partition's name"))?;
-        Month::of_partition(name).ok_or(StoreError::Damaged("a partition's name"))
+        let name: &str = row.try_get(0).map_err(|_| StoreError::damaged("a partition's name"))?;
+        Month::of_partition(name).ok_or(StoreError::damaged("a partition's name"))
     };
     rows.iter().map(month).collect()
 }

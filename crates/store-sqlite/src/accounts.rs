@@ -14,7 +14,7 @@ use seoham_vault::TokenHash;
 
 use crate::SqliteStore;
 use crate::caller_cache::{CachedToken, Lookup};
-use crate::columns::{Id, known, moment};
+use crate::columns::{Id, Number, known, moment};
 use crate::writer::Weight;
 
 #[async_trait]
@@ -233,7 +233,7 @@ impl Overviews for SqliteStore {
                     .prepare_cached(
                         "SELECT accepted FROM daily_counts WHERE institution_id = ?1 AND day = ?2",
                     )?
-                    .query_row(params![Id(id), day.as_number()], |row| row.get(0))
+                    .query_row(params![Id(id), Number(day)], |row| row.get(0))
                     .optional()?
                     .unwrap_or(0),
             }))

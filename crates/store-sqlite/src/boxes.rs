@@ -122,29 +122,31 @@ fn on_shelf(
     now: UnixSeconds,
 ) -> rusqlite::Result<Vec<i64>> {
     let person = documents.person;
-    let end = match shelf {
-        Shelf::Unread => "deadline_at > ?3",
-        Shelf::Expired => "deadline_at <= ?3",
-        // What was read has an index of its own.
-        Shelf::Read => {
-            return connection
-                .prepare_cached(
-                    "SELECT document_no FROM documents
-                     WHERE person_id = ?1 AND read_at IS NOT NULL AND received_at IS NOT NULL AND document_no < ?2
-                     ORDER BY document_no DESC LIMIT ?3",
-                )?
-                .query_map(params![Id(person), before, limit], |row| row.get(0))?
-                .collect();
-        }
-    };
+    // What was read has an index of its own.
+    if shelf == Shelf::Read {
+        return connection
+            .prepare_cached(
+                "SELECT document_no FROM documents
+                 WHERE person_id = ?1 AND read_at IS NOT NULL AND received_at IS NOT NULL AND document_no < ?2
+                 ORDER BY document_no DESC LIMIT ?3",
+            )?
+            .query_map(params![Id(person), before, limit], |row| row.get(0))?
+            .collect();
+    }
     let mut stands = connection.prepare_cached(&format!(
-        "SELECT 1 FROM documents
-         WHERE document_no = ?1 AND person_id = ?2 AND received_at IS NOT NULL AND read_at IS NULL AND {end}"
+        "SELECT {TIMES}, d.deadline_at FROM documents d WHERE d.document_no = ?1 AND d.person_id = ?2"
     ))?;
     let mut found = Vec::new();
     newest_first(connection, documents, before, |document_no| {
-        if found.len() < limit && stands.exists(params![document_no, Id(person), now.0])? {
-            found.push(document_no);
+        if found.len() < limit {
+            let lies_on = stands
+                .query_row(params![document_no, Id(person)], |row| {
+                    Ok(Shelf::of(&times(row, 0)?, UnixSeconds(row.get(6)?), now))
+                })
+                .optional()?;
+            if lies_on.flatten() == Some(shelf) {
+                found.push(document_no);
+            }
         }
         Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;

@@ -5,7 +5,9 @@ use std::rc::Rc;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, Value, ValueRef};
 use rusqlite::{Error, Row};
 use seoham_model::status::Times;
-use seoham_model::{AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId, UnixSeconds};
+use seoham_model::{
+    AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId, StoredNumber, UnixSeconds,
+};
 use seoham_store::StoreError;
 
 /// A 16-byte id as a column.
@@ -29,6 +31,23 @@ macro_rules! id_column {
 }
 
 id_column!(AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId);
+
+/// A number that stands for something, as a column; one that means nothing here is damage, and no default.
+pub(crate) struct Number<T>(pub(crate) T);
+
+impl<T: StoredNumber> FromSql for Number<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        T::from_number(value.as_i64()?)
+            .map(Self)
+            .ok_or_else(|| FromSqlError::Other("it means nothing here".into()))
+    }
+}
+
+impl<T: StoredNumber> ToSql for Number<T> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Owned(Value::Integer(self.0.as_number())))
+    }
+}
 
 /// Blobs as a table, for `rarray(?)` in a statement; its rows are numbered from one.
 pub(crate) fn blobs<'a>(blobs: impl Iterator<Item = &'a [u8]>) -> Rc<Vec<Value>> {
@@ -87,7 +106,7 @@ pub(crate) fn store_error(error: &Error) -> StoreError {
             // What it says of the value is left out.
             Error::FromSqlConversionFailure(..)
             | Error::IntegralValueOutOfRange(..)
-            | Error::InvalidColumnType(..) => StoreError::Damaged("a column"),
+            | Error::InvalidColumnType(..) => StoreError::damaged("a column"),
             _ => StoreError::Failed(error.to_string()),
         },
     }

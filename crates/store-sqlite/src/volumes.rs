@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use seoham_model::forms::AnnouncedVolume;
 use seoham_model::{InstitutionId, PlanId, SeoulDay, UnixSeconds};
-use seoham_store::volumes::{DayVolume, PlanState, VolumeAlert, VolumePlan};
+use seoham_store::volumes::{CountedVolume, DayVolume, PlanState, VolumeAlert, VolumePlan};
 use seoham_store::{Lane, Result, Volumes};
 
 use crate::SqliteStore;
-use crate::columns::{Id, known, moment};
+use crate::columns::{Id, Number, moment};
 use crate::writer::Weight;
 
 const WATCHED: &str = "volumes_watched_to";
@@ -32,13 +32,13 @@ impl Volumes for SqliteStore {
                     Id(plan.id),
                     Id(plan.institution),
                     plan.volume.name,
-                    plan.volume.from.as_number(),
-                    plan.volume.to.as_number(),
+                    Number(plan.volume.from),
+                    Number(plan.volume.to),
                     plan.volume.documents_per_day,
                     plan.volume.expected_tps,
                     plan.volume.purpose,
                     plan.announced_at.0,
-                    plan.state.as_number(),
+                    Number(plan.state),
                     plan.decided_at.map(|at| at.0),
                 ])?;
             Ok(added == 1)
@@ -59,7 +59,7 @@ impl Volumes for SqliteStore {
                  WHERE plan_id = ?1 AND institution_id = ?2 RETURNING {PLAN}"
             );
             let mut statement = connection.prepare_cached(&sql)?;
-            let decided = params![Id(plan), Id(institution), state.as_number(), now.0];
+            let decided = params![Id(plan), Id(institution), Number(state), now.0];
             Ok(statement.query_row(decided, plan_row).optional()?)
         };
         self.inner.writer.interactive(work).await
@@ -99,70 +99,69 @@ impl Volumes for SqliteStore {
                  FROM daily_counts c LEFT JOIN volume_alerts a USING (institution_id, day)
                  WHERE c.institution_id = ?1 AND c.day BETWEEN ?2 AND ?3 ORDER BY c.day",
             )?;
-            let rows =
-                statement.query_map(params![Id(institution), from.as_number(), to.as_number()], |row| {
-                    Ok(DayVolume {
-                        day: known(0, SeoulDay::from_number(row.get(0)?))?,
-                        accepted: row.get(1)?,
-                        alerted_at: moment(row, 2)?,
-                    })
-                })?;
+            let rows = statement.query_map(params![Id(institution), Number(from), Number(to)], |row| {
+                Ok(DayVolume {
+                    day: row.get::<_, Number<SeoulDay>>(0)?.0,
+                    accepted: row.get(1)?,
+                    alerted_at: moment(row, 2)?,
+                })
+            })?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         });
         read.await
     }
 
-    async fn raise_alerts(
-        &self,
-        day: SeoulDay,
-        unannounced: u64,
-        now: UnixSeconds,
-    ) -> Result<Vec<VolumeAlert>> {
-        const FOUND: &str =
-            "SELECT c.institution_id, i.name, c.day, c.accepted, max(?2, c.planned), ?3 FROM (
-               SELECT institution_id, day, accepted,
-                 coalesce((SELECT sum(documents_per_day) FROM volume_plans p
-                           WHERE p.institution_id = d.institution_id AND p.state = 1
-                             AND d.day BETWEEN p.from_day AND p.to_day), 0) AS planned
-               FROM daily_counts d WHERE day = ?1) c
-             JOIN institutions i USING (institution_id)
-             WHERE c.accepted >= ?2 AND c.accepted > c.planned AND NOT EXISTS (
+    async fn unalerted_volumes(&self, day: SeoulDay, at_least: u64) -> Result<Vec<CountedVolume>> {
+        const SQL: &str = "SELECT c.institution_id, i.name, c.day, c.accepted,
+               coalesce((SELECT sum(documents_per_day) FROM volume_plans p
+                         WHERE p.institution_id = c.institution_id AND p.state = ?3
+                           AND c.day BETWEEN p.from_day AND p.to_day), 0)
+             FROM daily_counts c JOIN institutions i USING (institution_id)
+             WHERE c.day = ?1 AND c.accepted >= ?2 AND NOT EXISTS (
                SELECT 1 FROM volume_alerts a WHERE a.institution_id = c.institution_id AND a.day = c.day)";
-        // Looked for beside the writer: mostly there is nothing to write.
-        let asked = move |connection: &Connection| -> rusqlite::Result<Vec<VolumeAlert>> {
-            let mut statement = connection.prepare_cached(FOUND)?;
-            statement.query_map(params![day.as_number(), unannounced, now.0], alert_row)?.collect()
+        let read = move |connection: &Connection| {
+            let mut statement = connection.prepare_cached(SQL)?;
+            let params = params![Number(day), at_least, Number(PlanState::Approved)];
+            let volumes = statement.query_map(params, |row| {
+                Ok(CountedVolume {
+                    institution: row.get::<_, Id<InstitutionId>>(0)?.0,
+                    institution_name: row.get(1)?,
+                    day: row.get::<_, Number<SeoulDay>>(2)?.0,
+                    accepted: row.get(3)?,
+                    planned: row.get(4)?,
+                })
+            })?;
+            Ok(volumes.collect::<rusqlite::Result<_>>()?)
         };
-        let found =
-            self.inner.readers.read(Lane::Interactive, move |connection| Ok(asked(connection)?)).await?;
-        if found.is_empty() {
-            return Ok(found);
-        }
-        let work = move |connection: &Connection| {
-            let found = asked(connection)?;
-            for alert in &found {
-                connection
-                    .prepare_cached(
-                        "INSERT INTO volume_alerts (institution_id, day, accepted, expected, raised_at)
-                         VALUES (?1, ?2, ?3, ?4, ?5)",
-                    )?
-                    .execute(params![
-                        Id(alert.institution),
-                        alert.day.as_number(),
-                        alert.accepted,
-                        alert.expected,
-                        now.0
-                    ])?;
+        self.inner.readers.read(Lane::Interactive, read).await
+    }
+
+    async fn add_alerts(&self, mut alerts: Vec<VolumeAlert>) -> Result<Vec<VolumeAlert>> {
+        let write = move |connection: &Connection| {
+            let mut add = connection.prepare_cached(
+                "INSERT INTO volume_alerts (institution_id, day, accepted, expected, raised_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+            )?;
+            let mut added = Vec::new();
+            for alert in &alerts {
+                let (accepted, expected) = (alert.accepted, alert.expected);
+                let day = Number(alert.day);
+                added.push(
+                    add.execute(params![Id(alert.institution), day, accepted, expected, alert.raised_at.0])?
+                        > 0,
+                );
             }
-            Ok(found)
+            let mut added = added.into_iter();
+            alerts.retain(|_| added.next().unwrap_or(false));
+            Ok(alerts)
         };
-        self.inner.writer.interactive(work).await
+        self.inner.writer.interactive(write).await
     }
 
     async fn watched_to(&self) -> Result<Option<SeoulDay>> {
         let read = |connection: &Connection| {
-            let day: Option<i64> = crate::open::deployment_value(connection, WATCHED)?;
-            Ok(day.map(|day| known(0, SeoulDay::from_number(day))).transpose()?)
+            let day: Option<Number<SeoulDay>> = crate::open::deployment_value(connection, WATCHED)?;
+            Ok(day.map(|day| day.0))
         };
         self.inner.readers.read(Lane::Interactive, read).await
     }
@@ -174,7 +173,7 @@ impl Volumes for SqliteStore {
                     "INSERT INTO deployment (name, value) VALUES (?1, ?2)
                      ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
                 )?
-                .execute(params![WATCHED, day.as_number()])?;
+                .execute(params![WATCHED, Number(day)])?;
             Ok(())
         };
         self.inner.writer.background(Weight::rows(1), write).await
@@ -200,7 +199,7 @@ impl Volumes for SqliteStore {
                     "UPDATE volume_alerts SET told_at = ?3
                      WHERE institution_id = ?1 AND day = ?2 AND told_at IS NULL",
                 )?
-                .execute(params![Id(institution), day.as_number(), now.0])?;
+                .execute(params![Id(institution), Number(day), now.0])?;
             Ok(())
         };
         self.inner.writer.interactive(work).await
@@ -213,14 +212,14 @@ fn plan_row(row: &Row<'_>) -> rusqlite::Result<VolumePlan> {
         institution: row.get::<_, Id<InstitutionId>>(1)?.0,
         volume: AnnouncedVolume {
             name: row.get(2)?,
-            from: known(3, SeoulDay::from_number(row.get(3)?))?,
-            to: known(4, SeoulDay::from_number(row.get(4)?))?,
+            from: row.get::<_, Number<SeoulDay>>(3)?.0,
+            to: row.get::<_, Number<SeoulDay>>(4)?.0,
             documents_per_day: row.get(5)?,
             expected_tps: row.get(6)?,
             purpose: row.get(7)?,
         },
         announced_at: UnixSeconds(row.get(8)?),
-        state: known(9, PlanState::from_number(row.get(9)?))?,
+        state: row.get::<_, Number<PlanState>>(9)?.0,
         decided_at: moment(row, 10)?,
     })
 }
@@ -229,7 +228,7 @@ fn alert_row(row: &Row<'_>) -> rusqlite::Result<VolumeAlert> {
     Ok(VolumeAlert {
         institution: row.get::<_, Id<InstitutionId>>(0)?.0,
         institution_name: row.get(1)?,
-        day: known(2, SeoulDay::from_number(row.get(2)?))?,
+        day: row.get::<_, Number<SeoulDay>>(2)?.0,
         accepted: row.get(3)?,
         expected: row.get(4)?,
         raised_at: UnixSeconds(row.get(5)?),

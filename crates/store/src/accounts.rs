@@ -1,5 +1,6 @@
 //! Institutions, their contracts and their access tokens (SPEC 2 and 11).
 
+use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use seoham_model::card::Card;
 pub use seoham_model::contract::Authentication;
@@ -73,6 +74,7 @@ pub struct Caller {
 
 /// Institutions, contracts and access tokens, for the operator.
 #[async_trait]
+#[delegatable_trait]
 pub trait Accounts: Send + Sync {
     /// Adds an institution.
     async fn create_institution(&self, institution: Institution) -> Result<()>;
@@ -117,6 +119,7 @@ pub trait Accounts: Send + Sync {
 
 /// Who calls: access tokens and the contracts that they name.
 #[async_trait]
+#[delegatable_trait]
 pub trait Callers: Send + Sync {
     /// Whose token this is, and under which contract they call if they name one; `None` when the token is
     /// unknown, expired or revoked. One question, since every request begins with it.
@@ -134,6 +137,7 @@ pub trait Callers: Send + Sync {
 
 /// What an institution has sent so far.
 #[async_trait]
+#[delegatable_trait]
 pub trait Overviews: Send + Sync {
     /// One institution and what it did on `day`.
     async fn institution(&self, id: InstitutionId, day: SeoulDay) -> Result<Option<InstitutionOverview>>;
@@ -141,6 +145,7 @@ pub trait Overviews: Send + Sync {
 
 /// The pictures that stand for institutions in the box.
 #[async_trait]
+#[delegatable_trait]
 pub trait Marks: Send + Sync {
     /// An institution's picture, if it has one.
     async fn mark(&self, institution: InstitutionId) -> Result<Option<Vec<u8>>>;

@@ -1,5 +1,6 @@
 //! Document boxes: what lies in them, and opening it (SPEC 8).
 
+use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use seoham_model::card::CardValues;
 use seoham_model::document::Content;
@@ -50,6 +51,18 @@ pub enum Shelf {
     Expired,
 }
 
+impl Shelf {
+    /// Where a document lies from `now` on; `None` for one that has not entered the box.
+    pub fn of(times: &Times, deadline_at: UnixSeconds, now: UnixSeconds) -> Option<Self> {
+        times.received_at?;
+        Some(match times.read_at {
+            Some(_) => Self::Read,
+            None if now < deadline_at => Self::Unread,
+            None => Self::Expired,
+        })
+    }
+}
+
 /// A document as it lies in its recipient's box.
 #[derive(Clone, Debug)]
 pub struct BoxDocument {
@@ -79,6 +92,7 @@ pub struct BoxDocument {
 
 /// Document boxes.
 #[async_trait]
+#[delegatable_trait]
 pub trait Boxes: Send + Sync {
     /// Documents on a shelf of a person's box, newest first, older than `before`, at most `limit`.
     async fn shelf(
@@ -108,4 +122,32 @@ pub trait Boxes: Send + Sync {
         token: TokenHash,
         now: UnixSeconds,
     ) -> Result<OpenVerdict>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_lies_on_one_shelf() {
+        let at = UnixSeconds;
+        for (received, read, now, shelf) in [
+            (None, None, 150, None),
+            (None, Some(120), 150, None),
+            (Some(100), None, 199, Some(Shelf::Unread)),
+            (Some(100), None, 200, Some(Shelf::Expired)),
+            (Some(100), Some(120), 150, Some(Shelf::Read)),
+            (Some(100), Some(120), 300, Some(Shelf::Read)),
+        ] {
+            let times = Times {
+                sent_at: at(100),
+                received_at: received.map(at),
+                authenticated_at: None,
+                token_used_at: None,
+                read_at: read.map(at),
+                notified_at: None,
+            };
+            assert_eq!(Shelf::of(&times, at(200), at(now)), shelf, "{received:?} {read:?} {now}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use seoham_model::{BinderId, PersonId};
+use seoham_model::{BinderId, PersonId, StoredNumber};
 use seoham_vault::{Vault, WrappedKey};
 
 use crate::documents::Notification;

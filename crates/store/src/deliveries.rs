@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use secrecy::SecretString;
 use seoham_model::document::Content;
@@ -102,6 +103,7 @@ pub struct QueueDepth {
 
 /// The outbox, for the worker.
 #[async_trait]
+#[delegatable_trait]
 pub trait Deliveries: Send + Sync {
     /// Claims up to `limit` deliveries, in turns over the institutions that have any. Documents of
     /// people who became members while they were being accepted are put into their boxes: when
@@ -122,6 +124,7 @@ pub trait Deliveries: Send + Sync {
 
 /// The messenger's reports.
 #[async_trait]
+#[delegatable_trait]
 pub trait Receipts: Send + Sync {
     /// Records the messenger's reports. The first `delivered` sets `user_notified_at`, which is
     /// the reported time, but never before the acceptance or after `now`; repeated, late,
@@ -131,6 +134,7 @@ pub trait Receipts: Send + Sync {
 
 /// How much waits in the outbox.
 #[async_trait]
+#[delegatable_trait]
 pub trait QueueDepths: Send + Sync {
     /// What waits, by institution. The cost is bounded: of a queue of more than [`DEPTH_ROWS_MAX`] rows it is
     /// what these hold, and so at least.

@@ -1,5 +1,6 @@
 //! What is true of a deployment as a whole.
 
+use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use seoham_model::{Clock, UnixSeconds};
 
@@ -30,6 +31,7 @@ pub const ADVANCED_SECONDS_MAX: i64 = 50 * 365 * 24 * 60 * 60;
 
 /// The deployment.
 #[async_trait]
+#[delegatable_trait]
 pub trait Deployment: Send + Sync {
     /// The clock that every rule reads.
     fn clock(&self) -> &Clock;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use seoham_model::document::{Content, Own};
 use seoham_model::status::Times;
-use seoham_model::{BinderId, ContractUuid, InstitutionId, UnixSeconds};
+use seoham_model::{BinderId, ContractUuid, InstitutionId, StoredNumber, UnixSeconds};
 use seoham_vault::TokenHash;
 
 use crate::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, Remember};
@@ -124,19 +125,30 @@ impl Notification {
         (Self::Expired, 5, "expired"),
     ];
 
-    /// The number a store keeps.
-    pub fn as_number(self) -> i64 {
-        Self::ALL.iter().find(|(n, ..)| *n == self).map_or(0, |(_, number, _)| *number)
-    }
-
-    /// The outcome that a store kept as `number`; `None` for one that means nothing here.
-    pub fn from_number(number: i64) -> Option<Self> {
-        Self::ALL.iter().find(|(_, n, _)| *n == number).map(|(outcome, ..)| *outcome)
+    /// How far a notification came of which a store kept `self`. What is taken leaves only the absence of its
+    /// delivery behind (`queued`), and that it arrived may be told by its time alone.
+    #[must_use]
+    pub fn as_shown(self, notified_at: Option<UnixSeconds>, queued: bool) -> Self {
+        match self {
+            Self::Pending if notified_at.is_some() => Self::Delivered,
+            Self::Pending if !queued => Self::Taken,
+            known => known,
+        }
     }
 
     /// The name that an operator sees.
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(n, ..)| *n == self).map_or("pending", |(.., name)| *name)
+    }
+}
+
+impl StoredNumber for Notification {
+    fn as_number(self) -> i64 {
+        Self::ALL.iter().find(|(n, ..)| *n == self).map_or(0, |(_, number, _)| *number)
+    }
+
+    fn from_number(number: i64) -> Option<Self> {
+        Self::ALL.iter().find(|(_, n, _)| *n == number).map(|(outcome, ..)| *outcome)
     }
 }
 
@@ -163,6 +175,7 @@ pub struct DocumentRecord {
 
 /// Documents, for the institution.
 #[async_trait]
+#[delegatable_trait]
 pub trait Documents: Send + Sync {
     /// Accepts documents; those of members stand in their boxes at once. When this returns `Ok`,
     /// every one of them and its delivery are durable against the loss of power; on any other
@@ -211,7 +224,31 @@ pub trait Documents: Send + Sync {
 
 /// Everything known about a document, for the operator.
 #[async_trait]
+#[delegatable_trait]
 pub trait Records: Send + Sync {
     /// All that is known of a document: for the operator, not for an institution.
     async fn describe(&self, document: BinderId) -> Result<Option<DocumentRecord>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notification_is_shown_as_far_as_it_came() {
+        use Notification::{Delivered, Expired, Failed, GivenUp, Pending, Taken};
+        let at = Some(UnixSeconds(1_800_000_000));
+        for (kept, notified_at, queued, shown) in [
+            (Pending, None, true, Pending),
+            (Pending, None, false, Taken),
+            (Pending, at, false, Delivered),
+            (Pending, at, true, Delivered),
+            (Delivered, at, false, Delivered),
+            (GivenUp, None, false, GivenUp),
+            (Failed, None, false, Failed),
+            (Expired, None, false, Expired),
+        ] {
+            assert_eq!(kept.as_shown(notified_at, queued), shown, "{kept:?} {notified_at:?} {queued}");
+        }
+    }
 }

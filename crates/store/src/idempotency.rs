@@ -151,7 +151,7 @@ pub fn key_history(
     let mut known: HashMap<[u8; 8], ([u8; 8], Verdict)> = HashMap::new();
     let mut count = 0;
     for row in rows.iter().filter(|row| !row.forgotten) {
-        let damaged = || StoreError::Damaged("an idempotency record");
+        let damaged = || StoreError::damaged("an idempotency record");
         let (form, mut rest) = row.verdicts.split_first().ok_or_else(damaged)?;
         if *form != FORM {
             return Err(damaged());

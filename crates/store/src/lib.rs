@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod attempts;
+pub mod box_entry;
 pub mod boxes;
 pub mod deep_check;
 pub mod deliveries;
@@ -33,7 +34,7 @@ pub use boxes::Boxes;
 pub use deliveries::{Deliveries, QueueDepths, Receipts};
 pub use deployment::{Deployment, Mode};
 pub use documents::{Documents, Records};
-pub use error::StoreError;
+pub use error::{OfEntity, StoreError};
 pub use health::{Health, Obstacle};
 pub use people::People;
 pub use retention::Retention;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use secrecy::SecretString;
 use seoham_model::document::Receiver;
@@ -79,6 +80,7 @@ pub struct Agreement {
 
 /// People.
 #[async_trait]
+#[delegatable_trait]
 pub trait People: Send + Sync {
     /// Adds or updates people, one verdict each, in order.
     ///

@@ -1,5 +1,6 @@
 //! Keeping documents for as long as the deployment is to keep them, and no longer.
 
+use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use seoham_model::UnixSeconds;
 
@@ -19,6 +20,7 @@ pub const RETENTION_DAYS_MIN: u32 = 2;
 
 /// Retention.
 #[async_trait]
+#[delegatable_trait]
 pub trait Retention: Send + Sync {
     /// One bounded step: makes room for the documents of the time to come where a store needs
     /// that, and removes documents that were accepted more than `days` ago, with all that belongs

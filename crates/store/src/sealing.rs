@@ -10,9 +10,11 @@ use secrecy::SecretString;
 use seoham_model::document::{Content, Own};
 use seoham_model::{BinderId, PersonId};
 use seoham_vault::{PersonKey, Vault, WrappedKey};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::documents::IdentifiedDocument;
+use crate::error::OfEntity;
 use crate::{Result, StoreError};
 
 /// A shared content, ready to be stored.
@@ -105,20 +107,21 @@ pub struct StoredText {
 
 /// Opens a document's text.
 pub fn open(vault: &Vault, stored: &StoredText) -> Result<(Content, Own)> {
-    let key = vault.person_key(stored.person, &stored.key)?;
-    let own_part = open_own_part(&key, stored.id, &stored.sealed)?;
+    let key = person_key(vault, stored.person, &stored.key)?;
+    let own_part: OwnPart<'_> = open_own_part(&key, stored.id, &stored.sealed)?;
     let content = match (&stored.content, own_part.content) {
         (Some(shared), _) => open_content(vault, shared)?,
         (None, Some(content)) => content.into_owned(),
-        (None, None) => return Err(StoreError::Damaged("a document without content")),
+        (None, None) => return Err(without_content(stored.id)),
     };
     Ok((content, own_part.own.into_owned()))
 }
 
 /// Opens a content that several documents share.
 pub fn open_content(vault: &Vault, shared: &SealedContent) -> Result<Content> {
-    let plaintext = vault.open_shared(&content_row(shared.id), &shared.sealed)?;
-    serde_json::from_slice(&plaintext).map_err(|_| StoreError::Damaged("a content"))
+    let opened = vault.open_shared(&content_row(shared.id), &shared.sealed);
+    let plaintext = opened.map_err(|error| StoreError::from(error).of(shared.id))?;
+    serde_json::from_slice(&plaintext).map_err(|_| StoreError::damaged("the content").of(shared.id))
 }
 
 /// What a store holds of what a notification needs.
@@ -146,12 +149,12 @@ pub struct Notice {
 /// Opens what a notification needs. `shared` is the document's content when it shares one, opened
 /// already; then what is the document's own stays sealed.
 pub fn open_notice(vault: &Vault, sealed: &SealedNotice<'_>, shared: Option<Arc<Content>>) -> Result<Notice> {
-    let key = vault.person_key(sealed.person, sealed.key)?;
+    let key = person_key(vault, sealed.person, sealed.key)?;
     let content = if let Some(content) = shared {
         content
     } else {
-        let own = open_own_part(&key, sealed.document, sealed.own)?;
-        Arc::new(own.content.ok_or(StoreError::Damaged("a document without content"))?.into_owned())
+        let own: OwnPart<'_> = open_own_part(&key, sealed.document, sealed.own)?;
+        Arc::new(own.content.ok_or_else(|| without_content(sealed.document))?.into_owned())
     };
     let mut person = PersonPlaintext::open(&key, sealed.person, sealed.of_person)?;
     Ok(Notice { content, phone_number: std::mem::take(&mut person.phone_number).into() })
@@ -164,7 +167,7 @@ pub fn open_phone_number(
     key: &WrappedKey,
     sealed: &[u8],
 ) -> Result<SecretString> {
-    let mut plaintext = PersonPlaintext::open(&vault.person_key(person, key)?, person, sealed)?;
+    let mut plaintext = PersonPlaintext::open(&person_key(vault, person, key)?, person, sealed)?;
     Ok(std::mem::take(&mut plaintext.phone_number).into())
 }
 
@@ -181,7 +184,7 @@ pub struct OpenedText {
 /// Opens a document's text and its recipient's sealed row.
 pub fn open_with_recipient(vault: &Vault, stored: &StoredText, person: &[u8]) -> Result<OpenedText> {
     let (content, own) = open(vault, stored)?;
-    let key = vault.person_key(stored.person, &stored.key)?;
+    let key = person_key(vault, stored.person, &stored.key)?;
     Ok(OpenedText { content, own, recipient: PersonPlaintext::open(&key, stored.person, person)? })
 }
 
@@ -193,14 +196,21 @@ pub fn open_own(
     id: BinderId,
     sealed: &[u8],
 ) -> Result<Own> {
-    let plaintext = vault.person_key(person, key)?.open(&document_row(id), sealed)?;
     // A content beside it is passed over.
-    serde_json::from_slice(&plaintext).map_err(|_| StoreError::Damaged("a document's own part"))
+    open_own_part(&person_key(vault, person, key)?, id, sealed)
 }
 
-fn open_own_part(key: &PersonKey, id: BinderId, sealed: &[u8]) -> Result<OwnPart<'static>> {
-    let plaintext = key.open(&document_row(id), sealed)?;
-    serde_json::from_slice(&plaintext).map_err(|_| StoreError::Damaged("a document's own part"))
+fn open_own_part<T: DeserializeOwned>(key: &PersonKey, id: BinderId, sealed: &[u8]) -> Result<T> {
+    let plaintext = key.open(&document_row(id), sealed).map_err(|error| StoreError::from(error).of(id))?;
+    serde_json::from_slice(&plaintext).map_err(|_| StoreError::damaged("the own part").of(id))
+}
+
+fn person_key(vault: &Vault, person: PersonId, key: &WrappedKey) -> Result<PersonKey> {
+    vault.person_key(person, key).map_err(|error| StoreError::from(error).of(person))
+}
+
+fn without_content(id: BinderId) -> StoreError {
+    StoreError::damaged("the content").of(id)
 }
 
 fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
@@ -243,8 +253,9 @@ pub struct PersonPlaintext {
 impl PersonPlaintext {
     /// Opens what a store holds of a person.
     pub fn open(key: &PersonKey, person: PersonId, sealed: &[u8]) -> Result<Self> {
-        let plaintext = key.open(&person_row(person), sealed)?;
-        serde_json::from_slice(&plaintext).map_err(|_| StoreError::Damaged("a person"))
+        let opened = key.open(&person_row(person), sealed);
+        let plaintext = opened.map_err(|error| StoreError::from(error).of(person))?;
+        serde_json::from_slice(&plaintext).map_err(|_| StoreError::damaged("the sealed row").of(person))
     }
 }
 

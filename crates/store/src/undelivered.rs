@@ -3,8 +3,9 @@
 
 use std::fmt;
 
+use ambassador::delegatable_trait;
 use async_trait::async_trait;
-use seoham_model::{BinderId, InstitutionId, UnixSeconds};
+use seoham_model::{BinderId, InstitutionId, StoredNumber, UnixSeconds};
 
 use crate::Result;
 
@@ -24,23 +25,24 @@ pub enum Failure {
 }
 
 impl Failure {
-    const NAMED: [(Self, i16, &'static str); 4] = [
+    const NAMED: [(Self, i64, &'static str); 4] = [
         (Self::Unreachable, 1, "unreachable"),
         (Self::NoMessenger, 2, "no_messenger"),
         (Self::Unsendable, 3, "unsendable"),
         (Self::Dropped, 4, "dropped"),
     ];
+}
 
-    /// The number that a store keeps: of an answer its status, which has three digits.
-    pub fn as_number(self) -> i16 {
+/// Of an answer its status, which has three digits.
+impl StoredNumber for Failure {
+    fn as_number(self) -> i64 {
         if let Self::Status(status) = self {
-            return i16::try_from(status).unwrap_or(i16::MAX);
+            return status.into();
         }
         Self::NAMED.iter().find(|(n, ..)| *n == self).map_or(0, |(_, number, _)| *number)
     }
 
-    /// The failure that a store kept as `number`; `None` for one that means nothing here.
-    pub fn from_number(number: i16) -> Option<Self> {
+    fn from_number(number: i64) -> Option<Self> {
         match u16::try_from(number) {
             Ok(status @ 100..=999) => Some(Self::Status(status)),
             _ => Self::NAMED.iter().find(|(_, n, _)| *n == number).map(|(failure, ..)| *failure),
@@ -111,6 +113,7 @@ pub struct Page {
 
 /// Notifications that the messenger did not take.
 #[async_trait]
+#[delegatable_trait]
 pub trait Notices: Send + Sync {
     /// Lists undelivered notifications, newest first; those of one request in any order.
     async fn undelivered(&self, kind: Kind, page: Page) -> Result<Vec<Undelivered>>;
@@ -135,7 +138,7 @@ mod tests {
             assert_eq!(Failure::from_number(failure.as_number()), Some(failure));
             assert!(!failure.to_string().is_empty());
         }
-        for unknown in [0, -1, 5, 99, 1_000, i16::MAX] {
+        for unknown in [0, -1, 5, 99, 1_000, i64::MAX] {
             assert_eq!(Failure::from_number(unknown), None, "{unknown}");
         }
         assert_eq!(Failure::Status(503).to_string(), "status_503");

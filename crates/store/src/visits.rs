@@ -1,5 +1,6 @@
 //! A recipient's visits to the box: how they get in, and how they prove to be themselves (SPEC 8).
 
+use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use secrecy::SecretString;
 use seoham_model::{BinderId, PersonId, UnixSeconds};
@@ -83,6 +84,7 @@ pub struct Visitor {
 
 /// Links that lead into the box (SPEC 8.8 and 8.9).
 #[async_trait]
+#[delegatable_trait]
 pub trait Links: Send + Sync {
     /// Uses the link of a notification; gives whose it is and of which document. The first use
     /// counts, and only in its time.
@@ -125,6 +127,7 @@ pub trait Links: Send + Sync {
 
 /// Sessions of people who are signed in.
 #[async_trait]
+#[delegatable_trait]
 pub trait Sessions: Send + Sync {
     /// Begins a session.
     async fn start_session(
@@ -146,6 +149,7 @@ pub trait Sessions: Send + Sync {
 
 /// PINs, certificate passwords and birthdays: attempts, locks, changes (SPEC 8.3).
 #[async_trait]
+#[delegatable_trait]
 pub trait Secrets: Send + Sync {
     /// Sets a secret in the place of the one that was proved, or a first one; `false` when another one stands there
     /// meanwhile. A PIN that was changed ends every session and every link that the person asked for.
@@ -183,6 +187,7 @@ pub trait Secrets: Send + Sync {
 
 /// An operator's help for a person who is locked out (SPEC 8.8).
 #[async_trait]
+#[delegatable_trait]
 pub trait Unlocking: Send + Sync {
     /// Lifts every lock of a person; with `forget_pin` also forgets the PIN and ends every session and every link that
     /// the person asked for, so that a new one must be set (SPEC 8.8).

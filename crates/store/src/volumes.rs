@@ -1,8 +1,9 @@
 //! What institutions announce to send, beside what they send (SPEC 9).
 
+use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use seoham_model::forms::AnnouncedVolume;
-use seoham_model::{InstitutionId, PlanId, SeoulDay, UnixSeconds};
+use seoham_model::{InstitutionId, PlanId, SeoulDay, StoredNumber, UnixSeconds};
 
 use crate::Result;
 
@@ -38,19 +39,19 @@ impl PlanState {
     const ALL: [(Self, i64, &'static str); 3] =
         [(Self::Announced, 0, "announced"), (Self::Approved, 1, "approved"), (Self::Declined, 2, "declined")];
 
-    /// The number a store keeps.
-    pub fn as_number(self) -> i64 {
-        Self::ALL.iter().find(|(state, ..)| *state == self).map_or(0, |(_, number, _)| *number)
-    }
-
-    /// The state that a store kept as `number`; `None` for one that means nothing here.
-    pub fn from_number(number: i64) -> Option<Self> {
-        Self::ALL.iter().find(|(_, n, _)| *n == number).map(|(state, ..)| *state)
-    }
-
     /// The name that an operator sees.
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(state, ..)| *state == self).map_or("announced", |(.., name)| *name)
+    }
+}
+
+impl StoredNumber for PlanState {
+    fn as_number(self) -> i64 {
+        Self::ALL.iter().find(|(state, ..)| *state == self).map_or(0, |(_, number, _)| *number)
+    }
+
+    fn from_number(number: i64) -> Option<Self> {
+        Self::ALL.iter().find(|(_, n, _)| *n == number).map(|(state, ..)| *state)
     }
 }
 
@@ -82,8 +83,33 @@ pub struct VolumeAlert {
     pub raised_at: UnixSeconds,
 }
 
+/// What came from an institution on a day, beside what may come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountedVolume {
+    /// Who sends.
+    pub institution: InstitutionId,
+    /// Its name.
+    pub institution_name: String,
+    /// On which day.
+    pub day: SeoulDay,
+    /// Documents accepted.
+    pub accepted: u64,
+    /// What its approved plans of the day say together.
+    pub planned: u64,
+}
+
+/// The alert that is due for a volume, if any (SPEC 9): from `unannounced` documents on, and beyond what was
+/// announced and approved.
+pub fn due_alert(volume: CountedVolume, unannounced: u64, raised_at: UnixSeconds) -> Option<VolumeAlert> {
+    let CountedVolume { institution, institution_name, day, accepted, planned } = volume;
+    let expected = unannounced.max(planned);
+    let is_due = accepted >= unannounced && accepted > planned;
+    is_due.then_some(VolumeAlert { institution, institution_name, day, accepted, expected, raised_at })
+}
+
 /// Announced and real volumes.
 #[async_trait]
+#[delegatable_trait]
 pub trait Volumes: Send + Sync {
     /// Adds a plan; `false` when there is no such institution.
     async fn announce_plan(&self, plan: VolumePlan) -> Result<bool>;
@@ -111,15 +137,25 @@ pub trait Volumes: Send + Sync {
         to: SeoulDay,
     ) -> Result<Vec<DayVolume>>;
 
-    /// Records an alert for every institution that has none for `day` and has sent `unannounced` documents
-    /// or more on it, and more than its approved plans say together; gives the new ones. Each is given
-    /// once, on one node.
+    /// Institutions that sent `at_least` documents or more on `day` and have no alert for it, with what their
+    /// approved plans of the day say together.
+    async fn unalerted_volumes(&self, day: SeoulDay, at_least: u64) -> Result<Vec<CountedVolume>>;
+
+    /// Adds alerts, of which an institution has one a day; gives the new ones. Each is given once, on one node.
+    async fn add_alerts(&self, alerts: Vec<VolumeAlert>) -> Result<Vec<VolumeAlert>>;
+
+    /// Raises every alert that is due for `day`, see [`due_alert`]; gives the new ones.
     async fn raise_alerts(
         &self,
         day: SeoulDay,
         unannounced: u64,
         now: UnixSeconds,
-    ) -> Result<Vec<VolumeAlert>>;
+    ) -> Result<Vec<VolumeAlert>> {
+        let counted = self.unalerted_volumes(day, unannounced).await?;
+        let due: Vec<_> = counted.into_iter().filter_map(|c| due_alert(c, unannounced, now)).collect();
+        // Mostly there is nothing to write.
+        if due.is_empty() { Ok(due) } else { self.add_alerts(due).await }
+    }
 
     /// The last day that was looked at for alerts, if any was.
     async fn watched_to(&self) -> Result<Option<SeoulDay>>;
@@ -132,4 +168,39 @@ pub trait Volumes: Send + Sync {
 
     /// An alert was sent.
     async fn alert_sent(&self, institution: InstitutionId, day: SeoulDay, now: UnixSeconds) -> Result<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use seoham_model::Clock;
+
+    use super::*;
+
+    #[test]
+    fn an_alert_is_due_from_the_bound_on_and_beyond_the_plans() {
+        let clock = Clock::stopped_at(UnixSeconds(1_800_000_000));
+        let now = clock.now();
+        let institution = InstitutionId::generate(&clock);
+        // Accepted, planned, the bound; what was expected where an alert is due.
+        for (accepted, planned, unannounced, expected) in [
+            (9, 0, 10, None),
+            (10, 0, 10, Some(10)),
+            (10, 9, 10, Some(10)),
+            (10, 10, 10, None),
+            (20, 20, 10, None),
+            (21, 20, 10, Some(20)),
+            (5, 3, 10, None),
+        ] {
+            let volume = CountedVolume {
+                institution,
+                institution_name: "가상시청".to_owned(),
+                day: SeoulDay::of(now),
+                accepted,
+                planned,
+            };
+            let alert = due_alert(volume, unannounced, now);
+            assert_eq!(alert.as_ref().map(|alert| alert.expected), expected, "{accepted} {planned}");
+            assert!(alert.is_none_or(|alert| (alert.accepted, alert.raised_at) == (accepted, now)));
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Holding the store to the ledger.
 
 use secrecy::ExposeSecret;
-use seoham_model::SeoulDay;
+use seoham_model::{SeoulDay, StoredNumber};
 use seoham_store::Lane;
 use seoham_store::documents::{DocumentRecord, Notification};
 

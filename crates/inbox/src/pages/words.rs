@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(moment(NOW, Lang::Ko), "2026년 11월 23일 00:00");
         assert_eq!(moment(NOW.plus(60), Lang::En), "23 Nov 2026, 00:01 (Seoul)");
         assert_eq!(from_moment(NOW.plus(1), Lang::Ko), "2026년 11월 23일 00:01");
-        let due = SeoulDay::from_number(20_261_130).expect("a day");
+        let due = SeoulDay::parse("2026-11-30").expect("a day");
         assert_eq!(
             (day(due, Lang::Ko), day(due, Lang::En)),
             ("2026년 11월 30일".into(), "30 Nov 2026".into())

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use seoham_model::SeoulDay;
+use seoham_model::{SeoulDay, StoredNumber};
 
 /// No record comes near; what is longer is damage, and is not to fill the memory.
 const LINE_MAX: u64 = 64 * 1024;

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seoham_model::document::Content;
-use seoham_model::person::Behaviour;
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
+use seoham_store::box_entry::BoxEntry;
 use seoham_store::deliveries::{Claim, Claimed};
-use seoham_store::personas::JOINS_LATER_SECONDS;
 use seoham_store::sealing::{Notice, SealedContent, SealedNotice, open_content, open_notice};
-use seoham_store::{Result, StoreError};
+use seoham_store::{OfEntity, Result, StoreError};
 use seoham_vault::Vault;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -91,7 +90,7 @@ pub(super) async fn claim(
                 institution_name: names.get(&held.institution).map_or("", String::as_str).into(),
                 phone_number,
                 link_token: store.vault.document_link(held.document),
-                received: document.times.received_at.is_some() || person.member_since.is_some(),
+                received: box_entry(document, person).is_in_box(),
                 content,
                 deadline_at: document.deadline_at,
                 attempts: held.attempts,
@@ -112,7 +111,7 @@ fn notice(
 ) -> Result<Notice> {
     let shared = match document.content.map(|id| contents.get(&id)) {
         None => None,
-        Some(None) => return Err(StoreError::Damaged("a document without its content")),
+        Some(None) => return Err(StoreError::damaged("the content").of(document.id)),
         Some(Some(content)) => Some(Arc::clone(content.as_ref().map_err(Clone::clone)?)),
     };
     let sealed = SealedNotice {
@@ -296,6 +295,11 @@ async fn names<'a>(
     rows.iter().map(|row| Ok((row.id("institution_id")?, row.value("name")?))).collect()
 }
 
+fn box_entry(document: &DocumentRow, person: &PersonRow) -> BoxEntry {
+    let (entered, member) = (document.times.received_at.is_some(), person.member_since.is_some());
+    BoxEntry::of(entered, member, person.behaviour, document.times.sent_at)
+}
+
 const PUT_INTO_BOX: &str = "UPDATE documents d SET received_at = greatest($2, d.sent_at)
     FROM unnest($1::uuid[]) AS joined (id) WHERE d.document_id = joined.id AND d.received_at IS NULL";
 
@@ -306,21 +310,20 @@ async fn look_after_joins(
     open: &[(&Held, &DocumentRow, &PersonRow)],
     now: UnixSeconds,
 ) -> Result<()> {
-    let outside = || open.iter().filter(|(_, document, _)| document.times.received_at.is_none());
-    let joined: Vec<BinderId> = outside()
-        .filter(|(.., person)| person.member_since.is_some())
-        .map(|(held, ..)| held.document)
-        .collect();
+    let mut joined: Vec<BinderId> = Vec::new();
+    let mut later: HashMap<PersonId, UnixSeconds> = HashMap::new();
+    for (held, document, person) in open {
+        match box_entry(document, person) {
+            BoxEntry::Now => joined.push(held.document),
+            BoxEntry::At(due_at) => {
+                let earliest = later.entry(document.person).or_insert(due_at);
+                *earliest = due_at.min(*earliest);
+            }
+            BoxEntry::Entered | BoxEntry::Waiting => {}
+        }
+    }
     if !joined.is_empty() {
         session.write("putting into boxes", PUT_INTO_BOX, &[&uuids(&joined), &now.0]).await?;
-    }
-    let mut later: HashMap<PersonId, UnixSeconds> = HashMap::new();
-    for (_, document, person) in outside() {
-        if person.member_since.is_none() && person.behaviour == Behaviour::JoinsLater {
-            let due_at = document.times.sent_at.plus(JOINS_LATER_SECONDS);
-            let earliest = later.entry(document.person).or_insert(due_at);
-            *earliest = due_at.min(*earliest);
-        }
     }
     for (person, due_at) in later {
         people::schedule(session, person, due_at).await?;

@@ -9,7 +9,7 @@ use seoham_store::documents::Notification;
 use seoham_store::undelivered::Failure;
 use uuid::Uuid;
 
-use crate::columns::{Columns, Id};
+use crate::columns::{Columns, Id, Number};
 use crate::session::{Param, Session};
 
 /// Only what is still held under its ticket is finished: a worker whose lease ran out changes
@@ -84,8 +84,8 @@ pub(super) async fn finish(session: &Session, done: &[Done], now: UnixSeconds) -
     let documents: Vec<Uuid> = done.iter().map(|d| d.document.uuid()).collect();
     let tickets: Vec<i64> = done.iter().map(|d| d.ticket).collect();
     let (outcomes, not_before): (Vec<i16>, Vec<i64>) = done.iter().map(|d| d.outcome.numbers()).unzip();
-    let (given_up, expired) = (notification(Notification::GivenUp), notification(Notification::Expired));
-    let failures: Vec<Option<i16>> = done.iter().map(|d| d.failure.map(Failure::as_number)).collect();
+    let (given_up, expired) = (Number(Notification::GivenUp), Number(Notification::Expired));
+    let failures: Vec<Option<Number<Failure>>> = done.iter().map(|d| d.failure.map(Number)).collect();
     let mut each_ticket = tickets.clone();
     each_ticket.sort_unstable();
     each_ticket.dedup();
@@ -108,10 +108,6 @@ pub(super) async fn finish(session: &Session, done: &[Done], now: UnixSeconds) -
         finished.rows_gone = usize::try_from(row.value::<i64>("rows_gone")?).unwrap_or(0);
     }
     Ok(finished)
-}
-
-fn notification(outcome: Notification) -> i16 {
-    i16::try_from(outcome.as_number()).unwrap_or(0)
 }
 
 /// A report that says what is expected changes nothing that an index knows of, so that the database can write
@@ -139,13 +135,13 @@ pub(super) async fn record_receipts(session: &Session, receipts: &[Receipt], now
     if !failed.is_empty() {
         failed.sort();
         failed.dedup();
-        let outcome = notification(Notification::Failed);
+        let outcome = Number(Notification::Failed);
         session.write("reports", FAILED, &[&failed, &outcome]).await?;
     }
     if !delivered.is_empty() {
         let (ids, times): (Vec<Uuid>, Vec<i64>) =
             delivered.into_iter().map(|(id, at)| (id.uuid(), at)).unzip();
-        let outcome = notification(Notification::Delivered);
+        let outcome = Number(Notification::Delivered);
         session.write("reports", DELIVERED, &[&ids, &times, &now.0, &outcome]).await?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use seoham_store::{Result, StoreError};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::columns::{Columns, Id, uuids};
+use crate::columns::{Columns, Id, Number, uuids};
 use crate::session::{Param, Session};
 
 const WAITING: &str =
@@ -24,20 +24,17 @@ const GIVEN_UP: &str = "SELECT d.document_id, d.institution_id, n.attempts, n.fi
     ORDER BY d.document_id DESC LIMIT $3";
 
 fn undelivered(row: &Row, kind: Kind) -> Result<Undelivered> {
-    let failure = match row.value::<Option<i16>>("failure")? {
-        None => None,
-        Some(number) => Some(Failure::from_number(number).ok_or(StoreError::Damaged("failure"))?),
-    };
+    let failure: Option<Number<Failure>> = row.value("failure")?;
     let at = row.moment("at")?;
     Ok(Undelivered {
         document: row.id("document_id")?,
         institution: row.id("institution_id")?,
         attempts: row.value::<Option<i32>>("attempts")?.map(i32::unsigned_abs),
         first_attempt_at: row.moment("first_attempt_at")?,
-        failure,
+        failure: failure.map(|failure| failure.0),
         state: match kind {
             Kind::Waiting => {
-                NoticeState::Waiting { next_attempt_at: at.ok_or(StoreError::Damaged("not_before"))? }
+                NoticeState::Waiting { next_attempt_at: at.ok_or(StoreError::damaged("not_before"))? }
             }
             Kind::GivenUp => NoticeState::GivenUp { given_up_at: at },
         },

@@ -12,7 +12,7 @@ use tokio_postgres::Error;
 use uuid::Uuid;
 
 use super::keys;
-use crate::columns::Id;
+use crate::columns::{Id, Number};
 use crate::deliveries::parcels::{self, Parcels};
 use crate::session::Param;
 
@@ -172,17 +172,17 @@ async fn insert_rows(
     Ok(())
 }
 
-fn counts(batches: &[&Batch]) -> (Vec<Uuid>, Vec<i32>, Vec<i64>) {
-    let mut counts: BTreeMap<(InstitutionId, i32), i64> = BTreeMap::new();
+fn counts(batches: &[&Batch]) -> (Vec<Uuid>, Vec<Number<SeoulDay>>, Vec<i64>) {
+    let mut counts: BTreeMap<(InstitutionId, SeoulDay), i64> = BTreeMap::new();
     for batch in batches.iter().filter(|batch| !batch.documents.is_empty()) {
-        let day = i32::try_from(SeoulDay::of(batch.accepted_at).as_number()).unwrap_or(i32::MAX);
+        let day = SeoulDay::of(batch.accepted_at);
         let count = i64::try_from(batch.documents.len()).unwrap_or(i64::MAX);
         *counts.entry((batch.institution, day)).or_default() += count;
     }
     let (mut institutions, mut days, mut accepted) = (Vec::new(), Vec::new(), Vec::new());
     for ((institution, day), count) in counts {
         institutions.push(institution.uuid());
-        days.push(day);
+        days.push(Number(day));
         accepted.push(count);
     }
     (institutions, days, accepted)

@@ -9,14 +9,14 @@ mod tokens;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use seoham_model::{BinderId, InstitutionId, UnixSeconds};
+use seoham_model::{BinderId, InstitutionId, StoredNumber, UnixSeconds};
 use seoham_store::documents::{
     Acceptance, Accepted, DocumentRecord, DocumentStatus, Notification, ReadVerdict, TokenVerdict,
 };
 use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, Record, key_history};
 use seoham_store::people::PersonView;
 use seoham_store::sealing::{self, OpenedText};
-use seoham_store::{Documents, Lane, Records, Result, StoreError};
+use seoham_store::{Documents, Lane, OfEntity, Records, Result, StoreError};
 use seoham_vault::TokenHash;
 
 use crate::columns::{Columns, Id};
@@ -75,8 +75,9 @@ impl Documents for PostgresStore {
         drop(session);
         let status = |id: &BinderId| {
             let Some(document) = documents.get(id) else { return Ok(None) };
-            let key =
-                keys.get(&document.person).ok_or(StoreError::Damaged("a document without its person"))?;
+            let key = keys
+                .get(&document.person)
+                .ok_or_else(|| StoreError::damaged("the person").of(document.id))?;
             let vault = &self.inner.vault;
             let own = sealing::open_own(vault, document.person, key, *id, &document.sealed)?;
             let (times, deadline_at) = (document.times, document.deadline_at);
@@ -122,14 +123,9 @@ impl Records for PostgresStore {
         let params: [Param<'_>; 3] = [&document.institution.uuid(), &id.uuid(), &earliest.uuid()];
         let waiting = session.query_opt(WAITING, &params).await?;
         let waiting = waiting.is_some_and(|row| row.value("waiting").unwrap_or(false));
-        let notification = match Notification::from_number(document.notification.into())
-            .ok_or(StoreError::Damaged("notification"))?
-        {
-            Notification::Pending if document.times.notified_at.is_some() => Notification::Delivered,
-            // A notification that was taken leaves nothing but the absence of its delivery.
-            Notification::Pending if !waiting => Notification::Taken,
-            known => known,
-        };
+        let notification = Notification::from_number(document.notification.into())
+            .ok_or(StoreError::damaged("notification"))?
+            .as_shown(document.times.notified_at, waiting);
         let (payload, external) = (own.payload.clone(), own.external_document_uuid.clone());
         Ok(Some(DocumentRecord {
             institution: document.institution,

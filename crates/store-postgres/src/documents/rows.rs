@@ -7,7 +7,7 @@ use seoham_model::person::Behaviour;
 use seoham_model::status::Times;
 use seoham_model::{BinderId, ContractUuid, InstitutionId, PersonId, UnixSeconds};
 use seoham_store::sealing::{OpenedText, SealedContent, StoredText, open_with_recipient};
-use seoham_store::{Result, StoreError};
+use seoham_store::{OfEntity, Result, StoreError};
 use seoham_vault::{Vault, WrappedKey};
 use tokio_postgres::Row;
 
@@ -62,18 +62,22 @@ pub(crate) async fn own_document(
 }
 
 fn document(row: &Row) -> Result<DocumentRow> {
-    Ok(DocumentRow {
-        id: row.id("document_id")?,
-        institution: row.id("institution_id")?,
-        contract: row.id("contract_id")?,
-        person: row.id("person_id")?,
-        content: row.value::<Option<uuid::Uuid>>("content_id")?.map(BinderId::of),
-        sealed: row.value("sealed")?,
-        hash: row.value("hash")?,
-        deadline_at: UnixSeconds(row.value("deadline_at")?),
-        notification: row.value("notification")?,
-        times: row.times()?,
-    })
+    let id: BinderId = row.id("document_id")?;
+    let read = || {
+        Ok(DocumentRow {
+            id,
+            institution: row.id("institution_id")?,
+            contract: row.id("contract_id")?,
+            person: row.id("person_id")?,
+            content: row.value::<Option<uuid::Uuid>>("content_id")?.map(BinderId::of),
+            sealed: row.value("sealed")?,
+            hash: row.value("hash")?,
+            deadline_at: UnixSeconds(row.value("deadline_at")?),
+            notification: row.value("notification")?,
+            times: row.times()?,
+        })
+    };
+    read().of(id)
 }
 
 /// The people of documents.
@@ -87,15 +91,17 @@ pub(crate) async fn people<'a>(
     let sql = "SELECT p.person_id, p.wrapped_key, p.sealed, p.behaviour, p.member_since
                FROM unnest($1::uuid[]) AS asked (id) JOIN people p ON p.person_id = asked.id";
     let rows = session.query(sql, &[&uuids(&ids)]).await?;
-    let read = |row: &Row| {
-        let person = PersonRow {
+    let person = |row: &Row| {
+        Ok(PersonRow {
             key: WrappedKey(row.value("wrapped_key")?),
             sealed: row.value("sealed")?,
-            behaviour: Behaviour::from_number(row.value::<i16>("behaviour")?.into())
-                .ok_or(StoreError::Damaged("behaviour"))?,
+            behaviour: row.number("behaviour")?,
             member_since: row.moment("member_since")?,
-        };
-        Ok((row.id("person_id")?, person))
+        })
+    };
+    let read = |row: &Row| {
+        let id: PersonId = row.id("person_id")?;
+        Ok((id, person(row).of(id)?))
     };
     rows.iter().map(read).collect()
 }
@@ -127,7 +133,8 @@ pub(crate) fn open_text(
     let content = match document.content {
         None => None,
         Some(id) => {
-            let sealed = contents.get(&id).ok_or(StoreError::Damaged("a document without its content"))?;
+            let sealed =
+                contents.get(&id).ok_or_else(|| StoreError::damaged("the content").of(document.id))?;
             Some(SealedContent { id, sealed: sealed.clone() })
         }
     };
@@ -150,6 +157,6 @@ pub(crate) async fn text(
     let one = || std::iter::once(document);
     let (mut people, contents) = futures_util::try_join!(people(session, one()), contents(session, one()))?;
     let person =
-        people.remove(&document.person).ok_or(StoreError::Damaged("a document without its person"))?;
+        people.remove(&document.person).ok_or_else(|| StoreError::damaged("the person").of(document.id))?;
     Ok((open_text(vault, document, &person, &contents)?, person))
 }

@@ -106,8 +106,7 @@ async fn found(
             key: WrappedKey(row.value("wrapped_key")?),
             birthday_tag: row.index("birthday_tag")?,
             name_tag: row.index("name_tag")?,
-            behaviour: Behaviour::from_number(row.value::<i16>("behaviour")?.into())
-                .ok_or(StoreError::Damaged("behaviour"))?,
+            behaviour: row.number("behaviour")?,
             member: row.value("member")?,
             has_said: row.value("has_said")?,
         };

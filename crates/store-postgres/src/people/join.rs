@@ -7,7 +7,7 @@
 
 use seoham_model::person::Behaviour;
 use seoham_model::{PersonId, UnixSeconds};
-use seoham_store::personas::JOINS_LATER_SECONDS;
+use seoham_store::box_entry::DueEntries;
 use seoham_store::{Result, StoreError};
 
 use crate::columns::{Columns, Id, uuids};
@@ -64,16 +64,13 @@ pub(crate) async fn move_due(session: &Session, limit: usize, now: UnixSeconds) 
         forget(session, person).await?;
         return Ok(Some(0));
     };
-    let behaviour = Behaviour::from_number(known.value::<i16>("behaviour")?.into())
-        .ok_or(StoreError::Damaged("behaviour"))?;
-    let later = known.moment("member_since")?.is_none() && behaviour == Behaviour::JoinsLater;
-
-    let sent_by = later.then(|| now.plus(-JOINS_LATER_SECONDS));
-    let moved = move_waiting(session, person, sent_by, now, limit).await?;
+    let behaviour: Behaviour = known.number("behaviour")?;
+    let entries = DueEntries::of(known.moment("member_since")?.is_some(), behaviour, now);
+    let moved = move_waiting(session, person, entries.sent_by, now, limit).await?;
     if moved < limit {
         forget(session, person).await?;
-        if later && let Some(sent_at) = oldest_waiting(session, person, now).await? {
-            schedule(session, person, sent_at.plus(JOINS_LATER_SECONDS)).await?;
+        if let Some(due_at) = entries.next_at(oldest_waiting(session, person, now).await?) {
+            schedule(session, person, due_at).await?;
         }
     }
     Ok(Some(moved))
@@ -102,7 +99,7 @@ async fn move_waiting(
     let moved = session
         .write("moving into a box", MOVE, &[&person.uuid(), &sent_by.map(|t| t.0), &now.0, &limit])
         .await?;
-    let found: i64 = moved.first().ok_or(StoreError::Damaged("a count"))?.value("found")?;
+    let found: i64 = moved.first().ok_or(StoreError::damaged("a count"))?.value("found")?;
     Ok(usize::try_from(found).unwrap_or(0))
 }
 

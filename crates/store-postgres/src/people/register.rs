@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use seoham_model::person::Behaviour;
 use seoham_model::{Clock, PersonId, UnixSeconds};
 use seoham_store::Result;
 use seoham_store::matching::{Existing, Indexes, PersonRow, RegistrationMatch, match_registration};
@@ -14,7 +15,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::join::BECOME_MEMBERS;
-use crate::columns::{Columns, Id, uuids};
+use crate::columns::{Columns, Id, Number, uuids};
 use crate::failure::Doing;
 use crate::locks;
 use crate::session::{Param, Session};
@@ -168,7 +169,7 @@ struct Rows<'a> {
     sealed: Vec<Vec<u8>>,
     pin: Vec<Option<&'a str>>,
     key: Vec<Vec<u8>>,
-    behaviour: Vec<i16>,
+    behaviour: Vec<Number<Behaviour>>,
     member_since: Vec<Option<i64>>,
 }
 
@@ -188,7 +189,7 @@ impl<'a> Rows<'a> {
         self.sealed.push(row.sealed);
         self.pin.push(registration.pin.as_ref().map(|pin| pin.0.as_str()));
         self.key.push(row.key.0);
-        self.behaviour.push(i16::try_from(registration.person.behaviour.as_number()).unwrap_or(0));
+        self.behaviour.push(Number(registration.person.behaviour));
         self.member_since.push(member_since);
     }
 }

@@ -11,7 +11,7 @@ use seoham_store::undelivered::Failure;
 use super::book::Held;
 use super::ranges::{runs, take_out};
 use super::undelivered;
-use crate::columns::Id;
+use crate::columns::{Id, Number};
 
 /// Finishes what is held; gives how many that were. The notifications that were taken, nearly all of
 /// them, are cut out of the queue together.
@@ -82,7 +82,7 @@ fn set_notification(
 ) -> rusqlite::Result<()> {
     connection
         .prepare_cached("UPDATE documents SET notification = ?2 WHERE document_no = ?1 AND notification = 0")?
-        .execute(params![document_no, outcome.as_number()])?;
+        .execute(params![document_no, Number(outcome)])?;
     Ok(())
 }
 
@@ -93,7 +93,7 @@ fn retry(
     failure: Option<Failure>,
     now: UnixSeconds,
 ) -> rusqlite::Result<()> {
-    let failure = failure.map(Failure::as_number);
+    let failure = failure.map(Number);
     if held.is_retry {
         connection
             .prepare_cached(
@@ -131,14 +131,10 @@ pub(super) fn record_receipts(
     )?;
     for receipt in receipts {
         if receipt.delivered {
-            delivered.execute(params![
-                Id(receipt.document),
-                receipt.at.0,
-                now.0,
-                Notification::Delivered.as_number()
-            ])?;
+            let outcome = Number(Notification::Delivered);
+            delivered.execute(params![Id(receipt.document), receipt.at.0, now.0, outcome])?;
         } else {
-            failed.execute(params![Id(receipt.document), Notification::Failed.as_number()])?;
+            failed.execute(params![Id(receipt.document), Number(Notification::Failed)])?;
         }
     }
     Ok(())

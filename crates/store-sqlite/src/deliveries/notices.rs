@@ -8,15 +8,15 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use seoham_model::document::Content;
 use seoham_model::person::Behaviour;
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
-use seoham_store::StoreError;
+use seoham_store::box_entry::BoxEntry;
 use seoham_store::deliveries::Claim;
-use seoham_store::personas::JOINS_LATER_SECONDS;
 use seoham_store::sealing::{SealedContent, SealedNotice, open_content, open_notice};
+use seoham_store::{OfEntity, StoreError};
 use seoham_vault::{Vault, WrappedKey};
 
 use super::book::Held;
 use super::claim::Taken;
-use crate::columns::{Id, known};
+use crate::columns::{Id, Number};
 use crate::readers::ReadError;
 
 /// Documents that are read in one snapshot.
@@ -86,10 +86,10 @@ pub(super) fn read(
             read.done_with.push(taken.ticket);
             continue;
         }
-        if row.member && !row.received {
-            read.joined.push(taken.of.held.document_no);
-        } else if !row.received && row.behaviour == Behaviour::JoinsLater {
-            read.joining.push((row.person, row.sent_at.plus(JOINS_LATER_SECONDS)));
+        match row.box_entry() {
+            BoxEntry::Now => read.joined.push(taken.of.held.document_no),
+            BoxEntry::At(due_at) => read.joining.push((row.person, due_at)),
+            BoxEntry::Entered | BoxEntry::Waiting => {}
         }
         match shared.claim(&taken, &row) {
             Ok(claim) => read.claims.push(claim),
@@ -103,6 +103,12 @@ pub(super) fn read(
     Ok(read)
 }
 
+impl DocumentRow {
+    fn box_entry(&self) -> BoxEntry {
+        BoxEntry::of(self.received, self.member, self.behaviour, self.sent_at)
+    }
+}
+
 fn document_row(row: &Row<'_>) -> rusqlite::Result<DocumentRow> {
     Ok(DocumentRow {
         document: row.get::<_, Id<BinderId>>(0)?.0,
@@ -113,7 +119,7 @@ fn document_row(row: &Row<'_>) -> rusqlite::Result<DocumentRow> {
         sealed: row.get(5)?,
         content: row.get::<_, Option<Id<BinderId>>>(6)?.map(|id| id.0),
         member: row.get(7)?,
-        behaviour: known(8, Behaviour::from_number(row.get(8)?))?,
+        behaviour: row.get::<_, Number<Behaviour>>(8)?.0,
         key: WrappedKey(row.get(9)?),
         of_person: row.get(10)?,
     })
@@ -145,7 +151,7 @@ impl Shared<'_> {
             institution_name: self.name(taken.of.held.institution)?,
             phone_number: notice.phone_number,
             link_token: self.vault.document_link(row.document),
-            received: row.received || row.member,
+            received: row.box_entry().is_in_box(),
             content: notice.content,
             deadline_at: row.deadline_at,
             attempts: taken.of.attempts,
@@ -160,7 +166,7 @@ impl Shared<'_> {
         let mut statement =
             self.connection.prepare_cached("SELECT sealed FROM contents WHERE content_id = ?1")?;
         let sealed = statement.query_row([Id(id)], |row| row.get(0)).optional()?;
-        let sealed = sealed.ok_or(StoreError::Damaged("a document without its content"))?;
+        let sealed = sealed.ok_or_else(|| StoreError::damaged("the content").of(id))?;
         let content = Arc::new(open_content(self.vault, &SealedContent { id, sealed })?);
         self.contents.insert(id, Arc::clone(&content));
         Ok(content)

@@ -6,7 +6,7 @@ use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::documents::Notification;
 use seoham_store::undelivered::{Failure, Kind, NoticeState, Page, Undelivered};
 
-use crate::columns::{Id, known, moment};
+use crate::columns::{Id, Number, moment};
 
 const WAITING: &str =
     "SELECT d.document_id, r.institution_id, r.attempts, r.first_attempt_at, r.failure, r.not_before
@@ -16,16 +16,13 @@ const GIVEN_UP: &str =
     FROM documents d LEFT JOIN given_up_notices n USING (document_no)";
 
 fn undelivered(row: &Row<'_>, kind: Kind) -> rusqlite::Result<Undelivered> {
-    let failure = match row.get::<_, Option<i16>>(4)? {
-        None => None,
-        Some(number) => Some(known(4, Failure::from_number(number))?),
-    };
+    let failure: Option<Number<Failure>> = row.get(4)?;
     Ok(Undelivered {
         document: row.get::<_, Id<BinderId>>(0)?.0,
         institution: row.get::<_, Id<InstitutionId>>(1)?.0,
         attempts: row.get(2)?,
         first_attempt_at: moment(row, 3)?,
-        failure,
+        failure: failure.map(|failure| failure.0),
         state: match kind {
             Kind::Waiting => NoticeState::Waiting { next_attempt_at: UnixSeconds(row.get(5)?) },
             Kind::GivenUp => NoticeState::GivenUp { given_up_at: moment(row, 5)? },
@@ -95,7 +92,7 @@ pub(super) fn note_given_up(
             before + 1,
             first_attempt_at.0,
             now.0,
-            failure.map(Failure::as_number)
+            failure.map(Number)
         ])?;
     Ok(())
 }
@@ -122,12 +119,16 @@ pub(super) fn send_again(
     for document in documents {
         let found = find
             .query_row(params![Id(*document), now.0], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, Id<InstitutionId>>(1)?, row.get::<_, i64>(2)?))
+                Ok((
+                    row.get::<_, i64>(0)?,
+                    row.get::<_, Id<InstitutionId>>(1)?,
+                    row.get::<_, Number<Notification>>(2)?.0,
+                ))
             })
             .optional()?;
         let Some((document_no, institution, notification)) = found else { continue };
-        if notification == Notification::GivenUp.as_number() {
-            reopen.execute(params![document_no, Notification::Pending.as_number()])?;
+        if notification == Notification::GivenUp {
+            reopen.execute(params![document_no, Number(Notification::Pending)])?;
             forget.execute([document_no])?;
             again += queue.execute(params![document_no, institution, now.0])?;
         } else {

@@ -8,7 +8,7 @@ use seoham_store::sealing::{SealedContent, SealedDocument};
 
 use super::keys;
 use crate::box_index::BoxIndex;
-use crate::columns::Id;
+use crate::columns::{Id, Number};
 use crate::deliveries::ranges;
 
 pub(super) struct Batch {
@@ -67,7 +67,7 @@ pub(super) fn insert(
         )?
         .execute(params![
             Id(batch.institution),
-            SeoulDay::of(batch.accepted_at).as_number(),
+            Number(SeoulDay::of(batch.accepted_at)),
             batch.documents.len(),
         ])?;
     // Last: what fails is not added.

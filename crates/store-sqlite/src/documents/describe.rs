@@ -7,7 +7,7 @@ use seoham_store::people::PersonView;
 use seoham_store::sealing::{OpenedText, SealedContent, StoredText, open_with_recipient};
 use seoham_vault::{Vault, WrappedKey};
 
-use crate::columns::{Id, TIMES, known, moment, times};
+use crate::columns::{Id, Number, TIMES, moment, times};
 use crate::readers::ReadError;
 
 /// The columns of [`text`], in its order; `d` is the document, `p` its person, `c` its content.
@@ -64,7 +64,7 @@ pub(super) fn describe(
                 row.get::<_, Id<ContractUuid>>(1)?.0,
                 row.get::<_, Option<String>>(2)?,
                 UnixSeconds(row.get(3)?),
-                known(4, Notification::from_number(row.get(4)?))?,
+                row.get::<_, Number<Notification>>(4)?.0,
                 moment(row, 5)?,
                 row.get::<_, bool>(6)?,
             );
@@ -74,11 +74,7 @@ pub(super) fn describe(
     let Some((record, times, (stored, person))) = found else { return Ok(None) };
     let (institution, contract, hash, deadline_at, notification, member_since, waiting) = record;
     let OpenedText { content, own, mut recipient } = open_with_recipient(vault, &stored, &person)?;
-    let notification = match notification {
-        // A notification that was taken leaves nothing but the absence of its delivery.
-        Notification::Pending if !waiting => Notification::Taken,
-        known => known,
-    };
+    let notification = notification.as_shown(times.notified_at, waiting);
     Ok(Some(DocumentRecord {
         institution,
         contract,

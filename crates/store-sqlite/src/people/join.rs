@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use rusqlite::{Connection, OptionalExtension, params};
 use seoham_model::person::Behaviour;
 use seoham_model::{PersonId, UnixSeconds};
-use seoham_store::personas::JOINS_LATER_SECONDS;
+use seoham_store::box_entry::DueEntries;
 
 use crate::box_index::{BoxIndex, PersonDocuments, newest_first};
-use crate::columns::{Id, known};
+use crate::columns::{Id, Number};
 
 /// Documents that one step moves; more are moved by the worker, so that no transaction is long.
 const MOVED_AT_ONCE: usize = 500;
@@ -65,20 +65,19 @@ pub(crate) fn move_due(
             Ok((
                 row.get::<_, Id<PersonId>>(0)?.0,
                 row.get::<_, bool>(1)?,
-                known(2, Behaviour::from_number(row.get(2)?))?,
+                row.get::<_, Number<Behaviour>>(2)?.0,
             ))
         })
         .optional()?;
     let Some((person, member, behaviour)) = due else { return Ok(None) };
 
-    let later = !member && behaviour == Behaviour::JoinsLater;
-    let sent_by = later.then(|| now.plus(-JOINS_LATER_SECONDS));
+    let entries = DueEntries::of(member, behaviour, now);
     let documents = box_index.documents(person);
-    let moved = move_waiting(connection, &documents, sent_by, now, limit)?;
+    let moved = move_waiting(connection, &documents, entries.sent_by, now, limit)?;
     if moved < limit {
         connection.prepare_cached("DELETE FROM joins WHERE person_id = ?1")?.execute([Id(person)])?;
-        if later && let Some(sent_at) = oldest_waiting(connection, &documents, now)? {
-            schedule(connection, person, sent_at.plus(JOINS_LATER_SECONDS))?;
+        if let Some(due_at) = entries.next_at(oldest_waiting(connection, &documents, now)?) {
+            schedule(connection, person, due_at)?;
         }
     }
     Ok(Some(moved))

@@ -7,7 +7,7 @@ use seoham_store::people::{Registered, Registration};
 use seoham_vault::{BlindIndex, Vault, WrappedKey};
 
 use crate::box_index::BoxIndex;
-use crate::columns::Id;
+use crate::columns::{Id, Number};
 use crate::writer::WriteError;
 
 /// Adds or updates a person; gives who that is, unless the number is somebody else's.
@@ -51,7 +51,7 @@ pub(crate) fn register_one(
             row.sealed,
             registration.pin.as_ref().map(|pin| &pin.0),
             row.key.0,
-            registration.person.behaviour.as_number(),
+            Number(registration.person.behaviour),
         ])?;
     if registration.person.member {
         super::join(connection, box_index, row.person, now)?;

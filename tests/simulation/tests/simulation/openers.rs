@@ -26,11 +26,8 @@ impl Sqlite {
         let vault = Arc::new(Vault::new(&MasterKey::generate()));
         Self { directory: directory.expect("a directory"), vault }
     }
-}
 
-#[async_trait]
-impl Opener for Sqlite {
-    async fn open(&self, clock: Clock) -> Arc<dyn Store> {
+    pub(crate) async fn open_store(&self, clock: Clock) -> SqliteStore {
         let options = seoham_store_sqlite::Options {
             create: true,
             clock,
@@ -39,7 +36,14 @@ impl Opener for Sqlite {
         };
         let vault = Arc::clone(&self.vault);
         let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&options, vault)).await;
-        Arc::new(opened.expect("it does not panic").expect("the store opens"))
+        opened.expect("it does not panic").expect("the store opens")
+    }
+}
+
+#[async_trait]
+impl Opener for Sqlite {
+    async fn open(&self, clock: Clock) -> Arc<dyn Store> {
+        Arc::new(self.open_store(clock).await)
     }
 
     fn traits(&self) -> Traits {

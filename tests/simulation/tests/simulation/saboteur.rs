@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ambassador::Delegate;
 use async_trait::async_trait;
 use secrecy::SecretString;
 use seoham_model::card::Card;
@@ -10,25 +11,37 @@ use seoham_model::document::Receiver;
 use seoham_model::{
     AccessTokenId, BinderId, Clock, ContractUuid, InstitutionId, PersonId, PlanId, SeoulDay, UnixSeconds,
 };
-use seoham_simulation::{Opener, Traits};
-use seoham_store::accounts::{AccessTokenRecord, Caller, Contract, Institution, InstitutionOverview};
-use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener as OpenedBy, Shelf};
-use seoham_store::deliveries::{Claimed, Finished, Outcome, QueueDepth, Receipt};
+use seoham_simulation::{Opener as StoreOpener, Traits};
+use seoham_store::accounts::{
+    AccessTokenRecord, Caller, Contract, Institution, InstitutionOverview, ambassador_impl_Accounts,
+    ambassador_impl_Callers, ambassador_impl_Marks,
+};
+use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener, Shelf, ambassador_impl_Boxes};
+use seoham_store::deliveries::{
+    Claimed, Finished, Outcome, QueueDepth, Receipt, ambassador_impl_QueueDepths,
+};
+use seoham_store::deployment::ambassador_impl_Deployment;
 use seoham_store::documents::{
-    Acceptance, Accepted, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict,
+    Acceptance, Accepted, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict, ambassador_impl_Records,
 };
 use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem};
 use seoham_store::people::{Agreement, Identified, Registered, Registration};
 use seoham_store::restore::WorkOrder;
 use seoham_store::retention::Tidied;
-use seoham_store::undelivered::{Kind, Page, Undelivered};
-use seoham_store::visits::{Attempt, BirthdayAttempt, LoginLink, Secret, Visitor};
-use seoham_store::volumes::{DayVolume, PlanState, VolumeAlert, VolumePlan};
+use seoham_store::undelivered::{Kind, Page, Undelivered, ambassador_impl_Notices};
+use seoham_store::visits::{
+    Attempt, BirthdayAttempt, LoginLink, Secret, Visitor, ambassador_impl_Links, ambassador_impl_Secrets,
+    ambassador_impl_Sessions, ambassador_impl_Unlocking,
+};
+use seoham_store::volumes::{
+    CountedVolume, DayVolume, PlanState, VolumeAlert, VolumePlan, ambassador_impl_Volumes,
+};
 use seoham_store::{
     Accounts, Boxes, Callers, Deliveries, Deployment, Documents, Health, Lane, Links, Marks, Mode, Notices,
     Overviews, People, QueueDepths, Receipts, Records, Result, Retention, Secrets, Sessions, Store,
     Unlocking, Volumes,
 };
+use seoham_store_sqlite::SqliteStore;
 use seoham_vault::{PinHash, TokenHash};
 
 use crate::openers::Sqlite;
@@ -80,9 +93,9 @@ pub(crate) struct Saboteur {
 }
 
 #[async_trait]
-impl Opener for Saboteur {
+impl StoreOpener for Saboteur {
     async fn open(&self, clock: Clock) -> Arc<dyn Store> {
-        Arc::new(Sabotaged { store: self.within.open(clock).await, sabotage: self.sabotage })
+        Arc::new(Sabotaged { store: self.within.open_store(clock).await, sabotage: self.sabotage })
     }
 
     fn traits(&self) -> Traits {
@@ -90,81 +103,28 @@ impl Opener for Saboteur {
     }
 }
 
+#[derive(Delegate)]
+#[delegate(Accounts, target = "store")]
+#[delegate(Callers, target = "store")]
+#[delegate(Marks, target = "store")]
+#[delegate(Records, target = "store")]
+#[delegate(QueueDepths, target = "store")]
+#[delegate(Notices, target = "store")]
+#[delegate(Boxes, target = "store")]
+#[delegate(Links, target = "store")]
+#[delegate(Sessions, target = "store")]
+#[delegate(Secrets, target = "store")]
+#[delegate(Unlocking, target = "store")]
+#[delegate(Volumes, target = "store")]
+#[delegate(Deployment, target = "store")]
 struct Sabotaged {
-    store: Arc<dyn Store>,
+    store: SqliteStore,
     sabotage: Sabotage,
 }
 
 impl Sabotaged {
     fn is(&self, sabotage: Sabotage) -> bool {
         self.sabotage == sabotage
-    }
-}
-
-#[async_trait]
-impl Accounts for Sabotaged {
-    async fn create_institution(&self, institution: Institution) -> Result<()> {
-        self.store.create_institution(institution).await
-    }
-
-    async fn institutions(&self, after: Option<InstitutionId>, limit: usize) -> Result<Vec<Institution>> {
-        self.store.institutions(after, limit).await
-    }
-
-    async fn create_contract(&self, institution: InstitutionId, contract: Contract) -> Result<bool> {
-        self.store.create_contract(institution, contract).await
-    }
-
-    async fn close_contract(
-        &self,
-        institution: InstitutionId,
-        uuid: ContractUuid,
-        now: UnixSeconds,
-    ) -> Result<bool> {
-        self.store.close_contract(institution, uuid, now).await
-    }
-
-    async fn set_card(&self, contract: ContractUuid, card: Option<Card>) -> Result<bool> {
-        self.store.set_card(contract, card).await
-    }
-
-    async fn set_mark(&self, institution: InstitutionId, picture: Option<Vec<u8>>) -> Result<bool> {
-        self.store.set_mark(institution, picture).await
-    }
-
-    async fn create_token(
-        &self,
-        institution: InstitutionId,
-        token: AccessTokenRecord,
-        hash: TokenHash,
-    ) -> Result<bool> {
-        self.store.create_token(institution, token, hash).await
-    }
-
-    async fn revoke_token(
-        &self,
-        institution: InstitutionId,
-        id: AccessTokenId,
-        now: UnixSeconds,
-    ) -> Result<bool> {
-        self.store.revoke_token(institution, id, now).await
-    }
-}
-
-#[async_trait]
-impl Callers for Sabotaged {
-    async fn authenticate(
-        &self,
-        lane: Lane,
-        hash: TokenHash,
-        contract: Option<ContractUuid>,
-        now: UnixSeconds,
-    ) -> Result<Option<Caller>> {
-        self.store.authenticate(lane, hash, contract, now).await
-    }
-
-    async fn token_used(&self, hash: TokenHash, at: UnixSeconds) -> Result<()> {
-        self.store.token_used(hash, at).await
     }
 }
 
@@ -177,13 +137,6 @@ impl Overviews for Sabotaged {
             accepted_on_day: reported.accepted_on_day * twice,
             ..reported
         }))
-    }
-}
-
-#[async_trait]
-impl Marks for Sabotaged {
-    async fn mark(&self, institution: InstitutionId) -> Result<Option<Vec<u8>>> {
-        self.store.mark(institution).await
     }
 }
 
@@ -300,13 +253,6 @@ impl Documents for Sabotaged {
 }
 
 #[async_trait]
-impl Records for Sabotaged {
-    async fn describe(&self, document: BinderId) -> Result<Option<DocumentRecord>> {
-        self.store.describe(document).await
-    }
-}
-
-#[async_trait]
 impl Deliveries for Sabotaged {
     async fn claim(&self, limit: usize, lease: Duration, now: UnixSeconds) -> Result<Claimed> {
         let lease = if self.is(Sabotage::HoldsNothing) { Duration::ZERO } else { lease };
@@ -337,274 +283,6 @@ impl Receipts for Sabotaged {
     async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()> {
         let receipts = if self.is(Sabotage::ForgetsReports) { Vec::new() } else { receipts };
         self.store.record_receipts(receipts, now).await
-    }
-}
-
-#[async_trait]
-impl QueueDepths for Sabotaged {
-    async fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
-        self.store.queue_depths().await
-    }
-}
-
-#[async_trait]
-impl Notices for Sabotaged {
-    async fn undelivered(&self, kind: Kind, page: Page) -> Result<Vec<Undelivered>> {
-        self.store.undelivered(kind, page).await
-    }
-
-    async fn undelivered_one(&self, document: BinderId) -> Result<Option<Undelivered>> {
-        self.store.undelivered_one(document).await
-    }
-
-    async fn send_again(&self, documents: Vec<BinderId>, now: UnixSeconds) -> Result<usize> {
-        self.store.send_again(documents, now).await
-    }
-}
-
-#[async_trait]
-impl Boxes for Sabotaged {
-    async fn shelf(
-        &self,
-        person: PersonId,
-        shelf: Shelf,
-        before: Option<BinderId>,
-        limit: usize,
-        now: UnixSeconds,
-    ) -> Result<Vec<BoxDocument>> {
-        self.store.shelf(person, shelf, before, limit, now).await
-    }
-
-    async fn box_document(&self, person: PersonId, document: BinderId) -> Result<Option<BoxDocument>> {
-        self.store.box_document(person, document).await
-    }
-
-    async fn unread(&self, person: PersonId, limit: usize, now: UnixSeconds) -> Result<usize> {
-        self.store.unread(person, limit, now).await
-    }
-
-    async fn refused_institutions(&self, person: PersonId) -> Result<Vec<Institution>> {
-        self.store.refused_institutions(person).await
-    }
-
-    async fn open(
-        &self,
-        opener: OpenedBy,
-        document: BinderId,
-        token: TokenHash,
-        now: UnixSeconds,
-    ) -> Result<OpenVerdict> {
-        self.store.open(opener, document, token, now).await
-    }
-}
-
-#[async_trait]
-impl Links for Sabotaged {
-    async fn use_notification_link(
-        &self,
-        token: &SecretString,
-        now: UnixSeconds,
-    ) -> Result<Option<(PersonId, BinderId)>> {
-        self.store.use_notification_link(token, now).await
-    }
-
-    async fn ask_link(
-        &self,
-        phone_number: &SecretString,
-        now: UnixSeconds,
-    ) -> Result<std::result::Result<(), UnixSeconds>> {
-        self.store.ask_link(phone_number, now).await
-    }
-
-    async fn notified(&self, token: &SecretString, now: UnixSeconds) -> Result<Option<(PersonId, BinderId)>> {
-        self.store.notified(token, now).await
-    }
-
-    async fn add_login_link(&self, link: LoginLink) -> Result<()> {
-        self.store.add_login_link(link).await
-    }
-
-    async fn use_login_link(
-        &self,
-        token: TokenHash,
-        now: UnixSeconds,
-    ) -> Result<Option<(PersonId, Option<BinderId>)>> {
-        self.store.use_login_link(token, now).await
-    }
-
-    async fn new_pin_link(&self, token: TokenHash, now: UnixSeconds) -> Result<Option<PersonId>> {
-        self.store.new_pin_link(token, now).await
-    }
-
-    async fn renew_pin(&self, token: TokenHash, hash: PinHash, now: UnixSeconds) -> Result<bool> {
-        self.store.renew_pin(token, hash, now).await
-    }
-}
-
-#[async_trait]
-impl Sessions for Sabotaged {
-    async fn start_session(
-        &self,
-        person: PersonId,
-        session: TokenHash,
-        expires_at: UnixSeconds,
-    ) -> Result<()> {
-        self.store.start_session(person, session, expires_at).await
-    }
-
-    async fn session(&self, session: TokenHash, now: UnixSeconds) -> Result<Option<Visitor>> {
-        self.store.session(session, now).await
-    }
-
-    async fn end_session(&self, session: TokenHash) -> Result<()> {
-        self.store.end_session(session).await
-    }
-
-    async fn end_sessions(&self, person: PersonId) -> Result<()> {
-        self.store.end_sessions(person).await
-    }
-}
-
-#[async_trait]
-impl Secrets for Sabotaged {
-    async fn try_birthday(
-        &self,
-        person: PersonId,
-        birthday: &SecretString,
-        now: UnixSeconds,
-    ) -> Result<BirthdayAttempt> {
-        self.store.try_birthday(person, birthday, now).await
-    }
-
-    async fn change_secret(
-        &self,
-        person: PersonId,
-        secret: Secret,
-        before: Option<PinHash>,
-        after: PinHash,
-    ) -> Result<bool> {
-        self.store.change_secret(person, secret, before, after).await
-    }
-
-    async fn begin_attempt(&self, person: PersonId, secret: Secret, now: UnixSeconds) -> Result<Attempt> {
-        self.store.begin_attempt(person, secret, now).await
-    }
-
-    async fn attempt_succeeded(&self, person: PersonId, secret: Secret) -> Result<()> {
-        self.store.attempt_succeeded(person, secret).await
-    }
-
-    async fn set_first_pin(&self, person: PersonId, hash: PinHash) -> Result<bool> {
-        self.store.set_first_pin(person, hash).await
-    }
-
-    async fn has_secret(&self, person: PersonId, secret: Secret) -> Result<bool> {
-        self.store.has_secret(person, secret).await
-    }
-}
-
-#[async_trait]
-impl Unlocking for Sabotaged {
-    async fn unlock(&self, person: PersonId, forget_pin: bool) -> Result<()> {
-        self.store.unlock(person, forget_pin).await
-    }
-}
-
-#[async_trait]
-impl Volumes for Sabotaged {
-    async fn announce_plan(&self, plan: VolumePlan) -> Result<bool> {
-        self.store.announce_plan(plan).await
-    }
-
-    async fn decide_plan(
-        &self,
-        institution: InstitutionId,
-        plan: PlanId,
-        state: PlanState,
-        now: UnixSeconds,
-    ) -> Result<Option<VolumePlan>> {
-        self.store.decide_plan(institution, plan, state, now).await
-    }
-
-    async fn plans(&self, institution: InstitutionId, limit: usize) -> Result<Vec<VolumePlan>> {
-        self.store.plans(institution, limit).await
-    }
-
-    async fn waiting_plans(&self, limit: usize) -> Result<Vec<VolumePlan>> {
-        self.store.waiting_plans(limit).await
-    }
-
-    async fn volumes(
-        &self,
-        institution: InstitutionId,
-        from: SeoulDay,
-        to: SeoulDay,
-    ) -> Result<Vec<DayVolume>> {
-        self.store.volumes(institution, from, to).await
-    }
-
-    async fn raise_alerts(
-        &self,
-        day: SeoulDay,
-        unannounced: u64,
-        now: UnixSeconds,
-    ) -> Result<Vec<VolumeAlert>> {
-        self.store.raise_alerts(day, unannounced, now).await
-    }
-
-    async fn watched_to(&self) -> Result<Option<SeoulDay>> {
-        self.store.watched_to().await
-    }
-
-    async fn set_watched_to(&self, day: SeoulDay) -> Result<()> {
-        self.store.set_watched_to(day).await
-    }
-
-    async fn unsent_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>> {
-        self.store.unsent_alerts(since, limit).await
-    }
-
-    async fn alert_sent(&self, institution: InstitutionId, day: SeoulDay, now: UnixSeconds) -> Result<()> {
-        self.store.alert_sent(institution, day, now).await
-    }
-}
-
-#[async_trait]
-impl Deployment for Sabotaged {
-    fn clock(&self) -> &Clock {
-        self.store.clock()
-    }
-
-    fn mode(&self) -> Mode {
-        self.store.mode()
-    }
-
-    async fn advance_clock(&self, seconds: u32) -> Result<Option<UnixSeconds>> {
-        self.store.advance_clock(seconds).await
-    }
-
-    fn health(&self) -> &Health {
-        self.store.health()
-    }
-
-    async fn work_order(&self) -> Result<WorkOrder> {
-        self.store.work_order().await
-    }
-
-    async fn set_work_order(&self, order: WorkOrder) -> Result<()> {
-        self.store.set_work_order(order).await
-    }
-
-    async fn examine(&self) -> Result<()> {
-        self.store.examine().await
-    }
-
-    async fn confirm_clock(&self) -> Result<UnixSeconds> {
-        self.store.confirm_clock().await
-    }
-
-    async fn ready(&self) -> Result<()> {
-        self.store.ready().await
     }
 }
 
