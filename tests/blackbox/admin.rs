@@ -177,7 +177,7 @@ async fn the_command_line_covers_it() {
     let token_file = server.ready()["admin_token_file"].as_str().unwrap().to_owned();
     let url = server.url("admin");
     let run_in = |locale: &str, arguments: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_seoham"))
+        let output = std::process::Command::new(crate::harness::binary())
             .args(["admin", "--url", &url, "--token-file", &token_file])
             .args(arguments)
             .env("LC_ALL", locale)

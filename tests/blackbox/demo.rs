@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use crate::harness::{Browser, Client, binary, eventually, member_document};
 
 fn demo(data: &std::path::Path) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_seoham"));
+    let mut command = Command::new(binary());
     command.args(["demo", "--exit", "--data"]).arg(data).env("LC_ALL", "ko_KR.UTF-8");
     for listen in ["api", "bulk", "web", "admin"] {
         command.arg(format!("--{listen}-listen=127.0.0.1:0"));
@@ -65,9 +65,9 @@ async fn the_demo_can_be_clicked_through_to_the_institutions_page() {
         let rest = said.split(before).nth(1).unwrap_or_else(|| panic!("{before} in {said}"));
         rest.split(after).next().unwrap().trim().to_owned()
     };
-    let reported: serde_json::Value =
+    let ready: serde_json::Value =
         serde_json::from_slice(&std::fs::read(data.join("demo.json")).unwrap()).unwrap();
-    let text = |name: &str| reported[name].as_str().unwrap().to_owned();
+    let text = |name: &str| ready[name].as_str().unwrap().to_owned();
     let city = Client {
         api: between("API ", "("),
         bulk: between("curl -s ", "/v1/documents/bulk"),

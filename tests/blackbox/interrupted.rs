@@ -96,10 +96,10 @@ async fn a_server_that_knows_no_keys_is_never_asked_twice() {
     let code = tokio::task::spawn_blocking(move || first.wait().unwrap().code()).await.unwrap();
     assert_eq!(code, Some(2), "it could not be finished");
     assert_eq!(accepted(&server, &city).await, 2_500, "each request was sent once");
-    let reported = answered(&journal);
-    assert!((2..20).contains(&reported));
+    let answered_requests = answered(&journal);
+    assert!((2..20).contains(&answered_requests));
     let unknown = workstation.lines("a.result.csv").iter().filter(|line| line.contains(",unknown,")).count();
-    assert_eq!(unknown, 2_000 - reported * 100);
+    assert_eq!(unknown, 2_000 - answered_requests * 100);
 
     // Nobody knows what became of those, so they are not sent again without being told to.
     proxy.behave(plain);
@@ -113,7 +113,10 @@ async fn a_server_that_knows_no_keys_is_never_asked_twice() {
     assert_eq!(accepted(&server, &city).await, 2_500);
     let sent = workstation.send("a.csv", &["--resume", "--unknown", "send", "--json"]).await.ended(0).json();
     assert_eq!(sent["accepted"], 2_000);
-    assert_eq!(accepted(&server, &city).await, 2_500 + 2_000 - i64::try_from(reported).unwrap() * 100);
+    assert_eq!(
+        accepted(&server, &city).await,
+        2_500 + 2_000 - i64::try_from(answered_requests).unwrap() * 100
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

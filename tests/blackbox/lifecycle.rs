@@ -103,7 +103,7 @@ async fn a_store_for_live_people_is_made_on_purpose() {
     assert!(said.contains("seoham init-store"), "{said}");
     assert!(!start.directory().join("data").exists(), "nothing was made");
     let init = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_seoham"));
+        let mut command = Command::new(crate::harness::binary());
         command.arg("init-store");
         start.backing().apply(&mut command, &start.directory().join("data"));
         command.env("SEOHAM_KEYS__MASTER_FILE", start.directory().join("live.key")).output().unwrap()
@@ -123,7 +123,7 @@ async fn the_mode_and_the_key_are_fixed() {
     start.up().kill();
     let data = start.directory().join("data");
     let serve = |more: &[&str], key: Option<&str>| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_seoham"));
+        let mut command = Command::new(crate::harness::binary());
         command.args(["serve", "--ready-json"]).args(more);
         start.backing().apply(&mut command, &data);
         command.env_remove("SEOHAM_KEYS__MASTER_FILE");
@@ -143,12 +143,11 @@ async fn the_mode_and_the_key_are_fixed() {
     let said = serve(&[], key.to_str());
     assert!(said.contains("was created as a sandbox"), "{said}");
     let other = start.directory().join("other.key");
-    let made = Command::new(env!("CARGO_BIN_EXE_seoham")).args(["keys", "new"]).arg(&other).output().unwrap();
+    let made = Command::new(crate::harness::binary()).args(["keys", "new"]).arg(&other).output().unwrap();
     assert!(made.status.success());
     let said = serve(&["--sandbox"], other.to_str());
     assert!(said.contains("another master key"), "{said}");
-    let again =
-        Command::new(env!("CARGO_BIN_EXE_seoham")).args(["keys", "new"]).arg(&other).output().unwrap();
+    let again = Command::new(crate::harness::binary()).args(["keys", "new"]).arg(&other).output().unwrap();
     assert!(!again.status.success(), "an existing key is never overwritten");
     std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o644)).unwrap();
     let said = serve(&["--sandbox"], other.to_str());
@@ -158,7 +157,7 @@ async fn the_mode_and_the_key_are_fixed() {
 #[tokio::test]
 async fn wrong_configuration_is_told_and_secrets_are_masked() {
     let check = |variable: (&str, &str)| {
-        let output = Command::new(env!("CARGO_BIN_EXE_seoham"))
+        let output = Command::new(crate::harness::binary())
             .args([
                 "check",
                 "--sandbox",

@@ -49,8 +49,8 @@ async fn a_life_begun_on_the_small_store_goes_on_in_the_database() {
     let moved = move_into(&small, &database);
     let said = String::from_utf8_lossy(&moved.stderr);
     assert!(moved.status.success(), "{said}");
-    let reported = String::from_utf8_lossy(&moved.stdout);
-    assert!(reported.contains("documents") && reported.contains("101"), "{reported}");
+    let output = String::from_utf8_lossy(&moved.stdout);
+    assert!(output.contains("documents") && output.contains("101"), "{output}");
     let again = move_into(&small, &database);
     let said = String::from_utf8_lossy(&again.stderr);
     assert!(!again.status.success() && said.contains("was moved to PostgreSQL at"), "{said}");

@@ -37,8 +37,8 @@ async fn they_work_unchanged() {
         .bearer_auth(&city.token)
         .header("Content-Type", "application/json; charset=UTF-8")
         .body(r#"{"document":{"is_detail_read":true},"x":null}"#);
-    let reported = Answer::of(report).await;
-    assert_eq!((reported.status, reported.body), (204, Value::Null));
+    let answer = Answer::of(report).await;
+    assert_eq!((answer.status, answer.body), (204, Value::Null));
 
     // If a contract is sent after all, it must be right.
     let wrong = get(format!("/v1/documents/{id}/tokens/{token}")).header("Contract-Uuid", "CON-1");

@@ -303,12 +303,12 @@ async fn a_process_without_descriptors_says_so_and_serves_again_when_it_has_some
     let to = address(&server, "web");
     let sockets: Vec<TcpStream> = (0..20).filter_map(|_| stalled(to, b"GET /login HTTP/1.1\r\nX")).collect();
     let log = server.data().with_extension("log");
-    let reported = eventually("it is told", async || {
+    let log = eventually("it is logged", async || {
         let log = std::fs::read_to_string(&log).unwrap();
         log.contains("no file descriptors left").then_some(log)
     })
     .await;
-    assert!(reported.lines().any(|line| line.contains("ERROR") && line.contains("web")), "{reported}");
+    assert!(log.lines().any(|line| line.contains("ERROR") && line.contains("web")), "{log}");
     // It waits instead of turning round and round.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let log = std::fs::read_to_string(&log).unwrap();

@@ -21,12 +21,12 @@ async fn each_item_is_answered_in_order() {
             json!(null),
         ])
         .await;
-    let reported: Vec<_> = results
+    let rows: Vec<_> = results
         .iter()
         .map(|r| (r["external_document_uuid"].as_str().unwrap(), r["error_code"].as_str()))
         .collect();
     assert_eq!(
-        reported,
+        rows,
         [
             ("A", None),
             ("B", Some("FORBIDDEN")),

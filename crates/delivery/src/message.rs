@@ -4,6 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use seoham_model::UnixSeconds;
 use seoham_model::clock::seoul_minutes;
 use seoham_model::notification::{NotificationId, arrival_text};
+use seoham_model::token::link_path;
 use seoham_store::deliveries::Claim;
 use serde::Serialize;
 
@@ -63,7 +64,7 @@ pub(crate) fn document_arrived(claim: &Claim, box_url: &str) -> Message {
         kind: Kind::DocumentArrived,
         to: claim.phone_number.clone(),
         text: text.into(),
-        link: link(box_url, &format!("/l/{}", claim.link_token.expose_secret())),
+        link: link(box_url, &link_path(claim.link_token.expose_secret())),
     }
 }
 

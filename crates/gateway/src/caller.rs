@@ -1,7 +1,6 @@
 //! Who calls, and under which contract (SPEC 2).
 
 use axum::extract::FromRequestParts;
-use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use seoham_http::{ApiError, headers};
@@ -57,7 +56,9 @@ impl FromRequestParts<Gateway> for Sender {
 
 /// Who calls, and whether the call names a contract.
 async fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<(accounts::Caller, bool), ApiError> {
-    let token = bearer(headers)?.filter(|token| is_access_token(token)).ok_or_else(ApiError::unauthorized)?;
+    let token = headers::bearer(headers)?
+        .filter(|token| is_access_token(token))
+        .ok_or_else(ApiError::unauthorized)?;
     let hash = TokenHash::of(token);
     if gateway.lane == Lane::Bulk {
         gateway.admission.refuse_early(&hash, headers)?;
@@ -79,10 +80,4 @@ fn no_such_contract() -> ApiError {
         "Contract-Uuid: 이 기관의 유효한 계약이 아닙니다",
         "Contract-Uuid: no open contract of this institution",
     ))
-}
-
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
-    let value = headers::single(headers, &AUTHORIZATION)?.and_then(|value| std::str::from_utf8(value).ok());
-    let bearer = value.and_then(|value| value.split_once(' '));
-    Ok(bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim()))
 }

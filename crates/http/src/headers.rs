@@ -1,6 +1,7 @@
 //! Headers that stand for one value (SPEC 2): an empty one counts as missing, and one that is given twice with
 //! different values is ambiguous.
 
+use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use seoham_model::Text;
 
@@ -19,6 +20,13 @@ pub fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'
         return Err(ApiError::invalid(text.about(&canonical(name))));
     }
     Ok((!first.is_empty()).then_some(first))
+}
+
+/// The token of `Authorization: Bearer`; `None` when it is missing or of another scheme.
+pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let value = single(headers, &AUTHORIZATION)?.and_then(|value| std::str::from_utf8(value).ok());
+    let bearer = value.and_then(|value| value.split_once(' '));
+    Ok(bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim()))
 }
 
 /// A header's name as people write it: `Contract-Uuid`.
@@ -53,5 +61,23 @@ mod tests {
             assert!(of(values).is_err(), "{values:?}");
         }
         assert_eq!(canonical(&name), "Contract-Uuid");
+    }
+
+    #[test]
+    fn a_bearer_token_is_read_whatever_the_case_of_its_scheme() {
+        let of = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(value))]);
+            bearer(&headers).expect("not ambiguous").map(str::to_owned)
+        };
+        for (value, token) in [
+            ("Bearer abc", Some("abc")),
+            ("bearer  abc ", Some("abc")),
+            ("BEARER abc", Some("abc")),
+            ("Basic abc", None),
+            ("abc", None),
+            ("", None),
+        ] {
+            assert_eq!(of(value).as_deref(), token, "{value}");
+        }
     }
 }

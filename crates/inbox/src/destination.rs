@@ -40,11 +40,12 @@ impl DestinationParameters {
 impl Destination {
     /// What a path of the box is about.
     pub(crate) fn of_path(path: &str) -> Self {
-        if path == "/settings" || path == "/pin" || path.starts_with("/settings/") {
-            return Self::Settings;
+        let mut segments = path.split('/').skip(1);
+        match (segments.next(), segments.next()) {
+            (Some("settings" | "pin"), _) => Self::Settings,
+            (Some("documents"), Some(id)) => BinderId::parse(id).map_or(Self::List, Self::Document),
+            _ => Self::List,
         }
-        let id = path.strip_prefix("/documents/").and_then(|rest| rest.split('/').next());
-        id.and_then(BinderId::parse).map_or(Self::List, Self::Document)
     }
 
     /// The document that it is, if it is one.

@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::own_files::{user_directory, write_settings};
 use super::send::{ColumnArgs, Settings};
-use crate::terminal::say;
-use crate::terminal::{Failure, Outcome, language, localized};
+use crate::terminal::{Failure, Outcome, language, localized, say};
 
 /// What is done with them.
 #[derive(Subcommand)]

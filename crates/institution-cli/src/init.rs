@@ -8,8 +8,7 @@ use dialoguer::{Input, Password};
 
 use super::platform::{PlatformArgs, stopped};
 use super::profile::{DEFAULT, Profile, Profiles};
-use crate::terminal::say;
-use crate::terminal::{Failure, Outcome, localized};
+use crate::terminal::{Failure, Outcome, localized, say};
 
 /// Arguments of `seoham init`; the rest it asks for.
 #[derive(Args)]

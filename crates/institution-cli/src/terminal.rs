@@ -3,7 +3,9 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use indicatif::ProgressBar;
 use seoham_model::{Lang, Text};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -112,4 +114,13 @@ pub fn termination() -> std::io::Result<mpsc::Receiver<()>> {
         }
     });
     Ok(signals)
+}
+/// Shows that something takes a while, on a terminal.
+pub fn spinner(what: &str) -> ProgressBar {
+    if !draws() {
+        return ProgressBar::hidden();
+    }
+    let spinner = ProgressBar::new_spinner().with_message(what.to_owned());
+    spinner.enable_steady_tick(Duration::from_millis(120));
+    spinner
 }

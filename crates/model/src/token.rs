@@ -1,4 +1,9 @@
-//! The shapes of the two kinds of token. What makes and hashes them is the vault.
+//! The shapes of tokens, and the path of a link that carries one. What makes and hashes tokens is the vault.
+
+/// The path of the box that a message's link leads to (SPEC 8.9).
+pub fn link_path(token: &str) -> String {
+    format!("/l/{token}")
+}
 
 /// Whether `text` has the form of an access token: 32 lower-case hex digits (SPEC 2).
 pub fn is_access_token(text: &str) -> bool {

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{Request, State};
-use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::Response;
 use metrics_exporter_prometheus::PrometheusHandle;
-use seoham_http::ApiError;
+use seoham_http::{ApiError, headers};
 use seoham_model::UnixSeconds;
 use seoham_store::OperatorStore;
 use seoham_vault::TokenHash;
@@ -83,14 +82,8 @@ pub(crate) async fn require_admin_token(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let presented = request
-        .headers()
-        .get(AUTHORIZATION)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    if presented.is_some_and(|token| operator.admin_token.is_of(token)) {
+    let token = headers::bearer(request.headers())?;
+    if token.is_some_and(|token| operator.admin_token.is_of(token)) {
         Ok(next.run(request).await)
     } else {
         Err(ApiError::unauthorized())

@@ -8,7 +8,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use seoham_model::Lang;
 use seoham_vault::MasterKey;
 
-use crate::config::{DemoArgs, ServeArgs};
+use crate::config::ServeArgs;
+use crate::demo::DemoArgs;
 use crate::server::Runtimes;
 use crate::{admin, backup, config, demo, korean, landing, logging, server, store_move};
 use seoham_institution_cli::send::SendArgs;

@@ -9,7 +9,6 @@ mod config;
 mod demo;
 mod korean;
 mod landing;
-mod landing_server;
 mod logging;
 mod server;
 mod store_move;

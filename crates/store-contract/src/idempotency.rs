@@ -17,7 +17,7 @@ fn key(name: &str) -> IdempotencyKey {
     IdempotencyKey::parse(name).expect("a key")
 }
 
-fn presented(external: &str, content: &str) -> Arc<KeyedItem> {
+fn keyed_item(external: &str, content: &str) -> Arc<KeyedItem> {
     let external_document_uuid = external.to_owned();
     Arc::new(KeyedItem { external_document_uuid, content: content.as_bytes().to_vec() })
 }
@@ -34,7 +34,7 @@ fn keyed(
     let items: Vec<_> = documents
         .iter()
         .enumerate()
-        .map(|(i, d)| (presented(&format!("EXT-{i}"), "content"), Verdict::Accepted(d.id)))
+        .map(|(i, d)| (keyed_item(&format!("EXT-{i}"), "content"), Verdict::Accepted(d.id)))
         .collect();
     let Sender { institution, contract } = world.city;
     let remember = Some(Remember { key: key(name), next, items: items.clone() });
@@ -57,7 +57,7 @@ pub async fn a_key_recalls_its_items(world: World) {
     let text = Text::made("documents[0].receiver: 없음".to_owned(), "none".to_owned());
     let refused = Verdict::Refused(ErrorCode::NotFound, text);
     let Sender { institution, contract } = world.city;
-    let remember = Remember { key: key("k"), next: 1, items: vec![(presented("R", "r"), refused.clone())] };
+    let remember = Remember { key: key("k"), next: 1, items: vec![(keyed_item("R", "r"), refused.clone())] };
     let only_refused = Acceptance {
         institution,
         contract,
@@ -68,7 +68,7 @@ pub async fn a_key_recalls_its_items(world: World) {
     assert_eq!(world.store.accept(only_refused).await.expect("accepts"), Accepted::Whole);
 
     let asked =
-        vec![presented("R", "r"), items[2].0.clone(), presented("EXT-0", "other"), presented("NEW", "n")];
+        vec![keyed_item("R", "r"), items[2].0.clone(), keyed_item("EXT-0", "other"), keyed_item("NEW", "n")];
     let found = recall(&world, world.city, "k", asked.clone()).await;
     let same = |verdict: &Verdict| Some(PriorOutcome::Same(verdict.clone()));
     assert_eq!(

@@ -13,7 +13,7 @@ use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use crate::connect::Connector;
-use crate::documents::Accepting;
+use crate::documents::GroupCommit;
 use crate::examination::{Examination, Facts};
 use crate::migrations::State;
 use crate::partitions::Partitions;
@@ -173,7 +173,7 @@ impl PostgresStore {
         sweeper.start(&bulk, &stop);
         let partitions = Arc::new(Partitions::default());
         let precedence = Arc::<Precedence>::default();
-        let accepting = Accepting::start(
+        let group_commit = GroupCommit::start(
             &connector.pool(accepting_connections)?,
             accepting_connections,
             &partitions,
@@ -187,10 +187,10 @@ impl PostgresStore {
             health,
             examination,
             sessions: Sessions { interactive, bulk, precedence },
-            accepting,
+            group_commit,
             partitions,
             signals,
-            finishing: deliveries::Finishing::default(),
+            finish_batcher: deliveries::FinishBatcher::default(),
             key_cache: KeyCache::default(),
             round_robin: deliveries::RoundRobin::default(),
             sweeper,

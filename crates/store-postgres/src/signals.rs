@@ -60,7 +60,7 @@ impl Signals {
         }
     }
 
-    /// Starts telling and listening, until `stop`.
+    /// Starts to notify and to listen, until `stop`.
     pub(crate) fn start(
         self: &Arc<Self>,
         connector: &Connector,
@@ -68,13 +68,13 @@ impl Signals {
         mode: Mode,
         stop: &CancellationToken,
     ) {
-        let telling = Arc::clone(self).notify_work(stop.clone());
-        tokio::spawn(telling);
+        let notifying = Arc::clone(self).notify_work(stop.clone());
+        tokio::spawn(notifying);
         tokio::spawn(Arc::clone(self).listen(connector.clone(), clock.clone(), mode, stop.clone()));
     }
 
     async fn notify_work(self: Arc<Self>, stop: CancellationToken) {
-        let telling = async {
+        let notifying = async {
             loop {
                 self.outgoing.notified().await;
                 if let Ok(session) = Session::from(&self.pool).await {
@@ -84,7 +84,7 @@ impl Signals {
                 tokio::time::sleep(AT_MOST_EVERY).await;
             }
         };
-        stop.run_until_cancelled(telling).await;
+        stop.run_until_cancelled(notifying).await;
     }
 
     async fn listen(

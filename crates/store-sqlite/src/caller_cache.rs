@@ -99,7 +99,7 @@ impl CallerCache {
     }
 
     /// The transaction has ended, and nobody is answered yet: what it may have changed is read anew.
-    pub(crate) fn after_transaction(&self) {
+    pub(crate) fn after_commit(&self) {
         if !self.changing.swap(false, Ordering::Relaxed) {
             return;
         }
@@ -127,7 +127,7 @@ mod tests {
         let token = CachedToken { institution, expires_at: Some(UnixSeconds(110)) };
         let Lookup::Miss(version) = cache.caller(hash, None, now) else { panic!("nobody is known") };
         cache.invalidate_after();
-        cache.after_transaction();
+        cache.after_commit();
         cache.insert(version, hash, token, None);
         let Lookup::Miss(version) = cache.caller(hash, None, now) else { panic!("it may be revoked by now") };
         cache.insert(version, hash, token, None);
@@ -141,7 +141,7 @@ mod tests {
             "of the contract nothing is known"
         );
         cache.invalidate_after();
-        cache.after_transaction();
+        cache.after_commit();
         assert!(matches!(cache.caller(hash, None, now), Lookup::Miss(_)));
     }
 }

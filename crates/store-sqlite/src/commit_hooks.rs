@@ -21,8 +21,8 @@ impl CommitHook for CommitHooks {
     }
 
     fn after_commit(&self, committed: bool) {
-        self.people.after_transaction();
-        self.callers.after_transaction();
-        self.box_index.ended(committed);
+        self.people.after_commit();
+        self.callers.after_commit();
+        self.box_index.after_commit(committed);
     }
 }

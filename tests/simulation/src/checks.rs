@@ -61,10 +61,15 @@ impl World<'_> {
             for own in own.chunks(AT_ONCE) {
                 let ids = own.iter().map(|no| self.ledger.documents[*no].id).collect();
                 let asker = self.ledger.institutions[institution].id;
-                let reported = answered("statuses", store.statuses(Lane::Bulk, asker, ids).await)?;
-                demand!(reported.len() == own.len(), "{} asked about, {} told", own.len(), reported.len());
-                for (no, reported) in own.iter().zip(&reported) {
-                    self.ledger.observe(*no, reported.as_ref(), now)?;
+                let statuses = answered("statuses", store.statuses(Lane::Bulk, asker, ids).await)?;
+                demand!(
+                    statuses.len() == own.len(),
+                    "{} asked about, {} answered",
+                    own.len(),
+                    statuses.len()
+                );
+                for (no, status) in own.iter().zip(&statuses) {
+                    self.ledger.observe(*no, status.as_ref(), now)?;
                     self.looks += 1;
                 }
             }
@@ -78,8 +83,8 @@ impl World<'_> {
         for (no, stranger) in self.ledger.institutions.iter().enumerate() {
             let others = documents.iter().map(|document| &self.ledger.documents[*document]);
             let ids: Vec<_> = others.filter(|other| other.institution != no).map(|other| other.id).collect();
-            let reported = answered("statuses", store.statuses(Lane::Interactive, stranger.id, ids).await)?;
-            let nothing = reported.iter().all(Option::is_none);
+            let statuses = answered("statuses", store.statuses(Lane::Interactive, stranger.id, ids).await)?;
+            let nothing = statuses.iter().all(Option::is_none);
             demand!(nothing, "{} is told another institution's documents", stranger.name);
         }
         Ok(())
@@ -88,34 +93,31 @@ impl World<'_> {
     /// All that the operator sees of a document.
     pub(crate) async fn describe(&mut self, no: usize) -> Found<()> {
         let (store, now) = (self.store(), self.now());
-        let reported = answered("describe", store.describe(self.ledger.documents[no].id).await)?;
-        self.ledger.observe(no, reported.as_ref().map(|reported| &reported.status), now)?;
-        let Some(reported) = reported else { return Ok(()) };
-        self.check_record(no, &reported)
+        let record = answered("describe", store.describe(self.ledger.documents[no].id).await)?;
+        self.ledger.observe(no, record.as_ref().map(|record| &record.status), now)?;
+        let Some(record) = record else { return Ok(()) };
+        self.check_record(no, &record)
             .map_err(|broken| Broken(format!("{}: {}", self.ledger.documents[no].id, broken.0)))
     }
 
-    fn check_record(&self, no: usize, reported: &DocumentRecord) -> Found<()> {
+    fn check_record(&self, no: usize, record: &DocumentRecord) -> Found<()> {
         let document = &self.ledger.documents[no];
         let sender = &self.ledger.institutions[document.institution];
         let person = &self.ledger.people[document.person];
         demand!(
-            reported.institution == sender.id && reported.contract == sender.contract,
+            record.institution == sender.id && record.contract == sender.contract,
             "described: its sender"
         );
-        let number = reported.recipient.phone_number.expose_secret();
+        let number = record.recipient.phone_number.expose_secret();
         demand!(*number == person.phone_number, "described: it is for somebody else");
-        let member = reported.recipient.member_since;
+        let member = record.recipient.member_since;
         demand!(member.is_none() || person.joined.is_some(), "described: its recipient never joined");
         demand!(member.is_some() || !person.member, "described: its recipient's joining is forgotten");
-        demand!(reported.content.title == document.title, "described: says {:?}", reported.content.title);
-        demand!(
-            reported.own.external_document_uuid.as_ref() == Some(&document.external),
-            "described: its id"
-        );
+        demand!(record.content.title == document.title, "described: says {:?}", record.content.title);
+        demand!(record.own.external_document_uuid.as_ref() == Some(&document.external), "described: its id");
 
-        let notification = reported.notification;
-        let delivered = reported.status.times.notified_at.is_some();
+        let notification = record.notification;
+        let delivered = record.status.times.notified_at.is_some();
         demand!((notification == Notification::Delivered) == delivered, "{notification:?}, {delivered}");
         let possible = match notification {
             Notification::Delivered => true,
@@ -149,10 +151,10 @@ impl World<'_> {
     pub(crate) async fn check_count(&mut self, counted: ((usize, SeoulDay), u64)) -> Found<()> {
         let ((institution, day), accepted) = counted;
         let sender = &self.ledger.institutions[institution];
-        let reported = answered("an institution", self.store().institution(sender.id, day).await)?;
-        let reported = reported.map_or(0, |reported| reported.accepted_on_day);
+        let record = answered("an institution", self.store().institution(sender.id, day).await)?;
+        let record = record.map_or(0, |record| record.accepted_on_day);
         let (name, day) = (&sender.name, day.as_number());
-        demand!(reported == accepted, "{name} is said to have sent {reported} on {day}, and sent {accepted}");
+        demand!(record == accepted, "{name} is said to have sent {record} on {day}, and sent {accepted}");
         Ok(())
     }
 

@@ -35,7 +35,7 @@ impl fmt::Display for Faults {
 /// What the caller of a store learns.
 pub(crate) enum Answer<T> {
     /// The store answered.
-    Told(T),
+    Given(T),
     /// Certainly not done ([`StoreError::certainly_not_written`]).
     NotDone,
     /// Done or not: [`StoreError::Uncertain`]. What is in it is known to the test's hand alone.
@@ -64,7 +64,7 @@ impl Faults {
                 self.replies_lost += 1;
                 Ok(Answer::Unknown(Some(work.await.map_err(no_answer)?)))
             }
-            _ => Ok(Answer::Told(work.await.map_err(no_answer)?)),
+            _ => Ok(Answer::Given(work.await.map_err(no_answer)?)),
         }
     }
 }

@@ -144,7 +144,7 @@ impl<'a> World<'a> {
     ) -> Found<Answer<T>> {
         let answer = self.faults.between(&mut self.chance, what, work).await?;
         match &answer {
-            Answer::Told(_) => {}
+            Answer::Given(_) => {}
             Answer::NotDone => self.disturb(format!("  {what}: refused")),
             Answer::Unknown(None) => self.disturb(format!("  {what}: the request is lost")),
             Answer::Unknown(Some(_)) => self.disturb(format!("  {what}: the reply is lost")),

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::{ExposeSecret, SecretString};
 use seoham_http::{Language, Path, Query};
 use seoham_model::token::is_one_time_token;
+use seoham_model::token::link_path;
 use seoham_model::{BinderId, Lang, PersonId, Text};
 use seoham_pages::{FormTarget, Navigation, Site, navigation, page};
 use seoham_vault::TokenHash;
@@ -55,7 +56,7 @@ pub(crate) async fn follow(
     if method == Method::GET && is_own && navigation(&headers) == Navigation::Person {
         return go_in(&inbox, lang, address, token, parameters.destination(), &headers).await;
     }
-    let action = parameters.destination().after(&format!("/l/{token}"));
+    let action = parameters.destination().after(&link_path(&token));
     Ok(page(StatusCode::OK, &Enter { site: inbox.site(lang), action }, FormTarget::Here))
 }
 

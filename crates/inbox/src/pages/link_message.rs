@@ -4,6 +4,7 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use secrecy::SecretString;
+use seoham_model::token::link_path;
 use seoham_model::{PersonId, Text, UnixSeconds};
 use seoham_store::StoreError;
 use seoham_store::visits::{LinkPurpose, LoginLink};
@@ -81,7 +82,7 @@ pub(crate) async fn send(
         LinkKind::NewPin => LinkPurpose::NewPin,
     };
     inbox.store.add_login_link(LoginLink { person, token: token.hash(), purpose, expires_at }).await?;
-    let path = format!("/l/{}", token.expose());
+    let path = link_path(token.expose());
     let message = match kind {
         // A document is remembered with the link, and needs no query.
         LinkKind::SignIn(destination) if destination.document().is_none() => {

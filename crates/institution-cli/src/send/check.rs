@@ -19,8 +19,7 @@ use super::survey::SurveyOptions;
 use super::table::Table;
 use crate::platform::stopped;
 use crate::reading;
-use crate::terminal::{Outcome, SOME_REFUSED, language, localized};
-use crate::terminal::{complain, say};
+use crate::terminal::{Outcome, SOME_REFUSED, complain, language, localized, say};
 
 /// Tells problems as they are found to a machine, and by kind to a person.
 struct Reporter {

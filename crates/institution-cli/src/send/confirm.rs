@@ -13,8 +13,7 @@ use super::args::SendArgs;
 use super::of_sheet;
 use super::table::Table;
 use crate::profile::Profile;
-use crate::terminal::complain;
-use crate::terminal::{Failure, Outcome, localized};
+use crate::terminal::{Failure, Outcome, complain, localized};
 
 /// Shows what is about to be sent, and asks whether it is meant; `--yes` says so beforehand.
 pub(super) fn confirm(

@@ -33,8 +33,9 @@ use seoham_kit::sending::{self, Ended, SendingError};
 use seoham_sheets::SheetError;
 use tokio_util::sync::CancellationToken;
 
-use crate::terminal::termination;
-use crate::terminal::{Failure, Outcome, SOME_REFUSED, UNFINISHED, language, localized};
+use crate::terminal::{
+    Failure, Outcome, SOME_REFUSED, UNFINISHED, language, localized, spinner, termination,
+};
 use crate::{READER, quiet_readers, reading};
 use accepted_rows::keep_what_may_be_accepted;
 pub(crate) use args::ColumnArgs;
@@ -155,9 +156,9 @@ impl Job {
     fn report(&self, outcome: &Outcome<Result<Ended, SendingError>>) -> Outcome {
         // First of all: if the result cannot be written, what was accepted is known all the same.
         keep_what_may_be_accepted(&self.ledger, &self.table, &self.journal)?;
-        let waiting = progress::waiting(&localized("결과 파일을 쓰고 있습니다", "writing the result"));
+        let spinner = spinner(&localized("결과 파일을 쓰고 있습니다", "writing the result"));
         let tally = reading(|| result::write(&self.table, &self.journal, &self.result));
-        waiting.finish_and_clear();
+        spinner.finish_and_clear();
         let tally = tally.map_err(|error| Failure::Unfinished(error.text().clone()))?;
         let (finished, trouble) = match outcome {
             Ok(Ok(Ended::Finished)) => (true, None),

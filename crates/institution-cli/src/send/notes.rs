@@ -9,8 +9,7 @@ use super::result::Tally;
 use super::survey::Survey;
 use super::{Job, of_journal};
 use crate::platform::why;
-use crate::terminal::{complain, say};
-use crate::terminal::{language, localized};
+use crate::terminal::{complain, language, localized, say};
 
 /// What the file was taken for.
 pub(super) fn describe(args: &SendArgs, sheet: &Sheet, layout: &Layout) {

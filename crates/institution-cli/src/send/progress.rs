@@ -11,21 +11,10 @@ use seoham_kit::sending::journal::Counts;
 use serde_json::json;
 
 use crate::platform::why;
-use crate::terminal::{complain, say};
-use crate::terminal::{draws, localized};
+use crate::terminal::{complain, draws, localized, say};
 
 /// Between two lines where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
-
-/// Something that takes a while, on a terminal.
-pub(super) fn waiting(what: &str) -> ProgressBar {
-    if !draws() {
-        return ProgressBar::hidden();
-    }
-    let spinner = ProgressBar::new_spinner().with_message(what.to_owned());
-    spinner.enable_steady_tick(Duration::from_millis(120));
-    spinner
-}
 
 pub(super) struct ProgressDisplay {
     bar: Option<ProgressBar>,

@@ -29,8 +29,7 @@ use crate::columns;
 use crate::platform::{PlatformArgs, stopped};
 use crate::profile::Profile;
 use crate::reading;
-use crate::terminal::complain;
-use crate::terminal::{Failure, Outcome, localized};
+use crate::terminal::{Failure, Outcome, complain, localized};
 
 /// Begins a job; everything that can be wrong is found out before its journal is made.
 pub(super) async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {

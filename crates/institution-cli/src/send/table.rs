@@ -8,10 +8,10 @@ use seoham_kit::sending::job::sha256_of;
 use seoham_model::UnixSeconds;
 use seoham_sheets::{Layout, Problem, Sheet, SheetError};
 
+use super::of_sheet;
 use super::survey::{Survey, SurveyOptions};
-use super::{of_sheet, progress};
 use crate::reading;
-use crate::terminal::{Failure, Outcome, localized};
+use crate::terminal::{Failure, Outcome, localized, spinner};
 
 /// A file, and what it comes to.
 pub(super) struct Table {
@@ -44,10 +44,10 @@ impl Table {
         report: &mut (dyn FnMut(u64, &[Problem]) + Send),
     ) -> Outcome<(Self, String)> {
         let stamp = stamp_of(file);
-        let waiting = progress::waiting(&localized("파일을 검사하고 있습니다", "looking at the file"));
+        let spinner = spinner(&localized("파일을 검사하고 있습니다", "looking at the file"));
         let survey =
             reading(|| Survey::make(&sheet, &layout, now, options, report)).map_err(|e| of_sheet(&e))?;
-        waiting.finish_and_clear();
+        spinner.finish_and_clear();
         if survey.rows == survey.totals {
             return Err(Failure::usage("보낼 행이 없습니다", "there is no row to send"));
         }

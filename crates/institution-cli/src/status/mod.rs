@@ -20,9 +20,7 @@ use seoham_sheets::{
 use serde_json::json;
 
 use crate::platform::stopped;
-use crate::terminal::termination;
-use crate::terminal::{Failure, Outcome, UNFINISHED, language, localized};
-use crate::terminal::{complain, say};
+use crate::terminal::{Failure, Outcome, UNFINISHED, complain, language, localized, say, termination};
 use crate::{quiet_readers, reading};
 pub use args::StatusArgs;
 use book::Book;

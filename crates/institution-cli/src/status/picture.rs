@@ -7,8 +7,7 @@ use seoham_model::status::DocBoxStatus;
 use serde_json::json;
 
 use super::book::{Book, Place};
-use crate::terminal::{complain, say};
-use crate::terminal::{draws, language};
+use crate::terminal::{complain, draws, language, say};
 
 /// Rounds that are drawn.
 const ROUNDS: usize = 40;

@@ -149,7 +149,7 @@ async fn enter(
 ) -> Result<Arc<Visit>, Failed> {
     let there = Arc::clone(landing);
     let key = Fingerprint::of(&format!("{document}\n{token}"));
-    let entering = landing.entering.of(key, by, || {
+    let entering = landing.single_flight.of(key, by, || {
         let verifying = tokio::spawn(async move { verify(&there, &token, document, external).await });
         Box::pin(async move { verifying.await.unwrap_or(Err((Problem::Platform, None))) })
     });

@@ -66,7 +66,7 @@ use platform::Platform;
 use reporter::Reporter;
 use session::Sessions;
 use shares::Shares;
-use single_flight::Entering;
+use single_flight::SingleFlight;
 use upstream::Upstream;
 
 /// What the gateway needs.
@@ -159,7 +159,7 @@ pub(crate) struct State {
     reporter: Reporter,
     under_way: Arc<Semaphore>,
     shares: Shares,
-    entering: Entering,
+    single_flight: SingleFlight,
     secure: bool,
     behind_proxy: bool,
 }
@@ -190,7 +190,7 @@ impl Landing {
             reporter,
             under_way: Arc::new(Semaphore::new(limits.under_way)),
             shares: Shares::new(limits.of_visit, limits.of_address),
-            entering: Entering::default(),
+            single_flight: SingleFlight::default(),
             secure: options.secure,
             behind_proxy: options.behind_proxy,
         };

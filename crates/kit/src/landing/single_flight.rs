@@ -24,7 +24,7 @@ pub(super) type Entered = Result<Arc<Visit>, Failed>;
 
 /// Verifications under way and just ended, by their token.
 #[derive(Default)]
-pub(super) struct Entering(Mutex<HashMap<Fingerprint, Attempt>>);
+pub(super) struct SingleFlight(Mutex<HashMap<Fingerprint, Attempt>>);
 
 struct Attempt {
     /// The browser and its address: nobody else shares what it is told.
@@ -39,7 +39,7 @@ pub(super) fn browser(address: IpAddr, headers: &HeaderMap) -> Fingerprint {
     Fingerprint::of(&format!("{address}\n{agent}"))
 }
 
-impl Entering {
+impl SingleFlight {
     /// What a verification of `token` by this browser ends with: of one that is under way or has just succeeded, or of
     /// the one that `verify` begins.
     pub(super) fn of(

@@ -4,11 +4,9 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use indicatif::ProgressBar;
-use seoham_institution_cli::terminal::localized;
+use seoham_institution_cli::terminal::{localized, spinner};
 use seoham_model::UnixSeconds;
 use seoham_store::restore::RestoredToken;
 
@@ -70,10 +68,9 @@ fn program(config: &Config, name: &str) -> Result<Command> {
 
 /// Runs a program to its end; what it complains of is what we say.
 fn run(mut command: Command, name: &str) -> Result<()> {
-    let shown = ProgressBar::new_spinner().with_message(name.to_owned());
-    shown.enable_steady_tick(Duration::from_millis(100));
+    let spinner = spinner(name);
     let output = command.stdin(Stdio::null()).stderr(Stdio::piped()).output();
-    shown.finish_and_clear();
+    spinner.finish_and_clear();
     let output = output.with_context(|| {
         localized(
             &format!(

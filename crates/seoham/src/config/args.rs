@@ -25,18 +25,6 @@ pub(crate) struct ListenArgs {
 }
 
 #[derive(Args)]
-pub(crate) struct DemoArgs {
-    /// The data directory.
-    #[arg(long, value_name = "DIRECTORY", default_value = "./seoham-data")]
-    pub(crate) data: PathBuf,
-    /// End after the table; 0 only if the counts are what the input demands.
-    #[arg(long)]
-    pub(crate) exit: bool,
-    #[command(flatten)]
-    pub(crate) listen: ListenArgs,
-}
-
-#[derive(Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct ServeArgs {
     /// A configuration file in TOML; see examples/seoham.toml.

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 
-pub(crate) use args::{DemoArgs, ListenArgs, ServeArgs};
+pub(crate) use args::{ListenArgs, ServeArgs};
 
 /// All of it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

@@ -8,7 +8,7 @@ use seoham_kit::landing::{Landing, LandingOptions, Limits};
 
 use super::setup::Institution;
 use crate::config::Config;
-use crate::landing_server::LandingServer;
+use crate::landing::LandingServer;
 use crate::server::Server;
 
 /// Where the example's notices lead as they are written.

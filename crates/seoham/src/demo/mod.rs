@@ -17,24 +17,36 @@ mod setup;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use seoham_kit::client::{SendResult, StatusData};
 use seoham_model::{Lang, Text};
 
-use crate::config::Config;
-use crate::config::DemoArgs;
-use crate::landing_server::LandingServer;
+use crate::config::{Config, ListenArgs};
+use crate::landing::LandingServer;
 use crate::logging;
 use crate::server::{Runtimes, Server};
 use client::Client;
 use expectation::Expected;
 use journal::Journal;
-use seoham_institution_cli::terminal::language;
-use seoham_institution_cli::terminal::say;
+use seoham_institution_cli::terminal::{language, say};
+
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    /// The data directory.
+    #[arg(long, value_name = "DIRECTORY", default_value = "./seoham-data")]
+    data: PathBuf,
+    /// End after the table; 0 only if the counts are what the input demands.
+    #[arg(long)]
+    exit: bool,
+    #[command(flatten)]
+    listen: ListenArgs,
+}
 
 /// How long deliveries may take to settle.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -14,13 +14,13 @@ use super::messenger::Messenger;
 use crate::config::Config;
 
 /// A worker that runs.
-pub(super) struct Delivering {
+pub(super) struct DeliveryRole {
     stop: CancellationToken,
     worker: JoinHandle<()>,
     reports: JoinHandle<()>,
 }
 
-impl Delivering {
+impl DeliveryRole {
     /// Starts delivering through `messenger` on the runtime `bulk`.
     pub(super) fn start(
         config: &Config,

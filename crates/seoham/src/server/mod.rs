@@ -33,14 +33,14 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::logging;
 use certificate::Certificate;
-use delivery_role::Delivering;
-use health_check::Examining;
+use delivery_role::DeliveryRole;
+use health_check::HealthCheck;
 use listeners::{Bound, Running};
 use message_sender::MessageSender;
 use messenger::Messenger;
 pub(crate) use runtimes::{BulkThreads, Runtimes};
 use seoham_institution_cli::terminal::{complain, language, localized, say};
-use volume_watch::Watching;
+use volume_watch::VolumeWatchTask;
 
 /// A process that is up.
 pub(crate) struct Server {
@@ -50,9 +50,9 @@ pub(crate) struct Server {
     operator: Operator,
     public: Vec<Running>,
     admin: Running,
-    delivering: Option<Delivering>,
-    watching: Option<Watching>,
-    examining: Examining,
+    delivery_role: Option<DeliveryRole>,
+    volume_watch: Option<VolumeWatchTask>,
+    health_check: HealthCheck,
     deadline: Duration,
 }
 
@@ -198,7 +198,7 @@ impl Server {
         let certificate = listeners::tls(config).await?;
         let tls = certificate.as_ref().map(Certificate::config);
         let store = store::open(config, &bulk.work).await?;
-        let examining = Examining::start(&store);
+        let health_check = HealthCheck::start(&store);
         let (admin_token, admin_token_file) = secrets::admin_token(config)?;
         let bound = Bound::all(config)?;
         let addresses = bound.addresses(tls.is_some(), admin_token_file);
@@ -210,9 +210,9 @@ impl Server {
         let messenger = Messenger::start(config, &store, reports_in)?;
         let box_url = messenger::box_url(config, addresses.web.as_deref());
         let delivers = config.node.role.delivers();
-        let delivering =
-            delivers.then(|| Delivering::start(config, &store, &messenger, reports, &box_url, &bulk.work));
-        let watching = delivers.then(|| Watching::start(config, &store)).transpose()?;
+        let delivery_role =
+            delivers.then(|| DeliveryRole::start(config, &store, &messenger, reports, &box_url, &bulk.work));
+        let volume_watch = delivers.then(|| VolumeWatchTask::start(config, &store)).transpose()?;
         let metrics = seoham_operator::install_metrics().context("metrics")?;
         tokio::spawn(seoham_operator::start_upkeep(metrics.clone()));
         let gateway = gateway(config, &store, &bulk.work)?;
@@ -254,7 +254,17 @@ impl Server {
         let admin_tls = tls.filter(|_| !config.listen.admin.ip().is_loopback());
         let admin = bound.admin.serve(seoham_operator::admin_router(&operator), admin_tls, &here)?;
         let deadline = Duration::from_secs(config.shutdown.deadline_seconds);
-        Ok(Self { addresses, store, operator, public, admin, delivering, watching, examining, deadline })
+        Ok(Self {
+            addresses,
+            store,
+            operator,
+            public,
+            admin,
+            delivery_role,
+            volume_watch,
+            health_check,
+            deadline,
+        })
     }
 
     /// Goes down in order: not ready, no new requests, running ones and deliveries finish, then
@@ -266,11 +276,11 @@ impl Server {
         let deadline = if failed { self.deadline.min(FAILED_DEADLINE) } else { self.deadline };
         let until = Instant::now() + deadline;
         self.operator.start_draining();
-        if let Some(delivering) = &self.delivering {
-            delivering.stop();
+        if let Some(delivery_role) = &self.delivery_role {
+            delivery_role.stop();
         }
-        if let Some(watching) = &self.watching {
-            watching.stop();
+        if let Some(volume_watch) = &self.volume_watch {
+            volume_watch.stop();
         }
         for listener in &self.public {
             listener.stop(deadline);
@@ -278,15 +288,15 @@ impl Server {
         for listener in self.public {
             tell_end(listener.ended().await);
         }
-        if let Some(watching) = self.watching {
-            watching.ended().await;
+        if let Some(volume_watch) = self.volume_watch {
+            volume_watch.ended().await;
         }
-        if let Some(delivering) = self.delivering
-            && tokio::time::timeout_at(until.into(), delivering.ended()).await.is_err()
+        if let Some(delivery_role) = self.delivery_role
+            && tokio::time::timeout_at(until.into(), delivery_role.ended()).await.is_err()
         {
             tracing::warn!("deliveries under way were left to the next start");
         }
-        self.examining.stop().await;
+        self.health_check.stop().await;
         self.admin.stop(Duration::from_secs(1));
         tell_end(self.admin.ended().await);
         tracing::info!("ended");

@@ -17,12 +17,12 @@ use crate::config::Config;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A watch that runs.
-pub(super) struct Watching {
+pub(super) struct VolumeWatchTask {
     stop: CancellationToken,
     watch: JoinHandle<()>,
 }
 
-impl Watching {
+impl VolumeWatchTask {
     /// Starts watching on the present runtime.
     pub(super) fn start(config: &Config, store: &Arc<dyn Store>) -> Result<Self> {
         let stop = CancellationToken::new();

@@ -16,7 +16,7 @@ const AT_ONCE_MAX: usize = 5_000;
 
 /// What waits to be finished on this node. Bounded by what its workers hold.
 #[derive(Default)]
-pub(crate) struct Finishing {
+pub(crate) struct FinishBatcher {
     waiting: Mutex<Vec<QueuedFinish>>,
     turn: tokio::sync::Mutex<()>,
 }
@@ -34,7 +34,7 @@ pub(super) struct Counted {
     pub(super) rows_gone: usize,
 }
 
-impl Finishing {
+impl FinishBatcher {
     /// Finishes what is still held, with whatever else waits.
     pub(super) async fn finish(
         &self,

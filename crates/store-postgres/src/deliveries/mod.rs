@@ -21,7 +21,7 @@ use seoham_store::{Deliveries, Lane, Notices, QueueDepths, Receipts, Result};
 use crate::PostgresStore;
 use crate::people;
 
-pub(crate) use finish_batch::Finishing;
+pub(crate) use finish_batch::FinishBatcher;
 pub(crate) use sweep::Sweeper;
 
 /// Which institution had the last turn on this node.
@@ -47,7 +47,7 @@ impl Deliveries for PostgresStore {
 
     async fn finish(&self, finished: Vec<Finished>, now: UnixSeconds) -> Result<usize> {
         let done = finished.iter().map(finish::Done::from).collect();
-        let counted = self.inner.finishing.finish(&self.inner.sessions, done, now).await?;
+        let counted = self.inner.finish_batcher.finish(&self.inner.sessions, done, now).await?;
         self.inner.sweeper.gone(counted.rows_gone);
         Ok(counted.documents)
     }

@@ -32,7 +32,7 @@ const KIB_MAX: usize = 32 * 1024;
 const TRANSACTION_ROWS: usize = 2_000;
 
 /// Takes acceptances in; dropped, it finishes those that it took.
-pub(crate) struct Accepting {
+pub(crate) struct GroupCommit {
     waiting: mpsc::UnboundedSender<QueuedBatch>,
     rows: Arc<Semaphore>,
     kib: Arc<Semaphore>,
@@ -48,7 +48,7 @@ struct QueuedBatch {
     room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 }
 
-impl Accepting {
+impl GroupCommit {
     /// Starts as many loops as there are connections.
     pub(crate) fn start(
         pool: &Pool,

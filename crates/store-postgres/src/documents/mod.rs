@@ -22,7 +22,7 @@ use seoham_vault::TokenHash;
 use crate::columns::{Columns, Id};
 use crate::session::Param;
 use crate::{Inner, PostgresStore};
-pub(crate) use group_commit::Accepting;
+pub(crate) use group_commit::GroupCommit;
 pub(crate) use keys::forget;
 
 #[async_trait]
@@ -42,7 +42,7 @@ impl Documents for PostgresStore {
             }
         })??;
         let batch = accept::Batch { institution, contract, accepted_at, contents, documents, record };
-        let accepted = self.inner.accepting.accept(batch).await?;
+        let accepted = self.inner.group_commit.accept(batch).await?;
         self.inner.signals.work_arrived();
         Ok(accepted)
     }

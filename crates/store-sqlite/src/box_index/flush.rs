@@ -126,16 +126,16 @@ mod tests {
         for document_no in [1, 2, block, block + 1, 5 * block] {
             add(&connection, &index, if document_no == 2 { other } else { one }, document_no);
         }
-        index.ended(true);
+        index.after_commit(true);
         let all = [5 * block, block + 1, block, 1];
         assert_eq!(of(&connection, &index, one, i64::MAX), all);
 
         // Three of five are flushed when the process ends.
         index.flush_soon();
         index.flush(&connection, 1).unwrap();
-        index.ended(true);
+        index.after_commit(true);
         index.flush(&connection, 1).unwrap();
-        index.ended(true);
+        index.after_commit(true);
         assert_eq!(of(&connection, &index, one, i64::MAX), all, "each once, flushed or not");
         assert_eq!(flushed_to(&connection).unwrap(), 0);
         let index = BoxIndex::open(&connection).unwrap();
@@ -144,7 +144,7 @@ mod tests {
         index.flush_soon();
         while flushed_to(&connection).unwrap() == 0 {
             index.flush(&connection, 1).unwrap();
-            index.ended(true);
+            index.after_commit(true);
         }
         let index = BoxIndex::open(&connection).unwrap();
         assert!(index.unflushed(one).is_empty(), "nothing needs to be read again");
@@ -159,10 +159,10 @@ mod tests {
         let (clock, index) = (Clock::default(), BoxIndex::default());
         let (before, after) = (PersonId::generate(&clock), PersonId::generate(&clock));
         add(&connection, &index, before, 1);
-        index.ended(true);
+        index.after_commit(true);
         index.flush_soon();
         index.flush(&connection, 1).unwrap();
-        index.ended(true);
+        index.after_commit(true);
         assert_eq!(flushed_to(&connection).unwrap(), 1);
         remove(&connection, 1).unwrap();
         connection.execute("DELETE FROM documents", []).unwrap();

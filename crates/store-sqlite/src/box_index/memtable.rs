@@ -98,7 +98,7 @@ impl Memtable {
         self.batch.flushed += count;
     }
 
-    pub(super) fn ended(&mut self, committed: bool) {
+    pub(super) fn after_commit(&mut self, committed: bool) {
         let added = std::mem::take(&mut self.added);
         if !committed {
             self.batch.flushed = self.batch.committed;
@@ -127,10 +127,10 @@ mod tests {
         let (mut memtable, people) = (Memtable::default(), people(2));
         memtable.add(people[0], 1);
         assert_eq!(memtable.of(people[0]), [1], "the transaction itself finds it");
-        memtable.ended(false);
+        memtable.after_commit(false);
         assert_eq!(memtable.of(people[0]), [] as [i64; 0]);
         memtable.add(people[1], 1);
-        memtable.ended(true);
+        memtable.after_commit(true);
         assert_eq!((memtable.of(people[0]).len(), memtable.of(people[1])), (0, vec![1]));
     }
 
@@ -141,18 +141,18 @@ mod tests {
         for (n, document_no) in [block - 2, block - 1, block, block + 1].into_iter().enumerate() {
             memtable.add(people[n % 2], document_no);
         }
-        memtable.ended(true);
+        memtable.after_commit(true);
         assert!(memtable.next_to_flush(10).0.is_empty(), "too few to be due");
         memtable.flush_soon();
         let (first, last) = memtable.next_to_flush(3);
         assert!(first.is_sorted() && first.len() == 3 && last.is_none());
         memtable.flushed(3);
-        memtable.ended(false);
+        memtable.after_commit(false);
         assert_eq!(memtable.next_to_flush(3).0, first, "it was not written");
-        memtable.ended(true);
+        memtable.after_commit(true);
         assert_eq!(memtable.next_to_flush(3).0, first, "it failed by itself, with all else committed");
         memtable.flushed(3);
-        memtable.ended(true);
+        memtable.after_commit(true);
         memtable.add(people[2], block + 2);
         assert_eq!(memtable.of(people[0]), [block, block - 2]);
         assert_eq!(memtable.of(people[2]), [block + 2]);
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!((rest.len(), last), (1, Some(block + 1)));
         memtable.flushed(1);
         assert_eq!(memtable.of(people[1]), [block + 1, block - 1], "not committed yet");
-        memtable.ended(true);
+        memtable.after_commit(true);
         assert_eq!(memtable.of(people[1]), [] as [i64; 0], "the database has it");
         assert_eq!(memtable.of(people[2]), [block + 2]);
         assert!(memtable.next_to_flush(3).0.is_empty(), "soon is once");
@@ -173,7 +173,7 @@ mod tests {
             memtable.add(people[n % 7], i64::try_from(n).unwrap());
         }
         assert!(memtable.next_to_flush(10).0.is_empty(), "not committed yet");
-        memtable.ended(true);
+        memtable.after_commit(true);
         assert_eq!(memtable.next_to_flush(10).0.len(), 10);
     }
 }

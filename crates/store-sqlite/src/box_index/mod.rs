@@ -33,7 +33,7 @@ impl BoxIndex {
     pub(crate) fn open(connection: &Connection) -> rusqlite::Result<Self> {
         let index = Self::default();
         flush::read_unflushed(connection, |person, document_no| index.add(person, document_no))?;
-        index.ended(true);
+        index.after_commit(true);
         Ok(index)
     }
 
@@ -66,8 +66,8 @@ impl BoxIndex {
     }
 
     /// The transaction has ended.
-    pub(crate) fn ended(&self, committed: bool) {
-        self.lock().ended(committed);
+    pub(crate) fn after_commit(&self, committed: bool) {
+        self.lock().after_commit(committed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Memtable> {

@@ -53,19 +53,19 @@ impl ClaimBook {
     }
 
     /// Begins to finish what is still held under its ticket; what is not is left out.
-    pub(super) fn begin_to_finish(self: &Arc<Self>, finished: &[Finished]) -> Finishing {
+    pub(super) fn begin_to_finish(self: &Arc<Self>, finished: &[Finished]) -> FinishGuard {
         let now = Instant::now();
         let mut state = self.lock();
-        let mut finishing = Finishing { book: Arc::clone(self), tickets: Vec::new(), held: Vec::new() };
+        let mut guard = FinishGuard { book: Arc::clone(self), tickets: Vec::new(), held: Vec::new() };
         for done in finished {
             let Some(entry) = state.held.get_mut(&done.ticket) else { continue };
             if entry.until > now && !entry.finishing {
                 entry.finishing = true;
-                finishing.tickets.push(done.ticket);
-                finishing.held.push((entry.held, done.outcome, done.failure));
+                guard.tickets.push(done.ticket);
+                guard.held.push((entry.held, done.outcome, done.failure));
             }
         }
-        finishing
+        guard
     }
 }
 
@@ -129,20 +129,20 @@ impl Drop for Claims {
 }
 
 /// Claims whose end is being written. Dropped before it is, they are held as before.
-pub(super) struct Finishing {
+pub(super) struct FinishGuard {
     book: Arc<ClaimBook>,
     tickets: Vec<u64>,
     pub(super) held: Vec<(Held, Outcome, Option<Failure>)>,
 }
 
-impl Finishing {
+impl FinishGuard {
     /// Their end is written: they are no longer held.
     pub(super) fn finished(mut self) {
         self.book.lock().let_go(&std::mem::take(&mut self.tickets));
     }
 }
 
-impl Drop for Finishing {
+impl Drop for FinishGuard {
     fn drop(&mut self) {
         let mut state = self.book.lock();
         for ticket in &self.tickets {

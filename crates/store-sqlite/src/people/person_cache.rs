@@ -104,7 +104,7 @@ impl PersonCache {
     }
 
     /// The transaction has ended, and nobody is answered yet: what it changed is read anew.
-    pub(crate) fn after_transaction(&self) {
+    pub(crate) fn after_commit(&self) {
         let changed = std::mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner));
         if changed.is_empty() {
             return;
@@ -148,7 +148,7 @@ mod tests {
         assert!(found[0].is_none());
         let read = person([1; 16]);
         cache.invalidate_after(read.person);
-        cache.after_transaction();
+        cache.after_commit();
         cache.insert(version, &HashMap::from([([1; 16], Arc::clone(&read))]));
         assert!(cache.find(&asked).0[0].is_none(), "it may be from before");
 
@@ -157,7 +157,7 @@ mod tests {
         assert!(cache.find(&asked).0[0].is_some());
         cache.invalidate_after(read.person);
         assert!(cache.find(&asked).0[0].is_some(), "not committed yet");
-        cache.after_transaction();
+        cache.after_commit();
         assert!(cache.find(&asked).0[0].is_none());
     }
 

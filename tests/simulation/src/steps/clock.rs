@@ -23,7 +23,7 @@ impl World<'_> {
         let now = self.now();
         let moved = now == before.plus(seconds);
         let right = match answer {
-            Answer::Told(reported) => moved && reported == Some(now),
+            Answer::Given(reported) => moved && reported == Some(now),
             Answer::NotDone => now == before,
             Answer::Unknown(_) => moved || now == before,
         };
@@ -44,7 +44,7 @@ impl World<'_> {
         for _ in 0..steps {
             let (store, now) = (self.store(), self.now());
             let reported = match self.call("tidy", store.tidy(days, now)).await? {
-                Answer::Told(reported) | Answer::Unknown(Some(reported)) => Some(reported),
+                Answer::Given(reported) | Answer::Unknown(Some(reported)) => Some(reported),
                 Answer::NotDone | Answer::Unknown(None) => None,
             };
             demand!(

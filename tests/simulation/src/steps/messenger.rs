@@ -53,7 +53,7 @@ impl World<'_> {
         self.say(format!("the messenger reports on {}", receipts.len()));
         let store = self.store();
         match self.call("record_receipts", store.record_receipts(receipts.clone(), now)).await? {
-            Answer::Told(()) => self.ledger.reported(&receipts, true, now),
+            Answer::Given(()) => self.ledger.reported(&receipts, true, now),
             Answer::Unknown(_) => self.ledger.reported(&receipts, false, now),
             Answer::NotDone => {}
         }

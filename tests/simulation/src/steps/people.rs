@@ -26,7 +26,7 @@ impl World<'_> {
             let (store, now) = (self.store(), self.now());
             let people = vec![Registration { person: person.record(member), pin: None }];
             match self.call("register", store.register(people, now)).await? {
-                Answer::Told(reported) => {
+                Answer::Given(reported) => {
                     let right =
                         reported == [Registered::Added] || (unanswered && reported == [Registered::Updated]);
                     demand!(right, "{} was registered: {reported:?}", person.phone_number);
@@ -51,7 +51,8 @@ impl World<'_> {
         let by_ci = self.chance.percent(30);
         let receivers = people.iter().map(|no| self.ledger.people[*no].receiver(by_ci)).collect();
         let (store, asker) = (self.store(), self.ledger.institutions[institution].id);
-        let Answer::Told(found) = self.call("identify", store.identify(Lane::Bulk, asker, receivers)).await?
+        let Answer::Given(found) =
+            self.call("identify", store.identify(Lane::Bulk, asker, receivers)).await?
         else {
             return Ok(people.iter().map(|_| None).collect());
         };
@@ -123,7 +124,7 @@ impl World<'_> {
         }
         let (store, now) = (self.store(), self.now());
         match self.call("join", store.join(id, now)).await? {
-            Answer::Told(()) => self.ledger.joined(no, now),
+            Answer::Given(()) => self.ledger.joined(no, now),
             Answer::NotDone => {}
             Answer::Unknown(_) => {
                 self.ledger.people[no].joined.get_or_insert(now);
@@ -136,7 +137,7 @@ impl World<'_> {
         self.say("people who joined are followed");
         let limit = self.chance.below(400) + 1;
         let (store, now) = (self.store(), self.now());
-        if let Answer::Told(0) = self.call("join_due", store.join_due(limit, now)).await? {
+        if let Answer::Given(0) = self.call("join_due", store.join_due(limit, now)).await? {
             self.ledger.all_moved(now);
         }
         Ok(())
@@ -165,8 +166,8 @@ impl World<'_> {
         self.say(said);
         let store = self.store();
         let known = match self.call("set_refusal", store.set_refusal(id, sender, refuses)).await? {
-            Answer::Told(()) if refuses => Refusal::Refused,
-            Answer::Told(()) => Refusal::Accepted,
+            Answer::Given(()) if refuses => Refusal::Refused,
+            Answer::Given(()) => Refusal::Accepted,
             Answer::NotDone => return Ok(()),
             Answer::Unknown(_) => Refusal::Unsure,
         };

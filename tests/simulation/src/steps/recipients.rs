@@ -16,7 +16,7 @@ impl World<'_> {
         self.touch(document);
         self.say(format!("{id} is opened"));
         match self.call("open", store.open(Opener::Institution(asker), id, hash, now)).await? {
-            Answer::Told(verdict) => self.ledger.opened(institution, document, hash, &verdict, now),
+            Answer::Given(verdict) => self.ledger.opened(institution, document, hash, &verdict, now),
             Answer::NotDone => Ok(()),
             Answer::Unknown(_) => {
                 self.ledger.perhaps_opened(institution, document, hash, now);
@@ -46,7 +46,7 @@ impl World<'_> {
         self.touch(document);
         self.say(format!("a token of {id} is shown"));
         match self.call("verify_token", store.verify_token(asker, id, hash, now)).await? {
-            Answer::Told(verdict) => self.ledger.verified(shown, &verdict, now),
+            Answer::Given(verdict) => self.ledger.verified(shown, &verdict, now),
             Answer::NotDone => Ok(()),
             Answer::Unknown(_) => {
                 self.ledger.perhaps_verified(shown, now);
@@ -69,7 +69,7 @@ impl World<'_> {
         self.touch(document);
         self.say(format!("{id} is reported as read"));
         match self.call("mark_read", store.mark_read(asker, id, now)).await? {
-            Answer::Told(verdict) => self.ledger.was_read(institution, document, verdict, now),
+            Answer::Given(verdict) => self.ledger.was_read(institution, document, verdict, now),
             Answer::NotDone => Ok(()),
             Answer::Unknown(_) => {
                 self.ledger.was_perhaps_read(institution, document, now);

@@ -71,8 +71,8 @@ impl World<'_> {
             Acceptance { institution: id, contract, accepted_at: now, documents, remember: None };
         let store = self.store();
         let there = match self.call("accept", store.accept(acceptance)).await? {
-            Answer::Told(Accepted::Whole) => Known::Yes,
-            Answer::NotDone | Answer::Told(Accepted::KeyMoved) => Known::No,
+            Answer::Given(Accepted::Whole) => Known::Yes,
+            Answer::NotDone | Answer::Given(Accepted::KeyMoved) => Known::No,
             Answer::Unknown(_) => Known::Unsure,
         };
         let first = self.ledger.documents.len();

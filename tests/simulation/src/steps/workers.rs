@@ -22,7 +22,7 @@ impl World<'_> {
         let lease = if late { Duration::ZERO } else { LEASE };
         let (store, now) = (self.store(), self.now());
         let (claimed, heard) = match self.call("claim", store.claim(limit, lease, now)).await? {
-            Answer::Told(claimed) => (claimed, true),
+            Answer::Given(claimed) => (claimed, true),
             Answer::NotDone | Answer::Unknown(None) => return Ok(()),
             Answer::Unknown(Some(claimed)) => (claimed, false),
         };
@@ -84,7 +84,7 @@ impl World<'_> {
             let answer = self.call("finish", store.finish(given, now)).await?;
             drop(store);
             match answer {
-                Answer::Told(counted) => {
+                Answer::Given(counted) => {
                     return self.ledger.finished(finished, Some(counted), unanswered, now);
                 }
                 Answer::NotDone => {}

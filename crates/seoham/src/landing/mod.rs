@@ -1,5 +1,7 @@
 //! `seoham landing`: the institution's gateway on a socket of its own.
 
+mod server;
+
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
@@ -11,11 +13,11 @@ use seoham_vault::read_private;
 use serde_json::json;
 
 use crate::config::Log;
-use crate::landing_server::LandingServer;
 use crate::logging;
 use crate::server::certificate::{self, Certificate};
-use seoham_institution_cli::terminal::say;
-use seoham_institution_cli::terminal::termination;
+use seoham_institution_cli::terminal::{say, termination};
+
+pub(crate) use server::LandingServer;
 
 /// Arguments of `seoham landing`.
 #[derive(Args)]
