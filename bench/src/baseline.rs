@@ -1,5 +1,5 @@
-//! Servers that do next to nothing with the same bodies: what the load generator, the sockets and the
-//! reading of JSON cost by themselves. In a process of their own, as the server under test is.
+//! Minimal servers for the same bodies: they measure the cost of the load generator, the sockets and JSON
+//! parsing alone. They run in a separate process, like the server under test.
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
@@ -22,13 +22,13 @@ pub(crate) enum Baseline {
     Parse,
 }
 
-/// Runs as that server until its standard input ends.
+/// Runs as this server until its standard input ends.
 pub(crate) async fn serve(baseline: Baseline) -> Result<()> {
     let handler = move |body: Bytes| async move {
         if baseline == Baseline::Parse && !parse(&body) {
             return "{}";
         }
-        // Where an item was accepted, the generator counts an id.
+        // For an accepted item, the generator counts an id.
         "{\"documents\":[{\"document_binder_uuid\":\"BIN-00000000000000000000000000000000\"}]}"
     };
     let app = Router::new().route("/v1/documents/bulk", post(handler)).layer(DefaultBodyLimit::disable());
@@ -62,7 +62,7 @@ fn parse(body: &[u8]) -> bool {
     serde_json::from_slice(body).is_ok_and(read)
 }
 
-/// That server in a process of its own; it ends when this is dropped.
+/// A baseline server in its own process; dropping it ends the process.
 pub(crate) struct BaselineServer {
     child: Child,
     pub(crate) url: String,

@@ -1,4 +1,4 @@
-//! The report as a picture: every ratio as a bar, and a mark where one was demanded.
+//! Draws the report: every ratio as a bar, with a mark at the required value.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::figures::Figure;
 const ROW_PIXELS: i32 = 24;
 const LEFT_PIXELS: i32 = 560;
 const BAR_PIXELS: i32 = 420;
-/// A ratio that fills the width; a greater one is cut off, and told in figures.
+/// The ratio that fills the width; a larger one is cut off and shown as a number.
 const FULL: f64 = 1.5;
 
 pub(crate) fn draw(file: &Path, figures: &[Figure]) -> Result<()> {

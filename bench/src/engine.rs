@@ -1,4 +1,4 @@
-//! The store under test, and the processes over it.
+//! The store under test, and its processes.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,18 +10,18 @@ use tempfile::TempDir;
 use crate::load::Platform;
 use crate::node::{Node, binary};
 
-/// Memory and log as docs/OPERATIONS.md says a database should have them, for both sides of each comparison;
-/// durability is left at its defaults. With the defaults' 128 MiB and a log of 1 GiB, what is measured with
-/// millions of documents is that memory.
+/// Memory and log settings as docs/OPERATIONS.md recommends, for both sides of each comparison; durability
+/// keeps its defaults. With the default 128 MiB and 1 GiB of log, a benchmark with millions of documents
+/// would only measure these limits.
 const SETTINGS: [&str; 3] = ["shared_buffers=2GB", "max_wal_size=8GB", "min_wal_size=3GB"];
-/// A log that has been in use: its files are there to be written over, `min_wal_size` of them. One that is
-/// made is filled with zeros first, and every COMMIT waits for that.
+/// Simulates a log that has been in use: `min_wal_size` of existing files can be overwritten. A new file is
+/// first filled with zeros, and every COMMIT waits for that.
 const LOG_IN_USE: [&str; 2] = [
     "SELECT count(pg_logical_emit_message(false, '', '')), count(pg_switch_wal()) FROM generate_series(1, 192)",
     "CHECKPOINT",
 ];
 
-/// A store and what it needs.
+/// A store and its dependencies.
 pub(crate) enum Engine {
     Sqlite { directory: TempDir },
     Postgres { directory: TempDir, cluster: Box<Cluster>, database: Database },
@@ -54,7 +54,7 @@ impl Engine {
         }
     }
 
-    /// Where the shared store is.
+    /// The URL of the shared store.
     pub(crate) fn database_url(&self) -> Option<&str> {
         match self {
             Self::Sqlite { .. } => None,
@@ -62,7 +62,7 @@ impl Engine {
         }
     }
 
-    /// Bytes that it takes on disk, without what waits in a log.
+    /// Its size on disk in bytes, excluding data that is only in a log.
     pub(crate) async fn bytes(&self) -> Result<u64> {
         match self {
             Self::Sqlite { .. } => Ok(std::fs::metadata(self.data("all").join("seoham.db"))?.len()),
@@ -76,12 +76,12 @@ impl Engine {
         }
     }
 
-    /// Whether `platform` has somebody who delivers.
+    /// Whether `platform` has a process that delivers.
     pub(crate) fn delivers_with(&self, platform: &Platform) -> bool {
         matches!(self, Self::Sqlite { .. }) || !platform.workers.is_empty()
     }
 
-    /// Starts what takes requests. On the embedded store the same process delivers.
+    /// Starts the process that accepts requests. With the embedded store it also delivers.
     pub(crate) fn start_gateway(&self) -> Result<Platform> {
         let gateway = match self {
             Self::Sqlite { .. } => self.start("all", "all")?,
@@ -90,7 +90,7 @@ impl Engine {
         Ok(Platform { gateways: vec![gateway], workers: Vec::new() })
     }
 
-    /// Starts what delivers, if that is a process of its own; `false` when it is not.
+    /// Starts the worker, if that is a separate process; `false` if it is not.
     pub(crate) fn start_worker(&self, platform: &mut Platform) -> Result<bool> {
         if matches!(self, Self::Sqlite { .. }) {
             return Ok(false);
@@ -99,14 +99,14 @@ impl Engine {
         Ok(true)
     }
 
-    /// Starts all of it.
+    /// Starts all processes.
     pub(crate) fn start_all(&self) -> Result<Platform> {
         let mut platform = self.start_gateway()?;
         self.start_worker(&mut platform)?;
         Ok(platform)
     }
 
-    /// Where the embedded store is; each node of a shared one has a directory of its own.
+    /// The directory of the embedded store; each node of a shared one has its own directory.
     pub(crate) fn data(&self, node: &str) -> PathBuf {
         match self {
             Self::Sqlite { directory } => directory.path().join("data"),

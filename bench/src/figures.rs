@@ -1,4 +1,4 @@
-//! What was measured, each beside what it is measured against in the same run.
+//! The measured figures, each with its reference value from the same run.
 
 use serde::Serialize;
 
@@ -13,21 +13,21 @@ pub(crate) struct Figure {
     pub(crate) beside: Option<Beside>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) demanded: Option<Demand>,
-    /// What the machine was busy with, or waited for.
+    /// The resource that limited it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) limit: String,
 }
 
-/// What a figure is measured against.
+/// The reference of a figure.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Beside {
     pub(crate) what: String,
     pub(crate) value: f64,
-    /// The figure divided by this.
+    /// The figure divided by the reference.
     pub(crate) ratio: f64,
 }
 
-/// What must hold.
+/// The requirement.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Demand {
     pub(crate) text: String,
@@ -44,14 +44,14 @@ impl Figure {
         self
     }
 
-    /// The ratio must be at least `least`.
+    /// Requires a ratio of at least `least`.
     pub(crate) fn ratio_at_least(mut self, least: f64) -> Self {
         let ratio = self.beside.as_ref().map_or(0.0, |beside| beside.ratio);
         self.demanded = Some(Demand { text: format!("≥ {least} of it"), holds: ratio >= least });
         self
     }
 
-    /// The ratio must be at most `most`, and the figure itself at most `value`.
+    /// Requires a ratio of at most `most`, and a figure of at most `value`.
     pub(crate) fn at_most(mut self, most: Option<f64>, value: f64) -> Self {
         let ratio = self.beside.as_ref().map_or(0.0, |beside| beside.ratio);
         let holds = self.value <= value && most.is_none_or(|most| ratio <= most);

@@ -1,4 +1,4 @@
-//! Times of single calls.
+//! Latencies of single calls.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ impl Latencies {
         self.0.len()
     }
 
-    /// The time within which `share` of the calls were answered, in milliseconds.
+    /// The latency quantile `share`, in milliseconds.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place among the calls")]
     pub(crate) fn millis(&mut self, share: f64) -> f64 {
         self.0.sort_unstable();

@@ -1,5 +1,5 @@
-//! The load: ready-made bodies over kept connections, and as little work of our own as can be,
-//! since the generator shares the machine with the server.
+//! The load generator: prebuilt bodies over persistent connections, with as little work as possible, because
+//! it shares the machine with the server.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use crate::latency::Latencies;
 use crate::node::{Node, Target, person};
 
-/// Different bodies; enough that receivers differ from request to request.
+/// The number of different bodies; enough that receivers differ between requests.
 const BODIES: u32 = 1_000;
-/// Ids that are kept of what was accepted.
+/// How many ids of accepted documents are kept.
 const IDS_KEPT: usize = 50_000;
 
-/// Whether requests carry an idempotency key of their own.
+/// Whether each request has an idempotency key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keys {
     None,
@@ -68,7 +68,7 @@ fn document(receiver: u32, i: usize) -> Value {
 /// The processes under test.
 pub(crate) struct Platform {
     pub(crate) gateways: Vec<Node>,
-    /// Those that deliver, if others than the gateways do.
+    /// The worker processes, if separate from the gateways.
     pub(crate) workers: Vec<Node>,
 }
 
@@ -85,7 +85,7 @@ impl Platform {
         self.all().map(Node::resident_mib).max().unwrap_or(0)
     }
 
-    /// The metrics of all of them, added up.
+    /// The sum of all processes' metrics.
     pub(crate) async fn counters(&self) -> Result<BTreeMap<String, f64>> {
         let mut all = BTreeMap::new();
         for node in self.all() {
@@ -96,7 +96,7 @@ impl Platform {
         Ok(all)
     }
 
-    /// Announced since they started.
+    /// Notifications sent since the start.
     pub(crate) async fn delivered(&self) -> Result<u64> {
         let mut sum = 0;
         for node in self.all() {
@@ -105,14 +105,14 @@ impl Platform {
         Ok(sum)
     }
 
-    /// Documents that wait for delivery, and the age of the oldest in seconds.
+    /// The queue depth, and the age of the oldest entry in seconds.
     pub(crate) async fn queue(&self) -> Result<(f64, f64)> {
         let counters = self.gateways[0].counters().await?;
         let of = |name: &str| counters.get(name).copied().unwrap_or(0.0);
         Ok((of("seoham_queue_depth"), of("seoham_queue_oldest_age_seconds")))
     }
 
-    /// Waits until nothing waits for delivery.
+    /// Waits until the queue is empty.
     pub(crate) async fn settle(&self) -> Result<()> {
         while self.queue().await?.0 > 0.0 {
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -125,22 +125,22 @@ impl Platform {
     }
 }
 
-/// What is sent.
+/// The load to generate.
 pub(crate) struct Load<'a> {
     pub(crate) targets: &'a [Target],
-    /// Which target each connection sends as.
+    /// The target of each connection.
     pub(crate) connections: Vec<usize>,
     pub(crate) bodies: &'a [Body],
     pub(crate) duration: Duration,
     pub(crate) keys: Keys,
-    /// Documents a second in all; as fast as it goes by default.
+    /// Total documents per second; unlimited by default.
     pub(crate) per_second: Option<f64>,
-    /// How long a refused sender waits before it sends again.
+    /// The delay before a rejected sender sends again.
     pub(crate) after_refusal: Duration,
 }
 
 impl<'a> Load<'a> {
-    /// As fast as it goes, over `connections`, all as one institution.
+    /// Unlimited load over `connections`, all as one institution.
     pub(crate) fn new(
         targets: &'a [Target],
         connections: usize,
@@ -153,16 +153,16 @@ impl<'a> Load<'a> {
     }
 }
 
-/// What came of it.
+/// The result of a load.
 #[derive(Default)]
 pub(crate) struct Driven {
     pub(crate) accepted: u64,
-    /// By target.
+    /// Accepted documents by target.
     pub(crate) accepted_of: Vec<u64>,
     pub(crate) seconds: f64,
     pub(crate) refused_requests: u64,
     pub(crate) refusals: Latencies,
-    /// Some of the ids that were given.
+    /// Some of the returned ids.
     pub(crate) ids: Vec<String>,
 }
 
@@ -172,16 +172,16 @@ impl Driven {
     }
 }
 
-/// Sends, spread over the gateways.
+/// Sends the load, spread over the gateways.
 pub(crate) async fn drive(platform: &Platform, load: &Load<'_>) -> Result<Driven> {
     let urls: Vec<String> =
         platform.gateways.iter().map(|node| format!("{}/v1/documents/bulk", node.url("bulk"))).collect();
     drive_at(&urls, load).await
 }
 
-/// The same, at addresses.
+/// Sends the load to these addresses.
 pub(crate) async fn drive_at(urls: &[String], load: &Load<'_>) -> Result<Driven> {
-    // A client of its own: its own connection, as every sender has. They are made before anything is timed.
+    // Each sender has its own client, and so its own connection. They are created before the measurement.
     let client = || reqwest::Client::builder().pool_max_idle_per_host(1).build();
     let clients = load.connections.iter().map(|_| client()).collect::<Result<Vec<_>, _>>()?;
     let started = Instant::now();
@@ -238,7 +238,7 @@ impl Sender<'_> {
     }
 }
 
-/// Sends one request; gives the ids accepted, or `None` when it was refused for now.
+/// Sends one request; returns the accepted ids, or `None` if it was rejected temporarily.
 pub(crate) async fn send(
     http: &reqwest::Client,
     url: &str,

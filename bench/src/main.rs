@@ -116,7 +116,7 @@ async fn measure(arguments: &Arguments, store: Store) -> Result<Vec<Figure>> {
 
     let empty_bytes = run.engine.bytes().await?;
     let alone = acceptance::headline(&mut run, least).await?;
-    // On a shared store another process delivers, and shares the machine: its peak is another one.
+    // With a shared store, a separate worker shares the machine, so the peak rate is different.
     let apart = run.engine.start_worker(&mut run.platform)?;
     run.platform.settle().await?;
     let peak = if apart {
@@ -163,7 +163,7 @@ async fn measure(arguments: &Arguments, store: Store) -> Result<Vec<Figure>> {
         growth::start_again(&mut run)?;
         growth::measure(&mut run, &growth::Before { accepted: peak, statuses }).await?;
     }
-    // Stopped, nothing of it is in a log any more.
+    // After the stop, all data is out of the logs.
     let nobody = load::Platform { gateways: Vec::new(), workers: Vec::new() };
     std::mem::replace(&mut run.platform, nobody).stop()?;
     disk(&mut run, empty_bytes).await?;

@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 
 pub(crate) struct Node {
     child: Child,
-    /// From its start until it was ready.
+    /// The time from the start until it was ready.
     pub(crate) start_seconds: f64,
     ready: Value,
     admin_token: String,
     pub(crate) http: reqwest::Client,
 }
 
-/// Whom to send as.
+/// The institution to send as.
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) access_token: String,
@@ -32,7 +32,7 @@ pub(crate) fn binary() -> Result<PathBuf> {
 }
 
 impl Node {
-    /// Starts it on free ports; returns when it is up.
+    /// Starts it on free ports; returns when it is ready.
     pub(crate) fn start(mut command: Command) -> Result<Self> {
         for listen in ["api", "bulk", "web", "admin"] {
             command.arg(format!("--{listen}-listen=127.0.0.1:0"));
@@ -53,7 +53,7 @@ impl Node {
         self.ready[listener].as_str().unwrap_or_default()
     }
 
-    /// People to send to.
+    /// Imports people to send to.
     pub(crate) async fn people(&self, people: u32) -> Result<()> {
         let lines: Vec<String> = (0..people).map(|i| person(i).to_string()).collect();
         let imported = self.admin("people", lines.join("\n")).await?;
@@ -63,7 +63,7 @@ impl Node {
         Ok(())
     }
 
-    /// An institution with its contract and token.
+    /// Creates an institution with a contract and a token.
     pub(crate) async fn institution(&self) -> Result<Target> {
         let made = self.admin("institutions", json!({ "name": "측정시청" }).to_string()).await?;
         let id = made["institution_id"].as_str().context("institution")?.to_owned();
@@ -90,7 +90,7 @@ impl Node {
         Ok(text.lines().filter(|l| l.starts_with(name) && l.contains(label)).filter_map(of).sum())
     }
 
-    /// All its metrics, each by itself and those of several labels added up.
+    /// All its metrics, summed over labels.
     pub(crate) async fn counters(&self) -> Result<BTreeMap<String, f64>> {
         let text = self.http.get(format!("{}/metrics", self.url("admin"))).send().await?.text().await?;
         let mut all = BTreeMap::new();
@@ -106,12 +106,12 @@ impl Node {
         Ok(all)
     }
 
-    /// Seconds of processor time that the server has used.
+    /// The server's CPU time in seconds.
     pub(crate) fn cpu_seconds(&self) -> f64 {
         cpu_seconds(self.child.id())
     }
 
-    /// The most memory that the server has held, in MiB.
+    /// The server's peak memory, in MiB.
     pub(crate) fn resident_mib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap_or_default();
@@ -134,13 +134,13 @@ impl Drop for Node {
     }
 }
 
-/// Seconds of processor time that a process has used, at the kernel's 100 ticks a second.
+/// The CPU time of a process in seconds, at the kernel's 100 ticks per second.
 pub(crate) fn cpu_seconds(pid: u32) -> f64 {
     seconds_of(pid, 11..=12)
 }
 
-/// The sum of some fields of a process's times: its own in 11 and 12, those of its children that have ended in
-/// 13 and 14.
+/// The sum of some CPU time fields of a process: 11 and 12 are its own, 13 and 14 those of its terminated
+/// children.
 fn seconds_of(pid: u32, fields: RangeInclusive<usize>) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let after_name = stat.rsplit(')').next().unwrap_or_default();
@@ -148,8 +148,7 @@ fn seconds_of(pid: u32, fields: RangeInclusive<usize>) -> f64 {
     fields.filter_map(ticks).sum::<f64>() / 100.0
 }
 
-/// Seconds of processor time that all processes of PostgreSQL on this machine have used, those of sessions
-/// that have ended included.
+/// The CPU time in seconds of all PostgreSQL processes on this machine, including terminated sessions.
 pub(crate) fn postgres_cpu_seconds() -> f64 {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -159,7 +158,7 @@ pub(crate) fn postgres_cpu_seconds() -> f64 {
     pids.filter(is_postgres).map(|pid| seconds_of(pid, 11..=14)).sum()
 }
 
-/// An invented person.
+/// A fictitious person.
 pub(crate) fn person(i: u32) -> Value {
     json!({ "phone_number": format!("0101{i:07}"), "name": "김측정", "birthday": "19800101", "member": true })
 }

@@ -1,4 +1,4 @@
-//! What the machine was busy with while something was measured.
+//! Determines the bottleneck of the machine during a measurement.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::load::Platform;
 use crate::node::{cpu_seconds, postgres_cpu_seconds};
 
-/// Processor time of the whole machine, in cores.
+/// The CPU time of the whole machine, in cores.
 fn cores() -> f64 {
     std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64)
 }
@@ -25,7 +25,7 @@ pub(crate) struct Probe {
     stop: tokio::sync::watch::Sender<bool>,
 }
 
-/// What was seen between the two ends.
+/// The samples of a measurement.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) seconds: f64,
@@ -53,7 +53,7 @@ impl Probe {
         })
     }
 
-    /// Since it was started.
+    /// Seconds since the start.
     pub(crate) fn seconds(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
     }
@@ -84,7 +84,7 @@ impl Probe {
 }
 
 impl Seen {
-    /// In words: the processor, the one writer, or what sessions of the database wait for.
+    /// A description of the bottleneck: the CPU, the single writer, or the wait events of database sessions.
     pub(crate) fn limit(&self) -> String {
         let busy = (self.server_cpu + self.generator_cpu + self.database_cpu) / self.seconds / cores();
         let mut reported = vec![format!("processor {:.0} %", busy * 100.0)];
@@ -106,7 +106,7 @@ impl Seen {
     }
 }
 
-/// What the active sessions of a database wait for, looked at again and again.
+/// Periodically samples the wait events of active database sessions.
 async fn sample_waits(url: String, mut stopped: tokio::sync::watch::Receiver<bool>) -> BTreeMap<String, u32> {
     let mut waits = BTreeMap::new();
     let Ok((client, connection)) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await else {

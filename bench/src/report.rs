@@ -1,4 +1,4 @@
-//! The report for people, as a table.
+//! The report as a table, for people.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 

@@ -46,7 +46,7 @@ async fn a_wrong_reading_of_the_clock_expires_and_removes_nothing() {
     }
     let before = server.admin("GET", "clock", None).await.1["now"].as_i64().unwrap();
     for shift in [60 * DAY, -20 * 365 * DAY] {
-        let before = log(&start).matches("the process goes on by its own").count();
+        let warnings_before = log(&start).matches("the process goes on by its own").count();
         clock.set_ahead(shift);
         if start.backing().is_embedded() {
             until_ready(&server, false).await;
@@ -62,7 +62,7 @@ async fn a_wrong_reading_of_the_clock_expires_and_removes_nothing() {
             // The database's clock says that the process's own is right.
             eventually("it is told", async || {
                 let warnings = log(&start).matches("the process goes on by its own").count();
-                (warnings > before).then_some(())
+                (warnings > warnings_before).then_some(())
             })
             .await;
             are_received(&city, &ids).await;

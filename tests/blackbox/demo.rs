@@ -65,9 +65,9 @@ async fn the_demo_can_be_clicked_through_to_the_institutions_page() {
         let rest = said.split(before).nth(1).unwrap_or_else(|| panic!("{before} in {said}"));
         rest.split(after).next().unwrap().trim().to_owned()
     };
-    let ready: serde_json::Value =
+    let demo_file: serde_json::Value =
         serde_json::from_slice(&std::fs::read(data.join("demo.json")).unwrap()).unwrap();
-    let text = |name: &str| ready[name].as_str().unwrap().to_owned();
+    let text = |name: &str| demo_file[name].as_str().unwrap().to_owned();
     let city = Client {
         api: between("API ", "("),
         bulk: between("curl -s ", "/v1/documents/bulk"),

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::harness::{Backing, Start, bulk, documents, eventually, http};
+use crate::harness::{Backing, Start, binary, bulk, documents, eventually, http};
 
 #[tokio::test]
 async fn it_says_where_it_listens() {
@@ -103,7 +103,7 @@ async fn a_store_for_live_people_is_made_on_purpose() {
     assert!(said.contains("seoham init-store"), "{said}");
     assert!(!start.directory().join("data").exists(), "nothing was made");
     let init = || {
-        let mut command = Command::new(crate::harness::binary());
+        let mut command = Command::new(binary());
         command.arg("init-store");
         start.backing().apply(&mut command, &start.directory().join("data"));
         command.env("SEOHAM_KEYS__MASTER_FILE", start.directory().join("live.key")).output().unwrap()
@@ -123,7 +123,7 @@ async fn the_mode_and_the_key_are_fixed() {
     start.up().kill();
     let data = start.directory().join("data");
     let serve = |more: &[&str], key: Option<&str>| {
-        let mut command = Command::new(crate::harness::binary());
+        let mut command = Command::new(binary());
         command.args(["serve", "--ready-json"]).args(more);
         start.backing().apply(&mut command, &data);
         command.env_remove("SEOHAM_KEYS__MASTER_FILE");
@@ -143,11 +143,11 @@ async fn the_mode_and_the_key_are_fixed() {
     let said = serve(&[], key.to_str());
     assert!(said.contains("was created as a sandbox"), "{said}");
     let other = start.directory().join("other.key");
-    let made = Command::new(crate::harness::binary()).args(["keys", "new"]).arg(&other).output().unwrap();
+    let made = Command::new(binary()).args(["keys", "new"]).arg(&other).output().unwrap();
     assert!(made.status.success());
     let said = serve(&["--sandbox"], other.to_str());
     assert!(said.contains("another master key"), "{said}");
-    let again = Command::new(crate::harness::binary()).args(["keys", "new"]).arg(&other).output().unwrap();
+    let again = Command::new(binary()).args(["keys", "new"]).arg(&other).output().unwrap();
     assert!(!again.status.success(), "an existing key is never overwritten");
     std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o644)).unwrap();
     let said = serve(&["--sandbox"], other.to_str());
@@ -155,9 +155,35 @@ async fn the_mode_and_the_key_are_fixed() {
 }
 
 #[tokio::test]
+async fn an_exchanged_master_key_opens_what_the_one_before_sealed() {
+    let start = Start::sandbox();
+    let server = start.up();
+    let city = server.institution("가상시청").await;
+    let before = city.accepted(&documents(10)).await;
+    server.kill();
+    let own = start.directory().join("data").join("master.key");
+    let key = if start.backing().is_embedded() { own } else { start.backing().key() };
+    let exchanged = Command::new(binary()).args(["keys", "exchange"]).arg(&key).output().unwrap();
+    assert!(exchanged.status.success(), "{}", String::from_utf8_lossy(&exchanged.stderr));
+    let mode = std::fs::metadata(&key).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    let server = start.up();
+    let mut city = city.clone();
+    (city.api, city.bulk) = (server.url("api"), server.url("bulk"));
+    let after = city.accepted(&documents(10)).await;
+    for ids in [before, after] {
+        city.until_notified(&ids[9]).await;
+        for answer in city.statuses(&ids).await {
+            assert!(answer["status_data"]["external_document_uuid"].is_string(), "it opens: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn wrong_configuration_is_told_and_secrets_are_masked() {
     let check = |variable: (&str, &str)| {
-        let output = Command::new(crate::harness::binary())
+        let output = Command::new(binary())
             .args([
                 "check",
                 "--sandbox",

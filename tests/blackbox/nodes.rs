@@ -27,11 +27,12 @@ async fn each_role_has_its_own_listeners() {
     ] {
         let server = node(&deployment, role, 1);
         let ready = server.ready().as_object().unwrap();
-        let named: Vec<&str> = ready
+        let mut named: Vec<&str> = ready
             .iter()
             .filter(|(_, v)| v.as_str().is_some_and(|v| v.starts_with("http")))
             .map(|(k, _)| &**k)
             .collect();
+        named.sort_unstable();
         assert_eq!(named, listeners, "{role}");
     }
     let said = Start::on(Backing::embedded()).argument("--role=gateway").try_up().err().expect("refused");

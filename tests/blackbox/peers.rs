@@ -302,16 +302,16 @@ async fn a_process_without_descriptors_says_so_and_serves_again_when_it_has_some
     limit_descriptors(&server, open + 2);
     let to = address(&server, "web");
     let sockets: Vec<TcpStream> = (0..20).filter_map(|_| stalled(to, b"GET /login HTTP/1.1\r\nX")).collect();
-    let log = server.data().with_extension("log");
+    let path = server.data().with_extension("log");
     let log = eventually("it is logged", async || {
-        let log = std::fs::read_to_string(&log).unwrap();
+        let log = std::fs::read_to_string(&path).unwrap();
         log.contains("no file descriptors left").then_some(log)
     })
     .await;
     assert!(log.lines().any(|line| line.contains("ERROR") && line.contains("web")), "{log}");
     // It waits instead of turning round and round.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let log = std::fs::read_to_string(&log).unwrap();
+    let log = std::fs::read_to_string(&path).unwrap();
     assert_eq!(log.matches("no file descriptors left").count(), 1, "once a minute: {log}");
     drop(sockets);
     limit_descriptors(&server, 4_096);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use thirtyfour::common::command::Command as WebDriverCommand;
+use thirtyfour::error::WebDriverErrorInner;
 use thirtyfour::{By, Capabilities, ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};
 
 /// How a browser is set up.
@@ -34,6 +35,7 @@ pub(crate) struct Driver {
     _scratch: tempfile::TempDir,
 }
 
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a page may take, and how often it is looked at meanwhile.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(30);
@@ -60,8 +62,7 @@ impl Driver {
             }
         };
         let browser = WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities(look))
-            .client(crate::harness::http())
-            .request_timeout(Duration::from_secs(60))
+            .client(client())
             .await
             .unwrap();
         let (browser, name) = (Some(browser), name.to_owned());
@@ -110,8 +111,9 @@ impl Driver {
     async fn until(&self, what: &str, is: impl AsyncFn() -> bool) {
         let end = Instant::now() + PATIENCE;
         while !is().await {
-            let (text, address) = (self.text().await, self.address().await);
-            assert!(Instant::now() < end, "{what} in: {text}\nat {address}");
+            if Instant::now() >= end {
+                panic!("{what} in: {}\nat {}", self.text().await, self.address().await);
+            }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -121,7 +123,12 @@ impl Driver {
     async fn leaving(&self, action: impl Future<Output = ()>) {
         let page = self.browser().find(By::Tag("html")).await.unwrap();
         action.await;
-        self.until("a page that comes", async || !matches!(page.is_present().await, Ok(true))).await;
+        // Between two pages other errors come too, which say nothing.
+        self.until("the next page, still", async || match page.is_present().await {
+            Ok(is_present) => !is_present,
+            Err(error) => matches!(*error, WebDriverErrorInner::NoSuchElement(_)),
+        })
+        .await;
     }
 
     /// Clicks what a person would tap, a link or a button by its words, and waits for the page it leads to.
@@ -201,6 +208,13 @@ impl Driver {
         let file = directory.join(format!("{}-{number:02}-{page}.png", self.name));
         self.browser().screenshot(&file).await.unwrap();
     }
+}
+
+/// The library's own client has no provider of TLS. A connection that is kept would belong to the runtime of a test
+/// that has ended when the session is deleted.
+fn client() -> reqwest::Client {
+    let client = reqwest::Client::builder().timeout(CALL_TIMEOUT).pool_max_idle_per_host(0);
+    client.build().unwrap()
 }
 
 fn capabilities(look: Look) -> Capabilities {

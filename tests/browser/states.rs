@@ -147,6 +147,7 @@ async fn used_link(walk: &Walk, link: &str) {
         walk.driver.go(link).await;
         walk.driver.tab_to("main form button").await;
         walk.driver.enter().await;
+        walk.driver.has("main .card").await;
     }
     walk.driver.has(".notice.alert").await;
     is_accessible(&walk.driver, "no-more-links").await;

@@ -1,5 +1,5 @@
-//! The bare engine: the very rows that the server wrote, inserted again with the same schema and
-//! the same durability, and nothing else.
+//! The bare engine: inserts the same rows that the server wrote, with the same schema and durability, and
+//! nothing else.
 
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
@@ -10,12 +10,12 @@ use anyhow::{Context, Result};
 
 use crate::engine::Engine;
 
-/// Sizes of transactions that are tried.
+/// The transaction sizes to try.
 const BATCHES: [usize; 3] = [100, 1_000, 5_000];
-/// Rows that are inserted again at most, for the memory that they take.
+/// The maximum number of rows to insert again, because they are held in memory.
 const ROWS_MAX: u64 = 2_000_000;
 
-/// How far the documents of a store went at some moment.
+/// A position among the documents of a store.
 #[derive(Clone, Copy)]
 pub(crate) enum Mark {
     Number(i64),
@@ -31,16 +31,16 @@ impl Mark {
     }
 }
 
-/// How the bare engine did.
+/// The result of the bare engine.
 pub(crate) struct Bare {
     pub(crate) what: String,
     pub(crate) per_second: f64,
-    /// With transactions of other sizes.
+    /// The rates of other transaction sizes.
     pub(crate) others: Vec<(String, f64)>,
 }
 
-/// Inserts the `count` documents that came after `mark` into an empty store of the same kind. On SQLite a
-/// thousand a transaction counts, on PostgreSQL the best size.
+/// Inserts the `count` documents after `mark` into an empty store of the same kind. On SQLite the rate with a
+/// thousand documents per transaction counts, on PostgreSQL the best one.
 pub(crate) async fn best(engine: &Engine, mark: Mark, count: u64) -> Result<Bare> {
     let count = count.min(ROWS_MAX);
     let mut rates = match (engine, mark) {
@@ -64,7 +64,7 @@ pub(crate) async fn best(engine: &Engine, mark: Mark, count: u64) -> Result<Bare
     Ok(Bare { what: name(batch), per_second, others })
 }
 
-/// Documents a second that the bare engine finds by their ids.
+/// The rate at which the bare engine finds documents by id, per second.
 pub(crate) async fn look_ups(engine: &Engine, duration: Duration) -> Result<f64> {
     match engine {
         Engine::Sqlite { .. } => {
@@ -75,7 +75,7 @@ pub(crate) async fn look_ups(engine: &Engine, duration: Duration) -> Result<f64>
     }
 }
 
-/// How many documents a store holds.
+/// The number of documents in a store.
 pub(crate) async fn count(engine: &Engine) -> Result<u64> {
     match engine {
         Engine::Sqlite { .. } => sqlite::count(&engine.data("all")),

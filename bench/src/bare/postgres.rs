@@ -1,4 +1,4 @@
-//! Bare PostgreSQL: two connections, each one transaction after the other.
+//! Bare PostgreSQL: two connections, each with sequential transactions.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ const SCHEMA: [&str; 2] = [
     include_str!("../../../crates/store-postgres/migrations/V1__initial.sql"),
     include_str!("../../../crates/store-postgres/migrations/V5__delivery_parcels.sql"),
 ];
-/// Documents of one row of the queue.
+/// Documents per queue row.
 const PARCEL: usize = 100;
 const CONNECTIONS: usize = 2;
 const COLUMNS: &str = "document_id, institution_id, contract_id, person_id, content_id, sealed, hash, deadline_at, \
@@ -61,8 +61,8 @@ pub(crate) async fn count(source: &str) -> Result<u64> {
     Ok(row.get::<_, i64>(0).unsigned_abs())
 }
 
-/// Inserts the `count` documents after `after` into databases of their own in the same cluster; gives the
-/// rate of each size of transaction.
+/// Inserts the `count` documents after `after` into new databases in the same cluster; returns the rate of
+/// each transaction size.
 pub(crate) async fn insert_again(
     cluster: &Cluster,
     source: &str,
@@ -81,7 +81,7 @@ pub(crate) async fn insert_again(
         let setup = connect(database.url()).await?;
         setup.batch_execute(&SCHEMA.concat()).await?;
         setup.batch_execute("CREATE TABLE documents_all PARTITION OF documents DEFAULT").await?;
-        // Every other batch goes to the other connection, ready made.
+        // Prebuilt batches, alternating between the connections.
         let chunks: Vec<Rows> = rows.chunks(*batch).map(Rows::of).collect();
         let clients =
             futures_util::future::try_join_all((0..CONNECTIONS).map(|_| connect(database.url()))).await?;
@@ -101,10 +101,11 @@ pub(crate) async fn insert_again(
     Ok(rates)
 }
 
-/// Documents a second found by a hundred ids at once, on two connections.
+/// The lookup rate in documents per second, a hundred ids per query, on two connections.
 pub(crate) async fn look_ups(source: &str, duration: Duration) -> Result<f64> {
     let client = connect(source).await?;
-    // As old as it is in use: what a database knows of tables this young makes plans that nobody has there.
+    // As in a database in use: without statistics, a new database chooses plans that do not occur in
+    // practice.
     client.batch_execute("ANALYZE people, documents").await?;
     let ids =
         client.query("SELECT document_id FROM documents ORDER BY document_id DESC LIMIT 50000", &[]).await?;
@@ -114,7 +115,7 @@ pub(crate) async fn look_ups(source: &str, duration: Duration) -> Result<f64> {
         let ids = &ids;
         async move {
             let client = connect(source).await?;
-            // By the keys, as the store has it.
+            // By index, as in the store.
             client.batch_execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off").await?;
             let statement = client
                 .prepare(

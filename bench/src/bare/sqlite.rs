@@ -1,4 +1,4 @@
-//! Bare SQLite: one thread, the way that one process writes to one file.
+//! Bare SQLite: a single thread, because only one can write to a file.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ const SCHEMA: [&str; 3] = [
 ];
 const COLUMNS: &str = "document_no, document_id, institution_id, contract_id, person_id, content_id, sealed, hash, \
                        deadline_at, sent_at, received_at";
-/// Ids that are looked up again and again.
+/// The number of ids that are looked up repeatedly.
 const IDS: usize = 50_000;
 
 fn reader(data: &Path) -> Result<Connection> {
@@ -31,7 +31,7 @@ pub(crate) fn count(data: &Path) -> Result<u64> {
     Ok(reader(data)?.query_row("SELECT count(*) FROM documents", [], |row| row.get(0))?)
 }
 
-/// Gives the rate of each size of transaction.
+/// Returns the rate of each transaction size.
 pub(crate) fn insert_again(
     data: &Path,
     scratch: &Path,
@@ -61,7 +61,7 @@ fn documents(source: &Connection, after: i64, count: u64) -> Result<Vec<Vec<Valu
 
 fn insert(file: &Path, rows: &[Vec<Value>], batch: usize) -> Result<f64> {
     let mut connection = Connection::open(file)?;
-    // As the store has it, and with the log about as long: SQLite's own thousand pages would halve its rate.
+    // As in the store, with a similar log size: SQLite's default of a thousand pages would halve the rate.
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA mmap_size = 0; PRAGMA cache_size = -32768;
          PRAGMA wal_autocheckpoint = 98304;",
@@ -78,7 +78,7 @@ fn insert(file: &Path, rows: &[Vec<Value>], batch: usize) -> Result<f64> {
             for row in rows {
                 document.execute(params_from_iter(row))?;
             }
-            // What waits for delivery, a row for each hundred as the server writes it.
+            // The queue: one row per hundred documents, as the server writes it.
             let mut queued = transaction.prepare_cached(
                 "INSERT INTO delivery_ranges (institution_id, first_no, last_no) VALUES (?1, ?2, ?3)",
             )?;
@@ -92,7 +92,7 @@ fn insert(file: &Path, rows: &[Vec<Value>], batch: usize) -> Result<f64> {
     Ok(rows.len() as f64 / started.elapsed().as_secs_f64())
 }
 
-/// Documents a second found by their ids, on as many threads as there are processors.
+/// The lookup rate in documents per second, by id, with one thread per processor.
 pub(crate) fn look_ups(data: &Path, duration: Duration) -> Result<f64> {
     let ids: Vec<Vec<u8>> = {
         let source = reader(data)?;

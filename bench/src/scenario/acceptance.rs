@@ -1,4 +1,5 @@
-//! Accepting over HTTP, beside the bare engine, a server that only reads JSON, and one that only answers.
+//! Acceptance over HTTP, compared with the bare engine, a server that only parses JSON, and one that only
+//! replies.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::probe::{Probe, Seen};
 const CONNECTIONS: [usize; 4] = [1, 4, 16, 64];
 const ITEMS: [usize; 3] = [1, 10, 100];
 
-/// Sixteen connections, a hundred items: the figure that counts. Gives the rate.
+/// The main figure: sixteen connections, a hundred items per request. Returns the rate.
 pub(crate) async fn headline(run: &mut Run<'_>, least: f64) -> Result<f64> {
     let before = bare::Mark::of(&run.engine).await?;
     let (driven, seen) = sixteen_by_hundred(run).await?;
@@ -52,17 +53,17 @@ pub(crate) async fn sixteen_by_hundred(run: &Run<'_>) -> Result<(Driven, Seen)> 
     Ok((driven, probe.end(&run.platform).await?))
 }
 
-/// Documents a second that the load generator gets rid of at a plain server.
+/// The rate of the load generator against a baseline server, in documents per second.
 async fn baseline_rate(run: &Run<'_>, baseline: Baseline) -> Result<f64> {
     let server = BaselineServer::start(baseline)?;
     let url = format!("{}/v1/documents/bulk", server.url);
     let load = Load::new(&run.targets[..1], 16, &run.bodies, Duration::from_secs(3));
     let driven = drive_at(&[url], &load).await?;
-    // It tells one id for each request.
+    // It returns one id per request.
     Ok(driven.per_second() * 100.0)
 }
 
-/// How the rate follows from connections and items.
+/// How the rate depends on connections and items.
 pub(crate) async fn matrix(run: &mut Run<'_>) -> Result<()> {
     let each = Duration::from_secs((run.arguments.seconds / 3).max(1));
     let mut best = 0.0;

@@ -1,4 +1,4 @@
-//! Delivering: whether it keeps up, and how fast it is by itself.
+//! Delivery: whether it keeps up with acceptance, and its rate alone.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::figures::Figure;
 use crate::load::{Load, drive};
 use crate::probe::Probe;
 
-/// The share of the peak at which delivery must keep up.
+/// The share of the peak acceptance rate at which delivery must keep up.
 const SHARE: f64 = 0.7;
 
 pub(crate) async fn measure(run: &mut Run<'_>, peak: f64) -> Result<()> {
@@ -47,7 +47,7 @@ pub(crate) async fn measure(run: &mut Run<'_>, peak: f64) -> Result<()> {
     Ok(())
 }
 
-/// Delivers what accepting at full speed has left behind.
+/// Delivers the backlog of acceptance at full speed.
 pub(crate) async fn alone(run: &mut Run<'_>, peak: f64) -> Result<()> {
     let load = Load::new(&run.targets[..1], 32, &run.bodies, run.duration());
     drive(&run.platform, &load).await?;

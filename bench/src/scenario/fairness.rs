@@ -1,4 +1,4 @@
-//! Ten institutions, of which one floods.
+//! Ten institutions, one of which floods the server.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::load::{Keys, Load, drive, send};
 use crate::node::{Node, Target};
 
 const FLOODING: usize = 64;
-/// Connections of each of the nine.
+/// The number of connections of each of the nine others.
 const EACH: usize = 4;
 const SHARE_MIN: f64 = 0.8;
 const DELIVERY_SECONDS_MAX: f64 = 2.0;
@@ -24,7 +24,7 @@ pub(crate) async fn measure(run: &mut Run<'_>) -> Result<()> {
     let mut load = Load::new(&run.targets[..10], FLOODING, &run.bodies, run.duration());
     load.connections.extend((1..10).flat_map(|target| [target; EACH]));
     let probing = async {
-        // In the middle of the flood one of them sends a hundred.
+        // During the flood, one of them sends a hundred documents.
         tokio::time::sleep(run.duration().div_f64(2.0)).await;
         a_hundred(&run.platform.gateways[0], &run.targets[10], run).await
     };
@@ -46,7 +46,7 @@ pub(crate) async fn measure(run: &mut Run<'_>) -> Result<()> {
     run.platform.settle().await
 }
 
-/// Sends a hundred; gives how long it was until the last recipient was told.
+/// Sends a hundred documents; returns the time until the last recipient was notified.
 async fn a_hundred(gateway: &Node, target: &Target, run: &Run<'_>) -> Result<f64> {
     let (http, url) = (reqwest::Client::new(), format!("{}/v1/documents/bulk", gateway.url("bulk")));
     let started = Instant::now();

@@ -1,4 +1,4 @@
-//! The same with many documents in the store.
+//! The same measurements with many documents in the store.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::load::{Load, drive};
 const LEAST: f64 = 0.8;
 const START_SECONDS_MAX: f64 = 1.0;
 
-/// What was measured on a store that was nearly empty.
+/// The measurements with a nearly empty store.
 pub(crate) struct Before {
     pub(crate) accepted: f64,
     pub(crate) statuses: f64,
 }
 
-/// Sends until `stored` documents are there, the way institutions do.
+/// Sends until `stored` documents exist, as institutions do.
 pub(crate) async fn fill(run: &Run<'_>, stored: u64) -> Result<()> {
     let mut sent = 0;
     while sent < stored {
@@ -42,7 +42,7 @@ pub(crate) async fn measure(run: &mut Run<'_>, before: &Before) -> Result<()> {
     Ok(())
 }
 
-/// Starts the platform once more over what it holds.
+/// Restarts the platform on its data.
 pub(crate) fn start_again(run: &mut Run<'_>) -> Result<()> {
     let platform = std::mem::replace(
         &mut run.platform,

@@ -1,4 +1,4 @@
-//! The institution's own client on a spreadsheet, beside the load generator with the same documents.
+//! The institution's own client with a spreadsheet, compared with the load generator and the same documents.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
@@ -73,7 +73,7 @@ pub(crate) async fn measure(run: &mut Run<'_>) -> Result<()> {
     run.platform.settle().await
 }
 
-/// A table as Korean Excel writes it: CP949, telephone numbers that lost their zero.
+/// A table as Korean Excel writes it: CP949, with telephone numbers that lost their leading zero.
 fn table(arguments: &Arguments) -> Vec<u8> {
     let mut text = "관리번호,전화번호,이름,생년월일,금액\r\n".to_owned();
     for row in 0..arguments.rows {

@@ -1,5 +1,5 @@
-//! What idempotency keys cost an acceptance: pairs of short loads, without and with, so that a machine
-//! whose speed drifts does not decide.
+//! The cost of idempotency keys on acceptance: pairs of short loads, without and with keys, so that a drift
+//! in the machine's speed cancels out.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(crate) async fn measure(run: &mut Run<'_>) -> Result<()> {
             let mut load = Load::new(&run.targets[..1], 16, &run.bodies, each);
             load.keys = keys;
             of[usize::from(keys == Keys::Fresh)] = drive(&run.platform, &load).await?.per_second();
-            // Each load finds the same server.
+            // Each load starts with the same server state.
             run.platform.settle().await?;
         }
         plain.push(of[0]);

@@ -1,4 +1,4 @@
-//! What is measured, one file each.
+//! The measurements, one file each.
 
 pub(crate) mod acceptance;
 pub(crate) mod delivery;
@@ -25,7 +25,7 @@ pub(crate) struct Run<'a> {
     pub(crate) engine: Engine,
     pub(crate) platform: Platform,
     pub(crate) targets: Vec<Target>,
-    /// Of a hundred items.
+    /// With a hundred items each.
     pub(crate) bodies: Vec<Body>,
     pub(crate) figures: Vec<Figure>,
 }
@@ -39,7 +39,8 @@ impl Run<'_> {
         Duration::from_secs(self.arguments.seconds)
     }
 
-    /// Waits until what was sent is delivered, where somebody delivers: the others get the machine to themselves.
+    /// Waits until everything is delivered, if anything delivers, so that the next measurement has the
+    /// machine to itself.
     pub(crate) async fn quiet(&self) -> Result<()> {
         if self.engine.delivers_with(&self.platform) {
             self.platform.settle().await?;

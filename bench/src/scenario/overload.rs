@@ -1,4 +1,4 @@
-//! People's calls on an idle server, and while bulk is driven at twice what it can take.
+//! Interactive calls on an idle server, and under a bulk load of twice its capacity.
 
 use std::time::{Duration, Instant};
 
@@ -12,19 +12,19 @@ use crate::load::{Load, drive};
 use crate::node::{Node, Target};
 use crate::probe::Probe;
 
-/// Milliseconds that no call of a person's may take.
+/// The maximum latency of an interactive call, in milliseconds.
 const MILLIS_MAX: f64 = 25.0;
-/// How many times its p99 on an idle server it may take.
+/// The maximum ratio to its p99 on an idle server.
 const TIMES_MAX: f64 = 3.0;
-/// Milliseconds within which a refused bulk request is answered.
+/// The maximum latency of a rejected bulk request, in milliseconds.
 const REFUSAL_MILLIS_MAX: f64 = 50.0;
 const MEMORY_MIB_MAX: f64 = 256.0;
-/// People who visit at once.
+/// The number of concurrent visitors.
 const VISITORS: usize = 2;
-/// How many times as long as other loads this one goes on: of fewer calls a hundredth part is two or three, and
-/// a single stall of the machine would be the p99.
+/// How many times longer than other loads this one runs: with fewer calls, one percent is two or three of
+/// them, and a single stall of the machine would determine the p99.
 const TIMES_AS_LONG: u32 = 4;
-/// Between two visits of one of them.
+/// The delay between two visits of a visitor.
 const PAUSE: Duration = Duration::from_millis(15);
 
 #[derive(Default)]
@@ -39,8 +39,8 @@ pub(crate) async fn measure(run: &mut Run<'_>, ids: &[String], peak: f64) -> Res
     let gateway = &run.platform.gateways[0];
     let mut idle = visit(gateway, &run.targets[0], ids, duration).await?;
 
-    // More senders than admission lets in, each offering its share of twice the peak, and coming back as
-    // soon as it was refused.
+    // More senders than admission control allows, each offering its share of twice the peak rate, and
+    // retrying immediately after a rejection.
     let mut load = Load::new(&run.targets[..1], 192, &run.bodies, duration + Duration::from_secs(1));
     load.per_second = Some(2.0 * peak);
     load.after_refusal = Duration::from_millis(100);
@@ -95,8 +95,8 @@ pub(crate) async fn measure(run: &mut Run<'_>, ids: &[String], peak: f64) -> Res
     run.platform.settle().await
 }
 
-/// Visitors have threads of their own, as they have phones of their own: they share the machine with the
-/// load generator, and do not wait for a turn within it.
+/// Visitors have their own threads, as they have their own phones: they share the machine with the load
+/// generator, but do not wait in its scheduler.
 async fn visit(gateway: &Node, target: &Target, ids: &[String], duration: Duration) -> Result<Visits> {
     let each = ids.len() / VISITORS / 2;
     let visitors: Vec<_> = ids
@@ -129,7 +129,7 @@ struct Visitor {
     http: reqwest::Client,
     api: String,
     target: Target,
-    /// The documents that are opened, one after the other.
+    /// The documents to open, in order.
     ids: Vec<String>,
 }
 

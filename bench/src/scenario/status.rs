@@ -1,4 +1,4 @@
-//! Asking: a hundred at once, one by one, and the bare engine's look-ups.
+//! Status queries: a hundred at once, one by one, and the bare engine's lookups.
 
 use std::time::{Duration, Instant};
 

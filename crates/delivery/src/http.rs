@@ -22,7 +22,7 @@ struct Body<'a> {
 }
 
 impl HttpNotifier {
-    /// Makes the provider; nothing is sent yet.
+    /// Builds the provider; sends nothing yet.
     pub fn new(options: &SignedPostOptions) -> Result<Self, SetupError> {
         SignedPost::new(options).map(Self)
     }

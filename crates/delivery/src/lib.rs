@@ -1,8 +1,8 @@
-//! The worker: it claims what was accepted, sees it into the recipients' boxes, has the
-//! messenger tell them, and moves what waits for people who join.
+//! The worker: it claims accepted documents, delivers them to the recipients' boxes, notifies the recipients
+//! through the messenger, and moves documents that wait for a person to join.
 //!
-//! The messenger is a port, [`Notifier`], with a simulator and an HTTP provider behind it. No
-//! SQL here, and nothing of any API: what the worker knows it reads through the storage traits.
+//! The messenger is a port, [`Notifier`], with a simulator and an HTTP provider as implementations. No SQL
+//! and no API here: the worker reads all its data through the storage traits.
 
 mod http;
 mod message;

@@ -1,4 +1,4 @@
-//! What the messenger is asked to say (SPEC 8.1 and 13).
+//! The messages that the messenger sends (SPEC 8.1 and 13).
 
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::UnixSeconds;
@@ -8,26 +8,26 @@ use seoham_model::token::link_path;
 use seoham_store::deliveries::Claim;
 use serde::Serialize;
 
-/// What a message is about.
+/// The subject of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// A document has come.
+    /// A document has arrived.
     DocumentArrived,
-    /// A link to sign in by, or to a new PIN, that the person asked for.
+    /// A link that the person requested, to sign in or to set a new PIN.
     LoginLink,
     /// The person's PIN was changed.
     PinChanged,
 }
 
-/// What names a message; the same on every retry.
+/// Identifies a message; the same on every retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageId {
     /// The notification of a document.
     Document(NotificationId),
-    /// A link to sign in by, or to a new PIN, by a random number.
+    /// A link to sign in or to set a new PIN; the id is a random number.
     Login(u128),
-    /// That a PIN was changed, by a random number.
+    /// The notice that a PIN was changed; the id is a random number.
     PinChanged(u128),
 }
 
@@ -45,18 +45,18 @@ impl std::fmt::Display for MessageId {
 pub struct Message {
     /// The same on every retry.
     pub id: MessageId,
-    /// What it is about.
+    /// Its subject.
     pub kind: Kind,
     /// The telephone number.
     pub to: SecretString,
-    /// What the person reads. It can name them, so it is no more for a log than the number is.
+    /// The text for the person. It can contain their name, so like the number it must not be logged.
     pub text: SecretString,
-    /// Into the document box. It lets its bearer in, so it is a secret.
+    /// A link into the document box. It signs its bearer in, so it is a secret.
     pub link: String,
 }
 
-/// The announcement of a document: institution, title, message and deadline, and for one who is
-/// no member an invitation to join.
+/// The notification of a document: institution, title, message and deadline, and for a non-member an
+/// invitation to join.
 pub(crate) fn document_arrived(claim: &Claim, box_url: &str) -> Message {
     let text = arrival_text(&claim.institution_name, &claim.content, claim.deadline_at, claim.received);
     Message {
@@ -68,7 +68,7 @@ pub(crate) fn document_arrived(claim: &Claim, box_url: &str) -> Message {
     }
 }
 
-/// A message with a link to sign in by; `box_name` is what the box is called, `path` the link's path in it.
+/// A message with a sign-in link; `box_name` is the box's name, `path` the link's path in it.
 pub fn login_link(to: SecretString, box_name: &str, box_url: &str, path: &SecretString) -> Message {
     let text = format!(
         "[{box_name}] 문서함 로그인 링크입니다. 10분 안에 한 번만 쓸 수 있습니다. 요청하지 않으셨다면 이 메시지를 \
@@ -77,7 +77,7 @@ pub fn login_link(to: SecretString, box_name: &str, box_url: &str, path: &Secret
     asked_for(to, text, link(box_url, path.expose_secret()))
 }
 
-/// A message with a link to set a new PIN by.
+/// A message with a link to set a new PIN.
 pub fn new_pin_link(to: SecretString, box_name: &str, box_url: &str, path: &SecretString) -> Message {
     let text = format!(
         "[{box_name}] 새 PIN을 만드는 링크입니다. 10분 안에 한 번만 쓸 수 있고, 생년월일을 확인합니다. 요청하지 \
@@ -90,7 +90,7 @@ fn asked_for(to: SecretString, text: String, link: String) -> Message {
     Message { id: MessageId::Login(rand::random()), kind: Kind::LoginLink, to, text: text.into(), link }
 }
 
-/// A message that the PIN was changed at a moment.
+/// A notice that the PIN was changed at `at`.
 pub fn pin_changed(to: SecretString, box_name: &str, box_url: &str, at: UnixSeconds) -> Message {
     let text = format!(
         "[{box_name}] {}에 PIN이 바뀌었습니다. 직접 바꾸지 않으셨다면 문서함에서 PIN을 다시 만들어 주십시오.",

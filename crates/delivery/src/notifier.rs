@@ -7,31 +7,31 @@ use seoham_store::undelivered::Failure;
 
 use crate::message::Message;
 
-/// What the messenger did with a message.
+/// The messenger's answer to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// It took it; whether it arrived is reported later.
+    /// Accepted; a delivery report follows later.
     Taken,
-    /// Not now; the pause that it asked for, if it did.
+    /// Rejected temporarily, with the delay that the messenger requested, if any.
     NotNow {
-        /// How long it wants to be left alone.
+        /// The requested delay.
         retry_after: Option<Duration>,
         /// Why.
         failure: Failure,
     },
-    /// It will never take it, for this reason.
+    /// Rejected permanently, for this reason.
     Refused(Failure),
 }
 
 /// A messenger.
 #[async_trait]
 pub trait Notifier: Send + Sync {
-    /// Hands over one message. The same message may be handed over again: its id says so.
+    /// Sends one message. A retry sends the same message id.
     async fn send(&self, message: &Message) -> Sent;
 }
 
-/// Stands in where no messenger is configured: it takes nothing, so that nothing is ever
-/// reported as sent that was not. Messages wait as they would for a messenger that is away.
+/// The messenger when none is configured: it accepts nothing, so that no message is wrongly reported as sent.
+/// Messages stay queued, as they do while a messenger is unavailable.
 pub struct NoMessenger;
 
 #[async_trait]

@@ -1,19 +1,18 @@
-//! The health check of the messenger as a peer: one log line when it stops taking messages, and one when it takes
+//! The health check of the messenger: one log line when it stops accepting messages, and one when it accepts
 //! them again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long nothing must have been taken before that is reported: one lost connection is none of an operator's
-/// business, and a minute of silence is.
+/// How long nothing was accepted before this is reported: a single lost connection is not worth a report.
 const REPORT_AFTER: Duration = Duration::from_secs(20);
 
-/// What is to be logged.
+/// The change to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// Nothing was taken for a while.
+    /// No message was accepted for a while.
     Unreachable,
-    /// It takes messages again.
+    /// It accepts messages again.
     Reachable,
 }
 
@@ -39,12 +38,12 @@ impl State {
     }
 }
 
-/// What is known of the messenger.
+/// The messenger's current state.
 #[derive(Default)]
 pub(crate) struct Reachability(Mutex<State>);
 
 impl Reachability {
-    /// It answered for a message, whatever it said of it.
+    /// Records that the messenger responded to a message, with whatever result.
     pub(crate) fn answered(&self) {
         let change = self.lock().answered();
         if let Some(change) = change {
@@ -52,12 +51,12 @@ impl Reachability {
         }
     }
 
-    /// It did not take a message for now, or was not reached.
+    /// Records that it rejected a message temporarily, or was unreachable.
     pub(crate) fn failed(&self) {
         self.lock().failed(Instant::now());
     }
 
-    /// Logs what is to be logged by now. To be called again and again.
+    /// Logs a pending change. Call it periodically.
     pub(crate) fn look(&self) {
         let change = self.lock().look(Instant::now());
         if let Some(change) = change {

@@ -1,20 +1,19 @@
-//! Exponential backoff with jitter for messages that were not taken (SPEC 13). It honours what the messenger asks
-//! for, and ends after 24 hours.
+//! Exponential backoff with jitter for messages that were not accepted (SPEC 13). It honours the messenger's
+//! `Retry-After`, and gives up after 24 hours.
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use seoham_model::UnixSeconds;
 use seoham_store::deliveries::Outcome;
 
-/// Messages are given up this long after their first attempt.
+/// A message is given up this long after its first attempt.
 const GIVE_UP_AFTER_SECONDS: i64 = 24 * 60 * 60;
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
-/// The longest that chance adds to a pause that the messenger asked for.
+const FIRST_PAUSE_SECONDS: i64 = 2;
+const LONGEST_PAUSE_SECONDS: i64 = 15 * 60;
+/// The most jitter added to a delay that the messenger requested.
 const LONGEST_SPREAD_SECONDS: i64 = 5 * 60;
 
-/// What is to become of a message after another failed attempt.
+/// Decides what happens to a message after another failed attempt.
 ///
 /// `attempts` counts the ones before this; `jitter` is between 0 and 1.
 pub(crate) fn after_failure(
@@ -32,30 +31,25 @@ pub(crate) fn after_failure(
         return Outcome::GivenUp;
     }
     let not_before = now.plus(own.max(asked + spread_seconds(asked, jitter))).min(end);
-    // Not beyond the deadline: there the delivery is dropped, and need not wait longer for it.
+    // Not after the deadline: the delivery is dropped then, and need not wait longer.
     Outcome::Retry { not_before: not_before.min(deadline_at) }
 }
 
-/// Doubles with each attempt up to the longest; the upper half of it is left to chance, so that
-/// what failed together does not come back together.
+/// Doubles with each attempt up to the maximum. The upper half is random, so that messages that failed
+/// together are not retried together.
 fn pause_seconds(attempts: u32, jitter: f64) -> i64 {
-    let halves = ExponentialBuilder::new()
-        .with_min_delay(FIRST_PAUSE / 2)
-        .with_max_delay(LONGEST_PAUSE / 2)
-        .without_max_times();
-    // More attempts do not make it longer.
-    let half = halves.build().nth(attempts.min(20) as usize).unwrap_or(LONGEST_PAUSE / 2);
-    let half = half.as_secs().try_into().unwrap_or(i64::MAX);
+    let full = FIRST_PAUSE_SECONDS.saturating_mul(1 << attempts.min(20)).min(LONGEST_PAUSE_SECONDS);
+    let half = full / 2;
     half + share(half, jitter)
 }
 
-/// Up to a tenth more than was asked for, never less: many messages are told the same pause, and
-/// should not all come back at its end.
+/// Up to a tenth of the requested delay, added to it: many messages get the same delay, and should not all be
+/// retried at its end.
 fn spread_seconds(asked: i64, jitter: f64) -> i64 {
     share((asked / 10).min(LONGEST_SPREAD_SECONDS), jitter)
 }
 
-/// The share of `seconds` that `jitter` says.
+/// The fraction `jitter` of `seconds`.
 #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "at most 450 seconds")]
 fn share(seconds: i64, jitter: f64) -> i64 {
     (seconds as f64 * jitter.clamp(0.0, 1.0)).round() as i64

@@ -1,5 +1,4 @@
-//! The messenger of demo, sandbox and tests: nothing leaves the machine, and what was said can
-//! be looked at.
+//! The messenger for demo, sandbox and tests: nothing leaves the machine, and the messages can be viewed.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -15,40 +14,39 @@ use tokio::sync::{mpsc, oneshot};
 use crate::message::{Message, MessageId};
 use crate::notifier::{Notifier, Sent};
 
-/// Messages kept to be looked at; older ones are forgotten.
+/// Messages kept for viewing; older ones are dropped.
 const KEPT: usize = 2_000;
 
-/// A message as a phone would show it.
+/// A message as it appears on a phone.
 #[derive(Clone, Debug)]
 pub struct ShownMessage {
-    /// The document it is about, if it is about one.
+    /// The document, if the message is about one.
     pub document: Option<BinderId>,
     /// The telephone number.
     pub to: SecretString,
-    /// What it says.
+    /// The text.
     pub text: SecretString,
-    /// The document box.
+    /// The link into the document box.
     pub link: String,
-    /// When it was taken.
+    /// When the simulator accepted it.
     pub taken_at: UnixSeconds,
 }
 
-/// The simulated messenger. It reports every message as arrived, but for the people of SPEC 12
-/// who are different.
+/// The simulated messenger. It reports every message as delivered, except for the special people of SPEC 12.
 pub struct Simulator {
     clock: Clock,
     messages: Mutex<VecDeque<ShownMessage>>,
     reports: mpsc::Sender<Report>,
 }
 
-/// A report, and whom to tell that it is recorded for good.
+/// A delivery report, and the channel that confirms its durable recording.
 pub struct Report {
     pub(crate) receipt: Receipt,
     pub(crate) recorded: oneshot::Sender<()>,
 }
 
 impl Simulator {
-    /// A messenger that reports into `reports`.
+    /// Creates a messenger that sends its reports to `reports`.
     pub fn new(clock: Clock, reports: mpsc::Sender<Report>) -> Self {
         Self { clock, messages: Mutex::default(), reports }
     }
@@ -87,8 +85,8 @@ impl Notifier for Simulator {
         let Some(document) = document.filter(|_| number != personas::NEVER_REPORTED) else {
             return Sent::Taken;
         };
-        // A real messenger reports however often we crash; this one lives in our own process, so
-        // a message counts as taken only when its report cannot be lost any more.
+        // A real messenger reports even if this process crashes. This one lives in the same process, so a
+        // message counts as accepted only once its report is durable.
         let (recorded, wait) = oneshot::channel();
         let report = Report { receipt: Receipt { document, delivered: true, at: now }, recorded };
         match self.reports.send(report).await {

@@ -1,4 +1,4 @@
-//! The worker's loop: claim, announce, finish; and meanwhile move what people joined for.
+//! The worker's loop: claim, notify, finish; in parallel, move documents for people who joined.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,24 +20,24 @@ use crate::reachability::Reachability;
 use crate::retry::after_failure;
 use crate::simulator::Report;
 
-/// How the worker works.
+/// The worker's configuration.
 #[derive(Clone, Debug)]
 pub struct WorkerOptions {
-    /// Deliveries claimed at once.
+    /// How many deliveries are claimed together.
     pub batch: usize,
-    /// Batches under way at once.
+    /// The number of concurrent batches.
     pub batches: usize,
-    /// Messages handed to the messenger at once, for each batch.
+    /// The number of concurrent messages per batch.
     pub concurrent_messages: usize,
-    /// For how long a claim is held; longer than a batch of messages may take.
+    /// The lease of a claim; longer than a batch of messages takes.
     pub lease: Duration,
-    /// The longest that one message can take: none is begun that could outlast its lease.
+    /// The maximum duration of one message: none is started that could outlast its lease.
     pub slowest_message: Duration,
-    /// How long to sleep when nothing wakes the worker.
+    /// How long to sleep if nothing wakes the worker.
     pub idle: Duration,
-    /// The address of the document box, for the messages.
+    /// The address of the document box, for links in messages.
     pub box_url: String,
-    /// For how many days documents are kept; `None` keeps them for good.
+    /// The retention period of documents in days; `None` keeps them forever.
     pub retention_days: Option<u32>,
 }
 
@@ -56,7 +56,7 @@ impl Default for WorkerOptions {
     }
 }
 
-/// Delivers what a store holds through a notifier.
+/// Delivers documents from a store through a notifier.
 #[derive(Clone)]
 pub struct Worker {
     store: Arc<dyn WorkerStore>,
@@ -67,12 +67,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that does not run yet.
+    /// Creates a worker; `run` starts it.
     pub fn new(store: Arc<dyn WorkerStore>, notifier: Arc<dyn Notifier>, options: WorkerOptions) -> Self {
         Self { store, notifier, options: Arc::new(options), order: Arc::default(), messenger: Arc::default() }
     }
 
-    /// Works until `stop`; what is under way then is finished.
+    /// Works until `stop`, then finishes the work in progress.
     pub async fn run(self, stop: CancellationToken) {
         let mut running = JoinSet::new();
         let mut kinds = HashMap::new();
@@ -97,11 +97,11 @@ impl Worker {
         }
     }
 
-    /// One batch after the other: claim, announce, finish. Several of these run side by side, and
-    /// the store's group commit joins what they write.
+    /// Processes batches one after the other: claim, notify, finish. Several of these loops run concurrently,
+    /// and the store's group commit combines their writes.
     async fn deliver(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            // Counted from before the claim, so that it never ends later here than in the store.
+            // Measured from before the claim, so that the lease never ends later here than in the store.
             let held_until = Instant::now() + self.options.lease;
             match self.claim().await {
                 Ok(claims) if !claims.is_empty() => {
@@ -121,7 +121,7 @@ impl Worker {
         }
     }
 
-    /// Moves what waits for people who have joined.
+    /// Moves documents that waited for people who have joined since.
     async fn move_joined(self, stop: CancellationToken) {
         const AT_ONCE: usize = 500;
         while !stop.is_cancelled() {
@@ -140,7 +140,7 @@ impl Worker {
         self.store.join_due(at_once, self.store.clock().now()).await
     }
 
-    /// Makes room for what is to come and removes what is too old.
+    /// Prepares space for new documents and removes expired ones.
     async fn tidy(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let wait = match self.tidy_once().await {
@@ -157,14 +157,14 @@ impl Worker {
         }
     }
 
-    /// What is removed cannot be brought back: it goes by the time that is certain.
+    /// Removal cannot be undone, so it uses the certain time.
     async fn tidy_once(&self) -> Result<Tidied, StoreError> {
         self.store.health().check()?;
         self.store.tidy(self.options.retention_days, self.store.clock().certain_now()).await
     }
 
-    /// Records the simulator's reports until the simulator is gone; one that cannot be recorded
-    /// is not confirmed, and its message is sent again.
+    /// Records the simulator's reports until the simulator is dropped. A report that cannot be recorded is
+    /// not confirmed, so its message is sent again.
     pub async fn record_reports(store: Arc<dyn WorkerStore>, mut reports: mpsc::Receiver<Report>) {
         let mut batch = Vec::new();
         while reports.recv_many(&mut batch, 1_000).await > 0 {
@@ -184,8 +184,8 @@ impl Worker {
     }
 
     async fn claim(&self) -> Result<Vec<Claim>, StoreError> {
-        // Nothing is sent, and nothing given up, by a process that is not sure of its clock or its store. What
-        // has expired is dropped with the claim, which goes by the time that is certain.
+        // While the clock or the store is in doubt, this process sends nothing and gives nothing up. Expired
+        // documents are dropped with the claim, which uses the certain time.
         self.store.health().check()?;
         if self.work_order().await? == WorkOrder::Held {
             return Ok(Vec::new());
@@ -197,7 +197,7 @@ impl Worker {
         Ok(claimed.claims)
     }
 
-    /// What is to be done with what is queued, as the store said lately.
+    /// The work order for queued documents, cached from the store.
     async fn work_order(&self) -> Result<WorkOrder, StoreError> {
         let known = *self.order.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, order)) = known.filter(|(asked, _)| asked.elapsed() < ORDER_EVERY) {
@@ -212,15 +212,15 @@ impl Worker {
         Ok(order)
     }
 
-    /// Whether nobody is to be told of a document, which is put into its box all the same.
+    /// Whether the document goes into its box without a notification.
     fn is_dropped(&self, claim: &Claim) -> bool {
         let known = *self.order.lock().unwrap_or_else(PoisonError::into_inner);
         known.is_some_and(|(_, order)| order.drops(claim.document, claim.first_attempt_at))
     }
 
-    /// Announces claimed documents and finishes them as the answers come in. Once it is to stop,
-    /// what was not yet handed over is left to its lease; and so is what could outlast it, for
-    /// somebody else may hold that by then.
+    /// Notifies recipients of claimed documents, and finishes each claim as its result arrives. After `stop`,
+    /// messages that were not yet sent are left to their lease. So are messages that could outlast it,
+    /// because another worker may hold the claim by then.
     async fn announce(&self, claims: Vec<Claim>, held_until: Instant, stop: &CancellationToken) {
         let in_time = |_: &Claim| {
             let in_time = Instant::now() + self.options.slowest_message < held_until;
@@ -276,9 +276,8 @@ impl Worker {
         finished(&claim, outcome, failure)
     }
 
-    /// Writes down what became of a batch. A store that does not take it is asked again, with
-    /// growing pauses and for as long as the claims are held: what is not written down is sent
-    /// once more, under the same id.
+    /// Records the results of a batch. If the store rejects them, retries with growing delays for as long as
+    /// the lease lasts. A result that is not recorded causes a resend under the same id.
     async fn finish(&self, finished: Vec<Finished>, held_until: Instant, stop: &CancellationToken) {
         let taken = finished.iter().filter(|f| f.outcome == Outcome::Taken).count() as u64;
         let mut wait = self.options.idle;
@@ -301,13 +300,13 @@ impl Worker {
     }
 }
 
-/// A claim that is done with.
+/// The record of a finished claim.
 fn finished(claim: &Claim, outcome: Outcome, failure: Option<Failure>) -> Finished {
     let Claim { ticket, document, institution, .. } = *claim;
     Finished { ticket, document, institution, outcome, failure }
 }
 
-/// What runs side by side in a worker.
+/// The loops that run concurrently in a worker.
 #[derive(Clone, Copy)]
 enum Loop {
     Deliver,
@@ -315,15 +314,15 @@ enum Loop {
     Tidy,
 }
 
-/// How long what the store said of the order counts.
+/// How long the cached work order is valid.
 const ORDER_EVERY: Duration = Duration::from_secs(1);
-/// Finishes of one batch under way at once: sending goes on beside them.
+/// Concurrent finishes per batch; sending continues meanwhile.
 const FINISHING: usize = 4;
-/// The longest pause before a store that does not take a result is asked again.
+/// The longest delay before a retry to record results.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// How often it is looked whether something is too old.
+/// How often expired documents are looked for.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
-/// The pause between bites, so that removing is never what a machine is busy with.
+/// The delay between removal batches, so that removal never dominates the machine's load.
 const TIDY_AGAIN: Duration = Duration::from_millis(20);
 
 async fn pause(time: Duration, stop: &CancellationToken) {

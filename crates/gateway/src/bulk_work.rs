@@ -1,5 +1,5 @@
-//! Where bulk requests are worked on: on other threads than those that take them in, so that one which is
-//! refused is told so at once, however busy those are.
+//! A separate thread pool for bulk request processing. The listener threads stay free, so that they can
+//! reject a request immediately under load.
 
 use seoham_http::ApiError;
 use tokio::runtime::Handle;
@@ -12,23 +12,22 @@ pub(crate) struct BulkWork {
 }
 
 impl BulkWork {
-    /// On the runtime `threads`.
+    /// Uses the runtime `threads`.
     pub(crate) fn on(threads: Handle) -> Self {
         Self { threads }
     }
 
-    /// Does the work of one request that has leave. Once begun it goes on to its end, also when its client
-    /// has gone away meanwhile.
+    /// Runs the work of one admitted request to completion, even if the client disconnects.
     pub(crate) async fn of<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
     ) -> Result<T, ApiError> {
-        // Within the request's span: what is logged of it carries its id.
+        // Runs in the request's span, so that log lines carry its id.
         match self.threads.spawn(work.in_current_span()).await {
             Ok(done) => done,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // The process ends: nobody can say how far it came.
+                // The runtime is shutting down: the outcome is unknown.
                 Err(_) => Err(ApiError::internal()),
             },
         }

@@ -14,8 +14,7 @@ use crate::state::Gateway;
 
 const CONTRACT_UUID: HeaderName = HeaderName::from_static("contract-uuid");
 
-/// An institution with a valid access token. A `Contract-Uuid` is optional, but if it is sent it
-/// must be right.
+/// An institution with a valid access token. `Contract-Uuid` is optional, but must be valid if it is present.
 pub(crate) struct Caller {
     pub(crate) institution: InstitutionId,
 }
@@ -54,7 +53,7 @@ impl FromRequestParts<Gateway> for Sender {
     }
 }
 
-/// Who calls, and whether the call names a contract.
+/// Authenticates the caller. Also returns whether the request names a contract.
 async fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<(accounts::Caller, bool), ApiError> {
     let token = headers::bearer(headers)?
         .filter(|token| is_access_token(token))

@@ -1,8 +1,8 @@
-//! The institution API (SPEC 1 to 7, 12 and 13): one file for each endpoint, each as thin as
-//! authorise, read, one call of the store, answer.
+//! The institution API (SPEC 1 to 7, 12 and 13): one file per endpoint. An endpoint authorises, parses, calls
+//! the store once and replies.
 //!
-//! No SQL, no rule of a document (those are the model's), no delivery. What is said of the API
-//! in the OpenAPI document is generated from these routes.
+//! No SQL, no document rules (those are the model's), no delivery. The OpenAPI document is generated from
+//! these routes.
 
 mod admission;
 mod bulk_work;
@@ -30,7 +30,7 @@ pub use admission::AdmissionLimits;
 pub use openapi::openapi;
 pub use state::{Gateway, GatewayOptions};
 
-/// The api listener: everything that an institution and the messenger provider call.
+/// The API listener: every call of institutions and of the messenger provider.
 pub fn api_router(gateway: &Gateway) -> Router {
     let (mut router, _) = described().split_for_parts();
     if gateway.takes_receipts() {
@@ -43,14 +43,14 @@ pub fn api_router(gateway: &Gateway) -> Router {
     finish(router, gateway, Listener("api"))
 }
 
-/// The bulk listener: the two bulk calls alone (SPEC 9).
+/// The bulk listener: only the two bulk calls (SPEC 9).
 pub fn bulk_router(gateway: &Gateway) -> Router {
     let (router, _) = bulk_routes().split_for_parts();
     let gateway = Gateway { lane: Lane::Bulk, ..gateway.clone() };
     finish(router.with_state(gateway.clone()), &gateway, Listener("bulk"))
 }
 
-/// The routes whose description is the published API.
+/// The routes that the published API describes.
 fn described() -> OpenApiRouter<Gateway> {
     bulk_routes()
         .routes(routes!(send::single))
@@ -66,6 +66,6 @@ fn bulk_routes() -> OpenApiRouter<Gateway> {
 
 fn finish(router: Router, gateway: &Gateway, listener: Listener) -> Router {
     let router = router.layer(from_fn_with_state(gateway.clone(), state::refuse_unless_healthy));
-    // Bodies are bounded where they are read; axum's own bound would answer in another form.
+    // Bodies are limited where they are read; axum's own limit would reply in another format.
     normalized(with_api_layers(router.layer(DefaultBodyLimit::disable()), listener))
 }

@@ -1,5 +1,5 @@
-//! `POST /provider/v1/receipts`: the messenger's own reports (SPEC 13), signed as Standard
-//! Webhooks prescribes.
+//! `POST /provider/v1/receipts`: the messenger's delivery reports (SPEC 13), signed as Standard Webhooks
+//! prescribes.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,21 +18,21 @@ use crate::state::Gateway;
 
 pub(crate) const PATH: &str = "/provider/v1/receipts";
 
-/// The greatest body: 1,000 reports with room for what a provider adds to them.
+/// The maximum body size: 1,000 reports, with room for provider-specific members.
 const BODY_MAX: usize = 256 * 1024;
-/// Bodies that are read at once before it is known who sent them. One more takes the place of the oldest: a
-/// provider sends what it has at once, and whoever stalls is the first to go.
+/// How many unauthenticated bodies are read concurrently. One more evicts the oldest: a real provider sends
+/// its body without delay, so a stalled sender is evicted first.
 const READ_AT_ONCE: usize = 64;
-/// Reports of the provider that are written down at once.
+/// How many reports are recorded concurrently.
 const RECORDED_AT_ONCE: usize = 8;
-/// How old a report may be, or how far ahead its sender's clock, as Standard Webhooks asks.
+/// The tolerance for a report's age and for the sender's clock skew, as Standard Webhooks recommends.
 const TOLERANCE_SECONDS: i64 = 5 * 60;
 
 const ID: HeaderName = HeaderName::from_static("webhook-id");
 const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
-/// What tells the messenger's reports from a stranger's, and bounds how many are taken in.
+/// Authenticates the messenger's reports and limits how many are processed concurrently.
 pub(crate) struct Receipts {
     key: WebhookKey,
     reading: Reading,
@@ -46,7 +46,7 @@ impl Receipts {
         Some(Self { key: WebhookKey::new(secret)?, reading: Reading::default(), recording })
     }
 
-    /// The body of a request that the provider sent `now`.
+    /// Verifies the signature of a request sent at about `now`, and returns its body.
     async fn read_signed(&self, request: Request, now: UnixSeconds) -> Result<Bytes, ApiError> {
         let (parts, stream) = request.into_parts();
         let signed = Signed::of(&parts.headers)?.filter(|signed| signed.is_of(now)).ok_or_else(unsigned)?;
@@ -72,7 +72,7 @@ pub(crate) async fn receipts(
     request: Request,
 ) -> Result<StatusCode, ApiError> {
     let signed = gateway.receipts.as_ref().ok_or_else(ApiError::unknown_path)?;
-    // The provider knows nothing of what a sandbox's clock was advanced by.
+    // The provider does not know how far a sandbox's clock was advanced.
     let now = gateway.now().plus(-gateway.store.clock().advanced_seconds());
     let bytes = signed.read_signed(request, now).await?;
     let reported = forms::receipts(&body::without_mark(bytes))?;
@@ -86,7 +86,7 @@ pub(crate) async fn receipts(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What says who sent a report.
+/// The headers that authenticate a report.
 struct Signed<'a> {
     id: &'a [u8],
     timestamp: &'a [u8],
@@ -94,7 +94,7 @@ struct Signed<'a> {
 }
 
 impl<'a> Signed<'a> {
-    /// `None` when there is nothing that could be a signature: then no body is read.
+    /// `None` if there are no signature headers: the body is then not read.
     fn of(headers: &'a HeaderMap) -> Result<Option<Self>, ApiError> {
         let id = headers::single(headers, &ID)?;
         let timestamp = headers::single(headers, &TIMESTAMP)?;
@@ -103,14 +103,14 @@ impl<'a> Signed<'a> {
         Ok(all.map(|((id, timestamp), signatures)| Self { id, timestamp, signatures }))
     }
 
-    /// Whether it was sent about `now`.
+    /// Whether the timestamp is within the tolerance of `now`.
     fn is_of(&self, now: UnixSeconds) -> bool {
         let sent = std::str::from_utf8(self.timestamp).ok().and_then(|text| text.parse().ok());
         sent.is_some_and(|sent| now.seconds_since(UnixSeconds(sent)).saturating_abs() <= TOLERANCE_SECONDS)
     }
 }
 
-/// Bodies that are being read, the oldest first. Each goes when its place is given to another.
+/// Bodies being read, oldest first. Reading one ends when its place is evicted.
 #[derive(Default)]
 struct Reading(Mutex<Places>);
 
@@ -132,7 +132,7 @@ impl Reading {
         let (kept, lost) = oneshot::channel();
         let mut places = self.lock();
         if places.taken.len() >= READ_AT_ONCE {
-            // Dropped, it tells the oldest.
+            // Dropping the sender notifies the reader of the oldest body.
             places.taken.pop_front();
         }
         let number = places.next;

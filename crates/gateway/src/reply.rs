@@ -1,4 +1,4 @@
-//! Answers with a body, and what a status looks like on the wire (SPEC 6).
+//! Responses with a body, and the wire format of a status (SPEC 6).
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -73,7 +73,7 @@ pub(crate) fn unknown_document() -> ApiError {
     ApiError::not_found(UNKNOWN_DOCUMENT.clone())
 }
 
-/// What an unknown document is told.
+/// The message for an unknown document.
 pub(crate) static UNKNOWN_DOCUMENT: seoham_model::Text = seoham_model::Text::fixed(
     "이 기관의 문서가 아니거나 없는 문서입니다",
     "no such document of this institution",

@@ -1,4 +1,4 @@
-//! What every endpoint shares.
+//! State shared by all endpoints.
 
 use std::sync::Arc;
 
@@ -18,14 +18,13 @@ use crate::receipts::Receipts;
 use crate::sandbox::troubles::{Trouble, Troubles};
 use crate::token_uses::TokenUses;
 
-/// How the gateway works.
+/// The gateway's configuration.
 pub struct GatewayOptions {
-    /// Bounds on what is under way at once.
+    /// Limits on concurrent work.
     pub admission: AdmissionLimits,
-    /// The messenger provider's signing secret, when there is one; without it no reports are
-    /// taken over HTTP.
+    /// The messenger provider's signing secret. Without it, no reports are accepted over HTTP.
     pub receipt_secret: Option<SecretString>,
-    /// The threads that bulk requests are worked on: others than those that take them in.
+    /// The thread pool for bulk requests, separate from the listener threads.
     pub bulk_threads: Handle,
 }
 
@@ -34,19 +33,19 @@ pub struct GatewayOptions {
 pub struct Gateway {
     pub(crate) store: Arc<dyn GatewayStore>,
     pub(crate) admission: Arc<Admission>,
-    /// Of calls that carry one thing.
+    /// Admission control for calls with a single item.
     pub(crate) small_calls: Arc<Admission>,
     pub(crate) bulk_work: BulkWork,
     pub(crate) receipts: Option<Arc<Receipts>>,
     pub(crate) token_uses: TokenUses,
-    /// What goes wrong on purpose; nothing outside a sandbox.
+    /// Fault injection; `None` outside a sandbox.
     pub(crate) troubles: Option<Troubles>,
-    /// The lane of its listener: bulk requests are authenticated among themselves.
+    /// The lane of its listener: bulk requests are authenticated in a separate lane.
     pub(crate) lane: Lane,
 }
 
 impl Gateway {
-    /// A gateway over `store`; `None` when the receipt secret cannot be used.
+    /// A gateway over `store`; `None` if the receipt secret is not usable.
     pub fn new(store: Arc<dyn GatewayStore>, options: GatewayOptions) -> Option<Self> {
         let receipts = match options.receipt_secret {
             Some(secret) => Some(Arc::new(Receipts::new(&secret)?)),
@@ -73,7 +72,7 @@ impl Gateway {
         self.store.mode() == Mode::Sandbox
     }
 
-    /// What goes wrong on purpose with a send of these documents in `body`, as they are checked at `context`.
+    /// The injected fault for a send of these documents in `body`, validated at `context`.
     pub(crate) fn trouble(
         &self,
         institution: InstitutionId,
@@ -94,7 +93,7 @@ impl Gateway {
         troubles.of(institution, &receivers)
     }
 
-    /// Whether nothing keeps the process from serving, such as a clock that is in doubt.
+    /// Fails while the process is unhealthy, for example when its clock is in doubt.
     fn check_health(&self) -> Result<(), ApiError> {
         self.store.health().check().map_err(|_| ApiError::unavailable())
     }
@@ -104,8 +103,8 @@ impl Gateway {
     }
 }
 
-/// Refuses everything while something keeps the process from serving: what it would write down could be wrong.
-/// Why is told by the log, by the metrics and by readiness.
+/// Rejects every request while the process is unhealthy, because it could store wrong data. The log, the
+/// metrics and the readiness check report the reason.
 pub(crate) async fn refuse_unless_healthy(
     State(gateway): State<Gateway>,
     request: Request,

@@ -1,4 +1,5 @@
-//! When access tokens were last used. Told to the store once a minute for each, beside the calls and not in them.
+//! When access tokens were last used. Reported to the store once a minute per token, outside the request
+//! path.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,17 +8,17 @@ use seoham_model::UnixSeconds;
 use seoham_store::GatewayStore;
 use seoham_vault::TokenHash;
 
-/// How exact the time is.
+/// The resolution of the last-use time.
 const EVERY_SECONDS: i64 = 60;
-/// Tokens that are remembered; beyond it all are forgotten, which has their uses told once more.
+/// How many tokens are remembered. When full, the map is cleared, which only causes repeated reports.
 const REMEMBERED: usize = 10_000;
 
-/// What this process has reported.
+/// The uses that this process has reported.
 #[derive(Clone, Default)]
 pub(crate) struct TokenUses(Arc<Mutex<HashMap<[u8; 32], UnixSeconds>>>);
 
 impl TokenUses {
-    /// A valid token was used.
+    /// Records the use of a valid token.
     pub(crate) fn used(&self, store: &Arc<dyn GatewayStore>, hash: TokenHash, now: UnixSeconds) {
         if self.is_due(hash, now) {
             let store = Arc::clone(store);

@@ -114,7 +114,7 @@ async fn reply(
     }
 }
 
-/// A HEAD, which a router takes for a GET, must not use a token up.
+/// The router routes HEAD to the GET handler; a HEAD must not consume a token.
 fn only_get_allowed() -> Response {
     let mut response = ApiError::method_not_allowed().into_response();
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));

@@ -1,4 +1,4 @@
-//! Reading a request's body: the right type, within its bound, within its time (SPEC 1).
+//! Reads a request body: checks its type, size and time limit (SPEC 1).
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -10,23 +10,23 @@ use seoham_model::{ErrorCode, Text};
 
 use crate::{ApiError, headers};
 
-/// The greatest body of the contract: 2 MiB.
+/// The maximum body size of the contract: 2 MiB.
 pub const BODY_MAX: usize = 2 * 1024 * 1024;
 
-/// The greatest body of the calls that carry one thing (SPEC 1): 64 KiB.
+/// The maximum body size of calls with a single item (SPEC 1): 64 KiB.
 pub const SMALL_BODY_MAX: usize = 64 * 1024;
 
-/// What an editor puts before text in UTF-8.
+/// The UTF-8 byte order mark, which some editors write.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Refuses a body that is encoded, such as by gzip.
+/// Rejects a body with a content encoding, such as gzip.
 pub fn require_identity(headers: &HeaderMap) -> Result<(), ApiError> {
     let encoding = match headers::single(headers, &CONTENT_ENCODING)? {
         None => return Ok(()),
         Some(encoding) if encoding.eq_ignore_ascii_case(b"identity") => return Ok(()),
         Some(encoding) => encoding,
     };
-    // What a client sent goes into the message as far as it is a name.
+    // Reflects only the harmless characters of the client's value in the message.
     let name: String =
         encoding.iter().filter(|b| b.is_ascii_alphanumeric()).take(20).map(|b| char::from(*b)).collect();
     Err(ApiError::new(
@@ -39,12 +39,12 @@ pub fn require_identity(headers: &HeaderMap) -> Result<(), ApiError> {
     ))
 }
 
-/// `bytes` without a byte order mark before them (SPEC 1).
+/// `bytes` without a leading byte order mark (SPEC 1).
 pub fn without_mark(bytes: Bytes) -> Bytes {
     if bytes.starts_with(BYTE_ORDER_MARK) { bytes.slice(BYTE_ORDER_MARK.len()..) } else { bytes }
 }
 
-/// Refuses anything but `application/json` as it is, with or without `charset=utf-8`.
+/// Rejects any type but plain `application/json`, with or without `charset=utf-8`.
 pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     require_identity(headers)?;
     let is_json = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|value| {
@@ -75,8 +75,8 @@ fn is_utf8_or_no_charset(parameter: &str) -> bool {
     }
 }
 
-/// What a body of at most `bytes_max` is certain to take in memory: its declared length, within the bound, since
-/// more is never taken; nothing yet when it does not say.
+/// The memory that a body of at most `bytes_max` will certainly use: its declared length, capped at the
+/// limit; zero if the length is not declared.
 pub fn declared_bytes(headers: &HeaderMap, bytes_max: usize) -> usize {
     declared_length(headers).unwrap_or(0).min(bytes_max)
 }
@@ -85,16 +85,15 @@ fn declared_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The body of a small request that must be JSON.
+/// Reads the body of a small request that must be JSON.
 pub async fn json(request: Request) -> Result<Bytes, ApiError> {
     let (parts, stream) = request.into_parts();
     require_json(&parts.headers)?;
     read_granted(&parts.headers, stream, SMALL_BODY_MAX, |_| Ok(())).await.map(without_mark)
 }
 
-/// Reads a body of at most `bytes_max`, asking `grant` before more is kept, each time with the bytes that it will
-/// then be in all. What is not granted ends the reading; a body that is too long is refused before it is read
-/// whole.
+/// Reads a body of at most `bytes_max`. Before keeping more, calls `grant` with the new total size; a refused
+/// grant ends the reading. A body that exceeds the limit is rejected before it is read completely.
 pub async fn read_granted(
     headers: &HeaderMap,
     body: Body,
@@ -114,7 +113,7 @@ pub async fn read_granted(
             return Err(too_large(bytes_max));
         }
         grant(length)?;
-        // A body that comes in one piece is not copied.
+        // A body that arrives in one chunk is not copied.
         match first.take() {
             None if whole.is_empty() => first = Some(chunk),
             before => {

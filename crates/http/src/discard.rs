@@ -1,7 +1,6 @@
-//! Deadlines of request bodies, and discarding what is left of a refused one. A body that stalls holds nothing for
-//! long. What still arrives of a body that was refused before it was read is discarded for a while (draining a
-//! request body), so that a client in the middle of sending can read the answer instead of meeting a broken
-//! connection.
+//! Deadlines for request bodies, and draining of rejected ones. A stalled body does not hold resources for
+//! long. If a request is rejected before its body is read, the rest of the body is discarded for a while, so
+//! that a client that is still sending can read the response instead of a connection reset.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -16,7 +15,7 @@ use futures_util::{Stream, StreamExt};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep};
 
-/// How much of a refused body is still taken in, and for how long.
+/// How much of a rejected body is drained, and for how long.
 const DISCARD_MAX: usize = 16 * 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
@@ -30,15 +29,14 @@ pub(crate) struct BodyTime {
 }
 
 impl BodyTime {
-    /// When a body that began to arrive at `begun`, and of which a piece arrived at `last`, is given up unless more of it
-    /// comes.
+    /// The deadline of a body that began to arrive at `begun` and whose last chunk arrived at `last`.
     fn deadline(self, begun: Instant, last: Instant) -> Instant {
         (begun + self.whole).min(last + self.piece)
     }
 }
 
-/// `request`, whose body ends with an error when it does not arrive in `time`, and is taken in when whoever has it
-/// lets go of it before its end.
+/// `request` with a body that fails if it does not arrive in `time`, and that is drained if it is dropped
+/// before its end.
 pub(crate) fn discarding(request: Request, time: BodyTime) -> Request {
     let bodiless = matches!(*request.method(), Method::GET | Method::HEAD);
     if bodiless || request.body().is_end_stream() {
@@ -53,7 +51,7 @@ pub(crate) fn discarding(request: Request, time: BodyTime) -> Request {
     })
 }
 
-/// A body did not arrive in its time.
+/// The body did not arrive in time.
 #[derive(Debug, thiserror::Error)]
 #[error("the body did not arrive in time")]
 struct TooSlow;
@@ -61,10 +59,10 @@ struct TooSlow;
 struct DiscardingBody {
     body: BodyDataStream,
     ended: bool,
-    /// The client waits to be asked for the body (`Expect: 100-continue`) and was not: nothing is
-    /// under way, and taking it in would ask for it.
+    /// The client is waiting for `100 Continue`, which was not sent: no body is in transit, and draining
+    /// would request it.
     withheld: bool,
-    /// When it is given up unless another piece has come.
+    /// The deadline for the next chunk.
     until: Pin<Box<Sleep>>,
     begun: Instant,
     time: BodyTime,
@@ -77,7 +75,7 @@ impl Stream for DiscardingBody {
         self.withheld = false;
         let Poll::Ready(next) = self.body.poll_next_unpin(context) else {
             ready!(self.until.as_mut().poll(context));
-            // What still comes is not waited for either.
+            // Does not wait for the rest either.
             self.ended = true;
             return Poll::Ready(Some(Err(axum::Error::new(TooSlow))));
         };
@@ -95,7 +93,7 @@ impl Drop for DiscardingBody {
         if self.ended || self.withheld || self.body.is_end_stream() {
             return;
         }
-        // Without a runtime there is no connection either.
+        // Without a runtime there is no connection to drain.
         let Ok(runtime) = Handle::try_current() else { return };
         let rest = std::mem::replace(&mut self.body, Body::empty().into_data_stream());
         runtime.spawn(discard_rest(rest, DISCARD_TIME));
@@ -112,7 +110,7 @@ async fn discard_rest(mut rest: BodyDataStream, time: Duration) {
             }
         }
     };
-    // However far it came: nobody waits for it.
+    // The result does not matter: nothing waits for it.
     let _ = tokio::time::timeout(time, taking).await;
 }
 
@@ -127,7 +125,7 @@ mod tests {
 
     const CHUNK: usize = 1024 * 1024;
 
-    /// A body of `chunks`, and what hears of each that is taken.
+    /// A body of `chunks`, and a receiver that gets a message for each consumed chunk.
     fn body(chunks: usize) -> (Body, mpsc::UnboundedReceiver<usize>) {
         let (taken, hear) = mpsc::unbounded_channel();
         let chunks = stream::iter(0..chunks).map(move |i| {
@@ -180,7 +178,7 @@ mod tests {
         }
     }
 
-    /// How many chunks are taken until the body is gone.
+    /// The number of chunks consumed before the body is dropped.
     async fn taken(mut hear: mpsc::UnboundedReceiver<usize>) -> usize {
         let mut count = 0;
         while hear.recv().await.is_some() {

@@ -1,5 +1,5 @@
-//! The one error envelope (SPEC 3). The public message goes out in the client's language; the
-//! cause goes to the log alone.
+//! The common error envelope (SPEC 3). The public message is in the client's language; the cause is only
+//! logged.
 
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
@@ -10,14 +10,14 @@ use seoham_model::{ErrorCode, Lang, Text};
 use seoham_store::StoreError;
 use serde::Serialize;
 
-/// The type of every answer that has a body.
+/// The content type of every response with a body.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=UTF-8");
 
-/// Seconds after which a client may try again when the store cannot take more at the moment.
+/// The `Retry-After` for a store that is temporarily at capacity.
 pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
 
-/// An error of a whole request. It becomes a response whose body is written by the observing
-/// layer, which knows the client's language and the request's id.
+/// An error of a whole request. It becomes a response whose body the observing layer writes, because that
+/// layer knows the client's language and the request id.
 #[derive(Clone, Debug)]
 pub struct ApiError {
     status: StatusCode,
@@ -28,17 +28,17 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// An error with a status and a code of SPEC 3. The message must not carry a personal value.
+    /// An error with a status and a code of SPEC 3. The message must not contain personal data.
     pub fn new(status: StatusCode, code: ErrorCode, message: Text) -> Self {
         Self { status, code, message, retry_after_seconds: None, tells_request_id: false }
     }
 
-    /// 400: a rule of the contract is broken.
+    /// 400: a contract rule is violated.
     pub fn invalid(message: Text) -> Self {
         Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidValue, message)
     }
 
-    /// 404: unknown, or somebody else's.
+    /// 404: unknown, or owned by another party.
     pub fn not_found(message: Text) -> Self {
         Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message)
     }
@@ -74,7 +74,7 @@ impl ApiError {
         )
     }
 
-    /// 500: our fault. The request's id is added to the message, and leads to the log.
+    /// 500: a server error. The message includes the request id, which leads to the log.
     pub fn internal() -> Self {
         let message = Text::fixed("서버 내부 오류가 발생했습니다", "an internal error occurred");
         let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InternalError, message);
@@ -82,7 +82,7 @@ impl ApiError {
         error
     }
 
-    /// 503: not now; nothing of the request was accepted.
+    /// 503: temporarily unavailable; nothing of the request was accepted.
     pub fn unavailable() -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -95,7 +95,7 @@ impl ApiError {
         .retry_after(RETRY_AFTER_SECONDS)
     }
 
-    /// 429: one of the institution's own limits.
+    /// 429: a rate limit of the institution.
     pub fn too_many_requests() -> Self {
         Self::new(
             StatusCode::TOO_MANY_REQUESTS,
@@ -108,7 +108,7 @@ impl ApiError {
         .retry_after(RETRY_AFTER_SECONDS)
     }
 
-    /// What is told, in both languages.
+    /// The message, in both languages.
     pub fn text(&self) -> &Text {
         &self.message
     }
@@ -120,14 +120,14 @@ impl ApiError {
         self
     }
 
-    /// The same error with another message. It must not carry a personal value.
+    /// The same error with another message, which must not contain personal data.
     #[must_use]
     pub fn saying(mut self, message: Text) -> Self {
         self.message = message;
         self
     }
 
-    /// The body in `lang`; `request_id` goes into the message where the error asks for it.
+    /// The body in `lang`; the message includes `request_id` if the error requires it.
     pub(crate) fn body(&self, lang: Lang, request_id: &str) -> Vec<u8> {
         #[derive(Serialize)]
         struct Body<'a> {
@@ -170,7 +170,8 @@ impl From<StoreError> for ApiError {
                 tracing::warn!(%error, "the store is unavailable");
                 Self::unavailable()
             }
-            // Whoever asked does not know; the cause is in the log where the connection or the disk was lost.
+            // The client does not learn the outcome; the store logs the cause where it lost the connection or
+            // the disk.
             StoreError::Uncertain(_) => {
                 tracing::warn!(%error, "the store broke off");
                 Self::internal()

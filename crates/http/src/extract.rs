@@ -1,5 +1,4 @@
-//! axum's extractors, whose refusals come in the one envelope of errors (SPEC 3) instead of plain
-//! text.
+//! axum's extractors, with rejections in the common error envelope (SPEC 3) instead of plain text.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -8,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::ApiError;
 
-/// What stands in the path. A segment that is no text names nothing: 404.
+/// Path parameters. A segment that does not parse matches no resource: 404.
 pub struct Path<T>(pub T);
 
 impl<T, S> FromRequestParts<S> for Path<T>
@@ -30,7 +29,7 @@ where
     }
 }
 
-/// What stands in the query. One that cannot be read is 400.
+/// Query parameters. A query that does not parse gives 400.
 pub struct Query<T>(pub T);
 
 impl<T, S> FromRequestParts<S> for Query<T>

@@ -1,5 +1,5 @@
-//! Headers that stand for one value (SPEC 2): an empty one counts as missing, and one that is given twice with
-//! different values is ambiguous.
+//! Single-valued headers (SPEC 2): an empty header counts as missing, and a header repeated with different
+//! values is ambiguous.
 
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -7,8 +7,8 @@ use seoham_model::Text;
 
 use crate::ApiError;
 
-/// The value of the header `name`, without white space around it; `None` when it is missing or empty. Twice the
-/// same is once.
+/// The trimmed value of the header `name`; `None` if it is missing or empty. Repeating the same value is
+/// allowed.
 pub fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, ApiError> {
     let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes).map(<[u8]>::trim_ascii);
     let first = values.next().unwrap_or_default();
@@ -22,14 +22,14 @@ pub fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'
     Ok((!first.is_empty()).then_some(first))
 }
 
-/// The token of `Authorization: Bearer`; `None` when it is missing or of another scheme.
+/// The token of `Authorization: Bearer`; `None` if it is missing or uses another scheme.
 pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let value = single(headers, &AUTHORIZATION)?.and_then(|value| std::str::from_utf8(value).ok());
     let bearer = value.and_then(|value| value.split_once(' '));
     Ok(bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim()))
 }
 
-/// A header's name as people write it: `Contract-Uuid`.
+/// A header name in its usual spelling: `Contract-Uuid`.
 fn canonical(name: &HeaderName) -> String {
     let part = |part: &str| {
         let (first, rest) = part.split_at(part.len().min(1));

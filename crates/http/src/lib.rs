@@ -1,7 +1,7 @@
-//! What every listener shares: the error envelope and its languages, the reading of bodies
-//! within bounds, request ids, logs and metrics of requests.
+//! Code shared by all listeners: the error envelope and its languages, size-limited body reading, request
+//! ids, request logs and metrics.
 //!
-//! No endpoint lives here, and nothing that only one interface needs.
+//! It has no endpoints, and nothing that only one interface needs.
 
 pub mod body;
 mod discard;

@@ -1,11 +1,11 @@
-//! Percent-encoded paths. Some clients encode what needs no encoding (`/v1/%64ocuments`); RFC
-//! 3986 says that it means the same, so it must find the same route.
+//! Normalises percent-encoded paths. Some clients encode characters that need no encoding
+//! (`/v1/%64ocuments`). RFC 3986 says that the path is equivalent, so it must match the same route.
 
 use axum::Router;
 use axum::http::{Request, Uri};
 use tower::ServiceExt;
 
-/// `router`, reached by normalised paths.
+/// `router`, matched against normalised paths.
 pub fn normalized(router: Router) -> Router {
     Router::new().fallback_service(router.map_request(|mut request: Request<axum::body::Body>| {
         if let Some(uri) = normalized_uri(request.uri()) {
@@ -26,7 +26,7 @@ fn normalized_uri(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Decodes `%XX` of letters, digits, `-`, `.`, `_` and `~`; `None` when there is nothing to decode.
+/// Decodes `%XX` of letters, digits, `-`, `.`, `_` and `~`; `None` if there is nothing to decode.
 fn decode_unreserved(path: &str) -> Option<String> {
     if !path.contains('%') {
         return None;

@@ -1,5 +1,5 @@
-//! What surrounds every request: an id, a line in the log, the metrics, and the writing of
-//! errors in the client's language. Paths are told by their template: real ones carry tokens.
+//! Applies to every request: an id, a log line, metrics, and error bodies in the client's language. Logs and
+//! metrics use the path template, because real paths contain tokens.
 
 use std::any::Any;
 use std::time::{Duration, Instant};
@@ -21,12 +21,12 @@ use crate::language::Language;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Which listener a request came in by.
+/// The listener that received a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Listener(pub &'static str);
 
 impl Listener {
-    /// How long a body may take to arrive. An operator's import may be long, so it only has to go on.
+    /// The time limits of a body. An operator's import may take long, so it only has to make progress.
     fn body_time(self) -> BodyTime {
         let piece = Duration::from_secs(30);
         match self.0 {
@@ -44,8 +44,8 @@ pub fn with_api_layers(router: Router, listener: Listener) -> Router {
     with_layers(router, listener)
 }
 
-/// Gives `router` what every listener has: ids, logs, metrics, the writing of errors, an answer
-/// even where a handler panics, and one that can be read even where the body was not.
+/// Adds to `router` what every listener has: ids, logs, metrics, error bodies, a 500 response if a handler
+/// panics, and draining of unread request bodies.
 pub fn with_layers(router: Router, listener: Listener) -> Router {
     router
         .layer(MapRequestLayer::new(move |request| discarding(request, listener.body_time())))
@@ -55,7 +55,7 @@ pub fn with_layers(router: Router, listener: Listener) -> Router {
 
 #[allow(clippy::needless_pass_by_value, reason = "the layer's signature")]
 fn panicked(_: Box<dyn Any + Send>) -> Response {
-    // The panic's own text is in the log through the panic hook.
+    // The panic hook logs the panic message.
     ApiError::internal().into_response()
 }
 
@@ -74,7 +74,7 @@ async fn observe(State(listener): State<Listener>, request: Request, next: Next)
         *response.body_mut() = Body::from(body);
         response.headers_mut().remove(axum::http::header::CONTENT_LENGTH);
     }
-    // SPEC 3: every 429 and 503 says when to come again. Whoever knows better has said so.
+    // SPEC 3: every 429 and 503 has `Retry-After`. A handler that knows a better value has already set it.
     if matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
         response.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from(RETRY_AFTER_SECONDS));
     }
@@ -92,7 +92,7 @@ async fn observe(State(listener): State<Listener>, request: Request, next: Next)
     response
 }
 
-/// A method for a label: a client could invent any number of others.
+/// The method as a metrics label: arbitrary client-chosen methods must not create new labels.
 fn known_method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

@@ -1,10 +1,10 @@
-//! Where a person was going before something came first: signing in, joining.
+//! The page a person was going to before an intermediate step such as signing in or joining.
 
 use seoham_model::BinderId;
 use serde::Deserialize;
 
-/// A place of the box. It travels in queries and forms as one of our own names or as a document's id, never as an
-/// address, so that nobody can have it lead anywhere else.
+/// A page of the box. Queries and forms carry it as a fixed name or a document id, never as an address, so
+/// that it cannot be used as an open redirect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Destination {
     /// The list of documents.
@@ -27,7 +27,7 @@ pub(crate) struct DestinationParameters {
 }
 
 impl DestinationParameters {
-    /// What they mean; whatever is unknown means the list.
+    /// The destination that the parameters name; the list if they are unknown.
     pub(crate) fn destination(&self) -> Destination {
         match (self.document.as_deref().and_then(BinderId::parse), self.to.as_deref()) {
             (Some(id), _) => Destination::Document(id),
@@ -38,17 +38,17 @@ impl DestinationParameters {
 }
 
 impl Destination {
-    /// What a path of the box is about.
+    /// The destination of a path of the box.
     pub(crate) fn of_path(path: &str) -> Self {
         let mut segments = path.split('/').skip(1);
         match (segments.next(), segments.next()) {
-            (Some("settings" | "pin"), _) => Self::Settings,
+            (Some("settings"), _) | (Some("pin"), None) => Self::Settings,
             (Some("documents"), Some(id)) => BinderId::parse(id).map_or(Self::List, Self::Document),
             _ => Self::List,
         }
     }
 
-    /// The document that it is, if it is one.
+    /// The document, if the destination is one.
     pub(crate) fn document(self) -> Option<BinderId> {
         if let Self::Document(id) = self { Some(id) } else { None }
     }
@@ -71,7 +71,7 @@ impl Destination {
         }
     }
 
-    /// Another page, which leads on to it.
+    /// The address of `page`, carrying this destination to continue to.
     pub(crate) fn after(self, page: &str) -> String {
         let Some((name, value)) = self.parameter() else { return page.to_owned() };
         let mark = if page.contains('?') { '&' } else { '?' };

@@ -1,7 +1,7 @@
 //! The web listener: the recipient's document box, rendered on the server (SPEC 8).
 //!
-//! Works without a script. No SQL and no API; what a page needs beyond the store is handed in
-//! through the ports defined here. Nothing personal stands in a URL but a link's own token.
+//! It works without JavaScript. No SQL and no API; anything that pages need beyond the store comes through
+//! the ports defined here. URLs contain no personal data except a link's own token.
 
 mod destination;
 mod limits;
@@ -24,37 +24,37 @@ use seoham_store::{InboxStore, Mode};
 
 use limits::Limits;
 
-/// The largest form; a phone number and a PIN need a few dozen bytes.
+/// The maximum form size; a phone number and a PIN need a few dozen bytes.
 const FORM_BYTES_MAX: usize = 16 * 1024;
 
-/// A message of the simulated messenger, as a phone shows it.
+/// A message of the simulated messenger, as a phone displays it.
 pub struct PhoneMessage {
     /// The telephone number.
     pub to: String,
-    /// What it says.
+    /// The text.
     pub text: String,
-    /// When it came, in Seoul's civil time.
+    /// When it arrived, in Seoul's civil time.
     pub at: String,
-    /// Where its link leads.
+    /// The target of its link.
     pub link: String,
-    /// The document it is about, if it is about one.
+    /// The document, if it is about one.
     pub document: Option<BinderId>,
 }
 
-/// The simulated messenger's messages, newest first. Only there in a sandbox.
+/// The simulated messenger's messages, newest first. Only available in a sandbox.
 pub trait Phones: Send + Sync {
     /// The last messages.
     fn messages(&self) -> Vec<PhoneMessage>;
 }
 
-/// What a person is told by the messenger at their own request, or because of something they did.
+/// A message to a person that they requested or that follows from their own action.
 pub enum Message {
-    /// A link to sign in by.
+    /// A sign-in link.
     SignIn {
-        /// The link's path in the box. It lets its bearer in, so it is a secret.
+        /// The link's path in the box. It signs its bearer in, so it is a secret.
         path: SecretString,
     },
-    /// A link to set a new PIN by.
+    /// A link to set a new PIN.
     NewPin {
         /// The link's path in the box.
         path: SecretString,
@@ -63,29 +63,29 @@ pub enum Message {
     PinChanged,
 }
 
-/// Tells people what is not about a document.
+/// Sends messages that are not about a document.
 pub trait Messages: Send + Sync {
-    /// Hands a message over to the messenger, soon and as far as it goes: returns at once.
+    /// Hands a message to the messenger asynchronously and on a best-effort basis; returns immediately.
     fn send(&self, phone_number: SecretString, message: Message);
 }
 
-/// How the pages are served.
+/// The configuration of the pages.
 pub struct InboxOptions {
     /// The store.
     pub store: Arc<dyn InboxStore>,
     /// The simulated messenger, in a sandbox.
     pub phones: Option<Arc<dyn Phones>>,
-    /// Who tells people what is not about a document.
+    /// Sends messages that are not about a document.
     pub messages: Arc<dyn Messages>,
-    /// Whose pages these are.
+    /// The operator's brand.
     pub brand: Arc<Brand>,
-    /// People reach the pages over TLS: cookies are sent over nothing else.
+    /// People reach the pages over TLS: cookies are `Secure`.
     pub secure: bool,
-    /// A proxy is in front and tells whom it speaks for in `X-Forwarded-For`.
+    /// A trusted proxy is in front, and sets `X-Forwarded-For`.
     pub behind_proxy: bool,
 }
 
-/// The pages. Clones share everything.
+/// The pages. Clones share all state.
 #[derive(Clone)]
 pub struct Inbox {
     store: Arc<dyn InboxStore>,
@@ -98,7 +98,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Pages over a store.
+    /// Creates the pages over a store.
     pub fn new(options: InboxOptions) -> Self {
         let InboxOptions { store, phones, messages, brand, secure, behind_proxy } = options;
         let cookie = SessionCookie::new("seoham-session", "__Host-seoham-session", secure);
@@ -113,7 +113,7 @@ impl Inbox {
         self.store.mode() == Mode::Sandbox
     }
 
-    /// The frame of a page in a language.
+    /// The frame of a page in `lang`.
     fn site(&self, lang: Lang) -> Site {
         Site { lang, brand: Arc::clone(&self.brand), is_sandbox: self.is_sandbox() }
     }
@@ -164,7 +164,7 @@ pub fn web_router(inbox: &Inbox) -> Router {
     normalized(with_layers(router, Listener("web")))
 }
 
-/// Refuses everything while something keeps the process from serving: what it would write down could be wrong.
+/// Rejects every request while the process is unhealthy, because it could store wrong data.
 async fn refuse_unless_healthy(
     State(inbox): State<Inbox>,
     request: Request,

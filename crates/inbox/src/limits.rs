@@ -1,5 +1,4 @@
-//! The rate limit by address: how often one address may try. How often a telephone number may is counted in the
-//! store.
+//! The rate limit by address. The store counts attempts per telephone number.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -13,12 +12,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 type Keyed<K> = RateLimiter<K, HashMapStateStore<K>, DefaultClock>;
 
-/// Links that are being made at once.
+/// The maximum number of links created concurrently.
 const LINKS_AT_ONCE: usize = 64;
-/// Keys kept before those that are at rest are forgotten.
+/// Keys kept before idle ones are dropped.
 const KEYS_MAX: usize = 50_000;
 
-/// Bounds of this process; in memory, since they only have to slow somebody down.
+/// The limits of this process; in memory, because they only have to slow attackers down.
 pub(crate) struct Limits {
     by_address: Keyed<IpAddr>,
     links_under_way: Arc<Semaphore>,
@@ -36,12 +35,12 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Leave to make one more link; `None` when too many are being made.
+    /// A permit to create one more link; `None` if too many are being created.
     pub(crate) fn one_more_link(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.links_under_way).try_acquire_owned().ok()
     }
 
-    /// Whether an address may try to sign in once more.
+    /// Whether the rate limit allows another sign-in attempt from this address.
     pub(crate) fn address_may(&self, address: IpAddr) -> bool {
         let address = peer::network(address);
         if self.by_address.len() > KEYS_MAX {

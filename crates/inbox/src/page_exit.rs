@@ -1,5 +1,5 @@
-//! Page exit: an early return of a handler, with an error page or a redirect. Every error page says what to do next,
-//! in the reader's language.
+//! Early return of a handler, with an error page or a redirect. Every error page says what to do next, in the
+//! reader's language.
 
 use askama::Template;
 use axum::extract::{Request, State};
@@ -20,17 +20,17 @@ pub(crate) struct ErrorPage {
     status: StatusCode,
     title: Text,
     advice: Text,
-    /// Where to go on: an address and its name.
+    /// The link to continue with: address and name.
     next: (String, Text),
-    /// When to come again, where the page knows.
+    /// The `Retry-After` value, if the page has one.
     retry_after_seconds: Option<u64>,
 }
 
-/// How a handler ends without its own page.
+/// How a handler ends without rendering its own page.
 pub(crate) enum PageExit {
     /// An error page.
     Error(Box<ErrorPage>),
-    /// A redirect to another page, which comes first.
+    /// A redirect to another page, which must be visited first.
     Redirect(String),
 }
 
@@ -45,18 +45,18 @@ impl ErrorPage {
         }
     }
 
-    /// With a way on of its own.
+    /// Replaces the link to continue with.
     pub(crate) fn then(mut self, address: &str, name: Text) -> Self {
         self.next = (address.to_owned(), name);
         self
     }
 
-    /// With the pause that the advice speaks of, for programs.
+    /// Adds `Retry-After`, for programs, to match the page's advice.
     pub(crate) fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after_seconds: Some(seconds), ..self }
     }
 
-    /// With the list as the way on.
+    /// Continues with the document list.
     pub(crate) fn then_documents(self) -> Self {
         self.then("/documents", Text::fixed("문서 목록으로", "To my documents"))
     }
@@ -106,7 +106,7 @@ struct ErrorTemplate<'a> {
     next_name: &'a str,
 }
 
-/// Writes errors as pages; also those that the framework answers by itself.
+/// Renders errors as pages, including those that the framework returns itself.
 pub(crate) async fn show(State(inbox): State<Inbox>, request: Request, next: Next) -> Response {
     let Language(lang) = Language::of(request.headers());
     let mut response = next.run(request).await;
@@ -163,7 +163,7 @@ pub(crate) async fn no_such_page() -> PageExit {
     unknown().into()
 }
 
-/// The same for what does not exist and for what is another's.
+/// The same error for a document that does not exist and for one that belongs to another person.
 pub(crate) fn unknown() -> ErrorPage {
     ErrorPage::new(
         StatusCode::NOT_FOUND,

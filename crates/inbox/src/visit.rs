@@ -1,4 +1,4 @@
-//! Whose visit it is: the session behind a cookie, and the proof that a form came from our page.
+//! The visitor: the session of a cookie, and the proof that a form came from one of our pages.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -19,15 +19,15 @@ use crate::Inbox;
 use crate::destination::Destination;
 use crate::page_exit::{ErrorPage, PageExit};
 
-/// How long a session lasts from signing in, in seconds.
+/// The lifetime of a session from sign-in, in seconds.
 const SESSION_SECONDS: i64 = 60 * 60;
 
-/// A visit of somebody who is signed in.
+/// A visit of a signed-in person.
 pub(crate) struct Visit {
     pub(crate) person: PersonId,
     pub(crate) member: bool,
     pub(crate) site: Site,
-    /// What the visit is about.
+    /// The page that the visit is about.
     destination: Destination,
     token: SecretString,
 }
@@ -37,13 +37,13 @@ impl Visit {
         self.site.lang
     }
 
-    /// What our forms carry and nobody else's can.
+    /// The CSRF token of our forms, derived from the session.
     pub(crate) fn csrf(&self) -> String {
         let bytes = [b"seoham form ", self.token.expose_secret().as_bytes()].concat();
         URL_SAFE_NO_PAD.encode(&sha256(&bytes)[..18])
     }
 
-    /// Refuses a form that is not from one of our pages of this session.
+    /// Rejects a form that is not from one of our pages in this session.
     pub(crate) fn check(&self, csrf: &str) -> Result<(), PageExit> {
         if TokenHash::of(&self.csrf()).is_of(csrf) {
             return Ok(());
@@ -57,7 +57,8 @@ impl Visit {
         .into())
     }
 
-    /// Goes on only as a member; who is none joins first, and then comes back to what the visit is about.
+    /// Continues only for members. A non-member joins first, and then returns to the page that the visit is
+    /// about.
     pub(crate) fn member_only(self) -> Result<Self, PageExit> {
         if self.member { Ok(self) } else { Err(PageExit::Redirect(self.destination.after("/join"))) }
     }
@@ -81,7 +82,7 @@ impl FromRequestParts<Inbox> for Visit {
     }
 }
 
-/// The visit that a request's cookie is for, if it still lasts.
+/// The visit of the request's cookie, if its session is still valid.
 pub(crate) async fn present(
     inbox: &Inbox,
     headers: &HeaderMap,
@@ -99,7 +100,7 @@ pub(crate) async fn present(
     }))
 }
 
-/// Begins a new session, never the one that came, and leads on to `address`.
+/// Starts a new session, never reusing the request's, and redirects to `address`.
 pub(crate) async fn begin(
     inbox: &Inbox,
     person: PersonId,
@@ -116,14 +117,14 @@ pub(crate) async fn begin(
     Ok(response)
 }
 
-/// Ends what the browser knows of a session, and leads on to `address`.
+/// Removes the session cookie, and redirects to `address`.
 pub(crate) fn forget(inbox: &Inbox, address: &str) -> Response {
     let mut response = Redirect::to(address).into_response();
     inbox.cookie.forget(response.headers_mut());
     response
 }
 
-/// Refuses a form that another site sent: nobody is to be signed in as somebody else unawares.
+/// Rejects a cross-site form: nobody must be signed in as somebody else without noticing (login CSRF).
 pub(crate) fn from_our_pages(headers: &HeaderMap) -> Result<(), PageExit> {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if matches!(site, None | Some(b"same-origin" | b"none")) {
@@ -137,7 +138,7 @@ pub(crate) fn from_our_pages(headers: &HeaderMap) -> Result<(), PageExit> {
     .into())
 }
 
-/// The address that a request comes from.
+/// The client address of a request.
 pub(crate) struct Address(pub(crate) IpAddr);
 
 impl FromRequestParts<Inbox> for Address {

@@ -1,4 +1,4 @@
-//! `seoham columns`: the columns of a list that comes every month, kept under a name.
+//! `seoham columns`: named column settings for recurring lists.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -38,7 +38,7 @@ pub enum ColumnsCommand {
     },
 }
 
-/// What is kept under a name.
+/// The settings saved under a name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Saved {
@@ -50,15 +50,15 @@ struct Saved {
     delimiter: Option<char>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     birth_century: Option<String>,
-    /// Which column each member comes from.
+    /// The column of each member.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     map: BTreeMap<String, String>,
-    /// What all rows have.
+    /// The constants for all rows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     set: BTreeMap<String, String>,
 }
 
-/// All of it: a file beside the profiles, which a person may edit.
+/// All saved settings: a file beside the profiles, which users may edit.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SavedColumns {
@@ -66,7 +66,7 @@ struct SavedColumns {
     columns: BTreeMap<String, Saved>,
 }
 
-/// Does it.
+/// Runs the command.
 pub fn run(command: &ColumnsCommand) -> Outcome {
     let file = file()?;
     let mut all = SavedColumns::read(&file)?;
@@ -106,7 +106,7 @@ pub fn run(command: &ColumnsCommand) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is kept under a name, as settings of a send.
+/// The settings saved under a name, for a send.
 pub(super) fn settings(name: &str) -> Outcome<Settings> {
     let all = SavedColumns::read(&file()?)?;
     let Saved { sheet, encoding, delimiter, birth_century, map, set } =
@@ -167,7 +167,7 @@ impl Saved {
         }
     }
 
-    /// For a person: as the options of a send.
+    /// Formatted as the options of `seoham send`.
     fn shown(&self) -> String {
         let mut lines = Vec::new();
         let named = |member: &String| match Member::of_column(member) {

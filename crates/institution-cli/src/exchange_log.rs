@@ -1,4 +1,4 @@
-//! `seoham log`: looking at an exchange log. Neither command writes.
+//! `seoham log`: inspects an exchange log. Neither command writes.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ pub enum LogCommand {
     },
 }
 
-/// Does what was asked.
+/// Runs the command.
 pub fn run(command: LogCommand) -> Result<ExitCode> {
     let damage = match command {
         LogCommand::Verify { log, head, first } => {
@@ -67,7 +67,7 @@ pub fn run(command: LogCommand) -> Result<ExitCode> {
     Ok(if damage.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// One record as a person reads it.
+/// A record as a readable line.
 fn line(record: &Record) -> String {
     let when = seoul_minutes(UnixSeconds(record.at));
     let mut line = format!("{} {when} ({}) {}: {}", record.seq, record.at, record.kind, record.outcome);

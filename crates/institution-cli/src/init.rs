@@ -1,4 +1,4 @@
-//! `seoham init`: asks for address, token and contract, tries them, and keeps them in a profile.
+//! `seoham init`: asks for address, token and contract, tests them, and saves them in a profile.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ pub struct InitArgs {
     untested: bool,
 }
 
-/// Does it.
+/// Runs the command.
 pub async fn run(args: &InitArgs) -> Outcome {
     let platform = &args.platform;
     let file = platform.file()?;

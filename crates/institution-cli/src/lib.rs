@@ -1,5 +1,6 @@
-//! The institution's command line: `init`, `send`, `columns`, `status` and `log`, and terminal output in the reader's
-//! language. Sending is in `seoham-kit`, reading of tables in `seoham-sheets`. No database, no server.
+//! The institution's command line: `init`, `send`, `columns`, `status` and `log`, with terminal output in the
+//! user's language. `seoham-kit` implements sending, and `seoham-sheets` reading of tables. No database, no
+//! server.
 
 pub mod columns;
 pub mod exchange_log;
@@ -16,10 +17,10 @@ use std::sync::Arc;
 
 use seoham_sheets::SheetError;
 
-/// Threads that read files have their panics told as damaged files, not as ours.
+/// The name of threads that read files. Their panics are reported as damaged files, not as bugs.
 pub(crate) const READER: &str = "sheet-reader";
 
-/// Keeps a panic of a reading thread from the terminal: it can repeat what stands in the file.
+/// Suppresses the panic message of a reader thread, because it can contain data from the file.
 pub(crate) fn quiet_readers() {
     let usual = Arc::new(panic::take_hook());
     panic::set_hook(Box::new(move |panic| {
@@ -29,8 +30,7 @@ pub(crate) fn quiet_readers() {
     }));
 }
 
-/// Runs what reads a file on a thread of its own; one that breaks off is told as a file that cannot be
-/// read.
+/// Runs a file reader on its own thread; a panic there is reported as an unreadable file.
 pub(crate) fn reading<T: Send>(work: impl FnOnce() -> Result<T, SheetError> + Send) -> Result<T, SheetError> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name(READER.to_owned()).spawn_scoped(scope, work);

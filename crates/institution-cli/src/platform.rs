@@ -1,4 +1,4 @@
-//! Whom to talk to: by flags, or else by a profile.
+//! The platform to connect to: from flags, or else from a profile.
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ pub(crate) struct PlatformArgs {
 }
 
 impl PlatformArgs {
-    /// The file with the profiles.
+    /// The profiles file.
     pub(crate) fn file(&self) -> Outcome<PathBuf> {
         self.config.clone().or_else(usual_file).ok_or_else(|| {
             Failure::usage(
@@ -49,7 +49,7 @@ impl PlatformArgs {
         })
     }
 
-    /// What is in force.
+    /// The effective profile.
     pub(crate) fn resolve(&self) -> Outcome<Profile> {
         let token = self.token_file.as_deref().map(token_in).transpose()?;
         if let (Some(url), Some(access_token), Some(contract)) = (&self.url, &token, &self.contract) {
@@ -88,7 +88,7 @@ impl PlatformArgs {
         Ok(profile)
     }
 
-    /// A client for `profile`.
+    /// Builds a client for `profile`.
     pub(crate) fn client(&self, profile: &Profile) -> Outcome<Client> {
         if ContractUuid::parse(&profile.contract_uuid).is_none() {
             return Err(Failure::usage(
@@ -130,7 +130,7 @@ fn token_in(file: &Path) -> Outcome<String> {
     Ok(token.to_string())
 }
 
-/// Why a call failed, for a person.
+/// Why a call failed, as text for the user.
 pub(crate) fn why(error: &CallError) -> (String, String) {
     let en = error.to_string();
     let ko = match error {
@@ -145,7 +145,7 @@ pub(crate) fn why(error: &CallError) -> (String, String) {
     (ko, en)
 }
 
-/// A call failed, so the command cannot go on.
+/// The failure of a command whose call failed.
 pub(crate) fn stopped(error: &CallError) -> Failure {
     let (ko, en) = why(error);
     Failure::unfinished(ko, en)

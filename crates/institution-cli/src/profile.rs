@@ -1,5 +1,4 @@
-//! Profiles: where an institution sends, with which token, under which contract. One file of mode
-//! 0600, several profiles.
+//! Profiles: platform, access token and contract. One file of mode 0600 holds several profiles.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,16 +9,16 @@ use serde::{Deserialize, Serialize};
 use super::own_files::{user_directory, write_settings};
 use crate::terminal::{Failure, Outcome};
 
-/// The profile that is used when none is named.
+/// The profile that is used by default.
 pub(crate) const DEFAULT: &str = "default";
 
-/// One of them.
+/// A profile.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Profile {
-    /// The api listener, which serves everything.
+    /// The address of the API listener, which serves all calls.
     pub(crate) url: String,
-    /// The bulk listener, when bulk calls go elsewhere.
+    /// The address of the bulk listener, if it differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) bulk_url: Option<String>,
     /// The institution's access token.
@@ -28,7 +27,7 @@ pub(crate) struct Profile {
     pub(crate) contract_uuid: String,
 }
 
-/// All of them.
+/// All profiles.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Profiles {
@@ -42,7 +41,7 @@ pub(crate) fn usual_file() -> Option<PathBuf> {
 }
 
 impl Profiles {
-    /// Reads a file; none is no profile. One that others can read is refused.
+    /// Reads a file; a missing file has no profiles. Rejects a file that other users can read.
     pub(crate) fn read(file: &Path) -> Outcome<Self> {
         let shown = file.display();
         let text = match read_private(file) {
@@ -55,7 +54,7 @@ impl Profiles {
             }
             Err(error) => return Err(Failure::usage(error.korean().to_string(), error.to_string())),
         };
-        // What the parser says can repeat the token.
+        // The parser's error message can contain the token.
         toml::from_str(&text).map_err(|error| {
             let line =
                 error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
@@ -66,7 +65,7 @@ impl Profiles {
         })
     }
 
-    /// Writes the file with mode 0600, whole or not at all.
+    /// Atomically writes the file with mode 0600.
     pub(crate) fn write(&self, file: &Path) -> std::io::Result<()> {
         write_settings(file, self)
     }

@@ -1,4 +1,4 @@
-//! Whoever sits before the terminal: their language, and whether there is one.
+//! The user's terminal: its language, and whether there is one.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -10,7 +10,7 @@ use seoham_model::{Lang, Text};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-/// The language of whoever reads the terminal, by its locale.
+/// The user's language, from the locale.
 pub fn language() -> Lang {
     let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
         .iter()
@@ -18,7 +18,7 @@ pub fn language() -> Lang {
     if locale.is_some_and(|l| l.starts_with("ko")) { Lang::Ko } else { Lang::En }
 }
 
-/// A message in that language.
+/// A message in the user's language.
 pub fn localized(ko: &str, en: &str) -> String {
     match language() {
         Lang::Ko => ko.to_owned(),
@@ -26,56 +26,56 @@ pub fn localized(ko: &str, en: &str) -> String {
     }
 }
 
-/// Progress is drawn on standard error.
+/// Whether progress bars can be drawn, on standard error.
 pub fn draws() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// How a command of an institution ended badly, and its exit status.
+/// How a command failed, and its exit status.
 #[derive(Debug)]
 pub enum Failure {
-    /// The call or the file is wrong; nothing was sent (64).
+    /// The arguments or the file are invalid; nothing was sent (64).
     Usage(Text),
-    /// It could not be finished, and can be tried or resumed (2).
+    /// The command was not completed, and can be retried or resumed (2).
     Unfinished(Text),
 }
 
-/// What such a command gives.
+/// The result of a command.
 pub type Outcome<T = ExitCode> = Result<T, Failure>;
 
-/// Everything was done, but some of it was refused.
+/// Completed, but some items were refused.
 pub const SOME_REFUSED: u8 = 1;
-/// It could not be finished.
+/// Not completed.
 pub const UNFINISHED: u8 = 2;
-/// The call was wrong.
+/// Invalid arguments.
 pub const USAGE: u8 = 64;
 
 impl Failure {
-    /// What is told.
+    /// The message.
     pub fn text(&self) -> &Text {
         match self {
             Self::Usage(text) | Self::Unfinished(text) => text,
         }
     }
 
-    /// A wrong call or file, in Korean and in English.
+    /// Invalid arguments or an invalid file, in Korean and in English.
     pub fn usage(ko: impl Into<String>, en: impl Into<String>) -> Self {
         Self::Usage(Text::made(ko.into(), en.into()))
     }
 
-    /// The file system refused, which needs no translation.
+    /// An I/O error of `file`, whose message needs no translation.
     pub fn of_file(file: &Path, error: &std::io::Error, failure: fn(Text) -> Self) -> Self {
         let text = format!("{}: {error}", file.display());
         failure(Text::made(text.clone(), text))
     }
 
-    /// What could not be finished, in Korean and in English.
+    /// An incomplete command, in Korean and in English.
     pub fn unfinished(ko: impl Into<String>, en: impl Into<String>) -> Self {
         Self::Unfinished(Text::made(ko.into(), en.into()))
     }
 }
 
-/// Prints a failure and gives the exit status.
+/// Prints a failure and returns the exit status.
 pub fn ended(outcome: Outcome) -> ExitCode {
     let (text, code) = match outcome {
         Ok(code) => return code,
@@ -86,19 +86,20 @@ pub fn ended(outcome: Outcome) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// A line for the person or the program that reads our output.
+/// Prints a line to standard output.
 ///
-/// Whoever reads it may have heard enough (`| head`): then it goes nowhere, and the command ends as it would have.
+/// The reader may have closed the pipe (`| head`): the line is then dropped, and the exit status is
+/// unaffected.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// A line for whoever looks for what went wrong.
+/// Prints a line to standard error.
 pub fn complain(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Says when the process is told to end, by SIGTERM or Ctrl-C; the second time it ends at once.
+/// Notifies of the first SIGTERM or Ctrl-C; the second one ends the process immediately.
 pub fn termination() -> std::io::Result<mpsc::Receiver<()>> {
     let (sender, signals) = mpsc::channel(1);
     let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -115,7 +116,8 @@ pub fn termination() -> std::io::Result<mpsc::Receiver<()>> {
     });
     Ok(signals)
 }
-/// Shows that something takes a while, on a terminal.
+
+/// Shows a spinner on a terminal during a slow operation.
 pub fn spinner(what: &str) -> ProgressBar {
     if !draws() {
         return ProgressBar::hidden();

@@ -1,6 +1,6 @@
-//! Addresses that others are built on.
+//! Base URLs.
 
-/// An http(s) address with nothing behind its path, without a `/` at its end.
+/// Parses an http(s) base URL without query and fragment, and removes trailing slashes.
 pub(crate) fn base(text: &str) -> Option<String> {
     let url = reqwest::Url::parse(text).ok()?;
     let sound = matches!(url.scheme(), "http" | "https")

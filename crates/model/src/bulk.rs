@@ -1,5 +1,5 @@
-//! The envelopes of sends and status queries: the whole request, before any document is looked
-//! at (SPEC 3, 5 and 6).
+//! The envelopes of sends and status queries: parses the request as a whole, before any document (SPEC 3, 5
+//! and 6).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,10 +12,10 @@ use serde_json::value::RawValue;
 use crate::lang::Text;
 use crate::violation::{JsonKind, Place, Rule, Violation, text};
 
-/// The greatest number of documents or ids in one request (SPEC 5 and 6).
+/// The maximum number of documents or ids in one request (SPEC 5 and 6).
 pub const ITEMS_MAX: usize = 100;
 
-/// What is wrong with a request as a whole; says where, never what stood there.
+/// An error of the whole request; it contains the location, but never a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MalformedRequest(pub Text);
 
@@ -24,7 +24,7 @@ pub fn documents(body: &[u8]) -> Result<Vec<&RawValue>, MalformedRequest> {
     items(body, "documents")
 }
 
-/// The ids of `{"document_binder_uuids": […]}`, as they were written.
+/// The ids of `{"document_binder_uuids": […]}`, verbatim.
 pub fn document_binder_uuids(body: &[u8]) -> Result<Vec<String>, MalformedRequest> {
     let items = items(body, "document_binder_uuids")?;
     let mut ids = Vec::with_capacity(items.len());
@@ -52,7 +52,7 @@ pub fn document(body: &[u8]) -> Result<&RawValue, MalformedRequest> {
     member(body, "document")?.ok_or_else(|| broken_member("document", Rule::Missing))
 }
 
-/// Whether the body is `{"document": {"is_detail_read": true}}`; anything else says why not.
+/// Checks that the body is `{"document": {"is_detail_read": true}}`.
 pub fn is_detail_read(body: &[u8]) -> Result<(), MalformedRequest> {
     #[derive(Deserialize)]
     struct Document<'a> {
@@ -91,7 +91,7 @@ fn broken_member(member: &'static str, rule: Rule) -> MalformedRequest {
 }
 
 fn items<'a>(body: &'a [u8], name: &'static str) -> Result<Vec<&'a RawValue>, MalformedRequest> {
-    // Nearly always; else it is looked for step by step, to say what is wrong and where.
+    // The fast path succeeds nearly always; otherwise parse step by step, to locate the error.
     if let Some(items) = items_in_one_pass(body, name) {
         return Ok(items);
     }
@@ -105,7 +105,7 @@ fn items<'a>(body: &'a [u8], name: &'static str) -> Result<Vec<&'a RawValue>, Ma
     bounded_items(raw, name, ITEMS_MAX)
 }
 
-/// The items of a body in which everything is as it should be; `None` for any other.
+/// The items of a valid body; `None` for any other.
 fn items_in_one_pass<'a>(body: &'a [u8], name: &str) -> Option<Vec<&'a RawValue>> {
     let mut reader = serde_json::Deserializer::from_str(std::str::from_utf8(body).ok()?);
     let visitor = MemberVisitor { name, seed: ItemsVisitor { max: ITEMS_MAX } };
@@ -114,7 +114,7 @@ fn items_in_one_pass<'a>(body: &'a [u8], name: &str) -> Option<Vec<&'a RawValue>
     (1..=ITEMS_MAX).contains(&items.count).then_some(items.kept)
 }
 
-/// The elements of an array that holds 1 to `max` of them.
+/// The elements of an array of 1 to `max` elements.
 pub(crate) fn bounded_items<'a>(
     raw: &'a RawValue,
     name: &str,
@@ -134,7 +134,7 @@ pub(crate) fn bounded_items<'a>(
 
 /// One member of the body's object, `None` when absent or null.
 fn member<'a>(body: &'a [u8], name: &str) -> Result<Option<&'a RawValue>, MalformedRequest> {
-    // Checked as a whole first: an error in a part that is skipped is an error all the same.
+    // Validate the whole body first: an error in a skipped part is an error too.
     let whole = any(body)?;
     let found = crate::document::raw_kind(whole);
     if found != JsonKind::Object {
@@ -165,7 +165,7 @@ fn malformed(error: &serde_json::Error) -> MalformedRequest {
     ))
 }
 
-/// Reads one member of an object by its seed; `None` when it is absent.
+/// Deserialises one member of an object by its seed; `None` if it is absent.
 struct MemberVisitor<'n, S> {
     name: &'n str,
     seed: S,
@@ -193,7 +193,7 @@ impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for MemberVisitor<'_, S> {
     }
 }
 
-/// The first items of an array, and how many there are; the rest is skipped, not kept.
+/// The first items of an array, and their total number; the rest is skipped without keeping it.
 struct Items<'a> {
     kept: Vec<&'a RawValue>,
     count: usize,
@@ -232,7 +232,7 @@ impl<'de> Visitor<'de> for ItemsVisitor {
     }
 }
 
-/// Of the external ids of one request, those that stand in it more than once (SPEC 5).
+/// The external ids that occur more than once in a request (SPEC 5).
 pub fn repeated<'a>(external_ids: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut counts: HashMap<&str, u32> = HashMap::new();
     for id in external_ids {

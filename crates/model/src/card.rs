@@ -1,15 +1,14 @@
-//! What of a payload the box shows on a document's card: an amount and a due date, where the operator has said which
+//! The payload values on a document's card: an amount and a due date, if the operator has configured which
 //! members of a JSON payload they are. Any other payload stays opaque.
 
-use crate::StoredNumber;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::SeoulDay;
 
-/// The longest name of a member.
+/// The maximum length of a member name.
 pub const MEMBER_CHARACTERS_MAX: usize = 40;
-/// The greatest amount that is shown: what a person would take for one.
+/// The maximum amount shown; anything larger is not plausible as an amount.
 const AMOUNT_MAX: u64 = 999_999_999_999_999;
 
 /// The members of a payload that a card shows.
@@ -18,32 +17,32 @@ pub struct Card {
     /// The member with the amount in won.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<String>,
-    /// The member with the day until which it is to be paid.
+    /// The member with the due date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<String>,
 }
 
-/// What a card shows.
+/// The values on a card.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CardValues {
     /// In won.
     pub amount_won: Option<u64>,
-    /// The day until which it is to be paid.
+    /// The due date.
     pub due: Option<SeoulDay>,
 }
 
 impl Card {
-    /// As a store keeps it.
+    /// The stored form.
     pub fn to_json(&self) -> String {
         serde_json::json!({ "amount": self.amount, "due": self.due }).to_string()
     }
 
-    /// What a store kept; `None` for what means nothing here.
+    /// Parses the stored form; `None` if it is not valid.
     pub fn from_json(json: &str) -> Option<Self> {
         serde_json::from_str(json).ok()
     }
 
-    /// What there is to show of `payload`: what is not certainly an amount or a day is not shown.
+    /// The values of `payload` to show. A value that is not clearly an amount or a date is not shown.
     pub fn shown(&self, payload: Option<&str>) -> CardValues {
         let Some(Value::Object(members)) = payload.and_then(|payload| serde_json::from_str(payload).ok())
         else {
@@ -67,7 +66,7 @@ pub fn with_commas(amount: u64) -> String {
     grouped
 }
 
-/// A whole amount: a number, or its digits with commas in the right places.
+/// A whole amount: a number, or digits with correctly placed commas.
 fn won(value: &Value) -> Option<u64> {
     let amount = match value {
         Value::Number(number) => number.as_u64()?,
@@ -86,15 +85,15 @@ fn won(value: &Value) -> Option<u64> {
     (amount <= AMOUNT_MAX).then_some(amount)
 }
 
-/// A day as `2026-11-30`, `2026.11.30` or `20261130`, as text or as a number.
+/// A date as `2026-11-30`, `2026.11.30` or `20261130`, as a string or a number.
 fn day(value: &Value) -> Option<SeoulDay> {
     match value {
-        Value::Number(number) => SeoulDay::from_number(number.as_i64()?),
+        Value::Number(number) => SeoulDay::from_yyyymmdd(number.as_i64()?),
         Value::String(text) => {
             let text = text.trim();
             let dashed = text.replace('.', "-");
             SeoulDay::parse(dashed.trim_end_matches('-'))
-                .or_else(|| text.parse().ok().filter(|_| text.len() == 8).and_then(SeoulDay::from_number))
+                .or_else(|| text.parse().ok().filter(|_| text.len() == 8).and_then(SeoulDay::from_yyyymmdd))
         }
         _ => None,
     }

@@ -1,6 +1,5 @@
-//! Time as the contract counts it, and the one seam through which every rule reads it.
+//! The contract's units of time, and the clock that every rule uses.
 
-use crate::StoredNumber;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,19 +7,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// A moment in Unix seconds: the only unit of time on the wire (SPEC 6).
+use crate::stored::StoredNumber;
+
+/// A Unix time in seconds: the only unit of time on the wire (SPEC 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UnixSeconds(pub i64);
 
 impl UnixSeconds {
-    /// This moment and `seconds` more; saturates instead of wrapping.
+    /// This time plus `seconds`; saturates.
     #[must_use]
     pub fn plus(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds))
     }
 
-    /// Whole seconds from `earlier` to this moment, negative when it lies after.
+    /// Whole seconds from `earlier` to this time; negative if `earlier` is later.
     pub fn seconds_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
@@ -32,18 +33,19 @@ impl fmt::Display for UnixSeconds {
     }
 }
 
-/// How far the machine's clock may be from the process's before that is a jump, in milliseconds: more than a
-/// service that keeps it right ever steps by, and as far as a node may be off the database's clock.
+/// The difference between the machine's clock and the process's from which it counts as a jump, in
+/// milliseconds: more than time synchronisation ever steps, and the limit for a node's difference from the
+/// database's clock.
 pub const JUMP_MILLIS: i64 = 10_000;
-/// How far the process's clock moves towards the machine's in one step, in milliseconds.
+/// The most that the process's clock is slewed towards the machine's in one step, in milliseconds.
 const STEP_MILLIS: i64 = 250;
 
-/// The clock behind every rule of the contract.
+/// The clock that every rule of the contract uses.
 ///
-/// It runs by the time since the machine was started, which nobody sets, and follows the machine's clock in
-/// small steps alone ([`Clock::follow`]): a wrong reading, or a clock that is set while the process lives,
-/// moves nothing until the new time is confirmed. A sandbox's clock is advanced on purpose, and that is added
-/// (SPEC 12). It never goes back, except when a time is confirmed that is earlier. Clones share it.
+/// It is based on the time since boot, which cannot be set, and follows the machine's clock only in small
+/// steps ([`Clock::follow`]). So a wrong reading, or a clock that is set while the process runs, has no
+/// effect until an operator confirms the new time. A sandbox's clock can be advanced, and that offset is
+/// added (SPEC 12). The clock never goes back, except when an earlier time is confirmed. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Clock {
     inner: Arc<Inner>,
@@ -51,29 +53,28 @@ pub struct Clock {
 
 #[derive(Debug)]
 struct Inner {
-    /// Unix time, as this clock counts it, at the moment that the machine was started.
+    /// The Unix time of the boot, according to this clock.
     started_millis: AtomicI64,
-    /// The same by a clock that others share, or by what was stored before: nothing irreversible is done by
-    /// a time that is later.
+    /// The same according to a shared clock or to stored times: no irreversible action uses a later time.
     reference_millis: AtomicI64,
     advanced_seconds: AtomicI64,
-    /// The latest that was ever told.
+    /// The latest time ever returned.
     reported_millis: AtomicI64,
-    /// It stands still instead of running.
+    /// The clock is stopped.
     stopped: bool,
 }
 
-/// How the machine's clock and the process's are to one another.
+/// The relation between the machine's clock and the process's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// They are the same, or come together in small steps.
+    /// They agree, or converge in small steps.
     Together,
-    /// The machine's is so many milliseconds ahead, or behind where it is negative, and is not followed.
+    /// The machine's clock is this many milliseconds ahead (behind if negative), and is not followed.
     Apart(i64),
 }
 
 impl Standing {
-    /// What a difference of `millis` is.
+    /// Classifies a difference of `millis`.
     pub fn of(millis: i64) -> Self {
         if millis.saturating_abs() <= JUMP_MILLIS { Self::Together } else { Self::Apart(millis) }
     }
@@ -86,8 +87,7 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// A clock that stands at `moment` and moves only when it is advanced: for simulations that
-    /// must run alike each time.
+    /// A clock stopped at `moment` that moves only when it is advanced: for reproducible simulations.
     pub fn stopped_at(moment: UnixSeconds) -> Self {
         Self::started_at(moment.0.saturating_mul(1000), true)
     }
@@ -108,14 +108,14 @@ impl Clock {
         UnixSeconds(self.now_millis().div_euclid(1000))
     }
 
-    /// Now, in Unix milliseconds: for ids, which carry their time.
+    /// Now, in Unix milliseconds: for ids, which contain their creation time.
     pub fn now_millis(&self) -> i64 {
         let now = self.base_millis().saturating_add(self.advanced_seconds().saturating_mul(1000));
         now.max(self.inner.reported_millis.fetch_max(now, Ordering::Relaxed))
     }
 
-    /// The time by which something may be done that cannot be undone, such as removing what is old: the
-    /// earlier of this clock and the one it is compared with.
+    /// The time for irreversible actions, such as removing old data: the earlier of this clock and its
+    /// reference.
     pub fn certain_now(&self) -> UnixSeconds {
         let reference = self.inner.reference_millis.load(Ordering::Relaxed);
         let reference = reference
@@ -124,18 +124,17 @@ impl Clock {
         UnixSeconds(self.now_millis().min(reference).div_euclid(1000))
     }
 
-    /// A clock that others share says `millis` now, without what a sandbox has advanced it by.
+    /// Sets the reference to a shared clock that reads `millis`, excluding a sandbox's offset.
     pub fn compare_with(&self, millis: i64) {
         self.inner.reference_millis.store(millis.saturating_sub(self.running_millis()), Ordering::Relaxed);
     }
 
-    /// How far `millis` is ahead of this clock, without what a sandbox has advanced it by.
+    /// How far `millis` is ahead of this clock, excluding a sandbox's offset.
     pub fn ahead_of_this(&self, millis: i64) -> i64 {
         millis.saturating_sub(self.base_millis())
     }
 
-    /// Moves a small step towards the machine's clock, if that has not jumped. To be called about once a
-    /// second.
+    /// Slews towards the machine's clock, unless that has jumped. Call it about once a second.
     pub fn follow(&self) -> Standing {
         self.follow_reading(machine_millis())
     }
@@ -152,7 +151,7 @@ impl Clock {
         standing
     }
 
-    /// Takes the machine's clock as it is now: somebody knows that it is right. This alone may set the clock
+    /// Adopts the machine's current time, because an operator has confirmed it. Only this can set the clock
     /// back.
     pub fn confirm(&self) {
         self.confirm_reading(machine_millis());
@@ -167,13 +166,12 @@ impl Clock {
         self.inner.reported_millis.store(i64::MIN, Ordering::Relaxed);
     }
 
-    /// Sets how far this clock runs ahead of the machine's. A smaller value than the present one
-    /// is ignored.
+    /// Sets the sandbox's offset. A smaller value than the current one is ignored.
     pub fn set_advanced_seconds(&self, seconds: i64) {
         self.inner.advanced_seconds.fetch_max(seconds, Ordering::Relaxed);
     }
 
-    /// How far this clock runs ahead of the machine's, in seconds.
+    /// The sandbox's offset, in seconds.
     pub fn advanced_seconds(&self) -> i64 {
         self.inner.advanced_seconds.load(Ordering::Relaxed)
     }
@@ -187,71 +185,69 @@ impl Clock {
     }
 }
 
-/// What the machine's clock says, in Unix milliseconds.
+/// The machine's clock, in Unix milliseconds.
 pub fn machine_millis() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// Milliseconds since the machine was started, with the time that it slept.
+/// Milliseconds since boot, including suspended time.
 fn boot_millis() -> i64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000)
 }
 
-/// Korea has had no daylight saving since 1988, so its civil time is a constant offset.
+/// Korea has had no daylight saving time since 1988, so its civil time has a constant offset.
 const SEOUL: jiff::tz::Offset = jiff::tz::Offset::constant(9);
 
-/// A calendar day in Asia/Seoul: what "a day" means in SPEC 9, and the "today" that a birthday
-/// is checked against.
+/// A calendar day in Asia/Seoul: the "day" of SPEC 9, and the "today" that a birthday is checked against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeoulDay(jiff::civil::Date);
 
-/// As `YYYYMMDD`.
-impl StoredNumber for SeoulDay {
-    fn as_number(self) -> i64 {
+impl SeoulDay {
+    /// The day as a number, `YYYYMMDD`.
+    pub fn as_yyyymmdd(self) -> i64 {
         i64::from(self.0.year()) * 10_000 + i64::from(self.0.month()) * 100 + i64::from(self.0.day())
     }
 
-    fn from_number(number: i64) -> Option<Self> {
+    /// The day of `YYYYMMDD`; `None` for a number that is none.
+    pub fn from_yyyymmdd(number: i64) -> Option<Self> {
         let part = |n: i64| i8::try_from(n).ok();
         let year = i16::try_from(number / 10_000).ok()?;
         let date = jiff::civil::Date::new(year, part(number / 100 % 100)?, part(number % 100)?);
         date.ok().map(Self)
     }
-}
 
-impl SeoulDay {
-    /// The day that `moment` falls on in Seoul.
+    /// The day in Seoul at `moment`.
     pub fn of(moment: UnixSeconds) -> Self {
         Self(seoul(moment).date())
     }
 
-    /// Reads `YYYY-MM-DD`, a real date.
+    /// Parses `YYYY-MM-DD`; it must be a real date.
     pub fn parse(text: &str) -> Option<Self> {
         let in_form = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
         if in_form { text.parse().ok().map(Self) } else { None }
     }
 
-    /// The day after.
+    /// The next day.
     #[must_use]
     pub fn next(self) -> Self {
         self.plus_days(1)
     }
 
-    /// The day so many days later, or earlier where they are negative.
+    /// The day `days` days later, or earlier if negative.
     #[must_use]
     pub fn plus_days(self, days: i32) -> Self {
         Self(self.0.saturating_add(jiff::Span::new().days(days)))
     }
 
-    /// How many days later than `earlier` it is.
+    /// The number of days since `earlier`.
     pub fn days_since(self, earlier: Self) -> i32 {
         self.0.since(earlier.0).map_or(0, |span| span.get_days())
     }
 
-    /// Its first moment.
+    /// Its midnight.
     pub fn begins_at(self) -> UnixSeconds {
         let midnight = self.0.to_datetime(jiff::civil::Time::midnight());
         UnixSeconds(SEOUL.to_timestamp(midnight).map_or(0, jiff::Timestamp::as_second))
@@ -259,6 +255,17 @@ impl SeoulDay {
 
     pub(crate) fn date(self) -> jiff::civil::Date {
         self.0
+    }
+}
+
+/// As `YYYYMMDD`.
+impl StoredNumber for SeoulDay {
+    fn as_number(self) -> i64 {
+        self.as_yyyymmdd()
+    }
+
+    fn from_number(number: i64) -> Option<Self> {
+        Self::from_yyyymmdd(number)
     }
 }
 
@@ -300,8 +307,8 @@ mod tests {
     fn a_day_turns_at_midnight_in_seoul() {
         // 2026-11-22T15:00:00Z is midnight of the 23rd in Seoul.
         let midnight = UnixSeconds(1_795_359_600);
-        assert_eq!(SeoulDay::of(midnight.plus(-1)).as_number(), 20_261_122);
-        assert_eq!(SeoulDay::of(midnight).as_number(), 20_261_123);
+        assert_eq!(SeoulDay::of(midnight.plus(-1)).as_yyyymmdd(), 20_261_122);
+        assert_eq!(SeoulDay::of(midnight).as_yyyymmdd(), 20_261_123);
         assert_eq!(seoul_minutes(midnight), "2026-11-23 00:00");
     }
 
@@ -311,8 +318,8 @@ mod tests {
         assert_eq!(day.next().to_string(), "2028-02-29");
         assert_eq!(day.plus_days(-59).to_string(), "2027-12-31");
         assert_eq!(day.plus_days(400).days_since(day), 400);
-        assert_eq!(SeoulDay::from_number(day.as_number()), Some(day));
-        assert_eq!(SeoulDay::from_number(20_280_230), None);
+        assert_eq!(SeoulDay::from_yyyymmdd(day.as_yyyymmdd()), Some(day));
+        assert_eq!(SeoulDay::from_yyyymmdd(20_280_230), None);
         assert_eq!(SeoulDay::of(day.begins_at()), day);
         assert_eq!(SeoulDay::of(day.begins_at().plus(-1)).next(), day);
         for bad in ["2027-02-29", "20270228", "2027-2-28", "", "+2027-02-2", "2027-02-28T00"] {
@@ -334,7 +341,7 @@ mod tests {
 
     const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
-    /// How far `clock` is ahead of where it would be had nothing happened since `before`, told at `boot`.
+    /// How far `clock` has moved since `before`, beyond the time elapsed since `boot`.
     fn moved(clock: &Clock, before: i64, boot: i64) -> i64 {
         clock.now_millis() - before - (boot_millis() - boot)
     }

@@ -10,12 +10,12 @@ pub enum Authentication {
     Pin,
     /// A certificate's password.
     Certificate,
-    /// Nothing beyond being signed in: no time of authentication is recorded.
+    /// No authentication beyond being signed in; no authentication time is recorded.
     None,
 }
 
 impl Authentication {
-    /// The name in the contract's calls and in a store.
+    /// The name in API calls and in a store.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pin => "pin",
@@ -24,7 +24,7 @@ impl Authentication {
         }
     }
 
-    /// The way of authenticating of this name; `None` where there is no such.
+    /// Parses the name; `None` if it is unknown.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Pin, Self::Certificate, Self::None].into_iter().find(|kind| kind.name() == name)
     }

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-/// A stable code that clients branch on.
+/// A stable code for clients to branch on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorCode {
-    /// A rule of the contract is broken.
+    /// A contract rule is violated.
     InvalidValue,
     /// Single send: the receiver cannot be identified.
     UnidentifiedUser,
@@ -14,16 +14,16 @@ pub enum ErrorCode {
     Unauthorized,
     /// The receiver refuses the institution, or a read came before any verified token.
     Forbidden,
-    /// Unknown, or somebody else's.
+    /// Unknown, or owned by another party.
     NotFound,
-    /// The institution's own limit is reached.
+    /// The institution's rate limit is reached.
     TooManyRequests,
-    /// Our fault, or not now.
+    /// A server error, or temporarily unavailable.
     InternalError,
 }
 
 impl ErrorCode {
-    /// The code as it stands on the wire.
+    /// The code on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::InvalidValue => "INVALID_VALUE",

@@ -1,5 +1,5 @@
-//! The small bodies of the operator's, the sandbox's and the messenger provider's calls
-//! (SPEC 11 to 13), read with the same care as a document: every wrong member by its name.
+//! Parses the small bodies of the operator's, the sandbox's and the messenger provider's calls (SPEC 11 to
+//! 13), as carefully as documents: every wrong member is reported by name.
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -14,9 +14,9 @@ use crate::notification::NotificationId;
 use crate::person::{PersonRecord, read_person};
 use crate::violation::{JsonKind, Place, Rule, Violation, text};
 
-/// The greatest number of receipts in one call (SPEC 13).
+/// The maximum number of receipts in one call (SPEC 13).
 pub const RECEIPTS_MAX: usize = 1_000;
-/// How far one call may move a sandbox's clock: ten years.
+/// How far one call may advance a sandbox's clock: ten years.
 const ADVANCE_MAX_SECONDS: i64 = 315_360_000;
 
 type Raw<'a> = Option<&'a RawValue>;
@@ -84,7 +84,7 @@ pub fn institution_name(body: &[u8]) -> Result<String, MalformedRequest> {
 pub struct ContractTerms {
     /// How recipients authenticate.
     pub authentication: Authentication,
-    /// Documents need a hash of their original.
+    /// Documents need a hash of the original.
     pub certified: bool,
 }
 
@@ -110,7 +110,7 @@ pub fn contract_terms(body: &[u8]) -> Result<ContractTerms, MalformedRequest> {
     })
 }
 
-/// `{"amount"?, "due"?}`: the members of a JSON payload that the box shows. Neither: it shows nothing of it.
+/// `{"amount"?, "due"?}`: the members of a JSON payload that the box shows. Without either it shows none.
 pub fn card(body: &[u8]) -> Result<Card, MalformedRequest> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -151,30 +151,30 @@ pub fn access_token(
     })
 }
 
-/// A volume that is announced (SPEC 9).
+/// An announced volume (SPEC 9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnnouncedVolume {
-    /// What it is called, 1 to 40 characters.
+    /// Its name, 1 to 40 characters.
     pub name: String,
     /// Its first day.
     pub from: SeoulDay,
-    /// Its last day, not before the first, and neither gone by nor a year or more after it. The first is
-    /// at most two years ahead.
+    /// Its last day: not before the first, not in the past, and less than a year after the first. The first
+    /// day is at most two years ahead.
     pub to: SeoulDay,
     /// Documents on each of these days.
     pub documents_per_day: u64,
-    /// Requests a second at most.
+    /// The maximum number of requests per second.
     pub expected_tps: u32,
-    /// What is sent, 1 to 500 characters.
+    /// The purpose, 1 to 500 characters.
     pub purpose: String,
 }
 
-/// The greatest number of documents a day that can be announced: a thousand million.
+/// The maximum number of documents per day in a plan: a billion.
 const DOCUMENTS_PER_DAY_MAX: i64 = 1_000_000_000;
 const TPS_MAX: i64 = 1_000_000;
-/// How many days one plan may cover.
+/// The maximum number of days of one plan.
 const PLAN_DAYS_MAX: i32 = 366;
-/// How many days ahead one may begin.
+/// How many days ahead a plan may begin.
 const PLAN_AHEAD_DAYS_MAX: i32 = 2 * 366;
 
 /// `{"name","from","to","documents_per_day","expected_tps","purpose"}`; days are `YYYY-MM-DD` in Asia/Seoul.
@@ -237,11 +237,11 @@ pub fn volume_plan(body: &[u8], now: UnixSeconds) -> Result<AnnouncedVolume, Mal
 /// The messenger's report on one notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReportedReceipt {
-    /// Which notification; `None` when it is none of ours, which is harmless.
+    /// The notification; `None` if the id is unknown, which is harmless.
     pub id: Option<NotificationId>,
-    /// `delivered`, or else `failed`.
+    /// Whether the status is `delivered`; otherwise it is `failed`.
     pub delivered: bool,
-    /// When; 13 digits are milliseconds.
+    /// The time; 13 digits are milliseconds.
     pub at: UnixSeconds,
 }
 

@@ -1,47 +1,47 @@
-//! Telephone numbers, birthdays and names as people write them, read in one place for spreadsheets, imports,
-//! sign-in and forms. What is mended is told; what is not certain is refused. A document on the wire is no writing
-//! of a person's: its members are as SPEC 4 says.
+//! Normalises telephone numbers, birthdays and names as people write them, in one place for spreadsheets,
+//! imports, sign-in and forms. Every correction is reported; ambiguous input is rejected. Documents on the
+//! wire are not written by people: SPEC 4 defines their members strictly.
 
 use jiff::civil::Date;
 
 use crate::lang::Text;
 use crate::visible::is_ignorable;
 
-/// What was mended in a value.
+/// A correction of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mending {
-    /// Characters that nobody sees were taken out.
+    /// Invisible characters were removed.
     Invisible,
-    /// Characters in full width were written in half.
+    /// Full-width characters were converted to half width.
     FullWidth,
-    /// Marks within a telephone number were taken out.
+    /// Separators in a telephone number were removed.
     Separators,
-    /// A telephone number got back its leading zero.
+    /// The leading zero of a telephone number was restored.
     LeadingZero,
-    /// A date was written as the contract wants it.
+    /// A date was converted to the contract's format.
     Date,
-    /// The century of a birthday comes from the digit behind it.
+    /// The century of a birthday was taken from the digit after it.
     CenturyByDigit,
-    /// The century of a birthday comes from the rule that was given.
+    /// The century of a birthday was taken from the given rule.
     CenturyByRule,
 }
 
-/// A value, and what was mended in it; or what is wrong, said without the value.
+/// A value and its corrections; or the error, which does not contain the value.
 pub type Mended<T> = Result<(T, Vec<Mending>), Text>;
 
-/// Which century a year of two digits is of, as the person says who has the list.
+/// The century of two-digit years, as specified by the list's owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BirthCentury {
     /// 1900 to 1999.
     Nineteen,
     /// 2000 to 2099.
     Twenty,
-    /// Years up to this one are of the 2000s, all others of the 1900s.
+    /// Years up to this one are in the 2000s, all others in the 1900s.
     UpTo(u8),
 }
 
 impl BirthCentury {
-    /// Reads `1900`, `2000`, or the last year of two digits that is of the 2000s.
+    /// Parses `1900`, `2000`, or the last two-digit year that is in the 2000s.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "1900" => Some(Self::Nineteen),
@@ -68,9 +68,9 @@ impl BirthCentury {
     }
 }
 
-/// Text in half width and without what nobody sees, with one kind of dash.
+/// Text in half width, without invisible characters, and with one kind of dash.
 fn normalize(text: &str) -> (String, Vec<Mending>) {
-    // Most of what comes: there is nothing to mend.
+    // The common case: there is nothing to correct.
     if text.is_ascii() {
         return (text.trim().to_owned(), Vec::new());
     }
@@ -100,10 +100,11 @@ fn normalize(text: &str) -> (String, Vec<Mending>) {
 /// A telephone number in 10 or 11 digits.
 ///
 /// # Errors
-/// What is no telephone number, or not certainly one: a number with a fraction or an exponent, other characters.
+/// Input that is not a telephone number, or not clearly one: a number with a fraction or an exponent, other
+/// characters.
 pub fn phone_number(text: &str) -> Mended<String> {
     let (written, mut mended) = normalize(text);
-    // The apostrophe keeps a spreadsheet program from taking text for a number.
+    // An apostrophe prevents a spreadsheet program from interpreting text as a number.
     let written = written.trim_start_matches(['\'', '’']);
     if is_decimal(written) {
         return Err(Text::fixed("전화번호가 아닌 숫자입니다", "is a number that is no telephone number"));
@@ -135,14 +136,14 @@ pub fn phone_number(text: &str) -> Mended<String> {
     ))
 }
 
-/// A point that is the only mark is that of a fraction, and separates nothing: `1012345678.0`.
+/// A dot that is the only separator is a decimal point: `1012345678.0`.
 fn is_decimal(written: &str) -> bool {
     let marks = written.chars().filter(|c| !c.is_ascii_digit()).count();
     marks == 1 && written.contains('.')
 }
 
-/// No Korean number begins with 1 and has 9 or 10 digits: a mobile one that was taken for a number
-/// has lost its zero.
+/// No Korean number begins with 1 and has 9 or 10 digits: it is a mobile number that lost its zero when it
+/// was interpreted as a number.
 fn is_mobile_without_zero(digits: &str) -> bool {
     let new = digits.starts_with("10") && digits.len() == 10;
     let old = ["11", "16", "17", "18", "19"].iter().any(|prefix| digits.starts_with(prefix))
@@ -150,11 +151,11 @@ fn is_mobile_without_zero(digits: &str) -> bool {
     new || old
 }
 
-/// A birthday as `YYYYMMDD`: a date with a year of four digits; or one of two whose century is told by the first
-/// digit behind it, as in a resident registration number, or else by `century`.
+/// A birthday as `YYYYMMDD`: a date with a four-digit year, or one with a two-digit year whose century
+/// follows from the next digit, as in a resident registration number, or else from `century`.
 ///
 /// # Errors
-/// What is no date, or not certainly one.
+/// Input that is not a date, or not clearly one.
 pub fn birthday(text: &str, century: Option<BirthCentury>) -> Mended<String> {
     let (written, mut mended) = normalize(text);
     let written = written.trim_start_matches(['\'', '’']);
@@ -192,7 +193,7 @@ pub fn birthday(text: &str, century: Option<BirthCentury>) -> Mended<String> {
     Ok((digits, mended))
 }
 
-/// A day whose year has two digits.
+/// A date with a two-digit year.
 struct ShortDate {
     year: u8,
     month: i8,
@@ -206,7 +207,8 @@ impl ShortDate {
     }
 }
 
-/// `900101`, `90-01-01`, `90.1.1.`; and with a digit behind it, whatever follows is hidden or not: `900101-1******`.
+/// `900101`, `90-01-01`, `90.1.1.`; optionally followed by a digit and anything after it, masked or not:
+/// `900101-1******`.
 fn short_date(text: &str) -> Option<(ShortDate, Option<char>)> {
     let is_mark = |c: char| matches!(c, '-' | '.' | '/' | ' ');
     let (date, rest) = text.split_at_checked(6)?;
@@ -236,7 +238,7 @@ fn short_date(text: &str) -> Option<(ShortDate, Option<char>)> {
         .map(|date| (date, None))
 }
 
-/// The century that the seventh digit of a resident registration number tells.
+/// The century that the seventh digit of a resident registration number encodes.
 fn century_of(digit: char) -> Option<u16> {
     match digit {
         '1' | '2' | '5' | '6' => Some(1900),
@@ -246,7 +248,7 @@ fn century_of(digit: char) -> Option<u16> {
     }
 }
 
-/// The date that a text begins with, its year in four digits and first, and the numbers that follow it.
+/// The date at the start of a text, with a four-digit year first, and the numbers that follow it.
 pub fn date_of(text: &str) -> Option<(Date, Vec<u32>)> {
     let known =
         |c: char| c.is_ascii_digit() || matches!(c, '-' | '.' | '/' | ':' | ' ' | 'T' | '년' | '월' | '일');
@@ -268,7 +270,7 @@ pub fn date_of(text: &str) -> Option<(Date, Vec<u32>)> {
     Some((date, rest))
 }
 
-/// A name in half width and without what nobody sees.
+/// A name in half width, without invisible characters.
 pub fn name(text: &str) -> (String, Vec<Mending>) {
     normalize(text)
 }

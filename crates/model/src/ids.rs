@@ -1,5 +1,5 @@
-//! The ids of the contract: a prefix and 32 lower-case hex digits over a `UUIDv7`, which carries
-//! the time it was made, so that rows are stored in the order in which they came.
+//! The ids of the contract: a prefix and 32 lower-case hex digits of a `UUIDv7`, which contains the creation
+//! time, so that rows are stored in creation order.
 
 use std::fmt;
 
@@ -14,38 +14,38 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// What every id of this kind begins with.
+            /// The prefix of ids of this kind.
             pub const PREFIX: &'static str = $prefix;
 
-            /// A new id, carrying the time of `clock`.
+            /// A new id with the time of `clock`.
             pub fn generate(clock: &Clock) -> Self {
                 Self(new_uuid(clock))
             }
 
-            /// Reads the form that [`fmt::Display`] writes; anything else is `None`.
+            /// Parses the form that [`fmt::Display`] writes; anything else is `None`.
             pub fn parse(text: &str) -> Option<Self> {
                 parse_hex(text.strip_prefix(Self::PREFIX)?).map(Self)
             }
 
-            /// The first id that could carry the time `unix_millis`: a bound for ranges of time.
+            /// The lowest id with the time `unix_millis`: a bound for time ranges.
             pub fn first_at(unix_millis: u64) -> Self {
-                // 48 bits of time, then version 7 and the variant, then nothing.
+                // 48 bits of time, then version 7 and the variant, then zeros.
                 let bits = u128::from(unix_millis & 0xffff_ffff_ffff) << 80 | 0x7000_8000_0000_0000_0000;
                 Self(Uuid::from_u128(bits))
             }
 
-            /// The time that the id carries, in Unix milliseconds.
+            /// The creation time of the id, in Unix milliseconds.
             pub fn unix_millis(&self) -> u64 {
                 let bits = self.0.as_u128() >> 80;
                 u64::try_from(bits).unwrap_or(u64::MAX)
             }
 
-            /// The id's 16 bytes, as stores keep it.
+            /// The id's 16 bytes, the stored form.
             pub fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
 
-            /// The id that a store kept as these bytes.
+            /// The id of these stored bytes.
             pub fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
             }
@@ -98,7 +98,7 @@ id!(
     "VPL-"
 );
 id!(
-    /// A person, `PER-…`; known inside the platform only.
+    /// A person, `PER-…`; never visible outside the platform.
     PersonId,
     "PER-"
 );

@@ -1,4 +1,4 @@
-//! The two languages that people and institutions are answered in.
+//! The two languages of messages to people and institutions.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,15 +14,15 @@ pub enum Lang {
 }
 
 impl Lang {
-    /// The language that an `Accept-Language` prefers: Korean unless it prefers English.
+    /// The preferred language of an `Accept-Language` header: Korean unless it prefers English.
     pub fn preferred(accept_language: &str) -> Self {
         let (korean, english) = (quality(accept_language, "ko"), quality(accept_language, "en"));
         if english > korean { Self::En } else { Self::Ko }
     }
 }
 
-/// How much `wished` wants `language`, in any of its regions: 0 when it does not. The header is
-/// anybody's, so nothing in it may be more than a number between 0 and 1.
+/// The quality value of `language` in `wished`, in any of its regions; 0 if absent. The header is untrusted,
+/// so every value is clamped to the range from 0 to 1.
 fn quality(wished: &str, language: &str) -> f32 {
     let of = |range: &str| {
         let mut parts = range.split(';').map(str::trim);
@@ -50,12 +50,12 @@ impl Text {
         Self { ko: Cow::Borrowed(ko), en: Cow::Borrowed(en) }
     }
 
-    /// A message made at run time. It must not carry a personal value.
+    /// A message composed at run time. It must not contain personal data.
     pub fn made(ko: String, en: String) -> Self {
         Self { ko: Cow::Owned(ko), en: Cow::Owned(en) }
     }
 
-    /// The message about something with a name that needs no translation: `name: message`.
+    /// The message prefixed with a name that needs no translation: `name: message`.
     #[must_use]
     pub fn about(&self, name: &dyn fmt::Display) -> Self {
         Self::made(format!("{name}: {}", self.ko), format!("{name}: {}", self.en))
@@ -70,7 +70,7 @@ impl Text {
     }
 }
 
-/// Cuts `message` to at most 500 characters, the contract's limit (SPEC 3).
+/// Truncates `message` to at most 500 characters, the contract's limit (SPEC 3).
 pub fn clip_message(message: &mut String) {
     const LIMIT: usize = 500;
     if let Some((end, _)) = message.char_indices().nth(LIMIT) {

@@ -1,8 +1,8 @@
-//! What a document is: its members and their rules, ids, times, the status machine and the
-//! error codes of the contract.
+//! The contract's domain model: documents with their members and rules, ids, times, the status machine and
+//! the error codes.
 //!
-//! Everything here is a value or a pure function. No I/O but reading the clock, no async, no
-//! HTTP, no SQL: a server, a client and a test all share these rules.
+//! Everything here is a value or a pure function. No I/O except reading the clock, no async, no HTTP, no SQL:
+//! servers, clients and tests share these rules.
 
 pub mod bulk;
 pub mod card;

@@ -1,18 +1,18 @@
-//! The address that a recipient is sent to: the institution's own, with the token added.
+//! The redirect address for a recipient: the institution's link with the token added.
 
 use url::form_urlencoded::byte_serialize;
 use url::{Host, Url};
 
 use crate::violation::Rule;
 
-/// What is added to a link's query, and so must not stand in it before.
+/// The parameters added to a link's query, which it must not contain already.
 const ADDED: [&str; 3] = ["token", "document_binder_uuid", "external_document_uuid"];
 
-/// Checks a link of an institution (SPEC 4): an absolute http or https URL in the syntax of RFC 3986, in which
-/// nothing is left to be encoded, without a user's name, and without what is added to its query.
+/// Checks an institution's link (SPEC 4): an absolute http or https URL in the syntax of RFC 3986, fully
+/// encoded, without user info, and without the reserved query parameters.
 pub fn check(link: &str) -> Result<(), Rule> {
-    // The parser forgives white space, missing slashes and Hangul; a link is used as it was written, so it must be
-    // right as it was written.
+    // The URL parser tolerates white space, missing slashes and Hangul. The link is used verbatim, so it must
+    // be valid verbatim.
     let rest = ["http://", "https://"].iter().find_map(|scheme| {
         let head = link.get(..scheme.len())?;
         head.eq_ignore_ascii_case(scheme).then(|| &link[scheme.len()..])
@@ -25,7 +25,7 @@ pub fn check(link: &str) -> Result<(), Rule> {
     if authority.contains('@') {
         return Err(Rule::UrlUser);
     }
-    // Brackets are for an address of IPv6 alone.
+    // Brackets are only allowed in an IPv6 address.
     if link[link.len() - rest.len() + authority.len()..].contains(['[', ']']) {
         return Err(Rule::Url);
     }
@@ -36,7 +36,7 @@ pub fn check(link: &str) -> Result<(), Rule> {
     Ok(())
 }
 
-/// Whether a text has nothing but the characters of RFC 3986, and a percent sign only before two hex digits.
+/// Whether a text consists only of RFC 3986 characters, with percent signs only before two hex digits.
 fn is_encoded(text: &str) -> bool {
     let bytes = text.as_bytes();
     let known = |(at, byte): (usize, &u8)| match byte {
@@ -46,8 +46,8 @@ fn is_encoded(text: &str) -> bool {
     bytes.iter().enumerate().all(known) && text.matches('#').count() <= 1
 }
 
-/// A link as RFC 3986 writes it: Hangul percent-encoded, and in the host's name in Punycode; all else stays as it was
-/// written. `None` when it is so already, or is no link then either.
+/// The link in the syntax of RFC 3986: Hangul is percent-encoded, in the host name as Punycode; the rest is
+/// kept. `None` if the link is already encoded, or is not valid even when encoded.
 pub fn encoded(link: &str) -> Option<String> {
     let link = link.trim();
     if link.is_ascii() {
@@ -70,7 +70,7 @@ pub fn encoded(link: &str) -> Option<String> {
     check(&encoded).is_ok().then_some(encoded)
 }
 
-/// A host's name in Punycode; one that is ASCII as it is written.
+/// A host name in Punycode; an ASCII name is kept as it is.
 fn ascii_host(host: &str) -> Option<String> {
     if host.is_ascii() {
         return Some(host.to_owned());
@@ -81,8 +81,7 @@ fn ascii_host(host: &str) -> Option<String> {
 /// `link` with `token`, `document_binder_uuid` and, if there is one, `external_document_uuid`
 /// added to its query (SPEC 8.4).
 ///
-/// The link is spliced, not parsed and written anew: its own query and fragment stay as the
-/// institution wrote them, to the byte.
+/// The link is spliced, not parsed and serialised: its own query and fragment are preserved byte for byte.
 pub fn redirect_url(link: &str, token: &str, binder: &str, external: Option<&str>) -> String {
     let (before, fragment) = match link.find('#') {
         Some(at) => link.split_at(at),
@@ -170,7 +169,7 @@ mod tests {
             ("고지", None),
             ("https://user@a.kr/고지", None),
             ("https://세금.kr:8443/a?b=가#다", Some("https://xn--jj0bw77a.kr:8443/a?b=%EA%B0%80#%EB%8B%A4")),
-            // Nothing else is changed, nor what is no link made one.
+            // Nothing else is changed, and an invalid link is not made valid.
             ("https://A.kr/../고지/./b", Some("https://A.kr/../%EA%B3%A0%EC%A7%80/./b")),
             ("https://a.kr/고지 1", None),
             ("https://a.kr/고\t지", None),

@@ -1,4 +1,4 @@
-//! Personal values as an operator may see them: enough to recognise, too little to learn.
+//! Masks personal values for operators: recognisable, but not readable.
 
 /// `01012345678` as `010****5678`.
 pub fn phone_number(value: &str) -> String {

@@ -1,5 +1,5 @@
-//! A document's notification: its id and its text (SPEC 8.1 and 13). The id follows from the document's, so it is the same on
-//! every retry and needs no table of its own.
+//! A document's notification: its id and its text (SPEC 8.1 and 13). The id is derived from the document's,
+//! so it is the same on every retry and needs no table.
 
 use std::fmt::{self, Write};
 
@@ -15,7 +15,7 @@ pub struct NotificationId(pub BinderId);
 const PREFIX: &str = "NTF-";
 
 impl NotificationId {
-    /// Reads the form that [`fmt::Display`] writes.
+    /// Parses the form that [`fmt::Display`] writes.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(PREFIX)?;
         BinderId::parse(&format!("{}{digits}", BinderId::PREFIX)).map(Self)
@@ -29,7 +29,7 @@ impl fmt::Display for NotificationId {
     }
 }
 
-/// What a person reads when a document has come; `received` is whether it stands in their box.
+/// The text about an arrived document; `received` says whether the document is in the recipient's box.
 pub fn arrival_text(
     institution_name: &str,
     content: &Content,

@@ -1,10 +1,10 @@
-//! Whose address a request comes from, and whom an address stands for.
+//! Determines a request's client address, and the network that an address belongs to.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// The client's address: that of the connection's peer, or what the proxy in front says. Of the values of
-/// `X-Forwarded-For` the last entry of the last one is the proxy's own word; those before it are the client's, and
-/// anybody can have made them up. What is no address says nothing.
+/// The client's address: the connection's peer, or what a trusted proxy reports. Only the last entry of the
+/// last `X-Forwarded-For` value comes from the proxy; the ones before it come from the client and may be
+/// forged. An entry that is not an address is ignored.
 pub fn client_address<'a>(
     peer: IpAddr,
     forwarded_for: impl Iterator<Item = &'a [u8]>,
@@ -17,13 +17,13 @@ pub fn client_address<'a>(
     forwarded.filter(|_| behind_proxy).unwrap_or(peer).to_canonical()
 }
 
-/// An address as proxies write it: by itself, in brackets, or with a port.
+/// Parses an address as proxies write it: plain, in brackets, or with a port.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     bare.parse().ok().or_else(|| text.parse().map(|socket: SocketAddr| socket.ip()).ok())
 }
 
-/// The address that bounds for one peer are counted under: whoever has one address of IPv6 has all of its /64.
+/// The network that per-client limits use as the key: an IPv6 client controls its whole /64.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),

@@ -1,6 +1,5 @@
-//! A person as an operator registers them (SPEC 11) and as the sandbox invents them (SPEC 12).
+//! A person as an operator registers them (SPEC 11) and as the sandbox creates them (SPEC 12).
 
-use crate::StoredNumber;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -9,10 +8,11 @@ use unicode_normalization::UnicodeNormalization;
 use crate::clock::SeoulDay;
 use crate::document::{Checker, StringRule};
 use crate::identity;
+use crate::stored::StoredNumber;
 use crate::violation::{Rule, Violation};
 use crate::visible::is_ignorable;
 
-/// A person to be added or updated. Its `Debug` shows no personal value.
+/// A person to add or update. Its `Debug` shows no personal data.
 #[derive(Clone, Debug)]
 pub struct PersonRecord {
     /// 10 or 11 digits.
@@ -27,21 +27,21 @@ pub struct PersonRecord {
     pub member: bool,
     /// Six digits.
     pub pin: Option<SecretString>,
-    /// How the person behaves; anything but ordinary is for the sandbox alone.
+    /// The person's behaviour; anything but ordinary is only for the sandbox.
     pub behaviour: Behaviour,
 }
 
-/// What is peculiar about a person of the sandbox (SPEC 12).
+/// The special behaviour of a sandbox person (SPEC 12).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Behaviour {
     /// Nothing.
     #[default]
     Ordinary,
-    /// Refuses every institution that they have not accepted by name.
+    /// Refuses every institution that they have not explicitly accepted.
     RefusesAll,
-    /// Takes what waits for them 10 seconds after it was accepted.
+    /// Receives waiting documents 10 seconds after their acceptance.
     JoinsLater,
-    /// Every item for them is an `INTERNAL_ERROR`.
+    /// Every item for them fails with `INTERNAL_ERROR`.
     Breaks,
 }
 
@@ -62,7 +62,7 @@ impl StoredNumber for Behaviour {
     }
 }
 
-/// Reads a person from `{"phone_number","name","birthday","ci"?,"member":bool,"pin"?}`.
+/// Parses a person from `{"phone_number","name","birthday","ci"?,"member":bool,"pin"?}`.
 pub fn read_person(json: &RawValue, today: SeoulDay) -> Result<PersonRecord, Vec<Violation>> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -117,9 +117,8 @@ fn is_pin(text: &str) -> bool {
     text.len() == 6 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// A name in the one form in which names are compared: composed, without white space around it
-/// or more than one space within, without what is shown as nothing. Clients on some systems send Korean
-/// decomposed.
+/// The canonical form for comparing names: composed (NFC), with white space trimmed and collapsed, and
+/// without invisible characters. Clients on some systems send decomposed Korean.
 pub fn normalized_name(name: &str) -> String {
     let composed: String = name.nfc().filter(|c| !is_ignorable(*c)).collect();
     composed.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -1,4 +1,4 @@
-//! The life of a document (SPEC 6): a status is never stored, it follows from the times and the
+//! The life cycle of a document (SPEC 6). The status is never stored but computed from the times and the
 //! deadline, so it cannot be late or contradict them.
 
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ pub enum DocBoxStatus {
 }
 
 impl DocBoxStatus {
-    /// As it stands on the wire.
+    /// The name on the wire.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sent => "SENT",
@@ -31,7 +31,7 @@ impl DocBoxStatus {
     }
 }
 
-/// The times of one document. Each is set once and never changed.
+/// The times of one document. Each is set once and never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     /// Accepted.
@@ -61,7 +61,7 @@ impl Times {
         }
     }
 
-    /// The status at `now` of a document to be opened before `deadline_at`.
+    /// The status at `now` of a document with the deadline `deadline_at`.
     pub fn status(&self, deadline_at: UnixSeconds, now: UnixSeconds) -> DocBoxStatus {
         if self.read_at.is_some() {
             DocBoxStatus::Read
@@ -74,7 +74,8 @@ impl Times {
         }
     }
 
-    /// Whether its recipient can open it at `now` (SPEC 8.6): from the deadline on nothing opens, not even what was read.
+    /// Whether the recipient can open it at `now` (SPEC 8.6): after the deadline nothing opens, not even a
+    /// read document.
     pub fn opening(&self, deadline_at: UnixSeconds, now: UnixSeconds) -> Opening {
         if now >= deadline_at {
             Opening::TooLate
@@ -89,19 +90,19 @@ impl Times {
 /// Whether a document can be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
-    /// It can be.
+    /// It can be opened.
     Open,
-    /// The recipient has not joined the box, or it is not there yet.
+    /// It is not in the recipient's box, because the recipient has not joined or it has not entered yet.
     NotInBox,
     /// Its deadline has passed.
     TooLate,
 }
 
-/// Seconds for which a one-time token is valid (SPEC 7).
+/// The validity of a one-time token, in seconds (SPEC 7).
 pub const TOKEN_LIFETIME_SECONDS: i64 = 300;
 
-/// When a token issued at `now` stops being valid: never after the deadline, since a token must be verified before it
-/// (SPEC 6).
+/// When a token issued at `now` expires: at the deadline at the latest, because a token must be verified
+/// before it (SPEC 6).
 pub fn token_expires_at(deadline_at: UnixSeconds, now: UnixSeconds) -> UnixSeconds {
     now.plus(TOKEN_LIFETIME_SECONDS).min(deadline_at)
 }

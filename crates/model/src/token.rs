@@ -1,6 +1,6 @@
-//! The shapes of tokens, and the path of a link that carries one. What makes and hashes tokens is the vault.
+//! The formats of tokens, and the path of a link with a token. The vault generates and hashes tokens.
 
-/// The path of the box that a message's link leads to (SPEC 8.9).
+/// The path in the box of a message's link (SPEC 8.9).
 pub fn link_path(token: &str) -> String {
     format!("/l/{token}")
 }

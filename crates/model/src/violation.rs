@@ -1,5 +1,5 @@
-//! A broken rule of the contract: which member, which rule, said in both languages and never
-//! with the value itself, which may be personal.
+//! A violated contract rule: the member and the rule, as text in both languages, never with the value itself,
+//! which may be personal.
 
 use std::fmt::{self, Write};
 
@@ -38,16 +38,16 @@ impl JsonKind {
     }
 }
 
-/// A rule of SPEC 4 that a member broke.
+/// A rule of SPEC 4 that a member violates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// It is required, and absent, null or a string in which nothing is visible.
+    /// It is required, but absent, null or a string without visible characters.
     Missing,
-    /// It has another JSON type than the contract says.
+    /// It has another JSON type than the contract defines.
     WrongType {
-        /// What the contract says.
+        /// The type that the contract defines.
         expected: JsonKind,
-        /// What stood there.
+        /// The actual type.
         found: JsonKind,
     },
     /// More characters than allowed, or fewer.
@@ -64,9 +64,9 @@ pub enum Rule {
         /// Greatest value.
         max: i64,
     },
-    /// Something other than 10 or 11 digits.
+    /// Not 10 or 11 digits.
     PhoneDigits,
-    /// Not `YYYYMMDD`, or no date of the calendar.
+    /// Not `YYYYMMDD`, or not a real date.
     Date,
     /// A birthday after today.
     FutureDate,
@@ -76,40 +76,40 @@ pub enum Rule {
     ExactlyOneDeadline,
     /// A control character that the member may not hold.
     ControlCharacter,
-    /// A character that turns the direction of what is read.
+    /// A character that changes the text direction.
     DirectionCharacter,
-    /// No absolute http or https URL as RFC 3986 writes it.
+    /// Not an absolute http or https URL in the syntax of RFC 3986.
     Url,
-    /// A link with a user's name in it.
+    /// A link with user info.
     UrlUser,
-    /// A link whose query has what is added to it.
+    /// A link whose query contains a reserved parameter.
     UrlReserved,
-    /// No category of the contract.
+    /// Not a category of the contract.
     UnknownCategory,
-    /// Required because the contract is a certified one.
+    /// Required because the contract is certified.
     RequiredByCertifiedContract,
-    /// The external id stands more than once in the request.
+    /// The external id occurs more than once in the request.
     DuplicateExternalId,
     /// Another document with this external id was sent under the same idempotency key.
     AnotherUnderTheKey,
-    /// The value cannot be read at all: a member twice, a broken escape, a number out of range.
+    /// The value is unreadable: a duplicate member, a broken escape, a number out of range.
     Unreadable,
-    /// Something other than six digits.
+    /// Not six digits.
     PinDigits,
     /// Neither `pin` nor `certificate`.
     UnknownAuthentication,
     /// Neither `delivered` nor `failed`.
     UnknownReceiptStatus,
-    /// Not `YYYY-MM-DD`, or no date of the calendar.
+    /// Not `YYYY-MM-DD`, or not a real date.
     Day,
-    /// A last day before the first, gone by, or a year or more after the first, or a first one more than two
-    /// years ahead.
+    /// A last day that is before the first, in the past, or a year or more after the first; or a first day
+    /// more than two years ahead.
     LastDay,
 }
 
 impl Rule {
     #[allow(clippy::too_many_lines, reason = "a table of messages, one entry a rule")]
-    /// What is wrong, without the member.
+    /// The description of the error, without the member.
     pub fn text(self) -> Text {
         match self {
             Self::Missing => {
@@ -198,27 +198,27 @@ impl Rule {
     }
 }
 
-/// A rule, and the member of the document that broke it.
+/// A rule, and the member of the document that violates it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The path from the document on, `receiver.birthday`; empty for the document itself.
+    /// The path from the document, such as `receiver.birthday`; empty for the document itself.
     pub member: &'static str,
-    /// The element of `member`, when that is an array.
+    /// The element of `member`, if that is an array.
     pub index: Option<usize>,
-    /// What was broken.
+    /// The violated rule.
     pub rule: Rule,
 }
 
-/// Where a document stands in its request.
+/// The location of a document in its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// The one of a single send, `document`.
+    /// The document of a single send, `document`.
     Single,
-    /// This one of a bulk send, `documents[i]`.
+    /// A document of a bulk send, `documents[i]`.
     Bulk(usize),
-    /// This element of a body that is an array.
+    /// An element of a body that is an array.
     Element(usize),
-    /// The body itself, as on the operator's and the sandbox's calls.
+    /// The body itself, as in the operator's and the sandbox's calls.
     Body,
 }
 
@@ -234,7 +234,7 @@ impl fmt::Display for Place {
 }
 
 impl Violation {
-    /// `member` broke `rule`.
+    /// `member` violates `rule`.
     pub fn new(member: &'static str, rule: Rule) -> Self {
         Self { member, index: None, rule }
     }
@@ -252,7 +252,7 @@ impl Violation {
     }
 }
 
-/// All that is wrong with a document, in one message of at most 500 characters.
+/// All violations of a document, in one message of at most 500 characters.
 pub fn message(violations: &[Violation], place: Place, lang: Lang) -> String {
     let mut message = String::new();
     for violation in violations {

@@ -1,26 +1,25 @@
-//! What a person can see of a text (SPEC 4).
+//! The visibility of characters (SPEC 4).
 
 use icu_properties::CodePointSetData;
 use icu_properties::props::DefaultIgnorableCodePoint;
 
-/// Shown as nothing although they are letters to Unicode: the Hangul filler and the blank of Braille.
+/// Letters in Unicode that are displayed as blank: the Hangul filler and the Braille blank.
 const BLANK_LETTERS: [char; 2] = ['\u{3164}', '\u{2800}'];
 
-/// Whether a character is shown as nothing and no white space either: a joiner, a mark of direction, a filler.
+/// Whether a character is invisible without being white space: a joiner, a direction mark, a filler.
 pub fn is_ignorable(c: char) -> bool {
-    // Most of what comes is ASCII or a syllable.
+    // Fast path: most characters are ASCII or Hangul syllables.
     !c.is_ascii()
         && !('가'..='힣').contains(&c)
         && (BLANK_LETTERS.contains(&c) || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c))
 }
 
-/// Whether anything of a text can be seen.
+/// Whether a text has visible characters.
 pub fn is_visible(text: &str) -> bool {
     text.chars().any(|c| !c.is_whitespace() && !c.is_control() && !is_ignorable(c))
 }
 
-/// Whether a character changes the direction in which others are written: with it a text can read otherwise than
-/// it is.
+/// Whether a character overrides the text direction, so that a text can read differently from its content.
 pub fn is_bidirectional_control(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,5 +1,5 @@
-//! The action log: a line for every call of the operator's API, with who, from where, what, on whom and what came
-//! of it. Apart from the process's log, whose level and whereabouts are for other reasons.
+//! The audit log: a line for every call of the operator's API, with who, from where, which action, on what
+//! and the result. Separate from the process log, which has its own level and destination.
 
 use std::fs::File;
 use std::io::Write;
@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::state::Operator;
 
-/// Where actions are written.
+/// The audit log file.
 pub struct ActionLog {
     path: PathBuf,
     file: Mutex<Option<File>>,
@@ -26,18 +26,18 @@ pub struct ActionLog {
 struct Action<'a> {
     /// Unix seconds.
     at: i64,
-    /// The first digits of the token's hash: which one it was.
+    /// The first digits of the token's hash, which identify the token.
     token: &'a str,
     from: Option<String>,
     method: &'a str,
     what: &'a str,
-    /// Ids of what it was done to, as far as they are ids.
+    /// The ids of the objects affected, as far as the path contains ids.
     on: Vec<&'a str>,
     status: u16,
 }
 
 impl ActionLog {
-    /// A log in the file `path`, which is made with the first action.
+    /// A log in the file `path`, which the first action creates.
     pub fn new(path: PathBuf) -> Self {
         Self { path, file: Mutex::default() }
     }
@@ -50,18 +50,18 @@ impl ActionLog {
             *file = Some(File::options().append(true).create(true).mode(0o600).open(&self.path)?);
         }
         match &mut *file {
-            // In one write: a line is whole or not there.
+            // A single write, so that a line is complete or absent.
             Some(file) => file.write_all(&line),
             None => Ok(()),
         }
     }
 }
 
-/// In an answer: the person it was done to, whom the call names by a personal value.
+/// A response extension: the affected person, whom the call identifies by personal data.
 #[derive(Clone, Copy)]
 pub(crate) struct OnPerson(pub(crate) PersonId);
 
-/// Whether a segment of a path is one of our ids: three letters and 32 hex digits. Anything else could be a
+/// Whether a path segment is an id of the platform: three letters and 32 hex digits. Anything else could be a
 /// personal value that somebody typed.
 fn is_id(segment: &str) -> bool {
     segment.split_once('-').is_some_and(|(kind, digits)| {

@@ -9,15 +9,15 @@ use seoham_model::{ErrorCode, Text};
 
 use crate::state::Operator;
 
-/// How long the store may take to say that it is there.
+/// The timeout for the store's health check.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The process answers.
+/// Liveness: the process responds.
 pub(crate) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// The process takes requests: it is not going down, and its store takes writes.
+/// Readiness: the process accepts requests. It is not shutting down, and its store accepts writes.
 pub(crate) async fn ready(State(operator): State<Operator>) -> Result<&'static str, ApiError> {
     let not_ready =
         |text| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::InternalError, text).retry_after(1);

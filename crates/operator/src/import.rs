@@ -1,4 +1,4 @@
-//! `POST /admin/v1/people`: people as NDJSON, streaming, any number of lines (SPEC 11).
+//! `POST /admin/v1/people`: imports people as a stream of NDJSON, with any number of lines (SPEC 11).
 
 use std::time::Duration;
 
@@ -18,23 +18,23 @@ use serde::Serialize;
 use crate::admin::json;
 use crate::state::Operator;
 
-/// The longest line; a person needs a few hundred bytes.
+/// The maximum line length; a person needs a few hundred bytes.
 const LINE_MAX: usize = 16 * 1024;
-/// People registered in one step.
+/// How many people are registered per batch.
 const BATCH: usize = 200;
-/// Rejected lines that are told one by one; beyond it they are counted.
+/// How many rejected lines are listed; further ones are only counted.
 const REJECTED_MAX: usize = 10_000;
-/// How long the next piece of the body may take.
+/// The timeout for the next chunk of the body.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long to wait for a store that has too much to do, and how often.
+/// The delay between retries while the store is overloaded, and their number.
 const STORE_PAUSE: Duration = Duration::from_millis(50);
-const STORE_RETRIES: usize = 200;
+const STORE_RETRIES: usize = 199;
 
 #[derive(Default, Serialize)]
 struct Report {
     imported: u64,
     rejected: Vec<Rejected>,
-    /// Only there when more lines were rejected than are told.
+    /// Only present if more lines were rejected than are listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected_count: Option<u64>,
 }
@@ -66,13 +66,13 @@ pub(crate) async fn import(
     }
 }
 
-/// Why an import ends before its body does. What was imported until then is kept.
+/// Why an import ends early. Everything imported until then is kept.
 enum Stop {
-    /// The body did not arrive in full.
+    /// The body was incomplete.
     BrokenOff,
     /// The next line is longer than [`LINE_MAX`].
     LineTooLong,
-    /// The store does not take more, or failed.
+    /// The store is overloaded or failed.
     Store(StoreError),
 }
 
@@ -81,9 +81,9 @@ struct Import {
     lang: Lang,
     report: Report,
     rejected: u64,
-    /// The last line that was read.
+    /// The last line read.
     line: u64,
-    /// The first line that is not imported for certain: where to go on after a stop.
+    /// The first line that may not be imported: where to resume after a stop.
     next_line: u64,
     batch: Vec<(u64, Registration)>,
 }
@@ -115,7 +115,7 @@ impl Import {
             return self.stop(Stop::LineTooLong).await;
         }
         self.line += 1;
-        // An editor may have put it before the first line.
+        // An editor may have added a byte order mark.
         let line = if self.line == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
@@ -142,7 +142,7 @@ impl Import {
     async fn flush(&mut self) -> Result<(), Stop> {
         let (lines, mut people): (Vec<u64>, Vec<Registration>) = self.batch.drain(..).unzip();
         for registration in &mut people {
-            // One by one, so that an import leaves others their turn.
+            // One at a time, so that an import leaves capacity for others.
             if let Some(pin) = registration.person.pin.take() {
                 registration.pin = Some(hash_pin_bounded(pin).await);
             }
@@ -161,8 +161,8 @@ impl Import {
         Ok(())
     }
 
-    /// Registers a batch; a store that has too much to do is waited for, so that an import goes
-    /// on beside bulk traffic instead of failing half-way.
+    /// Registers a batch. If the store is overloaded it waits, so that an import continues beside bulk
+    /// traffic instead of failing midway.
     async fn register(&self, people: Vec<Registration>) -> Result<Vec<Registered>, StoreError> {
         let register = async || self.operator.store.register(people.clone(), self.operator.now()).await;
         let tries = ConstantBuilder::new().with_delay(STORE_PAUSE).with_max_times(STORE_RETRIES);
@@ -184,13 +184,13 @@ impl Import {
         self.report
     }
 
-    /// Ends for `why`, once what was read in full is imported.
+    /// Stops for `why`, after importing all complete lines.
     async fn stop(&mut self, why: Stop) -> Result<(), Stop> {
         self.flush().await?;
         Err(why)
     }
 
-    /// What a client is told that has to go on later: what was imported, and from where to go on.
+    /// The error for a client that must resume later: what was imported, and where to resume.
     fn stopped(&self, stop: Stop) -> ApiError {
         let (error, why) = match stop {
             Stop::BrokenOff => (ApiError::invalid(BROKEN_OFF), BROKEN_OFF),
@@ -223,7 +223,7 @@ const STORE_AWAY: Text =
     Text::fixed("지금은 더 등록할 수 없습니다", "no more people can be taken at the moment");
 const STORE_FAILED: Text = Text::fixed("서버 내부 오류가 발생했습니다", "an internal error occurred");
 
-/// A line sent once more changes nothing, so it is safe to go on from one that may be in already.
+/// Importing a line again changes nothing, so it is safe to resume from a line that may already be imported.
 fn progress(why: &Text, imported: u64, next_line: u64) -> Text {
     let (ko, en) = (why.in_lang(Lang::Ko), why.in_lang(Lang::En));
     Text::made(

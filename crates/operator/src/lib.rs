@@ -1,7 +1,7 @@
 //! The operator's side: the admin API of SPEC 11, volume plans (SPEC 9), health, readiness and metrics.
 //!
-//! On a listener of its own. Nothing here is for institutions or recipients, and every personal
-//! value that leaves is masked.
+//! It has its own listener. Nothing here is for institutions or recipients, and every personal value in a
+//! response is masked.
 
 mod actions;
 mod admin;
@@ -62,7 +62,7 @@ pub fn admin_router(operator: &Operator) -> Router {
         .route("/admin/v1/notifications/{list}/send-again", post(admin::notifications::send_again))
         .route_layer(from_fn_with_state(operator.clone(), actions::record))
         .route_layer(from_fn_with_state(operator.clone(), state::require_admin_token));
-    // A probe and a scraper carry no token; what they see is no secret on the operator's listener.
+    // Probes and scrapers have no token; on the operator's listener, what they see is not secret.
     let router = admin
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))

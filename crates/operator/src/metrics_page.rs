@@ -1,4 +1,4 @@
-//! Prometheus metrics: the process's own, and the queue as it stands at the moment of asking.
+//! Prometheus metrics: the process's own, and the queue gauges at the time of the scrape.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 
 use crate::state::Operator;
 
-/// How long the store may take to tell what waits.
+/// The timeout for the store's queue depths.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Installs the recorder of this process; to be called once.
+/// Installs the metrics recorder of this process; call it once.
 pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
     let seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
     let rows = [1.0, 10.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0];
@@ -61,7 +61,7 @@ fn describe() {
     describe_counter!("seoham_token_verifications_total", "Token verifications by verdict");
 }
 
-/// Keeps the recorder's histograms from growing until somebody asks.
+/// Periodically drains the recorder's histograms, so that they do not grow between scrapes.
 pub async fn start_upkeep(handle: PrometheusHandle) {
     let mut tick = tokio::time::interval(Duration::from_secs(5));
     loop {
@@ -70,7 +70,7 @@ pub async fn start_upkeep(handle: PrometheusHandle) {
     }
 }
 
-/// What the process knows, also while its store is away: then the queue's gauges are as they were.
+/// Renders the metrics, even while the store is unavailable: the queue gauges then keep their old values.
 pub(crate) async fn metrics(State(operator): State<Operator>) -> String {
     if operator.gauges.is_due() {
         let depths = tokio::time::timeout(PATIENCE, operator.store.queue_depths()).await;

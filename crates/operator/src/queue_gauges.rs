@@ -1,4 +1,4 @@
-//! The gauges of the outbox: how much waits, of which institution, and how old it is.
+//! The gauges of the outbox: queue depth per institution, and the age of its entries.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -7,20 +7,19 @@ use std::time::{Duration, Instant};
 use seoham_model::{InstitutionId, UnixSeconds};
 use seoham_store::deliveries::QueueDepth;
 
-/// How old the gauges may be.
+/// The maximum age of the gauges.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
-/// The gauges of the queue. Counting a long queue takes a while, so it is not done for every
-/// scrape of an eager scraper.
+/// The gauges of the queue. Counting a long queue takes time, so not every scrape does it.
 #[derive(Default)]
 pub(crate) struct QueueGauges {
     counted_at: Mutex<Option<Instant>>,
-    /// Institutions that have a gauge, so that an empty queue is shown as such.
+    /// Institutions that have a gauge, so that it can be reset when their queue is empty.
     known: Mutex<BTreeSet<InstitutionId>>,
 }
 
 impl QueueGauges {
-    /// Whether they are to be counted now.
+    /// Whether to count now.
     pub(crate) fn is_due(&self) -> bool {
         let mut counted_at = self.counted_at.lock().unwrap_or_else(PoisonError::into_inner);
         let due = counted_at.is_none_or(|at| at.elapsed() >= COUNT_EVERY);
@@ -30,7 +29,7 @@ impl QueueGauges {
         due
     }
 
-    /// Sets them to what was counted.
+    /// Sets the gauges to the counted values.
     pub(crate) fn set(&self, depths: &[QueueDepth], now: UnixSeconds) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         for institution in known.iter() {

@@ -1,4 +1,4 @@
-//! What every endpoint shares, and who may call.
+//! State shared by all endpoints, and authentication.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use seoham_vault::TokenHash;
 use crate::actions::ActionLog;
 use crate::queue_gauges::QueueGauges;
 
-/// What the operator's side needs.
+/// The configuration of the operator's side.
 pub struct OperatorOptions {
     /// The store.
     pub store: Arc<dyn OperatorStore>,
@@ -23,11 +23,11 @@ pub struct OperatorOptions {
     pub admin_token: TokenHash,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
-    /// Where what is done over the API is written down.
+    /// The audit log of the API.
     pub actions: ActionLog,
 }
 
-/// The operator's side. Clones share everything.
+/// The operator's side. Clones share all state.
 #[derive(Clone)]
 pub struct Operator {
     pub(crate) store: Arc<dyn OperatorStore>,
@@ -40,7 +40,7 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// The operator's side over a store.
+    /// Creates the operator's side over a store.
     pub fn new(options: OperatorOptions) -> Self {
         Self {
             store: options.store,
@@ -53,7 +53,7 @@ impl Operator {
         }
     }
 
-    /// From now on the process is not ready: it is going down.
+    /// Marks the process as not ready, because it is shutting down.
     pub fn start_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
@@ -62,7 +62,7 @@ impl Operator {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// The first digits of the token's hash, which tell tokens apart and open nothing.
+    /// The first digits of the token's hash: they identify the token, but grant nothing.
     pub(crate) fn token_name(&self) -> &str {
         &self.token_name
     }

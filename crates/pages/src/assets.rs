@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{Brand, Site};
 
 const STYLE: &str = include_str!("style.css");
-/// Long enough for a visit, short enough for a new version.
+/// Long enough for a visit, short enough to pick up a new version.
 const KEPT: &str = "public, max-age=3600";
 
 fn asset(content_type: &'static str, body: impl IntoResponse) -> Response {
@@ -42,7 +42,7 @@ pub fn icon(brand: &Brand) -> Response {
     )
 }
 
-/// What a phone that keeps the pages on its home screen asks for.
+/// The web app manifest, for phones that add the pages to the home screen.
 pub fn manifest(site: &Site) -> Response {
     let icon_type = if site.brand.logo.is_some() { "image/png" } else { "image/svg+xml" };
     let manifest = json!({

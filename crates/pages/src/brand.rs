@@ -1,28 +1,28 @@
-//! Whose pages these are: the name, the colour, the picture and the texts that an operator sets.
+//! The operator's brand: name, colour, picture and texts.
 
 use seoham_model::Text;
 
 use crate::colour::Colour;
 
-/// The longest name; it stands in messages too.
+/// The maximum length of the name, which also appears in messages.
 const NAME_CHARACTERS_MAX: usize = 20;
-/// The longest terms or privacy notice.
+/// The maximum size of the terms or the privacy notice.
 const TEXT_BYTES_MAX: usize = 200_000;
-/// The largest picture.
+/// The maximum size of the picture.
 const LOGO_BYTES_MAX: usize = 64 * 1024;
-/// How a PNG begins.
+/// The signature of a PNG.
 pub(crate) const PNG: [u8; 8] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n'];
 
-/// Why a brand cannot be used.
+/// Why a brand is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum BrandError {
     /// The name is empty or too long for a message.
     #[error("brand.name must have 1 to {NAME_CHARACTERS_MAX} characters")]
     Name,
-    /// The colour is not written as one.
+    /// The colour is not in the form `#rrggbb`.
     #[error("brand.color must be written as #rrggbb")]
     Color,
-    /// White text could not be read on it.
+    /// White text on it would not be readable.
     #[error("brand.color must be darker: white text on it cannot be read")]
     TooLight,
     /// The picture is not a small PNG.
@@ -33,15 +33,15 @@ pub enum BrandError {
     Text(&'static str),
 }
 
-/// Whose pages these are.
+/// The operator's brand.
 pub struct Brand {
-    /// What the box is called, on every page and in every message.
+    /// The name of the box, on every page and in every message.
     pub name: Text,
-    /// Whom a person asks about the box itself, as written: a telephone number, an address.
+    /// The contact for questions about the box itself, as text: a telephone number, an address.
     pub contact: Option<String>,
-    /// What somebody who joins agrees to.
+    /// The terms that a person agrees to when joining.
     pub terms: Option<String>,
-    /// What is done with what is known of somebody who joins.
+    /// The privacy notice for people who join.
     pub privacy: Option<String>,
     /// A picture, a PNG.
     pub logo: Option<Vec<u8>>,
@@ -62,10 +62,10 @@ impl Default for Brand {
 }
 
 impl Brand {
-    /// With another name, in Korean and, if it has one, in English.
+    /// Sets the name, in Korean and optionally in English.
     ///
     /// # Errors
-    /// A name that is empty or too long.
+    /// If a name is empty or too long.
     pub fn named(self, korean: &str, english: Option<&str>) -> Result<Self, BrandError> {
         let fits = |name: &str| (1..=NAME_CHARACTERS_MAX).contains(&name.trim().chars().count());
         let english = english.unwrap_or(korean);
@@ -76,28 +76,28 @@ impl Brand {
         Ok(Self { name, ..self })
     }
 
-    /// With another colour, `#rrggbb`.
+    /// Sets the colour, `#rrggbb`.
     ///
     /// # Errors
-    /// What is no colour, and one on which white cannot be read.
+    /// If it is not a colour, or if white text on it is not readable.
     pub fn coloured(self, color: &str) -> Result<Self, BrandError> {
         let colour = Colour::parse(color).ok_or(BrandError::Color)?;
         if colour.is_readable_under_white() { Ok(Self { colour, ..self }) } else { Err(BrandError::TooLight) }
     }
 
-    /// With a picture.
+    /// Sets the picture.
     ///
     /// # Errors
-    /// What is no PNG, or too large.
+    /// If it is not a PNG, or is too large.
     pub fn with_logo(self, logo: Vec<u8>) -> Result<Self, BrandError> {
         let fits = logo.starts_with(&PNG) && logo.len() <= LOGO_BYTES_MAX;
         if fits { Ok(Self { logo: Some(logo), ..self }) } else { Err(BrandError::Logo) }
     }
 
-    /// With what people agree to when they join.
+    /// Sets the texts that people agree to when they join.
     ///
     /// # Errors
-    /// A text that is empty or too long.
+    /// If a text is empty or too long.
     pub fn with_texts(self, terms: Option<String>, privacy: Option<String>) -> Result<Self, BrandError> {
         for (name, text) in [("brand.terms_file", &terms), ("brand.privacy_file", &privacy)] {
             let length = text.as_ref().map_or(1, |text| text.trim().len());
@@ -108,14 +108,14 @@ impl Brand {
         Ok(Self { terms, privacy, ..self })
     }
 
-    /// With whom a person asks about the box itself.
+    /// Sets the contact for questions about the box itself.
     #[must_use]
     pub fn with_contact(self, contact: Option<&str>) -> Self {
         let contact = contact.map(str::trim).filter(|contact| !contact.is_empty()).map(str::to_owned);
         Self { contact, ..self }
     }
 
-    /// What somebody who joins agrees to, word for word.
+    /// The full texts that a person agrees to when joining.
     pub fn agreed_texts(&self) -> Vec<String> {
         self.terms.iter().chain(&self.privacy).cloned().collect()
     }

@@ -1,7 +1,7 @@
-//! The one colour of a brand, readable by day and by night (WCAG 2.2: a contrast of 4.5).
+//! A brand's colour, readable in light and dark mode (WCAG 2.2: a contrast of 4.5).
 
 const READABLE: f64 = 4.5;
-/// What text stands on by night.
+/// The background of text in dark mode.
 const NIGHT: Colour = Colour([0x1e, 0x24, 0x2d]);
 const WHITE: Colour = Colour([0xff; 3]);
 
@@ -27,7 +27,7 @@ impl Colour {
         self.contrast(WHITE) >= READABLE
     }
 
-    /// The same colour, as much lighter as it must be to be read by night.
+    /// The same colour, lightened until it is readable in dark mode.
     pub(crate) fn by_night(self) -> Self {
         let lighter = (0..=20).map(|step| self.mixed_with_white(f64::from(step) / 20.0));
         lighter.into_iter().find(|colour| colour.contrast(NIGHT) >= READABLE + 2.0).unwrap_or(WHITE)

@@ -1,23 +1,22 @@
-//! Fields of forms, each of the kind that a phone has the right keyboard and memory for, and what is wrong with what was
-//! typed, said at the field.
+//! Form fields. Each kind gives phones the right keyboard and autofill; errors are shown at the field.
 
 use askama::Template;
 use seoham_model::{Lang, Text};
 
 use crate::Site;
 
-/// What a field takes.
+/// The kind of value in a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldKind {
     /// A telephone number.
     Phone,
     /// A birthday, in digits.
     Birthday,
-    /// A six-digit PIN. Not a password to a browser, which would propose letters.
+    /// A six-digit PIN. Browsers must not treat it as a password, because they would suggest letters.
     Pin,
-    /// A password that is known.
+    /// An existing password.
     Password,
-    /// A password that is made now.
+    /// A new password.
     NewPassword,
 }
 
@@ -44,7 +43,7 @@ impl FieldKind {
         }
     }
 
-    /// More than is right, so that what is pasted with blanks and dashes comes whole.
+    /// Longer than needed, so that a value pasted with blanks and dashes is not truncated.
     fn characters_max(self) -> u32 {
         match self {
             Self::Phone | Self::Birthday | Self::Pin => 20,
@@ -53,43 +52,43 @@ impl FieldKind {
     }
 }
 
-/// What is wrong with a form, by the fields' names.
+/// The errors of a form, by field name.
 #[derive(Clone, Debug, Default)]
 pub struct Mistakes(Vec<(&'static str, Text)>);
 
 impl Mistakes {
-    /// Nothing is wrong.
+    /// No errors.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// One field is wrong.
+    /// An error of one field.
     pub fn at(field: &'static str, text: Text) -> Self {
         Self(vec![(field, text)])
     }
 
-    /// Says what is wrong with one more field.
+    /// Adds the error of a field.
     pub fn add(&mut self, field: &'static str, text: Text) {
         self.0.push((field, text));
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there are no errors.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What is wrong with a field.
+    /// The error of a field.
     pub fn of(&self, field: &str, lang: Lang) -> Option<String> {
         self.0.iter().find(|(name, _)| *name == field).map(|(_, text)| text.in_lang(lang).to_owned())
     }
 
-    /// Whether a field is the first that is wrong: it has the focus.
+    /// Whether the field is the first with an error, which gets the focus.
     pub fn is_first(&self, field: &str) -> bool {
         self.0.first().is_some_and(|(name, _)| *name == field)
     }
 }
 
-/// A field of a form, as it is shown.
+/// A form field as rendered.
 #[derive(Template)]
 #[template(path = "field.html")]
 pub struct Field {
@@ -104,7 +103,7 @@ pub struct Field {
 }
 
 impl Field {
-    /// A field named `name`; what is wrong with it is among `mistakes`.
+    /// A field named `name`, with its error from `mistakes`.
     pub fn new(site: &Site, kind: FieldKind, name: &'static str, label: &Text, mistakes: &Mistakes) -> Self {
         Self {
             name,
@@ -118,26 +117,27 @@ impl Field {
         }
     }
 
-    /// With an id of its own, where another form of the page has a field of this name; what is wrong is found by it.
+    /// Sets a separate id, if another form of the page has a field of this name; errors are looked up by the
+    /// id.
     #[must_use]
     pub fn known_as(self, site: &Site, id: &'static str, mistakes: &Mistakes) -> Self {
         Self { id, error: mistakes.of(id, site.lang), has_focus: mistakes.is_first(id), ..self }
     }
 
-    /// With what helps to fill it in.
+    /// Adds a hint.
     #[must_use]
     pub fn hinted(self, site: &Site, hint: &Text) -> Self {
         Self { hint: Some(hint.in_lang(site.lang).to_owned()), ..self }
     }
 
-    /// With what was typed before; never for a secret.
+    /// Sets the value typed before; never for a secret.
     #[must_use]
     pub fn holding(self, value: &str) -> Self {
         debug_assert_ne!(self.kind.input_type(), "password", "a secret is not shown again");
         Self { value: value.to_owned(), ..self }
     }
 
-    /// It has the focus when the page is shown, unless another field is wrong.
+    /// Gives it the focus when the page is loaded, unless a field has an error.
     #[must_use]
     pub fn focused(self, mistakes: &Mistakes) -> Self {
         let has_focus = self.has_focus || mistakes.is_empty();

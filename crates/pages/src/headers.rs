@@ -1,4 +1,4 @@
-//! A page with the headers that go with it, and those that go with every answer.
+//! Renders pages with their headers, and adds the headers of every response.
 
 use askama::Template;
 use axum::http::header::{
@@ -7,15 +7,15 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-/// Where a page's forms may lead.
+/// Where a page's forms may submit to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FormTarget {
-    /// There is none.
+    /// The page has no form.
     Nowhere,
-    /// To pages of the same site.
+    /// Pages of the same site.
     Here,
-    /// On to an institution's page: browsers hold a form's policy against every redirect that follows too, and where
-    /// those go is the institution's matter.
+    /// An institution's page: browsers also apply `form-action` to every redirect that follows a submission,
+    /// and the institution decides where those lead.
     Beyond,
 }
 
@@ -53,7 +53,8 @@ pub fn page<T: Template>(status: StatusCode, template: &T, forms: FormTarget) ->
     response
 }
 
-/// Adds what goes with every answer, redirects with their tokens and cookies included, where it does not say otherwise.
+/// Adds the default headers to a response, including redirects with tokens and cookies. Headers already set
+/// are kept.
 pub fn guard(headers: &mut HeaderMap) {
     for (name, value) in [
         (CACHE_CONTROL, "no-store"),

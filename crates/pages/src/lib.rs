@@ -1,7 +1,7 @@
-//! What all pages that a person sees share: the layout and its style, forms with their errors, the session's cookie,
-//! whether a request is a person's own, and the headers that go with every answer.
+//! Code shared by all pages for people: layout and style, forms with their errors, the session cookie, the
+//! check whether a request is a person's own navigation, and the headers of every response.
 //!
-//! No page of its own, no store and no routes: those are the crates' that serve pages. Nothing here knows what a
+//! It has no pages, store or routes; those belong to the crates that serve pages. Nothing here knows what a
 //! document is.
 
 mod assets;

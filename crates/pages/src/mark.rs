@@ -1,8 +1,9 @@
-//! The mark by which a person knows an institution at a glance: its picture, or a colour and letters made of its name.
+//! The mark that identifies an institution at a glance: its picture, or a colour and letters derived from its
+//! name.
 
 /// Colours of the style sheet to choose from (`.m0` to `.m7`).
 const COLOURS: u32 = 8;
-/// What institutions' names begin with that tells nothing.
+/// Prefixes of institution names that do not identify them.
 const PREFIXES: [&str; 6] = ["주식회사 ", "(주)", "㈜", "재단법인 ", "사단법인 ", "국립"];
 
 /// An institution's mark.
@@ -10,9 +11,9 @@ const PREFIXES: [&str; 6] = ["주식회사 ", "(주)", "㈜", "재단법인 ", "
 pub struct Mark {
     /// Two letters of its name.
     pub letters: String,
-    /// Which of the style sheet's colours.
+    /// The index of its colour in the style sheet.
     pub colour: u32,
-    /// Where its picture is, if it has one.
+    /// The address of its picture, if it has one.
     pub picture: Option<String>,
 }
 

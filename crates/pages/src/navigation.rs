@@ -1,19 +1,19 @@
-//! Fetch metadata: whether a request is a person's own navigation, or may be a preview bot's.
+//! Fetch metadata: whether a request is a person's own navigation, or may come from a preview bot.
 
 use axum::http::HeaderMap;
 
-/// What a request looks like.
+/// The origin of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Navigation {
-    /// A browser shows what a person asked for.
+    /// A browser navigates for a person.
     Person,
-    /// A browser fetches what nobody has asked to see.
+    /// A browser prefetches a page that nobody has asked to see.
     Ahead,
-    /// A browser that does not say, or a program: a button tells them apart.
+    /// An old browser or a program: a button distinguishes them.
     Uncertain,
 }
 
-/// What a request looks like by its headers, which a page's script cannot set.
+/// Classifies a request by its headers, which a page's script cannot set.
 pub fn navigation(headers: &HeaderMap) -> Navigation {
     let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let ahead = ["sec-purpose", "purpose", "x-moz", "x-purpose"]
@@ -59,13 +59,13 @@ mod tests {
         ] {
             assert_eq!(of(uncertain), Navigation::Uncertain, "{uncertain:?}");
         }
-        // Whatever a page embeds or fetches is no navigation of a person.
+        // A subresource or an embedded page is not a person's navigation.
         for embedded in
             ["frame", "object", "embed", "image", "script", "style", "empty", "manifest", "report", "worker"]
         {
             assert_eq!(of(&[mode, ("sec-fetch-dest", embedded)]), Navigation::Uncertain, "{embedded}");
         }
-        // A preview or a scanner does not say what a browser says, whatever else it calls itself.
+        // Previews and scanners do not send a browser's fetch metadata, whatever their user agent is.
         for agent in [
             "facebookexternalhit/1.1; kakaotalk-scrap/1.0",
             "TelegramBot (like TwitterBot)",

@@ -1,5 +1,5 @@
-//! The cookie that carries a session: this host's alone, unreadable for scripts, and over TLS under a name that browsers
-//! hold to what it promises.
+//! The session cookie: limited to this host, inaccessible to scripts, and over TLS with the `__Host-` prefix,
+//! whose rules browsers enforce.
 
 use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue};
@@ -12,31 +12,31 @@ use secrecy::{ExposeSecret, SecretString};
 pub struct SessionCookie {
     /// Its name without a prefix.
     name: &'static str,
-    /// Its name where pages are reached over TLS.
+    /// Its name when pages are served over TLS.
     secure_name: &'static str,
     is_secure: bool,
 }
 
 impl SessionCookie {
-    /// A cookie of this name; `secure_name` is the same with `__Host-` before it. People reach the pages over TLS if
-    /// `is_secure`.
+    /// A cookie named `name`; `secure_name` is the same name with the prefix `__Host-`. `is_secure` says
+    /// whether people reach the pages over TLS.
     pub const fn new(name: &'static str, secure_name: &'static str, is_secure: bool) -> Self {
         Self { name, secure_name, is_secure }
     }
 
-    /// Its name as it goes over the wire.
+    /// Its name on the wire.
     pub fn name(self) -> &'static str {
         if self.is_secure { self.secure_name } else { self.name }
     }
 
-    /// Both names: whoever passes a browser's cookies on must keep them to itself.
+    /// Both names: a proxy that forwards a browser's cookies must remove them.
     pub fn names(self) -> [&'static str; 2] {
         [self.name, self.secure_name]
     }
 
-    /// The secret that a request brings; the first, where there are several of this name.
+    /// The secret in a request; the first one if there are several of this name.
     pub fn of(self, headers: &HeaderMap) -> Option<SecretString> {
-        // Others on this host may set some that are no ASCII.
+        // Other applications on this host may set non-ASCII cookies.
         let pairs =
             headers.get_all(COOKIE).into_iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
         let mut cookies =
@@ -44,12 +44,12 @@ impl SessionCookie {
         cookies.find(|cookie| cookie.name() == self.name()).map(|cookie| cookie.value().into())
     }
 
-    /// Has the browser keep a secret until it is closed.
+    /// Sets the cookie until the browser is closed.
     pub fn set(self, headers: &mut HeaderMap, secret: &SecretString) {
         put(headers, &self.cookie(secret.expose_secret()));
     }
 
-    /// Has the browser forget it.
+    /// Deletes the cookie.
     pub fn forget(self, headers: &mut HeaderMap) {
         let mut cookie = self.cookie("");
         cookie.set_max_age(Duration::ZERO);
@@ -67,7 +67,7 @@ impl SessionCookie {
 }
 
 fn put(headers: &mut HeaderMap, cookie: &Cookie<'_>) {
-    // Ours are ASCII.
+    // The value is always ASCII.
     if let Ok(value) = HeaderValue::try_from(cookie.to_string()) {
         headers.append(SET_COOKIE, value);
     }

@@ -1,4 +1,4 @@
-//! What every page knows of where it stands.
+//! The context of every page.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use seoham_model::Lang;
 
 use crate::Brand;
 
-/// The frame of a page: its language, and whose pages these are. Templates have it as `site`.
+/// The frame of a page: its language and brand. Templates access it as `site`.
 #[derive(Clone)]
 pub struct Site {
     /// The reader's language.
     pub lang: Lang,
-    /// Whose pages these are.
+    /// The operator's brand.
     pub brand: Arc<Brand>,
-    /// All people are invented: every page says so.
+    /// All people are fictitious: every page says so.
     pub is_sandbox: bool,
 }
 
@@ -26,12 +26,12 @@ impl Site {
         }
     }
 
-    /// Korean is the reader's language.
+    /// Whether the reader's language is Korean.
     pub fn korean(&self) -> bool {
         self.lang == Lang::Ko
     }
 
-    /// What the pages are called, in the reader's language.
+    /// The name of the box, in the reader's language.
     pub fn name(&self) -> &str {
         self.brand.name.in_lang(self.lang)
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use seoham_model::Lang;
-use seoham_vault::MasterKey;
+use seoham_vault::KeyRing;
 
 use crate::config::ServeArgs;
 use crate::demo::DemoArgs;
@@ -176,6 +176,43 @@ enum KeysCommand {
         /// The file; it must not exist yet.
         file: PathBuf,
     },
+    /// Put a new master key first in a key file: it seals what is new, and the keys before it still open the rest.
+    Exchange {
+        /// The key file.
+        file: PathBuf,
+    },
+}
+
+impl KeysCommand {
+    fn run(self) -> Result<()> {
+        match self {
+            Self::New { file } => {
+                KeyRing::generate().write_new(&file)?;
+                let name = file.display();
+                say(&terminal::localized(
+                    &format!(
+                        "{name}: 새 마스터 키를 만들었습니다(권한 0600). 사본을 데이터와 다른 곳에 보관해 주십시오."
+                    ),
+                    &format!("{name}: a new master key, mode 0600. Keep a copy where the data is not."),
+                ));
+            }
+            Self::Exchange { file } => {
+                KeyRing::exchange_in(&file)?;
+                let name = file.display();
+                say(&terminal::localized(
+                    &format!(
+                        "{name}: 새 마스터 키를 맨 앞에 넣었습니다. 이전 키로 봉인한 데이터가 남아 있으므로 이전 키를 지우지 \
+                         마십시오. 사본을 데이터와 다른 곳에 보관하고, 서버를 다시 시작해 주십시오."
+                    ),
+                    &format!(
+                        "{name}: a new master key is first. Keep the keys before it: what they sealed needs them. Keep a copy \
+                         where the data is not, and start the server again."
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Cli {
@@ -225,17 +262,7 @@ impl Cli {
             Command::Columns(command) => institution(async { columns::run(&command) }),
             Command::Status(args) => institution(status::run(&args)),
             Command::Log(command) => exchange_log::run(command),
-            Command::Keys(KeysCommand::New { file }) => {
-                MasterKey::generate().write_new(&file)?;
-                let name = file.display();
-                say(&terminal::localized(
-                    &format!(
-                        "{name}: 새 마스터 키를 만들었습니다(권한 0600). 사본을 데이터와 다른 곳에 보관해 주십시오."
-                    ),
-                    &format!("{name}: a new master key, mode 0600. Keep a copy where the data is not."),
-                ));
-                Ok(ExitCode::SUCCESS)
-            }
+            Command::Keys(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Admin(args) => admin::run(args),
             Command::Openapi => {
                 say(&seoham_gateway::openapi().to_pretty_json()?);

@@ -9,7 +9,7 @@ use seoham_store::Mode;
 use seoham_store::transfer::{Fingerprint, TABLES, Table};
 use seoham_store_postgres::Target;
 use seoham_store_sqlite::Source;
-use seoham_vault::{MasterKey, Vault};
+use seoham_vault::{KeyRing, Vault};
 use tokio::sync::mpsc;
 
 use crate::config::Config;
@@ -25,7 +25,7 @@ pub(crate) fn run(config: &Config) -> Result<()> {
     logging::start(&config.log)?;
     let own_key = config.store.data.join("master.key");
     let key = config.keys.master_file.as_ref().unwrap_or(&own_key);
-    let vault = Vault::new(&MasterKey::read(key)?);
+    let vault = Vault::new(&KeyRing::read(key)?);
     let source = Source::open(&config.store.data, &vault)?;
     let mode = source.mode;
     let to = seoham_store_postgres::address(&store::database(config)?)?;
@@ -59,13 +59,13 @@ pub(crate) fn run(config: &Config) -> Result<()> {
 }
 
 async fn move_all(config: &Config, source: &Arc<Mutex<Source>>, vault: &Vault) -> Result<()> {
-    let (options, span, counts, advanced_seconds) = {
+    let (options, span, counts, sealing_keys, advanced_seconds) = {
         let source = source.lock().unwrap_or_else(PoisonError::into_inner);
         let options = seoham_store_postgres::Options { mode: source.mode, ..store::database(config)? };
         let counts = TABLES.iter().map(|table| source.count(table)).collect::<Result<Vec<_>, _>>()?;
-        (options, source.span()?, counts, source.advanced_seconds)
+        (options, source.span()?, counts, source.sealing_keys.clone(), source.advanced_seconds)
     };
-    let target = Target::open(&options, vault, advanced_seconds).await?;
+    let target = Target::open(&options, vault, &sealing_keys, advanced_seconds).await?;
     if let Some((first, last)) = span {
         target.make_months(first, last).await?;
     }

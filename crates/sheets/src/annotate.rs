@@ -1,4 +1,4 @@
-//! Writing a table once more with columns beside each row: the result of a send, or times.
+//! Rewrites a table with additional columns beside each row: the result of a send, or times.
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -10,27 +10,27 @@ use crate::row::{Content, Record};
 use crate::writing::{create, in_place, open_table};
 use crate::{Cell, Format, ResultColumn, Sheet, SheetError, TextEncoding};
 
-/// What stands in the columns beside a row.
+/// The values beside a row.
 #[derive(Default)]
 pub struct Filled {
-    /// A value for each column; none leaves the row as it is.
+    /// A value for each column; `None` leaves the row unchanged.
     pub values: Option<Vec<Cell>>,
-    /// Rows for the table of its own, if the row is one to be looked at.
+    /// Rows for the separate table, if the row needs attention.
     pub listed: Vec<Vec<Cell>>,
 }
 
-/// Who knows what stands beside each row.
+/// Provides the values beside each row.
 pub trait Beside {
-    /// What stands beside a row of data. Rows come in their order, each once.
+    /// The values beside a row of data. Called once per row, in order.
     ///
     /// # Errors
-    /// [`SheetError`] when it cannot be told; then there is no file.
+    /// [`SheetError`] if the values are unknown; then no file is written.
     fn fill(&mut self, record: &Record) -> Result<Filled, SheetError>;
 
     /// Called after the last row.
     ///
     /// # Errors
-    /// [`SheetError`] when the rows were not those that there should have been; then there is no file.
+    /// [`SheetError`] if the rows were not the expected ones; then no file is written.
     fn end(&mut self) -> Result<(), SheetError> {
         Ok(())
     }
@@ -42,21 +42,21 @@ impl<F: FnMut(&Record) -> Result<Option<Vec<Cell>>, SheetError>> Beside for F {
     }
 }
 
-/// Columns that are put beside rows.
+/// The additional columns.
 #[derive(Clone, Copy)]
 pub struct Columns<'a> {
-    /// Their names. A column that the table has already is written over.
+    /// Their names. An existing column of the same name is overwritten.
     pub names: &'a [&'a str],
-    /// A table of its own for what is to be looked at: its name and its columns. A workbook alone has room for it.
+    /// The name and columns of a separate table for rows that need attention. Only a workbook supports it.
     pub list: Option<(&'a str, &'a [&'a str])>,
 }
 
-/// Writes `sheet` to `out` in its own form, with `columns` beside each row of data; every row keeps its number, and
-/// what was refused in it reads as something that is refused. `out` is there whole or not at all, and nobody but its
-/// owner can read it: it has all that is personal in the table.
+/// Writes `sheet` to `out` in its own format, with `columns` beside each row of data. Every row keeps its
+/// number, and rejected values stay in a form that is rejected when read again. `out` is written atomically
+/// and readable only by its owner, because it contains all personal data of the table.
 ///
 /// # Errors
-/// [`SheetError`] when the table cannot be read, the file cannot be written, or `beside` says so.
+/// [`SheetError`] if the table cannot be read, the file cannot be written, or `beside` fails.
 pub fn annotate(
     sheet: &Sheet,
     out: &Path,
@@ -72,12 +72,12 @@ pub fn annotate(
     })
 }
 
-/// Whatever went wrong while rows were read.
+/// The error that occurred while rows were read.
 #[derive(Default)]
 pub(crate) struct Failed(pub(crate) Option<SheetError>);
 
 impl Failed {
-    /// Keeps an error, and ends the reading.
+    /// Stores an error, and stops the reading.
     pub(crate) fn keep(&mut self, done: Result<(), SheetError>) -> ControlFlow<()> {
         match done {
             Ok(()) => ControlFlow::Continue(()),
@@ -156,8 +156,8 @@ fn write_table(
     table.finish()
 }
 
-/// The form of a result. What is called a CSV opens in a spreadsheet program as it is: there a mark is needed to know
-/// UTF-8, and a comma to know the columns.
+/// The format of a result. A CSV must open correctly in spreadsheet programs, which need a byte order mark to
+/// detect UTF-8, and a comma to detect the columns.
 fn written_form(format: &Format, out: &Path) -> Format {
     let is_csv = out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     match format {
@@ -169,10 +169,10 @@ fn written_form(format: &Format, out: &Path) -> Format {
     }
 }
 
-/// Where the columns stand.
+/// The positions of the columns.
 struct Places {
     places: Vec<usize>,
-    /// Columns of the table itself. What a row has beyond them stands behind the new columns.
+    /// The number of the table's own columns. Extra values of a row are moved behind the new columns.
     own: usize,
     added: usize,
 }
@@ -180,11 +180,11 @@ struct Places {
 impl Places {
     fn of(sheet: &Sheet, columns: &[&str]) -> Self {
         let header = sheet.header();
-        // Beyond what stands there without a name.
+        // Behind any unnamed values too.
         let own = sheet.width().max(header.len());
         let mut added = 0;
         let place = |name: &&str| {
-            // A column of a result is the same in whichever language it is named.
+            // A result column is the same in either language.
             let column = ResultColumn::of(name);
             let same =
                 |known: &String| known == name || (column.is_some() && ResultColumn::of(known) == column);
@@ -197,10 +197,10 @@ impl Places {
         Self { places, own, added }
     }
 
-    /// A row with `values` in their places; nothing that stands in it is written over but what these columns had.
+    /// A row with `values` inserted; overwrites only earlier values of these columns.
     fn put(&self, mut cells: Vec<Cell>, values: Option<Vec<Cell>>) -> Vec<Cell> {
         if self.added > 0 {
-            // In text a row that is too short has lost something: only those that had are.
+            // In text, a row that is too short may have lost something: only complete rows are padded.
             let is_whole = cells.len() >= self.own || values.is_some();
             let beyond = cells.split_off(self.own.min(cells.len()));
             if is_whole {
@@ -225,7 +225,7 @@ fn annotated_line(record: &Record, columns: &[&str], values: Option<&[Cell]>) ->
         Content::Json(line) => serde_json::from_str::<Map<String, Value>>(line).ok(),
         Content::Cells(_) => None,
     };
-    // A line that is no document is told by its number.
+    // A line without a valid document is identified by its number.
     let mut line = line.unwrap_or_else(|| Map::from_iter([("line".to_owned(), record.row.into())]));
     for (name, value) in columns.iter().zip(values.unwrap_or_default()) {
         if value.is_empty() {

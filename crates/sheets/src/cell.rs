@@ -1,4 +1,4 @@
-//! What stands in a cell.
+//! The value of a cell.
 
 use std::sync::Arc;
 
@@ -10,55 +10,55 @@ pub enum Cell {
     /// Nothing.
     #[default]
     Empty,
-    /// Text, with nothing but white space around it taken away.
+    /// Text, trimmed.
     Text(String),
-    /// A number: whatever a spreadsheet program made of what was typed.
+    /// A number, as the spreadsheet program interpreted the input.
     Number(f64),
-    /// Yes or no.
+    /// A Boolean.
     Flag(bool),
     /// A date, with or without a time.
     Moment(DateTime),
-    /// A number that is shown in another form than its digits.
+    /// A number that is displayed in another form than its digits.
     Formatted(Box<Formatted>),
-    /// A formula that failed, `#N/A`.
+    /// A formula error, such as `#N/A`.
     Failed(String),
-    /// A formula whose value the workbook says is not the present one.
+    /// A formula whose cached value is stale, according to the workbook.
     Stale,
 }
 
-/// A number, and the form in which a person sees it.
+/// A number, and its displayed form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Formatted {
     /// The number.
     pub number: f64,
-    /// The day and time that it means, if its form is one of a date.
+    /// The date and time, if it has a date format.
     pub moment: Option<DateTime>,
-    /// What a person sees; none when that is not known.
+    /// The displayed text; `None` if unknown.
     pub shown: Option<String>,
-    /// The format with which it can be written once more, so that it reads as it did here; none where there is none
-    /// that every program takes for the same.
+    /// The number format for writing it again with the same display; `None` if there is none that every
+    /// program interprets in the same way.
     pub(crate) form: Option<NumberForm>,
 }
 
-/// A number format, as a workbook names it.
+/// A number format of a workbook.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum NumberForm {
-    /// One that every program knows, by its number.
+    /// A built-in format, by its number.
     BuiltIn(u8),
-    /// One of the workbook's own, by its code.
+    /// A custom format, by its code.
     Code(Arc<str>),
 }
 
-/// How a result says that a formula's value was not the present one. Read again, it means the same.
+/// Marks a stale formula value in a result. When read again, it means the same.
 const STALE: &str = "#STALE!";
-/// How a result says that a value could not be told. Read again, it is refused again.
+/// Marks an unreadable value in a result. When read again, it is rejected again.
 const UNREADABLE: &str = "#UNREADABLE!";
 
-/// From here on a spreadsheet's number no longer has the digits that were typed.
+/// From this magnitude, a spreadsheet's number may no longer have the digits that were typed.
 const DIGITS_LOST_FROM: f64 = 1e15;
 
 impl Cell {
-    /// A cell with this text; an empty one has nothing.
+    /// A cell with this text; an empty text gives an empty cell.
     pub fn text(text: impl Into<String>) -> Self {
         let text = text.into();
         if text.is_empty() { Self::Empty } else { Self::Text(text) }
@@ -67,13 +67,13 @@ impl Cell {
     /// A cell of a text file.
     pub(crate) fn of_text(text: &str) -> Self {
         let text = text.trim();
-        // `="0101"` is how a CSV keeps a spreadsheet program from taking text for a number.
+        // `="0101"` in a CSV prevents a spreadsheet program from interpreting text as a number.
         let kept = text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"'));
         let text = kept.filter(|kept| !kept.contains('"')).unwrap_or(text).trim();
         if text.is_empty() {
             return Self::Empty;
         }
-        // As a spreadsheet program writes a failed formula into a CSV.
+        // Formula errors as spreadsheet programs write them into a CSV.
         let failed = [
             "#N/A",
             "#REF!",
@@ -92,7 +92,7 @@ impl Cell {
         if text == STALE {
             return Self::Stale;
         }
-        // A column that was too narrow is written as what is shown.
+        // A number in a column that is too narrow is exported as it is displayed.
         let too_narrow = text.len() >= 3 && text.bytes().all(|b| b == b'#');
         if too_narrow || failed.contains(&text) {
             return Self::Failed(text.to_owned());
@@ -100,7 +100,7 @@ impl Cell {
         Self::Text(text.to_owned())
     }
 
-    /// The day and time in it, if it is one.
+    /// Its date and time, if it has one.
     pub(crate) fn moment(&self) -> Option<DateTime> {
         match self {
             Self::Moment(moment) => Some(*moment),
@@ -109,7 +109,7 @@ impl Cell {
         }
     }
 
-    /// The form in which its number is shown, where it has one and that is known.
+    /// The displayed form of its number, if it has a known one.
     pub(crate) fn form(&self) -> Option<&str> {
         match self {
             Self::Formatted(formatted) => formatted.shown.as_deref(),
@@ -117,7 +117,7 @@ impl Cell {
         }
     }
 
-    /// The number in it, in whatever form it is shown.
+    /// Its number, in any displayed form.
     pub(crate) fn number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
@@ -126,22 +126,22 @@ impl Cell {
         }
     }
 
-    /// Its number's digits alone, without the form in which they are shown.
+    /// Its number's plain digits, regardless of the displayed form.
     pub(crate) fn digits(&self) -> Option<String> {
         self.number().map(shown_number)
     }
 
-    /// A value that cannot be told: an error of its row, if the row needs it.
+    /// An unreadable value: an error of its row, if the row needs it.
     pub(crate) fn unreadable() -> Self {
         Self::Failed(UNREADABLE.to_owned())
     }
 
-    /// Whether it is a value that could not be told, now or when a result was written.
+    /// Whether the value is unreadable, now or in an earlier result.
     pub(crate) fn is_unreadable(&self) -> bool {
         matches!(self, Self::Failed(error) if error == UNREADABLE)
     }
 
-    /// The text that stands for it in a file written anew: what is refused here reads as something that is refused.
+    /// Its text for a new file: a rejected value stays in a form that is rejected when read again.
     pub(crate) fn rewritten(&self) -> String {
         let is_unknown = match self {
             Self::Failed(error) => !matches!(Self::of_text(error), Self::Failed(_)),
@@ -155,7 +155,7 @@ impl Cell {
         *self == Self::Empty
     }
 
-    /// The cell as a person reads it.
+    /// The cell as displayed.
     pub fn shown(&self) -> String {
         match self {
             Self::Empty => String::new(),
@@ -174,7 +174,7 @@ impl Cell {
         }
     }
 
-    /// Whether the number in it has lost digits: it is too great, or was written with an exponent.
+    /// Whether its number has lost digits: it is too large, or has an exponent.
     pub(crate) fn lost_digits(&self) -> bool {
         match self {
             Self::Number(number) => {
@@ -188,7 +188,7 @@ impl Cell {
     }
 }
 
-/// `1.23457E+18`, as a spreadsheet program writes a long number into a CSV.
+/// `1.23457E+18`, as spreadsheet programs write a long number into a CSV.
 fn is_exponential(text: &str) -> bool {
     let Some((number, exponent)) = text.split_once(['E', 'e']) else { return false };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -198,7 +198,8 @@ fn is_exponential(text: &str) -> bool {
 }
 
 fn shown_number(number: f64) -> String {
-    // A fraction has as many digits as a spreadsheet program shows; what has none has all of its digits.
+    // A fraction has as many digits as a spreadsheet program displays; an integer must have all of its
+    // digits.
     let rounded: f64 = format!("{number:.14e}").parse().unwrap_or(number);
     if rounded.fract() == 0.0 {
         return format!("{rounded}");

@@ -1,4 +1,4 @@
-//! A row's cells made into a document.
+//! Converts a row's cells to a document.
 
 use seoham_model::document::{Deadline, NewDocument, NewReceiver};
 use seoham_model::{Text, UnixSeconds};
@@ -9,13 +9,13 @@ use crate::row::{Content, Good, Problem, Record, Repair};
 use crate::xlsx::cell_name;
 use crate::{Cell, Layout, Member};
 
-/// What a cell of categories names.
+/// The categories in a cell.
 pub(crate) fn categories(text: &str) -> Vec<String> {
     text.split([',', '/', ';', ' ']).map(str::trim).filter(|c| !c.is_empty()).map(str::to_owned).collect()
 }
 
 impl Layout {
-    /// The document of a row, checked by every rule of SPEC 4 at `now`; or all that is wrong.
+    /// The document of a row, validated by SPEC 4 as of `now`; or all errors.
     pub fn document(&self, record: &Record, now: UnixSeconds) -> Result<Good, Vec<Problem>> {
         if let Some(damage) = &record.damage {
             return Err(vec![Problem::of_row(damage.clone())]);
@@ -42,7 +42,7 @@ struct DocumentBuilder<'a> {
 }
 
 impl DocumentBuilder<'_> {
-    /// The document, or all that is wrong with it.
+    /// The document, or all its errors.
     fn build(mut self, now: UnixSeconds) -> Result<Good, Vec<Problem>> {
         let receiver = self.receiver();
         let text = |builder: &mut Self, member| builder.value(member, repair::text).unwrap_or_default();
@@ -77,7 +77,7 @@ impl DocumentBuilder<'_> {
             Err(violations) => {
                 for violation in &violations {
                     let problem = self.layout.problem(violation);
-                    // What could not be read is not also missing.
+                    // An unreadable member is not also reported as missing.
                     let reported =
                         self.problems.iter().any(|p| p.member.is_some() && p.member == problem.member);
                     if !reported {
@@ -129,7 +129,7 @@ impl DocumentBuilder<'_> {
                 None
             }
         };
-        // One that is missing is told already; any sound one keeps it from being told twice.
+        // A missing deadline is already reported; any valid value prevents a second report.
         deadline.unwrap_or(Deadline::InSeconds(1))
     }
 
@@ -141,7 +141,7 @@ impl DocumentBuilder<'_> {
         }
     }
 
-    /// A member's value, mended; none when there is none, or it is no good, which is then told.
+    /// A member's normalised value; `None` if it is absent, or invalid, which is then reported.
     fn value<T>(&mut self, member: Member, mend: impl FnOnce(&Cell) -> Mended<T>) -> Option<T> {
         let column = match self.layout.source(member) {
             Some(Source::Column(column)) => self.layout.header.get(*column).cloned(),

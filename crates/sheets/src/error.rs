@@ -1,11 +1,10 @@
-//! Why a file cannot be used.
+//! Why a file is not usable.
 
 use std::fmt;
 
 use seoham_model::{Lang, Text};
 
-/// What is wrong with a file or with how it is to be read, for the person who has it. Never repeats
-/// what stands in a cell.
+/// An error of a file or of its options, for the user. Never contains cell values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SheetError(pub(crate) Text);
 
@@ -26,7 +25,7 @@ impl SheetError {
         )
     }
 
-    /// The file is no longer what it was when it was read first.
+    /// The file has changed since it was first read.
     pub fn changed() -> Self {
         Self::new(
             "파일이 발송 중에 바뀌었습니다. 처음 파일로 되돌린 뒤 --resume 해 주십시오",
@@ -34,7 +33,7 @@ impl SheetError {
         )
     }
 
-    /// Reading broke off in a way that nobody thought of.
+    /// The reader failed unexpectedly.
     pub fn broke_off() -> Self {
         Self::new(
             "파일을 읽는 중에 내부 오류가 발생했습니다. CSV로 다시 저장해 보십시오",
@@ -42,7 +41,7 @@ impl SheetError {
         )
     }
 
-    /// Writing into it would lose its other sheets.
+    /// Rewriting the workbook would lose its other sheets.
     pub fn has_other_sheets() -> Self {
         Self::new(
             "시트가 여럿인 통합 문서에는 상태를 적어 넣지 않습니다(다른 시트가 사라집니다). 결과 시트만 따로 저장해 주십시오",
@@ -55,12 +54,12 @@ impl SheetError {
         Self::made(format!("'{column}' 열이 없습니다"), format!("there is no column {column:?}"))
     }
 
-    /// Something else that has to do with the file failed, told by its own message.
+    /// Another error related to the file, with its own message.
     pub fn other(error: &dyn fmt::Display) -> Self {
         Self::made(error.to_string(), error.to_string())
     }
 
-    /// What is wrong.
+    /// The message.
     pub fn text(&self) -> &Text {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Some of a table's rows as a table of their own.
+//! Extracts some of a table's rows into a separate table.
 
 use std::path::Path;
 
@@ -7,11 +7,12 @@ use crate::row::{Content, Record};
 use crate::writing::{form_of_name, in_place, open_table};
 use crate::{Cell, Format, Sheet, SheetError};
 
-/// Writes the rows of `sheet` for which `pick` gives a cell into `out`, a workbook if it is named `.xlsx` and otherwise
-/// a CSV, with the table's own columns and that cell under `column` behind them; gives how many there are.
+/// Writes the rows of `sheet` for which `pick` returns a cell to `out`: a workbook if it is named `.xlsx`,
+/// otherwise a CSV. They have the table's own columns, followed by that cell under `column`. Returns their
+/// number.
 ///
 /// # Errors
-/// [`SheetError`] when the table cannot be read or is none, or the file cannot be written.
+/// [`SheetError`] if the table cannot be read, if it is JSON Lines, or if the file cannot be written.
 pub fn extract(
     sheet: &Sheet,
     out: &Path,
@@ -44,7 +45,7 @@ pub fn extract(
     Ok(number - 1)
 }
 
-/// A row of `width` columns and one more.
+/// A row of `width` columns and a last one.
 fn with_last(mut cells: Vec<Cell>, width: usize, last: Cell) -> Vec<Cell> {
     cells.resize(width, Cell::Empty);
     cells.push(last);

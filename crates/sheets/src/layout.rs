@@ -1,4 +1,4 @@
-//! Which column or constant each member of a document comes from.
+//! Maps each member of a document to a column or a constant.
 
 use std::collections::HashSet;
 
@@ -15,40 +15,40 @@ use crate::text::rows::holds_rows;
 use crate::xlsx::cell_name;
 use crate::{Cell, Format, Member, ResultColumn, RowVerdict, Sheet, SheetError};
 
-/// The error code of a row of which it is not certain that its values stand where they belong. Written anew such a row
-/// looks like any other, so its code keeps it back until somebody clears it.
+/// The error code of a row whose values may be in the wrong columns. Once rewritten, such a row looks like
+/// any other, so its code blocks it until somebody clears the code.
 pub const UNCERTAIN_ROW: &str = "UNCERTAIN_ROW";
 
 pub(crate) const DAY_SECONDS: u32 = 86_400;
-/// What is kept of a job's name in the ids of its rows.
+/// How many characters of a job's name become part of its row ids.
 const JOB_CHARACTERS: usize = 8;
-/// A ci is longer than this; shorter texts are no sign of one.
+/// The minimum length for a text to look like a ci.
 const CI_CHARACTERS_MIN: usize = 40;
 
-/// How rows become documents.
+/// How rows are converted to documents.
 pub struct Layout {
     pub(crate) header: Vec<String>,
     pub(crate) sources: Vec<(Member, Source)>,
-    /// What is set in lines of JSON.
+    /// The constants for JSON Lines.
     pub(crate) constants: Vec<(Member, Value)>,
     pub(crate) numbers_rows: bool,
     pub(crate) birth_century: Option<BirthCentury>,
-    /// The table is the result of a send, of which the rest is to be sent.
+    /// The table is the result of a send, whose rest is to be sent.
     pub(crate) is_result: bool,
 }
 
-/// Where a row of a result stands.
+/// The state of a row in a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowState {
-    /// It is still to be sent.
+    /// To be sent.
     Open,
-    /// It has a document's id: it was accepted, whatever was changed in it since.
+    /// It has a document id: it was accepted, regardless of later edits.
     Accepted,
-    /// It was sent, and it is not known whether it was accepted.
+    /// It was sent, but its outcome is unknown.
     Unknown,
-    /// It has something else where a document's id stands.
+    /// The document id column contains something else.
     Unreadable,
-    /// It was not certain which values belong where, and nobody said since that they do.
+    /// Its values may be in the wrong columns, and nobody has confirmed them since.
     Uncertain,
 }
 
@@ -58,8 +58,8 @@ pub(crate) enum Source {
 }
 
 impl Layout {
-    /// The layout of a sheet: columns are found by their names, or by `maps` (member and column), and
-    /// overridden by `sets` (member and constant or template).
+    /// The layout of a sheet: finds columns by name or by `maps` (member and column), and overrides them with
+    /// `sets` (member and constant or template).
     pub fn new(
         sheet: &Sheet,
         maps: &[(Member, String)],
@@ -77,7 +77,7 @@ impl Layout {
                 ),
             ));
         }
-        // A result would be written over it, and the rest be made of that.
+        // A result would overwrite this column, and the rest would be computed from it.
         if let Some(column) = sheet.header().iter().find(|name| ResultColumn::of(name).is_some()) {
             return Err(SheetError::made(
                 format!("'{column}' 열은 발송 결과를 적는 열과 이름이 같습니다. 열 이름을 바꾸어 주십시오"),
@@ -87,7 +87,7 @@ impl Layout {
         Self::make(sheet, maps, sets, false)
     }
 
-    /// The layout of the result of a send, of which the rest is to be sent.
+    /// The layout for sending the rest of a result.
     pub fn of_result(
         sheet: &Sheet,
         maps: &[(Member, String)],
@@ -156,14 +156,14 @@ impl Layout {
         Ok(layout)
     }
 
-    /// The same with a rule for birthdays of six digits.
+    /// Sets the rule for six-digit birthdays.
     #[must_use]
     pub fn with_birth_century(self, birth_century: Option<BirthCentury>) -> Self {
         Self { birth_century, ..self }
     }
 
-    /// The same with ids that no other job gives its rows. Rows of a table without ids are numbered, and other rows of
-    /// other tables have the same numbers; those of a result need not have the numbers that they had before.
+    /// Makes row ids unique per job. Rows of a table without ids are numbered, and the rows of other tables
+    /// have the same numbers; rows of a result may have other numbers than before.
     #[must_use]
     pub fn with_job(mut self, job: &str) -> Self {
         let job = &job[job.len().saturating_sub(JOB_CHARACTERS)..];
@@ -180,7 +180,7 @@ impl Layout {
         self
     }
 
-    /// Every member that a document must have has a source.
+    /// Checks that every required member has a source.
     fn check_whole(&self) -> Result<(), SheetError> {
         let has = |member: Member| self.sources.iter().any(|(known, _)| *known == member);
         let mut missing: Vec<Member> = [Member::Title, Member::Link, Member::CsNumber, Member::CsName]
@@ -218,7 +218,7 @@ impl Layout {
         ))
     }
 
-    /// Where each member comes from, as a person reads it: a column's name, or none for what is set.
+    /// The source of each member: a column's name, or `None` for a constant.
     pub fn described(&self) -> Vec<(Member, Option<&str>)> {
         let column = |source: &Source| match source {
             Source::Column(column) => Some(self.header[*column].as_str()),
@@ -227,7 +227,7 @@ impl Layout {
         self.sources.iter().map(|(member, source)| (*member, column(source))).collect()
     }
 
-    /// The cell of a workbook that a problem is about, if it is one cell's.
+    /// The workbook cell of a problem, if it concerns a single cell.
     pub fn cell_of(&self, record: &Record, problem: &Problem) -> Option<String> {
         let by_column = || {
             let column = self.header.iter().position(|name| Some(name) == problem.column.as_ref())?;
@@ -237,7 +237,7 @@ impl Layout {
         problem.cell.clone().or_else(by_column)
     }
 
-    /// Columns that nothing is taken from.
+    /// Columns that no member uses.
     pub fn unused(&self) -> Vec<&str> {
         let used = self.used_columns();
         let is_result = |name: &str| self.is_result && ResultColumn::of(name).is_some();
@@ -247,12 +247,12 @@ impl Layout {
         unused.map(|(_, name)| name.as_str()).collect()
     }
 
-    /// The table has no ids of its own, so the rows' numbers are used.
+    /// Whether the table has no ids of its own, so that row numbers are used.
     pub fn numbers_rows(&self) -> bool {
         self.numbers_rows
     }
 
-    /// A row's id says which row it is in whatever file it stands: it comes from the table, not from the row's number.
+    /// Whether a row's id identifies it in any file: it comes from the table, not from the row number.
     pub fn has_own_ids(&self) -> bool {
         !matches!(self.source(Member::ExternalDocumentUuid), Some(Source::Set(template)) if template.has_row_number())
     }
@@ -270,8 +270,8 @@ impl Layout {
         used
     }
 
-    /// Whether the values of a row may belong elsewhere, which is not seen in them: marks that do not match, values
-    /// that are missing or too many, merged cells.
+    /// Whether the values of a row may silently be in the wrong columns: unmatched quotation marks, missing
+    /// or extra values, merged cells.
     pub fn is_uncertain(&self, record: &Record) -> bool {
         let repeats = matches!(&record.content, Content::Json(line) if repeats_a_member(line));
         repeats
@@ -301,7 +301,7 @@ impl Layout {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
-    /// Where a row of a result stands; of any other table every row is open.
+    /// The state of a row in a result; in any other table every row is open.
     pub fn row_state(&self, record: &Record) -> RowState {
         if !self.is_result {
             return RowState::Open;
@@ -330,22 +330,22 @@ impl Layout {
         }
     }
 
-    /// Whether a row is a total and no person's: it says so, and has nothing where a person is named. Whether it
-    /// stands at the end is for the caller to see.
+    /// Whether a row is a total: it has a label for totals, and names no person. The caller must check that
+    /// it is at the end.
     pub fn is_total(&self, record: &Record) -> bool {
         let Content::Cells(cells) = &record.content else { return false };
         let cell = |member| match self.source(member) {
             Some(Source::Column(column)) => cells.get(*column).filter(|cell| !cell.is_empty()),
             _ => None,
         };
-        // What says that it is a total can stand in any column, that of the name above all.
+        // The label of a total can be in any column, most often in the name's.
         let members = [Member::Name, Member::PhoneNumber, Member::Ci, Member::Birthday];
         let names_somebody = members.into_iter().filter_map(cell).any(|cell| !says_total(&cell.shown()));
         !names_somebody && cells.iter().any(|cell| matches!(cell, Cell::Text(text) if says_total(text)))
     }
 
-    /// Refuses a row that holds what looks like the row of another person: a line with a telephone number, a
-    /// birthday or a ci where its column has it.
+    /// Rejects a row with a value that looks like another person's row: a line with a telephone number, a
+    /// birthday or a ci in the position of that column.
     pub(crate) fn refuse_rows_within(&self, record: &Record) -> Result<(), Vec<Problem>> {
         if record.lines_within.is_empty() {
             return Ok(());
@@ -386,7 +386,7 @@ impl Layout {
             Some(Source::Column(column)) => self.header.get(*column).cloned(),
             _ => None,
         };
-        // What is no column's of its own is told with its path.
+        // An error without a column of its own includes its path.
         let text = match member {
             Some(_) => violation.rule.text(),
             None => violation::text(std::slice::from_ref(violation), Place::Body),

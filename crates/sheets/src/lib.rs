@@ -1,12 +1,12 @@
-//! Tables of documents, as institutions have them: spreadsheets and lines of JSON in, a result beside
-//! each row out.
+//! Tables of documents in the institutions' formats: reads spreadsheets and JSON Lines, and writes the
+//! results beside each row.
 //!
-//! A [`Sheet`] is a file that was looked at: its form, its encoding, its header. A [`Layout`] says
-//! which column or constant each member of a document comes from. What a spreadsheet program is known
-//! to have damaged is mended where it is certain what stood there, and refused where it is not.
+//! A [`Sheet`] is an inspected file: its format, its encoding, its header. A [`Layout`] maps each member of a
+//! document to a column or a constant. Typical damage by spreadsheet programs is repaired if the original
+//! value is certain, and rejected otherwise.
 //!
-//! Rows are read one by one, however many there are. Never here: a network, a journal, a terminal. No
-//! message repeats what stands in a cell.
+//! Rows are streamed, so files can have any number of them. Not here: network access, a journal, a terminal.
+//! No message contains cell values.
 
 mod annotate;
 mod cell;

@@ -1,4 +1,4 @@
-//! Lines of JSON: documents already, but for what is set in all of them.
+//! JSON Lines: each line is a document, apart from the constants for all lines.
 
 use std::collections::HashSet;
 use std::fmt::{self, Formatter};
@@ -15,7 +15,7 @@ use crate::template::Template;
 use crate::{Cell, Layout, Member, ResultColumn, SheetError, repair};
 
 impl Layout {
-    /// The layout of lines of JSON.
+    /// The layout of JSON Lines.
     pub(crate) fn of_json(maps: &[(Member, String)], sets: &[(Member, String)]) -> Result<Self, SheetError> {
         if !maps.is_empty() {
             return Err(SheetError::new(
@@ -106,14 +106,14 @@ impl Layout {
     }
 }
 
-/// Whether an object of a line has a member twice: read as a value, the last of them wins, whoever's it is.
+/// Whether an object in a line has a duplicate member; a normal parser would silently keep the last one.
 pub(crate) fn repeats_a_member(line: &str) -> bool {
     serde_json::from_str::<Distinct>(line).is_err_and(|error| error.to_string().starts_with(TWICE))
 }
 
 const TWICE: &str = "a member stands twice";
 
-/// Any JSON whose objects have each member once.
+/// Any JSON without duplicate members.
 struct Distinct;
 
 impl<'de> Deserialize<'de> for Distinct {
@@ -170,7 +170,7 @@ impl<'de> Visitor<'de> for Distinct {
     }
 }
 
-/// Sets a member of a document in JSON, and takes away what it stands against.
+/// Sets a member of a document in JSON, and removes members that conflict with it.
 fn set_member(document: &mut Value, member: Member, constant: &Value) {
     let deadlines = ["read_expired_at", "read_expired_sec"];
     let path = if member == Member::ReadExpiredDays { "read_expired_sec" } else { member.path() };

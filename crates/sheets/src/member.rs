@@ -1,4 +1,4 @@
-//! The members of a document that a column can hold (SPEC 4), and what columns are called.
+//! The members of a document that a column can hold (SPEC 4), and the names of such columns.
 
 use std::fmt;
 
@@ -44,7 +44,7 @@ pub enum Member {
 }
 
 impl Member {
-    /// All of them.
+    /// All members.
     pub const ALL: [Self; 17] = [
         Self::Title,
         Self::ReadExpiredAt,
@@ -88,7 +88,7 @@ impl Member {
         }
     }
 
-    /// The member that a column of this name holds, by its Korean or English names.
+    /// The member of a column with this Korean or English name.
     pub fn of_column(name: &str) -> Option<Self> {
         let name = normalized(name);
         let known = NAMES.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(member, _)| *member);
@@ -100,7 +100,7 @@ impl Member {
         Self::ALL.into_iter().find(|member| member.path() == path)
     }
 
-    /// What a column of it is called first of all, in Korean.
+    /// The preferred Korean column name.
     pub fn korean(self) -> &'static str {
         NAMES.iter().find(|(member, _)| *member == self).and_then(|(_, names)| names.first()).unwrap_or(&"")
     }
@@ -136,7 +136,7 @@ mod tests {
         ] {
             assert_eq!(Member::of_column(name), Some(member), "{name}");
         }
-        // As the lists of tax, water, insurance and school offices have them.
+        // Names from the lists of tax, water, insurance and school offices.
         for who in ["납세자", "고객", "수용가", "수신인", "계약자", "피보험자", "보호자", "학부모", "체납자"]
         {
             for ending in ["", "명", "성명", " 이름", "(성명)"] {
@@ -148,7 +148,7 @@ mod tests {
             }
             assert_eq!(Member::of_column(&format!("{who} 생년월일")), Some(Member::Birthday), "{who}");
         }
-        // A recipient has a department and an address, too.
+        // A recipient also has a department and an address.
         for unknown in [
             "",
             "주소",

@@ -1,4 +1,4 @@
-//! What columns are called, in their plain form; the first name of each is the usual Korean one.
+//! Column names in normalised form; the first name of each member is the usual Korean one.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -95,8 +95,9 @@ pub(crate) const NAMES: [(Member, &[&str]); 17] = [
     ),
 ];
 
-/// Who a list is about: tax, water, insurance, school, membership. A column of these alone, or with a word for a
-/// name behind it, has the name; with one for a number, the telephone number; with one for a day, the birthday.
+/// Prefixes for the person of a list: tax, water, insurance, school, membership. A column with only the
+/// prefix, or with a word for "name" after it, holds the name; with a word for "number", the telephone
+/// number; with a word for "birthday", the birthday.
 const WHO: [&str; 25] = [
     "수신자",
     "수신인",
@@ -142,8 +143,8 @@ const PHONE_ENDINGS: [&str; 13] = [
 ];
 const BIRTHDAY_ENDINGS: [&str; 4] = ["생년월일", "생일", "출생일", "주민번호앞자리"];
 
-/// The member that a name of [`WHO`] with an ending means; `plain` is in its plain form. 고객 alone begins 고객센터,
-/// which is no person: so the whole rest of the name must be an ending.
+/// The member of a column named by a prefix of [`WHO`] and an ending; `name` is normalised. 고객 is also the
+/// beginning of 고객센터, which is not a person, so the whole rest of the name must be an ending.
 pub(crate) fn of_person_column(name: &str) -> Option<Member> {
     let endings = [
         (Member::Name, &NAME_ENDINGS[..]),
@@ -155,8 +156,8 @@ pub(crate) fn of_person_column(name: &str) -> Option<Member> {
     WHO.iter().filter_map(|who| name.strip_prefix(who)).find_map(member)
 }
 
-/// A column's name in the one form in which names are compared: composed, in small letters, without
-/// white space and marks, without what stands in brackets, without the object it is in.
+/// The canonical form for comparing column names: composed, in lower case, without white space and
+/// punctuation, without text in brackets, without the parent object.
 pub(crate) fn normalized(name: &str) -> String {
     let composed: String = name.nfkc().collect::<String>().to_lowercase();
     let inner = composed.trim();

@@ -1,4 +1,4 @@
-//! Mending what spreadsheet programs do to values, where it is certain what stood there.
+//! Repairs the values that spreadsheet programs alter, if the original is certain.
 
 use jiff::civil::{Date, DateTime};
 use seoham_model::identity::{self, BirthCentury, date_of};
@@ -6,14 +6,14 @@ use seoham_model::{Text, UnixSeconds};
 
 use crate::{Cell, Repair};
 
-/// A value, and what was mended in it; or what is wrong, said without the value.
+/// A value and its repairs; or the error, which does not contain the value.
 pub(crate) type Mended<T> = Result<(T, Vec<Repair>), Text>;
 
 fn mended<T>(read: identity::Mended<T>) -> Mended<T> {
     read.map(|(value, mended)| (value, mended.into_iter().map(Repair::from).collect()))
 }
 
-/// Digits in any width as ASCII, without the apostrophe that marks a number as text.
+/// Converts digits of any width to ASCII, and removes the apostrophe that marks a number as text.
 fn ascii_digits(text: &str) -> String {
     let digit = |c: char| match c {
         '０'..='９' => char::from_digit(u32::from(c) - u32::from('０'), 10).unwrap_or(c),
@@ -23,7 +23,7 @@ fn ascii_digits(text: &str) -> String {
     text.trim_start_matches(['\'', '’']).chars().map(digit).collect()
 }
 
-/// A telephone number in digits.
+/// A telephone number as digits.
 pub(crate) fn phone_number(cell: &Cell) -> Mended<String> {
     if cell.lost_digits() {
         return Err(Text::fixed(
@@ -31,7 +31,7 @@ pub(crate) fn phone_number(cell: &Cell) -> Mended<String> {
             "became an exponent (1.0E+10), and its last digits are lost; format the column as text and enter it again",
         ));
     }
-    // A form that a number is shown in can be that of a telephone number; if it is another, the digits count.
+    // The displayed form may be that of a telephone number; otherwise the plain digits count.
     if let Some(shown) = cell.form()
         && let Ok(read) = mended(identity::phone_number(shown))
     {
@@ -51,7 +51,8 @@ pub(crate) fn birthday(cell: &Cell, century: Option<BirthCentury>) -> Mended<Str
         let repairs = if digits == cell.shown() { Vec::new() } else { vec![Repair::Date] };
         return Ok((digits, repairs));
     }
-    // A number that is shown with six digits has those; else its own, whatever marks they are shown with.
+    // If the number is displayed with six digits, those count; otherwise its own digits do, whatever
+    // separators are displayed.
     if let Some(shown) = cell.form()
         && let Ok(read) = mended(identity::birthday(shown, century))
     {
@@ -68,7 +69,7 @@ pub(crate) fn name(cell: &Cell) -> Mended<String> {
     Ok((name, repairs))
 }
 
-/// The institution's page, with Hangul in it encoded.
+/// The institution's page, with Hangul encoded.
 pub(crate) fn link(cell: &Cell) -> Mended<String> {
     let (text, mut repairs) = text(cell)?;
     match seoham_model::link::encoded(&text) {
@@ -80,8 +81,7 @@ pub(crate) fn link(cell: &Cell) -> Mended<String> {
     }
 }
 
-/// The end of the day that a cell names, in Seoul, or the moment if it has a time; ten digits are
-/// Unix seconds.
+/// The end of the day in a cell, in Seoul, or the exact time if there is one; ten digits are Unix seconds.
 pub(crate) fn deadline(cell: &Cell) -> Mended<UnixSeconds> {
     let uncertain = || {
         Text::fixed(
@@ -95,7 +95,7 @@ pub(crate) fn deadline(cell: &Cell) -> Mended<UnixSeconds> {
         (None, Cell::Text(_) | Cell::Number(_) | Cell::Formatted(_)) => {
             let shown = ascii_digits(&cell.digits().unwrap_or_else(|| cell.shown()));
             if shown.len() == 10 && shown.bytes().all(|b| b.is_ascii_digit()) {
-                // Ten digits can also be a day and an hour.
+                // Ten digits can also be a date and an hour.
                 let hour = shown[8..].parse::<u32>().is_ok_and(|hour| hour < 24);
                 if hour && date_of(&shown[..8]).is_some() {
                     return Err(uncertain());
@@ -107,7 +107,7 @@ pub(crate) fn deadline(cell: &Cell) -> Mended<UnixSeconds> {
             }
             let (date, rest) = date_of(&shown).ok_or_else(uncertain)?;
             match rest.as_slice() {
-                // What a CSV makes of a date alone.
+                // CSV exports may append a zero time to a plain date.
                 [] | [0, 0] | [0, 0, 0] => end_of(date),
                 [hour, minute] => date_with(date, *hour, *minute, 0),
                 [hour, minute, second] => date_with(date, *hour, *minute, *second),
@@ -132,7 +132,7 @@ fn date_with(date: Date, hour: u32, minute: u32, second: u32) -> Option<DateTime
     Some(date.to_datetime(time))
 }
 
-/// Yes or no.
+/// A Boolean.
 pub(crate) fn flag(cell: &Cell) -> Mended<bool> {
     let shown = cell.digits().unwrap_or_else(|| cell.shown()).to_lowercase();
     match shown.as_str() {
@@ -152,7 +152,7 @@ pub(crate) fn whole(cell: &Cell) -> Mended<u32> {
         .map_err(|_| Text::fixed("정수가 아닙니다", "is no whole number"))
 }
 
-/// Text as it is to be sent.
+/// Text, as it is sent.
 pub(crate) fn text(cell: &Cell) -> Mended<String> {
     if cell.lost_digits() {
         return Err(Text::fixed(

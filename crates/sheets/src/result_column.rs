@@ -1,25 +1,26 @@
-//! The columns that a send puts beside each row, in the language of whoever sends; a result is read in either.
+//! The columns that a send adds beside each row, in the user's language; a result can be read in either
+//! language.
 
 use seoham_model::Lang;
 
 /// A column of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResultColumn {
-    /// What became of the row.
+    /// The verdict on the row.
     Verdict,
     /// The document's id, `BIN-…`.
     Binder,
     /// Why it was refused.
     ErrorCode,
-    /// The same in words.
+    /// The same as text.
     ErrorMessage,
-    /// Where the document is.
+    /// The state of the document.
     Status,
     /// When it was accepted.
     SentAt,
-    /// When it came into the box.
+    /// When it entered the box.
     ReceivedAt,
-    /// When the notification arrived.
+    /// When the notification was delivered.
     NotifiedAt,
     /// When the recipient authenticated to open it.
     AuthenticatedAt,
@@ -32,10 +33,10 @@ pub enum ResultColumn {
 }
 
 impl ResultColumn {
-    /// Those of a send, in their order.
+    /// The columns of a send, in order.
     pub const OF_SEND: [Self; 4] = [Self::Verdict, Self::Binder, Self::ErrorCode, Self::ErrorMessage];
 
-    /// Those of a query of statuses, in their order.
+    /// The columns of a status query, in order.
     pub const OF_STATUS: [Self; 7] = [
         Self::Status,
         Self::SentAt,
@@ -61,29 +62,29 @@ impl ResultColumn {
         (Self::PostReason, "우편이 필요한 까닭", "post_reason"),
     ];
 
-    /// What it is called.
+    /// Its name.
     pub fn name(self, lang: Lang) -> &'static str {
         name_of(&Self::NAMES, self, lang)
     }
 
-    /// The column of this name, in whichever language.
+    /// The column of this name, in either language.
     pub fn of(name: &str) -> Option<Self> {
         of_name(&Self::NAMES, name)
     }
 }
 
-/// What became of a row, as a result says it.
+/// The verdict on a row in a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowVerdict {
-    /// The platform has it.
+    /// The platform accepted it.
     Accepted,
     /// The platform refused it.
     Refused,
-    /// It cannot be sent as it is.
+    /// It is invalid and cannot be sent.
     NotSent,
-    /// It was sent, and it is not known whether the platform has it.
+    /// It was sent, but its outcome is unknown.
     Unknown,
-    /// Its turn did not come.
+    /// It was not sent yet.
     NotYet,
     /// It is a total.
     Total,
@@ -99,12 +100,12 @@ impl RowVerdict {
         (Self::Total, "합계 행", "total"),
     ];
 
-    /// What a result says.
+    /// Its name in a result.
     pub fn name(self, lang: Lang) -> &'static str {
         name_of(&Self::NAMES, self, lang)
     }
 
-    /// What a result said, in whichever language.
+    /// The verdict of this name, in either language.
     pub fn of(name: &str) -> Option<Self> {
         of_name(&Self::NAMES, name)
     }
@@ -113,17 +114,17 @@ impl RowVerdict {
 /// The name of a result's sheet of rows to correct.
 const CORRECTIONS: [((), &str, &str); 1] = [((), "고칠 행", "to correct")];
 
-/// What the sheet of a result is called that lists the rows to correct.
+/// The name of a result's sheet with the rows to correct.
 pub fn corrections(lang: Lang) -> &'static str {
     name_of(&CORRECTIONS, (), lang)
 }
 
-/// Whether a sheet lists the rows of a result to correct: it is no table of documents.
+/// Whether a sheet contains the corrections of a result: it is not a table of documents.
 pub(crate) fn is_corrections(name: &str) -> bool {
     of_name(&CORRECTIONS, name.trim_end_matches(" (2)")).is_some()
 }
 
-/// The name of `value` in a table of names, Korean before English.
+/// The name of `value` in a table of names with Korean before English.
 fn name_of<T: Copy + PartialEq>(
     names: &[(T, &'static str, &'static str)],
     value: T,
@@ -136,7 +137,7 @@ fn name_of<T: Copy + PartialEq>(
     })
 }
 
-/// What `name` stands for in a table of names, in whichever language.
+/// The value of `name` in a table of names, in either language.
 fn of_name<T: Copy>(names: &[(T, &'static str, &'static str)], name: &str) -> Option<T> {
     let name = name.trim();
     names.iter().find(|(_, ko, en)| [ko, en].contains(&&name)).map(|(known, ..)| *known)

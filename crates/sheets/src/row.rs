@@ -1,30 +1,30 @@
-//! A row of a table, and what it comes to.
+//! A row of a table, and the document made from it.
 
 use seoham_model::identity::Mending;
 use seoham_model::{Lang, Text};
 
 use crate::{Cell, Member};
 
-/// Columns in a table, at most.
+/// The maximum number of columns in a table.
 pub(crate) const COLUMNS_MAX: usize = 1_000;
 
-/// A row as it was read.
+/// A row as read from the file.
 pub struct Record {
-    /// Its number as the person sees it who opens the file: rows of a spreadsheet, lines of text.
+    /// Its number as users see it: spreadsheet rows, lines of text.
     pub row: u64,
-    /// What stands in it.
+    /// Its content.
     pub content: Content,
-    /// Why it cannot be used, where that is a matter of the row as such.
+    /// Why the row as a whole is not usable.
     pub(crate) damage: Option<Text>,
-    /// Of a row of text with line breaks within a value: its lines after the first, taken apart as rows.
+    /// For a text row with line breaks within a value: the lines after the first, parsed as separate rows.
     pub(crate) lines_within: Vec<Vec<String>>,
-    /// It is hidden, by hand or by a filter.
+    /// Hidden, manually or by a filter.
     pub is_hidden: bool,
-    /// Columns, from and to, that are merged with other cells, and the range as it is shown.
+    /// Merged cells: first and last column, and the displayed range.
     pub(crate) merged: Vec<(usize, usize, String)>,
 }
 
-/// What stands in a row.
+/// The content of a row.
 pub enum Content {
     /// Cells, as many as the row has.
     Cells(Vec<Cell>),
@@ -37,13 +37,13 @@ impl Record {
         Self { row, content, damage: None, lines_within: Vec::new(), is_hidden: false, merged: Vec::new() }
     }
 
-    /// Whether nothing stands in it.
+    /// Whether it is empty.
     pub(crate) fn is_blank(&self) -> bool {
         let empty = matches!(&self.content, Content::Cells(cells) if cells.iter().all(Cell::is_empty));
         empty && self.damage.is_none()
     }
 
-    /// The cell of a column as a person reads it; of a line of JSON, its member of that name.
+    /// The displayed cell of a column; for JSON Lines, the member `name`.
     pub fn shown(&self, column: usize, name: &str) -> String {
         match &self.content {
             Content::Cells(cells) => cells.get(column).map(Cell::shown).unwrap_or_default(),
@@ -56,36 +56,36 @@ impl Record {
     }
 }
 
-/// A document made of a row.
+/// A document made from a row.
 pub struct Good {
     /// Its id.
     pub external_document_uuid: String,
-    /// It, in JSON.
+    /// The document in JSON.
     pub json: String,
-    /// What was mended in it.
+    /// The repairs made.
     pub repairs: Vec<Repair>,
 }
 
-/// What was mended in a row.
+/// A repair in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Repair {
-    /// A telephone number got back its leading zero.
+    /// The leading zero of a telephone number was restored.
     LeadingZero,
-    /// Marks within a telephone number were taken out.
+    /// Separators in a telephone number were removed.
     Separators,
-    /// A date was written as the contract wants it.
+    /// A date was converted to the contract's format.
     Date,
-    /// Line breaks were written as the contract wants them.
+    /// Line breaks were converted to the contract's form.
     LineBreaks,
-    /// A number was taken as it is shown, which is not as its digits are.
+    /// A number was read in its displayed form, which differs from its digits.
     AsShown,
-    /// Characters that nobody sees were taken out.
+    /// Invisible characters were removed.
     Invisible,
-    /// Characters in full width were written in half.
+    /// Full-width characters were converted to half width.
     FullWidth,
-    /// The century of a birthday comes from the digit behind it.
+    /// The century of a birthday was taken from the digit after it.
     CenturyByDigit,
-    /// The century of a birthday comes from the rule that was given.
+    /// The century of a birthday was taken from the given rule.
     CenturyByRule,
     /// A link was encoded.
     Link,
@@ -106,7 +106,7 @@ impl From<Mending> for Repair {
 }
 
 impl Repair {
-    /// All of them.
+    /// All repairs.
     pub const ALL: [Self; 10] = [
         Self::LeadingZero,
         Self::Separators,
@@ -120,7 +120,7 @@ impl Repair {
         Self::Link,
     ];
 
-    /// What was done.
+    /// A description of the repair.
     pub fn text(self) -> Text {
         match self {
             Self::LeadingZero => {
@@ -149,25 +149,25 @@ impl Repair {
     }
 }
 
-/// What is wrong with a row.
+/// An error in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The column's name in the header; none where it is no single column's.
+    /// The column's name in the header; `None` if it concerns no single column.
     pub column: Option<String>,
-    /// What is wrong, without the value.
+    /// The description, without the value.
     pub text: Text,
-    /// The cell, where its name tells more than its row.
+    /// The cell, if it is more specific than the row.
     pub cell: Option<String>,
     pub(crate) member: Option<Member>,
 }
 
 impl Problem {
-    /// A problem of the row as such.
+    /// An error of the row as a whole.
     pub fn of_row(text: Text) -> Self {
         Self { column: None, text, cell: None, member: None }
     }
 
-    /// What it is about: the column, or what a column of it would be called; none for the row as such.
+    /// Its subject: the column, or the usual name of such a column; `None` for the row as a whole.
     pub fn subject(&self, lang: Lang) -> Option<&str> {
         self.column.as_deref().or_else(|| {
             self.member.map(|member| match lang {

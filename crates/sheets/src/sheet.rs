@@ -1,4 +1,4 @@
-//! A file that was looked at: what it is, and where its rows begin.
+//! An inspected file: its format, and where its rows begin.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,42 +11,42 @@ use crate::row::{Content, Record};
 use crate::text::{delimiter, encoding, json_lines, rows};
 use crate::{Cell, Member, SheetError, TextEncoding, xlsx};
 
-/// Rows in a file, at most.
+/// The maximum number of rows in a file.
 pub(crate) const ROWS_MAX: u64 = 5_000_000;
-/// Rows above the header, at most: titles, dates, empty ones.
+/// The maximum number of rows above the header: titles, dates, empty rows.
 const ABOVE_HEADER_MAX: usize = 20;
 
-/// What kind of file it is.
+/// The format of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Values separated by a mark.
+    /// Delimiter-separated values.
     Csv {
         /// The file's encoding.
         encoding: TextEncoding,
-        /// The mark: comma, tab, semicolon or bar.
+        /// The delimiter: comma, tab, semicolon or bar.
         delimiter: u8,
     },
     /// An Excel workbook of 2007 or later.
     Xlsx {
-        /// The sheet that is read.
+        /// The selected sheet.
         sheet: String,
-        /// Other sheets that it has.
+        /// The number of other sheets.
         others: usize,
     },
-    /// A document in JSON on each line.
+    /// One JSON document per line.
     JsonLines,
 }
 
-/// How a file is to be read, where that is not to be found out.
+/// Options that override the automatic detection.
 #[derive(Clone, Debug, Default)]
 pub struct SheetOptions {
-    /// The workbook's sheet; the first one that is not empty when it is not given.
+    /// The workbook's sheet; by default the first one that is not empty.
     pub sheet: Option<String>,
-    /// Columns that are named although nobody knows them: they help to find the header.
+    /// Additional column names given by the user, which help to find the header.
     pub known_columns: Vec<String>,
     /// The encoding of a text file.
     pub encoding: Option<TextEncoding>,
-    /// The mark between the values of a text file.
+    /// The delimiter of a text file.
     pub delimiter: Option<u8>,
 }
 
@@ -63,14 +63,14 @@ pub struct Sheet {
     path: PathBuf,
     format: Format,
     header: Vec<String>,
-    /// Values in the header's row, empty ones at its end included.
+    /// The number of values in the header row, including trailing empty ones.
     width: usize,
-    /// The row that has the names; those above it are no data.
+    /// The row with the column names; rows above it are not data.
     header_row: u64,
 }
 
 impl Sheet {
-    /// Looks at a file: its form, its encoding, its header.
+    /// Inspects a file: its format, its encoding, its header.
     pub fn open(path: &Path, options: &SheetOptions) -> Result<Self, SheetError> {
         let format = format_of(path, options)?;
         let mut sheet = Self { path: path.to_owned(), format, header: Vec::new(), width: 0, header_row: 0 };
@@ -98,7 +98,7 @@ impl Sheet {
         let Some((row, names)) = above.into_iter().nth(named.unwrap_or(0)) else {
             return Err(SheetError::new("파일에 내용이 없습니다", "the file is empty"));
         };
-        // A header that is not certain makes every row uncertain.
+        // An uncertain header makes every row uncertain.
         if let Some((_, damage)) = damaged.into_iter().find(|(damaged, _)| *damaged == row) {
             return Err(SheetError(damage.about(&format_args!("{row}"))));
         }
@@ -111,12 +111,12 @@ impl Sheet {
         Ok(())
     }
 
-    /// What kind of file it is.
+    /// The format.
     pub fn format(&self) -> &Format {
         &self.format
     }
 
-    /// The columns' names; none for lines of JSON.
+    /// The column names; empty for JSON Lines.
     pub fn header(&self) -> &[String] {
         &self.header
     }
@@ -126,13 +126,12 @@ impl Sheet {
         &self.path
     }
 
-    /// The row that has the columns' names, 0 for lines of JSON.
+    /// The row number of the header, 0 for JSON Lines.
     pub fn header_row(&self) -> u64 {
         self.header_row
     }
 
-    /// Gives every row of data to `each`, in order, until that breaks. Rows in which nothing stands
-    /// are no rows.
+    /// Passes every row of data to `each`, in order, until that stops. Empty rows are skipped.
     pub fn read(&self, each: &mut dyn FnMut(Record) -> ControlFlow<()>) -> Result<(), SheetError> {
         let mut rows = 0;
         let mut too_many = false;
@@ -151,8 +150,8 @@ impl Sheet {
         Ok(())
     }
 
-    /// A row as one of data, with the reason why it cannot be used if there is one; none if it stands above the data
-    /// or nothing stands in it. What every reading of a file takes for its rows is decided here.
+    /// Converts a row to a row of data, with the reason if it is not usable; `None` if it is above the data
+    /// or empty. All readers use this, so that they agree on the rows.
     pub(crate) fn row_of_data(&self, mut record: Record) -> Option<Record> {
         if record.row <= self.header_row || record.is_blank() {
             return None;
@@ -161,8 +160,8 @@ impl Sheet {
         Some(record)
     }
 
-    /// Says of a row of data why its values may not be where they belong. A workbook has its cells where
-    /// they belong; in text they follow one another.
+    /// Marks a row of data whose values may be in the wrong columns. In a workbook each cell has its column;
+    /// in text the values only have an order.
     fn judge(&self, record: &mut Record) {
         let Content::Cells(cells) = &record.content else { return };
         if record.damage.is_some() || !matches!(self.format, Format::Csv { .. }) {
@@ -183,17 +182,17 @@ impl Sheet {
         };
     }
 
-    /// Values in the header's row, those without a name at its end included.
+    /// The number of values in the header row, including trailing unnamed ones.
     pub(crate) fn width(&self) -> usize {
         self.width
     }
 
-    /// Every row, those above the header and empty ones included.
+    /// Reads every row, including those above the header and empty ones.
     pub(crate) fn read_all(&self, each: &mut dyn FnMut(Record) -> ControlFlow<()>) -> Result<(), SheetError> {
         let (mut last, mut out_of_order) = (0, false);
         let mut in_order = |record: Record| {
-            // What is a row of data is told by its number, so two rows must never have the same. In text
-            // that happens where the file ends within quotation marks.
+            // Rows are identified by number, so two rows must never have the same one. In text that happens
+            // if the file ends within quotation marks.
             out_of_order = record.row <= last;
             if out_of_order {
                 return ControlFlow::Break(());
@@ -212,7 +211,7 @@ impl Sheet {
     }
 }
 
-/// What kind of file it is, by what it begins with: a name can say anything.
+/// Detects the format from the content, because a file name is not reliable.
 fn format_of(path: &Path, options: &SheetOptions) -> Result<Format, SheetError> {
     let mut head = Vec::with_capacity(4_096);
     let file = File::open(path).map_err(|e| SheetError::io(&e))?;

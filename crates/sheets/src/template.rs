@@ -1,4 +1,4 @@
-//! What a whole column is set to: a constant, or text with `{{columns}}` in it.
+//! The value that is set for a whole column: a constant, or text with `{{columns}}` in it.
 
 use crate::names::normalized;
 use crate::row::Record;
@@ -18,7 +18,7 @@ enum Part {
 }
 
 impl Template {
-    /// Reads a template for a table with `header`.
+    /// Parses a template for a table with `header`.
     pub(crate) fn parse(text: &str, header: &[String]) -> Result<Self, SheetError> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -38,22 +38,22 @@ impl Template {
         Ok(Self { parts })
     }
 
-    /// The rows' numbers after `prefix`.
+    /// The row number after `prefix`.
     pub(crate) fn row_number(prefix: &str) -> Self {
         Self { parts: vec![Part::Literal(prefix.to_owned()), Part::Row] }
     }
 
-    /// Whether the row's number is in it.
+    /// Whether it contains the row number.
     pub(crate) fn has_row_number(&self) -> bool {
         self.parts.contains(&Part::Row)
     }
 
-    /// Adds text at its end.
+    /// Appends text.
     pub(crate) fn push(&mut self, text: &str) {
         self.parts.push(Part::Literal(text.to_owned()));
     }
 
-    /// Whether it is the same for every row.
+    /// Its text, if it is the same for every row.
     pub(crate) fn constant(&self) -> Option<String> {
         match self.parts.as_slice() {
             [] => Some(String::new()),
@@ -62,7 +62,7 @@ impl Template {
         }
     }
 
-    /// The columns that it takes from.
+    /// The columns that it refers to.
     pub(crate) fn columns(&self) -> impl Iterator<Item = usize> {
         self.parts.iter().filter_map(|part| match part {
             Part::Column(column) => Some(*column),
@@ -70,7 +70,7 @@ impl Template {
         })
     }
 
-    /// The text for a row. A template that is one column alone gives its cell as it is.
+    /// The text for a row. A template of a single column returns its cell unchanged.
     pub(crate) fn cell(&self, record: &Record, cells: &[Cell]) -> Result<Cell, usize> {
         let of = |column: usize| cells.get(column).unwrap_or(&Cell::Empty);
         if let [Part::Column(column)] = self.parts.as_slice() {
@@ -82,7 +82,7 @@ impl Template {
                 Part::Literal(literal) => text.push_str(literal),
                 Part::Row => text.push_str(&record.row.to_string()),
                 Part::Column(column) => match of(*column) {
-                    // Half a text is worse than none.
+                    // A partial text is worse than none.
                     Cell::Empty | Cell::Failed(_) | Cell::Stale => return Err(*column),
                     Cell::Formatted(formatted) if formatted.shown.is_none() => return Err(*column),
                     cell if cell.lost_digits() => return Err(*column),
@@ -94,7 +94,7 @@ impl Template {
     }
 }
 
-/// The column of a name, as it is written or in its plain form; of several nobody is chosen.
+/// The column with this name, verbatim or normalised; an ambiguous name is an error.
 pub(crate) fn column(name: &str, header: &[String]) -> Result<usize, SheetError> {
     let name = name.trim();
     let places = |matches: &dyn Fn(&String) -> bool| -> Vec<usize> {
@@ -123,8 +123,8 @@ pub(crate) fn column(name: &str, header: &[String]) -> Result<usize, SheetError>
     }
 }
 
-/// The columns' names for a message. Where none of them is a name that anybody knows, the first row may
-/// be the first person's, and is not shown.
+/// The column names for a message. If no name is known, the first row may be a person's data, so it is not
+/// shown.
 pub(crate) fn shown_header(header: &[String]) -> String {
     if header.iter().any(|name| Member::of_column(name).is_some()) {
         header.iter().filter(|name| !name.is_empty()).cloned().collect::<Vec<_>>().join(", ")

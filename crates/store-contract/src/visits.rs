@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use futures_util::future::join_all;
 use secrecy::SecretString;
 use seoham_model::card::{Card, CardValues};
-use seoham_model::{BinderId, ContractUuid, InstitutionId, PersonId, SeoulDay, StoredNumber};
+use seoham_model::{BinderId, ContractUuid, InstitutionId, PersonId, SeoulDay};
 use seoham_store::accounts::{Authentication, Contract};
 use seoham_store::attempts::Tries;
 use seoham_store::boxes::{OpenVerdict, Opener, Shelf};
@@ -444,7 +444,7 @@ pub async fn a_card_shows_what_the_operator_named(world: World) {
     let kept = world.store.institution(world.city.institution, SeoulDay::of(world.now())).await;
     assert_eq!(kept.expect("answers").expect("there").contracts[0].card, Some(card));
     let named = shown().await.shown;
-    assert_eq!((named.amount_won, named.due.map(SeoulDay::as_number)), (Some(184_500), Some(20_261_130)));
+    assert_eq!((named.amount_won, named.due.map(SeoulDay::as_yyyymmdd)), (Some(184_500), Some(20_261_130)));
     assert!(set(world.city.contract, None).await);
     assert_eq!(shown().await.shown, CardValues::default());
 

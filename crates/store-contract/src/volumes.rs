@@ -81,6 +81,8 @@ pub async fn more_than_was_announced_raises_one_alert(world: World) {
     assert_eq!((raised[0].institution, raised[0].accepted, raised[0].expected), (bank, 2, 2));
     assert_eq!((raised[0].institution_name.as_str(), raised[0].day), ("가상은행", today));
     assert!(raise(2).await.expect("answers").is_empty(), "once for an institution and a day");
+    let again = store.add_alerts(raised.clone()).await.expect("answers");
+    assert!(again.is_empty(), "nor when another node found it at the same time: {again:?}");
 
     world.send(world.city, &recipient, 1).await;
     let raised = raise(2).await.expect("answers");

@@ -13,7 +13,7 @@ use seoham_store::documents::{Acceptance, Accepted, DocumentStatus, IdentifiedDo
 use seoham_store::people::{Identified, Recipient, Registered, Registration};
 use seoham_store::undelivered::Failure;
 use seoham_store::{Lane, Store};
-use seoham_vault::{AccessToken, OneTimeToken, TokenHash};
+use seoham_vault::{AccessToken, KeyRing, OneTimeToken, TokenHash};
 
 /// The lease under which the cases claim, unless they test leases.
 pub const LEASE: Duration = Duration::from_secs(60);
@@ -272,4 +272,15 @@ pub fn content(title: &str) -> Content {
         cs_name: "민원실".to_owned(),
         categories: Categories::default(),
     }
+}
+
+/// The ring without the master keys that seal nothing new, as somebody may leave its file.
+pub fn without_older_keys(ring: &KeyRing) -> KeyRing {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("ring");
+    ring.write_new(&file).expect("written");
+    let text = std::fs::read_to_string(&file).expect("read");
+    let (first, index) = (text.lines().next(), text.lines().find(|line| line.starts_with("index ")));
+    std::fs::write(&file, [first, index].map(Option::unwrap_or_default).join("\n")).expect("written");
+    KeyRing::read(&file).expect("a ring")
 }

@@ -8,7 +8,7 @@ use seoham_model::status::{Opening, token_expires_at};
 use seoham_model::{BinderId, ContractUuid, PersonId, UnixSeconds};
 use seoham_store::accounts::{Authentication, Institution};
 use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener, Shelf};
-use seoham_store::{Boxes, OfEntity, Result, StoreError};
+use seoham_store::{AboutEntity, Boxes, Result, StoreError};
 use seoham_vault::TokenHash;
 use tokio_postgres::Row;
 
@@ -53,8 +53,9 @@ impl PostgresStore {
         )?;
         let mut in_order = Vec::with_capacity(ids.len());
         for document in ids.iter().filter_map(|id| documents.remove(id)) {
-            let recipient =
-                people.get(&person).ok_or_else(|| StoreError::damaged("the person").of(document.id))?;
+            let recipient = people
+                .get(&person)
+                .ok_or_else(|| StoreError::damaged("the missing person").about(document.id))?;
             let text = rows::open_text(&self.inner.vault, &document, recipient, &contents)?;
             let sender = senders.get(&document.contract).ok_or(StoreError::damaged("a contract"))?;
             in_order.push(BoxDocument {

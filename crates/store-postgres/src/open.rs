@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::Clock;
+use seoham_store::deployment::{MASTER_KEY_ROW, master_key_of_row, master_key_row};
 use seoham_store::restore::names;
 use seoham_store::{Health, Mode, StoreError, personas};
-use seoham_vault::Vault;
-use tokio_postgres::Client;
+use seoham_vault::{KeyId, Vault};
+use tokio_postgres::{Client, Row};
 use tokio_util::sync::CancellationToken;
 
 use crate::connect::Connector;
@@ -293,6 +294,8 @@ async fn prepare(
     if fixed(&client, "key_check", &key_check).await? != key_check {
         return Err(OpenError::OtherKey);
     }
+    // From now on something may be sealed under it.
+    fixed(&client, &master_key_row(vault.sealing_key()), "").await?;
     let stored = fixed(&client, "mode", options.mode.name()).await?;
     if stored != options.mode.name() {
         return Err(OpenError::OtherMode { sandbox: stored == "sandbox" });
@@ -323,7 +326,8 @@ pub(crate) async fn validate(
         let row = client.query_opt(sql, &[&name]).await?;
         Ok::<Option<String>, OpenError>(row.map(|row| row.get(0)))
     };
-    if stored("key_check").await?.is_some_and(|stored| stored != key_check(vault)) {
+    let has_index = stored("key_check").await?.is_none_or(|stored| stored == key_check(vault));
+    if !has_index || !sealing_keys(client).await?.into_iter().all(|id| vault.has_key(id)) {
         return Err(OpenError::OtherKey);
     }
     match (stored("mode").await?, mode) {
@@ -334,7 +338,15 @@ pub(crate) async fn validate(
     }
 }
 
-/// What is kept to notice another master key.
+/// The master keys that something in the database may be sealed under.
+async fn sealing_keys(client: &Client) -> Result<Vec<KeyId>, OpenError> {
+    let sql = "SELECT name FROM deployment WHERE starts_with(name, $1)";
+    let rows = client.query(sql, &[&MASTER_KEY_ROW]).await?;
+    let id = |row: &Row| master_key_of_row(row.get(0)).ok_or(OpenError::Damaged("deployment"));
+    rows.iter().map(id).collect()
+}
+
+/// What is kept to notice another index key.
 pub(crate) fn key_check(vault: &Vault) -> String {
     format!("{:032x}", u128::from_be_bytes(vault.key_check()))
 }

@@ -4,8 +4,9 @@ use std::pin::pin;
 
 use futures_util::TryStreamExt;
 use seoham_model::UnixSeconds;
+use seoham_store::deployment::master_key_row;
 use seoham_store::transfer::{Fingerprint, Kind, Table, Value};
-use seoham_vault::Vault;
+use seoham_vault::{KeyId, Vault};
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
@@ -25,7 +26,14 @@ pub struct Target {
 impl Target {
     /// Takes an empty database, whose schema is brought up to date first. Other nodes wait before
     /// they start until it is done with.
-    pub async fn open(options: &Options, vault: &Vault, advanced_seconds: i64) -> Result<Self, OpenError> {
+    ///
+    /// `sealing_keys` are the master keys that something may be sealed under.
+    pub async fn open(
+        options: &Options,
+        vault: &Vault,
+        sealing_keys: &[KeyId],
+        advanced_seconds: i64,
+    ) -> Result<Self, OpenError> {
         let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
         let mut client = open::connect(&connector).await?;
         open::lock(&client).await?;
@@ -45,6 +53,9 @@ impl Target {
         }
         client.batch_execute("SET idle_in_transaction_session_timeout = 0; BEGIN").await?;
         open::fixed(&client, "key_check", &open::key_check(vault)).await?;
+        for id in sealing_keys {
+            open::fixed(&client, &master_key_row(*id), "").await?;
+        }
         open::fixed(&client, "mode", options.mode.name()).await?;
         open::fixed(&client, "clock_advanced_seconds", &advanced_seconds.to_string()).await?;
         Ok(Self { client })

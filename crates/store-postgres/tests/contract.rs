@@ -7,7 +7,7 @@ use std::sync::Arc;
 use seoham_scratch_postgres::{Cluster, Database};
 use seoham_store::{Mode, Store};
 use seoham_store_postgres::{Options, PostgresStore};
-use seoham_vault::{MasterKey, Vault};
+use seoham_vault::{KeyRing, Vault};
 
 async fn open() -> (Arc<dyn Store>, Database) {
     let database = tokio::task::spawn_blocking(|| Cluster::shared().database()).await.expect("a database");
@@ -16,7 +16,7 @@ async fn open() -> (Arc<dyn Store>, Database) {
         interactive_connections: 4,
         ..Options::new(database.url().into(), Mode::Sandbox)
     };
-    let vault = Arc::new(Vault::new(&MasterKey::generate()));
+    let vault = Arc::new(Vault::new(&KeyRing::generate()));
     let store = PostgresStore::open(&options, vault).await.expect("an empty database opens");
     (Arc::new(store), database)
 }

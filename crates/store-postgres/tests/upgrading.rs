@@ -5,11 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use seoham_scratch_postgres::{Cluster, Database};
-use seoham_store::{Lane, Mode, Store, people::Identified};
-use seoham_store_contract::world::{World, by_phone};
-use seoham_store_postgres::{Options, PostgresStore, migrate};
-use seoham_vault::{MasterKey, Vault};
+use seoham_store::personas::MEMBER;
+use seoham_store::{Lane, Mode, People, Store, people::Identified};
+use seoham_store_contract::world::{World, by_phone, without_older_keys};
+use seoham_store_postgres::{OpenError, Options, PostgresStore, migrate};
+use seoham_vault::{KeyRing, Vault};
 use tokio_postgres::{Client, NoTls};
 
 /// Takes back what the steps after the fifth did.
@@ -50,7 +52,7 @@ async fn until(client: &Client, what: &'static str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_refused_before_still_refuses() {
-    let (database, vault) = (database().await, Arc::new(Vault::new(&MasterKey::generate())));
+    let (database, vault) = (database().await, Arc::new(Vault::new(&KeyRing::generate())));
     let open = async || {
         let store = PostgresStore::open(&options(&database), Arc::clone(&vault)).await.expect("opens");
         Arc::new(store) as Arc<dyn Store>
@@ -74,7 +76,7 @@ async fn who_refused_before_still_refuses() {
 async fn a_step_does_not_have_others_queue_behind_it() {
     let database = database().await;
     drop(
-        PostgresStore::open(&options(&database), Arc::new(Vault::new(&MasterKey::generate())))
+        PostgresStore::open(&options(&database), Arc::new(Vault::new(&KeyRing::generate())))
             .await
             .expect("opens"),
     );
@@ -97,4 +99,24 @@ async fn a_step_does_not_have_others_queue_behind_it() {
     dump.batch_execute("COMMIT").await.expect("ends");
     let steps = migration.await.expect("runs").expect("succeeds");
     assert_eq!(i64::try_from(steps).expect("few"), newest - 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchanged_master_key_opens_what_is_there_and_no_key_in_use_may_be_missing() {
+    let database = database().await;
+    let open =
+        async |ring: &KeyRing| PostgresStore::open(&options(&database), Arc::new(Vault::new(ring))).await;
+    let reads = async |store: &PostgresStore| {
+        let person =
+            store.person_by_phone(&MEMBER.into()).await.expect("answers").expect("found by blind index");
+        let number = store.phone_number(person).await.expect("opens").expect("there");
+        assert_eq!(number.expose_secret(), MEMBER);
+    };
+    let before = KeyRing::generate();
+    reads(&open(&before).await.expect("opens")).await;
+    let exchanged = before.exchanged();
+    reads(&open(&exchanged).await.expect("opens")).await;
+    // The index key alone is not enough.
+    assert!(matches!(open(&without_older_keys(&exchanged)).await, Err(OpenError::OtherKey)));
+    assert!(matches!(open(&KeyRing::generate()).await, Err(OpenError::OtherKey)));
 }

@@ -133,20 +133,22 @@ fn on_shelf(
             .query_map(params![Id(person), before, limit], |row| row.get(0))?
             .collect();
     }
-    let mut stands = connection.prepare_cached(&format!(
-        "SELECT {TIMES}, d.deadline_at FROM documents d WHERE d.document_no = ?1 AND d.person_id = ?2"
-    ))?;
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {TIMES}, d.deadline_at FROM documents d WHERE d.document_no = ?1 AND d.person_id = ?2"
+        )
+    });
+    let mut document = connection.prepare_cached(&SQL)?;
+    let mut shelf_of = |document_no: i64| {
+        let shelf = document.query_row(params![document_no, Id(person)], |row| {
+            Ok(Shelf::of(&times(row, 0)?, UnixSeconds(row.get(6)?), now))
+        });
+        Ok::<_, rusqlite::Error>(shelf.optional()?.flatten())
+    };
     let mut found = Vec::new();
     newest_first(connection, documents, before, |document_no| {
-        if found.len() < limit {
-            let lies_on = stands
-                .query_row(params![document_no, Id(person)], |row| {
-                    Ok(Shelf::of(&times(row, 0)?, UnixSeconds(row.get(6)?), now))
-                })
-                .optional()?;
-            if lies_on.flatten() == Some(shelf) {
-                found.push(document_no);
-            }
+        if found.len() < limit && shelf_of(document_no)? == Some(shelf) {
+            found.push(document_no);
         }
         Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;

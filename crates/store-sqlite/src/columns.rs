@@ -54,6 +54,11 @@ pub(crate) fn blobs<'a>(blobs: impl Iterator<Item = &'a [u8]>) -> Rc<Vec<Value>>
     Rc::new(blobs.map(|blob| Value::Blob(blob.to_vec())).collect())
 }
 
+/// What a number in column `index` stands for.
+pub(crate) fn number<T: StoredNumber>(row: &Row<'_>, index: usize) -> Result<T, Error> {
+    row.get::<_, Number<T>>(index).map(|number| number.0)
+}
+
 /// A moment in the column `index`, or `None` for NULL.
 pub(crate) fn moment(row: &Row<'_>, index: usize) -> Result<Option<UnixSeconds>, Error> {
     Ok(row.get::<_, Option<i64>>(index)?.map(UnixSeconds))
@@ -75,7 +80,7 @@ pub(crate) fn times(row: &Row<'_>, first: usize) -> Result<Times, Error> {
     })
 }
 
-/// What a number or a name in column `index` stands for; one that means nothing here is damage, and no default.
+/// What a text in column `index` stands for; one that means nothing here is damage, and no default.
 pub(crate) fn known<T>(index: usize, meaning: Option<T>) -> Result<T, Error> {
     meaning.ok_or_else(|| Error::FromSqlConversionFailure(index, Type::Null, "it means nothing here".into()))
 }

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use seoham_model::Clock;
+use seoham_store::deployment::{MASTER_KEY_ROW, master_key_of_row, master_key_row};
 use seoham_store::{Health, Mode, personas};
-use seoham_vault::Vault;
+use seoham_vault::{KeyId, Vault};
 
 use crate::box_index::BoxIndex;
 use crate::caller_cache::CallerCache;
+use crate::columns::known;
 use crate::commit_hooks::CommitHooks;
 use crate::deliveries::ClaimBook;
 use crate::existing::contents;
@@ -239,8 +241,28 @@ pub(crate) fn check_key(connection: &Connection, vault: &Vault, directory: &Path
         "INSERT INTO deployment (name, value) VALUES ('key_check', ?1) ON CONFLICT DO NOTHING",
         [vault.key_check()],
     )?;
+    if !has_keys(connection, vault)? {
+        return Err(OpenError::OtherKey(directory.to_owned()));
+    }
+    // From now on something may be sealed under it.
+    let row = master_key_row(vault.sealing_key());
+    connection
+        .execute("INSERT INTO deployment (name, value) VALUES (?1, '') ON CONFLICT DO NOTHING", [row])?;
+    Ok(())
+}
+
+/// Whether `vault` has the index key and every master key that something here may be sealed under.
+pub(crate) fn has_keys(connection: &Connection, vault: &Vault) -> rusqlite::Result<bool> {
     let stored: Option<[u8; 16]> = deployment_value(connection, "key_check")?;
-    if stored == Some(vault.key_check()) { Ok(()) } else { Err(OpenError::OtherKey(directory.to_owned())) }
+    let has_index = stored.is_none_or(|stored| stored == vault.key_check());
+    Ok(has_index && sealing_keys(connection)?.into_iter().all(|id| vault.has_key(id)))
+}
+
+/// The master keys that something here may be sealed under.
+pub(crate) fn sealing_keys(connection: &Connection) -> rusqlite::Result<Vec<KeyId>> {
+    let mut rows =
+        connection.prepare("SELECT name FROM deployment WHERE substr(name, 1, length(?1)) = ?1")?;
+    rows.query_map([MASTER_KEY_ROW], |row| known(0, master_key_of_row(row.get_ref(0)?.as_str()?)))?.collect()
 }
 
 /// Sets the mode of new data, with the people of a sandbox in the same transaction.

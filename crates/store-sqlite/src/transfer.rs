@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row};
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::Mode;
 use seoham_store::transfer::{Kind, Table, Value};
-use seoham_vault::Vault;
+use seoham_vault::{KeyId, Vault};
 
 use crate::columns::Id;
 use crate::existing::marker::Marker;
@@ -23,6 +23,8 @@ pub struct Source {
     pub mode: Mode,
     /// How far its clock runs ahead, in seconds.
     pub advanced_seconds: i64,
+    /// The master keys that something in it may be sealed under.
+    pub sealing_keys: Vec<KeyId>,
     directory: PathBuf,
     marker: Marker,
     _lock: File,
@@ -40,17 +42,25 @@ impl Source {
         open::keep_log(&connection)?;
         contents::validate(&connection, vault, None, directory).map_err(|error| error.in_file(&file))?;
         crate::migrations::runner().run(&mut connection).map_err(|e| OpenError::Schema(Box::new(e)))?;
-        open::check_key(&connection, vault, directory)?;
         let mode = match open::deployment_value::<String>(&connection, "mode")?.as_deref() {
             Some("sandbox") => Mode::Sandbox,
             _ => Mode::Live,
         };
         let advanced_seconds = open::deployment_value(&connection, "clock_advanced_seconds")?.unwrap_or(0);
+        let sealing_keys = open::sealing_keys(&connection)?;
         let marker = match found {
             on_disk::Found::Marked(marker) => marker,
             on_disk::Found::Unmarked => Marker::new(UnixSeconds(0)),
         };
-        Ok(Self { connection, mode, advanced_seconds, directory: directory.to_owned(), marker, _lock: lock })
+        Ok(Self {
+            connection,
+            mode,
+            advanced_seconds,
+            sealing_keys,
+            directory: directory.to_owned(),
+            marker,
+            _lock: lock,
+        })
     }
 
     /// Leaves a note that the data is at `to` from now on, so that no process serves it here again. `to` must

@@ -8,7 +8,7 @@ use seoham_store::volumes::{CountedVolume, DayVolume, PlanState, VolumeAlert, Vo
 use seoham_store::{Lane, Result, Volumes};
 
 use crate::SqliteStore;
-use crate::columns::{Id, Number, moment};
+use crate::columns::{Id, Number, moment, number};
 use crate::writer::Weight;
 
 const WATCHED: &str = "volumes_watched_to";
@@ -101,7 +101,7 @@ impl Volumes for SqliteStore {
             )?;
             let rows = statement.query_map(params![Id(institution), Number(from), Number(to)], |row| {
                 Ok(DayVolume {
-                    day: row.get::<_, Number<SeoulDay>>(0)?.0,
+                    day: number::<SeoulDay>(row, 0)?,
                     accepted: row.get(1)?,
                     alerted_at: moment(row, 2)?,
                 })
@@ -126,7 +126,7 @@ impl Volumes for SqliteStore {
                 Ok(CountedVolume {
                     institution: row.get::<_, Id<InstitutionId>>(0)?.0,
                     institution_name: row.get(1)?,
-                    day: row.get::<_, Number<SeoulDay>>(2)?.0,
+                    day: number::<SeoulDay>(row, 2)?,
                     accepted: row.get(3)?,
                     planned: row.get(4)?,
                 })
@@ -136,24 +136,21 @@ impl Volumes for SqliteStore {
         self.inner.readers.read(Lane::Interactive, read).await
     }
 
-    async fn add_alerts(&self, mut alerts: Vec<VolumeAlert>) -> Result<Vec<VolumeAlert>> {
+    async fn add_alerts(&self, alerts: Vec<VolumeAlert>) -> Result<Vec<VolumeAlert>> {
         let write = move |connection: &Connection| {
             let mut add = connection.prepare_cached(
                 "INSERT INTO volume_alerts (institution_id, day, accepted, expected, raised_at)
                  VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
             )?;
             let mut added = Vec::new();
-            for alert in &alerts {
-                let (accepted, expected) = (alert.accepted, alert.expected);
-                let day = Number(alert.day);
-                added.push(
-                    add.execute(params![Id(alert.institution), day, accepted, expected, alert.raised_at.0])?
-                        > 0,
-                );
+            for alert in alerts {
+                let (institution, day) = (Id(alert.institution), Number(alert.day));
+                let params = params![institution, day, alert.accepted, alert.expected, alert.raised_at.0];
+                if add.execute(params)? > 0 {
+                    added.push(alert);
+                }
             }
-            let mut added = added.into_iter();
-            alerts.retain(|_| added.next().unwrap_or(false));
-            Ok(alerts)
+            Ok(added)
         };
         self.inner.writer.interactive(write).await
     }
@@ -212,14 +209,14 @@ fn plan_row(row: &Row<'_>) -> rusqlite::Result<VolumePlan> {
         institution: row.get::<_, Id<InstitutionId>>(1)?.0,
         volume: AnnouncedVolume {
             name: row.get(2)?,
-            from: row.get::<_, Number<SeoulDay>>(3)?.0,
-            to: row.get::<_, Number<SeoulDay>>(4)?.0,
+            from: number::<SeoulDay>(row, 3)?,
+            to: number::<SeoulDay>(row, 4)?,
             documents_per_day: row.get(5)?,
             expected_tps: row.get(6)?,
             purpose: row.get(7)?,
         },
         announced_at: UnixSeconds(row.get(8)?),
-        state: row.get::<_, Number<PlanState>>(9)?.0,
+        state: number::<PlanState>(row, 9)?,
         decided_at: moment(row, 10)?,
     })
 }
@@ -228,7 +225,7 @@ fn alert_row(row: &Row<'_>) -> rusqlite::Result<VolumeAlert> {
     Ok(VolumeAlert {
         institution: row.get::<_, Id<InstitutionId>>(0)?.0,
         institution_name: row.get(1)?,
-        day: row.get::<_, Number<SeoulDay>>(2)?.0,
+        day: number::<SeoulDay>(row, 2)?,
         accepted: row.get(3)?,
         expected: row.get(4)?,
         raised_at: UnixSeconds(row.get(5)?),

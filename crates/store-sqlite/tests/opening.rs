@@ -9,30 +9,33 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use secrecy::ExposeSecret;
 use seoham_model::{InstitutionId, UnixSeconds};
 use seoham_store::accounts::Institution;
-use seoham_store::{Accounts, Deployment, Mode};
+use seoham_store::personas::MEMBER;
+use seoham_store::{Accounts, Deployment, Mode, People};
+use seoham_store_contract::world::without_older_keys;
 use seoham_store_sqlite::{OpenError, Options, Source, SqliteStore};
-use seoham_vault::{MasterKey, Vault};
+use seoham_vault::{KeyRing, Vault};
 use tempfile::TempDir;
 
 fn options(directory: &Path, mode: Mode) -> Options {
     Options { create: true, ..Options::new(directory.to_owned(), mode) }
 }
 
-fn open(directory: &Path, mode: Mode, key: &MasterKey) -> Result<SqliteStore, OpenError> {
+fn open(directory: &Path, mode: Mode, key: &KeyRing) -> Result<SqliteStore, OpenError> {
     SqliteStore::open(&options(directory, mode), Arc::new(Vault::new(key)))
 }
 
 /// As `serve` opens it once it is there.
-fn reopen(directory: &Path, key: &MasterKey) -> Result<SqliteStore, OpenError> {
+fn reopen(directory: &Path, key: &KeyRing) -> Result<SqliteStore, OpenError> {
     SqliteStore::open(&Options::new(directory.to_owned(), Mode::Live), Arc::new(Vault::new(key)))
 }
 
 #[tokio::test]
 async fn the_clock_and_the_mode_outlive_the_process() {
     let directory = tempfile::tempdir().expect("a directory");
-    let key = MasterKey::generate();
+    let key = KeyRing::generate();
     let store = open(directory.path(), Mode::Sandbox, &key).expect("opens");
     let advanced = store.advance_clock(5_000).await.expect("advances").expect("not too far");
     drop(store);
@@ -46,7 +49,7 @@ async fn the_clock_and_the_mode_outlive_the_process() {
 #[tokio::test]
 async fn a_second_opening_and_another_key_are_refused() {
     let directory = tempfile::tempdir().expect("a directory");
-    let key = MasterKey::generate();
+    let key = KeyRing::generate();
     let store = open(directory.path(), Mode::Live, &key).expect("opens");
     assert!(matches!(open(directory.path(), Mode::Live, &key), Err(OpenError::InUse(_))));
     for entry in std::fs::read_dir(directory.path()).expect("read") {
@@ -57,13 +60,13 @@ async fn a_second_opening_and_another_key_are_refused() {
     }
     assert!(matches!(reopen(directory.path(), &key), Err(OpenError::InUse(_))), "there is no lock to remove");
     drop(store);
-    let other = MasterKey::generate();
+    let other = KeyRing::generate();
     assert!(matches!(open(directory.path(), Mode::Live, &other), Err(OpenError::OtherKey(_))));
     assert!(open(directory.path(), Mode::Live, &key).is_ok());
 }
 
 /// A directory as a process left it that was killed: `institutions` of it are in the log alone.
-async fn left_behind(key: &MasterKey, institutions: usize) -> TempDir {
+async fn left_behind(key: &KeyRing, institutions: usize) -> TempDir {
     let (directory, copy) =
         (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
     drop(open(directory.path(), Mode::Live, key).expect("opens"));
@@ -102,7 +105,7 @@ fn damage(path: &Path, at: u64, length: usize) {
 
 #[tokio::test]
 async fn what_a_killed_process_left_in_the_log_is_there() {
-    let key = MasterKey::generate();
+    let key = KeyRing::generate();
     let directory = left_behind(&key, 20).await;
     let store = reopen(directory.path(), &key).expect("opens");
     assert_eq!(institutions(&store).await, 20);
@@ -110,7 +113,7 @@ async fn what_a_killed_process_left_in_the_log_is_there() {
 
 #[tokio::test]
 async fn a_damaged_sector_of_the_log_is_no_end_of_it() {
-    let key = MasterKey::generate();
+    let key = KeyRing::generate();
     for sector in [0, 1, 8, 9, 20, 33] {
         let directory = left_behind(&key, 20).await;
         let log = directory.path().join("seoham.db-wal");
@@ -130,7 +133,7 @@ async fn a_damaged_sector_of_the_log_is_no_end_of_it() {
 
 #[tokio::test]
 async fn a_torn_last_transaction_is_the_operators_decision() {
-    let key = MasterKey::generate();
+    let key = KeyRing::generate();
     let directory = left_behind(&key, 20).await;
     let log = directory.path().join("seoham.db-wal");
     // Of the last transaction the page before the last was never written.
@@ -157,7 +160,7 @@ async fn a_torn_last_transaction_is_the_operators_decision() {
 
 #[tokio::test]
 async fn a_directory_without_a_store_is_not_taken_for_a_new_one() {
-    let key = MasterKey::generate();
+    let key = KeyRing::generate();
     let directory = tempfile::tempdir().expect("a directory");
     assert!(matches!(reopen(directory.path(), &key), Err(OpenError::NoStore(_))));
     assert!(matches!(reopen(&directory.path().join("no mount"), &key), Err(OpenError::NoStore(_))));
@@ -181,7 +184,7 @@ async fn a_directory_without_a_store_is_not_taken_for_a_new_one() {
 
 #[tokio::test]
 async fn a_damaged_page_is_refused() {
-    let key = MasterKey::generate();
+    let key = KeyRing::generate();
     let directory = tempfile::tempdir().expect("a directory");
     drop(open(directory.path(), Mode::Live, &key).expect("opens"));
     let database = directory.path().join("seoham.db");
@@ -193,7 +196,7 @@ async fn a_damaged_page_is_refused() {
 
 #[tokio::test]
 async fn nothing_is_changed_by_a_start_that_is_refused() {
-    let key = MasterKey::generate();
+    let key = KeyRing::generate();
     let directory = tempfile::tempdir().expect("a directory");
     drop(open(directory.path(), Mode::Live, &key).expect("opens"));
     let sql = |sql: &str| {
@@ -210,7 +213,7 @@ async fn nothing_is_changed_by_a_start_that_is_refused() {
         "DELETE FROM refinery_schema_history WHERE version = {newest}; PRAGMA wal_checkpoint(TRUNCATE)"
     ));
     let before = bytes(directory.path());
-    let other = MasterKey::generate();
+    let other = KeyRing::generate();
     assert!(matches!(reopen(directory.path(), &other), Err(OpenError::OtherKey(_))));
     assert!(matches!(open(directory.path(), Mode::Sandbox, &key), Err(OpenError::OtherMode { .. })));
     assert_eq!(bytes(directory.path()), before);
@@ -226,7 +229,7 @@ async fn nothing_is_changed_by_a_start_that_is_refused() {
 
 #[tokio::test]
 async fn what_was_moved_away_is_not_opened_again() {
-    let key = MasterKey::generate();
+    let key = KeyRing::generate();
     let directory = tempfile::tempdir().expect("a directory");
     drop(open(directory.path(), Mode::Live, &key).expect("opens"));
     let source = Source::open(directory.path(), &Vault::new(&key)).expect("opens");
@@ -236,4 +239,35 @@ async fn what_was_moved_away_is_not_opened_again() {
         panic!("refused")
     };
     assert_eq!(to, "PostgreSQL at db1, database seoham");
+}
+
+#[tokio::test]
+async fn an_exchanged_master_key_opens_what_is_there_and_no_key_in_use_may_be_missing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (before, other) = (KeyRing::generate(), KeyRing::generate());
+    let sandbox = |ring: &KeyRing| open(directory.path(), Mode::Sandbox, ring);
+    let reads = async |store: &SqliteStore| {
+        let person =
+            store.person_by_phone(&MEMBER.into()).await.expect("answers").expect("found by blind index");
+        let number = store.phone_number(person).await.expect("opens").expect("there");
+        assert_eq!(number.expose_secret(), MEMBER);
+    };
+    let store = sandbox(&before).expect("opens");
+    reads(&store).await;
+    drop(store);
+    let source = Source::open(directory.path(), &Vault::new(&before)).expect("opens");
+    assert_eq!(source.sealing_keys, [Vault::new(&before).sealing_key()]);
+    drop(source);
+
+    let exchanged = before.exchanged();
+    let store = sandbox(&exchanged).expect("opens");
+    reads(&store).await;
+    drop(store);
+    let again = exchanged.exchanged();
+    drop(sandbox(&again).expect("opens"));
+    assert!(matches!(sandbox(&other), Err(OpenError::OtherKey(_))));
+    // The index key alone is not enough.
+    let without = without_older_keys(&again);
+    assert!(matches!(sandbox(&without), Err(OpenError::OtherKey(_))));
+    assert!(matches!(Source::open(directory.path(), &Vault::new(&without)), Err(OpenError::OtherKey(_))));
 }

@@ -16,7 +16,7 @@ pub struct Institution {
     pub id: InstitutionId,
     /// Its name, as recipients see it.
     pub name: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: UnixSeconds,
 }
 
@@ -31,7 +31,7 @@ pub struct Contract {
     pub certified: bool,
     /// When it was closed, if it was.
     pub closed_at: Option<UnixSeconds>,
-    /// What of a payload the box shows on a document's card.
+    /// The members of a payload that the box shows on a document's card.
     pub card: Option<Card>,
 }
 
@@ -40,17 +40,17 @@ pub struct Contract {
 pub struct AccessTokenRecord {
     /// Its public name.
     pub id: AccessTokenId,
-    /// What the operator called it.
+    /// The operator's label.
     pub label: String,
-    /// From when on it is no longer valid.
+    /// The time from which it is no longer valid.
     pub expires_at: Option<UnixSeconds>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<UnixSeconds>,
-    /// When it was last used, as [`Callers::token_used`] said.
+    /// When it was last used, as reported by [`Callers::token_used`].
     pub last_used_at: Option<UnixSeconds>,
 }
 
-/// An institution with all that belongs to it.
+/// An institution with its contracts and tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstitutionOverview {
     /// The institution.
@@ -59,16 +59,16 @@ pub struct InstitutionOverview {
     pub contracts: Vec<Contract>,
     /// Its access tokens, oldest first.
     pub tokens: Vec<AccessTokenRecord>,
-    /// Documents accepted on the day asked for.
+    /// Documents accepted on the requested day.
     pub accepted_on_day: u64,
 }
 
-/// Who calls.
+/// An authenticated caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Whose token it was.
+    /// The owner of the token.
     pub institution: InstitutionId,
-    /// The contract that was named, if it is the institution's and not closed.
+    /// The requested contract, if the institution has it and it is open.
     pub contract: Option<Contract>,
 }
 
@@ -79,14 +79,14 @@ pub trait Accounts: Send + Sync {
     /// Adds an institution.
     async fn create_institution(&self, institution: Institution) -> Result<()>;
 
-    /// Institutions after `after` in the order they were made, at most `limit`.
+    /// Institutions after `after` in creation order, at most `limit`.
     async fn institutions(&self, after: Option<InstitutionId>, limit: usize) -> Result<Vec<Institution>>;
 
-    /// Adds a contract; `false` when there is no such institution.
+    /// Adds a contract; `false` if the institution does not exist.
     async fn create_contract(&self, institution: InstitutionId, contract: Contract) -> Result<bool>;
 
-    /// Closes a contract; `false` when the institution has no such one. Closing twice keeps the
-    /// first time.
+    /// Closes a contract; `false` if the institution has no such contract. Closing it again keeps the first
+    /// time.
     async fn close_contract(
         &self,
         institution: InstitutionId,
@@ -94,13 +94,14 @@ pub trait Accounts: Send + Sync {
         now: UnixSeconds,
     ) -> Result<bool>;
 
-    /// Sets what of a payload the box shows under a contract, from now on; `false` when there is no such contract.
+    /// Sets the members of a payload that the box shows for a contract; `false` if the contract does not
+    /// exist.
     async fn set_card(&self, contract: ContractUuid, card: Option<Card>) -> Result<bool>;
 
-    /// Sets an institution's picture, a PNG, or takes it away; `false` when there is no such institution.
+    /// Sets or removes an institution's picture, a PNG; `false` if the institution does not exist.
     async fn set_mark(&self, institution: InstitutionId, picture: Option<Vec<u8>>) -> Result<bool>;
 
-    /// Adds an access token, known by its hash alone; `false` when there is no such institution.
+    /// Adds an access token, stored only by its hash; `false` if the institution does not exist.
     async fn create_token(
         &self,
         institution: InstitutionId,
@@ -108,7 +109,7 @@ pub trait Accounts: Send + Sync {
         hash: TokenHash,
     ) -> Result<bool>;
 
-    /// Revokes an access token; `false` when the institution has no such one.
+    /// Revokes an access token; `false` if the institution has no such token.
     async fn revoke_token(
         &self,
         institution: InstitutionId,
@@ -117,12 +118,12 @@ pub trait Accounts: Send + Sync {
     ) -> Result<bool>;
 }
 
-/// Who calls: access tokens and the contracts that they name.
+/// Authentication: access tokens and the requested contracts.
 #[async_trait]
 #[delegatable_trait]
 pub trait Callers: Send + Sync {
-    /// Whose token this is, and under which contract they call if they name one; `None` when the token is
-    /// unknown, expired or revoked. One question, since every request begins with it.
+    /// Authenticates a token and the contract that the call names, if any; `None` if the token is unknown,
+    /// expired or revoked. A single query, because it precedes every request.
     async fn authenticate(
         &self,
         lane: Lane,
@@ -131,19 +132,18 @@ pub trait Callers: Send + Sync {
         now: UnixSeconds,
     ) -> Result<Option<Caller>>;
 
-    /// Notes that a token was used at `at`; an earlier time than is known changes nothing.
+    /// Records that a token was used at `at`; a time before the stored one is ignored.
     async fn token_used(&self, hash: TokenHash, at: UnixSeconds) -> Result<()>;
 }
 
-/// What an institution has sent so far.
+/// Overviews of what institutions have sent.
 #[async_trait]
-#[delegatable_trait]
 pub trait Overviews: Send + Sync {
-    /// One institution and what it did on `day`.
+    /// An institution, and its number of documents on `day`.
     async fn institution(&self, id: InstitutionId, day: SeoulDay) -> Result<Option<InstitutionOverview>>;
 }
 
-/// The pictures that stand for institutions in the box.
+/// The pictures of institutions in the box.
 #[async_trait]
 #[delegatable_trait]
 pub trait Marks: Send + Sync {

@@ -1,25 +1,25 @@
-//! Rate limits and lockout: how often a secret may be tried and a link be asked for. Both stores apply these rules to
-//! the rows they find (SPEC 8).
+//! Rate limits and lockout: how often a secret may be tried, and how often a link may be requested. Both
+//! stores apply these rules to their rows (SPEC 8).
 
 use seoham_model::UnixSeconds;
 
-/// Wrong attempts in a row that lock a secret.
+/// The number of consecutive failures that locks a secret.
 pub const ATTEMPTS_MAX: i64 = 5;
-/// For how long, in seconds.
+/// The duration of the lock, in seconds.
 pub const LOCKED_SECONDS: i64 = 15 * 60;
 
-/// What a person proves to be themselves by.
+/// A secret that authenticates a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// The PIN.
     Pin,
     /// A certificate's password.
     Certificate,
-    /// The birthday, beside a link to the registered number: for a new PIN (SPEC 8.8).
+    /// The birthday, together with a link to the registered number: for a new PIN (SPEC 8.8).
     Birthday,
 }
 
-/// A secret that a person chose; only its hash is kept.
+/// A secret that a person chose; only its hash is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Secret {
     /// The PIN.
@@ -28,8 +28,8 @@ pub enum Secret {
     Certificate,
 }
 
-/// Stands where a PIN's hash would when an operator has the person set a new one: no PIN has it, not even for a program
-/// of the version before, which would have let a first one be set where there is none.
+/// Stored in place of a PIN's hash when an operator resets the PIN. No PIN matches it. Older program versions
+/// treat it as an existing PIN too, so that they do not accept a first PIN.
 pub const FORGOTTEN: &str = "forgotten";
 
 impl From<Secret> for Proof {
@@ -41,62 +41,62 @@ impl From<Secret> for Proof {
     }
 }
 
-/// How often one secret of a person was tried in a row without success, and until when it is locked. Each secret
-/// has its own: success with another one lifts no lock (SPEC 8.3).
+/// The consecutive failures of one secret of a person, and its lock. Each secret has its own: success with
+/// another one does not lift the lock (SPEC 8.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tries {
-    /// Attempts that were begun and did not succeed, or not yet.
+    /// Attempts that failed or are in progress.
     pub failures: i64,
-    /// When it may be tried again, if it is locked.
+    /// The end of the lock, if it is locked.
     pub locked_until: Option<UnixSeconds>,
 }
 
 impl Tries {
-    /// Another attempt begins `now`. It counts before it is made, so that many at once are no way around the
-    /// lock; the fifth brings the lock. Gives what is to be kept, or until when it is locked.
+    /// Starts another attempt at `now`. It counts before it is made, so that concurrent attempts do not
+    /// bypass the lock; the fifth attempt sets the lock. Returns the state to store, or the end of the lock.
     pub fn begin(self, now: UnixSeconds) -> Result<Self, UnixSeconds> {
         if let Some(until) = self.locked_until.filter(|until| now < *until) {
             return Err(until);
         }
-        // A lock that is over has been paid for.
+        // After an expired lock, the count starts again.
         let failures = if self.failures >= ATTEMPTS_MAX { 1 } else { self.failures + 1 };
         let locked_until = (failures >= ATTEMPTS_MAX).then(|| now.plus(LOCKED_SECONDS));
         Ok(Self { failures, locked_until })
     }
 
-    /// Attempts that are left before the lock.
+    /// The attempts left before the lock.
     pub fn left(self) -> u32 {
         u32::try_from(ATTEMPTS_MAX - self.failures).unwrap_or(0)
     }
 
-    /// What is kept after an attempt that was right.
+    /// The state to store after a successful attempt.
     pub fn succeeded() -> Self {
         Self::default()
     }
 }
 
-/// How many links one number is sent at most, and in how many seconds.
+/// The maximum number of links to one number, per period in seconds.
 const LINK_LIMITS: [(usize, i64); 2] = [(3, 10 * 60), (10, 24 * 60 * 60)];
 
-/// When links were asked for by one telephone number, the oldest first; only as many as the limits look at.
+/// The times at which one telephone number requested links, oldest first; only as many as the limits need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkRequests(Vec<UnixSeconds>);
 
 impl LinkRequests {
-    /// From the bytes that a store keeps; what does not read counts as nothing.
+    /// Parses the stored bytes; unreadable bytes count as empty.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let moment = |bytes: &[u8]| bytes.try_into().map(i64::from_be_bytes).map(UnixSeconds);
         Self(bytes.chunks_exact(8).filter_map(|bytes| moment(bytes).ok()).collect())
     }
 
-    /// To the bytes that a store keeps.
+    /// The bytes to store.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.0.iter().flat_map(|moment| moment.0.to_be_bytes()).collect()
     }
 
-    /// Another one is asked for `now`: what is to be kept, or when one may be asked for again.
+    /// Counts a request at `now`: returns the state to store, or the time from which another one is allowed.
     pub fn ask(&self, now: UnixSeconds) -> Result<Self, UnixSeconds> {
-        // A time that is still to come was told by a clock that has been set back: it counts as now.
+        // A time in the future comes from a clock that was set back since: it counts as now.
         let asked: Vec<UnixSeconds> = self.0.iter().map(|at| (*at).min(now)).collect();
         let wait = LINK_LIMITS.iter().filter_map(|(most, seconds)| {
             let oldest = asked.len().checked_sub(*most).and_then(|i| asked.get(i))?;
@@ -111,7 +111,7 @@ impl LinkRequests {
         Ok(Self(asked.split_off(asked.len().saturating_sub(kept))))
     }
 
-    /// From when on nothing of what was last asked for at `last` counts any more.
+    /// The time from which a last request at `last` no longer counts.
     pub fn forgotten_at(last: UnixSeconds) -> UnixSeconds {
         last.plus(LINK_LIMITS.iter().map(|(_, seconds)| *seconds).max().unwrap_or(0))
     }

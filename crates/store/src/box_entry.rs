@@ -1,59 +1,72 @@
-//! When a document enters its recipient's box (SPEC 8): a member's with its acceptance, another's when they join, and
-//! a sandbox's persona (SPEC 12) joins by itself.
+//! When a document enters its recipient's box (SPEC 8): for a member on acceptance, for others when they
+//! join. Some sandbox personas (SPEC 12) join automatically.
 
 use seoham_model::UnixSeconds;
 use seoham_model::person::Behaviour;
 
 use crate::personas::JOINS_LATER_SECONDS;
 
-/// How a document stands to its recipient's box when it is taken for delivery.
+/// The relation of a document to its recipient's box when it is claimed for delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BoxEntry {
-    /// It lies in it.
+    /// It is in the box.
     Entered,
-    /// Its recipient joined while it was being accepted: it enters now.
+    /// Its recipient joined during the acceptance: it enters now.
     Now,
-    /// Its recipient joins by themselves: it enters then.
+    /// Its recipient joins automatically: it enters at that time.
     At(UnixSeconds),
     /// It waits for its recipient to join.
     Waiting,
 }
 
 impl BoxEntry {
-    /// How a document that was sent at `sent_at` stands to the box of its recipient.
+    /// The relation of a document sent at `sent_at` to the box of its recipient.
     pub fn of(entered: bool, member: bool, behaviour: Behaviour, sent_at: UnixSeconds) -> Self {
         match (entered, member, behaviour) {
             (true, ..) => Self::Entered,
             (false, true, _) => Self::Now,
-            (false, false, Behaviour::JoinsLater) => Self::At(sent_at.plus(JOINS_LATER_SECONDS)),
+            (false, false, Behaviour::JoinsLater) => Self::At(joins_later_at(sent_at)),
             (false, false, _) => Self::Waiting,
         }
     }
 
-    /// Whether the notification says that it lies in the box.
+    /// Whether the notification says that it is in the box.
     pub fn is_in_box(self) -> bool {
         matches!(self, Self::Entered | Self::Now)
     }
 }
 
-/// Which of the documents that wait for a person enter the box, when somebody is due to be looked at.
+/// Which of the documents that wait for a person enter the box now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DueEntries {
-    /// Sent by then; `None` for all.
-    pub sent_by: Option<UnixSeconds>,
+pub enum DueEntries {
+    /// All: the person has joined.
+    All,
+    /// What was sent by then: a persona joins anew a while after each document.
+    SentBy(UnixSeconds),
 }
 
 impl DueEntries {
-    /// Those of a person who joined, or of one who joins by themselves a while after each document.
+    /// Those of a person.
     pub fn of(member: bool, behaviour: Behaviour, now: UnixSeconds) -> Self {
-        let joins_later = !member && behaviour == Behaviour::JoinsLater;
-        Self { sent_by: joins_later.then(|| now.plus(-JOINS_LATER_SECONDS)) }
+        if !member && behaviour == Behaviour::JoinsLater {
+            Self::SentBy(now.plus(-JOINS_LATER_SECONDS))
+        } else {
+            Self::All
+        }
     }
 
-    /// When the person is due again, if the oldest document that still waits was sent at `oldest_sent_at`.
-    pub fn next_at(self, oldest_sent_at: Option<UnixSeconds>) -> Option<UnixSeconds> {
-        self.sent_by.and(oldest_sent_at).map(|sent_at| sent_at.plus(JOINS_LATER_SECONDS))
+    /// Until when a document must have been sent; `None` for any time.
+    pub fn sent_by(self) -> Option<UnixSeconds> {
+        match self {
+            Self::All => None,
+            Self::SentBy(sent_by) => Some(sent_by),
+        }
     }
+}
+
+/// When a persona that joins later takes a document.
+pub fn joins_later_at(sent_at: UnixSeconds) -> UnixSeconds {
+    sent_at.plus(JOINS_LATER_SECONDS)
 }
 
 #[cfg(test)]
@@ -82,12 +95,10 @@ mod tests {
 
     #[test]
     fn who_joins_later_takes_what_is_old_enough_and_comes_again() {
-        let all = DueEntries::of(true, Behaviour::JoinsLater, SENT);
-        assert_eq!((all.sent_by, all.next_at(Some(SENT))), (None, None));
-        let some = DueEntries::of(false, Behaviour::JoinsLater, SENT);
-        assert_eq!(some.sent_by, Some(SENT.plus(-JOINS_LATER_SECONDS)));
-        assert_eq!(some.next_at(Some(SENT)), Some(SENT.plus(JOINS_LATER_SECONDS)));
-        assert_eq!(some.next_at(None), None);
-        assert_eq!(DueEntries::of(false, Behaviour::Ordinary, SENT).sent_by, None);
+        assert_eq!(DueEntries::of(true, Behaviour::JoinsLater, SENT), DueEntries::All);
+        assert_eq!(DueEntries::of(false, Behaviour::Ordinary, SENT), DueEntries::All);
+        let some = DueEntries::of(false, Behaviour::JoinsLater, joins_later_at(SENT));
+        assert_eq!((some, some.sent_by()), (DueEntries::SentBy(SENT), Some(SENT)));
+        assert_eq!(DueEntries::All.sent_by(), None);
     }
 }

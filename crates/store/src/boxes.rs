@@ -1,4 +1,4 @@
-//! Document boxes: what lies in them, and opening it (SPEC 8).
+//! Document boxes: their contents, and opening a document (SPEC 8).
 
 use ambassador::delegatable_trait;
 use async_trait::async_trait;
@@ -11,16 +11,16 @@ use seoham_vault::TokenHash;
 use crate::Result;
 use crate::accounts::{Authentication, Institution};
 
-/// What became of opening a document.
+/// The result of opening a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenVerdict {
-    /// Open: the token is stored and the recipient may be sent on.
+    /// Opened: the token is stored, and the recipient can be redirected.
     Opened {
         /// The institution's page.
         link: String,
         /// The institution's id of the document.
         external_document_uuid: Option<String>,
-        /// Until when the token is valid.
+        /// When the token expires.
         token_expires_at: UnixSeconds,
     },
     /// The recipient has not joined the box.
@@ -31,7 +31,7 @@ pub enum OpenVerdict {
     Unknown,
 }
 
-/// On whose behalf a document is opened.
+/// Who opens a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opener {
     /// The recipient themselves.
@@ -40,10 +40,10 @@ pub enum Opener {
     Institution(InstitutionId),
 }
 
-/// A part of a box.
+/// A part of a box, by status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shelf {
-    /// To be opened.
+    /// Unread, can be opened.
     Unread,
     /// Read.
     Read,
@@ -52,7 +52,7 @@ pub enum Shelf {
 }
 
 impl Shelf {
-    /// Where a document lies from `now` on; `None` for one that has not entered the box.
+    /// The shelf of a document at `now`; `None` if it has not entered the box.
     pub fn of(times: &Times, deadline_at: UnixSeconds, now: UnixSeconds) -> Option<Self> {
         times.received_at?;
         Some(match times.read_at {
@@ -63,7 +63,7 @@ impl Shelf {
     }
 }
 
-/// A document as it lies in its recipient's box.
+/// A document in its recipient's box.
 #[derive(Clone, Debug)]
 pub struct BoxDocument {
     /// Its id.
@@ -74,19 +74,19 @@ pub struct BoxDocument {
     pub institution_name: String,
     /// The sender has a picture ([`Marks::mark`](crate::Marks::mark)).
     pub has_mark: bool,
-    /// What it says.
+    /// Its content.
     pub content: Content,
-    /// What its card shows of its payload, where the operator said which members of it they are.
+    /// The payload values on its card, if the operator configured the members.
     pub shown: CardValues,
-    /// The hash of the original that the institution gave.
+    /// The institution's hash of the original.
     pub hash: Option<String>,
     /// How its recipient authenticates.
     pub authentication: Authentication,
     /// All times so far.
     pub times: Times,
-    /// Until when it can be opened.
+    /// The deadline for opening it.
     pub deadline_at: UnixSeconds,
-    /// The recipient refuses what this institution sends from now on.
+    /// The recipient refuses further documents of this institution.
     pub refused: bool,
 }
 
@@ -104,17 +104,17 @@ pub trait Boxes: Send + Sync {
         now: UnixSeconds,
     ) -> Result<Vec<BoxDocument>>;
 
-    /// One document of a person's box; `None` for anything that does not lie in it.
+    /// One document of a person's box; `None` if it is not in the box.
     async fn box_document(&self, person: PersonId, document: BinderId) -> Result<Option<BoxDocument>>;
 
-    /// How many unread documents can be opened, counted up to `limit`.
+    /// The number of unread documents that can be opened, counted up to `limit`.
     async fn unread(&self, person: PersonId, limit: usize, now: UnixSeconds) -> Result<usize>;
 
-    /// Institutions that a person refuses.
+    /// The institutions that a person refuses.
     async fn refused_institutions(&self, person: PersonId) -> Result<Vec<Institution>>;
 
-    /// Opens a document on behalf of its recipient, who has just authenticated if its contract asks for it: records
-    /// `authenticated_at` then, and stores the token by its hash.
+    /// Opens a document. Records `authenticated_at` if the contract requires authentication, which the caller
+    /// has just performed, and stores the token by its hash.
     async fn open(
         &self,
         opener: Opener,

@@ -1,5 +1,5 @@
-//! The check of everything that a store holds, row by row, as both stores give them (`transfer`): every sealed value
-//! opens, every reference resolves, every number means something.
+//! The deep check of a store's contents, row by row, in the form that both stores export (`transfer`): every
+//! sealed value opens, every reference resolves, every number is valid.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,10 +11,10 @@ use crate::sealing::{self, PersonPlaintext, SealedContent, StoredText};
 use crate::transfer::{Table, Value};
 use crate::volumes::PlanState;
 
-/// Findings that are listed in full; the others are counted.
+/// Findings listed in full; further ones are only counted.
 const MESSAGES_MAX: usize = 100;
 
-/// A check under way. Rows are given in the order of [`TABLES`](crate::transfer::TABLES).
+/// A check in progress. Rows must come in the order of [`TABLES`](crate::transfer::TABLES).
 pub struct DeepCheck<'a> {
     vault: &'a Vault,
     people: HashMap<Vec<u8>, WrappedKey>,
@@ -24,19 +24,19 @@ pub struct DeepCheck<'a> {
     findings: Findings,
 }
 
-/// What was found.
+/// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// Rows that were looked at.
+    /// Rows checked.
     pub rows: u64,
-    /// What is wrong, in words that name no person.
+    /// The findings, without personal data.
     pub messages: Vec<String>,
-    /// How much more is.
+    /// The number of further findings.
     pub more: u64,
 }
 
 impl Findings {
-    /// Adds one.
+    /// Adds a finding.
     pub fn add(&mut self, finding: String) {
         if self.messages.len() < MESSAGES_MAX {
             self.messages.push(finding);
@@ -45,14 +45,14 @@ impl Findings {
         }
     }
 
-    /// Nothing is wrong.
+    /// Whether there are no findings.
     pub fn is_sound(&self) -> bool {
         self.messages.is_empty()
     }
 }
 
 impl<'a> DeepCheck<'a> {
-    /// A check of what was sealed under the keys of `vault`.
+    /// A check of data sealed under the keys of `vault`.
     pub fn new(vault: &'a Vault) -> Self {
         Self {
             vault,
@@ -64,7 +64,7 @@ impl<'a> DeepCheck<'a> {
         }
     }
 
-    /// Looks at a row of `table`.
+    /// Checks a row of `table`.
     pub fn row(&mut self, table: &Table, row: &[Value]) {
         self.findings.rows += 1;
         let row = Row { table, row };
@@ -73,7 +73,7 @@ impl<'a> DeepCheck<'a> {
         }
     }
 
-    /// What was found.
+    /// The findings.
     pub fn findings(self) -> Findings {
         self.findings
     }
@@ -190,7 +190,7 @@ impl Row<'_> {
         }
     }
 
-    /// The row's first column, which tells it from others and names nobody.
+    /// The row's first column, which identifies it and contains no personal data.
     fn name(&self) -> String {
         match self.row.first() {
             Some(Value::Bytes(bytes)) => hex::encode(bytes),
@@ -202,14 +202,14 @@ impl Row<'_> {
 
 #[cfg(test)]
 mod tests {
-    use seoham_vault::MasterKey;
+    use seoham_vault::KeyRing;
 
     use super::*;
     use crate::transfer::TABLES;
 
     #[test]
     fn what_does_not_open_or_resolve_is_told() {
-        let vault = Vault::new(&MasterKey::generate());
+        let vault = Vault::new(&KeyRing::generate());
         let mut check = DeepCheck::new(&vault);
         let table = |name: &str| TABLES.iter().find(|table| table.name == name).expect("there");
         let clock = seoham_model::Clock::default();

@@ -1,4 +1,4 @@
-//! Deliveries: what was accepted and is not yet announced (SPEC 5, 8 and 13).
+//! Deliveries: documents that were accepted but whose notification is not finished (SPEC 5, 8 and 13).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use crate::Result;
 use crate::undelivered::Failure;
 
-/// A delivery that this worker holds until its lease runs out.
+/// A delivery leased to this worker.
 pub struct Claim {
-    /// Names this claim; a finish under an older one changes nothing.
+    /// Identifies this claim; a finish with an older ticket is ignored.
     pub ticket: u64,
     /// The document.
     pub document: BinderId,
@@ -22,45 +22,45 @@ pub struct Claim {
     pub institution: InstitutionId,
     /// The sender's name.
     pub institution_name: Arc<str>,
-    /// Where the notification goes.
+    /// The recipient's telephone number.
     pub phone_number: SecretString,
-    /// The token in the notification's link: the same however often it is sent, and nowhere stored.
+    /// The token of the notification's link: the same on every send, and never stored.
     pub link_token: SecretString,
-    /// The document stands in the recipient's box; if not, the notification invites to join.
+    /// The document is in the recipient's box; if not, the notification contains an invitation to join.
     pub received: bool,
-    /// What it says; many documents say the same.
+    /// Its content, which many documents share.
     pub content: Arc<Content>,
-    /// Until when it can be opened.
+    /// The deadline for opening it.
     pub deadline_at: UnixSeconds,
-    /// How often its notification was tried before.
+    /// The number of earlier attempts.
     pub attempts: u32,
-    /// When it was tried first.
+    /// The time of the first attempt.
     pub first_attempt_at: Option<UnixSeconds>,
 }
 
-/// What a call of [`Deliveries::claim`] did.
+/// The result of [`Deliveries::claim`].
 pub struct Claimed {
-    /// To be announced.
+    /// The deliveries to notify about.
     pub claims: Vec<Claim>,
     /// How many were dropped because their deadline had passed.
     pub expired: usize,
 }
 
-/// What became of one notification.
+/// The result of one notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The messenger took it.
+    /// The messenger accepted it.
     Taken,
-    /// It is to be tried again.
+    /// To be retried.
     Retry {
-        /// Not before this moment.
+        /// Not before this time.
         not_before: UnixSeconds,
     },
-    /// It is given up.
+    /// Given up.
     GivenUp,
 }
 
-/// A claim that is done with.
+/// A finished claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finished {
     /// The claim's ticket.
@@ -69,74 +69,70 @@ pub struct Finished {
     pub document: BinderId,
     /// Who sent it.
     pub institution: InstitutionId,
-    /// What became of it.
+    /// The result.
     pub outcome: Outcome,
-    /// Why it was not taken, if it was not.
+    /// Why it was not accepted, if so.
     pub failure: Option<Failure>,
 }
 
-/// The messenger's own report on a notification (SPEC 13).
+/// The messenger's report about a notification (SPEC 13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// Which document's notification.
     pub document: BinderId,
-    /// It arrived; if not, it failed.
+    /// It was delivered; otherwise it failed.
     pub delivered: bool,
     /// When, by the messenger's clock.
     pub at: UnixSeconds,
 }
 
-/// Rows that are counted of the queue of one institution, and as many of what waits to be tried again: a gauge
-/// costs the same however long the queue is.
+/// The maximum number of rows counted per institution, in the queue and among the retries: the cost of a
+/// gauge is bounded for any queue length.
 pub const DEPTH_ROWS_MAX: u32 = 10_000;
 
-/// What waits for delivery.
+/// The queue depth of an institution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueDepth {
     /// Whose documents.
     pub institution: InstitutionId,
-    /// How many, those waiting to be tried again included; at least so many in a very long queue.
+    /// The number of deliveries including retries; a lower bound if the queue is very long.
     pub waiting: u64,
-    /// When the oldest of them was accepted.
+    /// The acceptance time of the oldest.
     pub oldest_accepted_at: UnixSeconds,
 }
 
 /// The outbox, for the worker.
 #[async_trait]
-#[delegatable_trait]
 pub trait Deliveries: Send + Sync {
-    /// Claims up to `limit` deliveries, in turns over the institutions that have any. Documents of
-    /// people who became members while they were being accepted are put into their boxes: when
-    /// this returns they stand there.
+    /// Claims up to `limit` deliveries, in round robin over the institutions that have any. Documents of
+    /// people who became members during the acceptance are put into their boxes before this returns.
     async fn claim(&self, limit: usize, lease: Duration, now: UnixSeconds) -> Result<Claimed>;
 
-    /// Finishes claims; gives how many still counted. On an error they are still held, and may be
+    /// Finishes claims; returns how many were still valid. On an error they are still leased, and can be
     /// finished again.
     async fn finish(&self, finished: Vec<Finished>, now: UnixSeconds) -> Result<usize>;
 
-    /// Moves what waits for people who have joined, about `limit` documents at most; gives how
-    /// many, or at least one when there may be more to move.
+    /// Moves about `limit` waiting documents of people who have joined. Returns the number, which is at least
+    /// one if there may be more.
     async fn join_due(&self, limit: usize, now: UnixSeconds) -> Result<usize>;
 
-    /// Returns when there may be something to claim, at the latest after `at_most`.
+    /// Returns when there may be work, at the latest after `at_most`.
     async fn wait_for_work(&self, at_most: Duration);
 }
 
 /// The messenger's reports.
 #[async_trait]
-#[delegatable_trait]
 pub trait Receipts: Send + Sync {
-    /// Records the messenger's reports. The first `delivered` sets `user_notified_at`, which is
-    /// the reported time, but never before the acceptance or after `now`; repeated, late,
-    /// reordered and unknown ones change nothing.
+    /// Records the messenger's reports. The first `delivered` sets `user_notified_at` to the reported time,
+    /// clamped between the acceptance and `now`. Repeated, late, reordered and unknown reports are ignored.
     async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()>;
 }
 
-/// How much waits in the outbox.
+/// The depth of the outbox.
 #[async_trait]
 #[delegatable_trait]
 pub trait QueueDepths: Send + Sync {
-    /// What waits, by institution. The cost is bounded: of a queue of more than [`DEPTH_ROWS_MAX`] rows it is
-    /// what these hold, and so at least.
+    /// The queue depth per institution. The cost is bounded: for a queue of more than [`DEPTH_ROWS_MAX`]
+    /// rows, only these rows are counted, and the result is a lower bound.
     async fn queue_depths(&self) -> Result<Vec<QueueDepth>>;
 }

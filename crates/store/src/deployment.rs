@@ -1,23 +1,24 @@
-//! What is true of a deployment as a whole.
+//! Deployment-wide state.
 
 use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use seoham_model::{Clock, UnixSeconds};
+use seoham_vault::KeyId;
 
 use crate::restore::WorkOrder;
 use crate::{Health, Result};
 
-/// Live people or invented ones; fixed when the data is first created (SPEC 12).
+/// Live or fictitious people; fixed when the data is created (SPEC 12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Real people.
     Live,
-    /// Invented people alone.
+    /// Only fictitious people.
     Sandbox,
 }
 
 impl Mode {
-    /// The name that a store keeps.
+    /// The stored name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Live => "live",
@@ -26,40 +27,54 @@ impl Mode {
     }
 }
 
-/// How far a sandbox's clock can be advanced in all (SPEC 12): 50 years. What many share is not to be broken for good.
+/// What the rows begin with that name the master keys under which something may be sealed: one row for each.
+pub const MASTER_KEY_ROW: &str = "master_key:";
+
+/// The name of the row of a master key.
+pub fn master_key_row(id: KeyId) -> String {
+    format!("{MASTER_KEY_ROW}{id}")
+}
+
+/// The master key that a row is of; `None` when its name is none of [`master_key_row`].
+pub fn master_key_of_row(name: &str) -> Option<KeyId> {
+    KeyId::parse(name.strip_prefix(MASTER_KEY_ROW)?)
+}
+
+/// The maximum total advance of a sandbox's clock (SPEC 12): 50 years. A shared sandbox must not become
+/// unusable.
 pub const ADVANCED_SECONDS_MAX: i64 = 50 * 365 * 24 * 60 * 60;
 
 /// The deployment.
 #[async_trait]
 #[delegatable_trait]
 pub trait Deployment: Send + Sync {
-    /// The clock that every rule reads.
+    /// The clock of every rule.
     fn clock(&self) -> &Clock;
 
-    /// Whether this process may serve.
+    /// The health of this process.
     fn health(&self) -> &Health;
 
-    /// What kind of people there are.
+    /// The deployment's mode.
     fn mode(&self) -> Mode;
 
-    /// Moves a sandbox's clock forward, for good; gives the new time. `None` when that would be more than
-    /// [`ADVANCED_SECONDS_MAX`] in all: then nothing is moved.
+    /// Permanently advances a sandbox's clock and returns the new time. `None`, without any change, if the
+    /// total would exceed [`ADVANCED_SECONDS_MAX`].
     async fn advance_clock(&self, seconds: u32) -> Result<Option<UnixSeconds>>;
 
-    /// What workers are to do with what is queued.
+    /// What workers should do with queued deliveries.
     async fn work_order(&self) -> Result<WorkOrder>;
 
-    /// Decides what workers are to do, on every node within seconds.
+    /// Sets the work order; it applies on every node within seconds.
     async fn set_work_order(&self, order: WorkOrder) -> Result<()>;
 
-    /// Looks at what may keep this process from serving, such as the clock and the database's settings, and
-    /// reports it to [`Deployment::health`]. To be called about once a second; looks at a database less often.
+    /// Checks conditions that can make this process unhealthy, such as the clock and the database's settings,
+    /// and reports to [`Deployment::health`]. Call it about once a second; it queries a database less often.
     async fn examine(&self) -> Result<()>;
 
-    /// Somebody knows that the machine's clock is right: it is taken as it is, and what kept the process from
-    /// serving because of it is gone. Gives the time now.
+    /// An operator confirms the machine's clock: adopts its time, and removes the obstacles that were due to
+    /// the clock. Returns the current time.
     async fn confirm_clock(&self) -> Result<UnixSeconds>;
 
-    /// Whether the store takes writes now, and nothing keeps this process from serving.
+    /// Checks that the store accepts writes, and that this process is healthy.
     async fn ready(&self) -> Result<()>;
 }

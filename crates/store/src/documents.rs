@@ -1,4 +1,4 @@
-//! Documents: accepting, asking, verifying tokens, marking read (SPEC 5 to 7).
+//! Documents: acceptance, status queries, token verification, read reports (SPEC 5 to 7).
 
 use std::sync::Arc;
 
@@ -13,48 +13,48 @@ use crate::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, Remember};
 use crate::people::{PersonView, Recipient};
 use crate::{Lane, Result};
 
-/// Documents of one request that are to be accepted together.
+/// Documents of one request, to be accepted atomically.
 pub struct Acceptance {
-    /// Who sends.
+    /// The sender.
     pub institution: InstitutionId,
-    /// Under which contract.
+    /// The contract.
     pub contract: ContractUuid,
     /// `doc_box_sent_at` of all of them.
     pub accepted_at: UnixSeconds,
     /// The documents, at most [`seoham_model::bulk::ITEMS_MAX`].
     pub documents: Vec<IdentifiedDocument>,
-    /// What is to be remembered with them under a key (SPEC 10).
+    /// The idempotency record to store with them (SPEC 10).
     pub remember: Option<Remember>,
 }
 
-/// What became of an acceptance.
+/// The result of an acceptance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "nothing is accepted when the key has moved"]
 pub enum Accepted {
-    /// All of it is there.
+    /// Everything was stored.
     Whole,
-    /// None of it is: the key has a record that the caller did not know of. Recall it, and see what
-    /// is left to accept.
+    /// Nothing was stored: the key has a record that the caller did not know. Recall it, and accept only what
+    /// is left.
     KeyMoved,
 }
 
-/// A checked document whose recipient is known.
+/// A validated document with an identified recipient.
 pub struct IdentifiedDocument {
     /// Its new id.
     pub id: BinderId,
-    /// Whose box it is for.
+    /// The recipient.
     pub recipient: Recipient,
-    /// What it says.
+    /// The shared content.
     pub content: Content,
-    /// What is its own.
+    /// The individual part.
     pub own: Own,
     /// The institution's hash of the original.
     pub hash: Option<String>,
-    /// Until when it can be opened.
+    /// The deadline for opening it.
     pub deadline_at: UnixSeconds,
 }
 
-/// What a status query tells; the status itself follows from the times.
+/// The data of a status query; the status itself is computed from the times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocumentStatus {
     /// All times so far.
@@ -67,49 +67,49 @@ pub struct DocumentStatus {
     pub external_document_uuid: Option<String>,
 }
 
-/// What became of verifying a token.
+/// The result of verifying a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenVerdict {
-    /// It was valid, and is now used.
+    /// It was valid, and is now used up.
     Verified {
-        /// Until when it would have been valid.
+        /// When it would have expired.
         token_expires_at: UnixSeconds,
         /// Now.
         token_used_at: UnixSeconds,
         /// The document.
         status: DocumentStatus,
     },
-    /// It was used before.
+    /// It was already used.
     Used,
-    /// It is no longer valid.
+    /// It has expired.
     Expired,
-    /// No such token of this document of this institution.
+    /// The institution's document has no such token.
     Unknown,
 }
 
-/// What became of a read report.
+/// The result of a read report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadVerdict {
-    /// Read, now or before.
+    /// Read, now or earlier.
     Read,
-    /// No token of the document was ever verified.
+    /// No token of the document was verified yet.
     NoTokenVerified,
     /// No such document of this institution.
     Unknown,
 }
 
-/// How far the notification of a document came.
+/// The state of a document's notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notification {
-    /// On its way.
+    /// Queued or in progress.
     Pending,
-    /// The messenger took it.
+    /// The messenger accepted it.
     Taken,
-    /// Given up: refused for good, or not taken within 24 hours.
+    /// Given up: rejected permanently, or not accepted within 24 hours.
     GivenUp,
-    /// The messenger reported that it arrived.
+    /// The messenger reported its delivery.
     Delivered,
-    /// The messenger reported that it did not arrive.
+    /// The messenger reported its failure.
     Failed,
     /// Not sent: the deadline had passed.
     Expired,
@@ -125,8 +125,8 @@ impl Notification {
         (Self::Expired, 5, "expired"),
     ];
 
-    /// How far a notification came of which a store kept `self`. What is taken leaves only the absence of its
-    /// delivery behind (`queued`), and that it arrived may be told by its time alone.
+    /// The actual state, where `self` is the stored one. An accepted notification is only recorded by the
+    /// absence of its delivery (`queued`), and a delivered one may only be recorded by its time.
     #[must_use]
     pub fn as_shown(self, notified_at: Option<UnixSeconds>, queued: bool) -> Self {
         match self {
@@ -152,40 +152,37 @@ impl StoredNumber for Notification {
     }
 }
 
-/// All that is known of a document (SPEC 11).
+/// All data about a document (SPEC 11).
 #[derive(Debug)]
 pub struct DocumentRecord {
     /// Who sent it.
     pub institution: InstitutionId,
-    /// Under which contract.
+    /// The contract.
     pub contract: ContractUuid,
-    /// What it says.
+    /// The shared content.
     pub content: Content,
-    /// What is its own.
+    /// The individual part.
     pub own: Own,
     /// The institution's hash of the original.
     pub hash: Option<String>,
     /// Times and deadline.
     pub status: DocumentStatus,
-    /// How far its notification came.
+    /// The state of its notification.
     pub notification: Notification,
-    /// Whose box it is for.
+    /// The recipient.
     pub recipient: PersonView,
 }
 
 /// Documents, for the institution.
 #[async_trait]
-#[delegatable_trait]
 pub trait Documents: Send + Sync {
-    /// Accepts documents; those of members stand in their boxes at once. When this returns `Ok`,
-    /// every one of them and its delivery are durable against the loss of power; on any other
-    /// answer but [`crate::StoreError::Uncertain`] none
-    /// of them exists. What is to be remembered under a key is durable with them, and of any
-    /// number of simultaneous acceptances with the same key and number exactly one is whole.
+    /// Accepts documents; those of members enter their boxes immediately. When this returns `Ok`, every
+    /// document and its delivery survive a power loss. On any error except [`crate::StoreError::Uncertain`]
+    /// none of them exists. The idempotency record is stored in the same transaction, and of concurrent
+    /// acceptances with the same key and number exactly one succeeds.
     async fn accept(&self, acceptance: Acceptance) -> Result<Accepted>;
 
-    /// What a key of `institution` is known for in the last
-    /// [`crate::idempotency::REMEMBERED_SECONDS`].
+    /// The records of a key of `institution` from the last [`crate::idempotency::REMEMBERED_SECONDS`].
     async fn recall(
         &self,
         lane: Lane,
@@ -195,7 +192,7 @@ pub trait Documents: Send + Sync {
         now: UnixSeconds,
     ) -> Result<KeyHistory>;
 
-    /// The statuses of documents of `institution`, in order; `None` for what it does not have.
+    /// The statuses of documents of `institution`, in order; `None` for documents that it does not have.
     async fn statuses(
         &self,
         lane: Lane,
@@ -203,8 +200,8 @@ pub trait Documents: Send + Sync {
         ids: Vec<BinderId>,
     ) -> Result<Vec<Option<DocumentStatus>>>;
 
-    /// Uses a token of a document of `institution`. Of any number of simultaneous calls exactly
-    /// one is told [`TokenVerdict::Verified`].
+    /// Uses a token of a document of `institution`. Of concurrent calls exactly one returns
+    /// [`TokenVerdict::Verified`].
     async fn verify_token(
         &self,
         institution: InstitutionId,
@@ -213,7 +210,7 @@ pub trait Documents: Send + Sync {
         now: UnixSeconds,
     ) -> Result<TokenVerdict>;
 
-    /// Marks a document of `institution` as read; the first time stays.
+    /// Marks a document of `institution` as read; the first time is kept.
     async fn mark_read(
         &self,
         institution: InstitutionId,
@@ -222,11 +219,11 @@ pub trait Documents: Send + Sync {
     ) -> Result<ReadVerdict>;
 }
 
-/// Everything known about a document, for the operator.
+/// All data about a document, for the operator.
 #[async_trait]
 #[delegatable_trait]
 pub trait Records: Send + Sync {
-    /// All that is known of a document: for the operator, not for an institution.
+    /// All data about a document: for the operator, not for an institution.
     async fn describe(&self, document: BinderId) -> Result<Option<DocumentRecord>>;
 }
 

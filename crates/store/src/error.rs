@@ -1,4 +1,4 @@
-//! Why a store did not do what was asked, and whether it certainly did not.
+//! Why a store operation failed, and whether it certainly wrote nothing.
 
 use std::fmt;
 
@@ -7,27 +7,27 @@ use seoham_vault::SealError;
 
 use crate::Result;
 
-/// A store's refusal or failure. Its text is for the log; it never carries a personal value.
+/// A store's rejection or failure. Its text is for the log, and never contains personal data.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// More is waiting than the store's bounds allow. Nothing was written.
+    /// The queue is at its limit. Nothing was written.
     #[error("the store's queue is full")]
     Overloaded,
-    /// The store cannot be reached, is closing or refuses writes. Nothing was written.
+    /// The store is unreachable, closing or read-only. Nothing was written.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// The store broke off: what was asked may or may not have been written.
+    /// The connection or the disk failed midway: the data may or may not have been written.
     #[error("the store broke off in the middle of {0}")]
     Uncertain(&'static str),
-    /// The store refused a statement: a defect of ours. Nothing was written.
+    /// The store rejected a statement, which is a bug. Nothing was written.
     #[error("the store failed: {0}")]
     Failed(String),
-    /// What was stored does not read back: damage, or a defect of ours.
+    /// Stored data is unreadable: damage or a bug.
     #[error("damaged: {0}")]
     Damaged(Damage),
 }
 
-/// What does not read back, and of what.
+/// The unreadable data, and the entity that it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damage {
     what: &'static str,
@@ -43,7 +43,7 @@ impl fmt::Display for Damage {
     }
 }
 
-/// What an error is about, by its id.
+/// The entity of an error, by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entity {
     /// A document.
@@ -73,15 +73,15 @@ impl From<PersonId> for Entity {
     }
 }
 
-/// Says of what an error is.
-pub trait OfEntity {
-    /// The same; what is damaged is `entity`'s, unless it was said before.
+/// Adds the affected entity to an error.
+pub trait AboutEntity {
+    /// The same error; adds `entity` to a damage error that has none.
     #[must_use]
-    fn of(self, entity: impl Into<Entity>) -> Self;
+    fn about(self, entity: impl Into<Entity>) -> Self;
 }
 
-impl OfEntity for StoreError {
-    fn of(self, entity: impl Into<Entity>) -> Self {
+impl AboutEntity for StoreError {
+    fn about(self, entity: impl Into<Entity>) -> Self {
         match self {
             Self::Damaged(Damage { what, entity: None }) => {
                 Self::Damaged(Damage { what, entity: Some(entity.into()) })
@@ -91,19 +91,19 @@ impl OfEntity for StoreError {
     }
 }
 
-impl<T> OfEntity for Result<T> {
-    fn of(self, entity: impl Into<Entity>) -> Self {
-        self.map_err(|error| error.of(entity))
+impl<T> AboutEntity for Result<T> {
+    fn about(self, entity: impl Into<Entity>) -> Self {
+        self.map_err(|error| error.about(entity))
     }
 }
 
 impl StoreError {
-    /// What was stored does not read back; [`OfEntity::of`] adds of what.
+    /// An error about unreadable stored data; [`AboutEntity::about`] adds the entity.
     pub fn damaged(what: &'static str) -> Self {
         Self::Damaged(Damage { what, entity: None })
     }
 
-    /// Whether nothing of the request can have been written.
+    /// Whether the request certainly wrote nothing.
     pub fn certainly_not_written(&self) -> bool {
         !matches!(self, Self::Uncertain(_))
     }
@@ -122,14 +122,14 @@ mod tests {
     #[test]
     fn damage_says_of_what_it_is_once() {
         let (document, other) = (BinderId::from_bytes([1; 16]), BinderId::from_bytes([2; 16]));
-        let error = StoreError::damaged("a content").of(document);
+        let error = StoreError::damaged("a content").about(document);
         assert_eq!(error.to_string(), format!("damaged: a content of {document}"));
         assert_eq!(
-            error.of(other).to_string(),
+            error.about(other).to_string(),
             format!("damaged: a content of {document}"),
             "what was nearest"
         );
         assert_eq!(StoreError::damaged("a column").to_string(), "damaged: a column");
-        assert_eq!(StoreError::Overloaded.of(document).to_string(), StoreError::Overloaded.to_string());
+        assert_eq!(StoreError::Overloaded.about(document).to_string(), StoreError::Overloaded.to_string());
     }
 }

@@ -1,8 +1,8 @@
-//! Whether a process may serve: what keeps it from it for now, and what ended its store for good.
+//! The health of a process: temporary obstacles, and the permanent failure of its store.
 //!
-//! A store and the watches beside it report here; readiness, the listeners and the workers look. An obstacle
-//! goes away (a clock that is right again). A failure never does: the process ends, and the next one reads
-//! the data anew (DESIGN "Disk errors are fatal").
+//! A store and its monitors report here; readiness, the listeners and the workers check it. An obstacle can
+//! disappear (when a clock is right again). A failure is permanent: the process exits, and the next one reads
+//! the data again (DESIGN "Disk errors are fatal").
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,23 +13,23 @@ use tokio::sync::watch;
 
 use crate::{Result, StoreError};
 
-/// Why a process does not serve for now.
+/// Why a process is temporarily unhealthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Obstacle {
-    /// The machine's clock was set, and nobody has confirmed the new time yet.
+    /// The machine's clock was set, and the new time is not confirmed yet.
     ClockJumped,
     /// The machine's clock and the database's differ.
     ClockDiffers,
-    /// The database may forget what it committed.
+    /// The database may lose committed data.
     NotDurable,
-    /// The database's role may not do what the program needs.
+    /// The database role lacks privileges that the program needs.
     NoRights,
-    /// The database does not allow as many connections as the process is set to open.
+    /// The database allows fewer connections than the process is configured to open.
     FewConnections,
 }
 
 impl Obstacle {
-    /// All of them.
+    /// All obstacles.
     pub const ALL: [Self; 5] =
         [Self::ClockJumped, Self::ClockDiffers, Self::NotDurable, Self::NoRights, Self::FewConnections];
 
@@ -44,7 +44,7 @@ impl Obstacle {
         }
     }
 
-    /// What readiness says of it. The log tells more.
+    /// The readiness message. The log has more details.
     pub fn text(self) -> Text {
         match self {
             Self::ClockJumped => Text::fixed(
@@ -82,13 +82,13 @@ struct Inner {
     failure: OnceLock<String>,
     failed: watch::Sender<bool>,
     obstacles: Mutex<BTreeMap<Obstacle, String>>,
-    /// Whether there is a failure or an obstacle: all that is read on the way of a request.
+    /// Whether there is a failure or an obstacle: the only thing that a request reads.
     hindered: AtomicBool,
 }
 
 impl Health {
-    /// The store failed for good while it was `doing` something: it takes no more writes, and the process is
-    /// to end. Only the first failure is logged; the later ones follow from it.
+    /// The store failed permanently while `doing` something: it accepts no more writes, and the process must
+    /// exit. Only the first failure is logged, because later ones follow from it.
     pub fn fail(&self, doing: &'static str, error: &dyn std::fmt::Display) {
         let mut is_first = false;
         self.inner.failure.get_or_init(|| {
@@ -103,19 +103,19 @@ impl Health {
         }
     }
 
-    /// What ended the store, if something did.
+    /// The failure that ended the store, if any.
     pub fn failure(&self) -> Option<&str> {
         self.inner.failure.get().map(String::as_str)
     }
 
-    /// Waits until the store has failed for good.
+    /// Waits until the store has failed permanently.
     pub async fn failed(&self) {
         let mut failed = self.inner.failed.subscribe();
-        // The sender is ours: the channel is open as long as we are.
+        // This value owns the sender, so the channel stays open.
         let _ = failed.wait_for(|failed| *failed).await;
     }
 
-    /// From now on `obstacle` keeps the process from serving; `detail` is for the log.
+    /// Sets an obstacle that makes the process unhealthy; `detail` is for the log.
     pub fn hold(&self, obstacle: Obstacle, detail: &str) {
         let mut obstacles = self.obstacles();
         if obstacles.insert(obstacle, detail.to_owned()).is_none() {
@@ -125,7 +125,7 @@ impl Health {
         self.inner.hindered.store(true, Ordering::Release);
     }
 
-    /// `obstacle` is gone, if it was there.
+    /// Removes `obstacle`, if it is set.
     pub fn release(&self, obstacle: Obstacle) {
         let mut obstacles = self.obstacles();
         if obstacles.remove(&obstacle).is_some() {
@@ -140,7 +140,7 @@ impl Health {
         self.obstacles().keys().next().copied()
     }
 
-    /// Whether nothing keeps the process from serving.
+    /// Checks that the process is healthy.
     pub fn check(&self) -> Result<()> {
         if !self.inner.hindered.load(Ordering::Acquire) {
             return Ok(());

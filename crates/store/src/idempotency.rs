@@ -1,8 +1,8 @@
-//! Idempotency keys: what was answered to the items of a keyed send (SPEC 10), and how it is replayed. The same in
+//! Idempotency keys: stores the results of the items of a keyed send, and replays them (SPEC 10). The same in
 //! every store.
 //!
-//! The record of one request is one row: an acceptance costs one insertion per request, not one per document. Items
-//! are identified by keyed hashes, so that the record names nobody.
+//! The record of one request is one row: an acceptance costs one insertion per request, not one per document.
+//! Items are identified by keyed hashes, so that the record contains no personal data.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,22 +13,22 @@ use seoham_vault::{BlindIndex, Vault};
 
 use crate::{Result, StoreError};
 
-/// How long a key is remembered, from each item's own first verdict on: 7 days.
+/// How long a key is valid, from each item's first verdict: 7 days.
 pub const REMEMBERED_SECONDS: i64 = 7 * 24 * 60 * 60;
 
-/// How long its records are kept: a day longer than they count, and all of a key as long as its youngest.
-/// A record's number must not become free while another request may still go by it.
+/// How long records are kept: a day longer than they are valid, and all records of a key as long as its
+/// youngest. A record's number must not become free while another request may still refer to it.
 pub const KEPT_SECONDS: i64 = REMEMBERED_SECONDS + 24 * 60 * 60;
 
-/// The greatest number of items under one key.
+/// The maximum number of items per key.
 pub const ITEMS_MAX: usize = 10_000;
 
-/// The greatest size of what a key holds, beyond which it takes no more items: what is refused is kept
-/// with its message, and all of it is read when the key is recalled.
+/// The maximum size of a key's records; beyond it the key accepts no more items. Refused items are stored
+/// with their messages, and recalling a key reads all of them.
 pub const BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// The value of an `Idempotency-Key` header: 1 to 64 printable ASCII characters. It can say more than it
-/// should, so its `Debug` shows nothing of it.
+/// The value of an `Idempotency-Key` header: 1 to 64 printable ASCII characters. Clients may put confidential
+/// data into it, so its `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
@@ -39,73 +39,73 @@ impl std::fmt::Debug for IdempotencyKey {
 }
 
 impl IdempotencyKey {
-    /// Reads a header's value.
+    /// Parses a header's value.
     pub fn parse(text: &str) -> Option<Self> {
         let printable = text.bytes().all(|b| (0x20..=0x7e).contains(&b));
         (printable && (1..=64).contains(&text.len())).then(|| Self(text.to_owned()))
     }
 
-    /// By what the key is found; it is not kept as it is.
+    /// The blind index of the key; the key itself is not stored.
     pub fn tag(&self, vault: &Vault) -> BlindIndex {
         vault.key_tag(self.0.as_bytes())
     }
 }
 
-/// An item of a keyed send. It holds personal values, so it has no `Debug`.
+/// An item of a keyed send. It contains personal data, so it has no `Debug`.
 pub struct KeyedItem {
     /// Its external id; empty when a single document has none.
     pub external_document_uuid: String,
-    /// What it asks for, in one form (`ReadItem::canonical` of the model), and under which contract.
+    /// Its canonical form (`ReadItem::canonical` of the model), and the contract.
     pub content: Vec<u8>,
 }
 
-/// What an item was answered.
+/// The decision on an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Accepted under this id.
     Accepted(BinderId),
-    /// Refused, in these words.
+    /// Refused with this message.
     Refused(ErrorCode, Text),
 }
 
-/// What is known of an item under a key.
+/// The recorded decision on an item of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PriorOutcome {
-    /// The same item was answered this.
+    /// The same item had this verdict.
     Same(Verdict),
-    /// Another item with the same external id was answered.
+    /// The external id was used for a different item.
     Different,
 }
 
-/// What a key is known for.
+/// The history of a key.
 #[derive(Clone, Debug, Default)]
 pub struct KeyHistory {
-    /// One for each item asked for, in order; `None` when it is new under the key.
+    /// One per requested item, in order; `None` if the item is new under the key.
     pub prior_outcomes: Vec<Option<PriorOutcome>>,
-    /// How many items the key holds.
+    /// The number of items under the key.
     pub items: usize,
-    /// How many bytes its records have.
+    /// The size of its records in bytes.
     pub bytes: usize,
-    /// The number that the key's next record bears.
+    /// The number of the key's next record.
     pub next: i32,
 }
 
-/// What is to be remembered with an acceptance.
+/// The idempotency record to store with an acceptance.
 #[derive(Clone)]
 pub struct Remember {
     /// The key.
     pub key: IdempotencyKey,
-    /// [`KeyHistory::next`]; 0 for a key that is thought to be new.
+    /// [`KeyHistory::next`]; 0 for a key that is assumed to be new.
     pub next: i32,
-    /// The items and what they are answered.
+    /// The items and their verdicts.
     pub items: Vec<(Arc<KeyedItem>, Verdict)>,
 }
 
 /// A record, ready to be stored.
 pub struct Record {
-    /// Finds the key.
+    /// The blind index of the key.
     pub key_tag: BlindIndex,
-    /// Its number under the key: no two records of a key have the same.
+    /// Its number under the key; unique per key.
     pub seq: i32,
     /// Items and verdicts.
     pub verdicts: Vec<u8>,
@@ -127,7 +127,7 @@ impl Record {
     }
 }
 
-/// A row that a store has of a key.
+/// A stored row of a key.
 pub struct StoredRecord {
     /// Its number.
     pub seq: i32,
@@ -137,7 +137,7 @@ pub struct StoredRecord {
     pub verdicts: Vec<u8>,
 }
 
-/// What the rows of a key say of `items`.
+/// The history of a key's rows for `items`.
 pub fn key_history(
     vault: &Vault,
     key_tag: BlindIndex,
@@ -181,10 +181,10 @@ pub fn key_history(
     })
 }
 
-/// The form that records are written in, their first byte.
+/// The format version of records, their first byte.
 const FORM: u8 = 1;
 const ACCEPTED: u8 = 0;
-/// The codes that an item can be refused with, by the number that stands in a record.
+/// The error codes of refused items, by their number in a record.
 const CODES: [(u8, ErrorCode); 3] =
     [(1, ErrorCode::InvalidValue), (2, ErrorCode::NotFound), (3, ErrorCode::Forbidden)];
 
@@ -206,12 +206,12 @@ fn put_verdict(record: &mut Vec<u8>, verdict: &Verdict) {
     }
 }
 
-/// An item of a record, its verdict not read yet.
+/// An item of a record whose verdict is not parsed yet.
 struct StoredItem<'a> {
     external: [u8; 8],
     content: [u8; 8],
     number: u8,
-    /// The id, or the two texts.
+    /// The id, or the two message texts.
     payload: (&'a [u8], &'a [u8]),
 }
 
@@ -259,7 +259,7 @@ fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 mod tests {
     use super::*;
     use seoham_model::Clock;
-    use seoham_vault::MasterKey;
+    use seoham_vault::KeyRing;
 
     fn item(external: &str, content: &str) -> Arc<KeyedItem> {
         let external_document_uuid = external.to_owned();
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_record_is_read_back() {
-        let vault = Vault::new(&MasterKey::generate());
+        let vault = Vault::new(&KeyRing::generate());
         let id = BinderId::generate(&Clock::default());
         let accepted = Verdict::Accepted(id);
         let text = Text::made("documents[1].receiver: 없음".to_owned(), "none".to_owned());

@@ -1,10 +1,10 @@
-//! The storage traits, one for each capability, and the types that cross them.
+//! The storage traits, one per capability, and their types.
 //!
-//! No SQL library shows here, and no caller ever holds a transaction: every method is one coarse
-//! step that happens whole or not at all. What is common to all stores, such as the way an
-//! acceptance is sealed, lives here too, so that two stores cannot do it differently.
+//! No SQL library is visible here, and no caller ever holds a transaction: every method is one coarse, atomic
+//! step. Code common to all stores, such as the sealing of an acceptance, is here too, so that two stores
+//! cannot do it differently.
 //!
-//! Tenancy is a parameter: nothing is looked up by its bare id on behalf of an institution.
+//! Tenancy is a parameter: on behalf of an institution nothing is looked up by id alone.
 
 pub mod accounts;
 pub mod attempts;
@@ -34,7 +34,7 @@ pub use boxes::Boxes;
 pub use deliveries::{Deliveries, QueueDepths, Receipts};
 pub use deployment::{Deployment, Mode};
 pub use documents::{Documents, Records};
-pub use error::{OfEntity, StoreError};
+pub use error::{AboutEntity, StoreError};
 pub use health::{Health, Obstacle};
 pub use people::People;
 pub use retention::Retention;
@@ -42,10 +42,10 @@ pub use undelivered::Notices;
 pub use visits::{Links, Secrets, Sessions, Unlocking};
 pub use volumes::Volumes;
 
-/// What every method gives.
+/// The result of every method.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// Makes a role's trait of the capabilities that the role may use, for everything that has them.
+/// Defines a role's trait from the capabilities that the role may use, for every type that has them.
 macro_rules! role {
     ($(#[$doc:meta])* $role:ident: $first:ident $(+ $capability:ident)*) => {
         $(#[$doc])*
@@ -55,28 +55,29 @@ macro_rules! role {
 }
 
 role! {
-    /// What the institution API may do. Its sandbox stands in for people, so it opens documents and has people join.
+    /// The capabilities of the institution API. Its sandbox acts for people, so it opens documents and has
+    /// people join.
     GatewayStore: Callers + Overviews + Documents + People + Boxes + Receipts + Deployment
 }
 role! {
-    /// What the recipient's pages may do.
+    /// The capabilities of the recipient's pages.
     InboxStore: Links + Sessions + Secrets + Boxes + Marks + People + Receipts + Deployment
 }
 role! {
-    /// What the operator API may do.
+    /// The capabilities of the operator API.
     OperatorStore: Accounts + Overviews + People + Records + Notices + QueueDepths + Unlocking + Volumes + Deployment
 }
 role! {
-    /// What the delivery worker may do.
+    /// The capabilities of the delivery worker.
     WorkerStore: Deliveries + Receipts + Retention + Deployment
 }
 role! {
-    /// Everything that a store does, for all roles.
+    /// All capabilities of a store.
     Store: GatewayStore + InboxStore + OperatorStore + WorkerStore
 }
 
-/// Which traffic a read belongs to: each lane has connections of its own, so that bulk work
-/// never delays a person (SPEC 9).
+/// The traffic class of a read: each lane has its own connections, so that bulk work never delays a person
+/// (SPEC 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// Single calls, the box, the operator.

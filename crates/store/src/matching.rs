@@ -1,7 +1,7 @@
-//! Identity resolution: which person a receiver or a registration means, decided once for every store (SPEC 4 and
-//! 11).
+//! Identity resolution: which person a receiver or a registration refers to, implemented once for every store
+//! (SPEC 4 and 11).
 //!
-//! A store finds rows by blind index; what they mean is decided here.
+//! A store finds rows by blind index; this module interprets them.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::people::{Identified, Recipient, Registration};
 use crate::sealing::{PersonPlaintext, person_row};
 use crate::{Result, StoreError};
 
-/// By what a receiver is looked up.
+/// The lookup key of a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LookUp {
     /// The blind index of a ci.
@@ -25,7 +25,7 @@ pub enum LookUp {
 }
 
 impl LookUp {
-    /// By what `receiver` is looked up.
+    /// The lookup key of `receiver`.
     pub fn of(vault: &Vault, receiver: &Receiver) -> Self {
         match &receiver.identity {
             ReceiverIdentity::Ci(ci) => Self::Ci(vault.ci_index(ci.expose_secret())),
@@ -35,7 +35,7 @@ impl LookUp {
         }
     }
 
-    /// The blind index itself: both kinds are keyed hashes, which cannot be equal but by chance.
+    /// The blind index itself: both kinds are keyed hashes, which do not collide in practice.
     pub fn index(self) -> BlindIndex {
         match self {
             Self::Ci(index) | Self::Phone(index) => index,
@@ -43,7 +43,7 @@ impl LookUp {
     }
 }
 
-/// What a store knows of the person under a receiver's blind index.
+/// A store's data about the person under a receiver's blind index.
 pub struct Candidate {
     /// The person.
     pub person: PersonId,
@@ -53,16 +53,16 @@ pub struct Candidate {
     pub birthday_tag: BlindIndex,
     /// Tag of their name.
     pub name_tag: BlindIndex,
-    /// How they behave.
+    /// Their behaviour.
     pub behaviour: Behaviour,
     /// They have joined the box.
     pub member: bool,
-    /// What they said about the institution that sends, if anything.
+    /// Their refusal of the sending institution, or explicit acceptance, if any.
     pub refused: Option<bool>,
 }
 
 impl Candidate {
-    /// Whether `receiver` means this person, and whether they take its document.
+    /// Checks whether `receiver` refers to this person, and whether they accept the institution's documents.
     pub fn judge(self, vault: &Vault, receiver: &Receiver) -> Identified {
         if self.behaviour == Behaviour::Breaks {
             return Identified::Breaks;
@@ -115,7 +115,7 @@ impl Indexes {
     }
 }
 
-/// A person that a registration may mean.
+/// A person that a registration may refer to.
 #[derive(Clone)]
 pub struct Existing {
     /// The person.
@@ -130,21 +130,20 @@ pub struct Existing {
     pub sealed: Vec<u8>,
 }
 
-/// Whom a registration means.
+/// The person that a registration refers to.
 pub enum RegistrationMatch {
-    /// Nobody known: a new person.
+    /// Nobody known: creates a new person.
     New,
     /// This person.
     Existing(Existing),
-    /// The number belongs to somebody else.
+    /// The number belongs to another person.
     NumberTaken,
 }
 
-/// Whom `registration` means, given who has its telephone number and who has its ci.
+/// The person that `registration` refers to, given the owners of its telephone number and its ci.
 ///
-/// A ci that is known names the person; else the telephone number does, provided that the birthday
-/// is the same and no other ci is known: a number that passed to another person must never open
-/// the first one's box.
+/// A known ci identifies the person. Otherwise the telephone number does, if the birthday is the same and no
+/// other ci is known: a number that was reassigned to another person must never open the first person's box.
 pub fn match_registration(
     vault: &Vault,
     registration: &Registration,
@@ -168,7 +167,7 @@ pub fn match_registration(
     }
 }
 
-/// A person, ready to be stored.
+/// A person's row, ready to be stored.
 pub struct PersonRow {
     /// The person.
     pub person: PersonId,
@@ -178,19 +177,19 @@ pub struct PersonRow {
     pub name_tag: BlindIndex,
     /// The wrapped data key.
     pub key: WrappedKey,
-    /// Everything personal, sealed.
+    /// All personal data, sealed.
     pub sealed: Vec<u8>,
 }
 
 impl PersonRow {
-    /// A new person.
+    /// The row of a new person.
     pub fn of_new(vault: &Vault, clock: &Clock, registration: &Registration) -> Result<Self> {
         let id = PersonId::generate(clock);
         let (key, wrapped) = vault.new_person_key(id);
         Self::sealed(vault, id, &key, wrapped, registration, None)
     }
 
-    /// A known person with what `registration` says; a ci that it does not say is kept.
+    /// The row of a known person with the data of `registration`; a ci that it lacks is kept.
     pub fn of_known(vault: &Vault, known: &Existing, registration: &Registration) -> Result<Self> {
         let key = vault.person_key(known.person, &known.key)?;
         let mut before = PersonPlaintext::open(&key, known.person, &known.sealed)?;

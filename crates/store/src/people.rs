@@ -1,8 +1,7 @@
-//! People: their registration, how they are identified, joining and refusing (SPEC 4, 8, 11).
+//! People: registration, identification, joining and refusing (SPEC 4, 8, 11).
 
 use std::sync::Arc;
 
-use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use secrecy::SecretString;
 use seoham_model::document::Receiver;
@@ -12,16 +11,16 @@ use seoham_vault::{PersonKey, PinHash};
 
 use crate::{Lane, Result};
 
-/// A person to be added or updated, with the PIN already hashed.
+/// A person to add or update, with the PIN already hashed.
 #[derive(Clone)]
 pub struct Registration {
-    /// The person; its `pin` is not looked at.
+    /// The person; its `pin` is ignored.
     pub person: PersonRecord,
-    /// The PIN's hash, when one is to be set.
+    /// The hash of the PIN to set, if any.
     pub pin: Option<PinHash>,
 }
 
-/// What became of a registration.
+/// The result of a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Registered {
     /// Added as a new person.
@@ -37,24 +36,23 @@ pub enum Registered {
 pub struct Recipient {
     /// The person.
     pub person: PersonId,
-    /// Their data key, under which what is theirs is sealed.
+    /// Their data key, which seals their data.
     pub key: Arc<PersonKey>,
-    /// They were a member of the box when they were looked up. Membership is never taken away, so
-    /// `true` stays true.
+    /// They were a member of the box at the lookup. Membership is never revoked, so `true` stays valid.
     pub member: bool,
 }
 
-/// What became of identifying a receiver.
+/// The result of identifying a receiver.
 #[derive(Clone)]
 pub enum Identified {
-    /// One person matches and takes documents from the institution.
+    /// One person matches, and accepts documents from the institution.
     Found(Recipient),
-    /// Nobody matches.
+    /// No person matches.
     NotFound,
     /// The person refuses the institution.
     Refused,
-    /// Nothing can be sent to this person: every item fails for one person of the sandbox
-    /// (SPEC 12), and for anybody whose data key does not open.
+    /// Sending to this person fails: for one sandbox person by design (SPEC 12), and for anyone whose data
+    /// key does not open.
     Breaks,
 }
 
@@ -65,14 +63,14 @@ pub struct PersonView {
     pub phone_number: SecretString,
     /// As registered.
     pub name: SecretString,
-    /// Since when the person is a member of the box.
+    /// When the person became a member of the box.
     pub member_since: Option<UnixSeconds>,
 }
 
 /// A text that a person agreed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {
-    /// Word for word.
+    /// The full text.
     pub text: String,
     /// When.
     pub agreed_at: UnixSeconds,
@@ -80,13 +78,12 @@ pub struct Agreement {
 
 /// People.
 #[async_trait]
-#[delegatable_trait]
 pub trait People: Send + Sync {
     /// Adds or updates people, one verdict each, in order.
     ///
-    /// A ci that is known names the person to update; else the telephone number does, provided
-    /// that the birthday is the same and no other ci is known: a number that passed to another
-    /// person must never open the first one's box. Membership is given, never taken away.
+    /// A known ci identifies the person to update. Otherwise the telephone number does, if the birthday is
+    /// the same and no other ci is known: a number that was reassigned to another person must never open the
+    /// first person's box. Membership is granted, never revoked.
     async fn register(&self, people: Vec<Registration>, now: UnixSeconds) -> Result<Vec<Registered>>;
 
     /// Identifies receivers for `institution`, one verdict each, in order (SPEC 4).
@@ -100,19 +97,19 @@ pub trait People: Send + Sync {
     /// The person with a telephone number.
     async fn person_by_phone(&self, phone_number: &SecretString) -> Result<Option<PersonId>>;
 
-    /// The telephone number that a person is registered with.
+    /// The registered telephone number of a person.
     async fn phone_number(&self, person: PersonId) -> Result<Option<SecretString>>;
 
-    /// Keeps that a person agreed to `texts`, word for word; to the same text for the first time.
+    /// Records that a person agreed to `texts`; only the first agreement to the same text is stored.
     async fn agreed(&self, person: PersonId, texts: Vec<String>, now: UnixSeconds) -> Result<()>;
 
-    /// What a person agreed to, and when, the oldest first.
+    /// The texts that a person agreed to, with times, oldest first.
     async fn agreements(&self, person: PersonId) -> Result<Vec<Agreement>>;
 
-    /// Makes the person a member: all that waits for them unexpired comes into their box. What
-    /// one step cannot move is moved by the delivery worker ([`crate::Deliveries::join_due`]).
+    /// Makes the person a member: all unexpired waiting documents enter their box. Documents that do not fit
+    /// into one step are moved by the delivery worker ([`crate::Deliveries::join_due`]).
     async fn join(&self, person: PersonId, now: UnixSeconds) -> Result<()>;
 
-    /// Refuses an institution's documents from the next send on, or takes them again.
+    /// Refuses an institution's documents from the next send on, or accepts them again.
     async fn set_refusal(&self, person: PersonId, institution: InstitutionId, refused: bool) -> Result<()>;
 }

@@ -1,4 +1,4 @@
-//! The people that are always there in a sandbox (SPEC 12).
+//! The built-in people of a sandbox (SPEC 12).
 
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::person::{Behaviour, PersonRecord};
@@ -12,28 +12,28 @@ pub const MEMBER: &str = "01000000001";
 pub const REFUSES: &str = "01000000002";
 /// Not a member.
 pub const NOT_A_MEMBER: &str = "01000000003";
-/// Not a member; takes what waits 10 seconds after it was accepted.
+/// Not a member; receives waiting documents 10 seconds after their acceptance.
 pub const JOINS_LATER: &str = "01000000004";
 /// A member about whom the messenger never reports.
 pub const NEVER_REPORTED: &str = "01000000005";
-/// A member whose number the messenger refuses for good.
+/// A member whose number the messenger rejects permanently.
 pub const NUMBER_REFUSED: &str = "01000000006";
-/// Every item is an `INTERNAL_ERROR`.
+/// Every item for them fails with `INTERNAL_ERROR`.
 pub const BREAKS: &str = "01000000007";
 
-/// The request that has an item for it is told 429 first, once for each external id.
+/// The first request with an item for it is rejected with 429, once per external id.
 pub const THROTTLES: &str = "01000000008";
 /// The same with 503.
 pub const UNAVAILABLE: &str = "01000000009";
-/// The request is accepted, and its connection closed without an answer, once for each external id.
+/// The request is accepted, but its connection is closed without a response, once per external id.
 pub const LOSES_THE_ANSWER: &str = "01000000010";
-/// The answer takes [`ANSWERS_SLOWLY_SECONDS`].
+/// The response takes [`ANSWERS_SLOWLY_SECONDS`].
 pub const ANSWERS_SLOWLY: &str = "01000000011";
 
-/// Seconds that the answer to a request for [`ANSWERS_SLOWLY`] takes.
+/// The delay of a response for [`ANSWERS_SLOWLY`], in seconds.
 pub const ANSWERS_SLOWLY_SECONDS: u64 = 10;
 
-/// Seconds after which [`JOINS_LATER`] takes a document.
+/// Seconds after which [`JOINS_LATER`] receives a document.
 pub const JOINS_LATER_SECONDS: i64 = 10;
 
 /// The name of all of them.
@@ -43,7 +43,7 @@ pub const BIRTHDAY: &str = "19900101";
 /// The PIN of all of them.
 pub const PIN: &str = "135790";
 
-/// The number of whoever has this CI.
+/// The number of the persona with this CI.
 pub fn number_of_ci(ci: &str) -> Option<&'static str> {
     NUMBERS.into_iter().find(|number| ci_of(number) == ci)
 }
@@ -62,13 +62,13 @@ const NUMBERS: [&str; 11] = [
     ANSWERS_SLOWLY,
 ];
 
-/// Their number without `010` and the zeros that it begins with.
+/// Their number without `010` and leading zeros.
 fn ci_of(number: &str) -> String {
     format!("SANDBOX-CI-{}", number.trim_start_matches("010").trim_start_matches('0'))
 }
 
-/// All of them, to be registered when a sandbox is created. Hashes a PIN: call it where blocking
-/// is allowed.
+/// The registrations of all personas, for creating a sandbox. Hashes a PIN: call it where blocking is
+/// allowed.
 pub fn registrations() -> Vec<Registration> {
     let pin = hash_pin(&SecretString::from(PIN));
     [
@@ -100,7 +100,7 @@ pub fn registrations() -> Vec<Registration> {
     .collect()
 }
 
-/// Whether registering `person` could change one of them: a number or a ci of theirs.
+/// Whether registering `person` could change a persona, because it uses a number or a ci of one.
 pub fn is_reserved(person: &PersonRecord) -> bool {
     let number = person.phone_number.expose_secret();
     let by_ci = person.ci.as_ref().and_then(|ci| number_of_ci(ci.expose_secret()));

@@ -1,35 +1,35 @@
-//! What a store is after it was restored from a backup, whichever store it is.
+//! The state of a store after it was restored from a backup, for any store.
 //!
-//! A backup is the past: what was sent since then may be sent again from it, and what was signed out since
-//! then is signed in in it. So deliveries are held until the operator decides, what lets a person in is void, and
-//! a process that still runs on the store before is told apart by the generation.
+//! A backup is the past: it may resend what was sent since, and sessions that have ended since are valid in
+//! it. So deliveries are held until the operator decides, sign-in data is void, and the generation identifies
+//! processes that still run on the previous data.
 
 use seoham_model::{BinderId, UnixSeconds};
 
-/// The deployment's values that a restore sets.
+/// The deployment values that a restore sets.
 pub mod names {
-    /// Which life of the data this is; a process that began in another one writes no more.
+    /// The generation of the data; a process that started in another one no longer writes.
     pub const GENERATION: &str = "generation";
-    /// What workers are to do: [`WorkOrder`](super::WorkOrder).
+    /// The work order: [`WorkOrder`](super::WorkOrder).
     pub const WORK_ORDER: &str = "work_order";
-    /// Links in notifications of documents that were accepted until then lead to nothing.
+    /// Links in notifications of documents accepted before this time are void.
     pub const LINKS_VOID_BEFORE: &str = "links_void_before";
 }
 
-/// What workers are to do with what is queued.
+/// What workers should do with queued deliveries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WorkOrder {
-    /// Deliver it.
+    /// Deliver them.
     #[default]
     Go,
-    /// Nothing, until the operator decides.
+    /// Hold them until the operator decides.
     Held,
-    /// Put what was accepted before this into its box without telling anybody, and deliver the rest.
+    /// Put documents accepted before this time into their boxes without a notification, and deliver the rest.
     DropBefore(UnixSeconds),
 }
 
 impl WorkOrder {
-    /// As a store keeps it; `None` is nothing to keep.
+    /// The stored form; `None` if nothing needs to be stored.
     pub fn to_stored(self) -> Option<String> {
         match self {
             Self::Go => None,
@@ -38,15 +38,15 @@ impl WorkOrder {
         }
     }
 
-    /// From what a store kept. What does not read holds: nothing is sent by mistake.
+    /// Parses the stored form. An unreadable value means held, so that nothing is sent by mistake.
     pub fn from_stored(stored: Option<&str>) -> Self {
         let Some(stored) = stored else { return Self::Go };
         let moment = stored.strip_prefix("drop:").and_then(|moment| moment.parse().ok());
         moment.map_or(Self::Held, |moment| Self::DropBefore(UnixSeconds(moment)))
     }
 
-    /// Whether the recipient of `document` is not to be told of it any more. What was tried first after the
-    /// decision is what the operator had sent again: of that they are told.
+    /// Whether the notification of `document` is dropped. If its first attempt was after the decision, the
+    /// operator requested it again, and it is sent.
     pub fn drops(self, document: BinderId, first_attempt_at: Option<UnixSeconds>) -> bool {
         match self {
             Self::DropBefore(moment) => {
@@ -59,12 +59,12 @@ impl WorkOrder {
     }
 }
 
-/// An access token that is as it was in the backup, for review: one that was revoked since then is valid again.
+/// An access token as in the backup, for review: a token that was revoked since is valid again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestoredToken {
     /// The institution's name.
     pub institution: String,
-    /// What the operator called it.
+    /// The operator's label.
     pub label: String,
     /// When it was revoked, if it was.
     pub revoked_at: Option<UnixSeconds>,

@@ -1,7 +1,7 @@
-//! Encryption at rest: how personal text of a document is sealed, the same in every store (DESIGN 4).
+//! Encryption at rest: seals the personal text of documents, in the same way in every store (DESIGN 4).
 //!
-//! Text that several documents of a request share is sealed once, under the deployment's key: it names nobody. A
-//! document's own text is sealed under its person's data key, and is erased with it.
+//! Text that several documents of a request share is sealed once, under the deployment's key: it contains no
+//! names. A document's own text is sealed under its recipient's data key, and is erased with that key.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::documents::IdentifiedDocument;
-use crate::error::OfEntity;
+use crate::error::AboutEntity;
 use crate::{Result, StoreError};
 
 /// A shared content, ready to be stored.
 pub struct SealedContent {
-    /// Its row: the id of the first document that says it.
+    /// Its row: the id of the first document with this content.
     pub id: BinderId,
-    /// What it says.
+    /// The sealed content.
     pub sealed: Vec<u8>,
 }
 
@@ -31,13 +31,13 @@ pub struct SealedDocument {
     pub id: BinderId,
     /// Whose box it is for.
     pub person: PersonId,
-    /// They are a member: it stands in their box from the beginning.
+    /// They are a member: it is in their box from the start.
     pub member: bool,
-    /// Its content's row, when it shares it.
+    /// The row of its content, if that is shared.
     pub content: Option<BinderId>,
-    /// What is its own.
+    /// The sealed individual part.
     pub sealed: Vec<u8>,
-    /// The institution's hash of the original, which is kept in the clear: it outlives the person.
+    /// The institution's hash of the original, stored unencrypted: it outlives the person's data.
     pub hash: Option<String>,
     /// Until when it can be opened.
     pub deadline_at: i64,
@@ -51,8 +51,8 @@ struct OwnPart<'a> {
     content: Option<std::borrow::Cow<'a, Content>>,
 }
 
-/// Seals the documents of one request, in about a microsecond each: more than a handful not on a thread
-/// that people wait for.
+/// Seals the documents of one request, at about a microsecond each. For more than a few, do not call it on a
+/// thread that interactive requests use.
 pub fn seal(
     vault: &Vault,
     documents: &[IdentifiedDocument],
@@ -91,17 +91,17 @@ pub fn seal(
     Ok((contents, sealed))
 }
 
-/// What a store holds of one document's text.
+/// The stored text of one document.
 pub struct StoredText {
     /// The document.
     pub id: BinderId,
-    /// Whose it is.
+    /// Its recipient.
     pub person: PersonId,
     /// Their wrapped data key.
     pub key: WrappedKey,
-    /// What is its own.
+    /// The sealed individual part.
     pub sealed: Vec<u8>,
-    /// The shared content, when it has one.
+    /// The shared content, if any.
     pub content: Option<SealedContent>,
 }
 
@@ -117,37 +117,38 @@ pub fn open(vault: &Vault, stored: &StoredText) -> Result<(Content, Own)> {
     Ok((content, own_part.own.into_owned()))
 }
 
-/// Opens a content that several documents share.
+/// Opens a shared content.
 pub fn open_content(vault: &Vault, shared: &SealedContent) -> Result<Content> {
     let opened = vault.open_shared(&content_row(shared.id), &shared.sealed);
-    let plaintext = opened.map_err(|error| StoreError::from(error).of(shared.id))?;
-    serde_json::from_slice(&plaintext).map_err(|_| StoreError::damaged("the content").of(shared.id))
+    let plaintext = opened.map_err(|error| StoreError::from(error).about(shared.id))?;
+    serde_json::from_slice(&plaintext)
+        .map_err(|_| StoreError::damaged("the unreadable shared text").about(shared.id))
 }
 
-/// What a store holds of what a notification needs.
+/// The sealed data that a notification needs.
 pub struct SealedNotice<'a> {
     /// The document.
     pub document: BinderId,
-    /// Whose it is.
+    /// Its recipient.
     pub person: PersonId,
     /// Their wrapped data key.
     pub key: &'a WrappedKey,
-    /// What is the document's own.
+    /// The document's sealed individual part.
     pub own: &'a [u8],
     /// Their sealed row.
     pub of_person: &'a [u8],
 }
 
-/// What a notification needs.
+/// The data that a notification needs.
 pub struct Notice {
     /// What the document says.
     pub content: Arc<Content>,
-    /// Where it goes.
+    /// The recipient's telephone number.
     pub phone_number: SecretString,
 }
 
-/// Opens what a notification needs. `shared` is the document's content when it shares one, opened
-/// already; then what is the document's own stays sealed.
+/// Opens the data that a notification needs. `shared` is the document's content if that is shared, already
+/// opened; the document's own part then stays sealed.
 pub fn open_notice(vault: &Vault, sealed: &SealedNotice<'_>, shared: Option<Arc<Content>>) -> Result<Notice> {
     let key = person_key(vault, sealed.person, sealed.key)?;
     let content = if let Some(content) = shared {
@@ -173,11 +174,11 @@ pub fn open_phone_number(
 
 /// A document's text and its recipient, opened.
 pub struct OpenedText {
-    /// What it says.
+    /// The shared content.
     pub content: Content,
-    /// What is its own.
+    /// The individual part.
     pub own: Own,
-    /// Whose box it is for.
+    /// The recipient.
     pub recipient: PersonPlaintext,
 }
 
@@ -188,7 +189,7 @@ pub fn open_with_recipient(vault: &Vault, stored: &StoredText, person: &[u8]) ->
     Ok(OpenedText { content, own, recipient: PersonPlaintext::open(&key, stored.person, person)? })
 }
 
-/// Opens only what is a document's own.
+/// Opens only a document's individual part.
 pub fn open_own(
     vault: &Vault,
     person: PersonId,
@@ -196,21 +197,21 @@ pub fn open_own(
     id: BinderId,
     sealed: &[u8],
 ) -> Result<Own> {
-    // A content beside it is passed over.
+    // Skips a content stored with it.
     open_own_part(&person_key(vault, person, key)?, id, sealed)
 }
 
 fn open_own_part<T: DeserializeOwned>(key: &PersonKey, id: BinderId, sealed: &[u8]) -> Result<T> {
-    let plaintext = key.open(&document_row(id), sealed).map_err(|error| StoreError::from(error).of(id))?;
-    serde_json::from_slice(&plaintext).map_err(|_| StoreError::damaged("the own part").of(id))
+    let plaintext = key.open(&document_row(id), sealed).map_err(|error| StoreError::from(error).about(id))?;
+    serde_json::from_slice(&plaintext).map_err(|_| StoreError::damaged("the unreadable own part").about(id))
 }
 
 fn person_key(vault: &Vault, person: PersonId, key: &WrappedKey) -> Result<PersonKey> {
-    vault.person_key(person, key).map_err(|error| StoreError::from(error).of(person))
+    vault.person_key(person, key).map_err(|error| StoreError::from(error).about(person))
 }
 
 fn without_content(id: BinderId) -> StoreError {
-    StoreError::damaged("the content").of(id)
+    StoreError::damaged("the missing content").about(id)
 }
 
 fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
@@ -236,7 +237,7 @@ fn row(kind: u8, id: &[u8; 16]) -> [u8; 17] {
     row
 }
 
-/// What is sealed of a person.
+/// The sealed data of a person.
 #[derive(Serialize, Deserialize)]
 pub struct PersonPlaintext {
     /// 10 or 11 digits.
@@ -251,11 +252,11 @@ pub struct PersonPlaintext {
 }
 
 impl PersonPlaintext {
-    /// Opens what a store holds of a person.
+    /// Opens the stored data of a person.
     pub fn open(key: &PersonKey, person: PersonId, sealed: &[u8]) -> Result<Self> {
         let opened = key.open(&person_row(person), sealed);
-        let plaintext = opened.map_err(|error| StoreError::from(error).of(person))?;
-        serde_json::from_slice(&plaintext).map_err(|_| StoreError::damaged("the sealed row").of(person))
+        let plaintext = opened.map_err(|error| StoreError::from(error).about(person))?;
+        serde_json::from_slice(&plaintext).map_err(|_| StoreError::damaged("the sealed row").about(person))
     }
 }
 

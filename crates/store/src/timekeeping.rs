@@ -1,27 +1,28 @@
-//! Clock skew at the start of a process: what the stored times say of the machine's clock.
+//! Detects clock skew at the start of a process, from the stored times.
 
 use seoham_model::UnixSeconds;
 
 use crate::Mode;
 
-/// How far a clock may be behind what was stored: as far as two machines that are kept right may differ.
+/// How far a clock may be behind the stored times: the tolerated skew between two synchronised machines.
 const BEHIND_SECONDS: i64 = 60;
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
-/// What is to be thought of a clock at a start.
+/// The verdict on a clock at a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plausibility {
-    /// It may well be right.
+    /// It is plausible.
     Plausible,
-    /// It is behind what was stored before, by so many seconds: it is certainly wrong, now or then.
+    /// It is this many seconds behind the stored time, so it is certainly wrong, now or then.
     Behind(i64),
-    /// It is so many seconds ahead of the last that was stored: the process was away for long, or it is wrong.
+    /// It is this many seconds ahead of the last stored time: the process was down for long, or the clock is
+    /// wrong.
     Ahead(i64),
 }
 
-/// What is to be thought of `now` when the process before was last there at `last_seen`. Live data that was
-/// away for more than a day waits for somebody to say that it was; a sandbox, which people try things in and
-/// leave alone, for 30 days.
+/// The verdict on `now`, if the previous process was last active at `last_seen`. After more than a day of
+/// downtime, live data waits for an operator's confirmation; a sandbox, which is often left unused, does so
+/// after 30 days.
 pub fn plausibility(now: UnixSeconds, last_seen: Option<UnixSeconds>, mode: Mode) -> Plausibility {
     let Some(last_seen) = last_seen else { return Plausibility::Plausible };
     let away_max_seconds = match mode {

@@ -1,10 +1,10 @@
-//! Everything that a store holds, row by row, for moving it into another one.
+//! The contents of a store, row by row, for moving them to another store.
 //!
-//! What is sealed stays sealed: the rows' identities, to which it is bound, do not change.
+//! Sealed data stays sealed: the row identities that it is bound to do not change.
 
 use seoham_vault::sha256;
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// One of our ids: 16 bytes.
@@ -19,11 +19,11 @@ pub enum Kind {
     Number32,
     /// A number that fits 16 bits.
     Number16,
-    /// Yes or no.
+    /// A Boolean.
     Flag,
 }
 
-/// A table that every store has, in some form.
+/// A table that every store has in some form.
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
     /// Its name.
@@ -45,7 +45,7 @@ pub enum Value {
     Bytes(Vec<u8>),
 }
 
-/// All tables, those first that others refer to.
+/// All tables, referenced ones first.
 pub const TABLES: [Table; 23] = [
     Table {
         name: "institutions",
@@ -210,7 +210,7 @@ pub const TABLES: [Table; 23] = [
             ("verdicts", Kind::Bytes),
         ],
     },
-    // A link that was used is known by its row alone: without it, it could be used again.
+    // A used link is only recorded by its row: without that row it could be used again.
     Table {
         name: "login_links",
         columns: &[
@@ -232,7 +232,7 @@ pub const TABLES: [Table; 23] = [
     Table { name: "joins", columns: &[("person_id", Kind::Id), ("due_at", Kind::Number)] },
 ];
 
-/// How many rows a table has, and a hash of them all that does not depend on their order.
+/// The number of rows of a table, and an order-independent hash of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fingerprint {
     /// Rows.

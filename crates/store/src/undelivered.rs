@@ -1,5 +1,5 @@
-//! Notifications that the messenger did not take: those that wait to be tried again, and those that were given
-//! up. An operator sees why, and can have them sent again (SPEC 13).
+//! Notifications that the messenger did not accept: those that wait for a retry, and those that were given
+//! up. An operator sees why, and can send them again (SPEC 13).
 
 use std::fmt;
 
@@ -9,18 +9,18 @@ use seoham_model::{BinderId, InstitutionId, StoredNumber, UnixSeconds};
 
 use crate::Result;
 
-/// Why the messenger did not take a notification. It says nothing of whom it was for.
+/// Why the messenger did not accept a notification. It contains nothing about the recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// It could not be reached, or did not answer in time.
+    /// The messenger was unreachable or timed out.
     Unreachable,
     /// No messenger is configured.
     NoMessenger,
-    /// The message could not be made or signed.
+    /// The message could not be built or signed.
     Unsendable,
-    /// Nobody was to be told: the operator dropped what was queued in a backup.
+    /// Dropped: the operator discarded the notifications queued in a backup.
     Dropped,
-    /// It answered with this HTTP status.
+    /// The messenger replied with this HTTP status.
     Status(u16),
 }
 
@@ -33,7 +33,7 @@ impl Failure {
     ];
 }
 
-/// Of an answer its status, which has three digits.
+/// An HTTP status, which has three digits, is stored as itself.
 impl StoredNumber for Failure {
     fn as_number(self) -> i64 {
         if let Self::Status(status) = self {
@@ -59,17 +59,17 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What became of an undelivered notification.
+/// The state of an undelivered notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoticeState {
-    /// It is tried again.
+    /// It waits for a retry.
     Waiting {
-        /// Not before this moment.
+        /// Not before this time.
         next_attempt_at: UnixSeconds,
     },
     /// It was given up.
     GivenUp {
-        /// When; unknown of what was given up before this was noted.
+        /// When; `None` if it was given up before this was recorded.
         given_up_at: Option<UnixSeconds>,
     },
 }
@@ -81,20 +81,20 @@ pub struct Undelivered {
     pub document: BinderId,
     /// Who sent it.
     pub institution: InstitutionId,
-    /// How often it was tried; unknown of what was given up before this was noted.
+    /// The number of attempts; `None` if it was given up before this was recorded.
     pub attempts: Option<u32>,
-    /// When it was tried first.
+    /// The time of the first attempt.
     pub first_attempt_at: Option<UnixSeconds>,
-    /// Why the last attempt failed; unknown of what failed before this was noted.
+    /// Why the last attempt failed; `None` if it failed before this was recorded.
     pub failure: Option<Failure>,
-    /// What became of it.
+    /// Its state.
     pub state: NoticeState,
 }
 
-/// Which of them.
+/// The kind of undelivered notifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Those that wait to be tried again.
+    /// Those that wait for a retry.
     Waiting,
     /// Those that were given up.
     GivenUp,
@@ -103,11 +103,11 @@ pub enum Kind {
 /// A page of a list, newest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// One institution's alone.
+    /// Only this institution's.
     pub institution: Option<InstitutionId>,
     /// Older than this document.
     pub before: Option<BinderId>,
-    /// At most so many.
+    /// The maximum number.
     pub limit: usize,
 }
 
@@ -115,15 +115,15 @@ pub struct Page {
 #[async_trait]
 #[delegatable_trait]
 pub trait Notices: Send + Sync {
-    /// Lists undelivered notifications, newest first; those of one request in any order.
+    /// Lists undelivered notifications, newest first; the order within a request is arbitrary.
     async fn undelivered(&self, kind: Kind, page: Page) -> Result<Vec<Undelivered>>;
 
     /// One document's notification, if it is undelivered.
     async fn undelivered_one(&self, document: BinderId) -> Result<Option<Undelivered>>;
 
-    /// Has these notifications sent again: those that wait are due now, those that were given up are queued anew,
-    /// with a day of attempts before them. What is no longer undelivered, or past its deadline, is passed
-    /// over. Gives how many.
+    /// Sends these notifications again: waiting ones become due now, given-up ones are queued again with a
+    /// new day of attempts. Skips those that are no longer undelivered or past their deadline. Returns the
+    /// number sent again.
     async fn send_again(&self, documents: Vec<BinderId>, now: UnixSeconds) -> Result<usize>;
 }
 

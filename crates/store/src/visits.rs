@@ -1,4 +1,4 @@
-//! A recipient's visits to the box: how they get in, and how they prove to be themselves (SPEC 8).
+//! A recipient's visits to the box: signing in and authenticating (SPEC 8).
 
 use ambassador::delegatable_trait;
 use async_trait::async_trait;
@@ -9,71 +9,71 @@ use seoham_vault::{PinHash, TokenHash};
 use crate::Result;
 pub use crate::attempts::{ATTEMPTS_MAX, LOCKED_SECONDS, Proof, Secret};
 
-/// How long after its document was accepted the link in a notification can be used, in seconds.
+/// How long after the document's acceptance the link in a notification is valid, in seconds.
 pub const NOTIFICATION_LINK_SECONDS: i64 = 3 * 24 * 60 * 60;
 
-/// Whether an attempt may be made.
+/// Whether an attempt is allowed.
 #[derive(Clone)]
 pub enum Attempt {
-    /// Not before this moment.
+    /// Not before this time.
     Locked {
         /// When it may be tried again.
         until: UnixSeconds,
     },
     /// The person has no such secret yet.
     NotSet,
-    /// It may: it counts as a wrong one until [`Secrets::attempt_succeeded`].
+    /// Allowed: it counts as failed until [`Secrets::attempt_succeeded`].
     Allowed {
-        /// What it is compared with.
+        /// The hash to compare with.
         hash: PinHash,
-        /// How many more are left after it.
+        /// The attempts left after it.
         left: u32,
     },
 }
 
-/// What became of trying a birthday.
+/// The result of checking a birthday.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BirthdayAttempt {
-    /// It is the person's.
+    /// It is correct.
     Right,
-    /// It is not.
+    /// It is wrong.
     Wrong {
-        /// How many more attempts are left.
+        /// The attempts left.
         left: u32,
     },
-    /// Not before this moment.
+    /// Not before this time.
     Locked {
         /// When it may be tried again.
         until: UnixSeconds,
     },
 }
 
-/// What a link that was asked for is good for.
+/// The purpose of a requested link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkPurpose {
-    /// Signing in once, and on to a document if it is about one.
+    /// Sign in once, and continue to a document if there is one.
     SignIn {
         /// The document.
         document: Option<BinderId>,
     },
-    /// Setting a new PIN.
+    /// Set a new PIN.
     NewPin,
 }
 
-/// A link that was asked for.
+/// A requested link.
 #[derive(Clone, Copy)]
 pub struct LoginLink {
-    /// For whom.
+    /// The person.
     pub person: PersonId,
     /// Its token, by its hash.
     pub token: TokenHash,
-    /// What it is good for.
+    /// Its purpose.
     pub purpose: LinkPurpose,
-    /// From when on it is good for nothing.
+    /// When it expires.
     pub expires_at: UnixSeconds,
 }
 
-/// Whose session it is.
+/// The person of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Visitor {
     /// The person.
@@ -86,15 +86,15 @@ pub struct Visitor {
 #[async_trait]
 #[delegatable_trait]
 pub trait Links: Send + Sync {
-    /// Uses the link of a notification; gives whose it is and of which document. The first use
-    /// counts, and only in its time.
+    /// Uses the link of a notification; returns its person and document. Only the first use succeeds, and
+    /// only while the link is valid.
     async fn use_notification_link(
         &self,
         token: &SecretString,
         now: UnixSeconds,
     ) -> Result<Option<(PersonId, BinderId)>>;
 
-    /// A link is asked for by a telephone number, known or not: counted, or when one may be asked for again
+    /// Counts a link request of a telephone number, known or not; or returns when one may be requested again
     /// ([`LinkRequests`](crate::attempts::LinkRequests)).
     async fn ask_link(
         &self,
@@ -102,34 +102,35 @@ pub trait Links: Send + Sync {
         now: UnixSeconds,
     ) -> Result<std::result::Result<(), UnixSeconds>>;
 
-    /// Whose document the link of a notification is about, used or not, however old, as long as that can still be
-    /// opened (SPEC 8.9).
+    /// The person and document of a notification's link, used or not and of any age, as long as the document
+    /// can be opened (SPEC 8.9).
     async fn notified(&self, token: &SecretString, now: UnixSeconds) -> Result<Option<(PersonId, BinderId)>>;
 
-    /// Remembers a link.
+    /// Stores a link.
     async fn add_login_link(&self, link: LoginLink) -> Result<()>;
 
-    /// Uses a link to sign in by; gives whose it is, and of which document. The first use counts, and only in its time.
+    /// Uses a sign-in link; returns its person and document. Only the first use succeeds, and only while the
+    /// link is valid.
     async fn use_login_link(
         &self,
         token: TokenHash,
         now: UnixSeconds,
     ) -> Result<Option<(PersonId, Option<BinderId>)>>;
 
-    /// Whose link to a new PIN this is, while it can be used.
+    /// The person of a new-PIN link, while it is valid.
     async fn new_pin_link(&self, token: TokenHash, now: UnixSeconds) -> Result<Option<PersonId>>;
 
-    /// Uses a link to a new PIN, whose person has proved their birthday: the PIN is set, its lock and that of the
-    /// birthday are lifted, and every session and every link that the person asked for ends. `false` when it cannot be
-    /// used any more.
+    /// Uses a new-PIN link whose person has proved their birthday: sets the PIN, lifts its lock and that of
+    /// the birthday, and ends every session and every requested link of the person. `false` if the link is no
+    /// longer valid.
     async fn renew_pin(&self, token: TokenHash, hash: PinHash, now: UnixSeconds) -> Result<bool>;
 }
 
-/// Sessions of people who are signed in.
+/// Sessions of signed-in people.
 #[async_trait]
 #[delegatable_trait]
 pub trait Sessions: Send + Sync {
-    /// Begins a session.
+    /// Starts a session.
     async fn start_session(
         &self,
         person: PersonId,
@@ -137,7 +138,7 @@ pub trait Sessions: Send + Sync {
         expires_at: UnixSeconds,
     ) -> Result<()>;
 
-    /// Whose session it is, if it has not ended.
+    /// The person of a session, if it has not ended.
     async fn session(&self, session: TokenHash, now: UnixSeconds) -> Result<Option<Visitor>>;
 
     /// Ends a session.
@@ -151,8 +152,8 @@ pub trait Sessions: Send + Sync {
 #[async_trait]
 #[delegatable_trait]
 pub trait Secrets: Send + Sync {
-    /// Sets a secret in the place of the one that was proved, or a first one; `false` when another one stands there
-    /// meanwhile. A PIN that was changed ends every session and every link that the person asked for.
+    /// Replaces the verified secret, or sets a first one; `false` if the stored secret has changed meanwhile.
+    /// A changed PIN ends every session and every requested link of the person.
     async fn change_secret(
         &self,
         person: PersonId,
@@ -161,22 +162,22 @@ pub trait Secrets: Send + Sync {
         after: PinHash,
     ) -> Result<bool>;
 
-    /// Sets a PIN for somebody who is still to join; `false` for a member, who has one that must be known to change it,
-    /// or gets one by [`Links::renew_pin`].
+    /// Sets a PIN for a person who has not joined yet; `false` for a member, who must know the current PIN to
+    /// change it or use [`Links::renew_pin`].
     async fn set_first_pin(&self, person: PersonId, hash: PinHash) -> Result<bool>;
 
     /// Whether a person has such a secret.
     async fn has_secret(&self, person: PersonId, secret: Secret) -> Result<bool>;
 
-    /// Begins an attempt. It counts before it is made, so that many at once are no way around the
-    /// lock; the fifth locks this secret for [`LOCKED_SECONDS`] from `now` on, and no other one
+    /// Starts an attempt. It counts before it is made, so that concurrent attempts do not bypass the lock;
+    /// the fifth locks only this secret, for [`LOCKED_SECONDS`] from `now`
     /// ([`Tries`](crate::attempts::Tries)).
     async fn begin_attempt(&self, person: PersonId, secret: Secret, now: UnixSeconds) -> Result<Attempt>;
 
-    /// The attempt was right: no attempt at this secret counts any more, and its lock is lifted.
+    /// The attempt succeeded: resets the count of this secret and lifts its lock.
     async fn attempt_succeeded(&self, person: PersonId, secret: Secret) -> Result<()>;
 
-    /// Tries a birthday, `YYYYMMDD`. It counts and locks like a secret; a right one lifts the count.
+    /// Checks a birthday, `YYYYMMDD`. It counts and locks like a secret; a correct one resets the count.
     async fn try_birthday(
         &self,
         person: PersonId,
@@ -189,7 +190,7 @@ pub trait Secrets: Send + Sync {
 #[async_trait]
 #[delegatable_trait]
 pub trait Unlocking: Send + Sync {
-    /// Lifts every lock of a person; with `forget_pin` also forgets the PIN and ends every session and every link that
-    /// the person asked for, so that a new one must be set (SPEC 8.8).
+    /// Lifts every lock of a person. With `forget_pin` it also deletes the PIN and ends every session and
+    /// every requested link of the person, so that the person must set a new PIN (SPEC 8.8).
     async fn unlock(&self, person: PersonId, forget_pin: bool) -> Result<()>;
 }

@@ -1,4 +1,4 @@
-//! What institutions announce to send, beside what they send (SPEC 9).
+//! Announced and actual volumes of institutions (SPEC 9).
 
 use ambassador::delegatable_trait;
 use async_trait::async_trait;
@@ -7,31 +7,31 @@ use seoham_model::{InstitutionId, PlanId, SeoulDay, StoredNumber, UnixSeconds};
 
 use crate::Result;
 
-/// A volume that an institution announced, and what became of it.
+/// An announced volume and its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VolumePlan {
     /// Its id.
     pub id: PlanId,
-    /// Whose it is.
+    /// The institution.
     pub institution: InstitutionId,
-    /// What is to come.
+    /// The announced volume.
     pub volume: AnnouncedVolume,
     /// When it was announced.
     pub announced_at: UnixSeconds,
-    /// What the operator said.
+    /// The operator's decision.
     pub state: PlanState,
-    /// When.
+    /// When it was decided.
     pub decided_at: Option<UnixSeconds>,
 }
 
-/// What the operator says of a plan.
+/// The state of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlanState {
-    /// Nothing yet.
+    /// Not decided yet.
     Announced,
-    /// It may come.
+    /// Approved.
     Approved,
-    /// It is not planned with.
+    /// Declined: the plan does not count.
     Declined,
 }
 
@@ -55,18 +55,18 @@ impl StoredNumber for PlanState {
     }
 }
 
-/// What came on a day.
+/// The volume of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DayVolume {
     /// The day.
     pub day: SeoulDay,
-    /// Documents accepted, counted as they were accepted.
+    /// Documents accepted, counted on acceptance.
     pub accepted: u64,
-    /// When it was found to be more than was expected, if it was.
+    /// When the alert was raised, if any.
     pub alerted_at: Option<UnixSeconds>,
 }
 
-/// More came on a day than was announced and approved.
+/// An alert: a day's volume exceeds the announced and approved number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VolumeAlert {
     /// Who sends.
@@ -75,15 +75,15 @@ pub struct VolumeAlert {
     pub institution_name: String,
     /// On which day.
     pub day: SeoulDay,
-    /// How much had come when it was found.
+    /// The volume when the alert was raised.
     pub accepted: u64,
-    /// How much may come without an alert: by the approved plans of the day, or without any.
+    /// The volume that is allowed without an alert: the sum of the day's approved plans, or the default.
     pub expected: u64,
-    /// When it was found.
+    /// When the alert was raised.
     pub raised_at: UnixSeconds,
 }
 
-/// What came from an institution on a day, beside what may come.
+/// An institution's volume on a day, and the planned volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountedVolume {
     /// Who sends.
@@ -94,12 +94,12 @@ pub struct CountedVolume {
     pub day: SeoulDay,
     /// Documents accepted.
     pub accepted: u64,
-    /// What its approved plans of the day say together.
+    /// The sum of the day's approved plans.
     pub planned: u64,
 }
 
-/// The alert that is due for a volume, if any (SPEC 9): from `unannounced` documents on, and beyond what was
-/// announced and approved.
+/// The alert that is due for a volume, if any (SPEC 9): the volume is at least `unannounced` and above the
+/// approved plans.
 pub fn due_alert(volume: CountedVolume, unannounced: u64, raised_at: UnixSeconds) -> Option<VolumeAlert> {
     let CountedVolume { institution, institution_name, day, accepted, planned } = volume;
     let expected = unannounced.max(planned);
@@ -107,14 +107,14 @@ pub fn due_alert(volume: CountedVolume, unannounced: u64, raised_at: UnixSeconds
     is_due.then_some(VolumeAlert { institution, institution_name, day, accepted, expected, raised_at })
 }
 
-/// Announced and real volumes.
+/// Announced and actual volumes.
 #[async_trait]
 #[delegatable_trait]
 pub trait Volumes: Send + Sync {
     /// Adds a plan; `false` when there is no such institution.
     async fn announce_plan(&self, plan: VolumePlan) -> Result<bool>;
 
-    /// Approves or declines a plan of `institution`; the last word counts. `None` when it has no such plan.
+    /// Approves or declines a plan of `institution`; the last decision counts. `None` if it has no such plan.
     async fn decide_plan(
         &self,
         institution: InstitutionId,
@@ -126,10 +126,10 @@ pub trait Volumes: Send + Sync {
     /// Plans of `institution`, newest first, at most `limit`.
     async fn plans(&self, institution: InstitutionId, limit: usize) -> Result<Vec<VolumePlan>>;
 
-    /// Plans of all institutions that nothing was said of, oldest first, at most `limit`.
+    /// Undecided plans of all institutions, oldest first, at most `limit`.
     async fn waiting_plans(&self, limit: usize) -> Result<Vec<VolumePlan>>;
 
-    /// What came from `institution` on each day from `from` to `to` on which anything did.
+    /// The volumes of `institution` from `from` to `to`, only days with documents.
     async fn volumes(
         &self,
         institution: InstitutionId,
@@ -137,14 +137,16 @@ pub trait Volumes: Send + Sync {
         to: SeoulDay,
     ) -> Result<Vec<DayVolume>>;
 
-    /// Institutions that sent `at_least` documents or more on `day` and have no alert for it, with what their
-    /// approved plans of the day say together.
+    /// Institutions that sent at least `at_least` documents on `day` and have no alert for it, with the sum
+    /// of their approved plans for the day.
     async fn unalerted_volumes(&self, day: SeoulDay, at_least: u64) -> Result<Vec<CountedVolume>>;
 
-    /// Adds alerts, of which an institution has one a day; gives the new ones. Each is given once, on one node.
+    /// Adds alerts, at most one per institution and day; returns the new ones. Each is returned once, on one
+    /// node.
     async fn add_alerts(&self, alerts: Vec<VolumeAlert>) -> Result<Vec<VolumeAlert>>;
 
-    /// Raises every alert that is due for `day`, see [`due_alert`]; gives the new ones.
+    /// Raises every alert that is due for `day`, see [`due_alert`]; returns the new ones. A plan that is approved
+    /// in the same moment may come too late for it.
     async fn raise_alerts(
         &self,
         day: SeoulDay,
@@ -153,20 +155,20 @@ pub trait Volumes: Send + Sync {
     ) -> Result<Vec<VolumeAlert>> {
         let counted = self.unalerted_volumes(day, unannounced).await?;
         let due: Vec<_> = counted.into_iter().filter_map(|c| due_alert(c, unannounced, now)).collect();
-        // Mostly there is nothing to write.
+        // Usually there is nothing to write.
         if due.is_empty() { Ok(due) } else { self.add_alerts(due).await }
     }
 
-    /// The last day that was looked at for alerts, if any was.
+    /// The last day that was checked for alerts, if any.
     async fn watched_to(&self) -> Result<Option<SeoulDay>>;
 
-    /// Every day up to `day` was looked at. An earlier day than before is ignored.
+    /// Records that every day up to `day` was checked. A day before the stored one is ignored.
     async fn set_watched_to(&self, day: SeoulDay) -> Result<()>;
 
-    /// Alerts since `since` that were not sent yet, oldest first, at most `limit`.
+    /// Unsent alerts since `since`, oldest first, at most `limit`.
     async fn unsent_alerts(&self, since: UnixSeconds, limit: usize) -> Result<Vec<VolumeAlert>>;
 
-    /// An alert was sent.
+    /// Records that an alert was sent.
     async fn alert_sent(&self, institution: InstitutionId, day: SeoulDay, now: UnixSeconds) -> Result<()>;
 }
 
@@ -181,7 +183,7 @@ mod tests {
         let clock = Clock::stopped_at(UnixSeconds(1_800_000_000));
         let now = clock.now();
         let institution = InstitutionId::generate(&clock);
-        // Accepted, planned, the bound; what was expected where an alert is due.
+        // Accepted, planned, the limit; the expected value if an alert is due.
         for (accepted, planned, unannounced, expected) in [
             (9, 0, 10, None),
             (10, 0, 10, Some(10)),

@@ -1,4 +1,4 @@
-//! Fingerprints of what is not secret.
+//! Digests of non-secret data.
 
 /// The SHA-256 of `bytes`.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -1,4 +1,4 @@
-//! Blind indexes: keyed hashes by which a personal value is found without being stored.
+//! Blind indexes: keyed hashes for looking up a personal value without storing it.
 
 use std::hash::Hasher;
 
@@ -9,9 +9,10 @@ use siphasher::sip::SipHasher24;
 
 use crate::Vault;
 
-/// Keyed hashes of the items of one idempotency key, 64 bits each: enough to tell ten thousand apart,
-/// and under a key of their own, so that nothing is told across keys. `SipHash` is made for short
-/// inputs under a secret key, and costs a quarter of an HMAC here, on the path of every document.
+/// Keyed hashes of the items of one idempotency key, 64 bits each: enough to distinguish ten thousand items.
+/// Each idempotency key has its own hash key, so that hashes cannot be compared across keys. `SipHash` is
+/// designed for short inputs under a secret key, and costs a quarter of an HMAC here, in the path of every
+/// document.
 pub struct ItemTags {
     key: [u8; 16],
 }
@@ -22,7 +23,7 @@ impl ItemTags {
         self.tag(1, external_document_uuid)
     }
 
-    /// The tag of what an item asks for.
+    /// The tag of an item's content.
     pub fn content(&self, content: &[u8]) -> [u8; 8] {
         self.tag(2, content)
     }
@@ -39,33 +40,33 @@ impl ItemTags {
 pub type BlindIndex = [u8; 16];
 
 impl Vault {
-    /// Finds a person by telephone number.
+    /// The index of a telephone number.
     pub fn phone_index(&self, phone_number: &str) -> BlindIndex {
         self.blind_index(b"phone", &[phone_number.as_bytes()])
     }
 
-    /// Finds a person by connecting information.
+    /// The index of connecting information.
     pub fn ci_index(&self, ci: &str) -> BlindIndex {
         self.blind_index(b"ci", &[ci.as_bytes()])
     }
 
-    /// Compares a birthday with a person's. Bound to the person, so that equal birthdays cannot
-    /// be seen in a stolen database.
+    /// A keyed hash of a person's birthday, for comparison. It is bound to the person, so that a stolen
+    /// database does not reveal equal birthdays.
     pub fn birthday_tag(&self, person: PersonId, birthday: &str) -> BlindIndex {
         self.blind_index(b"birthday", &[person.as_bytes(), birthday.as_bytes()])
     }
 
-    /// Compares a name with a person's, in normal form; bound to the person likewise.
+    /// A keyed hash of a person's normalised name, for comparison; also bound to the person.
     pub fn name_tag(&self, person: PersonId, name: &str) -> BlindIndex {
         self.blind_index(b"name", &[person.as_bytes(), normalized_name(name).as_bytes()])
     }
 
-    /// Finds what an institution's idempotency key is known for.
+    /// The index of an institution's idempotency key.
     pub fn key_tag(&self, key: &[u8]) -> BlindIndex {
         self.blind_index(b"idempotency key", &[key])
     }
 
-    /// Tells the items of an idempotency key apart.
+    /// The hasher for the items of an idempotency key.
     pub fn item_tags(&self, key_tag: BlindIndex) -> ItemTags {
         ItemTags { key: self.blind_index(b"idempotency items", &[&key_tag]) }
     }

@@ -1,13 +1,13 @@
-//! Everything secret: the master key, the sealing of personal values, the blind indexes by which
-//! they are found again, and the hashes of tokens and PINs.
+//! Cryptography and secrets: the master key, sealing of personal values, blind indexes for finding them, and
+//! hashes of tokens and PINs.
 //!
-//! No I/O but the key file, no SQL, no HTTP. Stores seal at their edge with what is here, so that
-//! a personal value never reaches a database, and no other crate does cryptography of its own.
+//! No I/O except for key files, no SQL, no HTTP. Stores use this to seal personal values before writing, so
+//! that none reaches a database in plain text. No other crate implements cryptography.
 
 mod digest;
 mod index;
+mod keys;
 mod link;
-mod master;
 mod pin;
 mod private;
 mod seal;
@@ -16,50 +16,98 @@ mod webhook;
 
 pub use digest::sha256;
 pub use index::{BlindIndex, ItemTags};
-pub use master::{KeyFileError, MasterKey};
+pub use keys::{KeyFileError, KeyRing, RingFault};
 pub use pin::{PinHash, hash_pin, hash_pin_bounded, verify_pin_bounded};
 pub use private::{PrivateFileError, read_private, require_private, require_private_directory};
-pub use seal::{PersonKey, SealError, WrappedKey};
+pub use seal::{KeyId, PersonKey, SealError, WrappedKey};
 pub use token::{AccessToken, AdminToken, OneTimeToken, TokenHash};
 pub use webhook::{WebhookKey, webhook_secret_is_sound};
 
 use aws_lc_rs::{aead, hkdf, hmac};
-use secrecy::ExposeSecret;
+use zeroize::Zeroizing;
 
-/// The keys of one deployment, derived from its master key.
-///
-/// One for wrapping people's data keys, one for what several people share, one for blind
-/// indexes; none of them is ever written down.
+use keys::Key;
+
+/// The keys of one deployment, derived from its key ring. None of them is ever written down.
 pub struct Vault {
-    wrapping: aead::LessSafeKey,
-    content: aead::LessSafeKey,
+    /// Of each master key; the first seals what is new.
+    masters: Vec<MasterKeys>,
+    /// Of blind indexes.
     index: hmac::Key,
-    key_id: [u8; 4],
+}
+
+/// What derives from one master key.
+struct MasterKeys {
+    id: KeyId,
+    /// For people's data keys.
+    wrapping: aead::LessSafeKey,
+    /// For text that several people share.
+    content: aead::LessSafeKey,
 }
 
 impl Vault {
     /// Derives a deployment's keys.
-    pub fn new(master: &MasterKey) -> Self {
-        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"seoham v1");
-        let root = salt.extract(master.bytes().expose_secret());
-        let derive = |purpose: &'static [u8]| {
-            let mut key = zeroize::Zeroizing::new([0u8; 32]);
-            root.expand(&[purpose], hkdf::HKDF_SHA256)
-                .and_then(|okm| okm.fill(key.as_mut()))
-                .expect("32 bytes are within what HKDF-SHA-256 gives");
-            key
-        };
-        let key_id = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &derive(b"key id")[..]), b"");
+    pub fn new(ring: &KeyRing) -> Self {
         Self {
-            wrapping: seal::aead_key(&derive(b"wrapping")),
-            content: seal::aead_key(&derive(b"content")),
-            index: hmac::Key::new(hmac::HMAC_SHA256, &derive(b"blind index")[..]),
-            key_id: key_id.as_ref()[..4].try_into().expect("an HMAC is longer than 4 bytes"),
+            masters: ring.masters().map(MasterKeys::of).collect(),
+            index: hmac_key(&Root::of(ring.index()).derive(b"blind index")),
         }
     }
 
-    /// What a store keeps to notice that it is opened with another master key.
+    /// What a store keeps to notice that it is opened with another index key.
     pub fn key_check(&self) -> [u8; 16] {
         self.blind_index(b"key check", &[])
     }
+
+    /// The master key that seals what is new. A store keeps the ids of all keys that something may be sealed under.
+    pub fn sealing_key(&self) -> KeyId {
+        self.current().id
+    }
+
+    /// Whether the ring has a master key.
+    pub fn has_key(&self, id: KeyId) -> bool {
+        self.master(id).is_some()
+    }
+
+    fn current(&self) -> &MasterKeys {
+        self.masters.first().expect("a ring has a master key")
+    }
+
+    fn master(&self, id: KeyId) -> Option<&MasterKeys> {
+        self.masters.iter().find(|master| master.id == id)
+    }
+}
+
+impl MasterKeys {
+    fn of(master: &Key) -> Self {
+        let root = Root::of(master);
+        let id = hmac::sign(&hmac_key(&root.derive(b"key id")), b"");
+        Self {
+            id: KeyId(id.as_ref()[..4].try_into().expect("an HMAC is longer than 4 bytes")),
+            wrapping: seal::aead_key(&root.derive(b"wrapping")),
+            content: seal::aead_key(&root.derive(b"content")),
+        }
+    }
+}
+
+/// What keys for several purposes derive from.
+struct Root(hkdf::Prk);
+
+impl Root {
+    fn of(key: &Key) -> Self {
+        Self(hkdf::Salt::new(hkdf::HKDF_SHA256, b"seoham v1").extract(key.bytes()))
+    }
+
+    fn derive(&self, purpose: &'static [u8]) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0u8; 32]);
+        self.0
+            .expand(&[purpose], hkdf::HKDF_SHA256)
+            .and_then(|okm| okm.fill(key.as_mut()))
+            .expect("32 bytes are within what HKDF-SHA-256 gives");
+        key
+    }
+}
+
+fn hmac_key(bytes: &[u8; 32]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, bytes)
 }

@@ -1,4 +1,4 @@
-//! PINs, kept as Argon2id with its default cost (19 MiB, 2 passes).
+//! PIN hashes: Argon2id with the crate's default cost (19 MiB, 2 passes).
 
 use argon2::{
     Argon2,
@@ -7,15 +7,15 @@ use argon2::{
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
-/// Only who has it hashes: many at once would take many times the memory.
+/// The permit for hashing: concurrent hashing would multiply the memory use.
 static HASHING_PERMIT: Semaphore = Semaphore::const_new(1);
 
 /// A PIN's hash in PHC form.
 #[derive(Clone)]
 pub struct PinHash(pub String);
 
-/// Hashes a PIN. Takes tens of milliseconds on purpose: call it where blocking is allowed, and
-/// [`hash_pin_bounded`] where several may want it at once.
+/// Hashes a PIN. Deliberately takes tens of milliseconds: call it where blocking is allowed, and call
+/// [`hash_pin_bounded`] where several callers may hash concurrently.
 pub fn hash_pin(pin: &SecretString) -> PinHash {
     let hash = Argon2::default()
         .hash_password(pin.expose_secret().as_bytes())
@@ -23,19 +23,19 @@ pub fn hash_pin(pin: &SecretString) -> PinHash {
     PinHash(hash.to_string())
 }
 
-/// Hashes a PIN under a permit, one at a time in the whole process and in the order of
-/// asking. Who waits takes no thread.
+/// Hashes a PIN under a permit, one at a time in the whole process, in FIFO order. Waiting does not block a
+/// thread.
 pub async fn hash_pin_bounded(pin: SecretString) -> PinHash {
     let permit = HASHING_PERMIT.acquire().await.expect("it is never closed");
     let hashing = tokio::task::spawn_blocking(move || {
-        // Given back by the thread, so that nobody else begins when the caller has gone away.
+        // Released by the blocking thread, so that no other starts if the caller is cancelled.
         let _permit = permit;
         hash_pin(&pin)
     });
     hashing.await.expect("hashing does not break off")
 }
 
-/// Compares a PIN with a hash under a permit, two at a time in the whole process.
+/// Verifies a PIN against a hash under a permit, two at a time in the whole process.
 pub async fn verify_pin_bounded(hash: PinHash, pin: SecretString) -> bool {
     static HASHING_PERMIT: Semaphore = Semaphore::const_new(2);
     let permit = HASHING_PERMIT.acquire().await.expect("it is never closed");

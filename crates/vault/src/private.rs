@@ -1,4 +1,4 @@
-//! Files that hold a secret, read under one rule: nobody but their owner can read them.
+//! Reads files that hold a secret, under one rule: only their owner can read them.
 
 use std::fmt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -6,27 +6,27 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-/// Why a file that holds a secret is not read.
+/// Why a secret file was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum PrivateFileError {
-    /// The file system refused.
+    /// An I/O error.
     #[error("{path}: {source}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Others than its owner can read it.
+    /// Other users can read it.
     #[error("{0}: holds a secret that others can read; run chmod 600 {0}")]
     Open(PathBuf),
-    /// Others than its owner can put files into the directory.
+    /// Other users can write to the directory.
     #[error("{0}: others can change what is in the directory; run chmod 700 {0}")]
     OpenDirectory(PathBuf),
 }
 
-/// Refuses a file that others than its owner can read. Service managers hand a secret over as root's file that our
-/// group can read, which will do.
+/// Rejects a file that other users can read. Files owned by root and readable by our group are accepted,
+/// because service managers provide secrets like that.
 pub fn require_private(path: &Path) -> Result<(), PrivateFileError> {
     let file = metadata(path)?;
     let own = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == file.uid());
@@ -38,7 +38,7 @@ pub fn require_private(path: &Path) -> Result<(), PrivateFileError> {
     }
 }
 
-/// Refuses a directory that others than its owner can put files into, or take them out of.
+/// Rejects a directory in which other users can create or remove files.
 pub fn require_private_directory(path: &Path) -> Result<(), PrivateFileError> {
     if metadata(path)?.permissions().mode() & 0o022 == 0 {
         Ok(())
@@ -47,7 +47,7 @@ pub fn require_private_directory(path: &Path) -> Result<(), PrivateFileError> {
     }
 }
 
-/// The text of a file that holds a secret, without a byte order mark and white space around it.
+/// The text of a secret file, without a byte order mark and surrounding white space.
 pub fn read_private(path: &Path) -> Result<Zeroizing<String>, PrivateFileError> {
     require_private(path)?;
     let read = std::fs::read_to_string(path).map(Zeroizing::new);
@@ -60,7 +60,7 @@ fn metadata(path: &Path) -> Result<std::fs::Metadata, PrivateFileError> {
 }
 
 impl PrivateFileError {
-    /// The same in Korean.
+    /// The message in Korean.
     pub fn korean(&self) -> impl fmt::Display {
         match self {
             Self::Io { path, source } => format!("{}: {source}", path.display()),

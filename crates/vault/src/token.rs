@@ -1,12 +1,12 @@
-//! Tokens: made from the system's random source, kept as SHA-256 alone. They have at least 128
-//! random bits, so a fast hash is enough.
+//! Tokens: generated from the system's random source, stored only as SHA-256. They have at least 128 random
+//! bits, so a fast hash is enough.
 
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 
-/// A token's SHA-256: all that a store ever knows of it.
+/// A token's SHA-256: the only form that a store ever sees.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub [u8; 32]);
 
@@ -17,7 +17,7 @@ impl TokenHash {
         Self(hash.as_ref().try_into().expect("a SHA-256 has 32 bytes"))
     }
 
-    /// Whether `token` is the one of this hash, in constant time.
+    /// Whether this is the hash of `token`; compared in constant time.
     pub fn is_of(&self, token: &str) -> bool {
         aws_lc_rs::constant_time::verify_slices_are_equal(&self.0, &Self::of(token).0).is_ok()
     }
@@ -37,12 +37,12 @@ macro_rules! token {
                 Self(SecretString::from(encode(&bytes[..])))
             }
 
-            /// The token itself, to be handed out once.
+            /// The token itself, for handing it out once.
             pub fn expose(&self) -> &str {
                 self.0.expose_secret()
             }
 
-            /// What a store keeps of it.
+            /// The form that a store keeps.
             pub fn hash(&self) -> TokenHash {
                 TokenHash::of(self.expose())
             }

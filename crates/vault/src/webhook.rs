@@ -1,28 +1,28 @@
-//! The signature of what a messenger provider reports, as Standard Webhooks prescribes (SPEC 13).
+//! Verifies the signature of a messenger provider's reports, as Standard Webhooks prescribes (SPEC 13).
 
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 
-/// The version of signatures that there is.
+/// The supported signature version.
 const VERSION: &str = "v1";
-/// The least bytes of a signing secret, as Standard Webhooks asks.
+/// The minimum size of a signing secret in bytes, as Standard Webhooks recommends.
 const SECRET_BYTES_MIN: usize = 24;
 
-/// The signing secret, ready to verify with.
+/// The verification key of a signing secret.
 ///
-/// The `standardwebhooks` crate takes text alone: a report that is signed and is no text could not be told from
-/// a forged one, and its sender would look for the fault in the secret.
+/// Not the `standardwebhooks` crate, which accepts only text: a signed report that is not text would look
+/// like a forged one, and its sender would look for the fault in the secret.
 pub struct WebhookKey(hmac::Key);
 
 impl WebhookKey {
-    /// The key of a secret in base64, with or without `whsec_`; `None` when it is none.
+    /// The key of a base64 secret, with or without `whsec_`; `None` if it is invalid.
     pub fn new(secret: &SecretString) -> Option<Self> {
         Some(Self(hmac::Key::new(hmac::HMAC_SHA256, &secret_bytes(secret)?)))
     }
 
-    /// Whether one of the `signatures` (`v1,base64`, apart by spaces) is of this message.
+    /// Whether one of the space-separated `signatures` (`v1,base64`) matches this message.
     pub fn is_signed(&self, id: &[u8], timestamp: &[u8], body: &[u8], signatures: &[u8]) -> bool {
         let message = [id, b".", timestamp, b".", body].concat();
         let Ok(signatures) = std::str::from_utf8(signatures) else { return false };
@@ -33,8 +33,8 @@ impl WebhookKey {
     }
 }
 
-/// Whether `secret` can sign webhooks: base64, with or without `whsec_`, of at least 24 bytes as
-/// Standard Webhooks asks.
+/// Whether `secret` can sign webhooks: base64 of at least 24 bytes, with or without `whsec_`, as Standard
+/// Webhooks recommends.
 pub fn webhook_secret_is_sound(secret: &SecretString) -> bool {
     secret_bytes(secret).is_some_and(|bytes| bytes.len() >= SECRET_BYTES_MIN)
 }

@@ -1,5 +1,5 @@
-//! What keeps a server's data: the embedded store, or a database of a scratch PostgreSQL. The same
-//! cases run on both; `BLACKBOX_STORE=postgres` chooses the second.
+//! The storage of a test server: the embedded store, or a database in a scratch PostgreSQL. The same cases
+//! run on both; `BLACKBOX_STORE=postgres` selects the second.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::server::binary;
 
-/// A directory for a server's files and, with the shared store, a database and its key.
+/// A directory for a server's files and, for the shared store, a database and its key.
 pub struct Backing {
     directory: TempDir,
     shared: Option<Shared>,
@@ -21,7 +21,7 @@ struct Shared {
 }
 
 impl Backing {
-    /// As the parameter says.
+    /// The store that the environment variable selects.
     pub fn chosen() -> Self {
         match std::env::var("BLACKBOX_STORE").as_deref() {
             Ok("postgres") => Self::postgres(),
@@ -34,13 +34,13 @@ impl Backing {
         Self { directory: tempfile::tempdir().unwrap(), shared: None }
     }
 
-    /// A database of its own in the cluster that all tests share.
+    /// A new database in the cluster that all tests share.
     pub fn postgres() -> Self {
         let database = Cluster::shared().database();
         Self::database(database.url().to_owned(), Some(database))
     }
 
-    /// The database at `url`.
+    /// Uses the database at `url`.
     pub fn at(url: String) -> Self {
         Self::database(url, None)
     }
@@ -55,7 +55,7 @@ impl Backing {
         self.shared.is_none()
     }
 
-    /// Where the database is reached.
+    /// The database URL.
     pub fn url(&self) -> &str {
         &self.shared.as_ref().expect("a shared store").url
     }
@@ -68,12 +68,12 @@ impl Backing {
         self.directory().join("data")
     }
 
-    /// The master key, where the store does not make its own.
+    /// The master key, if the store does not create its own.
     pub fn key(&self) -> PathBuf {
         self.directory().join("shared.key")
     }
 
-    /// Has `command` use this store, with its files in `data`.
+    /// Configures `command` to use this store, with its files in `data`.
     pub fn apply(&self, command: &mut Command, data: &Path) {
         command.arg("--data").arg(data);
         if let Some(shared) = &self.shared {
@@ -81,7 +81,7 @@ impl Backing {
         }
     }
 
-    /// Changes the store past the server.
+    /// Modifies the store directly, bypassing the server.
     pub fn execute(&self, sql: &str) {
         match &self.shared {
             None => {
@@ -98,7 +98,7 @@ impl Backing {
         }
     }
 
-    /// A number that a query of the store gives, past the server.
+    /// The number that a SQL query on the store returns, bypassing the server.
     pub fn count(&self, sql: &str) -> i64 {
         match &self.shared {
             None => {
@@ -119,7 +119,7 @@ impl Backing {
     }
 }
 
-/// Writes a file that nobody else can read.
+/// Writes a file that no other user can read.
 pub fn private_file(file: &Path, text: &str) {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
@@ -127,7 +127,7 @@ pub fn private_file(file: &Path, text: &str) {
     made.unwrap().write_all(text.as_bytes()).unwrap();
 }
 
-/// Makes a master key.
+/// Creates a master key.
 pub(crate) fn new_key(file: &Path) {
     let made = Command::new(binary()).args(["keys", "new"]).arg(file).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

@@ -1,4 +1,4 @@
-//! As much of a browser as the pages need: cookies, forms, links. It runs no script.
+//! A minimal browser for the pages: cookies, forms, links. It runs no scripts.
 
 use reqwest::Method;
 
@@ -12,13 +12,13 @@ pub struct Browser {
     english: bool,
 }
 
-/// What a browser shows.
+/// A page or a redirect.
 #[derive(Debug)]
 pub struct Page {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
     pub html: String,
-    /// Where it leads on, instead of showing anything.
+    /// The redirect target, if it is a redirect.
     pub location: Option<String>,
 }
 
@@ -40,7 +40,7 @@ impl Browser {
         self.cookie = cookie;
     }
 
-    /// One request, without following where it leads.
+    /// Sends one request, without following redirects.
     pub async fn request(&mut self, method: Method, address: &str, form: &[(&str, &str)]) -> Page {
         let url =
             if address.starts_with("http") { address.to_owned() } else { format!("{}{address}", self.base) };
@@ -71,7 +71,7 @@ impl Browser {
         Page { status, headers, html, location }
     }
 
-    /// Follows to a page of the box itself; what leads elsewhere is shown as the redirect.
+    /// Follows redirects within the box; one that leads elsewhere is returned.
     async fn settle(&mut self, mut page: Page) -> Page {
         while let Some(location) = page.location.clone().filter(|l| l.starts_with('/')) {
             page = self.request(Method::GET, &location, &[]).await;
@@ -89,8 +89,7 @@ impl Browser {
         self.settle(page).await
     }
 
-    /// Fills in the form of `page` that goes to `action` and sends it, with the hidden fields that it
-    /// has.
+    /// Fills in the form of `page` with this `action`, including its hidden fields, and submits it.
     pub async fn submit(&mut self, page: &Page, action: &str, fields: &[(&str, &str)]) -> Page {
         let hidden = page.hidden(action);
         let mut form: Vec<(&str, &str)> = hidden.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();

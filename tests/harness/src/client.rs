@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::eventually;
 
-/// A client that follows no redirect and keeps no connection: each call stands alone.
+/// A client that follows no redirects and keeps no connections, so that calls are independent.
 pub fn http() -> reqwest::Client {
     static PROVIDER: LazyLock<()> = LazyLock::new(|| {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -21,7 +21,7 @@ pub fn http() -> reqwest::Client {
         .unwrap()
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -89,7 +89,7 @@ impl Client {
         self.with_contract(http().get(format!("{}{path}", self.api)))
     }
 
-    /// Sends documents in bulk; gives their results.
+    /// Sends documents in bulk; returns their results.
     pub async fn send(&self, documents: &[Value]) -> Vec<Value> {
         let body = json!({ "documents": documents }).to_string();
         let answer = Answer::of(self.bulk_request("/v1/documents/bulk", body)).await;
@@ -97,7 +97,7 @@ impl Client {
         answer.body["documents"].as_array().unwrap().clone()
     }
 
-    /// Sends documents that are all accepted; gives their ids.
+    /// Sends documents that must all be accepted; returns their ids.
     pub async fn accepted(&self, documents: &[Value]) -> Vec<String> {
         let id = |result: &Value| match result["document_binder_uuid"].as_str() {
             Some(id) => id.to_owned(),
@@ -106,7 +106,7 @@ impl Client {
         self.send(documents).await.iter().map(id).collect()
     }
 
-    /// Sends a hundred documents at a time until the server is gone; gives what was acknowledged.
+    /// Sends batches of a hundred documents until the server is gone; returns the acknowledged ids.
     pub async fn send_until_gone(&self) -> Vec<String> {
         let (body, mut acknowledged) = (super::bulk(&super::documents(100)), Vec::new());
         loop {
@@ -142,7 +142,7 @@ impl Client {
         all
     }
 
-    /// Waits until a document has `status`; gives its status data.
+    /// Waits until a document has `status`; returns its status data.
     pub async fn until(&self, id: &str, status: &str) -> Value {
         eventually(&format!("{id} is {status}"), async || {
             Some(self.status(id).await).filter(|data| data["doc_box_status"] == status)
@@ -150,7 +150,7 @@ impl Client {
         .await
     }
 
-    /// Waits until the messenger's report is there.
+    /// Waits for the messenger's report.
     pub async fn until_notified(&self, id: &str) -> Value {
         eventually(&format!("{id} is notified"), async || {
             Some(self.status(id).await).filter(|data| data["user_notified_at"].is_i64())
@@ -158,12 +158,12 @@ impl Client {
         .await
     }
 
-    /// The recipient opens; gives the whole redirect.
+    /// The recipient opens it; returns the redirect response.
     pub async fn open(&self, id: &str) -> Answer {
         Answer::of(self.post(&format!("/sandbox/v1/documents/{id}/open"), &Value::Null)).await
     }
 
-    /// The recipient opens; gives the token.
+    /// The recipient opens it; returns the token.
     pub async fn open_token(&self, id: &str) -> String {
         let answer = self.open(id).await;
         assert_eq!(answer.status, 200, "{}", answer.body);

@@ -1,8 +1,8 @@
-//! Documents to send.
+//! Test documents.
 
 use serde_json::{Value, json};
 
-/// A good document for a person of the sandbox.
+/// A valid document for a person of the sandbox.
 pub fn document(phone_number: &str, external_document_uuid: &str) -> Value {
     json!({
         "title": "2026년 자동차세 고지서",
@@ -20,12 +20,12 @@ pub fn document(phone_number: &str, external_document_uuid: &str) -> Value {
     })
 }
 
-/// A good document for a member.
+/// A valid document for a member.
 pub fn member_document(external_document_uuid: &str) -> Value {
     document("01000000001", external_document_uuid)
 }
 
-/// `count` good documents for a member.
+/// `count` valid documents for a member.
 pub fn documents(count: usize) -> Vec<Value> {
     (0..count).map(|i| member_document(&format!("EXT-{i}"))).collect()
 }

@@ -1,4 +1,4 @@
-//! A disk that fails and a clock that is wrong, for a server that is started with them.
+//! Injects disk failures and a wrong clock into a server.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use super::{Start, binary};
 /// The sources of the preload libraries.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../faults");
 
-/// Builds a preload library, once for a process.
+/// Builds a preload library, once per process.
 fn library(name: &str) -> PathBuf {
     let built = binary().with_file_name(format!("{name}.{}.so", std::process::id()));
     let output = Command::new("cc")
@@ -20,7 +20,7 @@ fn library(name: &str) -> PathBuf {
         .output()
         .expect("a C compiler is installed, as Rust needs one too");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    // One file for all tests, however many build it at the same time.
+    // All tests share one file, even if several build it concurrently.
     let shared = binary().with_file_name(format!("{name}.so"));
     std::fs::rename(&built, &shared).expect("beside it");
     shared
@@ -30,7 +30,7 @@ fn library(name: &str) -> PathBuf {
 pub struct Disk(PathBuf);
 
 impl Disk {
-    /// `start` on a disk that can be made to fail.
+    /// `start` on a disk that can fail on request.
     pub fn under(start: Start) -> (Start, Self) {
         static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
         let library = LIBRARY.get_or_init(|| library("failing_disk"));
@@ -41,18 +41,18 @@ impl Disk {
         (start, Self(control))
     }
 
-    /// From now on `operation` (`sync` or `write`) fails for the file of this name.
+    /// Makes `operation` (`sync` or `write`) fail for the file of this name.
     pub fn fail(&self, operation: &str, file: &str) {
         std::fs::write(&self.0, format!("{operation} {file}")).unwrap();
     }
 
-    /// The disk works again.
+    /// Makes the disk work again.
     pub fn mend(&self) {
         std::fs::write(&self.0, "").unwrap();
     }
 }
 
-/// The machine's clock as a server sees it.
+/// The machine's clock as the server sees it.
 pub struct MachineClock(PathBuf);
 
 impl MachineClock {
@@ -68,9 +68,9 @@ impl MachineClock {
         (start, Self(control))
     }
 
-    /// It is so many seconds ahead of the right time from now on.
+    /// Sets it this many seconds ahead of the correct time.
     pub fn set_ahead(&self, seconds: i64) {
-        // Whole or not at all: it is read at any moment.
+        // Replaced atomically, because the server can read it at any time.
         let new = self.0.with_extension("new");
         std::fs::write(&new, seconds.to_string()).unwrap();
         std::fs::rename(new, &self.0).unwrap();

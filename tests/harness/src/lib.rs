@@ -1,6 +1,7 @@
-//! What black-box, browser and chaos tests share: a server of its own for each test, on free ports and in a directory that is
-//! removed with it; clients as an institution, an operator and a browser; injected faults. It knows the platform by its
-//! sockets, and the store only by SQL that a test hands it; it finds the built binary beside the tests that use it.
+//! Shared by black-box, browser and chaos tests: a separate server per test, on free ports and in a temporary
+//! directory; clients for an institution, an operator and a browser; injected faults. It accesses the
+//! platform only through its sockets, and the store only with SQL from a test. It finds the built binary
+//! beside the running tests.
 
 #![allow(
     missing_docs,
@@ -26,7 +27,7 @@ pub use server::{Server, Start, binary};
 
 use std::time::{Duration, Instant};
 
-/// Waits until `condition` holds; fails loudly when it does not within a minute.
+/// Waits until `condition` holds; panics if it does not within a minute.
 pub async fn eventually<F, T>(what: &str, mut condition: F) -> T
 where
     F: AsyncFnMut() -> Option<T>,

@@ -1,4 +1,4 @@
-//! Starting, killing and asking the built binary.
+//! Starts, stops and calls the built binary.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::backing::{Backing, new_key};
 use super::client::{Client, http};
 
-/// How a server is started.
+/// The configuration of a server start.
 #[derive(Clone)]
 pub struct Start {
     backing: Arc<Backing>,
@@ -40,7 +40,7 @@ impl Start {
         Self::live_on(Backing::chosen()).argument("--create")
     }
 
-    /// Live people in `backing`, where somebody has to make the store.
+    /// Live people in `backing`; the caller must create the store.
     pub fn live_on(backing: Backing) -> Self {
         let start = Self { sandbox: false, ..Self::on(backing) };
         let key = start.directory().join("live.key");
@@ -48,7 +48,7 @@ impl Start {
         start.env("SEOHAM_KEYS__MASTER_FILE", key.to_str().unwrap())
     }
 
-    /// Another node of the same deployment, with a data directory of its own.
+    /// Another node of the same deployment, with its own data directory.
     #[must_use]
     pub fn node(&self, name: &str) -> Self {
         Self { data: self.directory().join(name), ..self.clone() }
@@ -74,7 +74,7 @@ impl Start {
         self.backing.directory()
     }
 
-    /// Starts it, and gives what it said instead if it does not come up.
+    /// Starts the server; returns its output if it does not come up.
     pub fn try_up(&self) -> Result<Server, String> {
         let log = self.data.with_extension("log");
         let errors = File::options().create(true).append(true).open(&log).unwrap();
@@ -109,7 +109,7 @@ impl Start {
     }
 }
 
-/// The built binary, beside the directory of the test that runs.
+/// The built binary, beside the directory of the running test.
 pub fn binary() -> &'static Path {
     static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
         let test = std::env::current_exe().expect("a test has a path");
@@ -125,7 +125,7 @@ pub struct Server {
     child: Child,
     ready: Value,
     output: BufReader<ChildStdout>,
-    // Held so that the files are there as long as the server.
+    // Keeps the files as long as the server exists.
     #[allow(dead_code, reason = "see above")]
     backing: Arc<Backing>,
     data: PathBuf,
@@ -154,7 +154,7 @@ impl Server {
         std::fs::read_to_string(file).unwrap().trim().to_owned()
     }
 
-    /// A call of the operator.
+    /// Calls the operator API.
     pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let url = format!("{}/admin/v1/{path}", self.url("admin"));
         let mut request = http().request(method.parse().unwrap(), url).bearer_auth(self.admin_token());
@@ -192,7 +192,7 @@ impl Server {
         }
     }
 
-    /// Imports people given as NDJSON.
+    /// Imports people from NDJSON.
     pub async fn import(&self, people: String) -> Value {
         let url = format!("{}/admin/v1/people", self.url("admin"));
         let answer = http().post(url).bearer_auth(self.admin_token()).body(people).send().await.unwrap();
@@ -204,12 +204,12 @@ impl Server {
         http().get(format!("{}/metrics", self.url("admin"))).send().await.unwrap().text().await.unwrap()
     }
 
-    /// Memory that the process holds now, in bytes.
+    /// The current memory use of the process, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         self.memory_bytes("VmRSS:")
     }
 
-    /// The most memory that the process ever held.
+    /// The peak memory use of the process.
     pub fn peak_bytes(&self) -> u64 {
         self.memory_bytes("VmHWM:")
     }
@@ -220,7 +220,7 @@ impl Server {
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 
-    /// SIGKILL: the end without warning.
+    /// Sends SIGKILL: ends the process without warning.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -231,13 +231,13 @@ impl Server {
         self.signal("TERM");
     }
 
-    /// A signal by its name.
+    /// Sends the signal of this name.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().unwrap();
         assert!(sent.success());
     }
 
-    /// Waits for the end; gives the status and what was still printed.
+    /// Waits for the end; returns the exit status and the remaining output.
     pub fn wait(mut self) -> (ExitStatus, String) {
         let patience = Instant::now() + Duration::from_secs(60);
         let status = loop {

@@ -1,4 +1,4 @@
-//! The one source of chance: everything random in a run comes from its seed through here.
+//! The only source of randomness: everything random in a run comes from its seed.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -12,7 +12,7 @@ impl Chance {
         Self(StdRng::seed_from_u64(seed))
     }
 
-    /// True this many times of 1,000.
+    /// True with a probability of `times` in 1,000.
     pub(crate) fn permille(&mut self, times: u32) -> bool {
         self.0.random_range(0..1_000) < times
     }
@@ -34,7 +34,7 @@ impl Chance {
         if from.is_empty() { None } else { Some(from[self.below(from.len())]) }
     }
 
-    /// One of the last `window`, mostly; else any.
+    /// Usually one of the last `window`; otherwise any.
     pub(crate) fn recent(&mut self, count: usize, window: usize) -> Option<usize> {
         if count == 0 {
             return None;
@@ -43,7 +43,7 @@ impl Chance {
         Some(from + self.below(count - from))
     }
 
-    /// Takes one out, in no order.
+    /// Removes a random element, without keeping the order.
     pub(crate) fn take<T>(&mut self, from: &mut Vec<T>) -> Option<T> {
         if from.is_empty() { None } else { Some(from.swap_remove(self.below(from.len()))) }
     }
@@ -64,7 +64,7 @@ impl Chance {
         ContractUuid::from_bytes(self.id(*ContractUuid::first_at(millis(now)).as_bytes()))
     }
 
-    /// Fills what neither the time nor the version nor the variant takes.
+    /// Randomises the bits other than the time, the version and the variant.
     fn id(&mut self, mut bytes: [u8; 16]) -> [u8; 16] {
         let random: [u8; 16] = self.0.random();
         bytes[6] |= random[6] & 0x0f;

@@ -1,7 +1,7 @@
-//! Holding the store to the ledger.
+//! Checks the store against the ledger.
 
 use secrecy::ExposeSecret;
-use seoham_model::{SeoulDay, StoredNumber};
+use seoham_model::SeoulDay;
 use seoham_store::Lane;
 use seoham_store::documents::{DocumentRecord, Notification};
 
@@ -9,13 +9,13 @@ use crate::ledger::{Delivery, Known};
 use crate::world::{World, answered};
 use crate::{Broken, Found, demand};
 
-/// Documents asked about at once.
+/// Documents per query.
 const AT_ONCE: usize = 100;
-/// Others that are looked at after a fault, beside those touched last.
+/// The number of random documents checked after a fault, besides the recently touched ones.
 const SAMPLE: usize = 15;
 
 impl World<'_> {
-    /// After a fault: what was touched last, and some others.
+    /// After a fault: checks the recently touched documents and a random sample.
     pub(crate) async fn check_after_fault(&mut self) -> Found<()> {
         self.disturbed = false;
         let mut documents: Vec<usize> = self.recent.iter().copied().collect();
@@ -33,7 +33,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Everything that can still be there, the queue, and what was counted.
+    /// Checks all documents that may exist, the queue, and the counts.
     pub(crate) async fn check_everything(&mut self) -> Found<()> {
         self.disturbed = false;
         let there: Vec<usize> =
@@ -49,7 +49,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Asks for the statuses of documents on behalf of their institutions.
+    /// Queries the statuses of documents for their institutions.
     pub(crate) async fn look_at(&mut self, documents: &[usize]) -> Found<()> {
         let (store, now) = (self.store(), self.now());
         for institution in 0..self.ledger.institutions.len() {
@@ -77,7 +77,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Asks every other institution for documents.
+    /// Queries documents as every other institution.
     pub(crate) async fn ask_as_strangers(&mut self, documents: &[usize]) -> Found<()> {
         let store = self.store();
         for (no, stranger) in self.ledger.institutions.iter().enumerate() {
@@ -90,7 +90,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// All that the operator sees of a document.
+    /// Checks the operator's view of a document.
     pub(crate) async fn describe(&mut self, no: usize) -> Found<()> {
         let (store, now) = (self.store(), self.now());
         let record = answered("describe", store.describe(self.ledger.documents[no].id).await)?;
@@ -138,7 +138,7 @@ impl World<'_> {
         self.ledger.observe_queue(&depths, self.now())
     }
 
-    /// Finds out of every batch that was not answered whether it is there.
+    /// Determines for every unanswered batch whether it exists.
     pub(crate) async fn settle_batches(&mut self) -> Found<()> {
         for batch in self.ledger.unsure_batches() {
             let documents = self.ledger.batches[batch].documents.clone();
@@ -147,18 +147,18 @@ impl World<'_> {
         Ok(())
     }
 
-    /// What the store counted for an institution on a day.
+    /// Checks the store's count of an institution on a day.
     pub(crate) async fn check_count(&mut self, counted: ((usize, SeoulDay), u64)) -> Found<()> {
         let ((institution, day), accepted) = counted;
         let sender = &self.ledger.institutions[institution];
-        let record = answered("an institution", self.store().institution(sender.id, day).await)?;
-        let record = record.map_or(0, |record| record.accepted_on_day);
-        let (name, day) = (&sender.name, day.as_number());
-        demand!(record == accepted, "{name} is said to have sent {record} on {day}, and sent {accepted}");
+        let overview = answered("an institution", self.store().institution(sender.id, day).await)?;
+        let counted = overview.map_or(0, |overview| overview.accepted_on_day);
+        let (name, day) = (&sender.name, day.as_yyyymmdd());
+        demand!(counted == accepted, "{name} is said to have sent {counted} on {day}, and sent {accepted}");
         Ok(())
     }
 
-    /// A document that was certainly not accepted, or was removed, is not there.
+    /// Checks that a document that was certainly not accepted, or was removed, does not exist.
     pub(crate) async fn check_absent(&mut self) -> Found<()> {
         let ledger = &self.ledger;
         let absent = |no: &usize| ledger.there(*no) == Known::No || ledger.documents[*no].gone;

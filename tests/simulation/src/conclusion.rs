@@ -1,4 +1,4 @@
-//! The end of a run: outages are lifted, everything is delivered, and nothing is missing.
+//! The end of a run: ends outages, delivers everything, and checks that nothing is missing.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::world::{World, answered};
 use crate::{Found, demand};
 
 const LEASE: Duration = Duration::from_secs(3_600);
-/// Rounds after which the queue would have to be empty long ago.
+/// The queue must be empty long before this number of rounds.
 const ROUNDS_MAX: usize = 100_000;
 
 impl World<'_> {
@@ -37,7 +37,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Every worker that still holds something is done with it now.
+    /// Every worker finishes its claims now.
     async fn finish_what_is_held(&mut self) -> Found<()> {
         let now = self.now();
         let mut held = std::mem::take(&mut self.hands);
@@ -72,7 +72,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// When what is to be tried again is next due.
+    /// When the next retry is due.
     fn next_retry(&self, now: UnixSeconds) -> Option<UnixSeconds> {
         let due = self.ledger.documents.iter().filter_map(|document| match document.delivery {
             Delivery::Again { not_before } if not_before > now && !document.gone => Some(not_before),
@@ -91,7 +91,7 @@ impl World<'_> {
         self.ledger.check_delivered(self.now())
     }
 
-    /// Accepted is what stands in boxes, waits for a join, is expired or was removed.
+    /// Every accepted document is in a box, waits for a join, has expired or was removed.
     fn check_conservation(&self) -> Found<()> {
         let (now, ledger) = (self.now(), &self.ledger);
         let (mut accepted, mut boxed, mut waiting, mut expired, mut removed) = (0, 0, 0, 0, 0);

@@ -1,4 +1,4 @@
-//! Faults between the caller and the store. The store itself is never told of them.
+//! Injects faults between the caller and the store. The store does not see them.
 
 use std::fmt;
 use std::future::Future;
@@ -8,16 +8,16 @@ use seoham_store::StoreError;
 use crate::chance::Chance;
 use crate::{Broken, Found};
 
-/// How many faults of each kind there were.
+/// The number of faults of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// The store said that nothing was written.
+    /// The store reported that nothing was written.
     pub refused: u64,
-    /// The request was lost on its way, and the caller knows nothing.
+    /// The request was lost; the caller does not know the outcome.
     pub requests_lost: u64,
-    /// The reply was lost on its way, and the caller knows nothing.
+    /// The reply was lost; the caller does not know the outcome.
     pub replies_lost: u64,
-    /// All handles were dropped and the store was opened anew.
+    /// All handles were dropped, and the store was opened again.
     pub crashes: u64,
 }
 
@@ -32,18 +32,18 @@ impl fmt::Display for Faults {
     }
 }
 
-/// What the caller of a store learns.
+/// The outcome that the caller of a store sees.
 pub(crate) enum Answer<T> {
-    /// The store answered.
+    /// The store replied.
     Given(T),
     /// Certainly not done ([`StoreError::certainly_not_written`]).
     NotDone,
-    /// Done or not: [`StoreError::Uncertain`]. What is in it is known to the test's hand alone.
+    /// Done or not: [`StoreError::Uncertain`]. Only the test itself knows the contained value.
     Unknown(Option<T>),
 }
 
 impl Faults {
-    /// Makes a call, or has a fault come between.
+    /// Makes a call, possibly with an injected fault.
     pub(crate) async fn between<T>(
         &mut self,
         chance: &mut Chance,

@@ -1,11 +1,10 @@
-//! A simulation of the life of many documents over the storage traits. One seed decides
-//! everything that happens: who sends, joins, opens and reads, how far the clock jumps, and which
-//! calls are refused, lost or end in a crash. Everything is awaited one after the other, so that a
-//! run is a function of its seed and can be replayed from it.
+//! Simulates the life cycle of many documents through the storage traits. One seed determines everything: who
+//! sends, joins, opens and reads, how far the clock jumps, and which calls are rejected, lost or end in a
+//! crash. All calls are awaited sequentially, so that a run is a function of its seed and can be replayed.
 //!
-//! What was told and seen is kept in a ledger outside the store, and the store is held to it
-//! after every fault. Nothing here may know a backend, look past the traits, read the machine's
-//! clock to decide anything, or forgive what the contract forbids.
+//! A ledger outside the store records all replies and observations, and the store is checked against it after
+//! every fault. The simulation must not know a backend, bypass the traits, base decisions on the machine's
+//! clock, or tolerate contract violations.
 
 mod chance;
 mod checks;
@@ -26,36 +25,36 @@ use seoham_store::Store;
 
 pub use faults::Faults;
 
-/// Opens the store under test: first empty, then again on the same data after each crash.
+/// Opens the store under test: first empty, then on the same data after each crash.
 #[async_trait]
 pub trait Opener: Send + Sync {
-    /// Opens it with a clock that stands still until it is advanced.
+    /// Opens it with a clock that is stopped until it is advanced.
     async fn open(&self, clock: Clock) -> Arc<dyn Store>;
 
-    /// What differs between stores without breaking a promise.
+    /// Permitted differences between stores.
     fn traits(&self) -> Traits;
 }
 
-/// What differs between stores without breaking a promise.
+/// Permitted differences between stores.
 #[derive(Clone, Copy, Debug)]
 pub struct Traits {
-    /// A claim outlives the process that made it, and holds until its lease runs out.
+    /// A claim survives the process that made it, until its lease expires.
     pub claims_outlive_crashes: bool,
-    /// The fewest deliveries to claim at once: below it, the store's choice among senders is by
-    /// chance and not by the seed.
+    /// The minimum number of deliveries to claim: with fewer, the store's choice among senders is random and
+    /// does not depend on the seed.
     pub claimed_at_least: usize,
 }
 
-/// What to simulate.
+/// The parameters of a simulation.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Decides everything.
+    /// Determines everything.
     pub seed: u64,
-    /// How many steps, before the end in which everything is delivered.
+    /// The number of steps before the conclusion, which delivers everything.
     pub steps: u64,
 }
 
-/// What a run without a violation did.
+/// The result of a run without a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Steps.
@@ -68,17 +67,17 @@ pub struct Report {
     pub read: usize,
     /// Of them removed after their retention.
     pub removed: usize,
-    /// Statuses that were held against the ledger.
+    /// Statuses that were checked against the ledger.
     pub looks: u64,
-    /// Faults that were thrown in.
+    /// Injected faults.
     pub faults: Faults,
-    /// Tells whether two runs went alike.
+    /// Equal for identical runs.
     pub fingerprint: u64,
-    /// How long the steps took, the end included.
+    /// The duration of the steps, including the conclusion.
     pub took: Took,
 }
 
-/// A duration that is the same as every other, so that reports of like runs are equal.
+/// A duration that equals every other, so that reports of identical runs are equal.
 #[derive(Clone, Copy, Debug, Eq)]
 pub struct Took(pub Duration);
 
@@ -101,14 +100,14 @@ impl fmt::Display for Report {
     }
 }
 
-/// A promise that the store did not keep.
+/// A contract guarantee that the store violated.
 #[derive(Debug)]
 pub struct Violation {
     /// The run.
     pub plan: Plan,
     /// The step.
     pub step: u64,
-    /// Which promise, in words.
+    /// A description of the guarantee.
     pub broken: String,
     /// The last steps, oldest first.
     pub history: Vec<String>,
@@ -126,19 +125,19 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Runs the simulation; the first promise that is not kept ends it.
+/// Runs the simulation until its end or the first violation.
 pub async fn run(opener: &dyn Opener, plan: Plan) -> Result<Report, Box<Violation>> {
     world::World::run(opener, plan).await
 }
 
-/// A promise that was not kept, in words.
+/// A description of a violated guarantee.
 #[derive(Debug)]
 struct Broken(String);
 
-/// What a step finds.
+/// The result of a step.
 type Found<T> = Result<T, Broken>;
 
-/// Ends the step with a [`Broken`] promise unless the condition holds.
+/// Fails the step with [`Broken`] unless the condition holds.
 macro_rules! demand {
     ($holds:expr, $($said:tt)+) => {
         if !$holds {

@@ -1,4 +1,4 @@
-//! Who there is: invented institutions and people.
+//! The fictitious institutions and people.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub(crate) struct Institution {
     pub(crate) name: String,
 }
 
-/// What a person said about an institution, as far as is known.
+/// A person's refusal of an institution, as far as it is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Refused,
@@ -23,30 +23,30 @@ pub(crate) enum Refusal {
     Unsure,
 }
 
-/// A person, and what is known of them.
+/// A person, and the known facts about them.
 pub(crate) struct Person {
     pub(crate) phone_number: String,
     pub(crate) birthday: String,
     pub(crate) ci: Option<String>,
-    /// Once they were looked up.
+    /// Set by the first lookup.
     pub(crate) id: Option<PersonId>,
-    /// The earliest moment at which they can have joined.
+    /// The earliest time at which they can have joined.
     pub(crate) joined: Option<UnixSeconds>,
     /// They certainly joined.
     pub(crate) member: bool,
-    /// They are the sandbox's person who takes what waits a while after it was accepted.
+    /// They are the sandbox person who receives waiting documents a while after their acceptance.
     pub(crate) later: bool,
     pub(crate) refusals: BTreeMap<usize, Refusal>,
-    /// Looked up some time ago, and perhaps used after they joined.
+    /// Results of earlier lookups, which may be used after they joined.
     pub(crate) old_looks: Vec<Recipient>,
-    /// What was sent to them.
+    /// The documents sent to them.
     pub(crate) documents: Vec<usize>,
-    /// What waited when they joined and is yet to be moved.
+    /// Documents that waited when they joined and are still to be moved.
     pub(crate) to_be_moved: Vec<usize>,
 }
 
 impl Person {
-    /// The `number`th invented person.
+    /// The fictitious person with this number.
     pub(crate) fn invented(number: usize) -> Self {
         Self {
             phone_number: format!("0107{number:07}"),
@@ -63,13 +63,13 @@ impl Person {
         }
     }
 
-    /// The sandbox's own person who joins later.
+    /// The sandbox's built-in person who joins later.
     pub(crate) fn who_joins_later() -> Self {
         let (phone_number, birthday) = (personas::JOINS_LATER.to_owned(), personas::BIRTHDAY.to_owned());
         Self { phone_number, birthday, ci: None, later: true, ..Self::invented(0) }
     }
 
-    /// As they are registered.
+    /// Their registration.
     pub(crate) fn record(&self, member: bool) -> PersonRecord {
         PersonRecord {
             phone_number: self.phone_number.as_str().into(),
@@ -82,7 +82,7 @@ impl Person {
         }
     }
 
-    /// As a sender names them.
+    /// Their identification by a sender.
     pub(crate) fn receiver(&self, by_ci: bool) -> Receiver {
         let identity = match &self.ci {
             Some(ci) if by_ci => ReceiverIdentity::Ci(ci.as_str().into()),

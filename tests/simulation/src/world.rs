@@ -1,4 +1,4 @@
-//! A run: the store in its present opening, the ledger, and the loop over steps.
+//! A run: the open store, the ledger, and the loop over the steps.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::DefaultHasher;
@@ -18,11 +18,11 @@ use crate::{Broken, Found, Opener, Plan, Report, Took, Violation, demand};
 
 /// Midnight of 2026-11-23 in Seoul.
 const START: UnixSeconds = UnixSeconds(1_795_359_600);
-/// Steps that a violation tells.
+/// How many steps a violation lists.
 const HISTORY: usize = 30;
-/// Documents that were touched last.
+/// How many recently touched documents are remembered.
 const RECENT: usize = 40;
-/// People there are in the beginning.
+/// How many people there are at the start.
 const PEOPLE: usize = 30;
 
 pub(crate) struct World<'a> {
@@ -32,23 +32,23 @@ pub(crate) struct World<'a> {
     pub(crate) chance: Chance,
     pub(crate) faults: Faults,
     pub(crate) ledger: Ledger,
-    /// What was touched last: looked at after a fault.
+    /// Recently touched documents, which are checked after a fault.
     pub(crate) recent: VecDeque<usize>,
-    /// Something went wrong since the last look.
+    /// A fault occurred since the last check.
     pub(crate) disturbed: bool,
     pub(crate) looks: u64,
 
-    /// Claims in the hands of workers.
+    /// Claims held by workers.
     pub(crate) hands: Vec<Hold>,
-    /// Claims of workers that are held up for long.
+    /// Claims of workers that are delayed for long.
     pub(crate) paused: Vec<Hold>,
-    /// Claims whose lease ran out before their worker was done.
+    /// Claims whose lease expired before their worker finished.
     pub(crate) late: Vec<Hold>,
-    /// Claims that nobody knows of, and that are held all the same.
+    /// Claims that no worker knows, but that are still leased.
     pub(crate) lost: Vec<Hold>,
-    /// The messenger takes nothing.
+    /// The messenger accepts nothing.
     pub(crate) outage: bool,
-    /// What the messenger took, as often as it did.
+    /// Documents whose notification the messenger accepted, once per acceptance.
     pub(crate) announced: Vec<usize>,
 
     step: u64,
@@ -94,7 +94,7 @@ impl<'a> World<'a> {
         for step in 1..=steps {
             self.step = step;
             self.one_step().await?;
-            // A fault is now and then met by other steps before anybody looks.
+            // Sometimes other steps run between a fault and its check.
             if self.disturbed && self.chance.percent(75) {
                 self.check_after_fault().await?;
             }
@@ -106,7 +106,7 @@ impl<'a> World<'a> {
         self.end().await
     }
 
-    /// Institutions with a contract each, and some people.
+    /// Creates the institutions, each with a contract, and some people.
     async fn begin(&mut self) -> Found<()> {
         for name in ["가상시청", "가상은행", "가상병원", "가상전력"] {
             let now = self.now();
@@ -127,7 +127,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// The store, as whoever calls it holds it.
+    /// The store, as a caller holds it.
     pub(crate) fn store(&self) -> Arc<dyn Store> {
         Arc::clone(self.store.as_ref().expect("the store is open but in the middle of a crash"))
     }
@@ -136,7 +136,7 @@ impl<'a> World<'a> {
         self.store().clock().now()
     }
 
-    /// Makes a call through the faults.
+    /// Makes a call with possible faults.
     pub(crate) async fn call<T>(
         &mut self,
         what: &'static str,
@@ -157,7 +157,7 @@ impl<'a> World<'a> {
         self.say(said);
     }
 
-    /// Drops all handles and opens the store anew.
+    /// Drops all handles and opens the store again.
     pub(crate) async fn crash(&mut self) -> Found<()> {
         let before = self.now();
         self.faults.crashes += 1;
@@ -171,7 +171,7 @@ impl<'a> World<'a> {
         let now = self.now();
         demand!(now == before, "the clock stood at {before} before the crash, and at {now} after it");
         if self.opener.traits().claims_outlive_crashes {
-            // They stay held, and nobody knows of them any more.
+            // They stay leased, but no worker knows them any more.
             self.lost.append(&mut self.hands);
             self.lost.append(&mut self.paused);
         } else {
@@ -195,7 +195,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Notes what happens, in words.
+    /// Records an event in the history.
     pub(crate) fn say(&mut self, what: impl Into<String>) {
         let what = what.into();
         what.hash(&mut self.fingerprint);
@@ -222,7 +222,7 @@ impl<'a> World<'a> {
     }
 }
 
-/// A call without faults.
+/// The result of a call without injected faults.
 pub(crate) fn answered<T>(what: &str, result: Result<T, StoreError>) -> Found<T> {
     result.map_err(|error| Broken(format!("{what}: the store failed by itself: {error}")))
 }

@@ -1,4 +1,4 @@
-//! Bodies that are read under admission control, and answers that hold their request's place in it.
+//! Request bodies read under admission control, and response bodies that hold the request's admission.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use seoham_model::InstitutionId;
 
 use super::{Admission, Admitted};
 
-/// The body of a request that has leave, read only once it has.
+/// The body of an admitted request, read only after admission.
 pub(crate) struct AdmittedBody {
     pub(crate) bytes: Bytes,
     leave: Admitted,
 }
 
 impl AdmittedBody {
-    /// `answer` with the leave of its request, which is given back once the client has taken the answer: one
-    /// that does not read keeps what is its own from itself, and fills nobody's memory.
+    /// `answer`, holding the request's admission until the client has read it. A client that does not read
+    /// its response uses up its own quota, and cannot fill the memory.
     pub(crate) fn answered_by(self, answer: Response) -> Response {
         let Self { bytes, leave } = self;
         drop(bytes);
@@ -31,7 +31,7 @@ impl AdmittedBody {
     }
 }
 
-/// The body of an answer, which holds its request's leave.
+/// A response body that holds its request's admission.
 struct HeldBody {
     body: Body,
     _leave: Admitted,
@@ -57,8 +57,8 @@ impl HttpBody for HeldBody {
     }
 }
 
-/// The body of a small call, which counts with the others of its institution. Such calls have room of their own:
-/// a flood of sends keeps no read from being reported.
+/// Reads the body of a small call, counted per institution. Small calls have a separate quota, so that a
+/// flood of sends does not block read reports.
 pub(crate) async fn small(
     room: &Arc<Admission>,
     institution: InstitutionId,
@@ -68,7 +68,7 @@ pub(crate) async fn small(
     admit_within(room, body::SMALL_BODY_MAX, institution, &parts.headers, stream).await.map(|body| body.bytes)
 }
 
-/// Reads the JSON body of a request of `institution`, as long as there is room for it.
+/// Reads the JSON body of a request of `institution`, as far as admission allows.
 pub(crate) async fn admit_body(
     room: &Arc<Admission>,
     institution: InstitutionId,

@@ -1,34 +1,34 @@
-//! The completion rate of requests, from which `Retry-After` of a refused one follows.
+//! The completion rate of requests, from which the `Retry-After` of a rejected request is computed.
 
 use std::time::{Duration, Instant};
 
-/// Over what time it is measured, of the time in which something is under way.
+/// The measurement window; only busy time counts.
 const WINDOW: Duration = Duration::from_secs(2);
-/// Less than this says nothing.
+/// Shorter windows are too noisy to use.
 const WINDOW_MIN: Duration = Duration::from_millis(250);
-/// The longest pause that is asked for: what completes slower than that is down, and will be asked again.
+/// The longest `Retry-After`. A server slower than that is effectively down, and clients should poll it.
 const SECONDS_MAX: u32 = 30;
 
-/// Requests that ended, by the time in which there were any under way: how few come says nothing of how many
-/// could go.
+/// Completed requests per busy time. Idle time does not count: a low arrival rate says nothing about
+/// capacity.
 #[derive(Default)]
 pub(super) struct CompletionRate {
-    /// Since when there has been something under way without a break.
+    /// The start of the current busy period, if any.
     busy_since: Option<Instant>,
-    /// Of the present window: how long there was, before that, and what ended.
+    /// The current window: busy time before the current busy period, and completed requests.
     busy: Duration,
     finished: u32,
-    /// Of the window before.
+    /// The rate of the previous window.
     per_second: Option<f64>,
 }
 
 impl CompletionRate {
-    /// There is something under way.
+    /// A request has started.
     pub(super) fn begun(&mut self, now: Instant) {
         self.busy_since.get_or_insert(now);
     }
 
-    /// A request is completed; it was the last one if nothing is `left`.
+    /// A request has completed; `left` requests are still in progress.
     pub(super) fn finished(&mut self, left: usize, now: Instant) {
         self.finished = self.finished.saturating_add(1);
         self.roll(now);
@@ -38,7 +38,7 @@ impl CompletionRate {
         }
     }
 
-    /// Whole seconds until so many requests will be completed, at least one.
+    /// Whole seconds until `requests` more requests complete, at least one.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 1 to 30")]
     pub(super) fn seconds_for(&mut self, requests: usize, now: Instant) -> u32 {
         self.roll(now);

@@ -1,5 +1,5 @@
-//! Fairness between institutions: a fair queue (round robin) of the requests that wait to be worked on. Few are worked on
-//! at once, and an institution that sends much delays no other.
+//! Fairness between institutions: a fair queue (round robin) of the requests that wait for processing. Few
+//! requests are processed concurrently, and a busy institution does not delay the others.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,24 +14,24 @@ pub(crate) struct FairQueue {
 
 struct State {
     free: usize,
-    /// The institutions that wait, in round-robin order.
+    /// The waiting institutions, in round-robin order.
     order: VecDeque<InstitutionId>,
-    /// Who waits of each. Admission bounds how many.
+    /// The waiting requests of each. Admission limits their number.
     waiting: HashMap<InstitutionId, VecDeque<oneshot::Sender<FairPermit>>>,
 }
 
-/// Permission to work on a request. Dropping it gives it to the next in the queue.
+/// Permission to process a request. Dropping it passes it to the next request in the queue.
 pub(crate) struct FairPermit {
     queue: Arc<FairQueue>,
 }
 
 impl FairQueue {
-    /// `at_once` may be worked on at once.
+    /// Creates a queue with `at_once` permits.
     pub(crate) fn new(at_once: usize) -> Self {
         Self { state: Mutex::new(State { free: at_once, order: VecDeque::new(), waiting: HashMap::new() }) }
     }
 
-    /// Waits until it is the turn of `institution`.
+    /// Waits for the turn of `institution`.
     pub(crate) async fn acquire(self: &Arc<Self>, institution: InstitutionId) -> FairPermit {
         let waiting = {
             let mut state = self.lock();
@@ -49,7 +49,7 @@ impl FairQueue {
         };
         match waiting.await {
             Ok(permit) => permit,
-            // Nobody drops the other end but with all of this.
+            // The sender is only dropped together with the queue.
             Err(_) => FairPermit { queue: Arc::clone(self) },
         }
     }
@@ -60,7 +60,7 @@ impl FairQueue {
 }
 
 impl State {
-    /// The next that waits, an institution after the other.
+    /// The next waiting request, in round-robin order.
     fn next(&mut self) -> Option<oneshot::Sender<FairPermit>> {
         let institution = self.order.pop_front()?;
         let queue = self.waiting.get_mut(&institution)?;
@@ -85,7 +85,7 @@ impl Drop for FairPermit {
             next
         };
         if let Some(next) = next {
-            // Whoever has gone away meanwhile drops it, and so it comes to the one after them.
+            // If the receiver is gone, the permit is dropped and passes to the next one.
             let _ = next.send(Self { queue: Arc::clone(&self.queue) });
         }
     }
@@ -112,7 +112,7 @@ mod tests {
                 Some(wait)
             })
             .collect();
-        // One that has gone away takes no permit.
+        // A cancelled request takes no permit.
         waiting[1] = None;
         drop(held);
         let mut order = Vec::new();

@@ -1,6 +1,6 @@
-//! Admission control and back-pressure: how much bulk work may be under way at once, in requests and bytes, in all and for
-//! each institution. Beyond it a request is refused at once: no queue grows (DESIGN 5). The more institutions
-//! send, the less each may have under way: none takes the room of the others.
+//! Admission control and back-pressure: limits on concurrent bulk work, in requests and in bytes, in total
+//! and per institution. A request over the limit is rejected immediately, so that no queue grows (DESIGN 5).
+//! The more institutions are active, the smaller the share of each, so that none starves the others.
 
 mod bodies;
 mod completion_rate;
@@ -21,21 +21,22 @@ use completion_rate::CompletionRate;
 pub(crate) use fair_queue::{FairPermit, FairQueue};
 use token_cache::TokenCache;
 
-/// The bounds.
+/// Limits on concurrent work.
 #[derive(Clone, Copy, Debug)]
 pub struct AdmissionLimits {
-    /// Requests under way in all.
+    /// Concurrent requests in total.
     pub requests: usize,
-    /// Their bodies' bytes in all.
+    /// Body bytes in total.
     pub bytes: usize,
-    /// Requests under way of one institution, while no other has any; else its share of all.
+    /// Concurrent requests of one institution while no other is active; otherwise its share of the total
+    /// applies.
     pub requests_per_institution: usize,
-    /// Their bodies' bytes, in the same way.
+    /// Body bytes of one institution, with the same rule.
     pub bytes_per_institution: usize,
 }
 
 impl AdmissionLimits {
-    /// Of calls that carry one thing: read reports and the sandbox's.
+    /// The limits for calls with a single item: read reports and sandbox calls.
     pub(crate) fn of_small_calls() -> Self {
         let requests = 512;
         let bytes = requests * body::SMALL_BODY_MAX / 2;
@@ -46,7 +47,7 @@ impl AdmissionLimits {
 impl Default for AdmissionLimits {
     fn default() -> Self {
         let bytes = 32 * 1024 * 1024;
-        // Four times what keeps the writer busy: more would only wait, and make others wait.
+        // Four times what keeps the writer busy: more would only add latency.
         Self { requests: 96, bytes, requests_per_institution: 64, bytes_per_institution: bytes / 2 }
     }
 }
@@ -64,7 +65,7 @@ struct UnderWay {
     completions: CompletionRate,
 }
 
-/// What requests under way take.
+/// The resources that requests in progress use.
 #[derive(Clone, Copy, Default)]
 struct Taken {
     requests: usize,
@@ -82,14 +83,14 @@ impl Taken {
         self.bytes -= bytes;
     }
 
-    /// Whether a request of `bytes` finds room beside these. The only one always does, however
-    /// small the bound is set.
+    /// Whether a request of `bytes` fits beside these. A lone request always fits, however small the limit
+    /// is.
     fn leaves_room(self, bytes: usize, bound: usize) -> bool {
         self.requests == 0 || self.bytes + bytes <= bound
     }
 }
 
-/// Leave for one request; given back when dropped.
+/// The admission of one request; released on drop.
 pub(crate) struct Admitted {
     admission: Arc<Admission>,
     institution: InstitutionId,
@@ -100,13 +101,13 @@ impl Admission {
     pub(crate) fn new(limits: AdmissionLimits) -> Self {
         let completions = CompletionRate::default();
         let under_way = UnderWay { all: Taken::default(), of_institution: HashMap::new(), completions };
-        // Twice the processors: while one waits for the store, another is read.
+        // Twice the number of processors: while one request waits for the store, another is parsed.
         let at_once = 2 * std::thread::available_parallelism().map_or(1, usize::from);
         let fair_queue = Arc::new(FairQueue::new(at_once));
         Self { limits, under_way: Mutex::new(under_way), fair_queue, token_cache: TokenCache::default() }
     }
 
-    /// Refuses a request with `headers` before its `token` is looked up, if there is no room for it now.
+    /// Rejects a request with `headers` before looking up its `token`, if there is no capacity for it.
     pub(crate) fn refuse_early(&self, token: &TokenHash, headers: &HeaderMap) -> Result<(), ApiError> {
         let Some(institution) = self.token_cache.institution_of(token, Instant::now()) else {
             return Ok(());
@@ -114,7 +115,7 @@ impl Admission {
         self.with_room(institution, body::declared_bytes(headers, body::BODY_MAX)).map(drop)
     }
 
-    /// Remembers what the store said of a `token`.
+    /// Caches the store's result for a `token`.
     pub(crate) fn learn(&self, token: TokenHash, institution: Option<InstitutionId>) {
         self.token_cache.insert(token, institution, Instant::now());
     }
@@ -124,8 +125,7 @@ impl Admission {
         self.fair_queue.acquire(institution).await
     }
 
-    /// Leave for a request of `bytes`, or the refusal: 429 for the institution's own bounds, 503
-    /// for everybody's.
+    /// Admits a request of `bytes` or rejects it: 429 for the institution's limits, 503 for the global ones.
     pub(crate) fn admit(
         self: &Arc<Self>,
         institution: InstitutionId,
@@ -138,7 +138,8 @@ impl Admission {
         Ok(Admitted { admission: Arc::clone(self), institution, bytes })
     }
 
-    /// What is under way, if there is room beside it for another request of `institution`; or the refusal.
+    /// Locks the state if there is capacity for another request of `institution`; otherwise returns the
+    /// rejection.
     fn with_room(
         &self,
         institution: InstitutionId,
@@ -150,7 +151,7 @@ impl Admission {
         Ok(under_way)
     }
 
-    /// Whether a request of `bytes` finds room beside `all` the others and the institution's `own`.
+    /// Checks that a request of `bytes` fits beside `all` requests and the institution's `own`.
     fn check(&self, under_way: &mut UnderWay, all: Taken, own: Taken, bytes: usize) -> Result<(), ApiError> {
         let limits = self.limits;
         let others = under_way.of_institution.len() - usize::from(own.requests > 0);
@@ -165,7 +166,7 @@ impl Admission {
             let seconds = under_way.completions.seconds_for(all.requests, Instant::now());
             return Err(ApiError::unavailable().retry_after(seconds));
         }
-        // A share for each that has something under way, and one that is left for who comes next.
+        // A share for each active institution, and a spare one for a newcomer.
         let shares = others + 2;
         if others > 0 && beyond(limits.requests / shares, limits.bytes / shares) {
             return Err(under_way.refuse_institution(own, others));
@@ -183,18 +184,19 @@ impl UnderWay {
         self.of_institution.get(&institution).copied().unwrap_or_default()
     }
 
-    /// Refuses a request beside an institution's `own`, while so many others have some.
+    /// Rejects a request of an institution with `own` requests in progress, while `others` institutions are
+    /// active.
     fn refuse_institution(&mut self, own: Taken, others: usize) -> ApiError {
         metrics::counter!("seoham_refused_total", "bound" => "institution").increment(1);
-        // Institutions are served in turns: for each of its own, one of every other.
+        // Round robin: for each of its requests, one of every other institution is processed.
         let before = own.requests.saturating_mul(others + 1).min(self.all.requests);
         ApiError::too_many_requests().retry_after(self.completions.seconds_for(before, Instant::now()))
     }
 }
 
 impl Admitted {
-    /// Leave for a body that has brought `bytes` by now: one of unknown length takes no more room
-    /// than it needs, and one that stalls keeps none from others.
+    /// Extends the admission to a body of `bytes` so far. A body of unknown length reserves no more than it
+    /// needs, and a stalled one blocks no one else.
     fn grow(&mut self, bytes: usize) -> Result<(), ApiError> {
         if bytes <= self.bytes {
             return Ok(());

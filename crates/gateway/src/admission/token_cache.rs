@@ -1,5 +1,5 @@
-//! A cache from access token to institution, so that a flood of bulk requests is refused without a lookup in the store for
-//! each. Nothing is ever granted by it.
+//! A cache from access token to institution, so that a flood of bulk requests is rejected without a store
+//! lookup for each. It never grants access.
 
 use std::time::{Duration, Instant};
 
@@ -27,13 +27,13 @@ impl Default for TokenCache {
 }
 
 impl TokenCache {
-    /// Whose it was, if the store was asked less than the time to live ago.
+    /// The token's institution, if the cache entry has not expired.
     pub(super) fn institution_of(&self, token: &TokenHash, now: Instant) -> Option<InstitutionId> {
         let entry = self.0.get(token)?;
         (now.saturating_duration_since(entry.since) < TIME_TO_LIVE).then_some(entry.institution)
     }
 
-    /// What the store said of it at `now`.
+    /// Caches the store's result as of `now`.
     pub(super) fn insert(&self, token: TokenHash, institution: Option<InstitutionId>, now: Instant) {
         match institution {
             Some(institution) => self.0.insert(token, Entry { institution, since: now }),

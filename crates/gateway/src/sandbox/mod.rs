@@ -1,4 +1,4 @@
-//! The sandbox (SPEC 12): only routed where all people are invented.
+//! The sandbox (SPEC 12): routed only where all people are fictitious.
 
 mod clock;
 mod documents;

@@ -1,5 +1,5 @@
-//! Fault injection: the people of a sandbox for whom something goes wrong (SPEC 12), so that an institution can see what its client
-//! makes of a refusal to be repeated, of an answer that is lost, and of one that is slow.
+//! Fault injection: sandbox people whose requests fail on purpose (SPEC 12). An institution can test how its
+//! client handles a retryable rejection, a lost response and a slow response.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,19 +14,19 @@ use seoham_model::InstitutionId;
 use seoham_model::document::{Receiver, ReceiverIdentity};
 use seoham_store::personas;
 
-/// Troubles that are remembered; beyond it all are forgotten, and go wrong once more.
+/// How many faults are remembered. When full, the set is cleared, and faults occur again.
 const REMEMBERED: usize = 100_000;
-/// Seconds after which a client that was refused is to come again.
+/// The `Retry-After` of an injected rejection.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
-/// An institution's external id for one of them.
+/// One fault per external id: the institution, the person's number and the external id.
 type Once = (InstitutionId, &'static str, String);
 
-/// What went wrong already, in this process.
+/// The faults that have occurred in this process.
 #[derive(Clone, Default)]
 pub(crate) struct Troubles(Arc<Mutex<HashSet<Once>>>);
 
-/// What goes wrong with a request.
+/// The fault injected into a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Trouble {
     refused: Option<&'static str>,
@@ -35,16 +35,15 @@ pub(crate) struct Trouble {
 }
 
 impl Troubles {
-    /// Whether a request can be for one of them at all: a look at its bytes, since the items of most requests are not
-    /// worth a second check.
+    /// A cheap scan of the body for one of these people, because most requests are not worth a second check.
     pub(crate) fn may_concern(body: &[u8]) -> bool {
         [&b"0100000000"[..], b"0100000001", b"SANDBOX-CI-"]
             .iter()
             .any(|part| memmem::find(body, part).is_some())
     }
 
-    /// What goes wrong with a request of `institution` for these receivers, each with its external id. Whatever goes
-    /// wrong once for each external id has gone wrong with this; a request that is refused meets no other trouble.
+    /// The faults for a request of `institution` to these receivers, each with its external id. A fault that
+    /// occurs once per external id is consumed by this call. A rejected request has no other fault.
     pub(crate) fn of(&self, institution: InstitutionId, items: &[(String, Receiver)]) -> Trouble {
         let troubled: Vec<(&'static str, &str)> = items
             .iter()
@@ -56,7 +55,7 @@ impl Troubles {
             .find(|(number, id)| refuses(*number) && self.is_first(institution, number, id))
             .map(|(number, _)| *number);
         if let Some(number) = refused {
-            // All of its items have met it with this.
+            // This consumes the fault for all items of the request.
             for (_, id) in troubled.iter().filter(|(other, _)| *other == number) {
                 self.is_first(institution, number, id);
             }
@@ -81,7 +80,7 @@ impl Troubles {
 }
 
 impl Trouble {
-    /// Refuses the request as a whole, if that is what goes wrong.
+    /// Rejects the whole request, if that is the fault.
     pub(crate) fn before(self) -> Result<(), ApiError> {
         match self.refused {
             Some(personas::THROTTLES) => Err(ApiError::too_many_requests().retry_after(RETRY_AFTER_SECONDS)),
@@ -90,7 +89,7 @@ impl Trouble {
         }
     }
 
-    /// What becomes of the answer.
+    /// Applies the fault to the response.
     pub(crate) async fn after(self, answer: Response) -> Response {
         if self.is_slow {
             tokio::time::sleep(Duration::from_secs(personas::ANSWERS_SLOWLY_SECONDS)).await;
@@ -99,13 +98,13 @@ impl Trouble {
     }
 }
 
-/// An answer that breaks off before its first byte, and takes the connection with it.
+/// A response that aborts before its first byte, and closes the connection.
 fn broken_off() -> Response {
     let failure = Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::ConnectionAborted));
     Body::from_stream(futures_util::stream::iter([failure])).into_response()
 }
 
-/// The number by which one of them is known.
+/// The number of the fault-injecting person that `receiver` addresses, if any.
 fn number_of(receiver: &Receiver) -> Option<&'static str> {
     let troubled =
         [personas::THROTTLES, personas::UNAVAILABLE, personas::LOSES_THE_ANSWER, personas::ANSWERS_SLOWLY];
@@ -161,7 +160,7 @@ mod tests {
         assert!(refused(troubles.of(one, &[("C".to_owned(), by_ci)])));
         let many = ["X", "Y", "Z"].map(|id| (id.to_owned(), receiver(personas::THROTTLES)));
         assert!(refused(troubles.of(one, &many)) && !refused(troubles.of(one, &many)));
-        // Of several one comes at a time.
+        // Only one of several faults occurs at a time.
         let all = ["01000000008", "01000000009", "01000000010"].map(|n| ("D".to_owned(), receiver(n)));
         assert!(refused(troubles.of(one, &all)) && refused(troubles.of(one, &all)));
         assert!(troubles.of(one, &all).loses_the_answer);

@@ -71,7 +71,7 @@ pub(crate) async fn bulk(
     gateway.bulk_work.of(work).await
 }
 
-/// The rest of a request's work, under its permit.
+/// Processes the rest of the request, under its permit.
 async fn send(
     gateway: Gateway,
     sender: Sender,
@@ -115,7 +115,7 @@ async fn send(
     Ok(trouble.after(body.answered_by(additions.answer(answer))).await)
 }
 
-/// Refuses an item whose external id stands more than once: no result could be told apart.
+/// Refuses an item whose external id occurs more than once: its results would be ambiguous.
 fn refuse_repeated(item: &mut Item) {
     let violation = Violation::new("property.external_document_uuid", Rule::DuplicateExternalId);
     match &mut item.checked {

@@ -21,30 +21,30 @@ use crate::sandbox::troubles::Trouble;
 use crate::state::Gateway;
 use run::Decision;
 
-/// What the headers of SPEC 10 ask for.
+/// The request headers of SPEC 10.
 #[derive(Default)]
 struct Additions {
-    /// Check everything, store nothing.
+    /// Validate everything, store nothing.
     dry_run: bool,
-    /// Answer what was answered first.
+    /// Return the stored response of the first request.
     key: Option<IdempotencyKey>,
-    /// Some such header was there: the answer tells what this server knows of them.
+    /// At least one of these headers is present: the response then lists the supported additions.
     asked: bool,
 }
 
 const DRY_RUN: HeaderName = HeaderName::from_static("seoham-dry-run");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Tells a client that asked for an addition which of them the server knows; one that knows none
-/// does not send it.
+/// Lists the supported additions to a client that used one. A server that supports none does not send this
+/// header.
 const ADDITIONS: (HeaderName, HeaderValue) =
     (HeaderName::from_static("seoham-additions"), HeaderValue::from_static("idempotency-key, dry-run"));
 
-/// Tell whoever tries a send, and is about to do it, for whom and where that is.
+/// Tell a client that performs a dry run the institution and the mode that it will send for.
 const INSTITUTION: HeaderName = HeaderName::from_static("seoham-institution");
 const MODE: HeaderName = HeaderName::from_static("seoham-mode");
 
-/// The headers of a dry run's answer. The name can be Korean, and is percent-encoded.
+/// The headers of a dry run's response. The name can be Korean, so it is percent-encoded.
 fn add_dry_run_headers(answer: &mut Response, name: &str, mode: Mode) {
     let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string();
     if let Ok(name) = HeaderValue::from_str(&name) {
@@ -54,7 +54,7 @@ fn add_dry_run_headers(answer: &mut Response, name: &str, mode: Mode) {
 }
 
 impl Additions {
-    /// What a document of the send counts as: `real`, a dry run, or one that was sent before.
+    /// The metrics label of a document: `real`, a dry run, or a replay.
     fn kind(&self, real: &'static str, decision: &Decision) -> &'static str {
         match (self.dry_run, decision.replayed) {
             (true, _) => "dry_run",
@@ -92,7 +92,7 @@ impl Additions {
         Ok(Self { dry_run, key, asked })
     }
 
-    /// What goes wrong on purpose with a send of these documents; nothing with one that is only tried.
+    /// The injected fault for a send of these documents; none for a dry run.
     fn trouble(
         &self,
         gateway: &Gateway,
@@ -104,12 +104,12 @@ impl Additions {
         if self.dry_run { Trouble::default() } else { gateway.trouble(institution, body, items, context) }
     }
 
-    /// Whether documents are to be remembered and recalled.
+    /// Whether decisions are stored and recalled.
     fn remembers(&self) -> bool {
         self.key.is_some() && !self.dry_run
     }
 
-    /// The answer to a request with these headers.
+    /// Adds the headers that the request asked for.
     fn answer(&self, mut answer: Response) -> Response {
         if self.asked {
             let (name, value) = ADDITIONS;

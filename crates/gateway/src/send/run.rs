@@ -1,5 +1,5 @@
-//! Request processing of a send: its documents are checked, identified, stored and answered, the same for one and for
-//! many (SPEC 5 and 10).
+//! Request processing of a send: validates, identifies and stores its documents, and replies. Single and bulk sends
+//! share this code (SPEC 5 and 10).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,41 +20,40 @@ use crate::admission::FairPermit;
 use crate::caller::Sender;
 use crate::state::Gateway;
 
-/// How often a key may move under a request that is being decided: each time some other request
-/// with it was whole.
+/// How often the key may move during processing; each time, another request with the same key has committed.
 const ATTEMPTS_MAX: usize = 12;
-/// How long at most, times the attempt, before it is tried again.
+/// The maximum pause before a retry, multiplied by the attempt number.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A document of a request.
 pub(super) struct Item {
     place: Place,
     pub(super) checked: Result<Document, Refusal>,
-    /// By what it is remembered, when it is.
+    /// The idempotency record, if the item has one.
     keyed: Option<Arc<KeyedItem>>,
 }
 
 impl Item {
-    /// Checks an item by itself.
+    /// Validates an item on its own.
     pub(super) fn check(read: &ReadItem<'_>, place: Place, context: CheckContext) -> Self {
         let checked = read.check(context).map_err(Refusal::Broken);
         Self { place, checked, keyed: None }
     }
 
-    /// Has the item remembered under its external id.
+    /// Makes the item's decision recorded under its external id.
     pub(super) fn key_by(&mut self, read: &ReadItem<'_>, external_document_uuid: &str, sender: &Sender) {
         let mut content = read.canonical();
-        // The same document under another contract is another one.
+        // The same document under another contract is a different one.
         content.extend_from_slice(sender.contract.uuid.as_bytes());
         let external_document_uuid = external_document_uuid.to_owned();
         self.keyed = Some(Arc::new(KeyedItem { external_document_uuid, content }));
     }
 }
 
-/// What a document is told: the id under which it was accepted, none after a dry run.
+/// The decision on a document: the id under which it was accepted, or none after a dry run.
 pub(super) struct Decision {
     pub(super) verdict: Result<Option<BinderId>, Refusal>,
-    /// It was decided before, under the same key.
+    /// The decision is replayed from an earlier request with the same key.
     pub(super) replayed: bool,
 }
 
@@ -77,8 +76,8 @@ impl Decision {
     }
 }
 
-/// Processes the documents that `check` gives, which is called again whenever the key has moved. The permit is given back
-/// as soon as there is only the store to wait for.
+/// Processes the documents that `check` returns; `check` is called again whenever the key has moved. The
+/// permit is released before waiting for the store.
 pub(super) async fn process(
     gateway: &Gateway,
     sender: &Sender,
@@ -89,13 +88,14 @@ pub(super) async fn process(
 ) -> Result<Vec<Decision>, ApiError> {
     for attempt in 0..ATTEMPTS_MAX {
         if attempt > 1 {
-            // Others under the same key were whole first: not all of them again at once.
+            // Other requests with this key committed first. Jitter keeps the remaining ones from retrying
+            // together.
             let pause = PAUSE.mul_f64(rand::random::<f64>()) * u32::try_from(attempt).unwrap_or(u32::MAX);
             tokio::time::sleep(pause).await;
         }
         let at = gateway.now();
         let items = check(at);
-        // A key is thought to be new at first: that costs nothing, and is mostly so.
+        // Optimistically treat the key as new on the first attempt: that is free, and usually correct.
         let known = match &additions.key {
             Some(key) if attempt > 0 => recall(gateway, sender, lane, key, &items, at).await?,
             _ => KeyHistory::default(),
@@ -138,7 +138,7 @@ struct SendRun<'a> {
 }
 
 impl SendRun<'_> {
-    /// Processes everything, or finds that the key is known for something that was not recalled.
+    /// Processes everything, or finds that the key has a record that was not recalled.
     async fn process(
         &self,
         items: Vec<Item>,
@@ -192,7 +192,7 @@ impl SendRun<'_> {
         Ok(self.accept(documents, keyed, next, &decisions).await?.then_some(decisions))
     }
 
-    /// Stores what there is to store; `false` when the key has moved, and nothing was stored.
+    /// Stores the documents; returns `false`, storing nothing, if the key has moved.
     async fn accept(
         &self,
         documents: Vec<IdentifiedDocument>,
@@ -211,8 +211,8 @@ impl SendRun<'_> {
                 match &decision.verdict {
                     Ok(Some(id)) => items.push((keyed, Verdict::Accepted(*id))),
                     Err(Refusal::Internal) | Ok(None) => {
-                        // No verdict on the document, so nothing to remember; but the key may know
-                        // one, and the first of all attempts has not asked it.
+                        // There is no decision to record. But the key may have one, and the first attempt did
+                        // not look it up.
                         if self.attempt == 0 {
                             return Ok(false);
                         }

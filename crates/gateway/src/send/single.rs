@@ -66,7 +66,7 @@ pub(crate) async fn single(
         }
         vec![item]
     };
-    // One document is no work to take turns over, and must not wait behind its own institution's bulk.
+    // A single document needs no fair queueing, and must not wait behind the institution's own bulk sends.
     let decided = process(&gateway, &sender, Lane::Interactive, &additions, None, check).await?;
     let Some(decision) = decided.into_iter().next() else { return Err(ApiError::internal()) };
     let kind = additions.kind("single", &decision);

@@ -1,4 +1,4 @@
-//! What an item that is not accepted is told (SPEC 5).
+//! The error of an item that is not accepted (SPEC 5).
 
 use seoham_model::violation::{Place, Violation, message};
 use seoham_model::{ErrorCode, Lang, Text};
@@ -8,13 +8,13 @@ use seoham_store::people::Identified;
 pub(super) enum Refusal {
     /// Rules of SPEC 4 are broken.
     Broken(Vec<Violation>),
-    /// Nobody matches.
+    /// No person matches.
     NotFound,
     /// The person refuses the institution.
     Refused,
-    /// Anything undefined.
+    /// Any unexpected failure.
     Internal,
-    /// As it was refused first under the same key, word for word.
+    /// Replay of the first refusal under the same key, verbatim.
     Prior(ErrorCode, Text),
 }
 
@@ -50,7 +50,7 @@ impl Refusal {
         }
     }
 
-    /// What was wrong, and where.
+    /// The error message, with the place of the error.
     pub(super) fn message(&self, place: Place, lang: Lang) -> String {
         let (member, text) = match self {
             Self::Broken(violations) => return message(violations, place, lang),

@@ -1,5 +1,5 @@
-//! The request bodies as the OpenAPI document shows them. They are read by the model, member by
-//! member; these types only describe them.
+//! The request bodies for the OpenAPI document. The model parses the real bodies member by member; these
+//! types only describe them.
 
 #![allow(dead_code, reason = "described, never built")]
 

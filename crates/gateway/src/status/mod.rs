@@ -1,4 +1,4 @@
-//! Asking (SPEC 6).
+//! Status queries (SPEC 6).
 
 mod bulk;
 mod single;

@@ -45,7 +45,7 @@ struct TextPage<'a> {
     text: &'a str,
 }
 
-/// `GET /terms`: what somebody who joins agrees to.
+/// `GET /terms`: the terms that a person agrees to when joining.
 pub(crate) async fn terms(
     State(inbox): State<Inbox>,
     Language(lang): Language,
@@ -55,7 +55,7 @@ pub(crate) async fn terms(
     text(site, title, inbox.brand.terms.as_deref())
 }
 
-/// `GET /privacy`: what is done with what is known of somebody who joins.
+/// `GET /privacy`: how the data of a person who joins is used.
 pub(crate) async fn privacy(
     State(inbox): State<Inbox>,
     Language(lang): Language,

@@ -39,17 +39,17 @@ struct DocumentPage {
     cs_number: String,
     /// It can no longer be opened.
     closed: bool,
-    /// It opens without a proof.
+    /// It opens without authentication.
     opens_at_once: bool,
     proof: &'static str,
     refused: bool,
     button: &'static str,
     done: Option<&'static str>,
-    /// Where one tap undoes what was done.
+    /// The address that undoes the last action with one tap.
     undo: Option<String>,
 }
 
-/// The document of a path in the visitor's box; anything else does not exist for them.
+/// The document of a path in the visitor's box; any other document does not exist for them.
 pub(crate) async fn own(inbox: &Inbox, visit: &Visit, binder: &str) -> Result<BoxDocument, PageExit> {
     let id = BinderId::parse(binder).ok_or_else(|| PageExit::from(unknown().then_documents()))?;
     let found = inbox.store.box_document(visit.person, id).await?;
@@ -68,7 +68,7 @@ pub(crate) async fn show(
     let now = inbox.now();
     let (site, lang) = (visit.site.clone(), visit.lang());
     let opens_at_once = document.authentication == Authentication::None;
-    // What the address says was done is told only where it is so.
+    // Shows the confirmation from the address only if it is true.
     let done = asked.done().filter(|done| match done {
         Done::Refused => document.refused,
         Done::Accepted => !document.refused,

@@ -1,4 +1,4 @@
-//! Joining the box: consent and a PIN, set twice.
+//! Joining the box: consent, and a PIN entered twice.
 
 use askama::Template;
 use axum::Form;
@@ -30,15 +30,15 @@ struct Join {
     pin: Field,
     pin_again: Field,
     consented: bool,
-    /// What the box says that is ticked.
+    /// The text of the consent checkbox.
     consent: &'static str,
-    /// Which texts are shown: nobody agrees to what changed meanwhile.
+    /// A fingerprint of the texts shown, so that nobody agrees to texts that have changed meanwhile.
     shown: String,
     consent_has_focus: bool,
     no_consent: Option<String>,
 }
 
-/// What is agreed to by ticking the box.
+/// The text of the consent checkbox.
 fn consent(site: &Site) -> &'static str {
     if site.brand.terms.is_some() || site.brand.privacy.is_some() {
         site.t(
@@ -50,7 +50,7 @@ fn consent(site: &Site) -> &'static str {
     }
 }
 
-/// Everything that is agreed to, word for word.
+/// The full texts that the person agrees to.
 fn agreed_texts(inbox: &Inbox, site: &Site) -> Vec<String> {
     let mut texts = inbox.brand.agreed_texts();
     texts.push(consent(site).to_owned());
@@ -105,7 +105,7 @@ pub(crate) struct Joining {
     consent: Option<String>,
     pin: SecretString,
     pin_again: SecretString,
-    /// Which texts were shown.
+    /// The fingerprint of the texts shown.
     #[serde(default)]
     shown: String,
     #[serde(flatten)]
@@ -125,7 +125,7 @@ pub(crate) async fn join(
         return Err(PageExit::Redirect(destination.address()));
     }
     let mut mistakes = Mistakes::none();
-    // In the order of the page: the first that is wrong has the focus.
+    // In page order: the first invalid field gets the focus.
     let pin = secret::check_new_pin(&form.pin, &form.pin_again, &mut mistakes);
     if form.consent.is_none() {
         let text = Text::fixed("가입하시려면 동의란에 표시해 주십시오.", "Please tick this box to join.");
@@ -142,14 +142,14 @@ pub(crate) async fn join(
     }
     let hash = hash_pin_bounded(pin).await;
     if !inbox.store.set_first_pin(visit.person, hash).await? {
-        // Joined meanwhile, elsewhere: that PIN is the one that counts.
+        // The person has joined in another session meanwhile: that PIN counts.
         return Err(PageExit::Redirect(destination.address()));
     }
     inbox.store.agreed(visit.person, agreed_texts(&inbox, &visit.site), inbox.now()).await?;
     inbox.store.join(visit.person, inbox.now()).await?;
-    // More may be done from now on: whoever else was let in before is not, and this session is new.
+    // The session gains rights now, so all other sessions end and this one is new.
     inbox.store.end_sessions(visit.person).await?;
-    // Of very many documents those that come into the box a moment later are led to from the list.
+    // With very many documents, some enter the box a moment later: redirect to the list, which leads to them.
     let destination = match destination {
         Destination::Document(id) if inbox.store.box_document(visit.person, id).await?.is_none() => {
             Destination::List

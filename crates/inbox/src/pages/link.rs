@@ -1,5 +1,5 @@
-//! Following a link: in at once by a person's tap, by a button where it may have been a program, and by a fresh link where
-//! the old one was used (SPEC 8.9).
+//! Following a link: a person's tap signs in directly, a possible program gets a button first, and a used
+//! link offers a fresh one (SPEC 8.9).
 
 use askama::Template;
 use axum::extract::State;
@@ -37,8 +37,8 @@ struct Again {
     refused: Option<String>,
 }
 
-/// `GET /l/{token}`: a person's browser goes in at once; whatever else follows links, such as a
-/// messenger's preview, is shown a page with a button, so that it does not use the link up.
+/// `GET /l/{token}`: a person's browser signs in directly. Any other client that follows links, such as a
+/// messenger's preview, gets a page with a button, so that it does not use the link up.
 pub(crate) async fn follow(
     State(inbox): State<Inbox>,
     Language(lang): Language,
@@ -51,7 +51,7 @@ pub(crate) async fn follow(
     if !is_one_time_token(&token) {
         return Err(leads_nowhere());
     }
-    // Another site that leads here, a sibling of ours too, is not the person's own tap.
+    // A link on another site, even a sibling of this one, is not the person's own tap.
     let is_own = from_our_pages(&headers).is_ok();
     if method == Method::GET && is_own && navigation(&headers) == Navigation::Person {
         return go_in(&inbox, lang, address, token, parameters.destination(), &headers).await;
@@ -73,7 +73,7 @@ pub(crate) async fn enter(
     go_in(&inbox, lang, address, token, parameters.destination(), &headers).await
 }
 
-/// `POST /l/{token}/again`: a fresh link to the registered number, which leads to the same document.
+/// `POST /l/{token}/again`: sends a fresh link to the registered number; it leads to the same document.
 pub(crate) async fn again(
     State(inbox): State<Inbox>,
     Language(lang): Language,
@@ -122,7 +122,7 @@ async fn go_in(
     }
     let about = inbox.store.notified(&secret, inbox.now()).await?;
     match (before, about) {
-        // Tapped once more where its own person is in already.
+        // Tapped again while the recipient is already signed in.
         (Some(before), Some((person, document))) if before.person == person => {
             Ok(Redirect::to(&Destination::Document(document).address()).into_response())
         }
@@ -135,7 +135,7 @@ async fn go_in(
     }
 }
 
-/// Neither a link that lets anybody in, nor one of a document that can still be opened.
+/// Neither a sign-in link nor one of a document that can still be opened.
 pub(super) fn leads_nowhere() -> PageExit {
     ErrorPage::new(
         StatusCode::GONE,

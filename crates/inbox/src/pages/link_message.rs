@@ -1,4 +1,4 @@
-//! Sending links, in the bounds of the number they go to.
+//! Sends links, within the rate limit of the recipient's number.
 
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
@@ -15,17 +15,17 @@ use crate::destination::Destination;
 use crate::page_exit::{ErrorPage, PageExit};
 use crate::{Inbox, Message};
 
-/// How long a link that was asked for can be used, in seconds.
+/// The lifetime of a requested link, in seconds.
 const LINK_SECONDS: i64 = 10 * 60;
 
-/// No link was sent: when one may be asked for again.
+/// No link was sent: the time from which one may be requested again.
 pub(crate) struct NotBefore {
     pub(crate) until: UnixSeconds,
     now: UnixSeconds,
 }
 
 impl NotBefore {
-    /// What a person is told.
+    /// The message for the person.
     pub(crate) fn text(&self) -> Text {
         let ko = words::from_moment(self.until, seoham_model::Lang::Ko);
         let en = words::from_moment(self.until, seoham_model::Lang::En);
@@ -41,7 +41,7 @@ impl NotBefore {
         )
     }
 
-    /// A page that says so, with the pause for programs.
+    /// Sets status 429 and `Retry-After` on the page.
     pub(crate) fn mark(&self, mut page: Response) -> Response {
         *page.status_mut() = StatusCode::TOO_MANY_REQUESTS;
         let seconds = self.until.seconds_since(self.now).unsigned_abs();
@@ -50,7 +50,7 @@ impl NotBefore {
     }
 }
 
-/// Counts a link for a number, known or not: so this tells nothing of it.
+/// Counts a link for a number, known or unknown, so that the result does not reveal which.
 pub(crate) async fn may_send(
     inbox: &Inbox,
     phone_number: &SecretString,
@@ -59,16 +59,16 @@ pub(crate) async fn may_send(
     Ok(inbox.store.ask_link(phone_number, now).await?.map_err(|until| NotBefore { until, now }))
 }
 
-/// What a link that a person asks for does.
+/// The purpose of a link that a person requests.
 #[derive(Clone, Copy)]
 pub(crate) enum LinkKind {
-    /// It signs in, and leads on to a place of the box.
+    /// Signs in, and leads to a page of the box.
     SignIn(Destination),
-    /// It lets a new PIN be set.
+    /// Allows setting a new PIN.
     NewPin,
 }
 
-/// Sends a link that was counted.
+/// Sends a link that was already counted.
 pub(crate) async fn send(
     inbox: &Inbox,
     person: PersonId,
@@ -84,7 +84,7 @@ pub(crate) async fn send(
     inbox.store.add_login_link(LoginLink { person, token: token.hash(), purpose, expires_at }).await?;
     let path = link_path(token.expose());
     let message = match kind {
-        // A document is remembered with the link, and needs no query.
+        // The link itself stores its document, so it needs no query.
         LinkKind::SignIn(destination) if destination.document().is_none() => {
             Message::SignIn { path: destination.after(&path).into() }
         }
@@ -95,7 +95,7 @@ pub(crate) async fn send(
     Ok(())
 }
 
-/// Sends a link to the number that a person is registered with.
+/// Sends a link to the registered number of a person.
 pub(crate) async fn send_to(
     inbox: &Inbox,
     person: PersonId,
@@ -111,7 +111,7 @@ pub(crate) async fn send_to(
     Ok(Ok(()))
 }
 
-/// The address has tried too often.
+/// The address has exceeded its rate limit.
 pub(crate) fn too_often() -> PageExit {
     ErrorPage::new(
         StatusCode::TOO_MANY_REQUESTS,

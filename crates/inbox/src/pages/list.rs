@@ -1,4 +1,5 @@
-//! The list: unread, read and expired apart, page by page; searched, filtered or sorted by deadline as a whole.
+//! The list: unread, read and expired documents on separate, paginated shelves. Search, filter and sorting by
+//! deadline apply to a whole shelf.
 
 use askama::Template;
 use axum::extract::State;
@@ -17,13 +18,13 @@ use crate::visit::Visit;
 
 /// Documents on one page.
 const PAGE: usize = 20;
-/// Documents of a shelf that are looked at for a search, a filter or an order: the newest.
+/// How many documents of a shelf a search, a filter or a sort examines, newest first.
 const LOOKED_AT_MAX: usize = 500;
-/// Documents that a search shows.
+/// The maximum number of search results.
 const FOUND_MAX: usize = 100;
-/// Unread documents are counted up to here.
+/// Unread documents are counted up to this number.
 const COUNTED_MAX: usize = 99;
-/// The longest search.
+/// The maximum length of a search.
 const SEARCH_CHARACTERS_MAX: usize = 40;
 
 #[derive(Template)]
@@ -34,14 +35,14 @@ struct List {
     shelf: &'static str,
     unread: String,
     search: String,
-    /// Kinds to choose from: name in the address, in words, chosen.
+    /// Kinds to choose from: name in the address, display name, whether selected.
     kinds: Vec<(&'static str, &'static str, bool)>,
     by_deadline: bool,
     is_arranged: bool,
-    /// Not all that there is was looked at.
+    /// Not all documents were examined.
     is_partial: bool,
     entries: Vec<Entry>,
-    /// Where the next page begins.
+    /// The address of the next page.
     next: Option<String>,
     done: Option<&'static str>,
 }
@@ -72,10 +73,10 @@ pub(crate) struct ListParameters {
     notice: notice::NoticeParameters,
 }
 
-/// How a shelf is arranged.
+/// The filters and the order of a shelf.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Arrangement {
-    /// What the institution or the title holds, in small letters.
+    /// The search text in lower case, matched against the institution and the title.
     search: String,
     kind: Option<&'static str>,
     by_deadline: bool,
@@ -92,7 +93,7 @@ impl Arrangement {
         }
     }
 
-    /// What is shown of documents, newest first, and in which order.
+    /// Filters and sorts `documents`, which are newest first.
     fn arrange(&self, documents: &mut Vec<BoxDocument>, now: UnixSeconds) {
         documents.retain(|document| {
             let holds = |text: &str| text.to_lowercase().contains(&self.search);
@@ -100,7 +101,7 @@ impl Arrangement {
             found && self.kind.is_none_or(|kind| words::kinds(document.content.categories).contains(&kind))
         });
         if self.by_deadline {
-            // What can still be opened comes first.
+            // Documents that can still be opened come first.
             documents.sort_by_key(|document| (document.deadline_at <= now, document.deadline_at));
         }
     }

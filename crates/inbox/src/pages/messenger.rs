@@ -1,4 +1,4 @@
-//! The simulated messenger, where all people are invented.
+//! The simulated messenger, available where all people are fictitious.
 
 use askama::Template;
 use axum::Form;
@@ -23,7 +23,7 @@ struct Messenger {
     site: Site,
     messages: Vec<PhoneMessage>,
     number: String,
-    /// Pages that are newer and older.
+    /// The numbers of the newer and the older page.
     newer: Option<usize>,
     older: Option<usize>,
 }
@@ -34,7 +34,7 @@ pub(crate) struct MessengerParameters {
     page: Option<usize>,
 }
 
-/// `GET /messenger`: all messages, or those that one number received, newest first.
+/// `GET /messenger`: all messages, or those to one number, newest first.
 pub(crate) async fn show(
     State(inbox): State<Inbox>,
     Language(lang): Language,
@@ -56,12 +56,12 @@ pub(crate) struct Arrived {
     document: String,
 }
 
-/// `POST /messenger/arrived`: the messenger's report on a document arrives now.
+/// `POST /messenger/arrived`: simulates the messenger's delivery report for a document.
 pub(crate) async fn arrived(
     State(inbox): State<Inbox>,
     Form(form): Form<Arrived>,
 ) -> Result<Response, PageExit> {
-    // Where a real messenger reports, nobody else does.
+    // Only available with the simulated messenger.
     let document = BinderId::parse(&form.document).filter(|_| inbox.phones.is_some());
     let document = document.ok_or_else(|| PageExit::from(unknown()))?;
     let now = inbox.now();

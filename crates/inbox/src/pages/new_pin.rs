@@ -1,4 +1,5 @@
-//! A new PIN for who forgot it, or has none: by a link to the registered number, and the birthday (SPEC 8.8).
+//! A new PIN for a person who forgot theirs or has none: by a link to the registered number, and the birthday
+//! (SPEC 8.8).
 
 use askama::Template;
 use axum::Form;
@@ -56,7 +57,7 @@ impl Renew {
     }
 }
 
-/// `GET /pin`: what will happen, before it does.
+/// `GET /pin`: explains what will happen.
 pub(crate) async fn ask(visit: Visit) -> Result<Response, PageExit> {
     let visit = visit.member_only()?;
     let ask = Ask { csrf: visit.csrf(), site: visit.site, refused: None };
@@ -86,7 +87,7 @@ pub(crate) async fn send(
     }
 }
 
-/// The form, if `token` is of a link to a new PIN: showing it uses nothing up.
+/// The form, if `token` belongs to a new-PIN link. Showing it does not use the token up.
 pub(super) async fn follow(
     inbox: &Inbox,
     lang: Lang,
@@ -126,7 +127,7 @@ pub(crate) async fn renew(
         let form = Renew::new(inbox.site(lang), &token, &form.birthday, mistakes);
         Ok(page(status, &form, FormTarget::Here))
     };
-    // First what can be wrong without an attempt.
+    // Check first what can fail without costing an attempt.
     let mut mistakes = Mistakes::none();
     let birthday = identity::birthday(&form.birthday, None).ok();
     if birthday.is_none() {
@@ -164,7 +165,7 @@ pub(crate) async fn renew(
     visit::begin(&inbox, person, None, "/documents?done=pin").await
 }
 
-/// Tells a person that the PIN was changed, so that they know if it was not by them.
+/// Notifies a person that the PIN was changed, in case somebody else did it.
 pub(super) async fn tell_of_change(inbox: &Inbox, person: PersonId) {
     match inbox.store.phone_number(person).await {
         Ok(Some(phone_number)) => inbox.messages.send(phone_number, Message::PinChanged),

@@ -1,9 +1,10 @@
-//! What was done is confirmed on the page that follows: named in its address, which says nothing that is not on the page.
+//! The confirmation of an action on the following page. The address names the action, and reveals nothing
+//! that is not on the page.
 
 use seoham_pages::Site;
 use serde::Deserialize;
 
-/// What was done last.
+/// The last action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Done {
     /// A PIN was set or changed.
@@ -25,7 +26,7 @@ pub(crate) struct NoticeParameters {
 }
 
 impl NoticeParameters {
-    /// What was done; nothing where the address says what nobody writes there.
+    /// The action; `None` for an unknown value.
     pub(crate) fn done(&self) -> Option<Done> {
         match self.done.as_deref()? {
             "pin" => Some(Done::Pin),
@@ -39,7 +40,7 @@ impl NoticeParameters {
 }
 
 impl Done {
-    /// How it is confirmed.
+    /// The confirmation text.
     pub(crate) fn text(self, site: &Site) -> &'static str {
         match self {
             Self::Pin => site.t(

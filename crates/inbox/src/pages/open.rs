@@ -1,4 +1,5 @@
-//! Opening: the secret that the contract asks for, then on to the institution's page (SPEC 8.3, 8.4).
+//! Opening: asks for the secret that the contract requires, then redirects to the institution's page
+//! (SPEC 8.3, 8.4).
 
 use askama::Template;
 use axum::Form;
@@ -35,7 +36,7 @@ struct Ask {
     is_pin: bool,
     secret: Field,
     done: Option<&'static str>,
-    /// There is no PIN yet.
+    /// The person has no PIN yet.
     has_no_pin: bool,
 }
 
@@ -52,7 +53,7 @@ struct SetCertificate {
     password_again: Field,
 }
 
-/// The secret that a document asks for, if it does.
+/// The secret that a document requires, if any.
 fn needed(document: &BoxDocument) -> Option<Secret> {
     match document.authentication {
         Authentication::Pin => Some(Secret::Pin),
@@ -61,7 +62,7 @@ fn needed(document: &BoxDocument) -> Option<Secret> {
     }
 }
 
-/// The document of a path, if it can still be opened: a deadline that has passed costs no attempt.
+/// The document of a path, if it can still be opened: an expired document costs no attempt.
 async fn own_open(inbox: &Inbox, visit: &Visit, binder: &str) -> Result<BoxDocument, PageExit> {
     let document = own(inbox, visit, binder).await?;
     match document.times.opening(document.deadline_at, inbox.now()) {
@@ -80,7 +81,7 @@ fn too_late() -> PageExit {
     .into()
 }
 
-/// The page that asks for a secret; for who has no certificate's password yet, the one that sets it.
+/// The page that asks for a secret. A person without a certificate password gets the page that sets one.
 async fn asking(
     inbox: &Inbox,
     visit: &Visit,
@@ -144,7 +145,7 @@ pub(crate) async fn ask(
     let visit = visit.member_only()?;
     let document = own_open(&inbox, &visit, &binder).await?;
     let Some(needed) = needed(&document) else {
-        // It opens by a button of its own page: a form, which nothing follows ahead of the person.
+        // It opens with a button on its own page: a form, which no prefetcher submits.
         return Err(PageExit::Redirect(format!("/documents/{}", document.id)));
     };
     let done = asked.done().map(|done| done.text(&visit.site));
@@ -195,7 +196,8 @@ pub(crate) struct Setting {
     password_again: SecretString,
 }
 
-/// `POST /documents/{binder}/certificate`: sets a first password where a document asks for it; the PIN proves who does.
+/// `POST /documents/{binder}/certificate`: sets a first password when a document requires one; the PIN
+/// authenticates the person.
 pub(crate) async fn set_certificate(
     State(inbox): State<Inbox>,
     visit: Visit,
@@ -207,7 +209,7 @@ pub(crate) async fn set_certificate(
     let document = own(&inbox, &visit, &binder).await?;
     let open = format!("/documents/{}/open", document.id);
     if inbox.store.has_secret(visit.person, Secret::Certificate).await? {
-        // Set meanwhile, elsewhere.
+        // A password was set in another session meanwhile.
         return Err(PageExit::Redirect(open));
     }
     let again = |status, mistakes: &Mistakes| {
@@ -222,7 +224,7 @@ pub(crate) async fn set_certificate(
         return again(refused.status(), &Mistakes::at("current", refused.text(Secret::Pin)));
     }
     let hash = hash_pin_bounded(form.password).await;
-    // One that was set meanwhile stays.
+    // A password that was set meanwhile is kept.
     let is_set = inbox.store.change_secret(visit.person, Secret::Certificate, None, hash).await?;
     let open = if is_set { format!("{open}?done=certificate") } else { open };
     Ok(Redirect::to(&open).into_response())

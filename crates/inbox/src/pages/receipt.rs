@@ -1,4 +1,4 @@
-//! A certificate of receipt and reading, to be printed or kept: what the box knows of a document.
+//! A certificate of receipt and reading, for printing or saving: what the box has recorded about a document.
 
 use askama::Template;
 use axum::extract::State;
@@ -21,7 +21,7 @@ struct Receipt {
     id: String,
     institution: String,
     title: String,
-    /// What happened, and when to the second.
+    /// The events, and their times to the second.
     steps: Vec<(&'static str, String)>,
     hash: Option<String>,
     is_read: bool,

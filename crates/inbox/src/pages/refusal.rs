@@ -1,4 +1,5 @@
-//! Refusing an institution, after its consequence was stated; and taking its documents again (SPEC 8.6).
+//! Refusing an institution, after a page that states the consequences, and accepting its documents again
+//! (SPEC 8.6).
 
 use askama::Template;
 use axum::Form;

@@ -1,4 +1,4 @@
-//! PINs and passwords: what a new one must be, and trying one.
+//! PINs and passwords: validates new ones, and checks attempts.
 
 use axum::http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
@@ -14,19 +14,19 @@ use crate::page_exit::PageExit;
 const PIN_DIGITS: usize = 6;
 const PASSWORD_CHARACTERS: std::ops::RangeInclusive<usize> = 10..=64;
 
-/// The six digits of a PIN as it was typed or pasted: blanks and dashes are none of it.
+/// The six digits of a PIN as typed or pasted: blanks and dashes are ignored.
 fn pin(text: &SecretString) -> Option<SecretString> {
     let digits: String = text.expose_secret().chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
     (digits.len() == PIN_DIGITS && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.into())
 }
 
-/// Whether a text can be a certificate's password.
+/// Whether a text is valid as a certificate password.
 fn is_password(text: &SecretString) -> bool {
     PASSWORD_CHARACTERS.contains(&text.expose_secret().chars().count())
 }
 
-/// A new PIN: six digits, the same twice, and none that everybody would try first. What is wrong with it is added to
-/// `mistakes`.
+/// Validates a new PIN: six digits, the same in both fields, and not among the easily guessed ones. Adds
+/// errors to `mistakes`.
 pub(crate) fn check_new_pin(
     typed: &SecretString,
     typed_again: &SecretString,
@@ -66,7 +66,8 @@ pub(crate) fn new_pin_fields(site: &Site, mistakes: &Mistakes) -> [Field; 2] {
     ]
 }
 
-/// A certificate's password: at least ten characters, the same twice. What is wrong with it is added to `mistakes`.
+/// Validates a certificate password: at least ten characters, the same in both fields. Adds errors to
+/// `mistakes`.
 pub(crate) fn check_new_password(
     password: &SecretString,
     password_again: &SecretString,
@@ -81,7 +82,7 @@ pub(crate) fn check_new_password(
     }
 }
 
-/// The two fields of a new certificate's password.
+/// The two fields of a new certificate password.
 pub(crate) fn new_password_fields(site: &Site, mistakes: &Mistakes) -> [Field; 2] {
     let first =
         Text::fixed("새 인증서 비밀번호 (10자 이상)", "New certificate password (10 characters or more)");
@@ -92,19 +93,19 @@ pub(crate) fn new_password_fields(site: &Site, mistakes: &Mistakes) -> [Field; 2
     ]
 }
 
-/// Why a secret did not prove anything.
+/// Why a secret was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// It cannot be one: a slip of the finger, and no attempt.
+    /// Malformed: a typing error, which costs no attempt.
     Malformed,
     /// It was wrong.
     Wrong {
         /// How many more attempts are left.
         left: u32,
     },
-    /// It may not be tried before this moment.
+    /// Locked until this time.
     Locked { until: UnixSeconds },
-    /// There is none yet.
+    /// None is set yet.
     NotSet,
 }
 
@@ -113,7 +114,7 @@ impl Refused {
         if self == Self::Malformed { StatusCode::BAD_REQUEST } else { StatusCode::FORBIDDEN }
     }
 
-    /// What a person is told at the field.
+    /// The message at the field.
     pub(crate) fn text(self, secret: Secret) -> Text {
         match (self, secret) {
             (Self::Malformed, Secret::Certificate) => Text::fixed(
@@ -142,7 +143,7 @@ impl Refused {
     }
 }
 
-/// What a person is told of a lock.
+/// The message about a lock.
 pub(crate) fn locked(until: UnixSeconds) -> Text {
     let moment = |lang| words::from_moment(until, lang);
     Text::made(
@@ -157,7 +158,7 @@ pub(crate) fn locked(until: UnixSeconds) -> Text {
     )
 }
 
-/// Tries a secret; gives the hash that it proved, in whose place alone another may be set.
+/// Checks a secret; returns the verified hash, so that a change can replace exactly that one.
 pub(crate) async fn authenticate(
     inbox: &Inbox,
     person: PersonId,

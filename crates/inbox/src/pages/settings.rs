@@ -1,4 +1,4 @@
-//! Settings: secrets, refusals, and the end of visits.
+//! Settings: secrets, refused institutions, and signing out.
 
 use askama::Template;
 use axum::Form;
@@ -29,11 +29,11 @@ struct Settings {
     pin: Field,
     pin_again: Field,
     certificate_pin: Field,
-    /// Only who has a password needs it to change it.
+    /// Only for a person who already has a password.
     current_password: Option<Field>,
     password: Field,
     password_again: Field,
-    /// When what was agreed to was.
+    /// When the person agreed to the terms.
     agreed: Option<String>,
     done: Option<&'static str>,
 }
@@ -116,7 +116,8 @@ pub(crate) async fn change_pin(
         }
     };
     let hash = hash_pin_bounded(pin).await;
-    // Whoever else is signed in knew the old one; and a new one that was set meanwhile stays.
+    // Anyone else who is signed in knew the old PIN, so other sessions end. A PIN that was set meanwhile is
+    // kept.
     if !inbox.store.change_secret(visit.person, Secret::Pin, Some(before), hash).await? {
         return Err(PageExit::Redirect("/settings".to_owned()));
     }
@@ -134,7 +135,7 @@ pub(crate) struct ChangeCertificate {
     password_again: SecretString,
 }
 
-/// `POST /settings/certificate`: the PIN proves who sets the password.
+/// `POST /settings/certificate`: the PIN authenticates the person who sets the password.
 pub(crate) async fn change_certificate(
     State(inbox): State<Inbox>,
     visit: Visit,
@@ -151,7 +152,7 @@ pub(crate) async fn change_certificate(
         let mistakes = Mistakes::at("certificate_pin", refused.text(Secret::Pin));
         return shown(&inbox, &visit, refused.status(), &mistakes, None).await;
     }
-    // A password that is there is not replaced by who knows the PIN alone.
+    // Knowing the PIN alone is not enough to replace an existing password.
     let mut before = None;
     if inbox.store.has_secret(visit.person, Secret::Certificate).await? {
         let present = form.current_password.unwrap_or_else(|| SecretString::from(""));

@@ -1,4 +1,4 @@
-//! Signing in by a telephone number: a link is sent to it.
+//! Sign-in by telephone number: sends a link to it.
 
 use askama::Template;
 use axum::Form;
@@ -23,7 +23,7 @@ struct Front {
     site: Site,
     phone_number: Field,
     destination: Option<(&'static str, String)>,
-    /// A session ended without its person's doing.
+    /// The session ended without the person signing out.
     ended: bool,
     has_messenger: bool,
 }
@@ -50,8 +50,8 @@ struct Sent {
     has_messenger: bool,
 }
 
-/// The page that says that a link was sent: to the number that the person is registered with, or else to one that may be
-/// unknown.
+/// The page that confirms that a link was sent: to the person's registered number, or else to a number that
+/// may be unknown.
 pub(super) fn link_sent(inbox: &Inbox, site: Site, to_registered: bool) -> Response {
     let sent = Sent { site, to_registered, has_messenger: inbox.phones.is_some() };
     page(StatusCode::OK, &sent, FormTarget::Nowhere)
@@ -87,7 +87,7 @@ pub(crate) struct Ask {
     destination: DestinationParameters,
 }
 
-/// `POST /login`: the answer is the same, and as fast, whether the number is known or not.
+/// `POST /login`: the response and its timing are the same whether or not the number is known.
 pub(crate) async fn ask(
     State(inbox): State<Inbox>,
     Language(lang): Language,
@@ -116,7 +116,7 @@ pub(crate) async fn ask(
         return Ok(not_before.mark(again(not_before.text())));
     }
     if let Some(leave) = inbox.limits.one_more_link() {
-        // Beside the answer, which therefore tells nothing by its time either.
+        // Runs in the background, so that the response time reveals nothing either.
         let sending = send_if_known(inbox.clone(), phone_number, destination);
         tokio::spawn(async move {
             sending.await;

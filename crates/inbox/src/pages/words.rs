@@ -1,4 +1,4 @@
-//! Moments, deadlines, amounts and categories in words.
+//! Times, deadlines, amounts and categories as text.
 
 use seoham_model::card::with_commas;
 use seoham_model::clock::seoul;
@@ -14,7 +14,7 @@ fn month(number: i8) -> &'static str {
     usize::try_from(number - 1).ok().and_then(|i| MONTHS.get(i)).copied().unwrap_or_default()
 }
 
-/// A moment, to the minute.
+/// A time, to the minute.
 pub(crate) fn moment(at: UnixSeconds, lang: Lang) -> String {
     let at = seoul(at);
     let (year, day, hour, minute) = (at.year(), at.day(), at.hour(), at.minute());
@@ -24,7 +24,7 @@ pub(crate) fn moment(at: UnixSeconds, lang: Lang) -> String {
     }
 }
 
-/// A moment from which on something can be done: not told a few seconds early.
+/// A time from which something is possible, rounded up to the minute so that it is never too early.
 pub(crate) fn from_moment(at: UnixSeconds, lang: Lang) -> String {
     moment(at.plus(59), lang)
 }
@@ -44,11 +44,11 @@ pub(crate) fn won(amount: u64, lang: Lang) -> String {
     if lang == Lang::Ko { format!("{grouped}원") } else { format!("₩{grouped}") }
 }
 
-/// How much time is left, as a person thinks of it.
+/// The remaining time, in the unit that fits best.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Left {
     pub(crate) text: String,
-    /// The class of its chip: it turns urgent at seven days and at one.
+    /// The CSS class of its chip, which turns urgent at seven days and at one.
     pub(crate) urgency: &'static str,
 }
 
@@ -76,7 +76,7 @@ impl Left {
     }
 }
 
-/// How often something may still be tried, in English.
+/// How many attempts are left, in English.
 pub(crate) fn tries_left(left: u32) -> String {
     if left == 1 { "You can try once more".to_owned() } else { format!("You can try {left} more times") }
 }
@@ -95,7 +95,7 @@ pub(crate) fn button(document: &BoxDocument, lang: Lang) -> &'static str {
     }
 }
 
-/// Kinds of documents that a box tells apart, by the first category: their name in an address, and in words.
+/// The kinds of document that the box distinguishes by category: name in the address, Korean and English.
 pub(crate) const KINDS: [(&str, &str, &str); 5] = [
     ("bill", "고지서", "Bill"),
     ("notice", "안내", "Notice"),
@@ -104,7 +104,7 @@ pub(crate) const KINDS: [(&str, &str, &str); 5] = [
     ("other", "문서", "Document"),
 ];
 
-/// What kinds of document the categories of one make it, by their names in an address; never none.
+/// The kinds that a document's categories give it, by their names in an address; at least one.
 pub(crate) fn kinds(categories: Categories) -> Vec<&'static str> {
     let key = |name: &&str| match *name {
         "BILL" | "BILL_PAY" => Some("bill"),
@@ -121,7 +121,7 @@ pub(crate) fn kinds(categories: Categories) -> Vec<&'static str> {
     kinds
 }
 
-/// What kind of document it is, in a word.
+/// The kind of a document, in one word.
 pub(crate) fn kind(document: &BoxDocument, lang: Lang) -> &'static str {
     let key = kinds(document.content.categories)[0];
     let named = KINDS.iter().find(|(name, ..)| *name == key);

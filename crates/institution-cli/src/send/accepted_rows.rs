@@ -1,5 +1,5 @@
-//! What a job's rows came to, as far as its journal knows: which of them may be accepted, and so are not to be sent by
-//! another job.
+//! The rows of a job that were or may have been accepted, according to its journal, and so must not be sent
+//! by another job.
 
 use seoham_kit::sending::journal::{Journal, JournalError};
 use seoham_model::Clock;
@@ -11,15 +11,15 @@ use super::of_journal;
 use super::table::Table;
 use crate::terminal::Outcome;
 
-/// What the rows of requests are known by that are not answered yet, by their places.
+/// The identities of rows in unanswered requests, by their places.
 pub(super) fn unanswered(table: &Table, journal: &Journal) -> Vec<Option<u64>> {
     let open =
         |(place, identity): (u64, &Option<u64>)| identity.filter(|_| !journal.is_answered(number_of(place)));
     (0..).zip(&table.survey.identities).map(open).collect()
 }
 
-/// Keeps in the ledger what a job's rows are known by that are accepted or may be: all but those of which it is known
-/// that the platform refused them.
+/// Stores in the ledger the identities of a job's rows that were or may have been accepted: all except those
+/// that the platform certainly refused.
 pub(super) fn keep_what_may_be_accepted(ledger: &Ledger, table: &Table, journal: &Journal) -> Outcome<()> {
     let identities = may_be_accepted(table, journal).map_err(|error| of_journal(&error))?;
     let head = journal.head();

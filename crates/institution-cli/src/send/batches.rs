@@ -1,5 +1,5 @@
-//! The second reading: rows into requests. A request has the rows of a fixed hundred places, so that
-//! it is the same each time the file is read; rows that are not sent leave gaps in it.
+//! The second pass: groups rows into requests. A request covers a fixed range of a hundred places, so that it
+//! is the same each time the file is read; rows that are not sent leave gaps.
 
 use std::ops::ControlFlow;
 
@@ -11,26 +11,26 @@ use tokio::sync::mpsc::Sender;
 
 use super::table::Table;
 
-/// The request that a row goes with.
+/// The number of the request for a row.
 pub(super) fn number_of(place: u64) -> u32 {
     u32::try_from(place / ITEMS_MAX as u64).expect("a file has at most five million rows")
 }
 
-/// Which requests are answered already, from the journal.
+/// Which requests are already answered, according to the journal.
 pub(super) fn answered(journal: &Journal, rows: u64) -> Vec<bool> {
     (0..rows.div_ceil(ITEMS_MAX as u64))
         .map(|no| journal.is_answered(number_of(no * ITEMS_MAX as u64)))
         .collect()
 }
 
-/// Gives every request that is not answered yet to `batches`, until nobody takes them any more.
+/// Sends every unanswered request to `batches`, until the receiver is closed.
 pub(super) fn produce(table: &Table, answered: &[bool], batches: &Sender<Batch>) -> Result<(), SheetError> {
     table.refuse_if_changed()?;
     let Table { sheet, layout, survey, now, .. } = table;
     let mut batch = Batch { no: 0, items: Vec::new() };
     let mut place = 0;
     let mut changed = false;
-    // Looked at before each request: what is read of a file that changed must not go out.
+    // Checked before each request: rows of a file that has changed must not be sent.
     let flush = |batch: &mut Batch, next: u32| {
         let full = std::mem::replace(batch, Batch { no: next, items: Vec::new() });
         if full.items.is_empty() {

@@ -1,4 +1,5 @@
-//! `seoham send --check`: every problem of a file, what the platform would say to the rest, and nothing sent.
+//! `seoham send --check`: lists every problem of a file and what the platform would refuse, without sending
+//! anything.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ use crate::platform::stopped;
 use crate::reading;
 use crate::terminal::{Outcome, SOME_REFUSED, complain, language, localized, say};
 
-/// Tells problems as they are found to a machine, and by kind to a person.
+/// Reports problems one by one as JSON, or grouped by kind as text.
 struct Reporter {
     json: bool,
     found: Problems,
@@ -49,13 +50,13 @@ impl Reporter {
     }
 }
 
-/// Reads everything and lists every problem; then asks the platform, unless it is not to be asked.
+/// Reads everything and lists every problem; then queries the platform, unless `--offline` is set.
 pub(super) async fn check(args: &SendArgs, file: &Path, settings: &Settings) -> Outcome {
     let (sheet, layout) = reading(|| settings.open(file)).map_err(|e| of_sheet(&e))?;
     describe(args, &sheet, &layout);
     let now = Clock::default().now();
     let mut reporter = Reporter { json: args.json, found: Problems::new(args.all) };
-    // Rows are compared among themselves alone.
+    // Compares the rows of this file only.
     let (key, has_own_ids) = (IdentityKey::of(IdentityKey::random()), layout.has_own_ids());
     let identify = |good: &Good| key.identity(good, has_own_ids);
     let options = SurveyOptions { identify: &identify, repeats_unknown: settings.repeats_unknown };
@@ -99,7 +100,7 @@ pub(super) async fn check(args: &SendArgs, file: &Path, settings: &Settings) -> 
     Ok(if bad + refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
 }
 
-/// What the platform would say; none when it is not asked, which is then told.
+/// The platform's verdicts; `None`, with a message, if it is not queried.
 async fn ask(args: &SendArgs, table: &Arc<Table>, reporter: &mut Reporter) -> Outcome<Option<Verdicts>> {
     if args.offline || table.survey.to_send() == 0 {
         return Ok(None);

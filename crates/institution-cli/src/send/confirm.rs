@@ -1,4 +1,5 @@
-//! Nothing is sent unseen: how many, to whom, the first notice as its recipient sees it; then it is asked once.
+//! The confirmation before a send: shows how many documents, to which platform, and the first notification as
+//! its recipient sees it.
 
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
@@ -15,7 +16,7 @@ use super::table::Table;
 use crate::profile::Profile;
 use crate::terminal::{Failure, Outcome, complain, localized};
 
-/// Shows what is about to be sent, and asks whether it is meant; `--yes` says so beforehand.
+/// Shows what is about to be sent, and asks for confirmation unless `--yes` is set.
 pub(super) fn confirm(
     args: &SendArgs,
     table: &Table,
@@ -74,7 +75,7 @@ fn show(table: &Table, profile: &Profile, known: &Capabilities) -> Outcome<()> {
     Ok(())
 }
 
-/// The first document that is sent.
+/// The first document to send.
 fn first(table: &Table) -> Result<Option<Document>, SheetError> {
     let mut place = 0;
     let mut found = None;

@@ -1,4 +1,4 @@
-//! Asking the platform what it would make of each row, with dry runs: who is unknown there, and who refuses.
+//! Queries the platform about each row with dry runs: finds unknown receivers and those who refuse.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::READER;
 use crate::platform::stopped;
 use crate::terminal::{Failure, Outcome, language, localized};
 
-/// Requests under way at once, at most: a check must not crowd out what is sent.
+/// The maximum number of concurrent requests: a check must not crowd out sends.
 const AT_ONCE_MAX: usize = 4;
 
-/// Rows of one request, and the documents made of them.
+/// Rows of one request, with their documents.
 type Rows = Vec<(u64, String)>;
 
-/// What the platform says.
+/// The platform's verdicts.
 #[derive(Default)]
 pub(super) struct Verdicts {
     /// Rows that would be accepted.
@@ -32,7 +32,8 @@ pub(super) struct Verdicts {
     pub(super) refused: u64,
 }
 
-/// Asks with dry runs about every row that can be sent; `report` hears of each that would be refused, in the order of the rows.
+/// Performs dry runs for every row that can be sent; calls `report` for each row that would be refused, in
+/// row order.
 pub(super) async fn dry_run(
     client: &Client,
     table: &Arc<Table>,
@@ -46,7 +47,7 @@ pub(super) async fn dry_run(
         thread.spawn(move || read(&table, &batches)).map_err(|error| of_sheet(&SheetError::other(&error)))?
     };
     let verdicts = ask(client, arriving, usize::from(at_once).min(AT_ONCE_MAX), report).await;
-    // Whoever still reads has nobody left to give it to.
+    // A reader that is still running finds the channel closed.
     let read = tokio::task::spawn_blocking(|| reading.join()).await;
     match read {
         Ok(Ok(read)) => read.map_err(|error| of_sheet(&error))?,
@@ -107,7 +108,7 @@ async fn ask(
     Ok(verdicts)
 }
 
-/// There is nobody to ask, or nobody is to be asked.
+/// The message that the platform is not queried.
 pub(super) fn not_asked(why: &Failure) -> String {
     let text = why.text();
     localized(

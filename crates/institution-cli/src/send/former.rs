@@ -1,4 +1,4 @@
-//! What an earlier send left beside the file, and what must not be done because of it.
+//! Files of an earlier send beside the input file, and checks that protect them.
 
 use std::path::{Path, PathBuf};
 
@@ -15,10 +15,10 @@ use super::table::Table;
 use super::{of_journal, of_sheet};
 use crate::terminal::{Failure, Outcome};
 
-/// Files of a directory that are looked at for journals.
+/// The maximum number of directory entries searched for journals.
 const FILES_MAX: usize = 10_000;
 
-/// A file is not sent twice by mistake, nor is anything written over.
+/// Prevents sending a file twice by mistake, and overwriting existing files.
 pub(super) fn refuse_what_is_there(args: &SendArgs, source: &Source) -> Outcome<()> {
     if !Journal::is_there(&source.journal) {
         if source.result.exists() && !args.again {
@@ -42,7 +42,7 @@ pub(super) fn refuse_what_is_there(args: &SendArgs, source: &Source) -> Outcome<
         return Ok(());
     }
     let same = sha256_of(&source.file).is_ok_and(|sha256| sha256 == journal.head().source_sha256);
-    // A result that was corrected once more. What the former rest sent of it, the ledger knows.
+    // The result was corrected again. The ledger knows what the earlier `--rest` sent.
     if args.rest && !same {
         return Ok(());
     }
@@ -65,7 +65,7 @@ pub(super) fn refuse_what_is_there(args: &SendArgs, source: &Source) -> Outcome<
     })
 }
 
-/// Moves what is left of a send that is over out of the way: its ids may be kept nowhere else.
+/// Moves the files of a finished send out of the way: they may be the only copy of its ids.
 pub(super) fn keep_the_former(source: &Source) -> Outcome<()> {
     if !Journal::is_there(&source.journal) {
         return Ok(());
@@ -83,8 +83,8 @@ pub(super) fn keep_the_former(source: &Source) -> Outcome<()> {
     Ok(())
 }
 
-/// The settings of the send whose result `file` is, found by the journals that lie beside it; none if there is
-/// none. A send that is not finished has no rest yet.
+/// The settings of the send whose result is `file`, from the journals in its directory; `None` if there is no
+/// such journal. An unfinished send has no rest yet.
 pub(super) fn settings_of_result(file: &Path) -> Outcome<Option<Settings>> {
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let directory = file.parent().unwrap_or(Path::new("."));
@@ -92,7 +92,7 @@ pub(super) fn settings_of_result(file: &Path) -> Outcome<Option<Settings>> {
     let mut last: Option<(UnixSeconds, Settings)> = None;
     for entry in entries.flatten().take(FILES_MAX) {
         let path = entry.path();
-        // A journal that is moved out of the way has the job's name behind it.
+        // A journal that was moved out of the way has the job's name as a suffix.
         if !entry.file_name().to_string_lossy().contains(".seoham-journal") {
             continue;
         }
@@ -116,7 +116,7 @@ pub(super) fn settings_of_result(file: &Path) -> Outcome<Option<Settings>> {
                 ),
             ));
         }
-        // Of several that wrote this result the last one did.
+        // If several jobs wrote this result, the last one counts.
         if last.as_ref().is_none_or(|(begun_at, _)| *begun_at < head.started_at) {
             last = Some((head.started_at, settings));
         }
@@ -124,7 +124,7 @@ pub(super) fn settings_of_result(file: &Path) -> Outcome<Option<Settings>> {
     Ok(last.map(|(_, settings)| settings))
 }
 
-/// Refuses rows that this profile had accepted lately, or is sending, unless they are meant.
+/// Refuses rows that this profile has recently had accepted, or is sending, unless `--again` is set.
 pub(super) fn refuse_what_was_accepted(
     args: &SendArgs,
     ledger: &Ledger,
@@ -153,12 +153,12 @@ pub(super) fn refuse_what_was_accepted(
     ))
 }
 
-/// What went wrong with the ledger.
+/// A failure of the ledger.
 pub(super) fn of_ledger(error: &std::io::Error) -> Failure {
     Failure::unfinished(format!("접수 기록: {error}"), format!("accepted rows: {error}"))
 }
 
-/// What was begun and not answered can be repeated under its key. Without one somebody has to say.
+/// Unanswered requests can be repeated under their keys. Without keys the user must decide.
 pub(super) fn refuse_blind_repetition(args: &SendArgs, journal: &Journal) -> Outcome<()> {
     let keys_tell = journal.head().keyed && journal.head().keys_last();
     let requests = journal.begun().len();

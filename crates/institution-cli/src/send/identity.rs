@@ -1,5 +1,5 @@
-//! What a row is known by across files: its external id, or where the table has none its receiver and its text; as a
-//! keyed hash of 64 bits, from which neither can be told.
+//! The identity of a row across files: its external id, or its receiver and text if the table has no ids; as
+//! a 64-bit keyed hash that reveals neither.
 
 use std::hash::Hasher;
 
@@ -7,7 +7,7 @@ use seoham_sheets::Good;
 use serde_json::Value;
 use siphasher::sip::SipHasher13;
 
-/// The key under which rows are known.
+/// The hash key of row identities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct IdentityKey(u64, u64);
 
@@ -24,8 +24,8 @@ impl IdentityKey {
         Self(whole as u64, (whole >> 64) as u64)
     }
 
-    /// What a row is known by. Rows of a table without ids of its own are known by their receiver and their text,
-    /// since their numbers say nothing in another file.
+    /// The identity of a row. Rows of a table without its own ids are identified by receiver and text,
+    /// because their numbers mean nothing in another file.
     pub(super) fn identity(self, good: &Good, has_own_ids: bool) -> u64 {
         let mut hash = SipHasher13::new_with_keys(self.0, self.1);
         if has_own_ids {

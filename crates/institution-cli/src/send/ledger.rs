@@ -1,8 +1,9 @@
-//! Which rows were accepted lately, across files: what keeps a corrected file, or the same list under another
-//! name, from being sent a second time.
+//! The ledger of recently accepted rows, across files: it prevents sending a corrected file, or the same list
+//! under another name, a second time.
 //!
-//! One file a job, with what its rows are known by (`identity`), in the state directory of whoever sends. From before
-//! the first request of a job on every row is there that may be accepted; a row goes when it is known to be refused.
+//! One file per job with the identities of its rows (`identity`), in the user's state directory. Every row
+//! that may be accepted is recorded before the job's first request, and removed once it is known to be
+//! refused.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File};
@@ -18,40 +19,41 @@ use crate::own_files::{user_directory, write_private};
 use crate::profile::Profile;
 use crate::terminal::{Failure, Outcome};
 
-/// For how long a row is known.
+/// How long a row is kept.
 const KEPT_SECONDS: i64 = 90 * 24 * 60 * 60;
 
-/// The rows that were accepted from one institution under one contract.
+/// The accepted rows of one institution under one contract.
 pub(super) struct Ledger {
     directory: PathBuf,
     pub(super) key: IdentityKey,
 }
 
-/// What is asked of the ledger.
+/// A query of the ledger.
 pub(super) struct LedgerQuery<'a> {
-    /// What each row that is to be sent is known by, by its place.
+    /// The identity of each row to send, by its place.
     pub(super) identities: &'a [Option<u64>],
-    /// Rows of the file that account for what the ledger has: each is passed over once for each time that it stands here.
+    /// Identities of rows that explain ledger entries: each occurrence here cancels one occurrence in the
+    /// ledger.
     pub(super) accounted: &'a [u64],
-    /// The job itself; what is kept of it is passed over.
+    /// The job itself; its entries are ignored.
     pub(super) own_job: Option<&'a str>,
-    /// Jobs that were begun earlier are passed over.
+    /// Jobs started before this time are ignored.
     pub(super) since: UnixSeconds,
 }
 
-/// Rows that were accepted before.
+/// Rows that were accepted earlier.
 pub(super) struct Before {
-    /// How many.
+    /// Their number.
     pub(super) rows: u64,
-    /// The place of the first of them.
+    /// The place of the first.
     pub(super) first_place: u64,
-    /// When the job was begun that sent that one.
+    /// When the job that sent the first one was started.
     pub(super) sent_at: UnixSeconds,
 }
 
 impl Ledger {
-    /// The ledger of a profile, in `$XDG_STATE_HOME/seoham`, usually `~/.local/state/seoham`; it is made if it is not
-    /// there.
+    /// The ledger of a profile, in `$XDG_STATE_HOME/seoham`, usually `~/.local/state/seoham`; created if
+    /// needed.
     pub(super) fn of(profile: &Profile) -> Outcome<Self> {
         let Some(state) = user_directory("XDG_STATE_HOME", ".local/state") else {
             return Err(Failure::usage(
@@ -82,7 +84,7 @@ impl Ledger {
         Ok(Self { directory, key })
     }
 
-    /// Of the rows asked for, those that were accepted, or may have been, within 90 days before `now`.
+    /// The queried rows that were or may have been accepted within 90 days before `now`.
     pub(super) fn before(&self, asked: &LedgerQuery<'_>, now: UnixSeconds) -> io::Result<Option<Before>> {
         let LedgerQuery { identities, accounted, own_job, since } = asked;
         let mut jobs = self.jobs()?;
@@ -113,7 +115,7 @@ impl Ledger {
                     *times -= 1;
                     continue;
                 }
-                // Each is told once, however often it was sent.
+                // Each is counted once, however often it was sent.
                 let Some(place) = places.remove(&identity) else { continue };
                 let first = before.get_or_insert(Before { rows: 0, first_place: place, sent_at });
                 first.rows += 1;
@@ -125,7 +127,8 @@ impl Ledger {
         Ok(before)
     }
 
-    /// Keeps the rows of a job that were accepted or may be, in place of what was kept of it before; what is too old goes.
+    /// Stores the rows of a job that were or may have been accepted, replacing its earlier entries; removes
+    /// expired jobs.
     pub(super) fn keep(
         &self,
         job: &str,
@@ -149,15 +152,15 @@ impl Ledger {
         Ok(())
     }
 
-    /// Keeps other processes from beginning a job until what is returned is dropped: between asking what is known and
-    /// keeping what is begun nobody else must do the same.
+    /// Prevents other processes from starting a job until the returned lock is dropped, because the query and
+    /// the recording of a new job must be atomic.
     pub(super) fn lock(&self) -> io::Result<File> {
         let file = File::options().create(true).append(true).mode(0o600).open(self.directory.join("lock"))?;
         file.lock()?;
         Ok(file)
     }
 
-    /// The jobs that are kept.
+    /// The stored jobs.
     fn jobs(&self) -> io::Result<Vec<Kept>> {
         let mut jobs = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
@@ -175,14 +178,14 @@ impl Ledger {
     }
 }
 
-/// What is kept of a job.
+/// The entries of a job.
 struct Kept {
     path: PathBuf,
     name: String,
     begun_at: UnixSeconds,
 }
 
-/// Reads eight bytes; `false` at the end. What a crash cut short is no row.
+/// Reads eight bytes; `false` at the end. A partial entry after a crash is ignored.
 fn read_whole(file: &mut impl Read, bytes: &mut [u8; 8]) -> io::Result<bool> {
     match file.read_exact(bytes) {
         Ok(()) => Ok(true),
@@ -213,12 +216,12 @@ mod tests {
         assert_eq!((before.rows, before.first_place, before.sent_at), (2, 2, sent));
         assert!(ledger.before(&asked(&[Some(9)]), NOW).unwrap().is_none());
         assert!(ledger.before(&asked(&rows), NOW.plus(1)).unwrap().is_none());
-        // Kept once more it is in place of what was kept, and goes when it is too old.
+        // Storing it again replaces its entries, which then expire.
         ledger.keep(&job, sent, [1, 2, 3, 9].into_iter(), NOW).unwrap();
         assert_eq!(ledger.before(&asked(&rows), NOW).unwrap().map(|before| before.rows), Some(3));
         ledger.keep(&"1".repeat(32), NOW, [7].into_iter(), NOW.plus(1)).unwrap();
         assert_eq!(ledger.jobs().unwrap().len(), 1);
-        // Another time it is opened it knows the same.
+        // The same after reopening.
         let again = Ledger::open(directory.path().join("a")).unwrap();
         assert_eq!(again.key, ledger.key);
     }
@@ -234,7 +237,7 @@ mod tests {
         assert_eq!(before(LedgerQuery { own_job: Some(&first), ..asked(&rows) }), None, "it is its own");
         assert_eq!(before(LedgerQuery { own_job: Some(&second), ..asked(&rows) }), Some(1));
         assert_eq!(before(LedgerQuery { since: NOW.plus(1), ..asked(&rows) }), None, "it was begun before");
-        // Two rows that are alike: one of them was accepted, and stands in the file.
+        // Two identical rows: one of them was accepted, and is in the file.
         assert_eq!(before(LedgerQuery { accounted: &[5], ..asked(&rows) }), None);
         ledger.keep(&second, NOW, [5].into_iter(), NOW).unwrap();
         assert_eq!(before(LedgerQuery { accounted: &[5], ..asked(&rows) }), Some(1), "both of them were");

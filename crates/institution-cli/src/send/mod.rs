@@ -1,7 +1,7 @@
-//! `seoham send`: a spreadsheet into document boxes, no row lost and none sent twice.
+//! `seoham send`: sends a spreadsheet into document boxes, without losing or duplicating a row.
 //!
-//! The file is read three times, row by row: to see what it comes to, to send it, and to write the
-//! result beside it. Between runs the journal beside the file knows what was answered.
+//! The file is read in three passes, row by row: to survey it, to send it, and to write the result beside it.
+//! Between runs, the journal beside the file has the answers.
 
 mod accepted_rows;
 mod args;
@@ -49,7 +49,7 @@ pub(crate) use settings::Settings;
 use source::Source;
 use table::Table;
 
-/// Does it.
+/// Runs the command.
 pub async fn run(args: &SendArgs) -> Outcome {
     quiet_readers();
     let source = Source::of(args)?;
@@ -62,7 +62,7 @@ pub async fn run(args: &SendArgs) -> Outcome {
         return code;
     }
     let ready = if args.resume { resume(args, &source) } else { begin(args, &source).await };
-    // Nothing was begun: what came over standard input is not needed any more.
+    // Nothing was started: the copy of standard input is no longer needed.
     let mut job = ready.inspect_err(|_| source.done_with())?;
     let outcome = job.send().await;
     let code = job.report(&outcome)?;
@@ -72,7 +72,7 @@ pub async fn run(args: &SendArgs) -> Outcome {
     Ok(code)
 }
 
-/// What is wrong with the file, for whoever has it.
+/// A problem with the file.
 fn of_sheet(error: &SheetError) -> Failure {
     Failure::Usage(error.text().clone())
 }
@@ -89,7 +89,7 @@ fn of_journal(error: &JournalError) -> Failure {
     Failure::unfinished(ko, en)
 }
 
-/// A job that is ready to be sent.
+/// A job that is ready to send.
 struct Job {
     table: Arc<Table>,
     journal: Journal,
@@ -98,12 +98,12 @@ struct Job {
     options: sending::Options,
     result: PathBuf,
     json: bool,
-    /// Rows of which it is not known whether they were accepted are left, and the job is over all the same.
+    /// Rows with an unknown outcome are left, and the job still counts as finished.
     leaves_unknown: bool,
 }
 
 impl Job {
-    /// Sends what is not answered yet.
+    /// Sends the unanswered rows.
     async fn send(&mut self) -> Outcome<Result<Ended, SendingError>> {
         let io = |e: std::io::Error| Failure::unfinished(e.to_string(), e.to_string());
         let mut terminate = termination().map_err(io)?;
@@ -113,7 +113,8 @@ impl Job {
             tokio::spawn(async move {
                 terminate.recv().await;
                 stop.cancel();
-                // Nobody hears the second time, which therefore ends the process at once.
+                // After the first signal nothing listens any more, so the second one ends the process
+                // immediately.
                 drop(terminate);
             })
         };
@@ -127,14 +128,15 @@ impl Job {
         };
         let (client, journal) = (&self.client, &mut self.journal);
         let sent = sending::run(client, journal, &mut arriving, &self.options, &stop, &progress).await;
-        // Whoever still produces has nobody left to give it to.
+        // A producer that is still running finds the channel closed.
         drop(arriving);
         let produced = tokio::task::spawn_blocking(|| producing.join()).await;
         progress.finish();
         watching.abort();
         match produced {
             Ok(Ok(Ok(()))) => {
-                // Only now is it known that what came was all of it. What is left on purpose is for --rest.
+                // Only now is it certain that the source was complete. Rows that were left deliberately are
+                // for `--rest`.
                 let is_over = match sent {
                     Ok(Ended::Finished) => true,
                     Ok(Ended::WithUnknown) => self.leaves_unknown,
@@ -152,9 +154,9 @@ impl Job {
         }
     }
 
-    /// Writes the result and says what became of it.
+    /// Writes the result and reports it.
     fn report(&self, outcome: &Outcome<Result<Ended, SendingError>>) -> Outcome {
-        // First of all: if the result cannot be written, what was accepted is known all the same.
+        // First of all: even if the result cannot be written, the accepted rows are recorded.
         keep_what_may_be_accepted(&self.ledger, &self.table, &self.journal)?;
         let spinner = spinner(&localized("결과 파일을 쓰고 있습니다", "writing the result"));
         let tally = reading(|| result::write(&self.table, &self.journal, &self.result));

@@ -1,4 +1,4 @@
-//! What is said of a send: what the file was taken for, and what became of it.
+//! Messages about a send: how the file was interpreted, and the outcome.
 
 use seoham_kit::sending::SendingError;
 use seoham_sheets::{Format, Layout, Member, Repair, Sheet};
@@ -11,7 +11,7 @@ use super::{Job, of_journal};
 use crate::platform::why;
 use crate::terminal::{complain, language, localized, say};
 
-/// What the file was taken for.
+/// Reports how the file was interpreted.
 pub(super) fn describe(args: &SendArgs, sheet: &Sheet, layout: &Layout) {
     if args.json {
         return;
@@ -46,12 +46,12 @@ pub(super) fn describe(args: &SendArgs, sheet: &Sheet, layout: &Layout) {
     }
 }
 
-/// A member as whoever reads the terminal calls it.
+/// A member's name in the user's language.
 fn named(member: Member) -> String {
     localized(member.korean(), member.path())
 }
 
-/// What was mended, and how often; and what a person who looks at the file may not expect.
+/// Reports the corrections and their numbers, and anything that a user who looks at the file may not expect.
 pub(super) fn say_repairs(survey: &Survey) {
     if survey.hidden_rows > 0 {
         let rows = survey.hidden_rows;
@@ -92,7 +92,7 @@ pub(super) fn say_repairs(survey: &Survey) {
     }
 }
 
-/// What became of a job, for a person.
+/// The outcome of a job, for people.
 pub(super) fn say_result(job: &Job, tally: &Tally, finished: bool, trouble: Option<&str>) {
     let Tally { accepted, refused, bad, unknown, unsent, .. } = tally;
     let rows = job.table.survey.rows - tally.totals - tally.done;
@@ -127,7 +127,7 @@ pub(super) fn say_result(job: &Job, tally: &Tally, finished: bool, trouble: Opti
     }
 }
 
-/// The same for a machine.
+/// The outcome of a job, as JSON.
 pub(super) fn say_result_json(job: &Job, tally: &Tally, finished: bool, trouble: Option<&str>) {
     let line = json!({
         "event": if finished { "finished" } else { "unfinished" },
@@ -138,7 +138,7 @@ pub(super) fn say_result_json(job: &Job, tally: &Tally, finished: bool, trouble:
     say(&line.to_string());
 }
 
-/// Why a run could not go on, for a person.
+/// Why a run failed, for people.
 pub(super) fn trouble(error: &SendingError) -> String {
     match error {
         SendingError::Refused(error) => {

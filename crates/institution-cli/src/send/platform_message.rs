@@ -1,10 +1,10 @@
-//! What the platform says of a document, as a clerk reads it beside the row.
+//! Rewrites the platform's messages about a document for display beside its row.
 
 use seoham_model::Lang;
 use seoham_sheets::Member;
 
-/// A message of the platform without the document's place in its request, and in Korean with the members' names in the
-/// place of their paths.
+/// A message of the platform without the document's place in its request; in Korean with the members' names
+/// instead of their paths.
 pub(super) fn for_clerks(message: &str, lang: Lang) -> String {
     let message = without_index(message);
     if lang == Lang::En {
@@ -26,7 +26,7 @@ fn with_names(part: &str) -> String {
     format!("{name}: {text}")
 }
 
-/// A message without the document's place in its request, which means nothing beside its row.
+/// A message without the document's place in its request, which is meaningless beside its row.
 fn without_index(message: &str) -> String {
     let mut rest = message;
     let mut without = String::with_capacity(message.len());

@@ -1,4 +1,4 @@
-//! What is wrong with a file, by kind: `생년월일 · 200행: … (2–201행)`.
+//! The problems of a file, grouped by kind: `생년월일 · 200행: … (2–201행)`.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,24 @@ use seoham_sheets::Problem;
 
 use crate::terminal::{language, localized};
 
-/// Rows or runs of rows that are told of each kind.
+/// How many rows, or ranges of rows, are listed per kind.
 const SHOWN: usize = 10;
-/// Kinds that are told apart; all others are counted together.
+/// How many kinds are distinguished; all others are counted together.
 const KINDS_MAX: usize = 500;
 
-/// Problems of a file, by kind.
+/// The problems of a file, grouped by kind.
 pub(super) struct Problems {
     kinds: BTreeMap<(String, String), Rows>,
-    /// Every row is told.
+    /// List every row.
     all: bool,
 }
 
-/// The rows that have one problem.
+/// The rows with one problem.
 #[derive(Default)]
 struct Rows {
     count: u64,
     first: u64,
-    /// Runs of rows, or cells; as many as are told.
+    /// Ranges of rows, or cells; only as many as are listed.
     runs: Vec<Run>,
 }
 
@@ -38,7 +38,7 @@ impl Problems {
         Self { kinds: BTreeMap::new(), all }
     }
 
-    /// Notes the problems of a row.
+    /// Adds the problems of a row.
     pub(super) fn add(&mut self, row: u64, problems: &[Problem]) {
         let lang = language();
         for problem in problems {
@@ -54,7 +54,7 @@ impl Problems {
         }
     }
 
-    /// A line for each kind, in the order of the first rows.
+    /// A line for each kind, ordered by first row.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut kinds: Vec<_> = self.kinds.iter().collect();
         kinds.sort_by_key(|(_, rows)| rows.first);

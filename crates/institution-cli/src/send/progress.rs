@@ -1,4 +1,4 @@
-//! How a send goes, while it goes: a bar on a terminal, lines elsewhere, JSON for machines.
+//! Progress of a send: a bar on a terminal, lines elsewhere, JSON for machines.
 
 use std::cell::Cell;
 use std::fmt::Write;
@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::platform::why;
 use crate::terminal::{complain, draws, localized, say};
 
-/// Between two lines where there is no terminal.
+/// The interval between lines if there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
 pub(super) struct ProgressDisplay {
@@ -28,7 +28,7 @@ pub(super) struct ProgressDisplay {
 }
 
 impl ProgressDisplay {
-    /// From what is answered already.
+    /// Starts at the documents that are already answered.
     pub(super) fn new(total: u64, before: Counts, json: bool) -> Self {
         let done = before.accepted + before.refused;
         let bar = (draws() && !json).then(|| {
@@ -60,7 +60,7 @@ impl ProgressDisplay {
         }
     }
 
-    /// Nothing more comes.
+    /// Ends the progress display.
     pub(super) fn finish(&self) {
         match &self.bar {
             Some(bar) => bar.finish_and_clear(),
@@ -140,7 +140,7 @@ impl Progress for ProgressDisplay {
     }
 
     fn waiting(&self, error: &CallError, pause: Duration) {
-        // Said now and then: under load it is nothing unusual.
+        // Rate-limited: rejections are normal under load.
         if self.last_trouble.get().is_some_and(|last| last.elapsed() < EVERY) {
             return;
         }

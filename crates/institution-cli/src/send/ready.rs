@@ -1,4 +1,4 @@
-//! A job made ready: begun, or taken up again from its journal.
+//! Prepares a job: starts a new one, or resumes one from its journal.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ use crate::profile::Profile;
 use crate::reading;
 use crate::terminal::{Failure, Outcome, complain, localized};
 
-/// Begins a job; everything that can be wrong is found out before its journal is made.
+/// Starts a job. All checks run before its journal is created.
 pub(super) async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
     let (file, result) = (&source.file, &source.result);
     let settings = settings(args, source)?;
@@ -65,7 +65,7 @@ pub(super) async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
     let mut head = Head::new(sha256, table.survey.rows, url, contract_uuid, settings);
     (head.bulk_url, head.keyed, head.started_at) = (bulk_url, known.idempotency_key, now);
     (head.job, head.selection_sha256) = (job, Some(table.survey.selection()));
-    // While it was asked for, somebody else may have begun the same.
+    // Another process may have started the same job during the confirmation.
     let begun_alone = ledger.lock().map_err(|error| of_ledger(&error))?;
     refuse_what_was_accepted(args, &ledger, &asked(&table, &head.job), &table)?;
     keep_the_former(source)?;
@@ -84,7 +84,7 @@ pub(super) async fn begin(args: &SendArgs, source: &Source) -> Outcome<Job> {
     })
 }
 
-/// Takes a job up again, the way it was begun.
+/// Resumes a job with its original settings.
 pub(super) fn resume(args: &SendArgs, source: &Source) -> Outcome<Job> {
     if !Journal::is_there(&source.journal) {
         return Err(Failure::usage(
@@ -120,7 +120,7 @@ pub(super) fn resume(args: &SendArgs, source: &Source) -> Outcome<Job> {
     let client = platform.client(&profile)?;
     let ledger = Ledger::of(&profile)?;
     let read = reading(|| settings.open(&source.file)).map_err(|e| of_sheet(&e))?;
-    // Judged as it was when the job was begun: rows must not move from one request to another.
+    // Evaluated as of the job's start: rows must not move from one request to another.
     let begun = (head.job.as_str(), head.started_at);
     let (table, sha256) = look_at(&settings, source, read, begun, ledger.key, &mut |_, _| {})?;
     if sha256 != head.source_sha256 || table.survey.rows != head.rows {
@@ -157,7 +157,7 @@ pub(super) fn resume(args: &SendArgs, source: &Source) -> Outcome<Job> {
     })
 }
 
-/// What makes rows documents: for the rest of a send as it was in that.
+/// The settings; for the rest of a send, those of that send.
 pub(super) fn settings(args: &SendArgs, source: &Source) -> Outcome<Settings> {
     if args.unknown.is_some() && !args.resume && !args.rest {
         return Err(Failure::usage(
@@ -175,7 +175,7 @@ pub(super) fn settings(args: &SendArgs, source: &Source) -> Outcome<Settings> {
     })
 }
 
-/// What is given in the call, and by the name of a list.
+/// The settings from the arguments and from the saved columns.
 fn given(args: &SendArgs, source: &Source) -> Outcome<Settings> {
     let settings = Settings::of(args, source.result.clone());
     Ok(match &args.saved_columns {
@@ -184,7 +184,7 @@ fn given(args: &SendArgs, source: &Source) -> Outcome<Settings> {
     })
 }
 
-/// What the ledger is asked before a job begins.
+/// The ledger query before a job starts.
 fn asked<'a>(table: &'a Table, job: &'a str) -> LedgerQuery<'a> {
     let Survey { identities, accounted, .. } = &table.survey;
     LedgerQuery { identities, accounted, own_job: Some(job), since: UnixSeconds(0) }

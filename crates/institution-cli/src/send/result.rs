@@ -1,4 +1,4 @@
-//! The third reading: what became of each row, beside it, and counted by reason.
+//! The third pass: writes the outcome beside each row, and counts the reasons.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,24 +16,24 @@ use super::survey::{problems, state_problem};
 use super::table::Table;
 use crate::terminal::{language, localized};
 
-/// Reasons that are counted one by one; all others are counted together.
+/// How many reasons are counted separately; all others are counted together.
 const REASONS_MAX: usize = 50;
 
-/// What became of all rows.
+/// The outcome of all rows.
 #[derive(Default)]
 pub(super) struct Tally {
     pub(super) accepted: u64,
     /// Refused by the platform.
     pub(super) refused: u64,
-    /// Not sent, since they cannot be.
+    /// Not sent, because they are invalid.
     pub(super) bad: u64,
-    /// Totals at the end.
+    /// Total rows at the end.
     pub(super) totals: u64,
-    /// Accepted before.
+    /// Accepted earlier.
     pub(super) done: u64,
     pub(super) unknown: u64,
     pub(super) unsent: u64,
-    /// Why rows were not accepted, and how many.
+    /// The reasons for rows that were not accepted, with their numbers.
     pub(super) reasons: BTreeMap<String, u64>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Tally {
 pub(super) fn write(table: &Table, journal: &Journal, out: &Path) -> Result<Tally, SheetError> {
     table.refuse_if_changed()?;
     let mut rows = Rows { table, journal, place: 0, verdicts: None, tally: Tally::default() };
-    // A program reads lines of JSON.
+    // JSON Lines are for programs.
     let lang = if *table.sheet.format() == Format::JsonLines { Lang::En } else { language() };
     let names = ResultColumn::OF_SEND.map(|column| column.name(lang));
     let header = [
@@ -65,7 +65,7 @@ struct Rows<'a> {
     table: &'a Table,
     journal: &'a Journal,
     place: u64,
-    /// The verdicts of the request that is looked at, those used up taken away.
+    /// The remaining verdicts of the current request.
     verdicts: Option<(u32, Option<std::vec::IntoIter<Verdict>>)>,
     tally: Tally,
 }
@@ -87,8 +87,8 @@ impl Beside for Rows<'_> {
 }
 
 impl Rows<'_> {
-    /// Whether each verdict of the request that is looked at has its row. If not, rows and verdicts have moved apart,
-    /// and none of them can be told.
+    /// Whether every verdict of the current request was assigned to a row. If not, rows and verdicts no
+    /// longer match, and none of the assignments is reliable.
     fn are_used_up(&self) -> bool {
         let left = self.verdicts.as_ref().and_then(|(_, verdicts)| verdicts.as_ref());
         left.is_none_or(|left| left.len() == 0)
@@ -110,7 +110,7 @@ impl Rows<'_> {
             return Ok(beside(RowVerdict::Total, "", "", ""));
         }
         if !survey.is_good(place) {
-            // What an earlier result holds back stays as it stands there, until somebody changes it.
+            // A row that the earlier result held back keeps its outcome until somebody edits it.
             let state = layout.row_state(record);
             if let Some(problem) = state_problem(state, *repeats_unknown) {
                 self.tally.bad += 1;
@@ -161,7 +161,7 @@ impl Rows<'_> {
         Ok(Filled { listed, ..beside(RowVerdict::Refused, "", &code, &message) })
     }
 
-    /// A row of the table of what is to be corrected.
+    /// A row of the table of corrections.
     fn listed(&self, record: &Record, problem: &Problem, code: &str) -> Vec<Cell> {
         let cell = self.table.layout.cell_of(record, problem).unwrap_or_default();
         let subject = problem.subject(language()).unwrap_or_default();
@@ -180,13 +180,13 @@ impl Rows<'_> {
     }
 }
 
-/// What stands beside a row.
+/// The values beside a row.
 fn beside(verdict: RowVerdict, id: &str, code: &str, message: &str) -> Filled {
     let values = [verdict.name(language()), id, code, message].map(Cell::text).to_vec();
     Filled { values: Some(values), listed: Vec::new() }
 }
 
-/// A problem as a person reads it.
+/// A problem in the user's language.
 pub(super) fn localized_problem(problem: &Problem) -> String {
     let text = problem.text.in_lang(language());
     let cell = problem.cell.as_ref().map(|cell| format!(" {cell}")).unwrap_or_default();

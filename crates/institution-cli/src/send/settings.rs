@@ -1,4 +1,4 @@
-//! What makes rows documents.
+//! The settings that convert rows to documents.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::args::{ColumnArgs, SendArgs, Unknown};
 
-/// What makes rows documents; kept in the journal, since a job goes on the way it was begun.
+/// The settings that convert rows to documents; stored in the journal, so that a resumed job uses the same
+/// ones.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Settings {
     pub(crate) maps: Vec<(String, String)>,
@@ -21,13 +22,13 @@ pub(crate) struct Settings {
     pub(crate) delimiter: Option<u8>,
     #[serde(default)]
     pub(crate) birth_century: Option<String>,
-    /// Only so many of the rows are sent.
+    /// Send only this many rows.
     #[serde(default)]
     pub(crate) first: Option<u64>,
-    /// The file is the result of a send, of which the rest is sent.
+    /// The file is the result of a send, whose rest is sent.
     #[serde(default)]
     pub(crate) rest: bool,
-    /// Rows of a result of which it is not known whether they were accepted are sent again.
+    /// Rows of a result with an unknown outcome are sent again.
     #[serde(default)]
     pub(crate) repeats_unknown: bool,
     pub(crate) result: PathBuf,
@@ -53,11 +54,12 @@ impl Settings {
         }
     }
 
-    /// The same for the rest of a send: what is not given anew is as it was, member by member.
+    /// Completes the settings for the rest of a send: any member that is not set again keeps its earlier
+    /// setting.
     pub(super) fn completed_by(self, before: Self) -> Self {
         let mut given: HashSet<String> =
             self.maps.iter().chain(&self.sets).map(|(member, _)| member.clone()).collect();
-        // A document has one deadline, whichever way it is given.
+        // A document has one deadline, in any of these forms.
         let deadlines = [Member::ReadExpiredAt, Member::ReadExpiredSec, Member::ReadExpiredDays];
         if deadlines.iter().any(|member| given.contains(member.path())) {
             given.extend(deadlines.map(|member| member.path().to_owned()));
@@ -74,9 +76,9 @@ impl Settings {
         }
     }
 
-    /// The same with what is kept of a list that comes every month, where nothing else is given.
+    /// Completes the settings with saved columns, where nothing else is given.
     pub(super) fn with_columns(self, saved: Self) -> Self {
-        // A result has a form of its own.
+        // A result has its own file format.
         let (encoding, delimiter) =
             if self.rest { (None, None) } else { (saved.encoding.clone(), saved.delimiter) };
         Self {
@@ -87,7 +89,7 @@ impl Settings {
         }
     }
 
-    /// Whether what is given here is as it is in `other`; what is not given is.
+    /// Whether the settings given here match those in `other`; settings that are not given match anything.
     pub(super) fn agrees_with(&self, other: &Self) -> bool {
         let pairs = |given: &[(String, String)], known: &[(String, String)]| {
             given.iter().all(|pair| known.contains(pair))
@@ -105,7 +107,7 @@ impl Settings {
         pairs.iter().filter_map(member).collect()
     }
 
-    /// The sheet, and how its rows become documents.
+    /// The sheet, and the layout for its rows.
     pub(super) fn open(&self, path: &Path) -> Result<(Sheet, Layout), SheetError> {
         let maps = Self::members(&self.maps);
         let known_columns = maps.iter().map(|(_, column)| column.clone()).collect();

@@ -1,4 +1,4 @@
-//! Where the rows come from, and what lies beside them: the result and the journal.
+//! The input file, and the files beside it: the result and the journal.
 
 use std::path::{Path, PathBuf};
 
@@ -10,13 +10,13 @@ pub(super) struct Source {
     pub(super) file: PathBuf,
     pub(super) result: PathBuf,
     pub(super) journal: PathBuf,
-    /// The file is ours: what came over standard input.
+    /// The file is our copy of standard input.
     kept_input: bool,
 }
 
 impl Source {
-    /// The files of a call. Standard input is kept in a file beside the result first: it has to be
-    /// read more than once, and again after an interruption.
+    /// The files of a call. Standard input is first copied to a file beside the result, because it must be
+    /// read several times, and again after an interruption.
     pub(super) fn of(args: &SendArgs) -> Outcome<Self> {
         if args.file != Path::new("-") {
             if !args.file.is_file() {
@@ -60,21 +60,21 @@ impl Source {
     }
 
     fn new(file: PathBuf, result: PathBuf, kept_input: bool) -> Self {
-        // A send that is resumed from another directory writes its result where it was begun.
+        // A send that is resumed from another directory writes its result to the original place.
         let result = std::path::absolute(&result).unwrap_or(result);
         let journal = PathBuf::from(format!("{}.seoham-journal", file.display()));
         Self { file, result, journal, kept_input }
     }
 
     fn keep_input(&self) -> std::io::Result<()> {
-        // One that is there belongs to a send that is not finished. It is there whole or not at all.
+        // An existing copy belongs to an unfinished send. It is written atomically, so it is complete.
         if self.file.exists() {
             return Err(std::io::ErrorKind::AlreadyExists.into());
         }
         write_private(&self.file, |file| std::io::copy(&mut std::io::stdin().lock(), file).map(drop))
     }
 
-    /// Everything is sent or nothing was: what came over standard input is not needed any more.
+    /// Everything was sent, or nothing: the copy of standard input is no longer needed.
     pub(super) fn done_with(&self) {
         if self.kept_input {
             let _ = std::fs::remove_file(&self.file);
@@ -82,7 +82,7 @@ impl Source {
     }
 }
 
-/// `고지서.csv` has its result in `고지서.result.csv`.
+/// The result of `고지서.csv` is `고지서.result.csv`.
 fn beside(file: &Path) -> PathBuf {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let name = match file.extension() {
@@ -92,7 +92,7 @@ fn beside(file: &Path) -> PathBuf {
     file.with_file_name(name)
 }
 
-/// The rest of `고지서.result.csv` has its result in `고지서.result.2.csv`, and so on.
+/// The result of sending the rest of `고지서.result.csv` is `고지서.result.2.csv`, and so on.
 fn next_beside(file: &Path) -> PathBuf {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let (name, number) = match stem.rsplit_once('.') {

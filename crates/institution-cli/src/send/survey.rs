@@ -1,4 +1,4 @@
-//! The first reading: how many rows there are, which of them cannot be sent, and why.
+//! The first pass: counts the rows, and finds those that cannot be sent, and why.
 
 use std::collections::hash_map::{Entry, RandomState};
 use std::collections::{HashMap, HashSet};
@@ -11,58 +11,58 @@ use seoham_model::bulk::ITEMS_MAX;
 use seoham_model::{Text, UnixSeconds};
 use seoham_sheets::{Good, Layout, Problem, Record, Repair, RowState, Sheet, SheetError};
 
-/// What a file comes to.
+/// The survey of a file.
 #[derive(Default)]
 pub(super) struct Survey {
     /// Rows of data.
     pub(super) rows: u64,
-    /// Rows that are not sent, by their place.
+    /// Rows that cannot be sent, by their place.
     bad: FixedBitSet,
     pub(super) bad_rows: u64,
-    /// Rows that could be sent and are left for later (`--first`).
+    /// Valid rows that are left for later (`--first`).
     pub(super) later_rows: u64,
-    /// The place from which on rows are left.
+    /// The place from which rows are left for later.
     later_from: Option<u64>,
-    /// Rows that were accepted before, by the ids that stand in them.
+    /// Rows that were accepted earlier, by their document ids.
     pub(super) done_rows: u64,
-    /// What each row that is sent is known by across files, by its place.
+    /// The identity across files of each row to send, by its place.
     pub(super) identities: Vec<Option<u64>>,
-    /// What rows of a table without ids of its own are known by that were accepted before, or may have been.
+    /// The identities of rows that were or may have been accepted earlier, in a table without its own ids.
     pub(super) accounted: Vec<u64>,
-    /// Rows of such a table that say the same to the same receiver as an earlier one.
+    /// Rows of such a table with the same content and receiver as an earlier row.
     pub(super) alike_rows: u64,
-    /// Rows at the end that are totals: they are passed over.
+    /// Total rows at the end, which are skipped.
     pub(super) totals: u64,
-    /// Rows that a person does not see who opens the file.
+    /// Rows that are hidden in the spreadsheet.
     pub(super) hidden_rows: u64,
     /// How often each repair was made.
     pub(super) repairs: [u64; Repair::ALL.len()],
 }
 
-/// How a file is surveyed.
+/// The options of a survey.
 pub(super) struct SurveyOptions<'a> {
-    /// What a row is known by across files.
+    /// Computes the identity of a row across files.
     pub(super) identify: &'a (dyn Fn(&Good) -> u64 + Sync),
-    /// Rows of a result of which it is not known whether they were accepted are sent again.
+    /// Rows of a result with an unknown outcome are sent again.
     pub(super) repeats_unknown: bool,
 }
 
-/// Totals at the end, at most; a list of more is none.
+/// The maximum number of total rows at the end; more are not treated as totals.
 const TOTALS_MAX: usize = 20;
 
-/// The place of a row in a set; a file has far fewer rows than there are numbers.
+/// The place of a row as a set index; it always fits, because the number of rows is limited.
 fn index(place: u64) -> usize {
     usize::try_from(place).unwrap_or(usize::MAX)
 }
 
-/// Adds a row to a set; whether it was not there before.
+/// Adds a row to a set; returns whether it is new.
 fn insert(set: &mut FixedBitSet, place: u64) -> bool {
     set.grow(index(place) + 1);
     !set.put(index(place))
 }
 
 impl Survey {
-    /// Reads all of a file; `report` hears of every problem, by the row's number.
+    /// Reads the whole file; calls `report` for every problem, with the row's number.
     pub(super) fn make(
         sheet: &Sheet,
         layout: &Layout,
@@ -71,7 +71,7 @@ impl Survey {
         report: &mut dyn FnMut(u64, &[Problem]),
     ) -> Result<Self, SheetError> {
         let mut survey = Self::default();
-        // Where an id stood first. Ids are known by 64 bits of a hash with a secret seed.
+        // The first occurrence of each id. Ids are represented by 64-bit hashes with a secret seed.
         let mut ids: HashMap<u64, (u64, u64)> = HashMap::new();
         let seed = RandomState::new();
         let mut totals: Vec<(u64, Vec<Problem>)> = Vec::new();
@@ -154,12 +154,12 @@ impl Survey {
         Ok(survey)
     }
 
-    /// Rows that are sent.
+    /// The number of rows to send.
     pub(super) fn to_send(&self) -> u64 {
         self.rows - self.bad_rows - self.totals - self.done_rows - self.later_rows
     }
 
-    /// Leaves all rows but the first `most` that can be sent for later.
+    /// Leaves all but the first `most` valid rows for later.
     pub(super) fn leave_all_but(&mut self, most: u64) {
         let mut sent = 0;
         for place in 0..self.rows {
@@ -181,17 +181,17 @@ impl Survey {
         }
     }
 
-    /// Whether a row comes after those that are sent now.
+    /// Whether a row comes after the rows that are sent now.
     pub(super) fn is_later(&self, place: u64) -> bool {
         self.later_from.is_some_and(|from| place >= from)
     }
 
-    /// Whether a row is a total at the end.
+    /// Whether a row is a total row at the end.
     pub(super) fn is_total(&self, place: u64) -> bool {
         place >= self.rows - self.totals
     }
 
-    /// Totals that are not at the end are rows like others.
+    /// Treats totals that are not at the end as ordinary rows.
     fn not_at_the_end(
         &mut self,
         totals: &mut Vec<(u64, Vec<Problem>)>,
@@ -209,7 +209,7 @@ impl Survey {
         new
     }
 
-    /// Which rows are sent, as a digest: a job that goes on must choose the rows that it began with.
+    /// A digest of the selected rows: a resumed job must select the rows that it started with.
     pub(super) fn selection(&self) -> String {
         let mut bytes: Vec<u8> = self.bad.as_slice().iter().flat_map(|block| block.to_le_bytes()).collect();
         // In words of 64 rows.
@@ -217,7 +217,7 @@ impl Survey {
         sha256_of_bytes(&bytes)
     }
 
-    /// The places of the rows of a request that are sent.
+    /// The places of a request's rows to send.
     pub(super) fn sent_of(&self, no: u32) -> impl Iterator<Item = u64> + '_ {
         let first = u64::from(no) * ITEMS_MAX as u64;
         (first..(first + ITEMS_MAX as u64).min(self.rows)).filter(|place| self.is_good(*place))
@@ -229,12 +229,12 @@ impl Survey {
     }
 }
 
-/// Why a row is not sent, by what it says itself.
+/// Why a row cannot be sent, according to its content.
 pub(super) fn problems(layout: &Layout, record: &Record, now: UnixSeconds) -> Vec<Problem> {
     layout.document(record, now).err().unwrap_or_else(|| vec![repeated()])
 }
 
-/// Why a row of a result is not sent, by what stands in its columns.
+/// Why a row of a result is not sent, according to its result columns.
 pub(super) fn state_problem(state: RowState, repeats_unknown: bool) -> Option<Problem> {
     match state {
         RowState::Unknown if !repeats_unknown => Some(Problem::of_row(Text::fixed(
@@ -253,7 +253,7 @@ pub(super) fn state_problem(state: RowState, repeats_unknown: bool) -> Option<Pr
     }
 }
 
-/// Its id stands in the file more than once: no result could be told apart.
+/// Its id occurs more than once in the file, so that results would be ambiguous.
 fn repeated() -> Problem {
     Problem::of_row(Text::fixed(
         "같은 문서번호가 파일 안에 또 있습니다",
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(survey.sent_of(2).collect::<Vec<_>>(), (201..250).collect::<Vec<_>>());
         let other = Survey { rows: 250, ..Survey::default() };
         assert_ne!(survey.selection(), other.selection());
-        // A journal of before goes on only if the digest of its rows is the same.
+        // An older journal can only be resumed if the digest of its rows is the same.
         let words: [u64; 4] = [1, 0, 0, 1 << (200 % 64)];
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         assert_eq!(survey.selection(), sha256_of_bytes(&bytes));

@@ -1,4 +1,4 @@
-//! A file as it was looked at before anything of it was sent.
+//! A surveyed file.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -13,20 +13,20 @@ use super::survey::{Survey, SurveyOptions};
 use crate::reading;
 use crate::terminal::{Failure, Outcome, localized, spinner};
 
-/// A file, and what it comes to.
+/// A file and its survey.
 pub(super) struct Table {
     pub(super) sheet: Sheet,
     pub(super) layout: Layout,
     pub(super) survey: Survey,
-    /// By which deadlines and birthdays are judged: when the job was begun.
+    /// The reference time for deadlines and birthdays: the start of the job.
     pub(super) now: UnixSeconds,
-    /// Rows of a result of which it is not known whether they were accepted are sent again.
+    /// Rows of a result with an unknown outcome are sent again.
     pub(super) repeats_unknown: bool,
-    /// What the file was when it was looked at.
+    /// The file's stamp at the time of the survey.
     stamp: Option<Stamp>,
 }
 
-/// A file's length and the time of its last change: what tells that it is still the same.
+/// A file's length and modification time, for detecting changes.
 type Stamp = (u64, SystemTime);
 
 fn stamp_of(file: &Path) -> Option<Stamp> {
@@ -35,7 +35,7 @@ fn stamp_of(file: &Path) -> Option<Stamp> {
 }
 
 impl Table {
-    /// Looks at all of a file: what it comes to, and its SHA-256.
+    /// Surveys a whole file, and computes its SHA-256.
     pub(super) fn look_at(
         file: &Path,
         (sheet, layout): (Sheet, Layout),
@@ -62,7 +62,7 @@ impl Table {
         Ok((Self { sheet, layout, survey, now, repeats_unknown, stamp }, sha256))
     }
 
-    /// The number of the row at a place.
+    /// The row number of a place.
     pub(super) fn row_at(&self, place: u64) -> Result<u64, SheetError> {
         let (mut at, mut row) = (0, 0);
         self.sheet.read(&mut |record| {
@@ -73,8 +73,8 @@ impl Table {
         Ok(row)
     }
 
-    /// The second and third reading must find the rows that the first one found: a verdict belongs to
-    /// a row by its place.
+    /// The second and third pass must find the same rows as the first one, because verdicts are assigned to
+    /// rows by place.
     pub(super) fn refuse_if_changed(&self) -> Result<(), SheetError> {
         if stamp_of(self.sheet.path()) == self.stamp { Ok(()) } else { Err(SheetError::changed()) }
     }

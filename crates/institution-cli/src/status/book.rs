@@ -1,4 +1,4 @@
-//! What is known of each document, small enough for millions.
+//! The known statuses of all documents, compact enough for millions.
 
 use std::collections::HashMap;
 
@@ -11,14 +11,14 @@ use serde_json::{Map, Value};
 
 use super::args::Until;
 
-/// Where a document is.
+/// The state of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Not asked yet.
+    /// Not queried yet.
     Unasked,
     /// The institution has no such document.
     NotFound,
-    /// As the platform says.
+    /// The platform's status.
     Known(DocBoxStatus),
 }
 
@@ -51,7 +51,7 @@ impl Place {
         }
     }
 
-    /// The same as it stands in a table: in Korean for people, on the wire's own terms otherwise.
+    /// The label in a table: in Korean for people, otherwise the wire name.
     fn in_table(self, lang: Lang) -> &'static str {
         match (lang, self) {
             (Lang::En, place) => place.name(),
@@ -64,7 +64,7 @@ impl Place {
         }
     }
 
-    /// What it means, and what is to be done.
+    /// What it means, and what to do.
     pub(super) fn meaning(self) -> Text {
         match self {
             Self::Unasked => Text::fixed("아직 조회하지 못했습니다", "not asked yet"),
@@ -86,7 +86,7 @@ impl Place {
         }
     }
 
-    /// Why paper mail is needed; none where it is not, or not known yet.
+    /// Why paper mail is needed; `None` if it is not, or if that is not known yet.
     pub(super) fn post_reason(self) -> Option<Text> {
         match self {
             Self::Known(DocBoxStatus::Sent) => Some(Text::fixed("문서함 미가입", "not a member")),
@@ -130,7 +130,7 @@ impl Book {
         self.0.len()
     }
 
-    /// Whether anything was learnt of any document.
+    /// Whether any document was queried.
     pub(super) fn knows_any(&self) -> bool {
         self.0.iter().any(|entry| entry.place != Place::Unasked)
     }
@@ -139,7 +139,7 @@ impl Book {
         self.0[place].place != Place::Unasked
     }
 
-    /// Where each document stands, by its id.
+    /// The index of each document, by id.
     pub(super) fn by_id(&self) -> HashMap<&str, usize> {
         self.0.iter().enumerate().map(|(place, entry)| (&*entry.id, place)).collect()
     }
@@ -148,7 +148,7 @@ impl Book {
         &self.0[place].id
     }
 
-    /// Documents that have not settled, by their place and id.
+    /// The documents that are not settled, by index and id.
     pub(super) fn open(&self, until: Until) -> Vec<(usize, String)> {
         let open = self.0.iter().enumerate().filter(|(_, entry)| !entry.place.has_settled(until));
         open.map(|(place, entry)| (place, entry.id.to_string())).collect()
@@ -176,7 +176,7 @@ impl Book {
         }
     }
 
-    /// How many documents are where, those places left out that have none.
+    /// The number of documents per state, without empty states.
     pub(super) fn counts(&self) -> Vec<(Place, usize)> {
         let count = |place: Place| self.0.iter().filter(|entry| entry.place == place).count();
         Place::ALL.into_iter().map(|place| (place, count(place))).filter(|(_, count)| *count > 0).collect()
@@ -189,12 +189,12 @@ impl Book {
         )
     }
 
-    /// Where a document is.
+    /// The state of a document.
     pub(super) fn place(&self, place: usize) -> Place {
         self.0[place].place
     }
 
-    /// What is written beside a document, times in Seoul: the columns of `ResultColumn::OF_STATUS`.
+    /// The values beside a document, with times in Seoul: the columns of `ResultColumn::OF_STATUS`.
     pub(super) fn columns(&self, place: usize, lang: Lang) -> Vec<Cell> {
         let entry = &self.0[place];
         let times = entry.times.iter().map(|time| time.map_or(Cell::Empty, |time| Cell::Moment(seoul(time))));

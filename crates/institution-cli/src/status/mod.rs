@@ -1,4 +1,4 @@
-//! `seoham status`: where documents are, once or until all have settled.
+//! `seoham status`: queries the states of documents, once or until all have settled.
 
 mod args;
 mod book;
@@ -26,10 +26,10 @@ pub use args::StatusArgs;
 use book::Book;
 use picture::Picture;
 
-/// Queries under way at once.
+/// The maximum number of concurrent queries.
 const AT_ONCE: usize = 4;
 
-/// Does it.
+/// Runs the command.
 pub async fn run(args: &StatusArgs) -> Outcome {
     quiet_readers();
     let of_sheet = |error: &SheetError| Failure::Usage(error.text().clone());
@@ -61,12 +61,12 @@ pub async fn run(args: &StatusArgs) -> Outcome {
     let profile = args.platform.resolve()?;
     let client = args.platform.client(&profile)?;
     let asked = watch(args, &client, &mut book).await;
-    // What was learnt before it broke off is worth keeping.
+    // Save what was queried before the failure.
     if book.knows_any() {
         write(args, &book, sheet.as_ref())?;
     }
     let whole = asked.map_err(|error| stopped(&error))?;
-    // A list that may lack somebody is worse than none.
+    // An incomplete list of paper mail is worse than none.
     if whole && let (Some(sheet), Some(out)) = (sheet.as_ref(), &args.post) {
         let rows = post(&book, sheet, out).map_err(|error| Failure::Unfinished(error.text().clone()))?;
         let shown = out.display();
@@ -80,7 +80,8 @@ pub async fn run(args: &StatusArgs) -> Outcome {
     Ok(if whole && settled { ExitCode::SUCCESS } else { ExitCode::from(UNFINISHED) })
 }
 
-/// No file is written over by mistake: a list of paper mail is always a new one, and neither is written into the result.
+/// Prevents overwriting files by mistake: a list of paper mail must be a new file, and no output may be the
+/// result file.
 fn refuse_what_is_there(args: &StatusArgs, sheet: Option<&Sheet>) -> Outcome<()> {
     let real = |file: &Path| std::fs::canonicalize(file).ok();
     let is_result =
@@ -124,14 +125,14 @@ fn of_file(file: &Path) -> Result<(Book, Sheet), SheetError> {
     Ok((Book::of(ids.into_iter()), sheet))
 }
 
-/// The document's id in a row; of a line of JSON by the column's name in either language.
+/// The document's id in a row; for JSON Lines by the column's name in either language.
 fn id_of(record: &Record, column: usize) -> String {
     let in_lang = |lang| record.shown(column, ResultColumn::Binder.name(lang));
     let id = in_lang(Lang::En);
     if id.is_empty() { in_lang(Lang::Ko) } else { id }
 }
 
-/// Asks once, or again and again until everything has settled; `false` when the process was told to end.
+/// Queries once, or repeatedly until everything has settled; returns `false` if the process was told to stop.
 async fn watch(args: &StatusArgs, client: &Client, book: &mut Book) -> Result<bool, CallError> {
     let every = Duration::from_secs(u64::from(args.every));
     let mut picture = Picture::new(args.watch, args.json);
@@ -146,7 +147,7 @@ async fn watch(args: &StatusArgs, client: &Client, book: &mut Book) -> Result<bo
         if !args.watch || book.unsettled(args.until) == 0 {
             return Ok(true);
         }
-        // Clients are told to ask every five seconds or slower (SPEC 9).
+        // Clients must not poll more often than every five seconds (SPEC 9).
         tokio::select! {
             () = tokio::time::sleep(every.saturating_sub(round.elapsed())) => {}
             _ = terminate.recv() => return Ok(false),
@@ -154,7 +155,7 @@ async fn watch(args: &StatusArgs, client: &Client, book: &mut Book) -> Result<bo
     }
 }
 
-/// One round over what has not settled yet.
+/// Queries all unsettled documents once.
 async fn ask(client: &Client, book: &mut Book, args: &StatusArgs) -> Result<(), CallError> {
     let open = book.open(args.until);
     let chunks: Vec<Vec<(usize, String)>> = open.chunks(ITEMS_MAX).map(<[_]>::to_vec).collect();
@@ -173,7 +174,7 @@ async fn ask(client: &Client, book: &mut Book, args: &StatusArgs) -> Result<(), 
     Ok(())
 }
 
-/// Writes the times beside the rows, and into files of their own.
+/// Writes the times beside the rows, and into separate files.
 fn write(args: &StatusArgs, book: &Book, sheet: Option<&Sheet>) -> Outcome<()> {
     let failed = |error: SheetError| Failure::Unfinished(error.text().clone());
     if let Some(sheet) = sheet {
@@ -197,7 +198,7 @@ fn header(lang: Lang) -> Vec<&'static str> {
     columns.map(|column| column.name(lang)).collect()
 }
 
-/// A row of it.
+/// A row of that table.
 fn row(book: &Book, place: usize, lang: Lang) -> Vec<Cell> {
     let mut row = vec![Cell::text(book.id(place))];
     row.extend(book.columns(place, lang));
@@ -205,12 +206,12 @@ fn row(book: &Book, place: usize, lang: Lang) -> Vec<Cell> {
 }
 
 fn write_beside(book: &Book, sheet: &Sheet) -> Result<(), SheetError> {
-    // A program reads lines of JSON.
+    // JSON Lines are for programs.
     let lang = if *sheet.format() == Format::JsonLines { Lang::En } else { language() };
     let names = ResultColumn::OF_STATUS.map(|column| column.name(lang));
     let (column, by_id) = (binder_column(sheet), book.by_id());
     reading(|| {
-        // By its id: rows may have been sorted since. What was not asked for is left as it is.
+        // Matched by id: rows may have been sorted since. Rows that were not queried are left unchanged.
         annotate(sheet, sheet.path(), Columns { names: &names, list: None }, &mut |record: &Record| {
             let place = by_id.get(id_of(record, column).as_str()).copied();
             Ok(place.filter(|place| book.is_known(*place)).map(|place| book.columns(place, lang)))
@@ -218,14 +219,14 @@ fn write_beside(book: &Book, sheet: &Sheet) -> Result<(), SheetError> {
     })
 }
 
-/// Writes the rows that need paper mail, with the reason beside each; gives how many there are.
+/// Writes the rows that need paper mail, with the reason beside each; returns their number.
 fn post(book: &Book, sheet: &Sheet, out: &Path) -> Result<u64, SheetError> {
     let (column, by_id) = (binder_column(sheet), book.by_id());
     let verdict =
         sheet.header().iter().position(|name| ResultColumn::of(name) == Some(ResultColumn::Verdict));
     let of_verdict = |record: &Record| {
         let verdict = RowVerdict::of(&record.shown(verdict?, ""))?;
-        // Whatever was not accepted reaches nobody; a total is nobody's.
+        // A row that was not accepted has reached nobody; a total row has no recipient.
         let is_open = !matches!(verdict, RowVerdict::Accepted | RowVerdict::Total);
         is_open.then(|| Text::fixed("접수되지 않음", "not accepted"))
     };
@@ -246,7 +247,7 @@ fn binder_column(sheet: &Sheet) -> usize {
     place.unwrap_or(0)
 }
 
-/// Counts, and the documents one by one where they are few.
+/// Prints the counts, and the individual documents if they are few.
 fn show(args: &StatusArgs, book: &Book) {
     let counts = book.counts();
     if args.json {

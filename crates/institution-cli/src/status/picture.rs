@@ -1,4 +1,4 @@
-//! How documents fare over time, drawn anew after each round.
+//! A chart of the documents' states over time, redrawn after each round.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use seoham_model::Clock;
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::book::{Book, Place};
 use crate::terminal::{complain, draws, language, say};
 
-/// Rounds that are drawn.
+/// The number of rounds shown.
 const ROUNDS: usize = 40;
 const LEVELS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const SHOWN: [DocBoxStatus; 4] =
@@ -40,7 +40,7 @@ impl Picture {
         Self { json, watching, bars, history: Vec::new() }
     }
 
-    /// After a round.
+    /// Adds a round.
     pub(super) fn add(&mut self, book: &Book) {
         let counts = book.counts();
         let count =
@@ -82,7 +82,7 @@ impl Drop for Picture {
     }
 }
 
-/// Numbers up to `most` as a line of blocks.
+/// Numbers up to `most` as a line of block characters.
 fn line(numbers: impl Iterator<Item = usize>, most: usize) -> String {
     let full = LEVELS.len() - 1;
     numbers

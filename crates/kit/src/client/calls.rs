@@ -1,4 +1,4 @@
-//! The calls of the contract, each once.
+//! The calls of the contract, one method each.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::RequestBuilder;
@@ -17,29 +17,30 @@ use crate::exchange::Call;
 /// The additional headers of a send (SPEC 10). A platform that does not know them ignores them.
 #[derive(Clone, Debug, Default)]
 pub struct SendOptions {
-    /// 1 to 64 printable ASCII characters, used for this request and its repetitions alone.
+    /// 1 to 64 printable ASCII characters, used only for this request and its retries.
     pub idempotency_key: Option<String>,
-    /// Check everything, store nothing.
+    /// Validate everything, store nothing.
     pub dry_run: bool,
 }
 
 impl SendOptions {
-    /// Under a key, so that the send can be repeated.
+    /// Sends under an idempotency key, so that the send can be repeated.
     pub fn keyed(key: &str) -> Self {
         Self { idempotency_key: Some(key.to_owned()), dry_run: false }
     }
 }
 
-/// Which additions of SPEC 10 a platform knows.
+/// The additions of SPEC 10 that a platform supports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
-    /// A send under a key can be repeated without creating anything twice.
+    /// A send under a key can be repeated without creating duplicates.
     pub idempotency_key: bool,
-    /// A send can be tried without storing anything.
+    /// A send can be validated without storing anything (dry run).
     pub dry_run: bool,
-    /// Whose access token it is, as recipients read the name; unknown of a platform that does not say.
+    /// The institution that the access token belongs to, as recipients see its name; `None` if the platform
+    /// does not report it.
     pub institution: Option<String>,
-    /// The platform is a sandbox; unknown of one that does not say.
+    /// Whether the platform is a sandbox; `None` if it does not report it.
     pub is_sandbox: Option<bool>,
 }
 
@@ -49,12 +50,12 @@ struct Documents<T> {
 }
 
 impl Client {
-    /// Sends 1 to 100 documents; gives a verdict for each, in order (SPEC 5).
+    /// Sends 1 to 100 documents; returns a verdict for each, in order (SPEC 5).
     ///
     /// # Errors
     /// [`CallError::Document`] before anything is sent, if a document breaks a rule. After
-    /// [`CallError::Unknown`] the documents may or may not have been accepted: under a key send them
-    /// again with the same key.
+    /// [`CallError::Unknown`] the documents may or may not have been accepted: if they were sent under a key,
+    /// send them again with the same key.
     pub async fn send(
         &self,
         documents: &[NewDocument],
@@ -69,8 +70,8 @@ impl Client {
         self.retry.run(repeatable, async || self.send_json(&items, options).await).await
     }
 
-    /// Sends 1 to 100 documents that are JSON already, unchecked and once: what to do after a failure
-    /// is the caller's to say.
+    /// Sends 1 to 100 documents that are already JSON, once and without validation. The caller decides what
+    /// to do after a failure.
     pub async fn send_json<T: AsRef<str>>(
         &self,
         items: &[T],
@@ -88,7 +89,7 @@ impl Client {
         body.push_str("]}");
         let answer = self.send_body(body, options).await?;
         let reply: Documents<SendResult> = read(&answer)?;
-        // A verdict that belongs to no document is no verdict.
+        // A reply with the wrong number of verdicts is not usable.
         if reply.documents.len() == items.len() {
             Ok(reply.documents)
         } else {
@@ -96,8 +97,8 @@ impl Client {
         }
     }
 
-    /// Asks what the platform would answer to 1 to 100 documents that are JSON already: a dry run, which stores
-    /// nothing and is tried again like any question.
+    /// Performs a dry run of 1 to 100 documents that are already JSON. It stores nothing and is retried like
+    /// a query.
     pub async fn dry_run_json<T: AsRef<str>>(&self, items: &[T]) -> Result<Vec<SendResult>, CallError> {
         let options = SendOptions { idempotency_key: None, dry_run: true };
         self.retry.run(true, async || self.send_json(items, &options).await).await
@@ -108,7 +109,7 @@ impl Client {
         self.call(with_options(with_json(request, body), options), Call::SEND_BULK).await
     }
 
-    /// What is known of 1 to 100 documents, in the order asked for (SPEC 6).
+    /// The status of 1 to 100 documents, in the order of the request (SPEC 6).
     pub async fn statuses<T: AsRef<str>>(&self, binders: &[T]) -> Result<Vec<StatusResult>, CallError> {
         if !(1..=ITEMS_MAX).contains(&binders.len()) {
             return Err(CallError::Items(binders.len()));
@@ -129,14 +130,14 @@ impl Client {
         }
     }
 
-    /// What is known of one document (SPEC 6).
+    /// The status of one document (SPEC 6).
     pub async fn status(&self, binder: &str) -> Result<StatusData, CallError> {
         let url = format!("{}/v1/documents/{}/status", self.api, segment(binder));
         let ask = async || self.call(self.transport.get(&url), Call::STATUS).await;
         read(&self.retry.run(true, ask).await?)
     }
 
-    /// Verifies a one-time token, which uses it up (SPEC 7). Never tried again once it was sent.
+    /// Verifies a one-time token, which uses it up (SPEC 7). Never retried once it was sent.
     pub async fn verify(&self, binder: &str, token: &str) -> Result<VerifiedToken, CallError> {
         let url = format!("{}/v1/documents/{}/tokens/{}", self.api, segment(binder), segment(token));
         let verify = async || {
@@ -146,7 +147,7 @@ impl Client {
         read(&self.retry.run(false, verify).await?)
     }
 
-    /// Reports that the page was shown (SPEC 7). Repeating it changes nothing.
+    /// Reports that the page was shown (SPEC 7). Idempotent.
     pub async fn mark_read(&self, binder: &str) -> Result<(), CallError> {
         let url = format!("{}/v1/documents/{}", self.api, segment(binder));
         let body = json!({ "document": { "is_detail_read": true } }).to_string();
@@ -156,8 +157,8 @@ impl Client {
         self.retry.run(true, report).await
     }
 
-    /// Asks the platform which additions it knows, with a send of one empty item, which no platform
-    /// accepts: so it also tells whether address, token and contract are right.
+    /// Queries the additions that the platform supports, with a send of one empty item, which every platform
+    /// refuses. This also checks the address, the token and the contract.
     pub async fn capabilities(&self) -> Result<Capabilities, CallError> {
         let options =
             SendOptions { idempotency_key: Some("seoham-kit-capabilities".to_owned()), dry_run: true };
@@ -185,7 +186,7 @@ impl Client {
         Ok(Capabilities { idempotency_key, dry_run, institution, is_sandbox })
     }
 
-    /// One exchange: its answer if it is a success.
+    /// Performs one exchange; returns the response if it is a success.
     pub(super) async fn call(&self, request: RequestBuilder, call: Call) -> Result<Answer, CallError> {
         if self.log.as_ref().is_some_and(|log| !log.is_usable()) {
             return Err(CallError::Log);
@@ -198,7 +199,7 @@ impl Client {
         if let Some(log) = &self.log
             && log.append(vec![exchange.entry(call)]).await.is_err()
         {
-            // What was done is told all the same; the next call is not begun.
+            // Return the result of this call anyway; the next call fails early.
             tracing::error!("the record of an exchange was lost");
         }
         match exchange.answer {
@@ -229,7 +230,7 @@ fn with_options(mut request: RequestBuilder, options: &SendOptions) -> RequestBu
 }
 
 pub(super) fn segment(text: &str) -> impl std::fmt::Display {
-    // The alphabets of ids and tokens need no encoding; anything else must not make another path.
+    // Ids and tokens need no encoding; anything else must not alter the path.
     const KEPT: &percent_encoding::AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
     utf8_percent_encode(text, KEPT)
 }

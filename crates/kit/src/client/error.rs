@@ -1,4 +1,4 @@
-//! Why a call did not do what was asked, and whether it certainly did not.
+//! Why a call failed, and whether it certainly had no effect.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use serde::Deserialize;
 
 use super::transport::Answer;
 
-/// Why a client cannot be made.
+/// Why a client could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// An address that cannot be used.
+    /// An invalid address.
     #[error("{0}: must be an http(s) address without query and fragment")]
     Address(&'static str),
-    /// The access token has not the form of one.
+    /// The access token is malformed.
     #[error("the access token must be 32 lower-case hex digits")]
     AccessToken,
     /// The HTTP client could not be made.
@@ -22,7 +22,7 @@ pub enum BuildError {
     Http(#[from] reqwest::Error),
 }
 
-/// Why a call failed. No text here carries a personal value, as long as the platform keeps SPEC 3.
+/// Why a call failed. The texts contain no personal values, provided that the platform complies with SPEC 3.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CallError {
     /// A document breaks rules of SPEC 4. Nothing was sent.
@@ -33,53 +33,53 @@ pub enum CallError {
         /// What is wrong with it.
         violations: Vec<Violation>,
     },
-    /// None, or more than 100 items. Nothing was sent.
+    /// No items, or more than 100. Nothing was sent.
     #[error("a request holds 1 to 100 items, not {0}")]
     Items(usize),
-    /// The platform refused the request as a whole: nothing of it was done.
+    /// The platform refused the whole request; nothing was done.
     #[error("{status} {code}: {message}")]
     Refused {
         /// The HTTP status.
         status: u16,
         /// SPEC 3.
         code: String,
-        /// What the platform says.
+        /// The platform's message.
         message: String,
     },
-    /// The platform takes no more at the moment (429, 503): nothing was done.
+    /// The platform rejects requests temporarily (429, 503); nothing was done.
     #[error("{status}: the platform takes no more at the moment")]
     Busy {
         /// The HTTP status.
         status: u16,
-        /// The pause that it asks for.
+        /// The delay that it requests.
         retry_after: Option<Duration>,
     },
-    /// No connection: nothing was sent.
+    /// No connection; nothing was sent.
     #[error("the platform cannot be reached")]
     Unreachable,
-    /// The request was sent, and it is not known what became of it.
+    /// The request was sent, but its outcome is unknown.
     #[error("no answer that tells what became of the request: {0}")]
     Unknown(&'static str),
-    /// An answer that the contract does not have. It is not known what became of the request.
+    /// A response that the contract does not define. The outcome of the request is unknown.
     #[error("{0}: not an answer of the contract")]
     Unintelligible(u16),
-    /// The exchange log takes nothing, so nothing more is sent.
+    /// The exchange log is not writable, so nothing more is sent.
     #[error("the exchange log could not be written")]
     Log,
 }
 
 impl CallError {
-    /// Whether what was asked has certainly not been done.
+    /// Whether the call certainly had no effect.
     pub fn certainly_not_done(&self) -> bool {
         !matches!(self, Self::Unknown(_) | Self::Unintelligible(_))
     }
 
-    /// Whether the same call may fare better later.
+    /// Whether a retry may succeed.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Busy { .. } | Self::Unreachable | Self::Unknown(_))
     }
 
-    /// The pause that the platform asked for.
+    /// The delay that the platform requested.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy { retry_after, .. } => *retry_after,
@@ -87,7 +87,7 @@ impl CallError {
         }
     }
 
-    /// What an answer that is no success means.
+    /// The error for an unsuccessful response.
     pub(super) fn of(answer: &Answer) -> Self {
         #[derive(Deserialize)]
         struct Envelope {
@@ -107,7 +107,7 @@ impl CallError {
             Ok(Envelope { error_code: code, error_message: message }) => {
                 Self::Refused { status, code, message }
             }
-            // Somebody else answered; but a 4xx is a refusal whoever says it.
+            // Something other than the platform replied; but a 4xx is a refusal in any case.
             Err(_) => Self::Refused { status, code: String::new(), message: answer.status.to_string() },
         }
     }

@@ -1,8 +1,8 @@
 //! A typed client for the contract's calls (SPEC 5 to 7, 10, 12). A single document is sent as a bulk send of one.
 //!
-//! Documents are checked by the model's rules before they are sent. A call that failed in passing
-//! is tried again, but never one that could be done twice by it: a send is repeated after a lost
-//! answer only under an idempotency key, and a token is verified once.
+//! The model's rules validate documents before they are sent. Transient failures are retried, but never where
+//! a retry could repeat an effect: after a lost response a send is repeated only under an idempotency key,
+//! and a token is verified only once.
 //!
 //! ```no_run
 //! use seoham_kit::client::{Client, Deadline, NewDocument, NewReceiver, SendOptions};
@@ -58,7 +58,7 @@ pub struct Client {
     retry: Retry,
 }
 
-/// Makes a [`Client`].
+/// Builds a [`Client`].
 pub struct Builder {
     api: String,
     bulk: Option<String>,
@@ -85,14 +85,14 @@ impl Client {
 }
 
 impl Builder {
-    /// Where bulk calls go, when that is another address (SPEC 9).
+    /// The address for bulk calls, if it differs (SPEC 9).
     #[must_use]
     pub fn bulk_url(mut self, url: &str) -> Self {
         self.bulk = Some(url.to_owned());
         self
     }
 
-    /// The contract that sends and queries are under; without one they are refused with 400.
+    /// The contract for sends and queries; without one the platform refuses them with 400.
     #[must_use]
     pub fn contract_uuid(mut self, uuid: &str) -> Self {
         self.contract_uuid = Some(uuid.to_owned());
@@ -106,28 +106,28 @@ impl Builder {
         self
     }
 
-    /// Records every exchange (SPEC 9, c) before its outcome is told.
+    /// Records every exchange (SPEC 9, c) before its result is returned.
     #[must_use]
     pub fn exchange_log(mut self, log: ExchangeLog) -> Self {
         self.log = Some(log);
         self
     }
 
-    /// How calls are tried again.
+    /// The retry policy.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
     }
 
-    /// How long one exchange may take in all; 30 seconds by default.
+    /// The total timeout of one exchange; 30 seconds by default.
     #[must_use]
     pub fn timeout(mut self, total: Duration) -> Self {
         self.times.total = total;
         self
     }
 
-    /// Makes the client with the institution's access token. Nothing is sent yet.
+    /// Builds the client with the institution's access token. Sends nothing yet.
     pub fn build(self, access_token: SecretString) -> Result<Client, BuildError> {
         let api = base("url", &self.api)?;
         let bulk = self.bulk.map_or_else(|| Ok(api.clone()), |url| base("bulk_url", &url))?;
@@ -137,7 +137,7 @@ impl Builder {
     }
 }
 
-/// An address as the base of others: no `/` at its end.
+/// A base URL without trailing slashes.
 fn base(name: &'static str, text: &str) -> Result<String, BuildError> {
     crate::address::base(text).ok_or(BuildError::Address(name))
 }

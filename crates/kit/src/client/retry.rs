@@ -1,20 +1,21 @@
-//! Trying again: only what cannot be done twice by it.
+//! Retries, limited to calls that cannot take effect twice.
 
 use std::time::Duration;
 
 use backon::BackoffBuilder;
 
 use super::CallError;
-use crate::pause::backoff;
+use crate::backoff::backoff;
 
-/// How a call is tried again.
+/// The retry policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Retry {
-    /// Attempts in all; 1 tries nothing again.
+    /// Attempts in total; 1 disables retries.
     pub attempts: u32,
-    /// The pause after the first; it doubles with each attempt.
+    /// The delay after the first attempt; it doubles with each attempt.
     pub first_pause: Duration,
-    /// The longest pause of our own; the platform is waited for up to 15 minutes.
+    /// The longest delay by the client's own backoff; a delay that the platform requests may be up to 15
+    /// minutes.
     pub longest_pause: Duration,
 }
 
@@ -24,12 +25,12 @@ impl Default for Retry {
     }
 }
 
-/// However long the platform asks for.
+/// The cap on a delay that the platform requests.
 pub(crate) const ASKED_MAX: Duration = Duration::from_secs(15 * 60);
 
 impl Retry {
-    /// Calls until it is done. A call that is not `repeatable` is repeated only while it certainly
-    /// was not done.
+    /// Retries until success. A call that is not `repeatable` is retried only while it certainly had no
+    /// effect.
     pub(super) async fn run<T>(
         self,
         repeatable: bool,
@@ -50,10 +51,10 @@ impl Retry {
         }
     }
 
-    /// The pause after attempt number `attempt`, counted from 0, which ended in `error`.
+    /// The delay after attempt number `attempt`, counted from 0, which failed with `error`.
     pub(crate) fn pause(&self, attempt: u32, error: &CallError) -> Duration {
         let mut pauses = backoff(self.first_pause, self.longest_pause).build();
-        // More do not grow it any further.
+        // Later attempts do not increase it further.
         let own = pauses.nth(attempt.min(20) as usize).unwrap_or(self.longest_pause);
         own.max(error.retry_after().unwrap_or_default().min(ASKED_MAX))
     }

@@ -13,14 +13,14 @@ use crate::exchange::Call;
 pub struct Sandbox<'a>(&'a Client);
 
 impl Client {
-    /// The calls that only a sandbox has; elsewhere they are refused with 404.
+    /// The calls that only a sandbox supports; elsewhere they are refused with 404.
     pub fn sandbox(&self) -> Sandbox<'_> {
         Sandbox(self)
     }
 }
 
 impl Sandbox<'_> {
-    /// The recipient authenticates and opens; gives where they are sent, with a token.
+    /// The recipient authenticates and opens; returns the redirect address, with a token.
     pub async fn open(&self, binder: &str) -> Result<String, CallError> {
         #[derive(Deserialize)]
         struct Reply {
@@ -64,7 +64,7 @@ impl Sandbox<'_> {
         self.person("accept", phone_number).await
     }
 
-    /// Moves the platform's clock forward; gives its time. 0 asks for it.
+    /// Advances the platform's clock and returns its time. 0 only queries it.
     pub async fn advance_clock(&self, seconds: u32) -> Result<UnixSeconds, CallError> {
         #[derive(Deserialize)]
         struct Reply {

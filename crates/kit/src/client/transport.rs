@@ -1,4 +1,4 @@
-//! One exchange with a platform over HTTP, and what there is to record of it.
+//! One HTTP exchange with a platform, and its log entry.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,17 +10,17 @@ use seoham_model::token::is_access_token;
 
 use crate::exchange::{Call, Entry, Kind, RequestId};
 
-/// No answer that the contract knows comes near: a hundred refusals of 500 characters do not.
+/// No response of the contract comes near this: even a hundred refusals of 500 characters are smaller.
 const ANSWER_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// How long an exchange may take.
+/// The timeouts of an exchange.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
     pub(crate) connect: Duration,
     pub(crate) total: Duration,
 }
 
-/// Carries requests to a platform. Clones share its connections.
+/// Sends requests to a platform. Clones share its connections.
 #[derive(Clone)]
 pub(crate) struct Transport {
     http: reqwest::Client,
@@ -28,7 +28,7 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// `None` when the token has not the form of an access token (SPEC 2).
+    /// `None` if the token is not a well-formed access token (SPEC 2).
     pub(crate) fn new(token: SecretString, times: Times) -> Result<Option<Self>, reqwest::Error> {
         if !is_access_token(token.expose_secret()) {
             return Ok(None);
@@ -36,7 +36,7 @@ impl Transport {
         let http = reqwest::Client::builder()
             .timeout(times.total)
             .connect_timeout(times.connect)
-            // A redirect would carry the access token to wherever it points.
+            // Following a redirect could leak the access token to another host.
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         Ok(Some(Self { http, token }))
@@ -50,7 +50,7 @@ impl Transport {
         self.http.post(url)
     }
 
-    /// Sends a request with the access token and reads the answer.
+    /// Sends a request with the access token and reads the response.
     pub(crate) async fn exchange(&self, request: RequestBuilder) -> Exchange {
         let started = Instant::now();
         let answered = request.bearer_auth(self.token.expose_secret()).send().await;
@@ -68,7 +68,7 @@ impl Transport {
     }
 }
 
-/// An exchange that is over.
+/// A finished exchange.
 pub(crate) struct Exchange {
     pub(crate) status: Option<u16>,
     request_id: Option<RequestId>,
@@ -77,7 +77,7 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Its record.
+    /// Its log entry.
     pub(crate) fn entry(&self, call: Call) -> Entry {
         let outcome = self.answer.as_ref().err().map_or("answered", |no_answer| no_answer.cause);
         let mut entry = Entry::new(Kind::Platform, outcome).status(self.status);
@@ -88,10 +88,10 @@ impl Exchange {
     }
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NoAnswer {
-    /// In one word. The error itself names the address, which can carry a token.
+    /// In one word. The error itself contains the address, which can contain a token.
     pub(crate) cause: &'static str,
     /// The request certainly did not reach the platform.
     pub(crate) never_sent: bool,
@@ -103,7 +103,7 @@ impl NoAnswer {
     }
 }
 
-/// A whole answer.
+/// A complete response.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -111,7 +111,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// A body that is too long is cut, and is then no JSON.
+    /// A body that is too long is truncated, and is then not valid JSON.
     async fn read(mut response: Response) -> Result<Self, reqwest::Error> {
         let mut body = Vec::new();
         while body.len() < ANSWER_BYTES_MAX
@@ -122,7 +122,7 @@ impl Answer {
         Ok(Self { status: response.status(), headers: response.headers().clone(), body })
     }
 
-    /// The pause that the platform asks for: in seconds, or until a date, as a proxy in between may say.
+    /// The delay that the platform requests: in seconds, or as a date, which a proxy in between may send.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
         match text.parse() {
@@ -134,7 +134,7 @@ impl Answer {
     }
 }
 
-/// What went wrong without an answer, in one word.
+/// The cause of a failure without a response, in one word.
 pub(crate) fn error_cause(error: &reqwest::Error) -> &'static str {
     if error.is_timeout() {
         "timeout"

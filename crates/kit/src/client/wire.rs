@@ -1,4 +1,4 @@
-//! What the platform answers (SPEC 5 to 7).
+//! The platform's responses (SPEC 5 to 7).
 
 use seoham_model::UnixSeconds;
 use seoham_model::status::DocBoxStatus;
@@ -16,17 +16,17 @@ pub struct SendResult {
     /// Why it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
-    /// The same in words.
+    /// The same as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
 }
 
-/// What is known of one document of a bulk query.
+/// The status of one document of a bulk query.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct StatusResult {
-    /// As it was asked for.
+    /// The id from the query.
     pub document_binder_uuid: String,
-    /// Absent for a document that the institution does not have.
+    /// Absent if the institution has no such document.
     pub status_data: Option<StatusData>,
 }
 
@@ -35,7 +35,7 @@ pub struct StatusResult {
 pub struct StatusData {
     /// SENT, RECEIVED, READ or EXPIRED.
     pub doc_box_status: DocBoxStatus,
-    /// Accepted by the platform.
+    /// When the platform accepted it.
     #[serde(deserialize_with = "moment")]
     pub doc_box_sent_at: UnixSeconds,
     /// Created in the recipient's box.
@@ -60,10 +60,10 @@ pub struct StatusData {
 /// A verified token (SPEC 7).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct VerifiedToken {
-    /// Until when it would have been valid.
+    /// When it would have expired.
     #[serde(deserialize_with = "moment")]
     pub token_expires_at: UnixSeconds,
-    /// When it was used: now.
+    /// When it was used: by this call.
     #[serde(deserialize_with = "moment")]
     pub token_used_at: UnixSeconds,
     /// When the recipient authenticated.
@@ -71,11 +71,11 @@ pub struct VerifiedToken {
     pub authenticated_at: Option<UnixSeconds>,
     /// As it was sent.
     pub payload: Option<String>,
-    /// From a Seoham server: the institution's own id of the document.
+    /// Only from a Seoham server: the institution's own id of the document.
     pub external_document_uuid: Option<String>,
 }
 
-/// Thirteen digits: no moment in seconds has so many before the year 33658.
+/// Thirteen digits: a time in seconds does not have so many before the year 33658.
 const MILLISECONDS_FROM: i64 = 1_000_000_000_000;
 
 fn of_number(number: i64) -> UnixSeconds {

@@ -1,4 +1,4 @@
-//! What can be written. Only ids, numbers and fixed words fit in: a personal value has no place.
+//! The entries of the log. They hold only ids, numbers and fixed words, so no personal value fits in.
 
 use std::fmt;
 
@@ -11,36 +11,36 @@ use serde::Serialize;
 pub enum Kind {
     /// A user entering the page was confirmed (SPEC 9, a).
     Entered,
-    /// The page is about to be whole at the browser: its last piece is handed over next.
+    /// The page is about to be complete at the browser: its last chunk is sent next.
     Shown,
     /// The page could not be shown (SPEC 9, b).
     PageFailed,
     /// One exchange with the platform (SPEC 9, c).
     Platform,
-    /// A read that was not reported yet when the gateway started.
+    /// A read that was not yet reported when the gateway started.
     ReadPending,
-    /// The platform has taken the report of a read.
+    /// The platform accepted the report of a read.
     ReadReported,
-    /// The platform refused the report of a read for good.
+    /// The platform refused the report of a read permanently.
     ReadRefused,
-    /// A torn end was cut at the opening.
+    /// A torn end was truncated when the log was opened.
     Recovered,
-    /// Something before the end was not as it was written.
+    /// Damage was found before the end of the log.
     DamageFound,
 }
 
-/// One visit of one document: what its records have in common.
+/// One visit of one document: the id that its records share.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize)]
 #[serde(transparent)]
 pub struct VisitId(String);
 
 impl VisitId {
-    /// A new one.
+    /// A new id.
     pub fn generate() -> Self {
         Self(uuid::Uuid::now_v7().simple().to_string())
     }
 
-    /// Reads 32 lower-case hex digits.
+    /// Parses 32 lower-case hex digits.
     pub fn parse(text: &str) -> Option<Self> {
         let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         (text.len() == 32 && text.bytes().all(hex)).then(|| Self(text.to_owned()))
@@ -58,20 +58,20 @@ impl fmt::Display for VisitId {
     }
 }
 
-/// The id that the platform gave an exchange.
+/// The id that the platform assigned to an exchange.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(transparent)]
 pub struct RequestId(String);
 
 impl RequestId {
-    /// An id of 1 to 64 letters, digits, `-`, `_` and `.`; anything else is not kept.
+    /// An id of 1 to 64 letters, digits, `-`, `_` and `.`; anything else is dropped.
     pub fn parse(text: &str) -> Option<Self> {
         let is_safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
         ((1..=64).contains(&text.len()) && text.bytes().all(is_safe)).then(|| Self(text.to_owned()))
     }
 }
 
-/// Which call of the platform it was, by its template: the path itself can carry a token.
+/// Which call of the platform it was, by its path template: the path itself can contain a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
     /// `GET`, `POST`.
@@ -97,7 +97,7 @@ impl Call {
     pub const READ: Self = Self { method: "POST", path: "/v1/documents/{binder}" };
 }
 
-/// One record to be written. The log adds time, number and hashes.
+/// One record to be written. The log adds time, sequence number and hashes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Entry {
     /// What it is about.
@@ -114,30 +114,30 @@ pub struct Entry {
     /// The call's path template.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<&'static str>,
-    /// The HTTP status of the answer, if there was one.
+    /// The HTTP status of the response, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// How it came out, in one fixed word.
+    /// The outcome, in one fixed word.
     pub outcome: &'static str,
-    /// How long it took, in milliseconds.
+    /// The duration, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ms: Option<u64>,
     /// The platform's id of the exchange.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
-    /// Bytes that were cut.
+    /// Bytes that were truncated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// The log's file that this is about.
+    /// The log file that the record is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// The line in it.
+    /// The line in that file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
 }
 
 impl Entry {
-    /// A record of `kind` that came out as `outcome`.
+    /// A record of `kind` with the given `outcome`.
     pub fn new(kind: Kind, outcome: &'static str) -> Self {
         Self {
             kind,
@@ -155,7 +155,7 @@ impl Entry {
         }
     }
 
-    /// About this visit of this document.
+    /// For this visit of this document.
     #[must_use]
     pub fn of(mut self, document: BinderId, visit: &VisitId) -> Self {
         self.document = Some(document);
@@ -163,7 +163,7 @@ impl Entry {
         self
     }
 
-    /// With this status of an answer.
+    /// With this HTTP status.
     #[must_use]
     pub fn status(mut self, status: Option<u16>) -> Self {
         self.status = status;

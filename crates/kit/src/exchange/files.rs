@@ -1,18 +1,18 @@
-//! The directory: which files are the log's, in which order, and their lines.
+//! The directory: the log files, their order, and their lines.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use seoham_model::{SeoulDay, StoredNumber};
+use seoham_model::SeoulDay;
 
-/// No record comes near; what is longer is damage, and is not to fill the memory.
+/// No valid record comes near this; a longer line is damage, and must not fill the memory.
 const LINE_MAX: u64 = 64 * 1024;
 
 /// The name of a day's file.
 pub(super) fn name_of(day: SeoulDay) -> String {
-    let n = day.as_number();
+    let n = day.as_yyyymmdd();
     format!("{:04}-{:02}-{:02}.jsonl", n / 10_000, n / 100 % 100, n % 100)
 }
 
@@ -36,34 +36,34 @@ fn is_days(name: &str) -> bool {
         && day.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() })
 }
 
-/// Where the torn end that record `seq` tells of is kept.
+/// The name of the file that keeps the torn end which record `seq` reports.
 pub(super) fn cut_name(seq: u64) -> String {
     format!("{seq:012}.cut")
 }
 
-/// The file that one process at a time locks.
+/// The lock file, which admits one process at a time.
 pub(super) fn lock_path(directory: &Path) -> PathBuf {
     directory.join("exchange.lock")
 }
 
-/// Makes the directory for the institution's own eyes, and makes sure it stays.
+/// Creates the directory, accessible only to its owner, and syncs its parent.
 pub(super) fn make(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     sync(directory)
 }
 
-/// Makes what was made or removed in the directory survive the loss of power.
+/// Makes created and removed directory entries survive a power loss.
 pub(super) fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// A line as it stands in the file.
+/// A line of the file.
 pub(super) struct Line {
-    /// From 1 on.
+    /// Its number, from 1.
     pub(super) number: u64,
-    /// Where it begins.
+    /// Its byte offset.
     pub(super) offset: u64,
-    /// Its bytes, with the end of the line if there is one.
+    /// Its bytes, including the newline if there is one.
     pub(super) bytes: Vec<u8>,
 }
 

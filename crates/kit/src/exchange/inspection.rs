@@ -1,4 +1,4 @@
-//! Looking at a log from outside: is it whole, and what does it tell of a document. Neither writes.
+//! Inspects a log: verifies its integrity, and lists the records of a document. Neither writes.
 
 use std::fmt;
 use std::io;
@@ -7,24 +7,24 @@ use std::path::Path;
 use super::files::{Lines, list, lock_path};
 use super::record::{NOTHING, Record, unseal};
 
-/// A damaged log can have any number of bad lines; this many are told.
+/// A damaged log can have any number of bad lines; at most this many are reported.
 const DAMAGES_MAX: usize = 100;
 
-/// What is wrong at a line.
+/// The kind of damage of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// The last line has no end: a write that was broken off, or a record that was cut. If it was a
-    /// crash, the next opening cuts it and says so.
+    /// The last line has no newline: an interrupted write, or a truncated record. After a crash, the next
+    /// opening truncates it and records that.
     Torn,
-    /// The line is not as it was written.
+    /// The line was modified.
     Changed,
-    /// Records from the first to the second number are not there.
+    /// The records from the first to the second number are missing.
     Missing(u64, u64),
-    /// The record stands where this number belongs: one was moved, inserted or doubled.
+    /// The record has another number than this expected one: a record was moved, inserted or duplicated.
     OutOfOrder(u64),
-    /// It does not continue the record before it: that one is not what it was.
+    /// Its `prev` hash does not match the record before it: that record was modified.
     Unlinked,
-    /// The head that was kept elsewhere is not in the log: its end is missing or was made anew.
+    /// The externally stored head is not in the log: its end is missing or was rewritten.
     HeadMissing,
 }
 
@@ -41,14 +41,14 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// Something wrong, and where.
+/// Damage and its location.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// The file's name; empty when it is about the log as a whole.
+    /// The file's name; empty if the damage concerns the whole log.
     pub file: String,
-    /// The line, from 1 on.
+    /// The line, from 1.
     pub line: u64,
-    /// What is wrong.
+    /// The kind of damage.
     pub flaw: Flaw,
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for Damage {
     }
 }
 
-/// The end of a log at some time: worth keeping elsewhere.
+/// The end of a log at some time, worth storing elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The record's number.
@@ -89,12 +89,12 @@ impl std::str::FromStr for Head {
     }
 }
 
-/// What is known of the log besides its files.
+/// What the verifier knows besides the files.
 #[derive(Clone, Debug)]
 pub struct VerifyOptions {
-    /// The number of its first record; larger than 1 when old days were moved elsewhere.
+    /// The number of the log's first record; larger than 1 if old days were archived.
     pub first: u64,
-    /// A head that was kept elsewhere.
+    /// A head that was stored elsewhere.
     pub head: Option<Head>,
 }
 
@@ -104,39 +104,39 @@ impl Default for VerifyOptions {
     }
 }
 
-/// What verifying found.
+/// The result of a verification.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Files that were read.
+    /// Files read.
     pub files: usize,
-    /// Sound records.
+    /// Intact records.
     pub records: u64,
-    /// The last sound record.
+    /// The last intact record.
     pub head: Option<Head>,
-    /// Everything wrong, the first hundred of it.
+    /// The damage found, up to the first hundred.
     pub damage: Vec<Damage>,
 }
 
 /// One document's records.
 #[derive(Clone, Debug)]
 pub struct Story {
-    /// In order.
+    /// In log order.
     pub records: Vec<Record>,
-    /// What is wrong with the log they come from.
+    /// Damage of the log that they come from.
     pub damage: Vec<Damage>,
 }
 
-/// Reads the whole log and finds whatever is not as it was written.
+/// Reads the whole log and finds all damage.
 ///
-/// A gateway may be writing to it. Fails only when the files cannot be read.
+/// A gateway may write to the log meanwhile. Fails only if the files cannot be read.
 pub fn verify(directory: &Path, options: &VerifyOptions) -> io::Result<Report> {
     walk(directory, options, |_| {})
 }
 
-/// One document's records in order, with whatever is wrong with the log.
+/// One document's records in order, and any damage of the log.
 pub fn show(directory: &Path, document: &str) -> io::Result<Story> {
     let mut records = Vec::new();
-    // Where the log begins is for `verify` to judge.
+    // Only `verify` judges where the log begins.
     let options = VerifyOptions { first: 0, head: None };
     let report = walk(directory, &options, |record| {
         if record.document.as_deref() == Some(document) {
@@ -162,7 +162,7 @@ fn walk(directory: &Path, options: &VerifyOptions, mut each: impl FnMut(&Record)
                 each(&record);
                 report.head = Some(Head { seq: record.seq, hash: record.hash });
             }
-            // The writer may be in the middle of the very last line.
+            // The writer may be writing the very last line now.
             let last = index + 1 == names.len();
             let being_written = |flaw: &Flaw| *flaw == Flaw::Torn && last && is_written_to(directory);
             if let Some(flaw) = flaw.filter(|flaw| !being_written(flaw))
@@ -182,20 +182,20 @@ fn is_written_to(directory: &Path) -> bool {
     std::fs::File::open(lock_path(directory)).is_ok_and(|file| file.try_lock_shared().is_err())
 }
 
-/// The chain as far as it was followed.
+/// The state of the hash chain.
 pub(super) struct Chain {
     expected: Option<u64>,
-    /// Unknown after a record that cannot be read.
+    /// Unknown after an unreadable record.
     prev: Option<String>,
 }
 
 impl Chain {
-    /// Where the first record has this number; 0 when that is not known.
+    /// A chain whose first record has this number; 0 if that is not known.
     pub(super) fn beginning(first: u64) -> Self {
         Self { expected: (first > 0).then_some(first), prev: (first == 1).then(|| NOTHING.to_owned()) }
     }
 
-    /// Follows one line: its record if it is sound in itself, and what is wrong.
+    /// Checks one line: returns its record if that is intact by itself, and the damage if any.
     pub(super) fn next(&mut self, line: &[u8]) -> (Option<Record>, Option<Flaw>) {
         let Some(record) = unseal(line) else {
             self.expected = self.expected.map(|seq| seq + 1);

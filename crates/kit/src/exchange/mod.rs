@@ -1,28 +1,27 @@
-//! The exchange log: the three records that an institution must keep (SPEC 9), so kept that a
-//! later change shows.
+//! The exchange log: the three records that an institution must keep (SPEC 9), in a tamper-evident form.
 //!
-//! One directory, one file for each day in Seoul (`2026-11-23.jsonl`), one JSON object on each
-//! line. Each record has a sequence number, the hash of the record before it (`prev`; the first of
-//! a file continues the last file), and its own `hash`: SHA-256 over the bytes of its line without
-//! the hash, `,"hash":"…"` cut out. [`ExchangeLog::append`] returns when the records are on the disk.
+//! One directory, one file per day in Seoul (`2026-11-23.jsonl`), one JSON object per line. Each record has a
+//! sequence number, the hash of the record before it (`prev`; the first record of a file continues the
+//! previous file), and its own `hash`: SHA-256 over the bytes of its line without the hash, `,"hash":"…"` cut
+//! out. [`ExchangeLog::append`] returns when the records are on the disk.
 //!
-//! What the chain shows: any record that was changed, removed, inserted or moved. What it cannot
-//! show by itself: that the *last* records are missing, or that whoever can write the files made
-//! the whole chain anew. Against both, keep the head that [`verify`] gives (a number and a hash)
-//! somewhere else from time to time, and have it looked for ([`VerifyOptions::head`]).
+//! The chain detects any record that was changed, removed, inserted or moved. By itself it cannot detect that
+//! the *last* records are missing, or that someone with write access rebuilt the whole chain. Against both,
+//! store the head that [`verify`] returns (a number and a hash) elsewhere from time to time, and have
+//! `verify` look for it ([`VerifyOptions::head`]).
 //!
-//! **After a crash.** Records that were being written when the machine went down may be torn. What
-//! follows the last sound record of the last file is cut at the next opening, kept in a `.cut` file
-//! beside it, and told in a record `recovered`. Nobody was told that it was written.
+//! **After a crash.** Records that were being written when the machine went down may be torn. The next
+//! opening truncates the last file after its last intact record, keeps the rest in a `.cut` file beside it,
+//! and adds a record `recovered`. The log never acknowledged these records.
 //!
-//! **Damage.** Anything wrong *before* a sound record is no torn write. It is never repaired: the
-//! log goes on behind it with a record `damage_found` that names file and line, the process's own
-//! log says so, and [`verify`] tells it for good. Opening does not fail over it: people at the door
-//! are not to be turned away over a file of last week, and the records of today are wanted most
-//! when somebody tampers. Opening looks at the last two files; [`verify`] at all.
+//! **Damage.** Damage *before* an intact record is no torn write. It is never repaired: the log continues
+//! after it with a record `damage_found` that names file and line, the process log reports it, and [`verify`]
+//! reports it from then on. Opening still succeeds: a damaged file of last week must not turn visitors away,
+//! and when somebody tampers with the log, today's records matter most. Opening checks the last two files;
+//! [`verify`] checks all of them.
 //!
-//! Old days are not compressed here: a file of yesterday and before can be archived by whatever
-//! the institution archives with, and `verify` is told where the log now begins.
+//! Old days are not compressed here. The institution can archive the files of past days with its own tools,
+//! and then pass the new beginning of the log to `verify`.
 
 mod entry;
 mod files;

@@ -1,4 +1,4 @@
-//! Opening a log: the lock, the torn end, the damage before it, the reads still to be reported.
+//! Opens a log: takes the lock, truncates a torn end, finds damage before it, and collects unreported reads.
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -15,10 +15,10 @@ use super::record::{NOTHING, Record};
 /// Why a log cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process has it.
+    /// Another process holds the lock.
     #[error("{0}: another process writes to this log")]
     InUse(PathBuf),
-    /// It cannot be read or written.
+    /// An I/O error.
     #[error("{path}: {source}")]
     Io {
         /// The directory.
@@ -28,7 +28,7 @@ pub enum OpenError {
     },
 }
 
-/// A page that was shown and whose read the platform has not taken yet.
+/// A page that was shown and whose read the platform has not accepted yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingRead {
     /// The document.
@@ -37,18 +37,18 @@ pub struct PendingRead {
     pub visit: VisitId,
 }
 
-/// What was found at the opening.
+/// The findings of an opening.
 #[derive(Clone, Debug, Default)]
 pub struct Opened {
-    /// Bytes that were cut from a torn end, and the file beside the log that has them.
+    /// The bytes truncated from a torn end, and the file beside the log that keeps them.
     pub cut: Option<(u64, String)>,
-    /// What was not as it was written.
+    /// Damage before the end.
     pub damage: Vec<Damage>,
-    /// Reads to be reported, in the order in which the pages were shown.
+    /// Unreported reads, in the order in which the pages were shown.
     pub pending: Vec<PendingRead>,
 }
 
-/// Where the log goes on.
+/// The end of the log, where it continues.
 pub(super) struct Tip {
     /// The last file's name.
     pub(super) name: Option<String>,
@@ -58,7 +58,7 @@ pub(super) struct Tip {
     pub(super) hash: String,
 }
 
-/// Takes the directory for this process.
+/// Locks the directory for this process.
 pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
     let io = |source| OpenError::Io { path: directory.to_owned(), source };
     make(directory).map_err(io)?;
@@ -71,21 +71,21 @@ pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Reads the last two files, cuts a torn end, and gives what is to be written first.
+/// Reads the last two files, truncates a torn end, and returns the records to write first.
 ///
-/// Two are enough for pending reads: what is still pending is written anew at every start, and
-/// every attempt to report it, one an hour at the least, leaves a record.
+/// Two files are enough to find pending reads: every start writes the pending ones again, and every report
+/// attempt, at least one per hour, leaves a record.
 pub(super) fn look(directory: &Path) -> io::Result<(Tip, Opened, Vec<Entry>)> {
     let names = list(directory)?;
     let last_two = &names[names.len().saturating_sub(2)..];
-    // Where the log begins is for `verify` to judge: old days may have been moved elsewhere.
+    // Only `verify` judges where the log begins: old days may have been archived.
     let mut chain = Chain::beginning(0);
     let mut tip = Tip { name: names.last().cloned(), seq: 0, hash: NOTHING.to_owned() };
     let mut opened = Opened::default();
     let mut pending = Pending::default();
     for name in last_two {
         let mut sound_end = 0;
-        // Flaws that nothing sound has followed yet: the last file's are its torn end.
+        // Damage that no intact record has followed yet: in the last file it is the torn end.
         let mut open_flaws = Vec::new();
         for line in Lines::of(&directory.join(name))? {
             let line = line?;
@@ -109,7 +109,7 @@ pub(super) fn look(directory: &Path) -> io::Result<(Tip, Opened, Vec<Entry>)> {
     opened.pending = pending.in_order();
 
     let mut first = Vec::new();
-    // Looked for by its name, so that a crash between the cutting and its record hides nothing.
+    // Found by its name, so that a crash between the truncation and its record hides nothing.
     let cut = cut_name(tip.seq + 1);
     if let Ok(kept) = std::fs::metadata(directory.join(&cut)) {
         let mut entry = Entry::new(Kind::Recovered, "cut");
@@ -127,7 +127,7 @@ pub(super) fn look(directory: &Path) -> io::Result<(Tip, Opened, Vec<Entry>)> {
     Ok((tip, opened, first))
 }
 
-/// Moves what follows `sound_end` into a file beside the log, if anything does.
+/// Moves everything after `sound_end` into a file beside the log, if there is anything.
 fn cut(directory: &Path, name: &str, sound_end: u64, seq: u64) -> io::Result<()> {
     let mut file = File::options().read(true).write(true).open(directory.join(name))?;
     if file.metadata()?.len() == sound_end {
@@ -144,7 +144,7 @@ fn cut(directory: &Path, name: &str, sound_end: u64, seq: u64) -> io::Result<()>
     file.sync_all()
 }
 
-/// The reads that records leave open.
+/// Shown pages without a reported read.
 #[derive(Default)]
 struct Pending {
     by_visit: BTreeMap<VisitId, BinderId>,
@@ -166,7 +166,7 @@ impl Pending {
             "read_reported" | "read_refused" => {
                 self.by_visit.remove(&visit);
             }
-            // Taken back: the browser was gone before the last piece was handed over.
+            // Retracted: the browser disconnected before the last chunk was sent.
             "page_failed" if record.outcome == "left" => {
                 self.by_visit.remove(&visit);
             }
@@ -174,7 +174,7 @@ impl Pending {
         }
     }
 
-    /// Visits' ids begin with their time.
+    /// Visit ids begin with their time.
     fn in_order(self) -> Vec<PendingRead> {
         self.by_visit.into_iter().map(|(visit, document)| PendingRead { document, visit }).collect()
     }

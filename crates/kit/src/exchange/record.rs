@@ -1,14 +1,14 @@
-//! One line of the log: sealing an entry into it and reading it back.
+//! One line of the log: seals an entry into it and parses it back.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
 
-/// What the first record of all continues.
+/// The `prev` hash of the very first record.
 pub(super) const NOTHING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// `,"hash":"`, 64 digits, `"}` and the end of the line.
+/// `,"hash":"`, 64 digits, `"}` and the newline.
 const BEFORE_HASH: &[u8] = b",\"hash\":\"";
 const AFTER_HASH: &[u8] = b"\"}\n";
 const TAIL: usize = BEFORE_HASH.len() + 64 + AFTER_HASH.len();
@@ -22,12 +22,12 @@ struct Unsealed<'a> {
     prev: &'a str,
 }
 
-/// A record as it stands in the log.
+/// A record of the log.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Record {
-    /// Its number, from 1 on, without a gap.
+    /// Its sequence number, from 1, without gaps.
     pub seq: u64,
-    /// When it was written, Unix seconds.
+    /// When it was written, in Unix seconds.
     pub at: i64,
     /// What it is about.
     pub kind: String,
@@ -39,11 +39,11 @@ pub struct Record {
     pub method: Option<String>,
     /// The call's path template.
     pub path: Option<String>,
-    /// The answer's HTTP status.
+    /// The response's HTTP status.
     pub status: Option<u16>,
-    /// How it came out.
+    /// The outcome.
     pub outcome: String,
-    /// How long it took, in milliseconds.
+    /// The duration, in milliseconds.
     pub ms: Option<u64>,
     /// The platform's id of the exchange.
     pub request_id: Option<String>,
@@ -53,7 +53,7 @@ pub struct Record {
     pub hash: String,
 }
 
-/// The line of `entry`, with its end, and its hash.
+/// The line of `entry`, including the newline, and its hash.
 pub(super) fn seal(seq: u64, at: i64, entry: &Entry, prev: &str) -> serde_json::Result<(Vec<u8>, String)> {
     let mut line = serde_json::to_vec(&Unsealed { seq, at, entry, prev })?;
     let hash = sha256(&line);
@@ -64,7 +64,7 @@ pub(super) fn seal(seq: u64, at: i64, entry: &Entry, prev: &str) -> serde_json::
     Ok((line, hash))
 }
 
-/// Reads a line with its end; `None` unless every byte is as it was sealed.
+/// Parses a line including its newline; `None` if any byte was modified.
 pub(super) fn unseal(line: &[u8]) -> Option<Record> {
     let (sealed, tail) = line.split_at(line.len().checked_sub(TAIL)?);
     let digits = tail.strip_prefix(BEFORE_HASH)?.strip_suffix(AFTER_HASH)?;

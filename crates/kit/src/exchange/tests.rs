@@ -18,7 +18,7 @@ fn shown(document: BinderId, visit: &VisitId) -> Entry {
     Entry::new(Kind::Shown, "whole").of(document, visit)
 }
 
-/// A log of `count` records on one day, not open any more.
+/// A closed log of `count` records on one day.
 async fn log_of(count: usize) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let (log, _) = ExchangeLog::open(directory.path(), clock()).unwrap();
@@ -217,7 +217,7 @@ async fn what_is_shown_is_pending_until_a_record_says_otherwise() {
         log.append(vec![end.of(*document, visit)]).await.unwrap();
     }
     drop(log);
-    // Days of downtime, each with a start that gets no further than its first records.
+    // Days of downtime; each start ends right after its first records.
     for day in 1..5 {
         let clock = Clock::stopped_at(MIDNIGHT.plus(day * 86_400));
         let (_, opened) = ExchangeLog::open(directory.path(), clock).unwrap();

@@ -1,4 +1,5 @@
-//! Writing: one thread takes what waits, writes it in one go, syncs once, and answers.
+//! The writer: one thread takes the queued appends, writes them in one go, syncs once, and replies (group
+//! commit).
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -16,19 +17,18 @@ use super::files::{name_of, sync};
 use super::open::{OpenError, Opened, Tip, lock, look};
 use super::record::seal;
 
-/// Appends that can wait; more wait for room.
+/// The queue's capacity; further appends wait until it has room.
 const QUEUE: usize = 4_096;
-/// Appends that share one sync.
+/// The most appends that share one sync.
 const GROUP: usize = 1_024;
 
-/// Why records were not written.
+/// Why an append failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
-    /// The disk refused them: nothing of them is in the log. It may work again.
+    /// The disk refused the write and the log is unchanged. A later append may succeed.
     #[error("the exchange log could not be written")]
     Refused,
-    /// A sync failed, so nobody can say what is on the disk; the log takes nothing until it is
-    /// opened anew.
+    /// A sync failed, so the state on the disk is unknown. The log accepts nothing until it is opened again.
     #[error("the exchange log broke off; it must be opened anew")]
     Broken,
 }
@@ -38,7 +38,7 @@ struct Job {
     answer: oneshot::Sender<Result<(), AppendError>>,
 }
 
-/// An open log. Clones share it; the last one that goes lets go of the directory.
+/// An open log. Clones share it; dropping the last one releases the directory's lock.
 #[derive(Clone)]
 pub struct ExchangeLog {
     inner: Arc<Inner>,
@@ -51,7 +51,7 @@ struct Inner {
 }
 
 impl ExchangeLog {
-    /// Opens the log in `directory`, making it if it is not there. Blocks.
+    /// Opens the log in `directory`, creating it if needed. Blocking.
     pub fn open(directory: &Path, clock: Clock) -> Result<(Self, Opened), OpenError> {
         let lock = lock(directory)?;
         let io = |source| OpenError::Io { path: directory.to_owned(), source };
@@ -70,9 +70,9 @@ impl ExchangeLog {
         Ok((Self { inner: Arc::new(inner) }, opened))
     }
 
-    /// Appends `entries` one after the other; returns when they are on the disk.
+    /// Appends `entries` in order; returns when they are on the disk.
     ///
-    /// Once begun it is done, whether or not the caller waits for it.
+    /// Once started it completes, even if the caller stops waiting.
     pub async fn append(&self, entries: Vec<Entry>) -> Result<(), AppendError> {
         let (answer, answered) = oneshot::channel();
         let jobs = self.inner.jobs.as_ref().ok_or(AppendError::Broken)?;
@@ -80,7 +80,7 @@ impl ExchangeLog {
         answered.await.unwrap_or(Err(AppendError::Broken))
     }
 
-    /// Whether the last append succeeded: worth asking before something that must be logged.
+    /// Whether the last append succeeded: check this before an action that must be logged.
     pub fn is_usable(&self) -> bool {
         self.inner.usable.load(Ordering::Relaxed)
     }
@@ -128,12 +128,12 @@ struct Writer {
 struct Open {
     name: String,
     file: File,
-    /// Up to here everything is whole and synced.
+    /// The length up to which the file is complete and synced.
     length: u64,
 }
 
 impl Writer {
-    /// Writes and syncs; on an error the chain stands where it stood.
+    /// Writes and syncs; on an error the chain state is unchanged.
     fn write(&mut self, entries: &[Entry]) -> Result<(), (AppendError, io::Error)> {
         if entries.is_empty() {
             return Ok(());
@@ -149,18 +149,18 @@ impl Writer {
             hash = sealed;
         }
         let name = name_of(SeoulDay::of(now));
-        // A clock that was set back must not have the chain go back to an older file.
+        // If the clock was set back, the chain must not return to an older file.
         let name = self.tip.name.iter().fold(name, |name, last| name.max(last.clone()));
         let open = self.day(name).map_err(refused)?;
         if let Err(source) = open.file.write_all(&bytes) {
-            // What was half written goes again, or else nothing can follow it.
+            // Remove the partial write, or else nothing can follow it.
             let error = match open.file.set_len(open.length) {
                 Ok(()) => AppendError::Refused,
                 Err(_) => AppendError::Broken,
             };
             return Err((error, source));
         }
-        // After a sync that failed, a second one may succeed without anything being there.
+        // After a failed sync, a second one may succeed although the data is lost.
         open.file.sync_data().map_err(|source| (AppendError::Broken, source))?;
         open.length += bytes.len() as u64;
         self.tip = Tip { name: Some(open.name.clone()), seq, hash };

@@ -1,5 +1,5 @@
-//! The upstream's answer on its way to the browser. Of a page whose view counts, the last piece
-//! is held back until the log has it that the page is shown; nothing else waits.
+//! Streams the upstream's response to the browser. If a page's view counts, the last chunk is held back until
+//! the log has recorded the view; nothing else waits.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -17,13 +17,13 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 pub(super) struct Passing {
     inner: reqwest::Body,
-    /// Bytes that the upstream still has to send, if it said how many.
+    /// Bytes that the upstream still has to send, if it declared a length.
     missing: Option<u64>,
-    /// The piece before the next, which may be the last.
+    /// The current chunk, held back because it may be the last.
     held: Option<Frame<Bytes>>,
     state: State,
     view: Option<PageView>,
-    /// Its place among those under way, until the end.
+    /// Its concurrency slot, held until the end.
     _place: Place,
 }
 
@@ -34,14 +34,14 @@ enum State {
 }
 
 impl Passing {
-    /// An answer that counts as the page if there is a `view`.
+    /// Wraps a response body; it counts as the page if there is a `view`.
     pub(super) fn new(inner: reqwest::Body, view: Option<PageView>, place: Place) -> Self {
         let missing = inner.size_hint().exact();
         Self { inner, missing, held: None, state: State::Going, view, _place: place }
     }
 
-    /// Writes down at once that a page without a body is shown: of it only the head is handed over,
-    /// and nobody asks for its pieces.
+    /// Immediately records the view of a page with an empty body: only its head is sent, and no chunk is ever
+    /// polled.
     pub(super) async fn note_if_empty(&mut self) -> Result<(), AppendError> {
         if !self.inner.is_end_stream() {
             return Ok(());
@@ -79,7 +79,7 @@ impl Body for Passing {
         loop {
             match &mut this.state {
                 State::Going => match Pin::new(&mut this.inner).poll_frame(context) {
-                    // What is known not to be the last, or may not be, does not wait for the next.
+                    // A chunk that is not the last, or may not be, does not wait for the next.
                     Poll::Pending => match this.held.take() {
                         Some(held) => return Poll::Ready(Some(Ok(held))),
                         None => return Poll::Pending,

@@ -1,4 +1,4 @@
-//! One request: who is it, which document is it about, and what comes of it.
+//! Handles one request: identifies the visitor and the document, and replies.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use super::single_flight::browser;
 use super::visit::{Fingerprint, Visit};
 use crate::exchange::{Entry, Kind, VisitId};
 
-/// A problem, and the visit that it befell.
+/// A problem, and the visit in which it occurred.
 pub(super) type Failed = (Problem, Option<VisitId>);
 
 pub(super) async fn handle(
@@ -42,7 +42,7 @@ pub(super) async fn handle(
     let Some(mut place) = place else {
         return page(Problem::Busy, lang, None);
     };
-    // Before a token is used up for it.
+    // Checked before a token is used up.
     if landing.upstream.target(request.uri().path(), None).is_none() {
         return page(Problem::BadRequest, lang, None);
     }
@@ -81,7 +81,7 @@ pub(super) async fn handle(
     response
 }
 
-/// From the button to the page: to the same address without the token.
+/// From the button to the page: redirects to the same address without the button's parameter and the token.
 fn to_the_page(uri: &Uri) -> Response {
     let query = without_token(without_pressed(uri.query().unwrap_or("")));
     let address = format!("{}?{query}", uri.path());
@@ -89,16 +89,16 @@ fn to_the_page(uri: &Uri) -> Response {
 }
 
 enum Whose {
-    /// Of a visit in the browser's session.
+    /// A visit of the browser's session.
     Known(Arc<Visit>),
-    /// A token to be verified.
+    /// A token to verify.
     New { token: String, document: BinderId },
-    /// A token, by whoever may be no person.
+    /// A token, possibly sent by a program.
     Uncertain,
 }
 
 fn whose(request: &Request, asked: &VisitParameters, visits: &[Arc<Visit>]) -> Result<Whose, Problem> {
-    // Two slashes at its beginning would make a name of a host of it where it is led back to.
+    // With two leading slashes, a redirect to this path would lead to another host.
     let path = request.uri().path();
     if !path.starts_with('/') || path.starts_with("//") {
         return Err(Problem::BadRequest);
@@ -112,7 +112,7 @@ fn whose(request: &Request, asked: &VisitParameters, visits: &[Arc<Visit>]) -> R
         };
         return known.map(Whose::Known).ok_or(nobody);
     };
-    // A reload or the back button: the token is used, and by this very browser.
+    // A reload or the back button: this browser has already used the token.
     let same = known.as_ref().is_some_and(|visit| visit.token == Fingerprint::of(token));
     let is_get = request.method() == Method::GET;
     let is_button = asked.pressed && request.method() == Method::POST;
@@ -123,7 +123,7 @@ fn whose(request: &Request, asked: &VisitParameters, visits: &[Arc<Visit>]) -> R
     if !is_get && !is_pressed {
         return Err(Problem::Method);
     }
-    // What cannot be a token is not worth asking about.
+    // A malformed token needs no request to the platform.
     let document = BinderId::parse(document).filter(|_| is_one_time_token(token)).ok_or(Problem::Unknown)?;
     match navigation(request.headers()) {
         Navigation::Ahead if !is_pressed => Err(Problem::NotEntered),
@@ -132,14 +132,15 @@ fn whose(request: &Request, asked: &VisitParameters, visits: &[Arc<Visit>]) -> R
     }
 }
 
-/// Whether a form is our own: another site must not press the button. A browser that says nothing is an old one.
+/// Whether the gateway's own page sent the form: another site must not press the button. A browser without
+/// this header is an old one.
 fn from_our_page(headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     matches!(site, None | Some(b"same-origin" | b"none"))
 }
 
-/// Verifies a token, once for all requests of the same tap. What came of it is in the log before anything else follows,
-/// even when the browser does not wait for it.
+/// Verifies a token, once for all requests of the same tap. The result is logged before anything depends on
+/// it, even if the browser disconnects.
 async fn enter(
     landing: &Arc<Landing>,
     by: Fingerprint,
@@ -165,7 +166,7 @@ async fn verify(
     let id = VisitId::generate();
     let failed = |outcome| Entry::new(Kind::PageFailed, outcome).of(document, &id);
     if !landing.log.is_usable() {
-        // Before the token is used up. Trying to say so is also what finds out that it works again.
+        // Checked before the token is used up. This append also detects that the log works again.
         let _ = landing.log.append(vec![failed("log")]).await;
         return Err((Problem::Busy, Some(id)));
     }
@@ -187,7 +188,7 @@ async fn verify(
     }
 }
 
-/// Passes a request on to the application.
+/// Forwards a request to the application.
 async fn pass(
     landing: &Arc<Landing>,
     visit: &Arc<Visit>,
@@ -198,9 +199,9 @@ async fn pass(
     lang: Lang,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    // The first GET of the document that is answered with a page is its view; while that is
-    // owed, a reload or where the application redirects to counts too. Several may be under way,
-    // since a browser that reloads does not wait for the first: whichever is whole first counts.
+    // The first GET of the document that gets a page as its response is the view. Until then, a reload and
+    // the target of the application's redirect count too. Several may be in progress, because a reloading
+    // browser does not wait for the first; the first complete one counts.
     let owed = parts.method == Method::GET && visit.is_owed();
     let begin = || PageView::begin(Arc::clone(visit), landing.log.clone(), landing.reporter.clone());
     let mut view = (owed && named).then(begin);
@@ -250,15 +251,15 @@ async fn pass(
     response
 }
 
-/// Nothing was shown, and the caller has recorded the failure where there was one.
+/// Nothing was shown; the caller has recorded the failure, if any.
 fn give_up(view: Option<PageView>) {
     if let Some(mut view) = view {
         view.reported_by_caller();
     }
 }
 
-/// Whether an answer is the page that a person came for: what the visited address gives, or the
-/// HTML that it redirects to.
+/// Whether a response is the page that the visitor came for: the response at the visited address, or the HTML
+/// that it redirects to.
 fn is_the_page(status: StatusCode, headers: &HeaderMap, named: bool) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     status.is_success() && (named || content_type.starts_with("text/html"))

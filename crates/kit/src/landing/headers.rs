@@ -1,4 +1,4 @@
-//! Headers on their way: what is of one connection alone stays here, what only we may say is ours.
+//! Header filtering: removes hop-by-hop headers, and sets those that only the gateway may set.
 
 use std::net::IpAddr;
 
@@ -30,8 +30,9 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Other headers that claim an address, a host, a method or a path, and that applications believe: only ours are passed
-/// on. `-` stands for `_` too, and what begins with `x-forwarded-` goes in any case.
+/// Other headers that claim an address, a host, a method or a path, and that applications trust. Client
+/// values are removed. `-` also stands for `_`, and headers with the prefix `x-forwarded-` are always
+/// removed.
 const CLAIMS: [&str; 36] = [
     "forwarded",
     "x-real-ip",
@@ -71,26 +72,27 @@ const CLAIMS: [&str; 36] = [
     "front-end-https",
 ];
 
-/// RFC 3986's unreserved characters stay.
+/// Keeps the unreserved characters of RFC 3986.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// How the request came to us.
+/// How the request arrived.
 pub(super) struct Came<'a> {
     pub(super) uri: &'a Uri,
-    /// The client's address, as it was read before any header was looked at.
+    /// The client's address, determined before the headers are changed.
     pub(super) address: IpAddr,
     pub(super) secure: bool,
 }
 
-/// Whether a header is one that only we may say, in whatever spelling: gateways to applications write `-` and `_` alike.
+/// Whether only the gateway may set this header, in any spelling: CGI-like interfaces do not distinguish `-`
+/// and `_`.
 fn is_ours_to_say(name: &HeaderName) -> bool {
     let name = name.as_str().replace('_', "-");
-    // As a gateway to an application names what it passes on.
+    // CGI-like interfaces prefix the headers that they pass on.
     let name = name.strip_prefix("http-").unwrap_or(&name);
     name.starts_with("seoham-") || name.starts_with("x-forwarded") || CLAIMS.contains(&name)
 }
 
-/// Removes what is of one connection alone, and what that connection says is.
+/// Removes hop-by-hop headers, and those that `Connection` lists.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
@@ -104,7 +106,7 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Makes a browser's headers those that the application gets.
+/// Converts a browser's headers to those for the application.
 pub(super) fn for_upstream(headers: &mut HeaderMap, visit: &Visit, came: &Came<'_>) {
     strip_hop_by_hop(headers);
     let claimed: Vec<_> = headers.keys().filter(|name| is_ours_to_say(name)).cloned().collect();
@@ -121,7 +123,7 @@ pub(super) fn for_upstream(headers: &mut HeaderMap, visit: &Visit, came: &Came<'
     headers.remove(REFERER);
     put(headers, REFERER, referer);
 
-    // HTTP/2 has the host in its address.
+    // In HTTP/2 the host is part of the URI.
     let authority = came.uri.authority().map(|authority| authority.as_str().to_owned());
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned).or(authority);
     headers.remove(HOST);

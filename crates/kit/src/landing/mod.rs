@@ -1,11 +1,11 @@
 //! The landing gateway: a reverse proxy in front of an institution's own page.
 //!
-//! A visit with a token is verified with the platform, gets a short session, and is passed on with
-//! headers that tell the application which document it is about. When the page has been delivered
-//! whole, the read is reported, for as long as it takes. Every step is in the [`exchange`] log
-//! before its consequence is seen outside.
+//! A visit with a token is verified with the platform, gets a short session, and is forwarded with headers
+//! that tell the application which document it is about. When the complete page has been delivered, the read
+//! is reported, with retries for as long as it takes. Every step is in the [`exchange`] log before its effect
+//! is visible outside.
 //!
-//! What the application gets with each request:
+//! The headers that the application gets with each request:
 //!
 //! | header | value |
 //! |---|---|
@@ -16,22 +16,22 @@
 //! | `Seoham-Payload` | the payload as it was sent, percent-encoded UTF-8 |
 //! | `Seoham-Authenticated-At` | when the recipient authenticated, Unix seconds |
 //!
-//! Whatever a client sends under such a name is removed. The external id deserves its two names:
-//! contract version 1 does not return it on verification, so what stands in the address is only
-//! what the visitor's browser says, and a visitor could write another's there. An application must
-//! choose its document by `Seoham-Document`, by the payload or by the confirmed header.
+//! Client headers of these names are removed. The external id has two names for a reason: contract version 1
+//! does not return it on verification, so the value in the address comes only from the visitor's browser, and
+//! a visitor could insert another one. An application must select its document by `Seoham-Document`, by the
+//! payload or by the confirmed header.
 //!
-//! Only a person's own navigation uses a token up: a browser says so in its headers, and whoever does not is shown one
-//! button. Of two requests with one token, as a double tap makes them, both end on the page.
+//! Only a person's own navigation uses a token up. A browser indicates this in its headers; any other client
+//! gets a page with a button. If a double tap sends two requests with one token, both end on the page.
 //!
-//! Of headers that claim an address, a host, a method or a path none is passed on but ours: `X-Forwarded-For` is the
-//! client's address alone, as the last trusted proxy reports it. A path that could lead out of the one given with the
-//! upstream is refused.
+//! Client headers that claim an address, a host, a method or a path are replaced with the gateway's own:
+//! `X-Forwarded-For` is only the client's address, as the last trusted proxy reports it. A path that could
+//! escape the upstream's base path is refused.
 //!
-//! The upstream must be reachable through this gateway alone. Protocol upgrades (web sockets) are
-//! not passed on. Sessions are in memory: after a restart a person opens the document anew.
+//! The upstream must be reachable only through this gateway. Protocol upgrades (web sockets) are not
+//! forwarded. Sessions are in memory: after a restart a person opens the document again.
 //!
-//! Never here: a personal value in a log; a decision about what the page shows.
+//! Not here: personal values in a log; decisions about the page's content.
 //!
 //! [`exchange`]: crate::exchange
 
@@ -69,46 +69,46 @@ use shares::Shares;
 use single_flight::SingleFlight;
 use upstream::Upstream;
 
-/// What the gateway needs.
+/// The gateway's configuration.
 pub struct LandingOptions {
-    /// The institution's application, `http(s)://host:port`, with a path that is put before every
-    /// request's if there is one.
+    /// The institution's application, `http(s)://host:port`, with an optional path that is prefixed to every
+    /// request's.
     pub upstream: String,
     /// The platform's API, `http(s)://host:port`.
     pub platform: String,
     /// The institution's access token.
     pub access_token: SecretString,
-    /// The exchange log's directory; made if it is not there.
+    /// The exchange log's directory; created if needed.
     pub log: PathBuf,
     /// Browsers reach the gateway over TLS, its own or a proxy's: cookies are `Secure`.
     pub secure: bool,
-    /// A proxy in front may be believed what it says in `X-Forwarded-For`.
+    /// A trusted proxy is in front, and sets `X-Forwarded-For`.
     pub behind_proxy: bool,
-    /// Bounds.
+    /// Limits.
     pub limits: Limits,
 }
 
-/// Bounds of the gateway.
+/// The gateway's limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Requests under way at once, from their head to the end of their answer; more get a page
-    /// with 503.
+    /// Concurrent requests, from their head to the end of the response; further ones get an error page with
+    /// 503.
     pub under_way: usize,
-    /// Of them, of one visit. A page asks for all that it is made of at once.
+    /// Concurrent requests of one visit. A browser requests all parts of a page together.
     pub of_visit: usize,
-    /// Of them, from one address (IPv6: one /64). A mobile carrier has many people behind one.
+    /// Concurrent requests from one address (IPv6: one /64). A mobile carrier has many people behind one.
     pub of_address: usize,
-    /// Sessions held at once; beyond, the oldest end.
+    /// Sessions held; beyond that, the oldest is evicted.
     pub sessions: usize,
-    /// A session ends when it was not used for so long.
+    /// The idle timeout of a session.
     pub session_idle: Duration,
-    /// A visit ends after so long, however much it is used.
+    /// The maximum lifetime of a visit, regardless of use.
     pub session_total: Duration,
-    /// For connecting to the upstream or the platform.
+    /// The timeout for connecting to the upstream or the platform.
     pub connect: Duration,
-    /// Until the head of the upstream's answer, and between any two pieces of it.
+    /// The timeout for the head of the upstream's response, and between any two chunks.
     pub first_byte: Duration,
-    /// For one exchange with the platform in all.
+    /// The total timeout of one exchange with the platform.
     pub platform: Duration,
 }
 
@@ -128,24 +128,24 @@ impl Default for Limits {
     }
 }
 
-/// Why the gateway cannot start.
+/// Why the gateway could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An address that cannot be used.
+    /// An invalid address.
     #[error("{0}: must be an http(s) address without query and fragment")]
     Address(&'static str),
-    /// The access token has not the form of one.
+    /// The access token is malformed.
     #[error("the access token must be 32 lower-case hex digits")]
     AccessToken,
-    /// The HTTP clients could not be made.
+    /// The HTTP clients could not be built.
     #[error("the HTTP client cannot be made: {0}")]
     Client(#[from] reqwest::Error),
-    /// The log cannot be opened.
+    /// The log could not be opened.
     #[error(transparent)]
     Log(#[from] OpenError),
 }
 
-/// A running gateway; its sockets are the caller's.
+/// A running gateway; the caller owns its sockets.
 pub struct Landing {
     state: Arc<State>,
     opened: Opened,
@@ -165,8 +165,8 @@ pub(crate) struct State {
 }
 
 impl Landing {
-    /// Opens the log and starts reporting what is still to be reported. To be called on a Tokio
-    /// runtime; blocks while the log's last two days are read.
+    /// Opens the log and starts to report pending reads. Call it on a Tokio runtime. It blocks while it reads
+    /// the last two days of the log.
     pub fn start(options: &LandingOptions) -> Result<Self, StartError> {
         let limits = options.limits;
         let upstream = Upstream::new(&options.upstream, limits)?;
@@ -197,12 +197,12 @@ impl Landing {
         Ok(Self { state: Arc::new(state), opened })
     }
 
-    /// What was found when the log was opened.
+    /// The findings from opening the log.
     pub fn opened(&self) -> &Opened {
         &self.opened
     }
 
-    /// What is to be served, with [`axum::extract::ConnectInfo`] of the peer's address.
+    /// The router; serve it with [`axum::extract::ConnectInfo`] of the peer's address.
     pub fn router(&self) -> Router {
         Router::new()
             .route(pages::STYLE_PATH, get(pages::style))
@@ -211,14 +211,14 @@ impl Landing {
             .with_state(Arc::clone(&self.state))
     }
 
-    /// Ends: attempts to report that are under way have until `deadline`; what is left is in the
-    /// log and is reported after the next start.
+    /// Shuts down: report attempts in progress have until `deadline`. The rest stays in the log and is
+    /// reported after the next start.
     pub async fn stop(self, deadline: Duration) {
         self.state.reporter.stop(deadline).await;
     }
 }
 
-/// An address as the base of others: no `/` at its end.
+/// A base URL without trailing slashes.
 fn base(name: &'static str, text: &str) -> Result<String, StartError> {
     crate::address::base(text).ok_or(StartError::Address(name))
 }

@@ -1,5 +1,5 @@
-//! One attempt to show the page, from the verified visit to the last piece of the page handed
-//! over. However it ends, it is recorded: shown, failed, or left by the browser.
+//! One attempt to show the page, from the verified visit to the page's last chunk. Every outcome is recorded:
+//! shown, failed, or left by the browser.
 
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use super::reporter::Reporter;
 use super::visit::Visit;
 use crate::exchange::{AppendError, Entry, ExchangeLog, Kind};
 
-/// How far it came.
+/// How far the attempt got.
 enum Stage {
-    /// The page is on its way; what it will have failed by if it ends here.
+    /// The page is being sent; the value is the failure to record if it ends here.
     Going(&'static str),
-    /// That it is shown stands in the log; its last piece is still here.
+    /// The log has recorded the view; the last chunk is not sent yet.
     Noted,
-    /// Everything was handed over.
+    /// Everything was sent.
     Handed,
-    /// Nothing is left to record: the caller has, or another view of the same visit.
+    /// Nothing is left to record: the caller recorded it, or another view of the same visit did.
     Done,
 }
 
@@ -32,18 +32,18 @@ impl PageView {
         Self { visit, log, reporter, stage: Stage::Going("left") }
     }
 
-    /// The upstream broke off.
+    /// The upstream aborted the response.
     pub(super) fn broke_off(&mut self) {
         self.stage = Stage::Going("broken_off");
     }
 
-    /// Nothing is recorded when this is dropped: the caller does it.
+    /// Dropping this records nothing: the caller does.
     pub(super) fn reported_by_caller(&mut self) {
         self.stage = Stage::Done;
     }
 
-    /// Writes down that the page is shown, unless it was before: a reload may have come first.
-    /// [`PageView::noted`] is to follow, and then the last piece.
+    /// Records that the page is shown, unless that is recorded already, for example by a reload. Call
+    /// [`PageView::noted`] next, and then send the last chunk.
     pub(super) fn note(&self) -> BoxFuture<'static, Result<(), AppendError>> {
         if !self.visit.is_owed() {
             return Box::pin(std::future::ready(Ok(())));
@@ -72,7 +72,7 @@ impl Drop for PageView {
         };
         match self.stage {
             Stage::Going(outcome) => failed(outcome),
-            // "left" takes the record of the view back, but not that of another request's.
+            // "left" retracts this view's record, but not that of another request.
             Stage::Noted => failed(if self.visit.is_owed() { "left" } else { "left_again" }),
             Stage::Handed => self.reporter.report(self.visit.pending()),
             Stage::Done => {}

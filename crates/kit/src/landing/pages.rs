@@ -1,4 +1,4 @@
-//! The pages that a person sees instead of the institution's, each with what to do next.
+//! The pages that a person sees instead of the institution's; each says what to do next.
 
 use std::sync::{Arc, LazyLock};
 
@@ -11,35 +11,35 @@ use seoham_pages::{Brand, FormTarget, Site};
 
 use crate::exchange::VisitId;
 
-/// Where the pages' one style sheet and icon are; never passed on.
+/// The paths of the pages' style sheet and icon; never forwarded.
 pub(super) const STYLE_PATH: &str = "/.seoham/style.css";
 pub(super) const ICON_PATH: &str = "/.seoham/icon";
 
-/// The gateway's pages stand on the institution's site, whose own look is not known here.
+/// The gateway's pages appear on the institution's site, whose design is not known here.
 static BRAND: LazyLock<Arc<Brand>> = LazyLock::new(Arc::default);
 
-/// Why there is no page of the institution's.
+/// Why the institution's page is not shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Problem {
-    /// Whoever asks may be a program: a person presses a button.
+    /// The client may be a program: a person must press a button.
     Uncertain,
     /// Neither a token nor a session.
     NotEntered,
-    /// A request that makes no sense.
+    /// A malformed request.
     BadRequest,
     /// The token was used or has expired.
     Spent,
-    /// No such token of this document.
+    /// The document has no such token.
     Unknown,
-    /// A token with another method than GET.
+    /// A token with a method other than GET.
     Method,
-    /// The application cannot be reached, broke off or answered an error.
+    /// The application is unreachable, aborted the response or replied with an error.
     Upstream,
-    /// The application did not answer in time.
+    /// The application timed out.
     Slow,
-    /// The platform could not say whether the token is good.
+    /// The platform could not verify the token.
     Platform,
-    /// Too much is under way, or nothing can be written down.
+    /// The gateway is at capacity, or the log is not writable.
     Busy,
 }
 
@@ -51,7 +51,7 @@ struct Page<'a> {
     what: &'a str,
     next: &'a str,
     reference: Option<&'a str>,
-    /// Where the button leads, on a page that has one.
+    /// The target of the button, on a page that has one.
     action: Option<&'a str>,
 }
 
@@ -156,12 +156,12 @@ impl Problem {
     }
 }
 
-/// The page about `problem`; `visit` is what a caller of the customer service can name.
+/// The page about `problem`; the visitor can quote `visit` to the customer service.
 pub(super) fn page(problem: Problem, lang: Lang, visit: Option<&VisitId>) -> Response {
     render(problem, lang, visit, None)
 }
 
-/// The page with a button that opens the document; `action` is where that leads.
+/// The page with a button that opens the document; `action` is the button's target.
 pub(super) fn button(lang: Lang, action: &str) -> Response {
     render(Problem::Uncertain, lang, None, Some(action))
 }

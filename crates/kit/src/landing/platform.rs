@@ -1,4 +1,4 @@
-//! The platform, by its contract alone: verifying a token and reporting a read (SPEC 7).
+//! The platform's calls, by the contract alone: verifying a token and reporting a read (SPEC 7).
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{Limits, StartError, base};
 use crate::client::transport::{Answer, Times, Transport};
 use crate::exchange::{Call, Entry, VisitId};
 
-/// Asks for the external id in the answer; a platform that does not know the header ignores it.
+/// Requests the external id in the response; a platform that does not know the header ignores it.
 const ASK_EXTERNAL: &str = "seoham-external-document";
 
 #[derive(Clone)]
@@ -20,32 +20,32 @@ pub(super) struct Platform {
     base: String,
 }
 
-/// What the platform says of a verified token.
+/// The platform's data about a verified token.
 #[derive(Clone, Default, Deserialize)]
 pub(super) struct Verified {
     pub(super) authenticated_at: Option<i64>,
     pub(super) payload: Option<String>,
-    /// Only from a platform that was asked for it and knows the question.
+    /// Only from a platform that supports the header.
     pub(super) external_document_uuid: Option<String>,
 }
 
-/// How a verification came out.
+/// The result of a verification.
 pub(super) enum Verdict {
     Verified(Verified),
     /// Used before or expired.
     Spent,
-    /// No such token of this document.
+    /// The document has no such token.
     Unknown,
-    /// Nobody knows: no answer, or none that the contract has.
+    /// Unknown: no response, or one that the contract does not define.
     Failed,
 }
 
-/// How the report of a read came out.
+/// The result of a read report.
 pub(super) enum Reported {
     Taken,
-    /// For good: repeating it would change nothing.
+    /// Permanently: a retry would change nothing.
     Refused,
-    /// To be tried again, not before the pause that the platform asked for.
+    /// Retry, not before the delay that the platform requested.
     Later(Option<Duration>),
 }
 
@@ -57,7 +57,7 @@ impl Platform {
         Ok(Self { transport, base })
     }
 
-    /// Verifies `token`, which uses it up, and gives the exchange's record.
+    /// Verifies `token`, which uses it up, and returns the exchange's log entry.
     pub(super) async fn verify(&self, document: BinderId, token: &str, visit: &VisitId) -> (Verdict, Entry) {
         let url = format!("{}/v1/documents/{document}/tokens/{token}", self.base);
         let request = self.transport.get(&url).header(ASK_EXTERNAL, "true");
@@ -84,7 +84,7 @@ impl Platform {
         (verdict, entry)
     }
 
-    /// Reports that the page was shown, and gives the exchange's record.
+    /// Reports that the page was shown, and returns the exchange's log entry.
     pub(super) async fn report_read(&self, document: BinderId, visit: &VisitId) -> (Reported, Entry) {
         let url = format!("{}/v1/documents/{document}", self.base);
         let body = serde_json::json!({ "document": { "is_detail_read": true } });
@@ -93,7 +93,7 @@ impl Platform {
         let Some(answer) = answer else { return (Reported::Later(None), entry) };
         let (reported, outcome) = match answer.status.as_u16() {
             200..300 => (Reported::Taken, "taken"),
-            // A revoked or mistaken access token is put right by the institution, not by giving up.
+            // The institution can fix a revoked or wrong access token, so keep trying.
             401 | 408 | 425 | 429 => (Reported::Later(answer.retry_after()), "refused_for_now"),
             400..500 => (Reported::Refused, "refused"),
             _ => (Reported::Later(answer.retry_after()), "failed"),
@@ -102,7 +102,7 @@ impl Platform {
         (reported, entry)
     }
 
-    /// One exchange with the platform, and its record.
+    /// Performs one exchange with the platform; returns its log entry too.
     async fn exchange(
         &self,
         request: RequestBuilder,

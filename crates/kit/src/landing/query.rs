@@ -1,22 +1,22 @@
-//! The query of a visit: its three members (SPEC 8.4), and what of it the application may see.
+//! The query of a visit: its three parameters (SPEC 8.4), and the part that the application may see.
 
 use url::form_urlencoded;
 
-/// What a query says of the visit.
+/// The visit parameters of a query.
 #[derive(Default, Debug, PartialEq, Eq)]
 pub(super) struct VisitParameters {
     pub(super) token: Option<String>,
     pub(super) document: Option<String>,
     pub(super) external: Option<String>,
-    /// The button of our own page was pressed.
+    /// The button of the gateway's page was pressed.
     pub(super) pressed: bool,
 }
 
-/// What the button adds to the query.
+/// The parameter that the button adds to the query.
 pub(super) const PRESSED: &str = "seoham_open=1";
 
 impl VisitParameters {
-    /// Reads the last member of each name: ours are added at the end, behind the institution's own.
+    /// Reads the last parameter of each name: the platform appends its own after the institution's.
     pub(super) fn of(query: &str) -> Self {
         let mut asked = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -32,18 +32,18 @@ impl VisitParameters {
     }
 }
 
-/// `query` with what the button of our page adds.
+/// `query` with the button's parameter.
 pub(super) fn with_pressed(query: &str) -> String {
     format!("{query}&{PRESSED}")
 }
 
-/// `query` as it was before the button added to it.
+/// `query` without the button's parameter.
 pub(super) fn without_pressed(query: &str) -> &str {
     query.strip_suffix(PRESSED).map_or(query, |rest| rest.strip_suffix('&').unwrap_or(rest))
 }
 
-/// `query` without the visit's token; everything else stays to the byte. A `token` without a
-/// `document_binder_uuid` beside it is the institution's own.
+/// `query` without the visit's token; every other byte is kept. A `token` without a `document_binder_uuid`
+/// belongs to the institution.
 pub(super) fn without_token(query: &str) -> String {
     let name =
         |member: &str| form_urlencoded::parse(member.as_bytes()).next().map(|(name, _)| name.into_owned());
@@ -56,7 +56,7 @@ pub(super) fn without_token(query: &str) -> String {
     kept.join("&")
 }
 
-/// A `Referer` without the token in its query: browsers send the visited address along.
+/// A `Referer` without the token in its query: browsers send the visited address.
 pub(super) fn referer_without_token(referer: &str) -> String {
     let Some((before, query)) = referer.split_once('?') else { return referer.to_owned() };
     let query = without_token(query);

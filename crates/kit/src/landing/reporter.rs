@@ -1,9 +1,8 @@
-//! Reporting reads: each until the platform has answered, with growing, jittered pauses. The
-//! exchange log is its journal: what it was told stands there as shown, and is still to be done
-//! until a record says that it is done.
+//! Reports reads, retrying each with growing, jittered delays until the platform has answered. The exchange
+//! log is its outbox: a read that is logged as shown stays pending until another record marks it as done.
 //!
-//! Between the platform's answer and that record a crash can fall; the read is then reported again,
-//! which changes nothing there (SPEC 7).
+//! A crash may occur between the platform's response and that record. The read is then reported again, which
+//! has no effect on the platform (SPEC 7).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,14 +14,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::platform::{Platform, Reported};
+use crate::backoff::backoff;
 use crate::exchange::{Entry, ExchangeLog, Kind, PendingRead};
-use crate::pause::backoff;
 
-/// Reports under way at once: a backlog must not crowd out verifications.
+/// Concurrent reports: a backlog must not crowd out verifications.
 const AT_ONCE: usize = 16;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
-/// However long the platform asks for: every hour leaves a record of what is pending.
+/// The cap on a delay that the platform requests: pending reads need a log record every hour.
 const LONGEST_ASKED: Duration = Duration::from_secs(45 * 60);
 
 #[derive(Clone)]
@@ -40,7 +39,7 @@ struct Inner {
 }
 
 impl Reporter {
-    /// On the runtime that it is called on.
+    /// Runs on the current Tokio runtime.
     pub(super) fn start(platform: Platform, log: ExchangeLog) -> Self {
         let inner = Inner {
             platform,
@@ -53,13 +52,13 @@ impl Reporter {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Has a read reported; it stands in the log already.
+    /// Queues the report of a read that is already in the log.
     pub(super) fn report(&self, read: PendingRead) {
         let inner = Arc::clone(&self.inner);
         self.inner.tasks.spawn_on(async move { inner.until_taken(&read).await }, &self.inner.runtime);
     }
 
-    /// Has something else done before the end: a last record.
+    /// Queues a final log record to be written before the shutdown completes.
     pub(super) fn append(&self, entry: Entry) {
         let log = self.inner.log.clone();
         let append = async move {
@@ -70,7 +69,7 @@ impl Reporter {
         self.inner.tasks.spawn_on(append, &self.inner.runtime);
     }
 
-    /// Begins no further attempt, and waits for those under way.
+    /// Starts no further attempts, and waits for those in progress.
     pub(super) async fn stop(&self, deadline: Duration) {
         self.inner.ending.cancel();
         self.inner.tasks.close();
@@ -92,7 +91,7 @@ impl Inner {
         }
     }
 
-    /// `None` when it is done, else the pause that the platform asked for.
+    /// Returns `None` when the read is done, otherwise the delay that the platform requested.
     async fn attempt(&self, read: &PendingRead) -> Option<Option<Duration>> {
         let permit = self.at_once.acquire().await;
         let (reported, exchange) = self.platform.report_read(read.document, &read.visit).await;
@@ -114,7 +113,7 @@ impl Inner {
         };
         match self.log.append(records).await {
             Ok(()) => asked,
-            // Not written down, so not done: it is reported once more, which is harmless.
+            // Not recorded, so not done: it is reported again, which is harmless.
             Err(_) => Some(None),
         }
     }

@@ -1,8 +1,8 @@
-//! Sessions: which browser may see which documents, for a short while and in memory alone.
+//! Sessions: which browser may see which documents, short-lived and in memory.
 //!
-//! A browser can have several documents open, so a session holds several visits. A request belongs
-//! to the document that its address names, else to the one that the page it came from names, else
-//! to the latest.
+//! A browser can have several documents open, so a session holds several visits. A request belongs to the
+//! document that its address names, otherwise to the one that its referring page names, otherwise to the
+//! latest.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ use super::Limits;
 use super::query::VisitParameters;
 use super::visit::{Fingerprint, Visit};
 
-/// Documents in one session; the oldest goes.
+/// Documents in one session; beyond that, the oldest is evicted.
 const VISITS_MAX: usize = 8;
 
 pub(super) struct Sessions {
@@ -33,12 +33,12 @@ pub(super) struct Sessions {
 #[derive(Default)]
 struct Inner {
     sessions: HashMap<Fingerprint, Session>,
-    /// In the order in which they were made.
+    /// In creation order.
     order: VecDeque<Fingerprint>,
 }
 
 struct Session {
-    /// The latest last.
+    /// Latest last.
     visits: Vec<Arc<Visit>>,
     made: Instant,
     used: Instant,
@@ -50,10 +50,10 @@ impl Sessions {
         Self { inner: Mutex::default(), max: sessions.max(1), idle, total }
     }
 
-    /// Makes a session of `visit` and the `earlier` ones of the same browser; gives its secret.
+    /// Creates a session of `visit` and the `earlier` ones of the same browser; returns its secret.
     ///
-    /// A new secret each time: nobody can have fixed it before. The old one goes on for what is
-    /// still under way with it.
+    /// The secret is always new, which prevents session fixation. The old session stays valid for requests in
+    /// progress.
     pub(super) fn make(&self, mut earlier: Vec<Arc<Visit>>, visit: Arc<Visit>) -> String {
         let mut secret = [0; 32];
         rand::fill(&mut secret).expect("the system's random source answers");
@@ -77,7 +77,7 @@ impl Sessions {
         secret
     }
 
-    /// The visits of the session whose cookie is among `headers`; none without one.
+    /// The visits of the session whose cookie is in `headers`; empty without one.
     pub(super) fn of(&self, headers: &HeaderMap, secure: bool) -> Vec<Arc<Visit>> {
         let Some(secret) = cookie(secure).of(headers) else { return Vec::new() };
         let key = Fingerprint::of(secret.expose_secret());
@@ -98,8 +98,8 @@ impl Sessions {
     }
 }
 
-/// The visit among `visits` that a request is about. One that names a document that is not there
-/// is about none.
+/// Selects the visit among `visits` that a request is about; none if the request names a document without a
+/// visit.
 pub(super) fn choose<'a>(
     visits: &'a [Arc<Visit>],
     asked: &VisitParameters,
@@ -119,13 +119,13 @@ pub(super) const fn cookie(secure: bool) -> SessionCookie {
     SessionCookie::new("seoham_landing", "__Host-seoham_landing", secure)
 }
 
-/// The cookies of a request, as bytes: an application may set some that are no ASCII.
+/// The cookies of a request, as bytes: an application may set non-ASCII ones.
 fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let values = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
     values.flat_map(|value| value.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii)
 }
 
-/// The cookies that the application may see: all but ours.
+/// The cookies that the application may see: all except the gateway's.
 pub(super) fn other_cookies(headers: &HeaderMap) -> Vec<u8> {
     let ours = |pair: &[u8]| {
         let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
@@ -135,7 +135,7 @@ pub(super) fn other_cookies(headers: &HeaderMap) -> Vec<u8> {
     others.join(&b"; "[..])
 }
 
-/// Takes away cookies of our name that the application would set.
+/// Removes `Set-Cookie` headers of the application that use the gateway's cookie name.
 pub(super) fn without_our_cookie(headers: &mut HeaderMap) {
     let ours = |value: &HeaderValue| {
         let text = String::from_utf8_lossy(value.as_bytes());

@@ -1,4 +1,4 @@
-//! Concurrency limits by client, of one visit and of one address: neither takes all of what may be under way.
+//! Concurrency limits by client: per visit and per address, so that no single client takes all slots.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,14 +9,14 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::exchange::VisitId;
 
-/// Whose requests are counted.
+/// The holder that requests are counted by.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Holder {
     Visit(VisitId),
     Address(IpAddr),
 }
 
-/// Requests under way, by whose they are. Clones share the counts.
+/// Requests in progress per holder. Clones share the counts.
 #[derive(Clone)]
 pub(super) struct Shares {
     counts: Arc<Mutex<HashMap<Holder, usize>>>,
@@ -24,7 +24,7 @@ pub(super) struct Shares {
     of_address: usize,
 }
 
-/// One request's place, given back when it is dropped.
+/// One request's slot, released on drop.
 pub(super) struct Place {
     _among_all: OwnedSemaphorePermit,
     _of_address: Share,
@@ -41,7 +41,7 @@ impl Shares {
         Self { counts: Arc::default(), of_visit: of_visit.max(1), of_address: of_address.max(1) }
     }
 
-    /// A place for a request from `address`; none if there are too many from there.
+    /// A slot for a request from `address`; none if that address has too many.
     pub(super) fn place(&self, among_all: OwnedSemaphorePermit, address: IpAddr) -> Option<Place> {
         let of_address = self.take(Holder::Address(network(address)), self.of_address)?;
         Some(Place { _among_all: among_all, _of_address: of_address, of_visit: None })
@@ -64,7 +64,7 @@ impl Shares {
 }
 
 impl Place {
-    /// Whether the visit whose request it is may have one more.
+    /// Assigns the request to `visit`; returns whether the visit may have one more.
     pub(super) fn is_of(&mut self, visit: &VisitId, shares: &Shares) -> bool {
         self.of_visit = shares.take(Holder::Visit(visit.clone()), shares.of_visit);
         self.of_visit.is_some()

@@ -1,5 +1,5 @@
-//! Two requests with one token, as a double tap makes them: the token is verified once (single flight), and both end on
-//! the page.
+//! If a double tap sends two requests with one token, the token is verified once (single flight), and both
+//! requests end on the page.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,32 +16,32 @@ use super::visit::{Fingerprint, Visit};
 
 /// How long a second request counts as the same tap.
 const SAME_TAP: Duration = Duration::from_secs(10);
-/// Tokens that are remembered at once, at most: beyond it each request is by itself.
+/// The most tokens remembered; beyond that, each request verifies by itself.
 const REMEMBERED: usize = 10_000;
 
-/// How a verification ends.
+/// The result of a verification.
 pub(super) type Entered = Result<Arc<Visit>, Failed>;
 
-/// Verifications under way and just ended, by their token.
+/// Verifications in progress or just finished, by token.
 #[derive(Default)]
 pub(super) struct SingleFlight(Mutex<HashMap<Fingerprint, Attempt>>);
 
 struct Attempt {
-    /// The browser and its address: nobody else shares what it is told.
+    /// The browser and its address: no other client shares the result.
     by: Fingerprint,
     begun: Instant,
     entered: Shared<BoxFuture<'static, Entered>>,
 }
 
-/// What tells one browser from another, as far as that can be told before it has a session.
+/// Identifies a browser as far as possible before it has a session.
 pub(super) fn browser(address: IpAddr, headers: &HeaderMap) -> Fingerprint {
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     Fingerprint::of(&format!("{address}\n{agent}"))
 }
 
 impl SingleFlight {
-    /// What a verification of `token` by this browser ends with: of one that is under way or has just succeeded, or of
-    /// the one that `verify` begins.
+    /// The result of verifying `token` for this browser: shared with a verification in progress or one that
+    /// has just succeeded, otherwise from a new one by `verify`.
     pub(super) fn of(
         &self,
         token: Fingerprint,

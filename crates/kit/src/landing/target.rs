@@ -1,13 +1,13 @@
-//! The address at the application that a request is for. One parser decides, and what it decided is what is sent.
+//! The application's address for a request. One parser checks it, and its result is exactly what is sent.
 
 use percent_encoding::percent_decode;
 use url::Url;
 
-/// How often a path is decoded to see what somebody behind us could make of it.
+/// How often a path is decoded to check how a downstream server could interpret it.
 const DECODED_MAX: usize = 4;
 
-/// The address of `path` below `base`, whose own path ends without `/`; none if the path leads out of it, or could lead
-/// out of it for a server that decodes it in another way.
+/// The address of `path` below `base`, whose own path ends without `/`. `None` if the path escapes it, or
+/// could escape it on a server that decodes differently.
 pub(super) fn target(base: &Url, path: &str, query: Option<&str>) -> Option<Url> {
     if !path.starts_with('/') || !is_plain(path) {
         return None;
@@ -20,15 +20,15 @@ pub(super) fn target(base: &Url, path: &str, query: Option<&str>) -> Option<Url>
     (rest.starts_with('/') && target.origin() == base.origin()).then_some(target)
 }
 
-/// Whether a path is the same however often it is decoded: without steps upwards, backslashes and control characters.
+/// Whether a path is safe at every decoding level: no upward steps, backslashes or control characters.
 fn is_plain(path: &str) -> bool {
     let mut text = path.as_bytes().to_vec();
     for _ in 0..DECODED_MAX {
         let unsound = |byte: &u8| *byte == b'\\' || byte.is_ascii_control();
-        // What stands behind a semicolon is no part of the name for some servers.
+        // Some servers ignore the part of a segment after a semicolon.
         let name = |segment: &[u8]| segment.split(|byte| *byte == b';').next().unwrap_or_default().to_vec();
         let steps = |segment: &[u8]| [&b"."[..], b".."].contains(&name(segment).as_slice());
-        // Other ways to write a dot, a slash and a backslash, which some servers know.
+        // Alternative encodings of a dot, a slash and a backslash, which some servers accept.
         let foreign = |pair: &[u8]| matches!(pair, b"%u" | b"%U" | [0xc0, 0xae | 0xaf] | [0xc1, 0x9c]);
         if text.windows(2).any(foreign)
             || text.iter().any(unsound)
@@ -42,7 +42,7 @@ fn is_plain(path: &str) -> bool {
         }
         text = decoded;
     }
-    // Whoever encodes a path so often means no good.
+    // A path that is encoded this often is malicious.
     false
 }
 

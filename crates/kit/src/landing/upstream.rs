@@ -15,7 +15,7 @@ use crate::client::transport::error_cause;
 
 pub(super) struct Upstream {
     client: reqwest::Client,
-    /// With the path that all others stand below.
+    /// Its path is the prefix of all others.
     base: Url,
     first_byte: Duration,
 }
@@ -26,19 +26,20 @@ impl Upstream {
             .connect_timeout(limits.connect)
             .read_timeout(limits.first_byte)
             .redirect(reqwest::redirect::Policy::none())
-            // The browser's host is passed on, which HTTP/2 has no place for beside the address.
+            // The gateway forwards the browser's `Host`, which HTTP/2 cannot carry apart from the URI.
             .http1_only()
             .build()?;
         let base = Url::parse(&base("upstream", url)?).map_err(|_| StartError::Address("upstream"))?;
         Ok(Self { client, base, first_byte: limits.first_byte })
     }
 
-    /// The address that a request is for; none if its path leads out of what is the application's.
+    /// The address for a request; `None` if its path leads outside the application.
     pub(super) fn target(&self, path: &str, query: Option<&str>) -> Option<Url> {
         target(&self.base, path, query)
     }
 
-    /// Passes a request on; gives the answer once its head is there, or what went wrong in a word.
+    /// Forwards a request; returns the response once its head has arrived, or the cause of the failure in one
+    /// word.
     pub(super) async fn call(
         &self,
         method: Method,
@@ -62,7 +63,7 @@ impl Upstream {
     }
 }
 
-/// Ends when nothing has moved for `time`: a long upload is not a slow answer.
+/// Completes when nothing has moved for `time`: a long upload is not a slow response.
 async fn still(moved: &Mutex<Instant>, time: Duration) {
     loop {
         let until = *moved.lock().unwrap_or_else(PoisonError::into_inner) + time;

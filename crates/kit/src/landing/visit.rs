@@ -9,7 +9,7 @@ use seoham_model::BinderId;
 use super::platform::Verified;
 use crate::exchange::{PendingRead, VisitId};
 
-/// SHA-256 of a secret that only has to be recognized.
+/// The SHA-256 of a secret that only needs to be recognised.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Fingerprint([u8; 32]);
 
@@ -23,9 +23,9 @@ impl Fingerprint {
 pub(super) struct Visit {
     pub(super) id: VisitId,
     pub(super) document: BinderId,
-    /// The token that was verified, so that a reload of its address is known again.
+    /// The verified token, which identifies a reload of its address.
     pub(super) token: Fingerprint,
-    /// What the address said, which nobody confirmed.
+    /// The external id from the address, which is unverified.
     pub(super) unverified_external: Option<String>,
     pub(super) verified: Verified,
     pub(super) since: Instant,
@@ -60,7 +60,7 @@ impl Visit {
         self.owed.load(Ordering::Acquire)
     }
 
-    /// The page was shown; `false` if it had been before.
+    /// Marks the page as shown; returns `false` if it was already.
     pub(super) fn settle(&self) -> bool {
         self.owed.swap(false, Ordering::AcqRel)
     }

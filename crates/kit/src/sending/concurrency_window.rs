@@ -1,22 +1,22 @@
-//! The concurrency window of a bulk send, like a congestion window: additive increase of the requests under way, as
-//! many as the platform takes without slowing down.
+//! The concurrency window of a bulk send, like a congestion window: the number of concurrent requests grows
+//! by additive increase, as far as the platform accepts them without slowing down.
 
 use std::time::Duration;
 
-/// Grows while answers stay quick, gives way when they get slow, and halves when the platform says
-/// that it is too much.
+/// Grows while responses stay fast, shrinks when they get slow, and halves when the platform signals
+/// overload.
 pub(super) struct ConcurrencyWindow {
     window: f64,
     most: f64,
-    /// The quickest answer of late.
+    /// The recent minimum response time.
     quickest: Option<Duration>,
-    /// Nothing was too much yet: it doubles with each round.
+    /// No overload so far: the window doubles each round (slow start).
     unhindered: bool,
 }
 
-/// An answer may take so many times the quickest before it counts as slow…
+/// A response is slow if it takes more than this many times the minimum…
 const SLOW_FACTOR: u32 = 3;
-/// …and so much in any case.
+/// …and more than this in any case.
 const SLOW_FROM: Duration = Duration::from_millis(100);
 
 impl ConcurrencyWindow {
@@ -30,9 +30,9 @@ impl ConcurrencyWindow {
         self.window as usize
     }
 
-    /// An answer came after `took`.
+    /// Records a response that took `took`.
     pub(super) fn answered(&mut self, took: Duration) {
-        // What was quick once may not be possible any more: the bound follows slowly.
+        // A former minimum may no longer be reachable, so it drifts upwards slowly.
         let quickest = self.quickest.map_or(took, |quickest| took.min(quickest.mul_f64(1.01)));
         self.quickest = Some(quickest);
         if took > (quickest * SLOW_FACTOR).max(SLOW_FROM) {
@@ -45,7 +45,7 @@ impl ConcurrencyWindow {
         }
     }
 
-    /// The platform refused for now, or did not answer.
+    /// Records a temporary rejection or a missing response.
     pub(super) fn too_much(&mut self) {
         self.unhindered = false;
         self.set(self.window / 2.0);

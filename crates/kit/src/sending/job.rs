@@ -1,4 +1,4 @@
-//! What a job is: which file, to whom, since when, and the keys that its batches are sent under.
+//! The definition of a job: its file, its platform, its start, and the idempotency keys of its batches.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -11,47 +11,47 @@ use serde_json::Value;
 
 use crate::exchange::record::sha256;
 
-/// The form of the journal that this program writes.
+/// The journal format version that this program writes.
 pub(super) const JOURNAL_VERSION: u32 = 1;
 
-/// How old a job's keys may be when a batch is repeated: an hour less than the 7 days that a
-/// platform remembers them for.
+/// The maximum age of a job's keys for a repeated batch: an hour less than the 7 days for which a platform
+/// keeps them.
 const KEYS_LAST_SECONDS: i64 = 7 * 24 * 60 * 60 - 60 * 60;
 
-/// How far a clock is set back now and then without anybody doing wrong.
+/// How far clocks are commonly set back by ordinary corrections.
 const CLOCK_MAY_DIFFER_SECONDS: i64 = 300;
 
-/// What a job is, as the first line of its journal says it.
+/// The definition of a job: the first line of its journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Head {
-    /// The form of the journal.
+    /// The journal format version.
     pub seoham_journal: u32,
-    /// The job's own name, 32 hex digits.
+    /// The job's unique name, 32 hex digits.
     pub job: String,
-    /// When it was begun.
+    /// When it was started.
     pub started_at: UnixSeconds,
-    /// The file that is sent, by its SHA-256: a job goes on with the same bytes alone.
+    /// The SHA-256 of the file that is sent: a job resumes only with the same bytes.
     pub source_sha256: String,
     /// Rows of the file.
     pub rows: u64,
-    /// Which of the rows are sent, as a digest; a job that goes on must choose the same.
+    /// A digest of the selected rows; a resumed job must select the same ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selection_sha256: Option<String>,
-    /// Whom it is sent to.
+    /// The platform's address.
     pub url: String,
-    /// Where bulk calls go, when that is another address.
+    /// The address for bulk calls, if it differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bulk_url: Option<String>,
-    /// Under which contract.
+    /// The contract.
     pub contract_uuid: String,
-    /// The platform knows idempotency keys.
+    /// The platform supports idempotency keys.
     pub keyed: bool,
-    /// How rows become documents: the same each time.
+    /// How rows are converted to documents: the same on each run.
     pub settings: Value,
 }
 
 impl Head {
-    /// A new job's; begun now.
+    /// The definition of a new job, started now.
     pub fn new(
         source_sha256: String,
         rows: u64,
@@ -74,7 +74,7 @@ impl Head {
         }
     }
 
-    /// Whether the platform still knows the job's keys, as far as this machine's clock can be believed.
+    /// Whether the platform still knows the job's keys, as far as the local clock is reliable.
     pub fn keys_last(&self) -> bool {
         let age_seconds = Clock::default().now().seconds_since(self.started_at);
         (-CLOCK_MAY_DIFFER_SECONDS..KEYS_LAST_SECONDS).contains(&age_seconds)
@@ -86,7 +86,7 @@ impl Head {
     }
 }
 
-/// A name for a job that no other has: 32 hex digits.
+/// A unique name for a job: 32 hex digits.
 pub fn new_job_name() -> String {
     uuid::Uuid::now_v7().simple().to_string()
 }

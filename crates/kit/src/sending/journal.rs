@@ -1,8 +1,8 @@
-//! The journal of a job: what was begun and what was answered, one JSON line each, beside the file
-//! that is sent. It carries ids and the platform's messages, no personal value.
+//! The journal of a job: started and answered batches, one JSON line each, beside the file that is sent. It
+//! holds ids and the platform's messages, no personal values.
 //!
-//! The first line says what the job is ([`Head`]). A line that a crash cut short was not counted by anybody,
-//! and is cut off at the next opening.
+//! The first line defines the job ([`Head`]). A line that a crash truncated was never counted; the next
+//! opening removes it.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::job::{Head, JOURNAL_VERSION};
 use crate::client::SendResult;
 
-/// The verdict on one document, as the journal keeps it.
+/// The verdict on one document, as stored in the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The id under which it was accepted.
@@ -26,7 +26,7 @@ pub struct Verdict {
     /// Why it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The same in words.
+    /// The same as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
@@ -42,7 +42,7 @@ impl From<SendResult> for Verdict {
 enum Line {
     /// A batch is about to be sent.
     Sending(u32),
-    /// It certainly was not taken.
+    /// It certainly was not accepted.
     NotTaken(u32),
     /// It was answered.
     Answered { no: u32, verdicts: Vec<Verdict> },
@@ -50,21 +50,21 @@ enum Line {
     Finished(UnixSeconds),
 }
 
-/// Why a journal cannot be used.
+/// Why a journal is not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The file system refused.
+    /// An I/O error.
     #[error("journal {path}: {source}")]
     Io {
         /// The journal.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Another process works on the job.
     #[error("journal {0}: another process is sending this file")]
     InUse(PathBuf),
-    /// A line before the last is none.
+    /// A line before the last is not valid.
     #[error("journal {path}: line {line} cannot be read")]
     Damaged {
         /// The journal.
@@ -74,7 +74,7 @@ pub enum JournalError {
     },
 }
 
-/// How far a job is.
+/// The progress of a job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Documents accepted.
@@ -89,7 +89,7 @@ pub struct Journal {
     file: File,
     head: Head,
     end: u64,
-    /// Where the line of each answered batch begins, and how long it is.
+    /// The offset and length of each answered batch's line.
     answered: HashMap<u32, (u64, u64)>,
     begun: BTreeSet<u32>,
     counts: Counts,
@@ -97,8 +97,8 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Whether there is a journal: one that was cut short before its first line was whole is none, since
-    /// nothing can have been sent yet.
+    /// Whether there is a journal. A file without a complete first line is none, since nothing can have been
+    /// sent yet.
     pub fn is_there(path: &Path) -> bool {
         let Ok(file) = File::open(path) else { return path.exists() };
         let mut first = Vec::new();
@@ -106,7 +106,7 @@ impl Journal {
         read.is_err() || first.ends_with(b"\n")
     }
 
-    /// What the job of a journal is, without opening it; none if it is no journal.
+    /// Reads the definition of a journal's job without opening it; `None` if it is not a journal.
     pub fn head_of(path: &Path) -> Option<Head> {
         let mut first = Vec::new();
         BufReader::new(File::open(path).ok()?).read_until(b'\n', &mut first).ok()?;
@@ -114,7 +114,7 @@ impl Journal {
         (head.seoham_journal == JOURNAL_VERSION).then_some(head)
     }
 
-    /// Begins a job; there must be no journal at `path`. It is on the disk when this returns.
+    /// Starts a job; there must be no journal at `path`. The journal is on the disk when this returns.
     pub fn create(path: &Path, head: Head) -> Result<Self, JournalError> {
         let io = |source| JournalError::Io { path: path.to_owned(), source };
         if path.exists() && !Self::is_there(path) {
@@ -131,7 +131,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Opens the journal of a job that was begun; cuts off a line that was cut short.
+    /// Opens the journal of a started job; removes a truncated last line.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let io = |source| JournalError::Io { path: path.to_owned(), source };
         let file = File::options().read(true).write(true).open(path).map_err(io)?;
@@ -154,7 +154,7 @@ impl Journal {
             }
             match serde_json::from_slice::<Line>(&text) {
                 Ok(line) if text.ends_with(b"\n") => journal.count(line, length as u64),
-                // Nothing follows it: it was being written when the process or the machine ended.
+                // It is the last line: the process or the machine stopped while writing it.
                 _ if reader.fill_buf().map_err(io)?.is_empty() => {
                     journal.file.set_len(journal.end).map_err(io)?;
                     break;
@@ -188,7 +188,7 @@ impl Journal {
             }
             Line::Answered { no, verdicts } => {
                 self.begun.remove(&no);
-                // Of an answer that was given twice the first counts.
+                // If a batch was answered twice, the first answer counts.
                 if let Entry::Vacant(free) = self.answered.entry(no) {
                     free.insert((self.end, length));
                     let accepted = verdicts.iter().filter(|v| v.id.is_some()).count() as u64;
@@ -201,12 +201,12 @@ impl Journal {
         self.end += length;
     }
 
-    /// What the job is.
+    /// The job's definition.
     pub fn head(&self) -> &Head {
         &self.head
     }
 
-    /// How far the job is.
+    /// The job's progress.
     pub fn counts(&self) -> Counts {
         self.counts
     }
@@ -221,12 +221,12 @@ impl Journal {
         self.answered.contains_key(&no)
     }
 
-    /// Batches that were begun and not answered.
+    /// Batches that were started but not answered.
     pub fn begun(&self) -> &BTreeSet<u32> {
         &self.begun
     }
 
-    /// The verdicts of a batch, if it is answered.
+    /// The verdicts of a batch, if it was answered.
     pub fn verdicts(&self, no: u32) -> Result<Option<Vec<Verdict>>, JournalError> {
         let Some((offset, length)) = self.answered.get(&no) else { return Ok(None) };
         let mut text = vec![0; usize::try_from(*length).unwrap_or(usize::MAX)];
@@ -237,8 +237,8 @@ impl Journal {
         }
     }
 
-    /// A batch is about to be sent. To a platform without keys this must be on the disk before it
-    /// is: what was begun there is never begun again.
+    /// Records that a batch is about to be sent. For a platform without keys this must be on the disk first,
+    /// because a batch that was started there is never sent again.
     pub(super) fn sending(&mut self, no: u32) -> Result<(), JournalError> {
         if self.begun.contains(&no) {
             return Ok(());
@@ -247,17 +247,17 @@ impl Journal {
         if self.head.keyed { Ok(()) } else { self.file.sync_data().map_err(|source| self.io(source)) }
     }
 
-    /// A batch certainly was not taken, and may be begun again.
+    /// Records that a batch certainly was not accepted, so that it may be sent again.
     pub(super) fn not_taken(&mut self, no: u32) -> Result<(), JournalError> {
         self.append(Line::NotTaken(no))
     }
 
-    /// A batch was answered.
+    /// Records the answer to a batch.
     pub(super) fn answered(&mut self, no: u32, verdicts: Vec<Verdict>) -> Result<(), JournalError> {
         self.append(Line::Answered { no, verdicts })
     }
 
-    /// Every batch of the job is answered; on the disk when this returns. Done twice it changes nothing.
+    /// Records that every batch of the job is answered; on the disk when this returns. Idempotent.
     pub fn finish(&mut self) -> Result<(), JournalError> {
         if self.finished.is_some() {
             return Ok(());
@@ -272,7 +272,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes a line at the end; gives its length. It counts only once it has been counted.
+    /// Writes a line at the end; returns its length. The caller must count it to make it valid.
     fn write_line(&self, line: &impl Serialize) -> Result<u64, JournalError> {
         let mut text = serde_json::to_vec(line).map_err(|e| self.io(e.into()))?;
         text.push(b'\n');
@@ -330,7 +330,7 @@ mod tests {
         let before = journal.head().clone();
         drop(journal);
 
-        // A torn line at the end counts for nothing.
+        // A torn line at the end is ignored.
         let mut file = File::options().append(true).open(&path).expect("there");
         file.write_all(br#"{"answered":{"no":0,"verd"#).expect("written");
         drop(file);

@@ -1,13 +1,13 @@
-//! Sending any number of documents, so that none is lost and none is sent twice.
+//! Sends any number of documents, without losses or duplicates.
 //!
-//! Documents come in [`Batch`]es of up to 100 that are the same each time the job is run: a batch's
-//! number says which rows it has. Each is sent under an idempotency key made of the job and the
-//! number, as many at once as the platform takes without slowing down, and its verdicts are written to the
-//! [`journal`] before they count. After any interruption the same job goes on from its journal: an
-//! answered batch is not sent again, an unanswered one is repeated under its key.
+//! Documents come in [`Batch`]es of up to 100 that are the same on each run of the job: a batch's number
+//! determines its rows. Each batch is sent under an idempotency key made of the job and the number, with as
+//! many concurrent requests as the platform handles without slowing down. Its verdicts are written to the
+//! [`journal`] before they count. After an interruption the job resumes from its journal: an answered batch
+//! is not sent again, an unanswered one is repeated under its key.
 //!
-//! A platform that knows no keys gets each batch once. What was sent to it and not answered is
-//! *unknown*: repeating it could send it twice, so that is left to whoever can ask the platform.
+//! A platform without idempotency keys gets each batch once. A batch that was sent to it but not answered is
+//! *unknown*: repeating it could create duplicates, so the operator must check with the platform.
 
 mod concurrency_window;
 pub mod job;
@@ -24,9 +24,9 @@ pub struct Batch {
     pub items: Vec<Item>,
 }
 
-/// A document on its way.
+/// A document to send.
 pub struct Item {
-    /// Its id in JSON, by which its verdict is recognized.
+    /// Its id in the JSON, which identifies its verdict.
     pub external_document_uuid: String,
     /// The document, in JSON.
     pub json: String,

@@ -1,4 +1,4 @@
-//! The loop that sends.
+//! The send loop.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -14,15 +14,15 @@ use super::journal::{Journal, JournalError, Verdict};
 use crate::client::retry::ASKED_MAX;
 use crate::client::{CallError, Client, Retry, SendOptions, SendResult};
 
-/// Bounds of a run.
+/// Limits of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Requests under way at once, at most.
+    /// The maximum number of concurrent requests.
     pub at_once: usize,
-    /// How long nothing at all may succeed before the run ends.
+    /// How long the run continues without any success.
     pub patience: Duration,
-    /// Batches that an earlier run began and did not see answered are sent again even where the
-    /// platform does not know them by their key: it may then have them twice.
+    /// Batches that an earlier run started but that have no answer are sent again, even if the platform does
+    /// not recognise them by their key: it may then have duplicates.
     pub repeat_unknown: bool,
 }
 
@@ -32,47 +32,47 @@ impl Default for Options {
     }
 }
 
-/// Who wants to know how it goes.
+/// Receives progress notifications.
 pub trait Progress {
     /// A batch was answered, now or in an earlier run.
     fn answered(&self, accepted: u64, refused: u64);
-    /// A batch was left with its fate unknown.
+    /// The outcome of a batch is unknown.
     fn unknown(&self, documents: u64);
-    /// The platform has to be waited for.
+    /// The run is waiting for the platform.
     fn waiting(&self, why: &CallError, pause: Duration);
 }
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Every batch that came is answered.
+    /// Every batch was answered.
     Finished,
-    /// Every batch was sent, but the fate of some is unknown.
+    /// Every batch was sent, but the outcome of some is unknown.
     WithUnknown,
-    /// It was told to stop; what was under way is answered or can be resumed.
+    /// It was cancelled; requests in progress were answered or can be resumed.
     Stopped,
 }
 
-/// Why a run could not go on. What was answered stands in the journal.
+/// Why a run failed. The journal has everything that was answered.
 #[derive(Debug, thiserror::Error)]
 pub enum SendingError {
-    /// The platform refuses the requests as such.
+    /// The platform refuses the requests as a whole.
     #[error("{0}")]
     Refused(CallError),
-    /// Nothing succeeded for [`Options::patience`].
+    /// No success for [`Options::patience`].
     #[error("nothing succeeded for a while; the last failure: {0}")]
     GaveUp(CallError),
-    /// The journal takes nothing more.
+    /// The journal is not writable.
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
 
-/// A batch that may come back.
+/// A batch with its retry state.
 struct Attempt {
     batch: Batch,
     attempts: u32,
-    /// An attempt, now or in an earlier run, ended without an answer: that a later one was certainly
-    /// not taken says nothing of that.
+    /// An attempt, now or in an earlier run, ended without a response. That a later attempt was certainly not
+    /// accepted does not change this.
     may_be_taken: bool,
 }
 
@@ -87,15 +87,15 @@ const RETRY: Retry = Retry {
     first_pause: Duration::from_millis(200),
     longest_pause: Duration::from_secs(20),
 };
-/// How often a batch in which something was undefined is repeated under its key.
+/// How often a batch with undefined verdicts is repeated under its key.
 const UNDEFINED_ATTEMPTS: u32 = 3;
 
-/// Sends every batch that is not answered yet, until there are no more or `stop` is cancelled. After
-/// [`Ended::Finished`] it is for whoever made the batches to say that they were all of them, and then to
-/// call [`Journal::finish`]: a source that broke off looks from here like one that ended.
+/// Sends every unanswered batch until the source ends or `stop` is cancelled. After [`Ended::Finished`] the
+/// caller must check that the source was complete, and then call [`Journal::finish`]: a source that failed
+/// midway looks here like one that ended.
 ///
 /// # Errors
-/// [`SendingError`]; what was under way when it came up has been waited for.
+/// [`SendingError`], after all requests in progress have ended.
 pub async fn run(
     client: &Client,
     journal: &mut Journal,
@@ -148,7 +148,7 @@ impl Sending<'_> {
             let going_on = failed.is_none() && !stopped;
             let room = going_on && self.paused_until.is_none() && under_way.len() < self.window.window();
             if room && let Some(attempt) = self.again.pop_front() {
-                // A machine that slept for a week wakes up here.
+                // A machine that slept for a week resumes here.
                 if attempt.may_be_taken && !self.may_repeat() {
                     self.leave_unknown(&attempt.batch);
                     continue;
@@ -199,7 +199,7 @@ impl Sending<'_> {
         SendOptions { idempotency_key: key, dry_run: false }
     }
 
-    /// What is to be sent of a batch, if anything.
+    /// What to send of a batch, if anything.
     fn begin(&mut self, batch: Batch) -> Result<Option<Attempt>, JournalError> {
         if let Some(verdicts) = self.journal.verdicts(batch.no)? {
             self.report_progress(&verdicts);
@@ -246,21 +246,21 @@ impl Sending<'_> {
             self.leave_unknown(&attempt.batch);
             return Ok(());
         }
-        // Told to wait is not the same as not getting on.
+        // Waiting as the platform requested does not count as a lack of progress.
         let asked = error.retry_after().unwrap_or_default().min(ASKED_MAX);
         if self.last_success.elapsed() > self.patience + asked {
             return Err(SendingError::GaveUp(error));
         }
         let pause = RETRY.pause(attempt.attempts - 1, &error);
         self.progress.waiting(&error, pause);
-        // Whoever says that it is too much says so for all.
+        // An overload signal applies to all requests.
         let until = Instant::now() + pause;
         self.paused_until = Some(self.paused_until.map_or(until, |paused| paused.max(until)));
         self.again.push_back(attempt);
         Ok(())
     }
 
-    /// Whether what may have been taken can be sent again now.
+    /// Whether a batch that may have been accepted can be sent again now.
     fn may_repeat(&self) -> bool {
         self.repeat_unknown || (self.keyed && self.journal.head().keys_last())
     }
@@ -282,7 +282,7 @@ async fn send(client: Client, options: SendOptions, attempt: Attempt) -> Outcome
     Outcome { attempt, result, took: started.elapsed() }
 }
 
-/// Whether each result is its document's, and is a verdict.
+/// Whether each result matches its document and is a verdict.
 fn belong(results: &[SendResult], batch: &Batch) -> bool {
     results.len() == batch.items.len()
         && results.iter().zip(&batch.items).all(|(result, item)| {

@@ -1,4 +1,5 @@
-//! When two items are the same document: by what they say, not by how it was written (SPEC 10).
+//! Canonical form: whether two items are the same document depends on their content, not on their notation
+//! (SPEC 10).
 
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ pub(super) fn canonical(item: &ReadItem<'_>) -> Vec<u8> {
         put(&mut form, item.raw.get().as_bytes());
         return form;
     };
-    // All of them by name: a member that the contract gets is not left out without a word.
+    // Destructured by name, so that a new member of the contract cannot be omitted silently.
     let RawDocument {
         title,
         read_expired_at,
@@ -55,19 +56,19 @@ pub(super) fn canonical(item: &ReadItem<'_>) -> Vec<u8> {
     form
 }
 
-/// A text without its escapes, any other value, or what cannot be read.
+/// The tags: a string without escapes, any other value, or an unreadable one.
 const TEXT: u8 = 1;
 const VALUE: u8 = 2;
 const UNREADABLE: u8 = 3;
 
-/// Puts a member under its number, which never changes; an absent one leaves nothing, so that the form
-/// of a document stays the same when the contract gets another member.
+/// Adds a member under its number, which never changes. An absent member adds nothing, so that the form of
+/// existing documents stays the same when the contract gets another member.
 fn put_member(form: &mut Vec<u8>, number: u8, raw: Raw<'_>) {
     let Some(raw) = raw else { return };
     let json = raw.get();
     form.push(number);
     if kind(raw) == JsonKind::String && !json.contains('\\') {
-        // Most have no escape, and stand between their quotation marks as they are.
+        // Most strings have no escapes and can be copied as they are.
         form.push(TEXT);
         return put(form, json.trim_matches('"').as_bytes());
     }
@@ -78,7 +79,7 @@ fn put_member(form: &mut Vec<u8>, number: u8, raw: Raw<'_>) {
         }
         Ok(value) => {
             form.push(VALUE);
-            // A map of serde_json is in the order of its keys.
+            // A serde_json map is sorted by key.
             put(form, value.to_string().as_bytes());
         }
         Err(_) => {
@@ -88,7 +89,7 @@ fn put_member(form: &mut Vec<u8>, number: u8, raw: Raw<'_>) {
     }
 }
 
-/// With its length, so that no two lists of values run into one another.
+/// Adds the length first, so that different value lists never have the same encoding.
 fn put(form: &mut Vec<u8>, bytes: &[u8]) {
     form.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
     form.extend_from_slice(bytes);

@@ -10,7 +10,7 @@ pub enum Category {
     Default = 1,
     /// `BILL`
     Bill = 1 << 1,
-    /// `BILL_PAY`: its button says 문서확인후 납부
+    /// `BILL_PAY`: its button is 문서확인후 납부
     BillPay = 1 << 2,
     /// `NOTICE`
     Notice = 1 << 3,
@@ -30,7 +30,7 @@ const NAMES: [(Category, &str); 6] = [
 ];
 
 impl Category {
-    /// Reads a category's name; letter case is free.
+    /// Parses a category name, ignoring case.
     pub fn parse(name: &str) -> Option<Self> {
         NAMES.iter().find(|(_, n)| n.eq_ignore_ascii_case(name)).map(|(c, _)| *c)
     }
@@ -52,7 +52,7 @@ impl Categories {
         self.0 & category as u8 != 0
     }
 
-    /// Whether none was given.
+    /// Whether the set is empty.
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
     pub fn is_empty(&self) -> bool {
         self.0 == 0
@@ -63,7 +63,7 @@ impl Categories {
         NAMES.iter().filter(|(c, _)| self.contains(*c)).map(|(_, n)| *n).collect()
     }
 
-    /// The button that the box shows for these categories.
+    /// The label of the button that the box shows for these categories.
     pub fn button(self) -> &'static str {
         if self.contains(Category::BillPay) { "문서확인후 납부" } else { "문서확인" }
     }

@@ -1,4 +1,4 @@
-//! Reads members by the rules that many of them share, and collects what is broken.
+//! Reads members by rules that many of them share, and collects violations.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -10,31 +10,30 @@ use crate::identity;
 use crate::violation::{JsonKind, Rule, Violation};
 use crate::visible::{is_bidirectional_control, is_visible};
 
-/// Collects violations; each reader gives the value, or `None` and, where a rule broke, a
-/// violation.
+/// Collects violations. Each reader returns the value, or `None`; it adds a violation if a rule is broken.
 #[derive(Default)]
 pub(crate) struct Checker {
     violations: Vec<Violation>,
 }
 
-/// How long a string may be, in Unicode scalar values, and what it may hold.
+/// The allowed length of a string, in Unicode scalar values, and its allowed characters.
 #[derive(Clone, Copy)]
 pub(crate) struct StringRule {
     min: usize,
     max: usize,
     holds: Holds,
-    /// A person sees it: nothing in it may turn the direction of what is read.
+    /// It is displayed to people, so it must not contain characters that change the text direction.
     shown: bool,
 }
 
-/// What a string may hold besides visible characters and blanks.
+/// The characters allowed besides visible ones and blanks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Holds {
-    /// Nothing.
+    /// None.
     Line,
-    /// Line breaks, however they are written, and tabs.
+    /// Line breaks of any kind, and tabs.
     Lines,
-    /// Whatever it is.
+    /// Any character.
     Anything,
 }
 
@@ -43,17 +42,17 @@ impl StringRule {
         Self { min, max, holds: Holds::Line, shown: false }
     }
 
-    /// Several lines; CR LF and CR are line breaks as LF is.
+    /// Several lines; CR LF and CR are line breaks like LF.
     pub(crate) const fn lines(self) -> Self {
         Self { holds: Holds::Lines, ..self }
     }
 
-    /// Characters of any kind.
+    /// Any character.
     pub(crate) const fn anything(self) -> Self {
         Self { holds: Holds::Anything, ..self }
     }
 
-    /// A person sees it.
+    /// It is displayed to people.
     pub(crate) const fn shown(self) -> Self {
         Self { shown: true, ..self }
     }
@@ -68,7 +67,7 @@ impl Checker {
         self.violations.push(Violation { member, index: Some(index), rule });
     }
 
-    /// Whether nothing is broken so far.
+    /// Returns the value if there is no violation.
     pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Vec<Violation>> {
         match value {
             Some(value) if self.violations.is_empty() => Ok(value),
@@ -76,7 +75,7 @@ impl Checker {
         }
     }
 
-    /// `raw` as `T` if it is of kind `expected`.
+    /// Deserialises `raw` as `T` if it is of kind `expected`.
     fn typed<'a, T: Deserialize<'a>>(
         &mut self,
         member: &'static str,
@@ -95,12 +94,12 @@ impl Checker {
         value
     }
 
-    /// An object that was read before, required.
+    /// A required object that was already parsed.
     pub(super) fn part<'p, T>(&mut self, member: &'static str, part: &'p Parsed<T>) -> Option<&'p T> {
         part.as_ref().inspect_err(|rule| self.report(member, **rule)).ok()
     }
 
-    /// An object, required.
+    /// A required object.
     pub(crate) fn object<'a, T: Deserialize<'a>>(&mut self, member: &'static str, raw: Raw<'a>) -> Option<T> {
         let Some(raw) = raw else {
             self.report(member, Rule::Missing);
@@ -109,7 +108,7 @@ impl Checker {
         self.typed(member, raw, JsonKind::Object)
     }
 
-    /// A string that may be absent; one in which nothing is visible counts as absent.
+    /// An optional string; one without visible characters counts as absent.
     pub(crate) fn optional(
         &mut self,
         member: &'static str,
@@ -143,7 +142,7 @@ impl Checker {
         Some(value)
     }
 
-    /// A string that must be there.
+    /// A required string.
     pub(crate) fn required(
         &mut self,
         member: &'static str,
@@ -158,8 +157,8 @@ impl Checker {
         value
     }
 
-    /// An integer within a range that may be absent, in any notation: `30`, `30.0`, `3e1`, `"30"`. A number too
-    /// great to read is out of range.
+    /// An optional integer within a range, in any notation: `30`, `30.0`, `3e1`, `"30"`. A number too large
+    /// to parse is out of range.
     pub(crate) fn integer(&mut self, member: &'static str, raw: Raw<'_>, min: i64, max: i64) -> Option<i64> {
         let raw = raw?;
         let Some(value) = integer_of(raw) else {
@@ -173,12 +172,12 @@ impl Checker {
         is_within.then_some(value)
     }
 
-    /// `true` or `false`, or `None` when absent.
+    /// An optional `true` or `false`.
     pub(crate) fn boolean(&mut self, member: &'static str, raw: Raw<'_>) -> Option<bool> {
         self.typed(member, raw?, JsonKind::Boolean)
     }
 
-    /// `true` or `false`, also as a string, or `None` when absent.
+    /// An optional `true` or `false`, also as a string.
     pub(crate) fn flag(&mut self, member: &'static str, raw: Raw<'_>) -> Option<bool> {
         match raw?.get() {
             "\"true\"" => Some(true),
@@ -187,7 +186,7 @@ impl Checker {
         }
     }
 
-    /// What `read` gives, or `None` where it breaks a rule, which then nobody hears of.
+    /// The result of `read`; if it is invalid, `None` without a violation.
     pub(crate) fn lenient<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         let before = self.violations.len();
         let value = read(self);
@@ -196,7 +195,7 @@ impl Checker {
         value.filter(|_| !broken)
     }
 
-    /// An array of strings; absent is empty. `each` says what an element means.
+    /// An array of strings; an absent one is empty. `each` parses an element.
     pub(crate) fn strings(
         &mut self,
         member: &'static str,
@@ -216,7 +215,7 @@ impl Checker {
                 Some(Rule::WrongType { expected: JsonKind::String, found })
             };
             if let Some(rule) = broken {
-                // One is enough: an array can be as long as the body.
+                // Report only one: an array can be as long as the body.
                 self.report_element(member, i, rule);
                 return;
             }
@@ -233,7 +232,7 @@ impl Checker {
         None
     }
 
-    /// A telephone number as people write it.
+    /// A telephone number in any notation that people use.
     pub(crate) fn written_phone_number(
         &mut self,
         member: &'static str,
@@ -246,7 +245,7 @@ impl Checker {
         digits
     }
 
-    /// A birthday as people write it, its year in four digits or its century certain.
+    /// A birthday in any notation that people use, with a four-digit year or an unambiguous century.
     pub(crate) fn written_birthday(
         &mut self,
         member: &'static str,
@@ -277,8 +276,8 @@ impl Checker {
     }
 }
 
-/// The integer that a value is, in whatever notation; `None` if it is no integer. One too great to read is the
-/// greatest there is, which no range holds.
+/// The integer value in any notation; `None` if it is not an integer. A number too large to parse becomes the
+/// maximum, which is out of every range.
 fn integer_of(raw: &RawValue) -> Option<i64> {
     let or_greatest = |text: &str| text.parse().unwrap_or(i64::MAX);
     match kind(raw) {
@@ -293,7 +292,7 @@ fn integer_of(raw: &RawValue) -> Option<i64> {
     }
 }
 
-/// A number without a fraction; the greatest there is where not every digit of it is certain.
+/// A number without a fraction; the maximum if it is too large to be exact.
 fn whole(number: f64) -> i64 {
     const CERTAIN_BELOW: f64 = 9_007_199_254_740_992.0;
     #[allow(clippy::cast_possible_truncation, reason = "it has no fraction and is less than 2^53")]

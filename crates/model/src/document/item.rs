@@ -1,4 +1,4 @@
-//! An item of a request, taken apart once: for its rules, its id and its canonical form.
+//! An item of a request, parsed once for its rules, its id and its canonical form.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -7,10 +7,10 @@ use super::raw::{Raw, RawDocument, RawProperty, RawReceiver, kind};
 use super::{CheckContext, Document, canonical, rules};
 use crate::violation::{JsonKind, Rule, Violation};
 
-/// An object, or the rule that what stood there broke.
+/// A parsed object, or the rule that it violates.
 pub(super) type Parsed<T> = Result<T, Rule>;
 
-/// An item of a send, not yet judged.
+/// An item of a send, not yet validated.
 pub struct ReadItem<'a> {
     pub(super) raw: &'a RawValue,
     pub(super) document: Parsed<RawDocument<'a>>,
@@ -19,7 +19,7 @@ pub struct ReadItem<'a> {
 }
 
 impl<'a> ReadItem<'a> {
-    /// Takes an item apart.
+    /// Parses an item.
     pub fn read(raw: &'a RawValue) -> Self {
         let document: Parsed<RawDocument<'a>> = object(Some(raw));
         let part = |of: fn(&RawDocument<'a>) -> Raw<'a>| document.as_ref().ok().and_then(of);
@@ -27,13 +27,12 @@ impl<'a> ReadItem<'a> {
         Self { raw, document, receiver, property }
     }
 
-    /// Checks every rule of SPEC 4. All broken rules are reported, not only the first; none of them
-    /// repeats a value.
+    /// Checks every rule of SPEC 4. Reports all violations, not only the first; none contains a value.
     pub fn check(&self, context: CheckContext) -> Result<Document, Vec<Violation>> {
         rules::check_item(self, context)
     }
 
-    /// Its external id, however broken the rest of it is; `None` when it cannot be read.
+    /// Its external id, even if the rest is invalid; `None` if it is unreadable.
     pub fn external_document_uuid(&self) -> Option<String> {
         match &self.property {
             Ok(property) => serde_json::from_str(property.external_document_uuid?.get()).ok(),
@@ -41,12 +40,12 @@ impl<'a> ReadItem<'a> {
         }
     }
 
-    /// What it asks for, in one form (SPEC 10). The order of members, white space between them, escapes,
-    /// `null` beside absence, and members that the contract does not know make no difference; any other
-    /// way of writing the same does, such as the letter case of a category.
+    /// Its content in canonical form (SPEC 10). The order of members, white space, escapes, `null` or absent,
+    /// and unknown members make no difference; any other difference in notation does, such as the letter case
+    /// of a category.
     ///
-    /// An item that cannot be read is told by its text. Nothing here depends on the time, so an item
-    /// stays the same after its deadline. The bytes hold personal values.
+    /// An unreadable item is represented by its text. Nothing here depends on the time, so the form stays the
+    /// same after the item's deadline. The bytes contain personal values.
     pub fn canonical(&self) -> Vec<u8> {
         canonical::canonical(self)
     }

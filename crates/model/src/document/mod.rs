@@ -1,4 +1,4 @@
-//! A document as an institution hands it over (SPEC 4).
+//! A document as an institution sends it (SPEC 4).
 
 mod canonical;
 mod category;
@@ -20,22 +20,22 @@ pub use new::{Deadline, NewDocument, NewReceiver};
 pub(crate) use raw::kind as raw_kind;
 pub use rules::{CheckContext, check};
 
-/// A document that keeps every rule of SPEC 4.
+/// A document that complies with SPEC 4.
 #[derive(Debug)]
 pub struct Document {
-    /// What usually repeats within a request.
+    /// The content, which usually repeats within a request.
     pub content: Content,
-    /// What differs from document to document.
+    /// The members that differ from document to document.
     pub own: Own,
     /// The institution's hash of the original, at most 99 characters.
     pub hash: Option<String>,
-    /// Until when it can be opened.
+    /// The deadline for opening it.
     pub deadline_at: UnixSeconds,
-    /// Whom it is for.
+    /// The recipient.
     pub receiver: Receiver,
 }
 
-/// The part of a document that usually is the same for all of a request.
+/// The part of a document that is usually the same for all documents of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Content {
     /// 1 to 40 characters.
@@ -54,30 +54,30 @@ pub struct Content {
     pub categories: Categories,
 }
 
-/// The part of a document that is its own.
+/// The individual part of a document.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Own {
-    /// The institution's id of the document, 1 to 40 characters; always there after a bulk send.
+    /// The institution's id of the document, 1 to 40 characters; always present in a bulk send.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_document_uuid: Option<String>,
-    /// At most 200 characters, handed back unchanged in status.
+    /// At most 200 characters, returned unchanged in status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
 }
 
-/// Whom a document is for. Its `Debug` shows no personal value.
+/// The receiver of a document. Its `Debug` shows no personal data.
 #[derive(Debug)]
 pub struct Receiver {
     /// What identifies the person.
     pub identity: ReceiverIdentity,
-    /// The registered name must equal this one; `None` when no check was asked for.
+    /// The registered name must equal this one; `None` if no check was requested.
     pub verify_name: Option<SecretString>,
 }
 
 /// What identifies a receiver.
 #[derive(Debug)]
 pub enum ReceiverIdentity {
-    /// The connecting information alone (연계정보), 1 to 88 characters.
+    /// Only the connecting information (연계정보), 1 to 88 characters.
     Ci(SecretString),
     /// Telephone number and birthday together.
     Phone {

@@ -1,4 +1,4 @@
-//! A document to be sent, checked by the rules that the platform checks it by (SPEC 4).
+//! A document to send, validated by the same rules as on the platform (SPEC 4).
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use super::{CheckContext, check};
 use crate::clock::UnixSeconds;
 use crate::violation::{Rule, Violation};
 
-/// Until when a document can be opened.
+/// The deadline for opening a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deadline {
-    /// At this moment.
+    /// At this time.
     At(UnixSeconds),
-    /// So many seconds after its acceptance.
+    /// This many seconds after acceptance.
     InSeconds(u32),
 }
 
-/// Whom a document is for. Its `Debug` shows no personal value.
+/// The receiver of a document. Its `Debug` shows no personal data.
 #[derive(Clone, Default, Serialize)]
 pub struct NewReceiver {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,12 +33,12 @@ pub struct NewReceiver {
 }
 
 impl NewReceiver {
-    /// By connecting information alone (연계정보).
+    /// Identified by connecting information (연계정보).
     pub fn by_ci(ci: &str) -> Self {
         Self { ci: Some(ci.to_owned()), ..Self::default() }
     }
 
-    /// By telephone number (10 or 11 digits) and birthday (`YYYYMMDD`).
+    /// Identified by telephone number (10 or 11 digits) and birthday (`YYYYMMDD`).
     pub fn by_phone(phone_number: &str, name: &str, birthday: &str) -> Self {
         Self {
             phone_number: Some(phone_number.to_owned()),
@@ -48,14 +48,14 @@ impl NewReceiver {
         }
     }
 
-    /// With a name beside what identifies the person.
+    /// Adds a name to the identification.
     #[must_use]
     pub fn named(mut self, name: Option<&str>) -> Self {
         self.name = name.map(str::to_owned);
         self
     }
 
-    /// The name must equal the person's registered one.
+    /// Requires that the name equals the person's registered one.
     #[must_use]
     pub fn verifying_name(mut self) -> Self {
         self.is_required_verify_name = true;
@@ -69,7 +69,7 @@ impl fmt::Debug for NewReceiver {
     }
 }
 
-/// A document to be sent. Its `Debug` shows no personal value.
+/// A document to send. Its `Debug` shows no personal data.
 #[derive(Clone, Serialize)]
 pub struct NewDocument {
     title: String,
@@ -99,7 +99,7 @@ struct Property {
 }
 
 impl NewDocument {
-    /// A document with a title and the institution's page, open for 30 days unless told otherwise.
+    /// A document with a title and the institution's page. By default it can be opened for 30 days.
     pub fn new(title: &str, link: &str, receiver: NewReceiver) -> Self {
         Self {
             title: title.to_owned(),
@@ -112,7 +112,7 @@ impl NewDocument {
         }
     }
 
-    /// Until when it can be opened.
+    /// Sets the deadline for opening it.
     #[must_use]
     pub fn deadline(mut self, deadline: Deadline) -> Self {
         (self.read_expired_at, self.read_expired_sec) = match deadline {
@@ -122,7 +122,7 @@ impl NewDocument {
         self
     }
 
-    /// Whom the recipient can call: number and name. Required.
+    /// Sets the customer service's number and name. Required.
     #[must_use]
     pub fn customer_service(mut self, number: &str, name: &str) -> Self {
         number.clone_into(&mut self.property.cs_number);
@@ -130,14 +130,14 @@ impl NewDocument {
         self
     }
 
-    /// The institution's own id of it; required in a bulk send.
+    /// Sets the institution's own id of it; required in a bulk send.
     #[must_use]
     pub fn external_document_uuid(mut self, id: &str) -> Self {
         self.property.external_document_uuid = Some(id.to_owned());
         self
     }
 
-    /// The institution's hash of the original; required under a certified contract.
+    /// Sets the institution's hash of the original; required under a certified contract.
     #[must_use]
     pub fn hash(mut self, hash: &str) -> Self {
         self.hash = Some(hash.to_owned());
@@ -151,22 +151,22 @@ impl NewDocument {
         self
     }
 
-    /// Handed back unchanged in status, at most 200 characters.
+    /// Sets the payload, returned unchanged in status; at most 200 characters.
     #[must_use]
     pub fn payload(mut self, payload: &str) -> Self {
         self.property.payload = Some(payload.to_owned());
         self
     }
 
-    /// Shown in the notification, at most 500 characters.
+    /// Sets the message shown in the notification; at most 500 characters.
     #[must_use]
     pub fn message(mut self, message: &str) -> Self {
         self.property.message = Some(message.to_owned());
         self
     }
 
-    /// The document in JSON if it keeps every rule at `now`. Whether the contract is a certified
-    /// one is the platform's to know.
+    /// The document in JSON, if it is valid at `now`. Only the platform knows whether the contract is
+    /// certified.
     pub fn check(&self, now: UnixSeconds, bulk: bool) -> Result<String, Vec<Violation>> {
         let unreadable = |_| vec![Violation::new("", Rule::Unreadable)];
         let json = serde_json::to_string(self).map_err(unreadable)?;

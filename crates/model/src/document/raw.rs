@@ -1,8 +1,8 @@
-//! The JSON shape of a document, each member kept as the text that stood there.
+//! The JSON shape of a document, with each member kept as raw text.
 //!
-//! Members are read one by one from their raw text, so that one of the wrong type is reported by
-//! its path beside the others and never takes the rest of the item with it. Unknown members are
-//! skipped without recursion, however deep they nest.
+//! Members are parsed one by one from their raw text, so that a member of the wrong type is reported by its
+//! path together with the others, without invalidating the rest of the item. Unknown members are skipped
+//! without recursion, however deeply they nest.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -63,7 +63,7 @@ pub(super) struct RawProperty<'a> {
     pub(super) external_document_uuid: Raw<'a>,
 }
 
-/// The kind of value that `raw` holds, from its first byte.
+/// The kind of the value in `raw`, from its first byte.
 pub(crate) fn kind(raw: &RawValue) -> JsonKind {
     let text = raw.get();
     match text.as_bytes().first() {
@@ -77,7 +77,7 @@ pub(crate) fn kind(raw: &RawValue) -> JsonKind {
     }
 }
 
-/// The external id of an item, however broken the rest of it is; `None` when it cannot be read.
+/// The external id of an item, even if the rest is invalid; `None` if it is unreadable.
 pub(super) fn external_id(item: &RawValue) -> Option<String> {
     #[derive(Deserialize)]
     struct Item<'a> {

@@ -11,24 +11,24 @@ use crate::clock::{SeoulDay, UnixSeconds};
 use crate::link;
 use crate::violation::{Rule, Violation};
 
-/// What the rules depend on besides the document.
+/// The inputs of the rules besides the document.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckContext {
-    /// When the document would be accepted.
+    /// The time at which the document would be accepted.
     pub now: UnixSeconds,
-    /// The contract is a certified one: `hash` is required.
+    /// The contract is certified: `hash` is required.
     pub certified: bool,
     /// A bulk send: `property.external_document_uuid` is required.
     pub bulk: bool,
 }
 
-/// Ten digits: the greatest deadline the contract can write.
+/// Ten digits: the latest deadline that the contract can represent.
 const DEADLINE_MAX: i64 = 9_999_999_999;
 const DEADLINE_SECONDS_MAX: i64 = 99_999_999;
 
-/// Reads a document and checks every rule of SPEC 4.
+/// Parses a document and checks every rule of SPEC 4.
 ///
-/// All broken rules are reported, not only the first; none of them repeats a value.
+/// Reports all violations, not only the first; none contains a value.
 pub fn check(item: &RawValue, context: CheckContext) -> Result<Document, Vec<Violation>> {
     ReadItem::read(item).check(context)
 }
@@ -40,10 +40,10 @@ pub(super) fn check_item(item: &ReadItem<'_>, context: CheckContext) -> Result<D
 }
 
 fn read(checker: &mut Checker, item: &ReadItem<'_>, context: CheckContext) -> Option<Document> {
-    // An item that is null or no object at all is told by the path of the item itself.
+    // An item that is null or not an object is reported by the path of the item itself.
     let raw = checker.part("", &item.document)?;
 
-    // Every part is read before any is missed, so that all that is wrong is told at once.
+    // Read all members before returning, so that all violations are reported together.
     let title = checker.required("title", raw.title, StringRule::characters(1, 40).shown());
     let deadline_at = deadline(checker, raw, context.now);
     let hash = if context.certified && raw.hash.is_none() {
@@ -52,7 +52,7 @@ fn read(checker: &mut Checker, item: &ReadItem<'_>, context: CheckContext) -> Op
     } else if context.certified {
         checker.required("hash", raw.hash, StringRule::characters(1, 99))
     } else {
-        // Clients send hashes of all kinds to contracts that do not ask for one.
+        // Clients also send hashes of any kind under contracts that do not require one.
         checker.lenient(|checker| checker.optional("hash", raw.hash, StringRule::characters(1, 99)))
     };
     let categories = categories(checker, raw);
@@ -102,7 +102,7 @@ fn receiver(checker: &mut Checker, item: &ReadItem<'_>, now: UnixSeconds) -> Opt
         checker.flag("receiver.is_required_verify_name", raw.is_required_verify_name).unwrap_or(false)
     };
     if let Some(ci) = checker.optional("receiver.ci", raw.ci, StringRule::characters(1, 88)) {
-        // It identifies by itself. What stands beside it is not looked at, but for a name that is to be verified.
+        // The ci identifies by itself. The other members are ignored, except a name to verify.
         let verify = checker.lenient(|checker| Some(verify(checker))).unwrap_or(false);
         let name = if verify { checker.optional("receiver.name", raw.name, name_rule) } else { None };
         let verify_name = name.map(SecretString::from);
@@ -172,7 +172,7 @@ mod tests {
         })
     }
 
-    /// A document in which the member at a pointer is another, or gone if it is null.
+    /// A document with the member at a pointer replaced, or removed if the value is null.
     fn with(pointer: &str, value: Value) -> Value {
         let mut document = document();
         let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
@@ -251,7 +251,7 @@ mod tests {
         let long = verified(json!({ "is_required_verify_name": true }))
             .expect_err("a name that is given is checked");
         assert_eq!(long, [("receiver.name", Rule::Length { min: 1, max: 20 })]);
-        // One that is not there to be seen is none.
+        // An invisible value counts as absent.
         let blank = checked(&with("/receiver", json!({ "ci": "\u{3164}" })), false).map(|_| ());
         assert_eq!(blank.expect_err("nobody is named").len(), 3);
     }

@@ -1,4 +1,5 @@
-//! `/admin/v1/clock`: how the process's clock stands, and the operator's word that the machine's is right.
+//! `/admin/v1/clock`: the state of the process's clock, and the operator's confirmation that the machine's is
+//! right.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -11,13 +12,13 @@ use crate::state::Operator;
 
 #[derive(Serialize)]
 struct ClockReply {
-    /// The process's clock, in Unix seconds: what every time that is written down comes from.
+    /// The process's clock, in Unix seconds: the source of every stored time.
     now: i64,
-    /// The machine's.
+    /// The machine's clock.
     machine: i64,
-    /// What a sandbox's clock was advanced by, in seconds.
+    /// How far a sandbox's clock was advanced, in seconds.
     advanced_seconds: i64,
-    /// What keeps the process from serving, if something does.
+    /// Why the process is unhealthy, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     obstacle: Option<&'static str>,
 }

@@ -43,7 +43,8 @@ fn unknown() -> ApiError {
     ApiError::not_found(Text::fixed("없는 계약입니다", "there is no such contract"))
 }
 
-/// Which members of a JSON payload the box shows on a document's card; neither takes the card away.
+/// Sets the members of a JSON payload that the box shows on a document's card; without members the card is
+/// removed.
 pub(crate) async fn set_card(
     State(operator): State<Operator>,
     Path(contract): Path<String>,

@@ -14,7 +14,7 @@ use crate::state::Operator;
 struct WorkOrderReply {
     /// `deliver`, `held`, or `drop`.
     queued: &'static str,
-    /// What was accepted before this is put into its box without a notification, in Unix seconds.
+    /// Documents accepted before this time go into their boxes without a notification, in Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     drop_before: Option<i64>,
 }
@@ -38,7 +38,7 @@ struct Release {
     queued: String,
 }
 
-/// Decides what becomes of what is queued, and lets workers go.
+/// Sets the work order for queued documents, and lets workers continue.
 pub(crate) async fn release(
     State(operator): State<Operator>,
     request: Request,

@@ -1,4 +1,4 @@
-//! `/admin/v1/documents/{binder}`: all that is known of a document, personal values masked.
+//! `/admin/v1/documents/{binder}`: all data about a document, with personal values masked.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -31,7 +31,7 @@ struct DocumentReply {
     #[serde(skip_serializing_if = "Option::is_none")]
     user_notified_at: Option<i64>,
     notification: &'static str,
-    /// What is known of a notification that the messenger did not take.
+    /// Details of a notification that the messenger did not accept.
     #[serde(skip_serializing_if = "Option::is_none")]
     undelivered: Option<notifications::NotificationReply>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,8 +42,7 @@ struct DocumentReply {
     link: String,
     cs_number: String,
     cs_name: String,
-    /// Whether there is one. Titles, messages and payloads can name a person, so an operator is
-    /// told how long they are and not what they say.
+    /// Titles, messages and payloads can name a person, so an operator sees only their length.
     title_characters: usize,
     message_characters: usize,
     payload_characters: usize,

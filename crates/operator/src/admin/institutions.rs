@@ -1,4 +1,4 @@
-//! `/admin/v1/institutions`: creating, and listing with pagination by a cursor (`next_after`).
+//! `/admin/v1/institutions`: creates institutions, and lists them with cursor pagination (`next_after`).
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{created, institution, json, unknown_institution};
 use crate::state::Operator;
 
-/// Institutions in one answer.
+/// Institutions per page.
 const PAGE: usize = 100;
 
 #[derive(Serialize)]
@@ -44,12 +44,12 @@ pub(crate) async fn create(State(operator): State<Operator>, request: Request) -
 struct Created {
     #[serde(flatten)]
     shown: InstitutionReply,
-    /// Another institution that recipients could not tell from this one.
+    /// Another institution with the same name, which recipients could not distinguish from this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     same_name_as: Option<InstitutionId>,
 }
 
-/// The first institution of this name, if there is one.
+/// The first institution of this name, if any.
 async fn of_name(operator: &Operator, name: &str) -> Result<Option<InstitutionId>, ApiError> {
     let mut after = None;
     loop {
@@ -72,7 +72,7 @@ pub(crate) struct After {
 #[derive(Serialize)]
 struct List {
     institutions: Vec<InstitutionReply>,
-    /// Where the next page begins; absent on the last one.
+    /// The cursor of the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_after: Option<InstitutionId>,
 }
@@ -105,7 +105,7 @@ struct ShownContract {
     certified: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     closed_at: Option<i64>,
-    /// What of a JSON payload the box shows.
+    /// The members of a JSON payload that the box shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     card: Option<Card>,
 }
@@ -114,13 +114,13 @@ struct ShownContract {
 struct ShownToken {
     token_id: AccessTokenId,
     label: String,
-    /// When it was made.
+    /// When it was created.
     created_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<i64>,
-    /// When it was last used, to the minute; absent when it never was.
+    /// When it was last used, to the minute; absent if never.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_used_at: Option<i64>,
 }
@@ -153,7 +153,7 @@ pub(crate) async fn show(
             .into_iter()
             .map(|t| ShownToken {
                 token_id: t.id,
-                // Its id carries the time.
+                // The id contains the creation time.
                 created_at: i64::try_from(t.id.unix_millis() / 1000).unwrap_or(0),
                 label: t.label,
                 expires_at: t.expires_at.map(|t| t.0),
@@ -166,10 +166,10 @@ pub(crate) async fn show(
 
 /// The largest picture of an institution.
 const MARK_BYTES_MAX: usize = 64 * 1024;
-/// How a PNG begins.
+/// The signature of a PNG.
 const PNG: [u8; 8] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n'];
 
-/// `PUT /admin/v1/institutions/{id}/mark`: the picture by which people know an institution, a PNG.
+/// `PUT /admin/v1/institutions/{id}/mark`: sets the institution's picture, a PNG.
 pub(crate) async fn set_mark(
     State(operator): State<Operator>,
     Path(id): Path<String>,

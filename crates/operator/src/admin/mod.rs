@@ -1,4 +1,4 @@
-//! The calls of SPEC 11, one file for each thing they are about.
+//! The calls of SPEC 11, one file per resource.
 
 pub(crate) mod clock;
 pub(crate) mod contracts;
@@ -15,13 +15,13 @@ use seoham_http::ApiError;
 use seoham_model::{InstitutionId, Text};
 use serde::Serialize;
 
-/// A JSON answer.
+/// A JSON response.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<Response, ApiError> {
     let bytes = serde_json::to_vec(value).map_err(|_| ApiError::internal())?;
     Ok(([(CONTENT_TYPE, seoham_http::error::JSON)], bytes).into_response())
 }
 
-/// 201 with a JSON answer.
+/// A 201 JSON response.
 pub(crate) fn created<T: Serialize>(value: &T) -> Result<Response, ApiError> {
     let mut response = json(value)?;
     *response.status_mut() = axum::http::StatusCode::CREATED;

@@ -1,4 +1,4 @@
-//! `/admin/v1/notifications`: what the messenger did not take, why, and sending it again (SPEC 11 and 13).
+//! `/admin/v1/notifications`: failed notifications, why they failed, and sending them again (SPEC 11 and 13).
 
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::json;
 use crate::state::Operator;
 
-/// Notifications in one answer, and as many sent again by one call.
+/// Notifications per page; also how many one call sends again.
 const PAGE: usize = 100;
 
 #[derive(Deserialize)]
 pub(crate) struct NotificationFilter {
-    /// One institution's alone.
+    /// Only this institution's.
     institution: Option<String>,
     /// Older than this document.
     before: Option<String>,
@@ -58,7 +58,7 @@ fn kind(name: &str) -> Result<Kind, ApiError> {
 struct List {
     /// Newest first.
     notifications: Vec<NotificationReply>,
-    /// Where the next page begins; absent on the last one.
+    /// The cursor of the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_before: Option<BinderId>,
 }
@@ -114,12 +114,12 @@ pub(crate) async fn list(
 #[derive(Serialize)]
 struct SentAgain {
     sent_again: usize,
-    /// Where the next call goes on; absent when all were gone through.
+    /// The cursor for the next call; absent when the list is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_before: Option<BinderId>,
 }
 
-/// Sends a page of the list again. Whoever means all of it calls until no `next_before` comes.
+/// Sends a page of the list again. To process the whole list, call it until there is no `next_before`.
 pub(crate) async fn send_again(
     State(operator): State<Operator>,
     Path(name): Path<String>,

@@ -1,5 +1,5 @@
-//! `/admin/v1/people/…`: help for somebody who is locked out (SPEC 8.8). An operator lifts locks and forces a new PIN, but
-//! never learns or chooses one.
+//! `/admin/v1/people/…`: help for a person who is locked out (SPEC 8.8). An operator removes locks and resets
+//! the PIN, but never sees or chooses one.
 
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -11,13 +11,13 @@ use seoham_model::{Text, forms};
 use crate::actions::OnPerson;
 use crate::state::Operator;
 
-/// `POST /admin/v1/people/unlock`: lifts every lock.
+/// `POST /admin/v1/people/unlock`: removes every lock.
 pub(crate) async fn unlock(State(operator): State<Operator>, request: Request) -> Result<Response, ApiError> {
     change(&operator, request, false).await
 }
 
-/// `POST /admin/v1/people/new-pin`: the PIN is forgotten and every session ends; the person sets a new one by a link and
-/// the birthday.
+/// `POST /admin/v1/people/new-pin`: deletes the PIN and ends every session. The person sets a new PIN with a
+/// link and the birthday.
 pub(crate) async fn force_new_pin(
     State(operator): State<Operator>,
     request: Request,

@@ -15,7 +15,7 @@ use crate::state::Operator;
 #[derive(Serialize)]
 struct Created<'a> {
     token_id: AccessTokenId,
-    /// Shown this once.
+    /// Shown only once.
     access_token: &'a str,
 }
 

@@ -1,12 +1,12 @@
-//! What a day will have come to at its end, by the rate so far.
+//! Forecasts a day's total from its rate so far.
 
 use seoham_model::{SeoulDay, UnixSeconds};
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
-/// A rate over less than this says nothing.
+/// A rate over less time than this is not meaningful.
 const SECONDS_MIN: u64 = 60;
 
-/// Documents that `day` will have had at its end if they go on coming as they did since it began.
+/// The forecast total of `day`, if documents keep arriving at the average rate so far.
 pub(super) fn at_the_end(day: SeoulDay, accepted: u64, now: UnixSeconds) -> u64 {
     let gone = now.seconds_since(day.begins_at()).unsigned_abs().clamp(SECONDS_MIN, DAY_SECONDS);
     accepted.saturating_mul(DAY_SECONDS) / gone

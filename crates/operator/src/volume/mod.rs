@@ -1,4 +1,4 @@
-//! Volume plans (SPEC 9): what is announced beside what comes, and the alert when more comes.
+//! Volume plans (SPEC 9): announced and actual volumes, and the alert when the actual volume is higher.
 
 mod forecast;
 pub(crate) mod plans;

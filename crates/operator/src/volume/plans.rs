@@ -13,11 +13,11 @@ use super::forecast::at_the_end;
 use crate::admin::{created, institution, json, unknown_institution};
 use crate::state::Operator;
 
-/// Plans in one answer.
+/// Plans per response.
 const PLANS_MAX: usize = 1_000;
-/// Days in one answer when none are asked for.
+/// Days per response by default.
 const DAYS: i32 = 31;
-/// Days in one answer at most.
+/// Maximum days per response.
 const DAYS_MAX: i32 = 366;
 
 #[derive(Serialize)]
@@ -54,7 +54,7 @@ impl From<VolumePlan> for VolumePlanReply {
     }
 }
 
-/// A plan is announced.
+/// Announces a plan.
 pub(crate) async fn announce(
     State(operator): State<Operator>,
     Path(id): Path<String>,
@@ -107,7 +107,7 @@ struct WaitingPlans {
     volume_plans: Vec<VolumePlanReply>,
 }
 
-/// Plans of all institutions that wait for the operator's word.
+/// Plans of all institutions that wait for the operator's decision.
 pub(crate) async fn waiting(State(operator): State<Operator>) -> Result<Response, ApiError> {
     let plans = operator.store.waiting_plans(PLANS_MAX).await?;
     json(&WaitingPlans { volume_plans: plans.into_iter().map(VolumePlanReply::from).collect() })
@@ -123,7 +123,7 @@ pub(crate) struct Days {
 struct Volumes {
     /// Newest first.
     volume_plans: Vec<VolumePlanReply>,
-    /// Days on which something came or was planned.
+    /// Days with actual or planned documents.
     days: Vec<Day>,
     today: Today,
 }
@@ -132,7 +132,7 @@ struct Volumes {
 struct Day {
     #[serde(skip_serializing_if = "Option::is_none")]
     day: Option<SeoulDay>,
-    /// By the approved plans together.
+    /// The sum of the approved plans.
     planned: u64,
     accepted: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,11 +144,11 @@ struct Today {
     day: SeoulDay,
     planned: u64,
     accepted: u64,
-    /// What the day will have come to at its end, by the rate so far.
+    /// The forecast total of the day, at its rate so far.
     forecast: u64,
 }
 
-/// Plans beside what really came, by day.
+/// Plans beside the actual volumes, by day.
 pub(crate) async fn list(
     State(operator): State<Operator>,
     Path(id): Path<String>,

@@ -1,5 +1,5 @@
-//! Watches what comes, and raises an alert when a day has more of an institution than was announced and
-//! approved. Nothing is refused for it (SPEC 9).
+//! Monitors volumes, and raises an alert when an institution's documents on a day exceed the announced and
+//! approved number. Nothing is rejected because of it (SPEC 9).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,33 +11,33 @@ use seoham_webhook::SignedPost;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-/// How often it is looked.
+/// The polling interval.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Alerts that are sent in one round.
+/// The maximum number of alerts sent per round.
 const ALERTS_PER_ROUND: usize = 20;
-/// For how long it is tried to send one.
+/// For how long sending an alert is retried.
 const RETRY_FOR_SECONDS: i64 = 24 * 60 * 60;
-/// Pauses after a receiver that did not take one: they double up to the longest.
+/// Delays after the receiver did not accept an alert: they double up to the maximum.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_mins(15);
 
-/// Days that are looked at again at most.
+/// How many past days are checked at most.
 const DAYS_BACK_MAX: i32 = 31;
 
-/// How it is watched.
+/// The configuration of the watch.
 pub struct VolumeWatchOptions {
     /// The store.
     pub store: Arc<dyn OperatorStore>,
-    /// Documents of one institution on one day from which on there is an alert without an approved plan.
+    /// The number of documents per institution and day from which an alert is raised without an approved plan.
     pub documents_per_day: u64,
-    /// Who is notified, beside metrics and log.
+    /// The alert receiver, in addition to metrics and log.
     pub webhook: Option<SignedPost>,
 }
 
-/// A watch that does not run yet.
+/// The volume watch; [`VolumeWatch::run`] starts it.
 pub struct VolumeWatch(VolumeWatchOptions);
 
-/// What the webhook says.
+/// The webhook's body.
 #[derive(Serialize)]
 struct AlertEvent<'a> {
     #[serde(rename = "type")]
@@ -56,7 +56,7 @@ struct AlertData<'a> {
 }
 
 impl VolumeWatch {
-    /// A watch that does not run yet.
+    /// Creates a watch without starting it.
     pub fn new(options: VolumeWatchOptions) -> Self {
         Self(options)
     }
@@ -68,7 +68,7 @@ impl VolumeWatch {
         let mut watched_to = None;
         while !stop.is_cancelled() {
             if self.0.store.health().check().is_err() {
-                // By a clock that is in doubt nothing is counted to a day.
+                // While the clock is in doubt, no documents are assigned to a day.
             } else if let Err(error) = self.look(&mut watched_to).await {
                 tracing::warn!(%error, "could not look at the day's volumes");
             }
@@ -91,8 +91,7 @@ impl VolumeWatch {
         }
     }
 
-    /// Looks at every day since this was last done, by whoever did it; `watched_to` is the last of them that
-    /// is known here.
+    /// Checks every day since the last check by any node; `watched_to` is the last checked day known here.
     async fn look(&self, watched_to: &mut Option<SeoulDay>) -> Result<()> {
         let now = self.0.store.clock().now();
         let today = SeoulDay::of(now);
@@ -116,16 +115,16 @@ impl VolumeWatch {
         Ok(())
     }
 
-    /// Sends the alerts that were not sent yet; `false` when one was not taken.
+    /// Sends the pending alerts; returns `false` if one was not accepted.
     async fn notify(&self, webhook: &SignedPost) -> Result<bool> {
         let now = self.0.store.clock().now();
         let mut all_taken = true;
         for alert in self.0.store.unsent_alerts(now.plus(-RETRY_FOR_SECONDS), ALERTS_PER_ROUND).await? {
-            // The same on every node and every retry.
+            // The same id on every node and every retry.
             let id = format!("{}-{}", alert.institution, alert.day);
             let answer = webhook.send(&id, payload(&alert)).await;
             if !answer.is_ok_and(|answer| answer.status.is_success()) {
-                // The others are sent all the same: one that is never taken holds none of them up.
+                // Continue with the others: a rejected alert must not block them.
                 tracing::warn!(institution = %alert.institution, day = %alert.day, "an alert was not taken");
                 all_taken = false;
                 continue;
@@ -136,8 +135,8 @@ impl VolumeWatch {
     }
 }
 
-/// The days from the last that was looked at up to today, and yesterday in any case: its last documents may just
-/// have been counted. Nobody wants to hear of a day that is longer ago than a month.
+/// The days from the last checked one to today, and always yesterday, because its last documents may just
+/// have been counted. Days more than a month ago are skipped.
 fn days_to_look_at(watched_to: Option<SeoulDay>, today: SeoulDay) -> Vec<SeoulDay> {
     let away = watched_to.map_or(1, |day| today.days_since(day)).clamp(1, DAYS_BACK_MAX);
     (0..=away).rev().map(|back| today.plus_days(-back)).collect()

@@ -3,7 +3,7 @@
 /// A command by its path below `seoham`, what it does, and what stands after its help.
 pub(super) struct Page(pub(super) &'static str, pub(super) &'static str, pub(super) &'static str);
 
-pub(super) const PAGES: [Page; 60] = [
+pub(super) const PAGES: [Page; 61] = [
     Page("", "서함: 전자문서를 대량으로 보내고, 열람을 시각으로 확인합니다", ""),
     Page("demo", "가상의 사람들로 만든 시험 환경에서 플랫폼 전체를 보여 줍니다", ""),
     Page("serve", "플랫폼을 실행합니다", ""),
@@ -59,6 +59,11 @@ pub(super) const PAGES: [Page; 60] = [
     Page(
         "keys new",
         "권한 0600인 파일에 새 마스터 키를 만듭니다. 잃으면 데이터를 읽을 수 없으니 따로 보관하십시오",
+        "",
+    ),
+    Page(
+        "keys exchange",
+        "키 파일의 맨 앞에 새 마스터 키를 넣습니다. 새 데이터는 새 키로 봉인하고, 이전 데이터는 이전 키로 읽습니다",
         "",
     ),
     Page("admin", "실행 중인 플랫폼을 관리 주소로 운영합니다", ""),

@@ -14,13 +14,13 @@ use super::messenger::Messenger;
 use crate::config::Config;
 
 /// A worker that runs.
-pub(super) struct DeliveryRole {
+pub(super) struct DeliveryTask {
     stop: CancellationToken,
     worker: JoinHandle<()>,
     reports: JoinHandle<()>,
 }
 
-impl DeliveryRole {
+impl DeliveryTask {
     /// Starts delivering through `messenger` on the runtime `bulk`.
     pub(super) fn start(
         config: &Config,

@@ -11,11 +11,11 @@ use tokio::time::MissedTickBehavior;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// It goes on until it is stopped.
-pub(super) struct HealthCheck {
+pub(super) struct HealthCheckTask {
     task: JoinHandle<()>,
 }
 
-impl HealthCheck {
+impl HealthCheckTask {
     /// Starts looking on the present runtime.
     pub(super) fn start(store: &Arc<dyn Store>) -> Self {
         let store = Arc::clone(store);

@@ -41,18 +41,18 @@ impl MessageSender {
         let sending = sending.for_each_concurrent(AT_ONCE, move |message| {
             let notifier = Arc::clone(&notifier);
             async move {
-                let send = async || match notifier.send(&message).await {
-                    Sent::Taken => Ok(()),
-                    failed => Err(failed),
+                let send = async || {
+                    let sent = notifier.send(&message).await;
+                    if matches!(sent, Sent::NotNow { .. }) { Err(sent) } else { Ok(sent) }
                 };
-                let tries = ConstantBuilder::new().with_delay(PAUSE).with_max_times(RETRIES);
-                match send.retry(tries).when(|failed| matches!(failed, Sent::NotNow { .. })).await {
-                    Ok(()) => {}
-                    Err(Sent::Refused(_)) => {
+                let backoff = ConstantBuilder::new().with_delay(PAUSE).with_max_times(RETRIES);
+                match send.retry(backoff).await {
+                    Ok(Sent::Taken) => {}
+                    Ok(Sent::Refused(_)) => {
                         tracing::warn!(kind = ?message.kind, "a message was refused by the messenger");
                     }
-                    Err(_) => {
-                        tracing::warn!(kind = ?message.kind, "a message was not taken by the messenger")
+                    Ok(Sent::NotNow { .. }) | Err(_) => {
+                        tracing::warn!(kind = ?message.kind, "a message was not taken by the messenger");
                     }
                 }
             }

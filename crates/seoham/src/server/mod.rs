@@ -33,8 +33,8 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::logging;
 use certificate::Certificate;
-use delivery_role::DeliveryRole;
-use health_check::HealthCheck;
+use delivery_role::DeliveryTask;
+use health_check::HealthCheckTask;
 use listeners::{Bound, Running};
 use message_sender::MessageSender;
 use messenger::Messenger;
@@ -50,9 +50,9 @@ pub(crate) struct Server {
     operator: Operator,
     public: Vec<Running>,
     admin: Running,
-    delivery_role: Option<DeliveryRole>,
+    delivery_role: Option<DeliveryTask>,
     volume_watch: Option<VolumeWatchTask>,
-    health_check: HealthCheck,
+    health_check: HealthCheckTask,
     deadline: Duration,
 }
 
@@ -134,7 +134,7 @@ pub(crate) fn check(config: &Config) -> Result<()> {
     let runtimes = Runtimes::start()?;
     runtimes.run(listeners::tls(config)).map(drop)?;
     if !config.store.sandbox || config.store.database.is_some() || config.keys.master_file.is_some() {
-        secrets::master_key(config)?;
+        secrets::key_ring(config)?;
     }
     for missing in messenger::missing(config) {
         complain(&format!("seoham: {}", missing.in_lang(language())));
@@ -198,7 +198,7 @@ impl Server {
         let certificate = listeners::tls(config).await?;
         let tls = certificate.as_ref().map(Certificate::config);
         let store = store::open(config, &bulk.work).await?;
-        let health_check = HealthCheck::start(&store);
+        let health_check = HealthCheckTask::start(&store);
         let (admin_token, admin_token_file) = secrets::admin_token(config)?;
         let bound = Bound::all(config)?;
         let addresses = bound.addresses(tls.is_some(), admin_token_file);
@@ -211,7 +211,7 @@ impl Server {
         let box_url = messenger::box_url(config, addresses.web.as_deref());
         let delivers = config.node.role.delivers();
         let delivery_role =
-            delivers.then(|| DeliveryRole::start(config, &store, &messenger, reports, &box_url, &bulk.work));
+            delivers.then(|| DeliveryTask::start(config, &store, &messenger, reports, &box_url, &bulk.work));
         let volume_watch = delivers.then(|| VolumeWatchTask::start(config, &store)).transpose()?;
         let metrics = seoham_operator::install_metrics().context("metrics")?;
         tokio::spawn(seoham_operator::start_upkeep(metrics.clone()));

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use secrecy::ExposeSecret;
 use seoham_store_sqlite::SqliteStore;
-use seoham_vault::{AdminToken, MasterKey, TokenHash, read_private};
+use seoham_vault::{AdminToken, KeyRing, TokenHash, read_private};
 
 use crate::config::Config;
 
-/// The master key. Only a sandbox makes its own beside the data: there it protects nobody.
-pub(super) fn master_key(config: &Config) -> Result<MasterKey> {
+/// The key ring. Only a sandbox makes its own beside the data: there it protects nobody.
+pub(super) fn key_ring(config: &Config) -> Result<KeyRing> {
     if let Some(file) = &config.keys.master_file {
-        return Ok(MasterKey::read(file)?);
+        return Ok(KeyRing::read(file)?);
     }
     if config.store.database.is_some() {
         bail!(
@@ -33,9 +33,9 @@ pub(super) fn master_key(config: &Config) -> Result<MasterKey> {
         if SqliteStore::is_in(&config.store.data) {
             bail!("{}: is missing beside the data that is sealed under it; put it back", file.display());
         }
-        MasterKey::generate().write_new(&file)?;
+        KeyRing::generate().write_new(&file)?;
     }
-    Ok(MasterKey::read(&file)?)
+    Ok(KeyRing::read(&file)?)
 }
 
 /// The operator's token by its hash, and the file that holds it when it was made here.

@@ -8,7 +8,7 @@ use seoham_store::retention::RETENTION_DAYS_MIN;
 use seoham_store::{Mode, Store};
 use seoham_store_postgres::PostgresStore;
 use seoham_store_sqlite::SqliteStore;
-use seoham_vault::{MasterKey, Vault, require_private_directory};
+use seoham_vault::{KeyRing, Vault, require_private_directory};
 use tokio::runtime::Handle;
 
 use super::secrets;
@@ -79,7 +79,7 @@ pub(crate) fn mode(config: &Config) -> Mode {
 }
 
 pub(crate) fn vault(config: &Config) -> Result<Arc<Vault>> {
-    Ok(Arc::new(Vault::new(&secrets::master_key(config)?)))
+    Ok(Arc::new(Vault::new(&secrets::key_ring(config)?)))
 }
 
 /// The keys that what is there was sealed under: nothing is made where a key is missing.
@@ -87,7 +87,7 @@ pub(crate) fn vault_of_existing(config: &Config) -> Result<Arc<Vault>> {
     let own = config.store.data.join("master.key");
     match &config.keys.master_file {
         None if config.store.database.is_none() && own.exists() => {
-            Ok(Arc::new(Vault::new(&MasterKey::read(&own)?)))
+            Ok(Arc::new(Vault::new(&KeyRing::read(&own)?)))
         }
         None => bail!("keys.master_file: name the master key that the data was sealed under"),
         Some(_) => vault(config),

@@ -1,4 +1,4 @@
-//! Which mark separates the values of a text file.
+//! Detects the delimiter of a text file.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,14 +7,14 @@ use std::path::Path;
 use crate::SheetError;
 use crate::text::encoding::TextEncoding;
 
-/// The marks that are looked for; of equals the first.
+/// The possible delimiters; the first one wins a tie.
 const MARKS: [u8; 4] = [b',', b'\t', b';', b'|'];
-/// Rows at the beginning that are looked at: titles, dates, the header.
+/// How many rows at the beginning are examined: titles, dates, the header.
 const ROWS: usize = 20;
 const HEAD_BYTES: u64 = 64 * 1024;
 
-/// The mark that gives a row the most names that are known as columns'. Where no row has any, the mark that the
-/// first row with a mark has most.
+/// The delimiter that gives a row the most known column names. If no row has any, the most frequent delimiter
+/// in the first row that contains one.
 pub(crate) fn of_file(
     path: &Path,
     encoding: TextEncoding,
@@ -43,7 +43,7 @@ fn of_head(head: &[u8], is_known: &dyn Fn(&str) -> bool) -> u8 {
     if best.0 > 0 { best.1 } else { most_frequent(head) }
 }
 
-/// The known names in the row that has the most of them.
+/// The number of known names in the row that has the most.
 fn most_known(head: &[u8], mark: u8, is_known: &dyn Fn(&str) -> bool) -> usize {
     let mut reader =
         csv::ReaderBuilder::new().delimiter(mark).has_headers(false).flexible(true).from_reader(head);

@@ -1,4 +1,5 @@
-//! Which encoding a text file is in: UTF-8, UTF-16 by its mark, or CP949 as Korean Excel writes it.
+//! Detects the encoding of a text file: UTF-8, UTF-16 by its byte order mark, or CP949 as Korean Excel writes
+//! it.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,10 +10,11 @@ use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 
 use crate::SheetError;
 
-/// What is looked at for columns' names.
+/// How much of the file is searched for column names.
 const HEAD_BYTES: usize = 64 * 1024;
 const HEAD_LINES: usize = 20;
-/// So much that is not UTF-8, and hardly any syllables of it, and a file is not looked at as UTF-8 any further.
+/// After this many invalid sequences and hardly any UTF-8 syllables, the file is not UTF-8, and the scan
+/// stops.
 const BAD_ENOUGH: u64 = 10_000;
 
 /// The encoding of a text file.
@@ -20,18 +22,18 @@ const BAD_ENOUGH: u64 = 10_000;
 pub enum TextEncoding {
     /// UTF-8 without a mark.
     Utf8,
-    /// UTF-8 with a byte order mark, as Excel reads it.
+    /// UTF-8 with a byte order mark, which Excel needs.
     Utf8Marked,
     /// UTF-16, little endian.
     Utf16Le,
     /// UTF-16, big endian.
     Utf16Be,
-    /// CP949, which has all of EUC-KR and more.
+    /// CP949, a superset of EUC-KR.
     Cp949,
 }
 
 impl TextEncoding {
-    /// Its usual name.
+    /// Its common name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Utf8 => "UTF-8",
@@ -41,7 +43,7 @@ impl TextEncoding {
         }
     }
 
-    /// The encoding that a person means by `name`: utf-8, cp949, utf-16.
+    /// The encoding of this name: utf-8, cp949, utf-16.
     pub fn of_name(name: &str) -> Option<Self> {
         match name.trim().to_lowercase().as_str() {
             "utf-8" | "utf8" => Some(Self::Utf8),
@@ -57,26 +59,26 @@ impl TextEncoding {
             Self::Utf8 | Self::Utf8Marked => UTF_8,
             Self::Utf16Le => UTF_16LE,
             Self::Utf16Be => UTF_16BE,
-            // What the web platform calls EUC-KR is CP949.
+            // The web platform's EUC-KR is CP949.
             Self::Cp949 => EUC_KR,
         }
     }
 
-    /// Reads a file as UTF-8, without the mark.
+    /// Decodes a file to UTF-8, without the byte order mark.
     pub(crate) fn reader(self, file: File) -> DecodeReaderBytes<File, Vec<u8>> {
         DecodeReaderBytesBuilder::new().encoding(Some(self.encoding())).strip_bom(true).build(file)
     }
 
-    /// The bytes that a written file begins with.
+    /// The byte order mark of a written file.
     pub(crate) fn mark(self) -> &'static [u8] {
         match self {
             Self::Utf8 | Self::Cp949 => b"",
-            // UTF-16 is read, and written as what every program opens as well.
+            // UTF-16 input is written as UTF-8 with a byte order mark, which every program opens too.
             Self::Utf8Marked | Self::Utf16Le | Self::Utf16Be => b"\xef\xbb\xbf",
         }
     }
 
-    /// Text in the encoding of a written file. What CP949 does not have becomes a question mark.
+    /// Encodes text for a written file. Characters that CP949 lacks become question marks.
     pub(crate) fn encode(self, text: &str) -> Vec<u8> {
         if self != Self::Cp949 {
             return text.as_bytes().to_vec();
@@ -95,8 +97,8 @@ impl TextEncoding {
     }
 }
 
-/// Looks at a whole file. Bytes that two encodings can read are the one's in which their Hangul makes sense, by the
-/// columns' names that `is_known` knows or by all else being none; where that does not decide, nobody guesses.
+/// Scans a whole file. If the bytes are valid in two encodings, the one counts whose Hangul makes sense:
+/// known column names, or no other non-ASCII characters. If that is inconclusive, detection fails.
 pub(crate) fn detect(path: &Path, is_known: &dyn Fn(&str) -> bool) -> Result<TextEncoding, SheetError> {
     let open = || File::open(path).map_err(|e| SheetError::io(&e));
     let mut head = Vec::with_capacity(4);
@@ -121,8 +123,8 @@ pub(crate) fn detect(path: &Path, is_known: &dyn Fn(&str) -> bool) -> Result<Tex
                     None => decide(path, is_known),
                 };
             };
-            // Korean in UTF-8 has three bytes a syllable, which CP949 hardly ever looks like: where
-            // there are more of them than of what is broken, the file is UTF-8 that was damaged.
+            // A Korean syllable in UTF-8 has three bytes, a pattern that is very rare in CP949. If there are
+            // more of them than invalid sequences, the file is damaged UTF-8.
             if marked.is_some() || look.triples > look.bad {
                 return Err(SheetError::made(
                     format!(
@@ -144,7 +146,7 @@ fn no_text() -> SheetError {
     )
 }
 
-/// Of bytes that are sound UTF-8: whether that is what they are.
+/// For valid UTF-8 bytes: decides whether they are UTF-8.
 fn decide(path: &Path, is_known: &dyn Fn(&str) -> bool) -> Result<TextEncoding, SheetError> {
     let Some(as_cp949) = Signs::of_file(path, TextEncoding::Cp949, is_known)? else {
         return Ok(TextEncoding::Utf8);
@@ -162,19 +164,19 @@ fn decide(path: &Path, is_known: &dyn Fn(&str) -> bool) -> Result<TextEncoding, 
     }
 }
 
-/// What speaks for an encoding: how what it makes of the bytes looks.
+/// The evidence for an encoding, from the decoded text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Signs {
-    /// Names of columns that are known, and are not ASCII.
+    /// Known non-ASCII column names.
     known_names: usize,
     /// Hangul syllables.
     hangul: u64,
-    /// What is neither Hangul nor ASCII.
+    /// Characters that are neither Hangul nor ASCII.
     other: u64,
 }
 
 impl Signs {
-    /// The signs of a whole file; `None` if it cannot be read in the encoding.
+    /// The evidence of a whole file; `None` if it is not valid in the encoding.
     fn of_file(
         path: &Path,
         encoding: TextEncoding,
@@ -186,7 +188,7 @@ impl Signs {
         let sound = decode(file, encoding, &mut |text| {
             let mut before = ' ';
             for c in text.chars() {
-                // Within a word of Latin letters a syllable makes no sense: there it is another letter.
+                // Within a Latin word a syllable is implausible: it is an accented letter there.
                 let is_hangul = ('가'..='힣').contains(&c) && !before.is_ascii_alphabetic();
                 signs.hangul += u64::from(is_hangul);
                 signs.other += u64::from(!is_hangul && !c.is_ascii());
@@ -205,7 +207,7 @@ impl Signs {
         Ok(Some(signs))
     }
 
-    /// Whether these decide over `other`; none where neither does.
+    /// Whether this evidence wins against `other`; `None` if inconclusive.
     fn against(self, other: Self) -> Option<bool> {
         match (self.known_names > 0, other.known_names > 0) {
             (true, false) => return Some(true),
@@ -221,7 +223,7 @@ impl Signs {
     }
 }
 
-/// What a file looks like as UTF-8, as far as it was looked at.
+/// Statistics of a file as UTF-8, as far as it was scanned.
 #[derive(Default)]
 struct Look {
     first_bad_line: Option<u64>,
@@ -244,7 +246,7 @@ impl Look {
                     Ok(text) => (text, None),
                     Err(error) => {
                         let (sound, after) = rest.split_at(error.valid_up_to());
-                        // An end that may go on in the next piece is looked at with that.
+                        // An incomplete sequence at the end is examined with the next chunk.
                         let broken = error.error_len().or((read == 0).then_some(after.len()));
                         (std::str::from_utf8(sound).unwrap_or_default(), Some(broken))
                     }
@@ -277,7 +279,7 @@ impl Look {
     }
 }
 
-/// Whether a whole file can be read in an encoding.
+/// Checks that a whole file is valid in an encoding.
 pub(crate) fn check(path: &Path, encoding: TextEncoding) -> Result<(), SheetError> {
     let file = File::open(path).map_err(|e| SheetError::io(&e))?;
     let mut has_zero = false;
@@ -297,7 +299,7 @@ pub(crate) fn check(path: &Path, encoding: TextEncoding) -> Result<(), SheetErro
     })
 }
 
-/// Decodes a whole file and gives its text piece by piece; or the line in which that fails.
+/// Decodes a whole file in chunks; returns the line of a decoding error.
 fn decode(mut file: File, encoding: TextEncoding, each: &mut dyn FnMut(&str)) -> io::Result<Result<(), u64>> {
     let mut decoder = encoding.encoding().new_decoder_with_bom_removal();
     let (mut buffer, mut line) = (vec![0; 64 * 1024], 1_u64);
@@ -368,7 +370,7 @@ mod tests {
 
     #[test]
     fn bytes_that_two_encodings_read_are_those_in_which_they_are_korean() {
-        // Syllables of CP949 whose bytes are pairs of UTF-8, which has Latin and Greek letters there.
+        // CP949 syllables whose bytes are also valid UTF-8, for Latin and Greek letters.
         let both = |text: &str| {
             let bytes = cp949(text);
             assert!(std::str::from_utf8(&bytes).is_ok(), "{text}: also UTF-8");

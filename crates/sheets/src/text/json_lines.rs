@@ -1,4 +1,4 @@
-//! Reading a document in JSON from each line.
+//! Reads one JSON document per line.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -10,7 +10,7 @@ use seoham_model::Text;
 use crate::SheetError;
 use crate::row::{Content, Record};
 
-/// No document that the contract has comes near.
+/// Larger than any document of the contract.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
 
 pub(crate) fn read(path: &Path, each: &mut dyn FnMut(Record) -> ControlFlow<()>) -> Result<(), SheetError> {

@@ -1,4 +1,4 @@
-//! Files of text: their encoding, the mark between values, quotation marks, rows.
+//! Text files: encoding, delimiter, quotation marks, rows.
 
 pub(crate) mod delimiter;
 pub(crate) mod encoding;

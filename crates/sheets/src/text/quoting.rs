@@ -1,6 +1,6 @@
-//! Whether quotation marks are where they certainly mean quoting: a mark opens a value as its first character and
-//! closes it right before a delimiter or the end of a line; within it a mark is written twice. A parser that
-//! makes something of any other mark gives one person's values to another.
+//! Checks that quotation marks are unambiguous: a mark opens a value as its first character, and closes it
+//! right before a delimiter or the end of a line; within a value a mark is doubled. A parser that tolerates
+//! any other mark can assign one person's values to another.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -9,14 +9,14 @@ use std::rc::Rc;
 
 use seoham_model::Text;
 
-/// What is wrong with a quotation mark.
+/// An error of a quotation mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It stands within a value that is not quoted.
+    /// It is within an unquoted value.
     WithinValue,
-    /// It closes a quoted value, and more of it follows.
+    /// It closes a quoted value, but more text follows.
     TextAfterClosing,
-    /// It opens a value that does not end before the file does.
+    /// It opens a value that is still open at the end of the file.
     NotClosed,
 }
 
@@ -39,16 +39,16 @@ impl Fault {
     }
 }
 
-/// Where faults were found: the line that a row begins in, counted from zero.
+/// The errors, each with the line in which its row begins, counted from zero.
 pub(super) type Faults = Rc<RefCell<VecDeque<(u64, Fault)>>>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Before a value.
     Before,
-    /// In a value that is not quoted.
+    /// In an unquoted value.
     Unquoted,
-    /// After the `=` of `="0101"`, which keeps a spreadsheet program from taking text for a number.
+    /// After the `=` of `="0101"`, which prevents a spreadsheet program from interpreting text as a number.
     Equals,
     /// Within the quotation marks of `="0101"`.
     KeptText,
@@ -56,21 +56,21 @@ enum State {
     AfterKeptText,
     /// In a quoted value.
     Quoted,
-    /// After a mark in a quoted value: it is one of two, or closes the value.
+    /// After a mark in a quoted value: the first of a doubled mark, or the closing one.
     Mark,
     /// After a carriage return that follows a closing mark.
     Return,
-    /// After a fault: the rest of the line.
+    /// After an error: the rest of the line.
     Lost,
 }
 
-/// Checks what is read through it.
+/// Checks the bytes that are read through it.
 pub(super) struct Quoting<R> {
     inner: R,
     delimiter: u8,
     state: State,
     line: u64,
-    /// The line that the row began in.
+    /// The line in which the row began.
     row_line: u64,
     faults: Faults,
 }
@@ -84,7 +84,7 @@ impl<R: Read> Quoting<R> {
 
     fn look_at(&mut self, bytes: &[u8]) {
         for byte in self.passed_over(bytes) {
-            // A line break within quotation marks ends no row.
+            // A line break within quotation marks does not end a row.
             if self.state == State::Quoted && *byte == b'\n' {
                 self.line += 1;
                 continue;
@@ -104,7 +104,7 @@ impl<R: Read> Quoting<R> {
 }
 
 impl<R> Quoting<R> {
-    /// Passes over whole lines that cannot hold a fault, as there is no mark in them; gives the rest.
+    /// Skips whole lines without quotation marks, which cannot have an error; returns the rest.
     fn passed_over<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let is_outside = matches!(self.state, State::Before | State::Unquoted | State::Equals | State::Lost);
         let unmarked = &bytes[..memchr::memchr(b'"', bytes).unwrap_or(bytes.len())];
@@ -115,7 +115,7 @@ impl<R> Quoting<R> {
         &bytes[end + 1..]
     }
 
-    /// The state after a byte, or what is wrong with it.
+    /// The state after a byte, or the error.
     fn after(&self, byte: u8) -> Result<State, Fault> {
         let ends_value = byte == self.delimiter || byte == b'\n';
         match (self.state, byte) {
@@ -123,7 +123,7 @@ impl<R> Quoting<R> {
             (State::Quoted, b'"') => Ok(State::Mark),
             (State::Quoted, _) | (State::Mark, b'"') => Ok(State::Quoted),
             (State::KeptText, b'"') => Ok(State::AfterKeptText),
-            // Here a parser ends the value, mark or not.
+            // A parser ends the value here, with or without a closing mark.
             (State::KeptText, _) if ends_value => Err(Fault::WithinValue),
             (State::KeptText, _) => Ok(State::KeptText),
             _ if ends_value => Ok(State::Before),

@@ -1,4 +1,4 @@
-//! Rows of values separated by a mark.
+//! Rows of delimited values.
 
 use std::cell::Cell as Shared;
 use std::fs::File;
@@ -13,7 +13,7 @@ use crate::row::{COLUMNS_MAX, Content, Record};
 use crate::text::quoting::{Fault, Quoting};
 use crate::{Cell, SheetError, TextEncoding};
 
-/// A row takes no more, or a quotation mark was not closed.
+/// The maximum size of a row; a larger one indicates an unclosed quotation mark.
 const ROW_BYTES_MAX: usize = 1024 * 1024;
 
 pub(crate) fn read(
@@ -29,8 +29,8 @@ pub(crate) fn read(
     let (quoting, faults) = Quoting::new(bounded, delimiter);
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
-        // A carriage return before it stays with the last value, and is taken off with white space:
-        // so every line is counted when it ends.
+        // A carriage return before it stays in the last value and is trimmed there, so that lines are counted
+        // at their end.
         .terminator(csv::Terminator::Any(b'\n'))
         .has_headers(false)
         .flexible(true)
@@ -47,7 +47,7 @@ pub(crate) fn read(
             Err(error) => return Err(unreadable(&error, begins)),
         }
         let breaks_before = breaks;
-        // Rows as a spreadsheet program counts them: a line break within a value begins no row.
+        // Row numbers as in a spreadsheet program: a line break within a value does not start a row.
         breaks += record.iter().map(|value| value.matches('\n').count() as u64).sum::<u64>();
         let row = reader.position().line() - breaks - 1;
         if record.len() > COLUMNS_MAX {
@@ -57,7 +57,7 @@ pub(crate) fn read(
             ));
         }
         let mut read = Record::new(row, Content::Cells(record.iter().map(Cell::of_text).collect()));
-        // Looked at ahead of the parser, so what was found in earlier lines is no longer of interest.
+        // The checker reads ahead of the parser; drop the errors of earlier lines.
         while faults.borrow().front().is_some_and(|(line, _)| *line < first_line) {
             faults.borrow_mut().pop_front();
         }
@@ -79,8 +79,8 @@ pub(crate) fn read(
     }
 }
 
-/// A value of several lines that begins or ends with the delimiter: two stray marks, each alone in its column, and
-/// what stood between them.
+/// Whether a multi-line value begins or ends with the delimiter: then two stray marks, each alone in its
+/// column, have enclosed the text between them.
 fn takes_in_a_delimiter(record: &csv::StringRecord, delimiter: u8) -> bool {
     let delimiter = char::from(delimiter);
     record
@@ -88,8 +88,8 @@ fn takes_in_a_delimiter(record: &csv::StringRecord, delimiter: u8) -> bool {
         .any(|value| value.contains('\n') && (value.starts_with(delimiter) || value.ends_with(delimiter)))
 }
 
-/// The lines of a row after its first, taken apart as if no mark in them meant anything: what a person would see
-/// as rows of their own.
+/// The lines of a row after its first, split without regard to quotation marks: what a person would see as
+/// separate rows.
 fn lines_within(record: &csv::StringRecord, delimiter: u8) -> Vec<Vec<String>> {
     let mut lines: Vec<Vec<String>> = vec![Vec::new()];
     for value in record {
@@ -105,7 +105,7 @@ fn lines_within(record: &csv::StringRecord, delimiter: u8) -> Vec<Vec<String>> {
     lines.split_off(1)
 }
 
-/// Quotation marks took other rows into a value.
+/// Quotation marks enclosed other rows in a value.
 pub(crate) fn holds_rows() -> Text {
     Text::fixed(
         "한 값 안에 다른 행이 통째로 들어 있습니다. 따옴표(\")의 짝이 맞지 않는 것 같습니다",
@@ -113,7 +113,7 @@ pub(crate) fn holds_rows() -> Text {
     )
 }
 
-/// A quotation mark was opened in this row or the one after it, and not closed again.
+/// A quotation mark in this row or the next one is not closed.
 pub(crate) fn not_closed(row: u64) -> SheetError {
     SheetError::made(
         format!("{row}행 무렵부터 따옴표(\")가 닫히지 않은 것 같습니다"),
@@ -129,15 +129,15 @@ fn unreadable(error: &csv::Error, row: u64) -> SheetError {
     }
 }
 
-/// Gives no more than a row may take before it is told that a new one begins, and ends the last line
-/// where the file does not.
+/// Limits the bytes of a row until the parser reports a new one, and terminates the last line if the file
+/// does not.
 struct Bounded<R> {
     inner: R,
     since: Rc<Shared<usize>>,
     ended: Ended,
 }
 
-/// How what was given so far ended.
+/// The last bytes delivered so far.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ended {
     WithLine,

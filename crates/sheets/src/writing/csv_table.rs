@@ -1,4 +1,4 @@
-//! Rows of text.
+//! Writes rows of text.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -10,7 +10,7 @@ pub(super) struct CsvTable {
     file: BufWriter<File>,
     rows: csv::WriterBuilder,
     encoding: TextEncoding,
-    /// The row written last.
+    /// The last written row.
     last: u64,
 }
 
@@ -29,7 +29,7 @@ impl Table for CsvTable {
             self.file.write_all(&self.encoding.encode("\r\n")).map_err(|e| SheetError::io(&e))?;
         }
         self.last = row;
-        // One row at a time: it is made in UTF-8 and then encoded.
+        // One row at a time: it is formatted in UTF-8 and then encoded.
         let mut writer = self.rows.from_writer(Vec::new());
         writer.write_record(cells.iter().map(Cell::rewritten)).map_err(|_| unwritable())?;
         let bytes = writer.into_inner().map_err(|_| unwritable())?;

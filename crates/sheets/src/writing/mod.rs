@@ -1,4 +1,4 @@
-//! Files written anew: whole or not at all, and for nobody but their owner.
+//! Writes files atomically, readable only by their owner.
 
 mod csv_table;
 mod xlsx_table;
@@ -12,25 +12,25 @@ use crate::{Cell, Format, SheetError, TextEncoding};
 use csv_table::CsvTable;
 use xlsx_table::XlsxTable;
 
-/// What takes the rows of a new file, in the order of their numbers.
+/// Receives the rows of a new file, in order of their numbers.
 pub(crate) trait Table {
-    /// Writes a row at its number, counted from 1. Rows left out before it stay empty.
+    /// Writes a row at its number, counted from 1. Skipped rows stay empty.
     fn write(&mut self, row: u64, cells: &[Cell]) -> Result<(), SheetError>;
 
-    /// Says that the row written last has the columns' names.
+    /// Marks the last written row as the header.
     fn is_header(&mut self) {}
 
-    /// Adds a row to a table of its own, apart from the others; its first row has its columns' names. A form that
-    /// has no room for a second table leaves it out.
+    /// Adds a row to a separate table; its first row is the header. Formats without room for a second table
+    /// ignore it.
     fn list(&mut self, _table: &str, _row: &[Cell]) -> Result<(), SheetError> {
         Ok(())
     }
 
-    /// Ends the file.
+    /// Completes the file.
     fn finish(self: Box<Self>) -> Result<(), SheetError>;
 }
 
-/// Has a file written under another name, and gives it its own once it is whole.
+/// Writes a file under a temporary name, and renames it once it is complete.
 pub(crate) fn in_place(
     out: &Path,
     write: impl FnOnce(&Path) -> Result<(), SheetError>,
@@ -46,11 +46,11 @@ pub(crate) fn in_place(
     std::fs::rename(&partial, out).map_err(io)
 }
 
-/// Writes a table: a workbook if `out` is named `.xlsx`, and otherwise a CSV that every spreadsheet program
-/// opens as it is, in UTF-8 with its mark.
+/// Writes a table: a workbook if `out` is named `.xlsx`, otherwise a CSV that every spreadsheet program opens
+/// correctly, in UTF-8 with a byte order mark.
 ///
 /// # Errors
-/// [`SheetError`] when the file cannot be written, or a workbook does not take so much.
+/// [`SheetError`] if the file cannot be written, or the table is too large for a workbook.
 pub fn write_table(
     out: &Path,
     header: &[&str],
@@ -67,7 +67,7 @@ pub fn write_table(
     })
 }
 
-/// The form of a new table, by what it is named.
+/// The format of a new table, from its file name.
 pub(crate) fn form_of_name(out: &Path) -> Format {
     let is_workbook = out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx"));
     if is_workbook {

@@ -1,4 +1,4 @@
-//! A workbook, in which each cell is shown as it was in the one that it comes from.
+//! Writes a workbook in which each cell is displayed as in its source.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,24 +10,24 @@ use super::{Table, create};
 use crate::cell::NumberForm;
 use crate::{Cell, SheetError};
 
-/// Widths of columns, in characters: a column is as wide as its longest value, within these.
+/// Limits of column widths, in characters: a column is as wide as its longest value, within these limits.
 const WIDTH_MIN: usize = 8;
 const WIDTH_MAX: usize = 50;
-/// Rows of a sheet; a list of more is cut.
+/// The rows of an Excel sheet; a longer list is truncated.
 const ROWS_OF_EXCEL: u32 = 1_048_576;
-/// How long a sheet's name may be, in UTF-16.
+/// The maximum length of a sheet name, in UTF-16 code units.
 const NAME_UNITS_MAX: usize = 31;
 
 pub(super) struct XlsxTable {
     workbook: Workbook,
     main: Sheet,
-    /// The table apart from the others, if there is one, and its next row.
+    /// The separate table, if any, and its next row.
     listed: Option<(Sheet, u32)>,
     formats: Formats,
     path: PathBuf,
 }
 
-/// A sheet that is being written. Its rows go to a file as they come: memory does not grow with them.
+/// A sheet being written. Its rows go to a file as they arrive, so that memory use stays constant.
 struct Sheet {
     sheet: Worksheet,
     name: String,
@@ -35,7 +35,7 @@ struct Sheet {
     widths: Vec<usize>,
 }
 
-/// Number formats, each made once.
+/// Number formats, each created once.
 struct Formats {
     date: CellFormat,
     moment: CellFormat,
@@ -69,7 +69,7 @@ impl Table for XlsxTable {
         let (sheet, next) = match &mut self.listed {
             Some(listed) => listed,
             none => {
-                // Two sheets of one name are no workbook.
+                // A workbook cannot have two sheets of the same name.
                 let is_taken = self.main.name.eq_ignore_ascii_case(table);
                 let name = if is_taken { format!("{table} (2)") } else { table.to_owned() };
                 none.insert((Sheet::new(&mut self.workbook, &name)?, 0))
@@ -92,7 +92,7 @@ impl Table for XlsxTable {
             sheet.set_widths()?;
             self.workbook.push_worksheet(sheet.sheet);
         }
-        // There before it is filled, so that nobody else can read it meanwhile.
+        // Created before it is filled, so that no other user can read it meanwhile.
         drop(create(&self.path)?);
         self.workbook.save(&self.path).map_err(|e| unwritten(&e))
     }
@@ -167,9 +167,9 @@ impl Sheet {
         Ok(())
     }
 
-    /// The row written last stays in sight.
+    /// Keeps the last written row visible while scrolling.
     fn freeze_header(&mut self) {
-        // Refused beyond the last row of a sheet alone, which then is not written either.
+        // Only fails beyond the last row of a sheet, which is not written either.
         let _ = self.sheet.set_freeze_panes(self.last + 1, 0);
     }
 
@@ -192,7 +192,7 @@ impl Formats {
     }
 }
 
-/// A sheet's name as Excel allows it; other programs write longer ones, and other characters.
+/// A sheet name that Excel allows; other programs permit longer names and other characters.
 fn allowed_name(name: &str) -> String {
     let allowed_char = |c: char| if "[]:*?/\\".contains(c) || c.is_control() { '_' } else { c };
     let mut allowed: String = name.trim_matches('\'').chars().map(allowed_char).collect();
@@ -203,7 +203,7 @@ fn allowed_name(name: &str) -> String {
     if allowed.is_empty() { "Sheet1".to_owned() } else { allowed }
 }
 
-/// How wide a text is, in characters of Latin script: others are twice as wide.
+/// The width of a text, in Latin characters: others count as two.
 fn width_of(text: &str) -> usize {
     let widest = |line: &str| line.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum();
     text.lines().map(widest).max().unwrap_or(0)

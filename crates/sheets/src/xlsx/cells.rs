@@ -1,4 +1,4 @@
-//! The cells of a sheet, row by row.
+//! Reads the cells of a sheet, row by row.
 
 use std::io::Read;
 
@@ -11,17 +11,17 @@ use super::{ROWS_OF_EXCEL, Row, cell_name, damaged, place_of, too_far_right, twi
 use crate::row::COLUMNS_MAX;
 use crate::{Cell, SheetError};
 
-/// Formulas of several cells that are remembered at once: where a workbook is stale, all of their cells are.
+/// How many array formulas are remembered at once: if a workbook is stale, all of their cells are.
 const ARRAYS_MAX: usize = 10_000;
 
-/// A sheet that is being read.
+/// A sheet being read.
 pub(super) struct Cells<R: Read> {
     xml: Xml<R>,
-    /// The row that was read last, counted from one; 0 before the first.
+    /// The last row read, counted from one; 0 before the first.
     last: u32,
-    /// Where formulas of several cells put their values.
+    /// The ranges of array formulas.
     arrays: Vec<((u32, u32), (u32, u32))>,
-    /// The table of cells was there already.
+    /// The end of the cell table was reached.
     ended: bool,
 }
 
@@ -38,18 +38,18 @@ impl<'a> Cells<Box<dyn Read + 'a>> {
     }
 }
 
-/// What the cells of a sheet refer to.
+/// The data that the cells of a sheet refer to.
 pub(super) struct Context {
     pub(super) strings: Strings,
     pub(super) styles: Styles,
-    /// Days are counted from 1904.
+    /// The date system starts in 1904.
     pub(super) from_1904: bool,
-    /// Every formula is to be calculated anew: the values that stand there are placeholders.
+    /// Every formula must be recalculated: the cached values are placeholders.
     pub(super) is_stale: bool,
 }
 
 impl<R: Read> Cells<R> {
-    /// Whether any cell has something in it.
+    /// Whether any cell has a value.
     pub(super) fn has_any(mut self) -> Result<bool, SheetError> {
         let mut in_cell = false;
         loop {
@@ -63,7 +63,7 @@ impl<R: Read> Cells<R> {
         }
     }
 
-    /// The next row in which anything stands; none after the last.
+    /// The next row with values; `None` after the last.
     pub(super) fn next_row(&mut self, context: &Context) -> Result<Option<Row>, SheetError> {
         while !self.ended {
             match self.xml.next()? {
@@ -148,7 +148,7 @@ impl<R: Read> Cells<R> {
         context: &Context,
     ) -> Result<Cell, SheetError> {
         let (mut value, mut inline): (Option<String>, Option<String>) = (None, None);
-        // Of a formula, whether its value is stale by itself.
+        // For a formula: whether its own value is stale.
         let mut formula: Option<bool> = None;
         loop {
             match self.xml.next()?.ok_or_else(damaged)? {
@@ -165,7 +165,7 @@ impl<R: Read> Cells<R> {
         }
         let kind = attributes.get("t").unwrap_or("n");
         let is_calculated = formula.is_some() || self.is_in_array(place);
-        // A formula whose value is no text has one that is not empty.
+        // A formula with a non-text result has a non-empty value.
         let is_missing = match &value {
             None => inline.is_none(),
             Some(value) => kind != "str" && value.trim().is_empty(),
@@ -179,7 +179,7 @@ impl<R: Read> Cells<R> {
         Ok(match kind {
             "inlineStr" => match inline {
                 Some(inline) => text(&inline),
-                // It says that its text is within, and has it elsewhere.
+                // It claims an inline text, but has its value elsewhere.
                 None if value.is_some() => Cell::unreadable(),
                 None => Cell::Empty,
             },
@@ -213,7 +213,7 @@ impl<R: Read> Cells<R> {
         })
     }
 
-    /// Passes over a formula; gives whether its value is stale by itself.
+    /// Skips a formula; returns whether its own value is stale.
     fn formula(&mut self, attributes: &Attributes) -> Result<bool, SheetError> {
         if let Some((from, to)) = attributes.get("ref").and_then(|range| range.split_once(':'))
             && attributes.get("t").is_some_and(|kind| kind != "shared")
@@ -226,7 +226,7 @@ impl<R: Read> Cells<R> {
             self.arrays.push((from, to));
         }
         self.xml.skip()?;
-        // "Calculate this cell": its value is one of another time, such as a date of today.
+        // "Calculate cell": the cached value may be outdated, such as today's date.
         Ok(attributes.is_set("ca"))
     }
 
@@ -238,7 +238,7 @@ impl<R: Read> Cells<R> {
     }
 }
 
-/// What is kept of the name of an error.
+/// The maximum length kept of an error name.
 const ERROR_CHARACTERS_MAX: usize = 20;
 
 fn of_text(text: &str, display: &Display) -> Cell {

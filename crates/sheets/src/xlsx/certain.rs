@@ -1,18 +1,18 @@
-//! Which number formats the library is trusted with: those whose result is the same whatever the column's width and
-//! the system's settings, and for which the library and Excel agree.
+//! Decides which number formats the rendering library is trusted with: those whose result does not depend on
+//! the column width or the system's settings, and for which the library and Excel agree.
 
 use ssfmt::NumberFormat;
 use ssfmt::ast::{AmPmStyle, DatePart, FormatPart, Section};
 
-/// Languages whose names of months and days are rendered.
+/// Languages whose month and day names are rendered.
 const ENGLISH: u32 = 0x0409;
 const KOREAN: u32 = 0x0412;
-/// Below this Excel shows a number without a form with all of its digits.
+/// Below this, Excel displays an unformatted number with all of its digits.
 const GENERAL_BELOW: f64 = 1e11;
-/// Digits after the point, at most, that the library renders.
+/// The maximum number of decimals that the library renders.
 const DECIMALS_MAX: usize = 10;
 
-/// Whether what a section shows depends on nothing but the number.
+/// Whether the display of a section depends only on the number.
 pub(super) fn is_certain(section: &Section, korean: bool) -> bool {
     use DatePart::{
         Day, Day2, DayAbbr, DayFull, Hour, Hour2, Minute, Minute2, Month, Month2, MonthAbbr, MonthFull,
@@ -21,7 +21,7 @@ pub(super) fn is_certain(section: &Section, korean: bool) -> bool {
     if section.metadata.is_hijri || !tells_months_from_minutes(section) {
         return false;
     }
-    // A comma behind the last digit divides by a thousand, which the library does not round.
+    // A trailing comma divides by a thousand, and the library does not round that.
     let mut behind = section
         .parts
         .iter()
@@ -30,7 +30,7 @@ pub(super) fn is_certain(section: &Section, korean: bool) -> bool {
     if matches!(behind.next(), Some(FormatPart::ThousandsSeparator)) {
         return false;
     }
-    // And so does one right before the point.
+    // A comma directly before the decimal point does too.
     let scales =
         |pair: &[FormatPart]| matches!(pair, [FormatPart::ThousandsSeparator, FormatPart::DecimalPoint]);
     if section.parts.windows(2).any(scales) {
@@ -42,7 +42,7 @@ pub(super) fn is_certain(section: &Section, korean: bool) -> bool {
         FormatPart::DatePart(part) => match part {
             Year2 | Year4 | Month | Month2 | Day | Day2 | Hour | Hour2 | Minute | Minute2 | Second
             | Second2 | SubSecond(_) => true,
-            // In English, unless the format says Korean.
+            // Names are in English, unless the format specifies Korean.
             MonthAbbr | MonthFull | DayAbbr | DayFull => !korean,
             _ => false,
         },
@@ -50,10 +50,10 @@ pub(super) fn is_certain(section: &Section, korean: bool) -> bool {
         FormatPart::Locale(locale) => {
             locale.currency.is_some() || locale.lcid.is_none_or(|lcid| [ENGLISH, KOREAN].contains(&lcid))
         }
-        // What fills the column with blanks shows nothing.
+        // A blank fill character displays nothing.
         FormatPart::Fill(filler) => *filler == ' ',
         FormatPart::Scientific { .. } | FormatPart::Fraction { .. } => false,
-        // Blanks and digits among days and times are not rendered as Excel does.
+        // In dates and times, the library does not render blanks and digits as Excel does.
         FormatPart::Skip(_) | FormatPart::Digit(_) | FormatPart::Percent | FormatPart::GeneralNumber => {
             !is_date
         }
@@ -61,8 +61,8 @@ pub(super) fn is_certain(section: &Section, korean: bool) -> bool {
     })
 }
 
-/// Whether every `m` is what Excel takes it for: minutes next to hours or seconds, whatever stands between them, and
-/// months everywhere else.
+/// Whether every `m` is interpreted as in Excel: minutes next to hours or seconds, regardless of literals
+/// between them, and months everywhere else.
 fn tells_months_from_minutes(section: &Section) -> bool {
     use DatePart::{Hour, Hour2, Minute, Minute2, Month, Month2, Second, Second2, SubSecond};
     let parts: Vec<&FormatPart> = section
@@ -82,13 +82,13 @@ fn tells_months_from_minutes(section: &Section) -> bool {
     })
 }
 
-/// The number as it is given to the library so that it shows what Excel does; none where that is not certain. Excel
-/// rounds what it shows from the fifteen digits that a number has, half away from zero; the library from the binary
-/// fraction.
+/// The number to pass to the library so that it displays the same as Excel; `None` if that is not certain.
+/// Excel rounds half away from zero, from the fifteen significant digits of a number; the library rounds the
+/// binary fraction.
 pub(super) fn as_shown(format: &NumberFormat, number: f64) -> Option<f64> {
     let sections = format.sections();
     if sections.iter().any(|section| section.condition.is_some()) {
-        // Which section counts for a negative number or a fraction, and with what sign, is a matter of its own.
+        // The section selection and sign for a negative number or a fraction are not certain.
         let holds = |section: &Section| section.condition.is_none_or(|condition| condition.evaluate(number));
         let is_plain = number >= 0.0 && number.fract() == 0.0;
         return (is_plain && sections.iter().any(holds)).then_some(number);
@@ -102,7 +102,7 @@ pub(super) fn as_shown(format: &NumberFormat, number: f64) -> Option<f64> {
     if section.has_date_parts() {
         return Some(number);
     }
-    // A section for texts shows a number in its own way.
+    // A text section displays numbers differently.
     if section.has_text_placeholder() {
         return None;
     }
@@ -111,7 +111,7 @@ pub(super) fn as_shown(format: &NumberFormat, number: f64) -> Option<f64> {
         let is_plain = number.fract() == 0.0 && (0.0..GENERAL_BELOW).contains(&number);
         return is_plain.then_some(number);
     }
-    // Where the sign goes among literals of one form is a matter of its own.
+    // The position of the sign among literals of a single section is not certain.
     let has_literals = section
         .parts
         .iter()
@@ -126,11 +126,11 @@ pub(super) fn as_shown(format: &NumberFormat, number: f64) -> Option<f64> {
         return None;
     }
     let rounded = rounded(number, digits + 2 * percents)?;
-    // What is rounded to nothing may keep its sign, or its section.
+    // A number rounded to zero may keep its sign, or its section.
     if rounded == 0.0 && number != 0.0 && (number < 0.0 || sections.len() > 2) { None } else { Some(rounded) }
 }
 
-/// `number`, by its fifteen digits, rounded to so many after the point, half away from zero.
+/// `number` with fifteen significant digits, rounded half away from zero to `decimals` decimals.
 fn rounded(number: f64, decimals: usize) -> Option<f64> {
     let written = format!("{:.14e}", number.abs());
     let (mantissa, exponent) = written.split_once('e')?;

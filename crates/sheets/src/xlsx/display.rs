@@ -1,7 +1,7 @@
-//! What a cell shows: a number in the form that its format gives it, as Korean Excel does; or the certainty that
-//! this is not known.
+//! The displayed text of a cell: a number in its format, as Korean Excel shows it; or the information that
+//! this is unknown.
 //!
-//! A library renders the formats; which of them it is trusted with, `certain` says.
+//! A library renders the formats; `certain` decides which of them it is trusted with.
 
 use std::sync::Arc;
 
@@ -14,50 +14,50 @@ use super::weekdays;
 use crate::Cell;
 use crate::cell::{Formatted, NumberForm};
 
-/// How a cell shows its number.
+/// How a cell displays its number.
 #[derive(Clone)]
 pub(super) struct Display {
     kind: Kind,
-    /// The format itself, with which the cell can be written once more; none where it has no one meaning.
+    /// The format for writing the cell again; `None` if its interpretation is ambiguous.
     form: Option<NumberForm>,
 }
 
 #[derive(Clone)]
 enum Kind {
-    /// As it is.
+    /// Unformatted.
     General,
-    /// In a form that is known.
+    /// In a known form.
     Known(Arc<Form>),
-    /// In a form that is not known: what a person sees cannot be told.
+    /// In an unknown form: the displayed text cannot be determined.
     Unknown,
-    /// As a day, in a form that is not known.
+    /// As a date, in an unknown form.
     UnknownDate,
-    /// The same, and a text is not seen at all.
+    /// The same, and text is hidden.
     Hidden,
 }
 
-/// A form that numbers are shown in.
+/// A known number format.
 pub(super) struct Form {
     format: NumberFormat,
-    /// Days, months or years are shown: the number is a date.
+    /// It displays days, months or years: the number is a date.
     shows_date: bool,
-    /// AM and PM are shown in Korean.
+    /// AM and PM are in Korean.
     korean: bool,
 }
 
 impl Display {
-    /// Numbers as they are.
+    /// Unformatted numbers.
     pub(super) const GENERAL: Self = Self { kind: Kind::General, form: None };
-    /// A format that is not known at all.
+    /// An unknown format.
     pub(super) const UNKNOWN: Self = Self { kind: Kind::Unknown, form: None };
 
-    /// The form of a format that has no code in the workbook, since every program knows it; in Korean Excel.
+    /// A built-in format, which has no code in the workbook; as in Korean Excel.
     pub(super) fn built_in(id: u32) -> Self {
         let form = u8::try_from(id).ok().filter(|id| *id < FIRST_OF_WORKBOOK).map(NumberForm::BuiltIn);
         Self { kind: Kind::built_in(id), form }
     }
 
-    /// The form of a format's code.
+    /// The display of a format code.
     pub(super) fn of_code(code: &str) -> Self {
         Self { kind: Kind::of_code(code), form: Some(NumberForm::Code(Arc::from(code))) }
     }
@@ -78,10 +78,10 @@ impl Display {
         }
     }
 
-    /// A text as its format shows it; none when that is not known.
+    /// A text in its format; `None` if that is unknown.
     pub(super) fn text(&self, text: &str) -> Option<String> {
         match &self.kind {
-            // A format that nobody knows says something of numbers; of texts hardly ever.
+            // An unknown format affects numbers, but hardly ever text.
             Kind::General | Kind::Unknown | Kind::UnknownDate => Some(text.to_owned()),
             Kind::Hidden => None,
             Kind::Known(form) => match form.format.sections() {
@@ -99,8 +99,8 @@ impl Display {
     }
 }
 
-/// Whether each `General` of a code became a part that comes first: the library puts the number before all else, and
-/// loses it behind some.
+/// Whether each `General` of a code became the first part of its section: the library puts the number before
+/// all other parts, and loses it behind some.
 fn keeps_general(code: &str, sections: &[ssfmt::ast::Section]) -> bool {
     let mut unquoted = code.split('"').step_by(2);
     let named = unquoted.any(|part| {
@@ -112,11 +112,11 @@ fn keeps_general(code: &str, sections: &[ssfmt::ast::Section]) -> bool {
     general.is_empty() != named && general.iter().all(|section| section.parts.first().is_some_and(is_general))
 }
 
-/// Formats with lower numbers are known to every program; a workbook numbers its own from here on.
+/// Lower numbers are built-in formats; a workbook's own formats start here.
 const FIRST_OF_WORKBOOK: u8 = 164;
 
 impl Kind {
-    /// The form of a format that has no code in the workbook, since every program knows it; in Korean Excel.
+    /// A built-in format, which has no code in the workbook; as in Korean Excel.
     fn built_in(id: u32) -> Self {
         let code = match id {
             0 => return Self::General,
@@ -142,14 +142,14 @@ impl Kind {
             45 => "mm:ss",
             46 => "[h]:mm:ss",
             49 => "@",
-            // Days, as each language writes them.
+            // Dates, in locale-dependent forms.
             15..=17 | 27..=30 | 36 | 50..=58 => return Self::UnknownDate,
             _ => return Self::Unknown,
         };
         Self::of_code(code)
     }
 
-    /// The form of a format's code.
+    /// The kind of a format code.
     fn of_code(code: &str) -> Self {
         let is_general = ["general", "g/표준", "@", ""].contains(&code.trim().to_lowercase().as_str());
         if is_general {
@@ -164,9 +164,9 @@ impl Kind {
         };
         let shows_date = format.sections().iter().any(|section| section.parts.iter().any(shows));
         let sections = format.sections();
-        // A number whose section is empty is hidden; the library takes it for one without a form.
+        // A number in an empty section is hidden; the library treats it as unformatted.
         let hides = sections.iter().take(3).any(|section| section.parts.is_empty());
-        // A fourth section that has no place for a text hides it.
+        // A fourth section without a text placeholder hides text.
         let hides_text = matches!(sections, [_, _, _, text] if !text.has_text_placeholder());
         if hides
             || hides_text
@@ -186,7 +186,7 @@ impl Kind {
 impl Form {
     fn shown(&self, number: f64, from_1904: bool) -> Option<String> {
         let is_time = self.format.is_date_format();
-        // Neither is there a date before the first, nor a time before midnight: Excel fills the cell with marks.
+        // There is no date before the first day and no time before midnight: Excel fills the cell with `#`.
         if is_time && number < 0.0 || !number.is_finite() {
             return None;
         }
@@ -201,7 +201,7 @@ impl Form {
             shown = shown.replace("AM", "오전").replace("PM", "오후");
         }
         let shown = shown.trim();
-        // A format without a place for the number hides it.
+        // A format without a number placeholder hides the number.
         if shown.is_empty() { None } else { Some(shown.to_owned()) }
     }
 }

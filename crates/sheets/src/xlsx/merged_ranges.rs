@@ -1,11 +1,11 @@
-//! Merged ranges, in the order of their rows.
+//! Merged ranges, in row order.
 
 use super::package::Package;
 use super::xml::Node;
 use super::{cell_name, place_of};
 use crate::SheetError;
 
-/// Merged ranges of one sheet, at most: beyond it nobody made them by hand.
+/// The maximum number of merged ranges in a sheet; more are not plausible.
 const RANGES_MAX: usize = 1_000_000;
 
 #[derive(Clone, Copy)]
@@ -50,7 +50,7 @@ impl Merged {
         Ok(Self { to_come, next, open: Vec::new() })
     }
 
-    /// The columns that are merged in a row. Rows are asked for in order.
+    /// The merged columns of a row. Rows must be queried in order.
     pub(super) fn in_row(&mut self, row: u32) -> Vec<(usize, usize, String)> {
         while let Some(range) = self.next.filter(|range| range.from.0 <= row) {
             self.open.push(range);

@@ -1,8 +1,8 @@
-//! Excel workbooks, cell by cell: a sheet of a million empty rows takes no room.
+//! Streams Excel workbooks cell by cell: a sheet of a million empty rows takes no memory.
 //!
-//! A workbook is read as its own parts describe it: they are found through the package's relationships, and what
-//! the table does not need is passed over. The readers that there are know parts by fixed names, refuse a whole
-//! workbook for one kind of sheet or one error code that they do not know, and take the last of two definitions.
+//! A workbook is read as its own parts describe it: parts are found through the package's relationships, and
+//! parts that the table does not need are skipped. Existing readers find parts by fixed names, reject a whole
+//! workbook for one unknown sheet type or error code, and silently use the last of two definitions.
 
 mod cells;
 mod certain;
@@ -30,12 +30,12 @@ use strings::Strings;
 use styles::Styles;
 use workbook::Workbook;
 
-/// The sheet to read, and how many others there are.
+/// Selects the sheet to read, and counts the others.
 pub(crate) fn choose(path: &Path, wanted: Option<&str>) -> Result<(String, usize), SheetError> {
     guarded(|| {
         let mut package = Package::open(path)?;
         let workbook = Workbook::read(&mut package)?;
-        // What a result says of its rows is no other table.
+        // The corrections sheet of a result is not a separate table.
         let is_table = |sheet: &&workbook::SheetPart| !is_corrections(&sheet.name);
         let others = workbook.sheets.iter().filter(is_table).count().saturating_sub(1);
         if let Some(wanted) = wanted {
@@ -51,7 +51,7 @@ pub(crate) fn choose(path: &Path, wanted: Option<&str>) -> Result<(String, usize
         if filled.len() > 1 {
             filled.retain(|name| !is_corrections(name));
         }
-        // Which of several is meant is not for us to guess.
+        // Ambiguous: the user must choose.
         if filled.len() > 1 {
             let known = filled.join(", ");
             return Err(SheetError::made(
@@ -66,7 +66,7 @@ pub(crate) fn choose(path: &Path, wanted: Option<&str>) -> Result<(String, usize
     })
 }
 
-/// Gives the rows of a sheet to `each`, until that breaks.
+/// Passes the rows of a sheet to `each`, until that stops.
 pub(crate) fn read(
     path: &Path,
     sheet: &str,
@@ -102,12 +102,12 @@ pub(crate) fn read(
     })
 }
 
-/// A workbook that is damaged in a way that its reader did not think of is damaged all the same.
+/// Reports a panic of the reader as a damaged workbook.
 fn guarded<T>(work: impl FnOnce() -> Result<T, SheetError>) -> Result<T, SheetError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(damaged()))
 }
 
-/// What a reader of XML says can repeat what stands in the file, so this says less.
+/// The XML reader's error can contain data from the file, so this message is generic.
 fn damaged() -> SheetError {
     SheetError::new(
         "손상된 Excel 파일이라 읽을 수 없습니다. Excel에서 열어 다시 저장해 주십시오",
@@ -115,7 +115,7 @@ fn damaged() -> SheetError {
     )
 }
 
-/// Something is defined twice whose name is the same in both languages.
+/// A duplicate definition whose name is the same in both languages.
 fn twice(name: &str) -> SheetError {
     twice_in(name, name)
 }
@@ -141,7 +141,7 @@ struct Row {
     is_hidden: bool,
 }
 
-/// A cell as a spreadsheet program names it, `B7`.
+/// The name of a cell in a spreadsheet program, such as `B7`.
 pub(crate) fn cell_name((row, column): (u32, u32)) -> String {
     let mut letters = Vec::new();
     let mut rest = column + 1;
@@ -153,7 +153,7 @@ pub(crate) fn cell_name((row, column): (u32, u32)) -> String {
     letters.iter().rev().collect::<String>() + &(row + 1).to_string()
 }
 
-/// The place that a cell's name means; none if it is no name.
+/// The position of a cell name; `None` if it is invalid.
 fn place_of(name: &str) -> Option<(u32, u32)> {
     let name = name.trim();
     let digits = name.find(|c: char| c.is_ascii_digit())?;
@@ -166,7 +166,7 @@ fn place_of(name: &str) -> Option<(u32, u32)> {
     Some((row - 1, column - 1))
 }
 
-/// Rows that a sheet of Excel has.
+/// The number of rows in an Excel sheet.
 const ROWS_OF_EXCEL: u32 = 1_048_576;
 
 #[cfg(test)]

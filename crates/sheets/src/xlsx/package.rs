@@ -1,4 +1,4 @@
-//! The package: parts in a ZIP, and the relationships through which they are found, wherever they lie.
+//! The package: parts in a ZIP archive, and the relationships that locate them.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,24 +11,25 @@ use super::xml::{Node, Xml};
 use super::{damaged, twice};
 use crate::SheetError;
 
-/// What the parts of a workbook may unpack to: a small file can claim to be any size.
+/// The maximum unpacked size of a workbook's parts: a small file can expand to any size (zip bomb).
 const UNPACKED_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
-/// What any part but a sheet may unpack to: it is held in memory.
+/// The maximum unpacked size of any part except a sheet, because it is held in memory.
 const HELD_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 /// A workbook's file.
 pub(super) struct Package {
     archive: ZipArchive<BufReader<File>>,
-    /// Parts by their names in one form; more than one is more than one definition.
+    /// Parts by normalised name; several parts of one name are duplicate definitions.
     parts: HashMap<String, Vec<usize>>,
 }
 
-/// What a part refers to.
+/// A relationship of a part.
 pub(super) struct Relationship {
     pub(super) id: String,
-    /// The last word of its type, `worksheet`: the transitional and the strict form begin differently.
+    /// The last segment of its type, such as `worksheet`: the transitional and the strict format have
+    /// different prefixes.
     pub(super) kind: String,
-    /// The part's name; none for what lies outside the file.
+    /// The part's name; `None` for a target outside the file.
     pub(super) part: Option<String>,
 }
 
@@ -50,7 +51,7 @@ impl Package {
         Ok(Self { archive, parts })
     }
 
-    /// The part that the package as a whole is about.
+    /// The main part of the package.
     pub(super) fn main_part(&mut self) -> Result<String, SheetError> {
         let relationships = self.relationships("")?;
         let main = relationships.into_iter().find(|relationship| relationship.kind == "officeDocument");
@@ -58,7 +59,7 @@ impl Package {
         if self.parts.contains_key(&part) { Ok(part) } else { Err(no_workbook()) }
     }
 
-    /// What a part refers to; the package itself if it is empty.
+    /// The relationships of a part; those of the package if the name is empty.
     pub(super) fn relationships(&mut self, part: &str) -> Result<Vec<Relationship>, SheetError> {
         let (folder, name) = part.rsplit_once('/').unwrap_or(("", part));
         let file = if folder.is_empty() {
@@ -99,7 +100,7 @@ impl Package {
         Ok(Xml::new(part.take(HELD_BYTES_MAX)))
     }
 
-    /// Reads a part of any length, piece by piece.
+    /// Streams a part of any length.
     pub(super) fn long_part(&mut self, name: &str) -> Result<Xml<Box<dyn Read + '_>>, SheetError> {
         let n = self.only(name)?;
         let part = self.archive.by_index(n).map_err(|_| damaged())?;
@@ -115,12 +116,12 @@ impl Package {
     }
 }
 
-/// A part's name in the form in which names are compared: whatever the case, with plain slashes, from the root.
+/// The canonical form for comparing part names: case-insensitive, with forward slashes, from the root.
 fn normalized(name: &str) -> String {
     resolved("", &format!("/{name}"))
 }
 
-/// The part that `target` means in `folder`.
+/// Resolves `target` relative to `folder`.
 fn resolved(folder: &str, target: &str) -> String {
     let target = percent_encoding::percent_decode_str(target).decode_utf8_lossy().replace('\\', "/");
     let mut segments: Vec<&str> =

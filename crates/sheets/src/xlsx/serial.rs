@@ -1,8 +1,8 @@
-//! Days and times as a spreadsheet counts them: the serial numbers of days, with the time as a fraction.
+//! Spreadsheet dates: serial day numbers, with the time as a fraction.
 
 use jiff::civil::{Date, DateTime, Time};
 
-/// The day and time that a number means, to the second; none for what is no day.
+/// The date and time of a serial number, to the second; `None` if it is out of range.
 pub(super) fn moment_of(number: f64, from_1904: bool) -> Option<DateTime> {
     if !(0.0..2_958_466.0).contains(&number) || (number < 1.0 && !from_1904) {
         return None;
@@ -12,7 +12,7 @@ pub(super) fn moment_of(number: f64, from_1904: bool) -> Option<DateTime> {
     if second == 86_400 {
         (day, second) = (day + 1, 0);
     }
-    // 1900 was no leap year, but Excel counts its 29th of February.
+    // 1900 was not a leap year, but Excel counts 29 February 1900.
     let origin = match (from_1904, day) {
         (true, _) => Date::constant(1904, 1, 1),
         (false, 60) => return None,

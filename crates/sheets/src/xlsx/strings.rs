@@ -1,11 +1,11 @@
-//! Texts that cells share.
+//! Shared strings.
 
 use super::damaged;
 use super::package::Package;
 use super::xml::{Node, Xml};
 use crate::SheetError;
 
-/// The shared texts of a workbook.
+/// The shared strings of a workbook.
 #[derive(Default)]
 pub(super) struct Strings(Vec<Box<str>>);
 
@@ -27,7 +27,7 @@ impl Strings {
     }
 }
 
-/// The text of an element that has begun: its own and that of its runs, but not how it is pronounced.
+/// The text of a started element: its own and that of its runs, without phonetic guides.
 pub(super) fn rich_text<R: std::io::Read>(xml: &mut Xml<R>) -> Result<String, SheetError> {
     let mut text = String::new();
     let mut depth = 0_u32;
@@ -45,7 +45,7 @@ pub(super) fn rich_text<R: std::io::Read>(xml: &mut Xml<R>) -> Result<String, Sh
     }
 }
 
-/// `_x000D_` stands for a character that XML does not have.
+/// Decodes escapes such as `_x000D_` for characters that XML does not allow.
 pub(super) fn unescaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

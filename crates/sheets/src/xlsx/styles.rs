@@ -1,4 +1,4 @@
-//! How cells show their numbers: each style of a workbook, by its place.
+//! The number formats of a workbook's styles, by index.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::package::Package;
 use super::xml::Node;
 use crate::SheetError;
 
-/// Styles of one workbook, at most: Excel has 65,490.
+/// The maximum number of styles in a workbook: Excel allows 65,490.
 const STYLES_MAX: usize = 100_000;
 
 /// The styles of a workbook.
@@ -27,12 +27,12 @@ impl Styles {
                     match (name.as_str(), id) {
                         ("cellXfs", _) => in_cells = true,
                         ("xf", id) if in_cells => formats.push(id.unwrap_or(0)),
-                        // Formats of what is not a cell by itself are others.
+                        // Number formats here do not apply to cells.
                         ("dxfs" | "extLst", _) => xml.skip()?,
                         ("numFmt", Some(id)) => {
                             let code = attributes.get("formatCode").unwrap_or_default().to_owned();
                             let known = codes.entry(id).or_insert_with(|| Some(code.clone()));
-                            // Of two that differ neither is certain.
+                            // If two definitions differ, neither is certain.
                             if known.as_ref() != Some(&code) {
                                 *known = None;
                             }
@@ -59,7 +59,7 @@ impl Styles {
         Ok(Self(formats.into_iter().map(display).collect()))
     }
 
-    /// How a cell shows its number; without a style as it is.
+    /// The display of a cell; a cell without a style uses the first one.
     pub(super) fn of_cell(&self, style: Option<&str>) -> Display {
         match style.map(|style| style.trim().parse::<usize>()) {
             None | Some(Ok(0)) if self.0.is_empty() => Display::GENERAL,

@@ -1,13 +1,14 @@
-//! Korean names of weekdays in a format, which the library that renders formats does not know.
+//! Korean weekday names in formats, which the rendering library does not support.
 
 use jiff::civil::DateTime;
 
-/// Stand for the weekday's short and full name while a format is rendered.
+/// Placeholders for the weekday's short and full name while a format is rendered.
 const WEEKDAY_SHORT: char = '\u{e000}';
 const WEEKDAY_FULL: char = '\u{e001}';
 const WEEKDAYS: [&str; 7] = ["월", "화", "수", "목", "금", "토", "일"];
 
-/// A format's code with signs for the names of weekdays: `aaa`, `aaaa`, and where it is in Korean `ddd`, `dddd`.
+/// A format code with placeholders for weekday names: `aaa`, `aaaa`, and `ddd`, `dddd` if the format is
+/// Korean.
 pub(super) fn marked(code: &str, korean: bool) -> String {
     let characters: Vec<char> = code.chars().collect();
     let mut out = String::with_capacity(code.len());
@@ -40,18 +41,18 @@ pub(super) fn marked(code: &str, korean: bool) -> String {
     out
 }
 
-/// The place after the next `mark`.
+/// The position after the next `mark`.
 fn end_of(characters: &[char], from: usize, mark: char) -> usize {
     let length = characters[from..].iter().position(|c| *c == mark);
     length.map_or(characters.len(), |length| from + length + 1)
 }
 
-/// Whether a rendered text has signs for weekdays.
+/// Whether a rendered text contains weekday placeholders.
 pub(super) fn are_in(shown: &str) -> bool {
     shown.contains([WEEKDAY_SHORT, WEEKDAY_FULL])
 }
 
-/// A rendered text with the names of the weekday in place of their signs.
+/// A rendered text with the placeholders replaced by the weekday's names.
 pub(super) fn named(shown: &str, moment: DateTime) -> String {
     let name =
         usize::try_from(moment.weekday().to_monday_zero_offset()).ok().and_then(|day| WEEKDAYS.get(day));

@@ -1,29 +1,29 @@
-//! The workbook: its sheets, and what holds for all of them.
+//! The workbook: its sheets and its global settings.
 
 use super::package::{Package, Relationship};
 use super::xml::Node;
 use super::{damaged, twice};
 use crate::SheetError;
 
-/// Sheets of one workbook, at most.
+/// The maximum number of sheets in a workbook.
 const SHEETS_MAX: usize = 10_000;
 
 /// A workbook.
 pub(super) struct Workbook {
     pub(super) sheets: Vec<SheetPart>,
-    /// Texts that cells share.
+    /// The part with the shared strings.
     pub(super) strings: Option<String>,
     pub(super) styles: Option<String>,
-    /// Days are counted from 1904.
+    /// The date system starts in 1904.
     pub(super) from_1904: bool,
-    /// Every formula is to be calculated anew: the values that stand there are placeholders.
+    /// Every formula must be recalculated: the cached values are placeholders.
     pub(super) is_stale: bool,
 }
 
 /// A sheet of a workbook.
 pub(super) struct SheetPart {
     pub(super) name: String,
-    /// The part; none for what is no table, such as a chart or a macro.
+    /// The part; `None` for anything but a table, such as a chart or a macro.
     pub(super) part: Option<String>,
     pub(super) is_visible: bool,
 }
@@ -69,7 +69,7 @@ impl Workbook {
         Ok(workbook)
     }
 
-    /// The table of a name.
+    /// The table with this name.
     pub(super) fn named(&self, wanted: &str) -> Result<&SheetPart, SheetError> {
         let found: Vec<&SheetPart> =
             self.sheets.iter().filter(|sheet| sheet.name.trim() == wanted.trim()).collect();

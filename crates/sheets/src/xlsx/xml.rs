@@ -1,4 +1,4 @@
-//! XML, one node after the other, each of bounded length.
+//! A pull parser for XML nodes of limited size.
 
 use std::cell::Cell;
 use std::io::{self, BufReader, Read};
@@ -10,19 +10,19 @@ use quick_xml::{Reader, XmlVersion};
 use super::damaged;
 use crate::SheetError;
 
-/// What one node may take: a cell has at most 32,767 characters.
+/// The maximum size of a node: a cell has at most 32,767 characters.
 const NODE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// A part that is being read.
+/// A part being read.
 pub(super) struct Xml<R: Read> {
     reader: Reader<BufReader<Bounded<R>>>,
     since: Rc<Cell<usize>>,
     buffer: Vec<u8>,
-    /// An element that is empty is told as one that begins and ends.
+    /// An empty element is reported as a start and an end.
     ends: Option<String>,
 }
 
-/// What stands in a part. Names are without their prefix.
+/// A node of a part. Names have no prefix.
 pub(super) enum Node {
     /// An element begins.
     Start {
@@ -36,11 +36,11 @@ pub(super) enum Node {
         /// Its name.
         name: String,
     },
-    /// Text in it.
+    /// Its text.
     Text(String),
 }
 
-/// Attributes of an element; names are without their prefix.
+/// The attributes of an element; names have no prefix.
 #[derive(Default)]
 pub(super) struct Attributes(Vec<(String, String)>);
 
@@ -49,7 +49,7 @@ impl Attributes {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether an attribute that is yes or no says yes.
+    /// Whether a Boolean attribute is true.
     pub(super) fn is_set(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| ["1", "true", "on"].contains(&value))
     }
@@ -62,7 +62,7 @@ impl<R: Read> Xml<R> {
         Self { reader: Reader::from_reader(BufReader::new(bounded)), since, buffer: Vec::new(), ends: None }
     }
 
-    /// The next node; none at the end.
+    /// The next node; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Node>, SheetError> {
         if let Some(name) = self.ends.take() {
             return Ok(Some(Node::End { name }));
@@ -94,14 +94,14 @@ impl<R: Read> Xml<R> {
                     return Ok(Some(Node::Text(text)));
                 }
                 Event::Eof => return Ok(None),
-                // What a document type could define is not followed.
+                // Document type declarations are rejected.
                 Event::DocType(_) => return Err(damaged()),
                 Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
             }
         }
     }
 
-    /// The text of an element that has begun, up to its end; elements in it are passed over.
+    /// The text of a started element up to its end; child elements are skipped.
     pub(super) fn text(&mut self) -> Result<String, SheetError> {
         let mut text = String::new();
         let mut depth = 0_u32;
@@ -121,7 +121,7 @@ impl<R: Read> Xml<R> {
         }
     }
 
-    /// Passes over what is left of an element that has begun, without looking at it closely.
+    /// Skips the rest of a started element without parsing it in detail.
     pub(super) fn skip(&mut self) -> Result<(), SheetError> {
         if self.ends.take().is_some() {
             return Ok(());
@@ -143,7 +143,7 @@ impl<R: Read> Xml<R> {
 
 fn started(start: &BytesStart<'_>) -> Result<Node, SheetError> {
     let mut attributes = Vec::new();
-    // An attribute that occurs twice is an error here, and nobody's last word.
+    // A duplicate attribute is an error, rather than an override.
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|_| damaged())?;
         let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|_| damaged())?;
@@ -152,7 +152,7 @@ fn started(start: &BytesStart<'_>) -> Result<Node, SheetError> {
     Ok(Node::Start { name: start.local_name().as_ref().to_owned(), attributes: Attributes(attributes) })
 }
 
-/// Gives no more than a node may take before it is told that a new one begins.
+/// Limits the bytes of a node, until the parser reports a new one.
 struct Bounded<R> {
     inner: R,
     since: Rc<Cell<usize>>,

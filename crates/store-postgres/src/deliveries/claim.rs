@@ -12,7 +12,7 @@ use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
 use seoham_store::box_entry::BoxEntry;
 use seoham_store::deliveries::{Claim, Claimed};
 use seoham_store::sealing::{Notice, SealedContent, SealedNotice, open_content, open_notice};
-use seoham_store::{OfEntity, Result, StoreError};
+use seoham_store::{AboutEntity, Result, StoreError};
 use seoham_vault::Vault;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -111,7 +111,7 @@ fn notice(
 ) -> Result<Notice> {
     let shared = match document.content.map(|id| contents.get(&id)) {
         None => None,
-        Some(None) => return Err(StoreError::damaged("the content").of(document.id)),
+        Some(None) => return Err(StoreError::damaged("the missing shared text").about(document.id)),
         Some(Some(content)) => Some(Arc::clone(content.as_ref().map_err(Clone::clone)?)),
     };
     let sealed = SealedNotice {

@@ -16,7 +16,7 @@ use seoham_store::documents::{
 use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, Record, key_history};
 use seoham_store::people::PersonView;
 use seoham_store::sealing::{self, OpenedText};
-use seoham_store::{Documents, Lane, OfEntity, Records, Result, StoreError};
+use seoham_store::{AboutEntity, Documents, Lane, Records, Result, StoreError};
 use seoham_vault::TokenHash;
 
 use crate::columns::{Columns, Id};
@@ -77,7 +77,7 @@ impl Documents for PostgresStore {
             let Some(document) = documents.get(id) else { return Ok(None) };
             let key = keys
                 .get(&document.person)
-                .ok_or_else(|| StoreError::damaged("the person").of(document.id))?;
+                .ok_or_else(|| StoreError::damaged("the missing person").about(document.id))?;
             let vault = &self.inner.vault;
             let own = sealing::open_own(vault, document.person, key, *id, &document.sealed)?;
             let (times, deadline_at) = (document.times, document.deadline_at);
@@ -123,8 +123,9 @@ impl Records for PostgresStore {
         let params: [Param<'_>; 3] = [&document.institution.uuid(), &id.uuid(), &earliest.uuid()];
         let waiting = session.query_opt(WAITING, &params).await?;
         let waiting = waiting.is_some_and(|row| row.value("waiting").unwrap_or(false));
+        // Decoded here alone: a number that means nothing must not stop a claim or a status.
         let notification = Notification::from_number(document.notification.into())
-            .ok_or(StoreError::damaged("notification"))?
+            .ok_or_else(|| StoreError::damaged("notification").about(id))?
             .as_shown(document.times.notified_at, waiting);
         let (payload, external) = (own.payload.clone(), own.external_document_uuid.clone());
         Ok(Some(DocumentRecord {

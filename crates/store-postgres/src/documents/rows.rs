@@ -7,7 +7,7 @@ use seoham_model::person::Behaviour;
 use seoham_model::status::Times;
 use seoham_model::{BinderId, ContractUuid, InstitutionId, PersonId, UnixSeconds};
 use seoham_store::sealing::{OpenedText, SealedContent, StoredText, open_with_recipient};
-use seoham_store::{OfEntity, Result, StoreError};
+use seoham_store::{AboutEntity, Result, StoreError};
 use seoham_vault::{Vault, WrappedKey};
 use tokio_postgres::Row;
 
@@ -77,7 +77,7 @@ fn document(row: &Row) -> Result<DocumentRow> {
             times: row.times()?,
         })
     };
-    read().of(id)
+    read().about(id)
 }
 
 /// The people of documents.
@@ -101,7 +101,7 @@ pub(crate) async fn people<'a>(
     };
     let read = |row: &Row| {
         let id: PersonId = row.id("person_id")?;
-        Ok((id, person(row).of(id)?))
+        Ok((id, person(row).about(id)?))
     };
     rows.iter().map(read).collect()
 }
@@ -133,8 +133,9 @@ pub(crate) fn open_text(
     let content = match document.content {
         None => None,
         Some(id) => {
-            let sealed =
-                contents.get(&id).ok_or_else(|| StoreError::damaged("the content").of(document.id))?;
+            let sealed = contents
+                .get(&id)
+                .ok_or_else(|| StoreError::damaged("the missing shared text").about(document.id))?;
             Some(SealedContent { id, sealed: sealed.clone() })
         }
     };
@@ -156,7 +157,8 @@ pub(crate) async fn text(
 ) -> Result<(OpenedText, PersonRow)> {
     let one = || std::iter::once(document);
     let (mut people, contents) = futures_util::try_join!(people(session, one()), contents(session, one()))?;
-    let person =
-        people.remove(&document.person).ok_or_else(|| StoreError::damaged("the person").of(document.id))?;
+    let person = people
+        .remove(&document.person)
+        .ok_or_else(|| StoreError::damaged("the missing person").about(document.id))?;
     Ok((open_text(vault, document, &person, &contents)?, person))
 }

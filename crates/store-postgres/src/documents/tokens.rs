@@ -2,7 +2,7 @@
 
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::documents::{DocumentStatus, ReadVerdict, TokenVerdict};
-use seoham_store::{OfEntity, Result, StoreError, sealing};
+use seoham_store::{AboutEntity, Result, StoreError, sealing};
 use seoham_vault::{TokenHash, Vault};
 
 use super::rows;
@@ -48,7 +48,9 @@ pub(super) async fn verify(
     }
     // Read before it is used: what cannot be read must not cost a token.
     let keys = key_cache.of(session, std::iter::once(document.person)).await?;
-    let key = keys.get(&document.person).ok_or_else(|| StoreError::damaged("the person").of(document.id))?;
+    let key = keys
+        .get(&document.person)
+        .ok_or_else(|| StoreError::damaged("the missing person").about(document.id))?;
     let own = sealing::open_own(vault, document.person, key, id, &document.sealed)?;
 
     // Never before the authentication, whichever node's clock that was taken from.

@@ -7,7 +7,7 @@
 
 use seoham_model::person::Behaviour;
 use seoham_model::{PersonId, UnixSeconds};
-use seoham_store::box_entry::DueEntries;
+use seoham_store::box_entry::{DueEntries, joins_later_at};
 use seoham_store::{Result, StoreError};
 
 use crate::columns::{Columns, Id, uuids};
@@ -66,11 +66,13 @@ pub(crate) async fn move_due(session: &Session, limit: usize, now: UnixSeconds) 
     };
     let behaviour: Behaviour = known.number("behaviour")?;
     let entries = DueEntries::of(known.moment("member_since")?.is_some(), behaviour, now);
-    let moved = move_waiting(session, person, entries.sent_by, now, limit).await?;
+    let moved = move_waiting(session, person, entries.sent_by(), now, limit).await?;
     if moved < limit {
         forget(session, person).await?;
-        if let Some(due_at) = entries.next_at(oldest_waiting(session, person, now).await?) {
-            schedule(session, person, due_at).await?;
+        if matches!(entries, DueEntries::SentBy(_))
+            && let Some(sent_at) = oldest_waiting(session, person, now).await?
+        {
+            schedule(session, person, joins_later_at(sent_at)).await?;
         }
     }
     Ok(Some(moved))

@@ -11,12 +11,12 @@ use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
 use seoham_store::box_entry::BoxEntry;
 use seoham_store::deliveries::Claim;
 use seoham_store::sealing::{SealedContent, SealedNotice, open_content, open_notice};
-use seoham_store::{OfEntity, StoreError};
+use seoham_store::{AboutEntity, StoreError};
 use seoham_vault::{Vault, WrappedKey};
 
 use super::book::Held;
 use super::claim::Taken;
-use crate::columns::{Id, Number};
+use crate::columns::{Id, number};
 use crate::readers::ReadError;
 
 /// Documents that are read in one snapshot.
@@ -119,7 +119,7 @@ fn document_row(row: &Row<'_>) -> rusqlite::Result<DocumentRow> {
         sealed: row.get(5)?,
         content: row.get::<_, Option<Id<BinderId>>>(6)?.map(|id| id.0),
         member: row.get(7)?,
-        behaviour: row.get::<_, Number<Behaviour>>(8)?.0,
+        behaviour: number::<Behaviour>(row, 8)?,
         key: WrappedKey(row.get(9)?),
         of_person: row.get(10)?,
     })
@@ -166,7 +166,7 @@ impl Shared<'_> {
         let mut statement =
             self.connection.prepare_cached("SELECT sealed FROM contents WHERE content_id = ?1")?;
         let sealed = statement.query_row([Id(id)], |row| row.get(0)).optional()?;
-        let sealed = sealed.ok_or_else(|| StoreError::damaged("the content").of(id))?;
+        let sealed = sealed.ok_or_else(|| StoreError::damaged("the missing shared text").about(id))?;
         let content = Arc::new(open_content(self.vault, &SealedContent { id, sealed })?);
         self.contents.insert(id, Arc::clone(&content));
         Ok(content)

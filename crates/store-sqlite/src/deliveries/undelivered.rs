@@ -2,7 +2,7 @@
 
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use seoham_model::{BinderId, InstitutionId, UnixSeconds};
+use seoham_model::{BinderId, InstitutionId, StoredNumber, UnixSeconds};
 use seoham_store::documents::Notification;
 use seoham_store::undelivered::{Failure, Kind, NoticeState, Page, Undelivered};
 
@@ -119,15 +119,11 @@ pub(super) fn send_again(
     for document in documents {
         let found = find
             .query_row(params![Id(*document), now.0], |row| {
-                Ok((
-                    row.get::<_, i64>(0)?,
-                    row.get::<_, Id<InstitutionId>>(1)?,
-                    row.get::<_, Number<Notification>>(2)?.0,
-                ))
+                Ok((row.get::<_, i64>(0)?, row.get::<_, Id<InstitutionId>>(1)?, row.get::<_, i64>(2)?))
             })
             .optional()?;
         let Some((document_no, institution, notification)) = found else { continue };
-        if notification == Notification::GivenUp {
+        if notification == Notification::GivenUp.as_number() {
             reopen.execute(params![document_no, Number(Notification::Pending)])?;
             forget.execute([document_no])?;
             again += queue.execute(params![document_no, institution, now.0])?;

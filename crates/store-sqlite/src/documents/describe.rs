@@ -7,7 +7,7 @@ use seoham_store::people::PersonView;
 use seoham_store::sealing::{OpenedText, SealedContent, StoredText, open_with_recipient};
 use seoham_vault::{Vault, WrappedKey};
 
-use crate::columns::{Id, Number, TIMES, moment, times};
+use crate::columns::{Id, TIMES, moment, number, times};
 use crate::readers::ReadError;
 
 /// The columns of [`text`], in its order; `d` is the document, `p` its person, `c` its content.
@@ -64,7 +64,7 @@ pub(super) fn describe(
                 row.get::<_, Id<ContractUuid>>(1)?.0,
                 row.get::<_, Option<String>>(2)?,
                 UnixSeconds(row.get(3)?),
-                row.get::<_, Number<Notification>>(4)?.0,
+                number::<Notification>(row, 4)?,
                 moment(row, 5)?,
                 row.get::<_, bool>(6)?,
             );

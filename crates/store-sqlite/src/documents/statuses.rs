@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use seoham_model::status::Times;
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
 use seoham_store::documents::DocumentStatus;
-use seoham_store::{OfEntity, Result, StoreError, sealing};
+use seoham_store::{AboutEntity, Result, StoreError, sealing};
 use seoham_vault::{Vault, WrappedKey};
 
 use crate::columns::{Id, TIMES, blobs, times};
@@ -100,7 +100,7 @@ pub(super) fn statuses(
     for ((place, status), known) in stored.into_iter().zip(&keys) {
         let (Some(id), Some(answer)) = (ids.get(place), statuses.get_mut(place)) else { continue };
         let key = known.as_ref().or_else(|| read.get(&status.person));
-        let key = key.ok_or_else(|| StoreError::damaged("the person").of(*id))?;
+        let key = key.ok_or_else(|| StoreError::damaged("the missing person").about(*id))?;
         *answer = Some(status.open(vault, *id, key)?);
     }
     Ok(statuses)

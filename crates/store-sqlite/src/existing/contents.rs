@@ -54,8 +54,7 @@ pub(crate) fn validate(
             return Err(foreign());
         }
     }
-    let stored: Option<[u8; 16]> = open::deployment_value(connection, "key_check")?;
-    if stored.is_some_and(|stored| stored != vault.key_check()) {
+    if !open::has_keys(connection, vault)? {
         return Err(OpenError::OtherKey(directory.to_owned()));
     }
     let stored: Option<String> = open::deployment_value(connection, "mode")?;

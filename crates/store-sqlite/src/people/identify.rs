@@ -10,7 +10,7 @@ use seoham_store::matching::LookUp;
 use seoham_vault::{BlindIndex, WrappedKey};
 
 use super::person_cache::CachedPerson;
-use crate::columns::{Id, Number, blobs};
+use crate::columns::{Id, blobs, number};
 
 /// Who is known under a blind index.
 pub(super) type Found = HashMap<BlindIndex, CachedPerson>;
@@ -65,7 +65,7 @@ fn person(row: &Row<'_>) -> rusqlite::Result<CachedPerson> {
         key: WrappedKey(row.get(3)?),
         birthday_tag: row.get(4)?,
         name_tag: row.get(5)?,
-        behaviour: row.get::<_, Number<Behaviour>>(6)?.0,
+        behaviour: number::<Behaviour>(row, 6)?,
         member: row.get(7)?,
         refusals: Vec::new(),
     })

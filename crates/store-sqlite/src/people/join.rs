@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use rusqlite::{Connection, OptionalExtension, params};
 use seoham_model::person::Behaviour;
 use seoham_model::{PersonId, UnixSeconds};
-use seoham_store::box_entry::DueEntries;
+use seoham_store::box_entry::{DueEntries, joins_later_at};
 
 use crate::box_index::{BoxIndex, PersonDocuments, newest_first};
-use crate::columns::{Id, Number};
+use crate::columns::{Id, number};
 
 /// Documents that one step moves; more are moved by the worker, so that no transaction is long.
 const MOVED_AT_ONCE: usize = 500;
@@ -62,22 +62,20 @@ pub(crate) fn move_due(
              FROM joins j JOIN people p USING (person_id) WHERE j.due_at <= ?1 ORDER BY j.due_at LIMIT 1",
         )?
         .query_row([now.0], |row| {
-            Ok((
-                row.get::<_, Id<PersonId>>(0)?.0,
-                row.get::<_, bool>(1)?,
-                row.get::<_, Number<Behaviour>>(2)?.0,
-            ))
+            Ok((row.get::<_, Id<PersonId>>(0)?.0, row.get::<_, bool>(1)?, number::<Behaviour>(row, 2)?))
         })
         .optional()?;
     let Some((person, member, behaviour)) = due else { return Ok(None) };
 
     let entries = DueEntries::of(member, behaviour, now);
     let documents = box_index.documents(person);
-    let moved = move_waiting(connection, &documents, entries.sent_by, now, limit)?;
+    let moved = move_waiting(connection, &documents, entries.sent_by(), now, limit)?;
     if moved < limit {
         connection.prepare_cached("DELETE FROM joins WHERE person_id = ?1")?.execute([Id(person)])?;
-        if let Some(due_at) = entries.next_at(oldest_waiting(connection, &documents, now)?) {
-            schedule(connection, person, due_at)?;
+        if matches!(entries, DueEntries::SentBy(_))
+            && let Some(sent_at) = oldest_waiting(connection, &documents, now)?
+        {
+            schedule(connection, person, joins_later_at(sent_at))?;
         }
     }
     Ok(Some(moved))

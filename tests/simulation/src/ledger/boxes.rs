@@ -9,7 +9,7 @@ use seoham_vault::TokenHash;
 use super::{Document, Known, Ledger, Token};
 use crate::{Found, demand};
 
-/// A token that was shown, and by whom.
+/// A presented token, and the institution that presented it.
 #[derive(Clone, Copy)]
 pub(crate) struct PresentedToken {
     pub(crate) token: usize,
@@ -18,7 +18,7 @@ pub(crate) struct PresentedToken {
 }
 
 impl Ledger {
-    /// A document that need not be known to this institution.
+    /// Whether the document may be unknown to this institution.
     fn need_not_be_there(&self, institution: usize, no: usize) -> bool {
         let document = &self.documents[no];
         let there = self.there(no) == Known::Yes && !document.gone && !document.may_be_gone;
@@ -69,7 +69,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Nobody knows whether a document was opened.
+    /// A document may have been opened; the reply was lost.
     pub(crate) fn perhaps_opened(
         &mut self,
         institution: usize,
@@ -86,7 +86,7 @@ impl Ledger {
         self.tokens.push(Token { hash, document: no, issued, issued_at: now, expires_at: None, used });
     }
 
-    /// A token was verified, or not.
+    /// Records the result of a token verification.
     pub(crate) fn verified(
         &mut self,
         shown: PresentedToken,
@@ -119,7 +119,7 @@ impl Ledger {
                 token.used = Known::Yes;
                 let document_ = &mut self.documents[document];
                 demand!(document_.is_open_at(now), "a token of {id} was verified after its deadline");
-                // The store says it of a token that it issued, so the opening took place.
+                // The store reports this for a token that it issued, so the opening took place.
                 document_.token_used.happened(now);
                 self.observe(document, Some(status), now)
             }
@@ -129,7 +129,7 @@ impl Ledger {
                 Ok(())
             }
             TokenVerdict::Expired | TokenVerdict::Unknown => {
-                // One that was opened without an answer may end with its deadline.
+                // A token from an opening without a reply may expire at the deadline.
                 let unsure = token.expires_at.is_none() && !self.documents[document].is_open_at(now);
                 demand!(over || unsure, "a token of {id} expired too early");
                 demand!(token.used != Known::Yes, "a used token of {id} is said to have expired");
@@ -139,7 +139,7 @@ impl Ledger {
         }
     }
 
-    /// Nobody knows whether a token was verified.
+    /// A token may have been verified; the reply was lost.
     pub(crate) fn perhaps_verified(&mut self, shown: PresentedToken, now: UnixSeconds) {
         let PresentedToken { token, document, institution } = shown;
         let token = &mut self.tokens[token];
@@ -151,7 +151,7 @@ impl Ledger {
         }
     }
 
-    /// A read was reported.
+    /// Records the result of a read report.
     pub(crate) fn was_read(
         &mut self,
         institution: usize,
@@ -176,7 +176,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Nobody knows whether a read was reported.
+    /// A read may have been reported; the reply was lost.
     pub(crate) fn was_perhaps_read(&mut self, institution: usize, no: usize, now: UnixSeconds) {
         let document = &mut self.documents[no];
         if document.institution == institution && document.token_used.is_possible() {

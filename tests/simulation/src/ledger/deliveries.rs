@@ -10,7 +10,7 @@ use seoham_store::undelivered::Failure;
 use super::{Delivery, Document, Known, Ledger};
 use crate::{Found, demand};
 
-/// A claim in a worker's hands.
+/// A claim that a worker holds.
 #[derive(Clone, Copy)]
 pub(crate) struct Hold {
     pub(crate) ticket: u64,
@@ -18,10 +18,9 @@ pub(crate) struct Hold {
 }
 
 impl Ledger {
-    /// The store gave out claims, in the order of the ledger afterwards. `lasts`: nobody else may
-    /// have them until they are finished.
+    /// Records claims from the store. `lasts`: no other worker may get them until they are finished.
     pub(crate) fn claimed(&mut self, claimed: &Claimed, lasts: bool, now: UnixSeconds) -> Found<Vec<Hold>> {
-        // Under a lease that runs out at once, a store may come by a document again.
+        // Under a lease that expires immediately, a store may return a document again.
         self.dropped.1 += claimed.expired;
         self.dropped.0 += if lasts { claimed.expired } else { claimed.expired.div_ceil(2) };
         let mut holds = Vec::with_capacity(claimed.claims.len());
@@ -85,7 +84,7 @@ impl Ledger {
         Ok(no)
     }
 
-    /// The store said how many of `finished` counted; `None`: it never said.
+    /// Records how many of `finished` counted; `None` if the reply was lost.
     pub(crate) fn finished(
         &mut self,
         finished: &[(Hold, Outcome)],
@@ -97,7 +96,7 @@ impl Ledger {
         let valid = finished.iter().filter(|(hold, _)| holds(&self.documents[hold.document], hold));
         let valid: Vec<(Hold, Outcome)> = valid.copied().collect();
         if let Some(counted) = counted {
-            // Of what was removed meanwhile a store may count the claim or not.
+            // If the document was removed meanwhile, a store may or may not count the claim.
             let unsure = |hold: &Hold| {
                 let document = &self.documents[hold.document];
                 document.gone || document.may_be_gone || document.delivery_unsure
@@ -131,7 +130,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// The finish of a claim, as the store takes it.
+    /// The finish of a claim, in the store's form.
     pub(crate) fn finish(&self, hold: Hold, outcome: Outcome) -> Finished {
         let document = &self.documents[hold.document];
         let institution = self.institutions[document.institution].id;
@@ -139,14 +138,14 @@ impl Ledger {
         Finished { ticket: hold.ticket, document: document.id, institution, outcome, failure }
     }
 
-    /// Claims that went with the process that held them.
+    /// Drops the claims of a process that ended.
     pub(crate) fn forget_claims(&mut self) {
         for document in &mut self.documents {
             document.held = None;
         }
     }
 
-    /// The messenger's reports were taken in, or, unless `surely`, perhaps.
+    /// The messenger's reports were recorded, or may have been unless `surely`.
     pub(crate) fn reported(&mut self, receipts: &[Receipt], surely: bool, now: UnixSeconds) {
         let mut delivered = HashSet::new();
         for receipt in receipts {
@@ -157,7 +156,7 @@ impl Ledger {
                 continue;
             }
             let at = receipt.at.min(now).max(document.sent_at);
-            // The first of one call counts.
+            // The first report in a call counts.
             if delivered.insert(no) {
                 if surely {
                     document.notified.happened(at);
@@ -168,7 +167,7 @@ impl Ledger {
         }
     }
 
-    /// The store told what waits.
+    /// Checks the queue depths that the store reports.
     pub(crate) fn observe_queue(&self, depths: &[QueueDepth], now: UnixSeconds) -> Found<()> {
         for (institution, sender) in self.institutions.iter().enumerate() {
             let (mut surely, mut perhaps) = (0, 0);

@@ -1,4 +1,4 @@
-//! What is known of one document.
+//! The known facts about one document.
 
 use seoham_model::status::DocBoxStatus;
 use seoham_model::{BinderId, UnixSeconds};
@@ -9,7 +9,7 @@ use super::Moment;
 use crate::people::Person;
 use crate::{Found, demand};
 
-/// How far its delivery came.
+/// The state of its delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivery {
     Waiting,
@@ -39,7 +39,7 @@ pub(crate) struct Document {
     pub(crate) for_member: bool,
 
     pub(crate) received: Option<UnixSeconds>,
-    /// It certainly stands in the box.
+    /// It is certainly in the box.
     pub(crate) must_be_received: bool,
     pub(crate) authenticated: Moment,
     pub(crate) token_used: Moment,
@@ -50,19 +50,19 @@ pub(crate) struct Document {
     pub(crate) delivery: Delivery,
     /// A finish of it was never answered.
     pub(crate) delivery_unsure: bool,
-    /// The ticket under which it is held.
+    /// The ticket of its current claim.
     pub(crate) held: Option<u64>,
     pub(crate) attempts: u32,
     pub(crate) first_attempt_at: Option<UnixSeconds>,
     pub(crate) may_be_given_up: bool,
     pub(crate) reported_failed: bool,
 
-    /// It was old enough to be removed when the store last tidied, and was not looked at since.
+    /// It was old enough for removal when the store last tidied, and was not checked since.
     pub(crate) may_be_gone: bool,
     pub(crate) gone: bool,
 }
 
-/// What a new document says.
+/// The data of a new document.
 pub(crate) struct New {
     pub(crate) id: BinderId,
     pub(crate) person: usize,
@@ -110,7 +110,7 @@ impl Document {
         now < self.deadline_at
     }
 
-    /// The store tells its status.
+    /// Checks the status that the store reports.
     pub(crate) fn observe(
         &mut self,
         person: &Person,

@@ -1,4 +1,4 @@
-//! The ledger: what was told and seen, outside the store, and what must follow from it.
+//! The ledger: all replies and observations, outside the store, and what must follow from them.
 
 mod boxes;
 mod deliveries;
@@ -26,7 +26,7 @@ pub(crate) struct Batch {
     pub(crate) institution: usize,
     pub(crate) day: SeoulDay,
     pub(crate) documents: Vec<usize>,
-    /// Whether they are there; unsure until one of them is looked at.
+    /// Whether they exist; unsure until one of them is queried.
     pub(crate) there: Known,
 }
 
@@ -38,9 +38,9 @@ pub(crate) struct Ledger {
     pub(crate) batches: Vec<Batch>,
     pub(crate) tokens: Vec<Token>,
     by_id: HashMap<BinderId, usize>,
-    /// Deliveries that the store says it dropped as expired, at least and at most.
+    /// Deliveries that the store reported as dropped because they expired: minimum and maximum.
     pub(crate) dropped: (usize, usize),
-    /// Documents that the store says it removed.
+    /// Documents that the store reported as removed.
     pub(crate) removed: u64,
 }
 
@@ -54,7 +54,7 @@ impl Ledger {
         self.by_id.get(&id).copied()
     }
 
-    /// Documents were sent; `there` is what was answered.
+    /// Documents were sent; `there` is the outcome.
     pub(crate) fn sent(&mut self, institution: usize, new: Vec<New>, there: Known, now: UnixSeconds) {
         let batch = self.batches.len();
         let mut documents = Vec::with_capacity(new.len());
@@ -72,7 +72,7 @@ impl Ledger {
         self.batches[self.documents[no].batch].there
     }
 
-    /// A document came to light, whose acceptance may not have been answered.
+    /// A document exists whose acceptance may not have been answered.
     fn appeared(&mut self, no: usize) -> Found<()> {
         let document = &mut self.documents[no];
         demand!(!document.gone, "{} was removed and is there again", document.id);
@@ -83,7 +83,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// The store tells the status of a document to its own institution.
+    /// Checks the status that the store reports to a document's own institution.
     pub(crate) fn observe(
         &mut self,
         no: usize,
@@ -118,7 +118,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Documents accepted by institution and day.
+    /// The number of accepted documents per institution and day.
     pub(crate) fn daily(&self) -> BTreeMap<(usize, SeoulDay), u64> {
         let mut daily = BTreeMap::new();
         for batch in self.batches.iter().filter(|batch| batch.there == Known::Yes) {
@@ -132,10 +132,10 @@ impl Ledger {
         self.batches.iter().enumerate().filter_map(unsure).collect()
     }
 
-    /// A person joined: what waits for them and is open stands in their box, up to what one step
+    /// A person joined: their waiting, unexpired documents are in their box, up to the number that one step
     /// moves.
     pub(crate) fn joined(&mut self, person: usize, now: UnixSeconds) {
-        /// The least that a store moves at once.
+        /// The minimum number that every store moves in one step.
         const MOVED_AT_ONCE: usize = 500;
         let known = &mut self.people[person];
         if known.member {
@@ -162,7 +162,7 @@ impl Ledger {
         }
     }
 
-    /// The store has nothing more to move for people who joined.
+    /// The store has no more documents to move for people who joined.
     pub(crate) fn all_moved(&mut self, now: UnixSeconds) {
         for person in self.people.iter_mut().filter(|person| person.member) {
             for no in std::mem::take(&mut person.to_be_moved) {

@@ -7,7 +7,7 @@ use crate::{Found, demand};
 #[derive(Default)]
 pub(crate) struct Moment {
     seen: Option<UnixSeconds>,
-    /// What it can be, if it is anything: the times of the calls that may have set it.
+    /// The possible values, if it is set: the times of the calls that may have set it.
     possible: Vec<UnixSeconds>,
     certain: bool,
 }
@@ -34,7 +34,7 @@ impl Moment {
         !self.possible.is_empty()
     }
 
-    /// The store tells it.
+    /// Checks the value that the store reports.
     pub(crate) fn observe(&mut self, what: &str, reported: Option<UnixSeconds>) -> Found<()> {
         if let Some(seen) = self.seen {
             demand!(reported == Some(seen), "{what} was {seen} and is now {reported:?}");
@@ -46,7 +46,7 @@ impl Moment {
             *self = Self { seen: reported, possible: vec![at], certain: true };
         } else {
             demand!(!self.certain, "{what} was acknowledged at {possible:?} and is not there");
-            // Nothing is under way, so it was never done.
+            // No call is in progress, so none has set it.
             self.possible.clear();
         }
         Ok(())

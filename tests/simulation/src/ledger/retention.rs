@@ -1,4 +1,4 @@
-//! What may be removed, and how much was.
+//! Which documents may be removed, and how many were.
 
 use seoham_model::UnixSeconds;
 use seoham_store::retention::{RETENTION_DAYS_MIN, Tidied};
@@ -9,7 +9,7 @@ use crate::{Found, demand};
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 impl Ledger {
-    /// The store tidied, or perhaps: what is past its retention and its deadline may be gone.
+    /// The store tidied, or may have: documents past their retention and deadline may be gone.
     pub(crate) fn tidied(&mut self, days: Option<u32>, reported: Option<Tidied>, now: UnixSeconds) {
         let Some(days) = days else { return };
         let kept_since = now.plus(-DAY_SECONDS * i64::from(days.max(RETENTION_DAYS_MIN)));
@@ -21,7 +21,7 @@ impl Ledger {
         self.removed += reported.map_or(0, |reported| reported.documents);
     }
 
-    /// Everything was looked at: as much is gone as the store said it removed.
+    /// After all documents were checked: as many are gone as the store reported.
     pub(crate) fn check_removed(&self) -> Found<()> {
         let gone = self.documents.iter().filter(|document| document.gone).count() as u64;
         let removed = self.removed;
@@ -29,7 +29,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// The queue is empty: every delivery ended in one of the ways that there are.
+    /// The queue is empty: every delivery must have ended in one of the known ways.
     pub(crate) fn check_delivered(&self, now: UnixSeconds) -> Found<()> {
         let (mut surely_dropped, mut perhaps_dropped) = (0, 0);
         for (no, document) in self.documents.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Time passes, and what is old is removed.
+//! Advances the time, and removes old documents.
 
 use crate::faults::Answer;
 use crate::world::World;
@@ -32,7 +32,7 @@ impl World<'_> {
     }
 
     pub(super) async fn tidy(&mut self) -> Found<()> {
-        // What is removed now can no longer tell whether it was accepted.
+        // After a removal, it can no longer be determined whether a document was accepted.
         self.settle_batches().await?;
         let days = match self.chance.below(10) {
             0 => None,

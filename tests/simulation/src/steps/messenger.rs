@@ -1,4 +1,4 @@
-//! The messenger: what it does with what it is given, and what it reports, in any order.
+//! The messenger: its replies to messages, and its reports, in any order.
 
 use seoham_model::UnixSeconds;
 use seoham_store::deliveries::{Outcome, Receipt};
@@ -11,7 +11,7 @@ use crate::world::World;
 const GIVE_UP_AFTER_SECONDS: i64 = 24 * 60 * 60;
 
 impl World<'_> {
-    /// The messenger is given the notification of a document.
+    /// Hands the notification of a document to the messenger.
     pub(super) fn announce(&mut self, hold: Hold, now: UnixSeconds) -> Outcome {
         let document = &self.ledger.documents[hold.document];
         let first = document.first_attempt_at.unwrap_or(now);
@@ -26,7 +26,7 @@ impl World<'_> {
         }
     }
 
-    /// Late, twice, in any order, and also on what nobody knows.
+    /// Reports that are late, duplicated, in any order, and also for unknown documents.
     pub(super) async fn report_arrivals(&mut self) -> Found<()> {
         let now = self.now();
         let mut receipts = Vec::new();

@@ -1,4 +1,4 @@
-//! What can happen in one step, and how often.
+//! The possible steps and their frequencies.
 
 mod clock;
 mod messenger;
@@ -36,7 +36,7 @@ enum Step {
     Crash,
 }
 
-/// How often of all of them together.
+/// The relative frequency of each step.
 const WEIGHTS: [(Step, usize); 22] = [
     (Step::Send, 1_100),
     (Step::SendManyToOne, 2),
@@ -117,12 +117,12 @@ impl World<'_> {
         Step::Ask
     }
 
-    /// A document, mostly a recent one.
+    /// A document, usually a recent one.
     fn some_document(&mut self) -> Option<usize> {
         self.chance.recent(self.ledger.documents.len(), 300)
     }
 
-    /// A document that can be opened, mostly: one of a few that stands in a box unexpired.
+    /// Usually a document that can be opened: one of a few unexpired ones in boxes.
     fn openable_document(&mut self) -> Option<usize> {
         let now = self.now();
         for _ in 0..6 {
@@ -135,7 +135,7 @@ impl World<'_> {
         self.some_document()
     }
 
-    /// The institution of a document, and rarely another one.
+    /// The institution of a document, or rarely another one.
     fn asker(&mut self, document: usize) -> usize {
         if self.chance.percent(3) {
             self.chance.below(self.ledger.institutions.len())

@@ -8,11 +8,11 @@ use crate::people::{Person, Refusal};
 use crate::world::World;
 use crate::{Found, demand};
 
-/// Old looks that are kept of one person.
+/// How many earlier lookups are kept per person.
 const OLD_LOOKS: usize = 3;
 
 impl World<'_> {
-    /// A person who is not known yet, until it is acknowledged.
+    /// Registers an unknown person, until the registration is acknowledged.
     pub(crate) async fn register(&mut self) -> Found<()> {
         let member = self.chance.percent(50);
         self.register_new(member).await.map(drop)
@@ -41,8 +41,8 @@ impl World<'_> {
         }
     }
 
-    /// Looks people up for an institution, as the gateway does, and holds the store to what they
-    /// said. Nobody is found when the call fails.
+    /// Looks people up for an institution, as the gateway does, and checks the results against the recorded
+    /// refusals. The result is empty if the call fails.
     pub(super) async fn identify(
         &mut self,
         institution: usize,
@@ -74,7 +74,7 @@ impl World<'_> {
                     demand!(person.joined.is_some(), "{number} is a member and never joined");
                 } else {
                     demand!(!person.member, "{number} joined and is no member");
-                    // Nothing is under way, so a joining without an answer did not take place.
+                    // No call is in progress, so an unanswered join did not take place.
                     person.joined = None;
                 }
                 Ok(Some(recipient))
@@ -91,7 +91,7 @@ impl World<'_> {
         }
     }
 
-    /// A look that is used later, perhaps after the person joined.
+    /// Looks a person up for later use, perhaps after they joined.
     pub(super) async fn look_up_for_later(&mut self) -> Found<()> {
         let institution = self.chance.below(self.ledger.institutions.len());
         let no = self.chance.below(self.ledger.people.len());
@@ -106,7 +106,7 @@ impl World<'_> {
     }
 
     pub(super) async fn join(&mut self) -> Found<()> {
-        // Now and then one who is a member already.
+        // Occasionally one who is already a member.
         let again = self.chance.percent(10);
         let people = self.ledger.people.iter().enumerate();
         let joining = people.filter(|(_, person)| !person.later && (again || !person.member));
@@ -143,7 +143,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Moves some, without faults; gives what the store says.
+    /// Moves some documents, without faults; returns the store's result.
     pub(crate) async fn join_some(&mut self, limit: usize) -> Found<usize> {
         let now = self.now();
         let moved = crate::world::answered("join_due", self.store().join_due(limit, now).await)?;
@@ -158,7 +158,7 @@ impl World<'_> {
         let no = self.chance.below(self.ledger.people.len());
         let person = &self.ledger.people[no];
         let Some(id) = person.id else { return Ok(()) };
-        // They come back sooner than they go, so that somebody is left to send to.
+        // A person who refuses the institution accepts it again, so that recipients remain.
         let refuses = person.refusals.get(&institution) != Some(&Refusal::Refused);
         let sender = &self.ledger.institutions[institution];
         let said = format!("{} refuses {}: {refuses}", person.phone_number, sender.name);

@@ -30,7 +30,7 @@ impl World<'_> {
         let mut document = self.ledger.tokens[token].document;
         let odd = self.chance.below(100);
         if odd < 5 {
-            // A token of nobody.
+            // A token that was never issued.
             let (hash, issued_at) = (self.chance.token(), self.now());
             let (issued, used, expires_at) = (Known::No, Known::No, None);
             token = self.ledger.tokens.len();

@@ -1,4 +1,4 @@
-//! Institutions send, and ask what became of it.
+//! Institutions send documents, and query their statuses.
 
 use seoham_model::document::{Categories, Content, Own};
 use seoham_store::documents::{Acceptance, Accepted, IdentifiedDocument};
@@ -34,7 +34,7 @@ impl World<'_> {
         self.accept(institution, recipients).await
     }
 
-    /// More to one person than a store moves at once, and then they join.
+    /// Sends one person more documents than a store moves in one step; then they join.
     pub(super) async fn send_many_to_one(&mut self) -> Found<()> {
         let no = self.register_new(false).await?;
         let institution = self.chance.below(self.ledger.institutions.len());

@@ -1,4 +1,4 @@
-//! Workers claim, announce and finish, and die while they do.
+//! Workers claim, notify and finish, and sometimes crash in between.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::ledger::Hold;
 use crate::world::World;
 use crate::{Found, demand};
 
-/// Leases run by real time: this one outlives any run.
+/// Leases use real time: this one outlives any run.
 const LEASE: Duration = Duration::from_secs(3_600);
 const AT_MOST: usize = 60;
 
@@ -17,7 +17,7 @@ impl World<'_> {
     pub(super) async fn claim(&mut self) -> Found<()> {
         let least = self.claimed_at_least();
         let limit = least + self.chance.below(AT_MOST - least + 1);
-        // One whose lease has run out when it gets it: the next worker gets the same.
+        // The lease has expired when the worker gets the claim: the next worker gets the same one.
         let late = self.chance.percent(15);
         let lease = if late { Duration::ZERO } else { LEASE };
         let (store, now) = (self.store(), self.now());
@@ -46,7 +46,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// A worker announces some of what it holds and is done with it.
+    /// A worker notifies for some of its claims, and finishes them.
     pub(super) async fn finish(&mut self) -> Found<()> {
         let now = self.now();
         if self.chance.percent(4) {
@@ -99,7 +99,7 @@ impl World<'_> {
         }
     }
 
-    /// The worker dies, and nobody knows whether its finish was counted.
+    /// The worker crashes, and it is unknown whether its finish was counted.
     async fn crash_before_the_answer(&mut self, finished: &[(Hold, Outcome)]) -> Found<()> {
         let now = self.now();
         let held = finished
@@ -107,7 +107,7 @@ impl World<'_> {
             .filter(|(hold, _)| self.ledger.documents[hold.document].held == Some(hold.ticket));
         let held: Vec<(Hold, Outcome)> = held.copied().collect();
         self.ledger.finished(&held, None, true, now)?;
-        // Where claims outlive a crash they are held all the same if it was not.
+        // If claims survive a crash, they are still held if the finish was not counted.
         for (hold, _) in held {
             self.ledger.documents[hold.document].held = Some(hold.ticket);
             self.lost.push(hold);
@@ -115,7 +115,7 @@ impl World<'_> {
         self.crash().await
     }
 
-    /// Workers finish what was no longer theirs: it counts for nothing.
+    /// Workers finish claims that they no longer hold, which must have no effect.
     pub(super) async fn finish_late(&mut self) -> Found<()> {
         let mut finished = Vec::new();
         for _ in 0..=self.chance.below(10) {

@@ -10,7 +10,7 @@ use seoham_simulation::{Opener, Traits};
 use seoham_store::{Mode, Store};
 use seoham_store_postgres::PostgresStore;
 use seoham_store_sqlite::{Durability, SqliteStore};
-use seoham_vault::{MasterKey, Vault};
+use seoham_vault::{KeyRing, Vault};
 use tempfile::TempDir;
 
 /// The embedded store, in memory where there is a file system for that.
@@ -23,7 +23,7 @@ impl Sqlite {
     pub(crate) fn new() -> Self {
         let memory = Path::new("/dev/shm");
         let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-        let vault = Arc::new(Vault::new(&MasterKey::generate()));
+        let vault = Arc::new(Vault::new(&KeyRing::generate()));
         Self { directory: directory.expect("a directory"), vault }
     }
 
@@ -61,7 +61,7 @@ impl Postgres {
     /// Blocks.
     pub(crate) fn new() -> Self {
         let database = Cluster::shared().database();
-        Self { database, vault: Arc::new(Vault::new(&MasterKey::generate())) }
+        Self { database, vault: Arc::new(Vault::new(&KeyRing::generate())) }
     }
 }
 
