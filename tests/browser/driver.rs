@@ -111,9 +111,7 @@ impl Driver {
     async fn until(&self, what: &str, is: impl AsyncFn() -> bool) {
         let end = Instant::now() + PATIENCE;
         while !is().await {
-            if Instant::now() >= end {
-                panic!("{what} in: {}\nat {}", self.text().await, self.address().await);
-            }
+            assert!(Instant::now() < end, "{what} in: {}\nat {}", self.text().await, self.address().await);
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }

@@ -121,6 +121,11 @@ fn on_shelf(
     limit: usize,
     now: UnixSeconds,
 ) -> rusqlite::Result<Vec<i64>> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {TIMES}, d.deadline_at FROM documents d WHERE d.document_no = ?1 AND d.person_id = ?2"
+        )
+    });
     let person = documents.person;
     // What was read has an index of its own.
     if shelf == Shelf::Read {
@@ -133,11 +138,6 @@ fn on_shelf(
             .query_map(params![Id(person), before, limit], |row| row.get(0))?
             .collect();
     }
-    static SQL: LazyLock<String> = LazyLock::new(|| {
-        format!(
-            "SELECT {TIMES}, d.deadline_at FROM documents d WHERE d.document_no = ?1 AND d.person_id = ?2"
-        )
-    });
     let mut document = connection.prepare_cached(&SQL)?;
     let mut shelf_of = |document_no: i64| {
         let shelf = document.query_row(params![document_no, Id(person)], |row| {

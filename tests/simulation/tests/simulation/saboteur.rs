@@ -104,6 +104,7 @@ impl StoreOpener for Saboteur {
 }
 
 #[derive(Delegate)]
+#[allow(clippy::duplicated_attributes, reason = "the same target for each trait")]
 #[delegate(Accounts, target = "store")]
 #[delegate(Callers, target = "store")]
 #[delegate(Marks, target = "store")]
