@@ -207,7 +207,7 @@ async fn the_command_line_covers_it() {
     std::fs::write(&people, line.to_string()).unwrap();
     let (_, imported, _) = run(&["import-people", people.to_str().unwrap()]);
     assert_eq!(imported["imported"], 1);
-    // What it says, and what the server says through it, is in the language of the terminal.
+    // Its own messages, and the server's, use the language of the terminal.
     let is_korean = |text: &str| text.chars().any(|c| ('가'..='힣').contains(&c));
     for (locale, korean) in [("C.UTF-8", false), ("ko_KR.UTF-8", true)] {
         let (ok, _, complaint) = run_in(locale, &["document", "BIN-1"]);

@@ -1,4 +1,4 @@
-//! A backup that is made while everything runs, restored and used; and the check of everything.
+//! A backup made under load, then restored and used; and the deep check.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -24,7 +24,7 @@ fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Where the master key of a sandbox is.
+/// The path of a sandbox's master key.
 fn key_of(start: &Start) -> std::path::PathBuf {
     let own = start.directory().join("data/master.key");
     if start.backing().is_embedded() { own } else { start.backing().key() }
@@ -34,7 +34,7 @@ fn at(server: &Server, client: &Client) -> Client {
     Client { api: server.url("api"), bulk: server.url("bulk"), ..client.clone() }
 }
 
-/// Sends until it is told to stop.
+/// Sends until `stop` is set.
 async fn send_on(city: Client, stop: Arc<AtomicBool>) {
     let body = bulk(&documents(100));
     while !stop.load(Ordering::Relaxed) {
@@ -100,7 +100,7 @@ async fn a_backup_under_load_is_restored_and_used() {
         assert_eq!(link, 0);
         assert!(city.status(&held).await.get("user_notified_at").is_none(), "workers are held");
 
-        // The one before the release, whichever it is.
+        // An unknown decision is rejected before the valid one.
         let (status, _) =
             server.admin("POST", "deliveries/release", Some(json!({ "queued": "maybe" }))).await;
         assert_eq!(status, 400);
@@ -114,11 +114,11 @@ async fn a_backup_under_load_is_restored_and_used() {
             }
             let page = Browser::at(&server.url("web")).get("/messenger?number=01000000001").await;
             let links = page.links("/l/");
-            // Newest first: what was queued before is the last.
+            // Newest first: the last one was queued before the backup.
             let oldest = links.last().expect("it was told");
             let mut stranger = Browser::at(&server.url("web"));
             let old = stranger.get(&oldest[oldest.find("/l/").unwrap()..]).await;
-            // Links of before are void: a fresh one goes to the registered number alone.
+            // Earlier links are void: a new one goes only to the registered number.
             old.shows(200, "새 링크가 필요합니다");
             assert_eq!(stranger.cookie(), None, "{links:?}");
         } else {
@@ -153,7 +153,7 @@ async fn a_process_on_the_data_before_writes_nothing_into_what_was_restored() {
     let name = database.name();
     cluster.sql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)"));
     cluster.sql("postgres", &format!("CREATE DATABASE {name}"));
-    // Whoever connects before the restore is through knows nothing of it, and must connect again.
+    // A session that connects before the restore is complete belongs to the old generation and must reconnect.
     let (restored, early) = std::thread::scope(|scope| {
         let early = scope.spawn(|| cluster.sql(name, "SELECT pg_sleep(600)"));
         let is_there = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'";
@@ -167,7 +167,7 @@ async fn a_process_on_the_data_before_writes_nothing_into_what_was_restored() {
     assert!(restored.status.success(), "{}", said(&restored));
     assert!(early.is_err(), "its connection was ended");
     let stored = start.backing().count("SELECT count(*) FROM documents");
-    // It tries to write until it finds out.
+    // It keeps trying to write until it detects the restore.
     let (status, _) = server.wait();
     assert_eq!(status.code(), Some(74));
     assert_eq!(start.backing().count("SELECT count(*) FROM documents"), stored);

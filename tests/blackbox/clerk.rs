@@ -1,4 +1,4 @@
-//! A clerk with a Korean terminal: a list that comes every month, and who needs paper mail in the end.
+//! A clerk with a Korean terminal: a monthly list, and a list of those who need paper mail.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn in_korean(mut command: Command) -> Command {
     command
 }
 
-/// The cells of a table, its header first.
+/// The cells of a table, starting with the header.
 fn cells(file: &Path) -> Vec<Vec<Cell>> {
     let sheet = Sheet::open(file, &SheetOptions::default()).unwrap();
     let mut rows = vec![sheet.header().iter().map(|name| Cell::text(name.as_str())).collect::<Vec<_>>()];
@@ -139,13 +139,13 @@ async fn a_status_is_written_as_a_person_reads_it_and_says_who_needs_paper_mail(
     let times = std::fs::read_to_string(workstation.path("시각.csv")).unwrap();
     assert!(times.starts_with("\u{feff}문서함 번호,문서 상태,접수 시각"), "{times}");
 
-    // Nothing that is there is written over by a list.
+    // A list never overwrites an existing file.
     for taken in [["--post", "우편.xlsx"], ["--post", "명단.xlsx"], ["--csv", "명단.result.xlsx"]] {
         let mut again = workstation.on_platform(&["status", "명단.result.xlsx"]);
         again.args(taken);
         workstation.run(again).await.ended(64);
     }
-    // Asked again, the same columns are written over.
+    // Asking again overwrites the same columns.
     workstation.run(workstation.on_platform(&["status", "명단.result.xlsx"])).await.ended(0);
     assert_eq!(cells(&result)[0].len(), rows[0].len());
 }

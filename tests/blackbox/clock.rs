@@ -1,4 +1,4 @@
-//! A machine whose clock is wrong: nothing is lost, nothing expires that should not, and it is told.
+//! A machine whose clock is wrong: nothing is lost, nothing expires too early, and the operator is warned.
 
 use serde_json::json;
 
@@ -59,7 +59,7 @@ async fn a_wrong_reading_of_the_clock_expires_and_removes_nothing() {
             let page = http().get(server.url("web")).send().await.unwrap();
             assert_eq!((page.status().as_u16(), page.headers().contains_key("retry-after")), (503, true));
         } else {
-            // The database's clock says that the process's own is right.
+            // The database's clock confirms the process's clock.
             eventually("it is told", async || {
                 let warnings = log(&start).matches("the process goes on by its own").count();
                 (warnings > warnings_before).then_some(())
@@ -91,7 +91,7 @@ async fn a_process_that_starts_with_a_wrong_clock_does_not_serve_by_it() {
         until_ready(&server, false).await;
         let (_, said) = readiness(&server).await;
         assert!(said.contains("clock"), "{said}");
-        // The clock is set right, as a time service does some seconds after the machine was started.
+        // The clock is corrected, as a time service does some seconds after boot.
         clock.set_ahead(0);
         until_ready(&server, true).await;
         let city = Client { api: server.url("api"), bulk: server.url("bulk"), ..city.clone() };
@@ -106,7 +106,7 @@ async fn a_process_that_starts_with_a_wrong_clock_does_not_serve_by_it() {
 async fn a_clock_that_was_set_on_purpose_is_confirmed_by_the_operator() {
     let (start, clock, server, city) = up().await;
     if !start.backing().is_embedded() {
-        // There the database's clock decides, which is not ours to set.
+        // There the database's clock decides, which the test cannot set.
         return;
     }
     let now = async || server.admin("GET", "clock", None).await.1["now"].as_i64().unwrap();

@@ -1,4 +1,4 @@
-//! Some rows are wrong, the clerk corrects them and sends again: everybody is told once.
+//! Some rows are wrong. The clerk corrects them and sends again: everybody is notified once.
 
 use crate::harness::{Client, Server, Start, eventually};
 use crate::workstation::Workstation;
@@ -15,7 +15,7 @@ async fn accepted(server: &Server, city: &Client) -> u64 {
     overview["accepted_today"].as_u64().unwrap()
 }
 
-/// A result with the rows that were not accepted corrected, and something changed in all the others.
+/// A result whose rejected rows are corrected, and with a change in all other rows.
 fn corrected(result: &str) -> String {
     let lines = result.lines().enumerate().map(|(n, line)| match line {
         _ if n == 0 => line.to_owned(),
@@ -42,7 +42,7 @@ async fn five_thousand_rows_killed_resumed_corrected_and_sent_again_tell_everybo
     let early = workstation.command_of_rest("고지서.result.csv");
     assert!(!workstation.path("고지서.result.csv").exists(), "it was killed before its result");
     workstation.run(early).await.ended(64);
-    // Nor is the list sent under another name meanwhile.
+    // Meanwhile, the list is rejected under another name too.
     workstation.write("급한것.csv", table.replace("90-01-01x", "1990-01-01"));
     let under_way = workstation.send("급한것.csv", &[]).await.ended(64);
     assert!(under_way.err.contains("4700 rows") && under_way.err.contains("under way"), "{}", under_way.err);
@@ -50,7 +50,7 @@ async fn five_thousand_rows_killed_resumed_corrected_and_sent_again_tell_everybo
     assert_eq!((&resumed["accepted"], &resumed["bad"]), (&4_700.into(), &300.into()), "{resumed}");
     assert_eq!(accepted(&server, &city).await, 4_700);
 
-    // The corrected list under another name would tell 4,700 people twice.
+    // The corrected list under another name would notify 4,700 people twice.
     workstation.write("고친것.csv", table.replace("90-01-01x", "1990-01-01").replace("191990", "1990"));
     let refused = workstation.send("고친것.csv", &[]).await.ended(64);
     for expected in ["4700 rows", "row 3", "--rest", "--again", "'12-{{COLUMN}}'"] {
@@ -114,7 +114,7 @@ async fn a_workbook_and_lines_of_json_have_a_rest_too() {
     }
     book.save(workstation.path("명단.xlsx")).unwrap();
     workstation.send("명단.xlsx", &[]).await.ended(1);
-    // Not corrected, it is refused once more, and nobody else is told.
+    // Without a correction it is rejected again, and nobody else is notified.
     let rest = workstation.run(workstation.command_of_rest("명단.result.xlsx")).await.ended(1).json();
     assert_eq!((&rest["accepted"], &rest["bad"]), (&0.into(), &1.into()), "{rest}");
     assert_eq!(accepted(&server, &city).await, 2);
@@ -143,12 +143,12 @@ async fn rows_that_are_alike_and_what_is_said_anew_do_not_hold_up_the_rest() {
     workstation.write("a.csv", ["전화번호,이름,생년월일,세목\r\n", row, row, row].concat());
     let first = workstation.send("a.csv", &["--first", "1"]).await.ended(0);
     assert!(first.err.contains("2 rows say the same"), "{}", first.err);
-    // What is set anew takes the place of what was set for the same member; the others stay.
+    // A new value replaces the previous one of the same member; the others stay.
     let mut rest = workstation.command_of_rest("a.result.csv");
     rest.args(["--set", "문의처=징수과"]);
     assert_eq!(workstation.run(rest).await.ended(0).json()["accepted"], 2);
     assert_eq!(accepted(&server, &city).await, 3);
-    // The list once more is another matter.
+    // Sending the complete list again is different.
     workstation.write("b.csv", std::fs::read(workstation.path("a.csv")).unwrap());
     workstation.send("b.csv", &[]).await.ended(64);
 }
@@ -161,7 +161,7 @@ async fn a_row_whose_values_may_have_moved_is_not_sent_until_somebody_says_that_
     lines.insert(2, "  ,".to_owned());
     workstation.write("a.csv", lines.join("\r\n"));
     workstation.send("a.csv", &[]).await.ended(1);
-    // Statuses beside the rows change nothing of that.
+    // Adding statuses to the rows changes nothing.
     workstation.run(workstation.on_platform(&["status", "a.result.csv"])).await.ended(0);
     let result = std::fs::read_to_string(workstation.path("a.result.csv")).unwrap();
     let ids: Vec<&str> = result.lines().filter(|l| l.contains("BIN-")).map(|l| &l[..3]).collect();
@@ -185,7 +185,7 @@ async fn a_send_that_goes_on_does_not_repeat_what_another_sent_meanwhile() {
     child.wait().unwrap();
     let before = accepted(&server, &city).await;
     assert!(before < 3_000, "it was killed in time");
-    // The last row was urgent, and was sent by itself on purpose.
+    // The last row was urgent and was sent separately on purpose.
     let urgent =
         [Workstation::table(0), Workstation::table(3_000).lines().last().unwrap().to_owned()].concat();
     workstation.write("급한것.csv", urgent);
@@ -208,7 +208,7 @@ async fn what_is_held_back_stays_so_in_every_rest() {
     workstation.write("a.csv", lines.join("\r\n"));
     workstation.send("a.csv", &[]).await.ended(1);
     assert_eq!(accepted(&server, &city).await, 1);
-    // The others are corrected, and one of them goes out alone: the row whose values have moved is not let go by that.
+    // The others are corrected, and one of them is sent alone. The row with shifted values stays uncertain.
     let result = std::fs::read_to_string(workstation.path("a.result.csv")).unwrap();
     workstation.write("a.result.csv", result.replace("90-01-01x", "1990-01-01"));
     let mut first = workstation.command_of_rest("a.result.csv");
@@ -220,7 +220,7 @@ async fn what_is_held_back_stays_so_in_every_rest() {
     assert_eq!((&rest["accepted"], &rest["bad"]), (&1.into(), &1.into()), "{rest}");
     assert_eq!(accepted(&server, &city).await, 3);
 
-    // An id that was entered with a slip stays to be seen.
+    // A mistyped id stays visible.
     let third = std::fs::read_to_string(workstation.path("a.result.3.csv")).unwrap();
     workstation.write(
         "b.result.csv",

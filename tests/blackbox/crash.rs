@@ -1,4 +1,4 @@
-//! kill -9 under load, again and again: what was acknowledged is there, and reaches its box once.
+//! Repeated kill -9 under load: acknowledged documents are stored and reach their boxes exactly once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::harness::{Backing, Client, Server, Start, eventually};
 const CYCLES: usize = 30;
 const SENDERS: usize = 4;
 
-/// What a client was told and saw, outside the system.
+/// What a client was told and observed, recorded outside the system.
 #[derive(Default)]
 struct Ledger {
     acknowledged: BTreeMap<String, Value>,
@@ -64,7 +64,7 @@ async fn send_until_killed(server: Server, city: &Client, alive: Duration) -> Ve
 }
 
 impl Ledger {
-    /// Every acknowledged document is there, and no time that was seen before has changed.
+    /// Every acknowledged document exists, and no observed time has changed.
     async fn reconcile(&mut self, city: &Client) {
         let ids: Vec<String> = self.acknowledged.keys().cloned().collect();
         for (id, status) in ids.iter().zip(city.statuses(&ids).await) {
@@ -97,7 +97,7 @@ impl Ledger {
     }
 }
 
-/// Looks into the store itself: no document twice, none undelivered, nothing left in the queue.
+/// Checks the store itself: no document twice, none undelivered, an empty queue.
 fn every_document_stands_once(store: &Backing, ledger: &Ledger) {
     let count = |sql: &str| store.count(sql);
     let stored = count("SELECT count(*) FROM documents");

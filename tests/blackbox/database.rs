@@ -1,4 +1,4 @@
-//! What a database must be like: durable, with the rights and the connections that a node needs.
+//! What a node requires of a database: durability, privileges and connections.
 
 use std::process::Command;
 
@@ -84,7 +84,7 @@ async fn an_empty_database_is_not_taken_for_a_new_one() {
     let start = start.argument("--create");
     start.up().kill();
 
-    // Somebody else's tables, and a later program's.
+    // Foreign tables, and those of a newer program.
     let sql = |sql: &str| {
         let psql =
             Command::new("psql").args(["-Xqv", "ON_ERROR_STOP=1", "-c", sql, start.backing().url()]).status();

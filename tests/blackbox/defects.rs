@@ -1,4 +1,4 @@
-//! One hundred items, one of each defect of SPEC 4, among good ones: one hundred right verdicts.
+//! One hundred items, one for each defect of SPEC 4, among good ones: one hundred correct verdicts.
 
 use serde_json::{Value, json};
 
@@ -149,7 +149,7 @@ async fn a_hundred_items_get_a_hundred_right_verdicts() {
     let mut cases = cases();
     assert!(cases.len() >= 90, "{} cases", cases.len());
     let mut accepted = Vec::new();
-    // In requests of one hundred: the rest is filled up with good ones.
+    // In requests of one hundred, filled up with good items.
     while !cases.is_empty() {
         let mut batch: Vec<Case> = cases.drain(..cases.len().min(100)).collect();
         while batch.len() < 100 {

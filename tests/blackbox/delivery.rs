@@ -8,8 +8,8 @@ use tokio::sync::Semaphore;
 
 use crate::harness::{Start, document, documents, eventually};
 
-/// A messenger that answers nothing until it is let go, then takes its time, and remembers in which
-/// order it was asked.
+/// A messenger that does not answer until it gets permits, then answers slowly, and records the order of the
+/// requests.
 async fn slow_messenger() -> (String, Arc<Mutex<Vec<String>>>, Arc<Semaphore>) {
     let taken: Arc<Mutex<Vec<String>>> = Arc::default();
     let let_go = Arc::new(Semaphore::new(0));
@@ -47,7 +47,7 @@ async fn a_backlog_of_one_institution_does_not_delay_another() {
         small.iter().all(|id| taken.contains(id)).then_some(())
     })
     .await;
-    // In plain order they would have come after all of the backlog.
+    // In FIFO order they would have come after the whole backlog.
     let sent = taken.lock().unwrap().len();
     assert!(sent < 3_000, "{sent} messages were sent until then");
 }

@@ -28,14 +28,14 @@ fn it_ends_well_and_goes_on_from_what_is_there() {
     assert!(first.iter().any(|l| l.contains("상태 READ") && l.contains('5')), "{first:?}");
     assert_eq!(table(&demo(&data)), first, "nothing is sent twice");
 
-    // Cut off in the middle of its journal, it sends what is missing and counts it all the same.
+    // With a truncated journal, it sends what is missing and still counts everything.
     let journal = data.join("demo-sent.jsonl");
     let text = std::fs::read_to_string(&journal).unwrap();
     std::fs::write(&journal, &text[..text.len() / 2]).unwrap();
     assert_eq!(table(&demo(&data)), first);
 }
 
-/// A process that does not outlive its test.
+/// A process that is killed at the end of its test.
 struct Running(Child);
 
 impl Drop for Running {

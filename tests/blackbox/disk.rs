@@ -1,5 +1,5 @@
-//! A disk that fails under the embedded store: nothing more is written, the process ends, and what was
-//! acknowledged is there at the next start.
+//! A disk that fails under the embedded store: nothing more is written, the process ends, and acknowledged documents
+//! are there after the next start.
 
 use crate::harness::{Backing, Client, Disk, Start, eventually};
 

@@ -1,4 +1,4 @@
-//! The exchange log under kills and under tampering, by its command line.
+//! The exchange log after kills and after tampering, checked on its command line.
 
 use std::path::Path;
 use std::time::Duration;
@@ -42,7 +42,7 @@ async fn no_kill_loses_a_page_that_was_shown() {
                 (page == PAGE).then_some(id)
             });
         }
-        // By turns at any moment, and when a page has come through, however slow the machine is.
+        // Alternately at a random moment, and after a page came through, however slow the machine is.
         if cycle % 2 == 0 {
             tokio::time::sleep(Duration::from_millis(random.random_range(0..60))).await;
         } else if let Some(first) = visits.join_next().await {
@@ -85,7 +85,7 @@ async fn tampering_is_found_and_a_torn_end_recovers() {
         city.until(&id, "READ").await;
     }
     drop(gateway);
-    // Whatever the kill tore is cut here.
+    // Starting cuts off what the kill tore.
     drop(place.up(&application, &city.api));
     let (sound, said) = log_command("verify", &place.log(), &[]);
     assert!(sound, "{said}");

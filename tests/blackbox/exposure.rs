@@ -1,4 +1,4 @@
-//! TLS, and the refusal to be reachable without it.
+//! TLS, and the refusal to listen publicly without it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ async fn tls_protects_the_three_public_listeners() {
     assert!(http().get(server.url("api").replace("https", "http")).send().await.is_err(), "no plain HTTP");
 }
 
-/// A certificate of this name that signs for itself, and its key.
+/// A self-signed certificate with this name, and its key.
 fn new_certificate(directory: &Path, name: &str) -> (PathBuf, PathBuf) {
     let (certificate, key) = (directory.join("cert.pem"), directory.join("key.pem"));
     let made = Command::new("openssl")
@@ -66,7 +66,7 @@ fn new_certificate(directory: &Path, name: &str) -> (PathBuf, PathBuf) {
     (certificate, key)
 }
 
-/// The name in the certificate that a listener shows.
+/// The name in a listener's certificate.
 fn shown_name(url: &str) -> String {
     let address = url.strip_prefix("https://").unwrap();
     let shown = Command::new("sh")
@@ -105,7 +105,7 @@ async fn a_renewed_certificate_needs_no_restart() {
     std::fs::write(&certificate, "no certificate").unwrap();
     server.signal("HUP");
     shows("second").await;
-    // Nobody says anything this time.
+    // This time without SIGHUP.
     new_certificate(start.directory(), "third");
     shows("third").await;
     server.terminate();

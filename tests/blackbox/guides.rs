@@ -1,4 +1,4 @@
-//! The guides for institutions, run as they stand: what is written there must work.
+//! The guides for institutions, run as written: every command in them must work.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,7 +27,7 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
     found.collect()
 }
 
-/// Runs commands one after the other in one shell, as a reader would; gives what they printed.
+/// Runs commands one after the other in one shell, as a reader would. Returns their output.
 async fn run(commands: Vec<String>, city: &Client, directory: &Path) -> String {
     let programs = Path::new(binary()).parent().unwrap();
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());

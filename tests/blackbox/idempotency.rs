@@ -1,4 +1,4 @@
-//! Sends with an `Idempotency-Key` (SPEC 10): nothing twice, and the first word stands.
+//! Sends with an `Idempotency-Key` (SPEC 10): no duplicates, and the first verdict stands.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ async fn a_replay_is_the_first_answer_byte_for_byte() {
     let none = String::new();
     assert_eq!(codes, [none.clone(), refused, missing, value.clone(), internal, value, none]);
 
-    // What would be decided otherwise now stays as it was decided first.
+    // A verdict that would be different now stays as it was decided first.
     let person =
         json!({ "phone_number": "01099990000", "name": "서함시험", "birthday": "19900101", "member": true });
     let added = Answer::of(city.post("/sandbox/v1/people", &person)).await;
@@ -70,7 +70,7 @@ async fn a_replay_is_the_first_answer_byte_for_byte() {
     assert_eq!(accept.status, 204);
     let again = send(&city, "job-1", &mixed()).await;
     assert_eq!((again.status, &again.text), (200, &first.text));
-    // And over a restart.
+    // Also after a restart.
     server.kill();
     let server = start.up();
     let city = Client { api: server.url("api"), bulk: server.url("bulk"), ..city };
@@ -78,7 +78,7 @@ async fn a_replay_is_the_first_answer_byte_for_byte() {
     assert_eq!(after.text, first.text);
     assert_eq!(accepted_today(&server, &city).await, 2);
 
-    // Under another key all of it is new.
+    // Under another key, everything is new.
     let other = send(&city, "job-2", &mixed()).await;
     assert_ne!(other.text, first.text);
     assert!(other.results()[2]["document_binder_uuid"].is_string(), "the person is known by now");
@@ -111,12 +111,12 @@ async fn an_item_that_changed_is_refused_alone_and_a_new_one_is_processed() {
     }
     assert!(second[5]["document_binder_uuid"].is_string());
     assert_eq!(accepted_today(&server, &city).await, 6);
-    // The new one is known from now on, and written in another way it is the same.
+    // The new one is known from now on, also in another spelling.
     let mut written = serde_json::to_string_pretty(&json!({ "documents": [items[5]] })).unwrap();
     written = written.replace("\"title\"", "\"a member nobody knows\": [1], \"title\"");
     let request = city.bulk_request("/v1/documents/bulk", written).header("Idempotency-Key", "k");
     assert_eq!(Answer::of(request).await.body["documents"][0], second[5]);
-    // Another institution's key of the same name is another key.
+    // The same key of another institution is a different key.
     let bank = server.institution("가상은행").await;
     assert_ne!(send(&bank, "k", &documents(5)).await.results()[0], first[0]);
     assert_eq!(accepted_today(&server, &city).await, 6);
@@ -147,7 +147,7 @@ async fn different_requests_at_the_same_instant_share_a_key() {
     let city = server.institution("가상시청").await;
     let requests: Vec<Vec<Value>> =
         (0..6).map(|r| (0..20).map(|i| member_document(&format!("R{r}-{i}"))).collect()).collect();
-    // What has no key beside them is not held up by it.
+    // Concurrent sends without a key are not delayed by it.
     let plain = async { city.send(&documents(50)).await.len() };
     let (answers, plain) =
         futures_util::join!(join_all(requests.iter().map(|items| send(&city, "job", items))), plain);
@@ -187,7 +187,7 @@ async fn single_sends_have_the_same_keys() {
     assert_eq!((again.status, &again.body), (400, &unknown.body));
     send("k", document("01000000002", "D")).await.is_error(403, "FORBIDDEN");
     send("k", document("01000000002", "D")).await.is_error(403, "FORBIDDEN");
-    // Without an external id there is one document to a key.
+    // Without an external id, a key can have only one document.
     let mut anonymous = member_document("A");
     anonymous["property"].as_object_mut().unwrap().remove("external_document_uuid");
     let once = send("n", anonymous.clone()).await;
@@ -229,14 +229,14 @@ async fn keys_are_checked_and_nothing_is_said_to_who_does_not_ask() {
     let plain = Answer::of(city.bulk_request("/v1/documents/bulk", bulk(&documents(1)))).await;
     assert!(!plain.headers.contains_key("seoham-additions"));
 
-    // A dry run remembers nothing under its key.
+    // A dry run stores nothing under its key.
     let dry = city.bulk_request("/v1/documents/bulk", bulk(&documents(2)));
     let dry = Answer::of(dry.header("Idempotency-Key", "d").header("Seoham-Dry-Run", "true")).await;
     assert_eq!(dry.body["documents"][0], json!({ "external_document_uuid": "EXT-0" }));
     assert!(send(&city, "d", &documents(2)).await.results()[0]["document_binder_uuid"].is_string());
     assert_eq!(accepted_today(&server, &city).await, 3);
 
-    // Items that cannot be told apart are refused, and not remembered.
+    // Items that cannot be distinguished are rejected and not stored.
     let same = [member_document("S"), member_document("S")];
     assert_eq!(send(&city, "s", &same).await.results()[1]["error_code"], "INVALID_VALUE");
     assert!(send(&city, "s", &same[..1]).await.results()[0]["document_binder_uuid"].is_string());

@@ -1,4 +1,4 @@
-//! The recipient's box, as a browser without scripts meets it.
+//! The recipient's box, in a browser without scripts.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::harness::{Browser, Client, Page, Server, Start, document, eventually}
 
 pub(crate) const PIN: &str = "135790";
 
-/// The newest link that the simulated messenger brought to a number.
+/// The newest link that the simulated messenger sent to a number.
 pub(crate) async fn newest_link(server: &Server, number: &str, but_not: &[String]) -> String {
     let mut browser = Browser::at(&server.url("web"));
     eventually("the message has come", async || {
@@ -23,7 +23,7 @@ pub(crate) async fn person(city: &Client, number: &str, member: bool) {
     assert_eq!(city.sandbox("people", person).await.status, 201);
 }
 
-/// A member with a document, signed in by its notification.
+/// A member with a document, signed in through its notification.
 pub(crate) async fn signed_in(server: &Server, city: &Client, number: &str) -> (Browser, Page, String) {
     person(city, number, true).await;
     let id = city.accepted(&[document(number, "EXT-1")]).await.remove(0);
@@ -73,7 +73,7 @@ async fn a_link_lets_in_once_and_previews_do_not_use_it_up() {
     person(&city, "01077770001", true).await;
     city.accepted(&[document("01077770001", "A")]).await;
     let link = newest_link(&server, "01077770001", &[]).await;
-    // A messenger looks at links before anybody taps them.
+    // A messenger fetches links for a preview before anybody taps them.
     for _ in 0..2 {
         let preview = crate::harness::http().get(&link).send().await.unwrap();
         assert_eq!(preview.status(), 200);
@@ -89,7 +89,7 @@ async fn a_link_lets_in_once_and_previews_do_not_use_it_up() {
     again.get("/documents").await.shows(200, "로그인 링크 받기");
     first.get(&link).await.shows(200, "자동차세");
 
-    // Another one is asked for; nobody learns whether a number is known.
+    // Requests another link. The reply does not reveal whether a number is known.
     let asked = first.post("/login", &[("phone_number", "010-7777-0001")]).await;
     let stranger = first.post("/login", &[("phone_number", "01099998888")]).await;
     assert_eq!((asked.status, &asked.html), (stranger.status, &stranger.html));
@@ -97,7 +97,7 @@ async fn a_link_lets_in_once_and_previews_do_not_use_it_up() {
     let page = again.get(&new).await;
     page.shows(200, "내 문서");
     page.shows(200, "자동차세");
-    // The old session of this browser is not the new one.
+    // Requesting a link does not change the browser's current session.
     let before = again.cookie().unwrap().to_owned();
     again.post("/login", &[("phone_number", "01077770001")]).await;
     assert_eq!(again.cookie(), Some(before.as_str()));
@@ -149,7 +149,7 @@ async fn five_wrong_pins_lock_for_a_quarter_of_an_hour() {
     let (mut browser, _, id) = signed_in(&server, &city, "01077770003").await;
     let open = format!("/documents/{id}/open");
     let page = browser.get(&open).await;
-    // A slip of the finger is no attempt.
+    // Malformed input does not count as an attempt.
     for malformed in ["", "13579", "1357901", "13579O", "１３５７９０"] {
         let said = browser.submit(&page, &open, &[("secret", malformed)]).await;
         said.shows(400, "시도하신 횟수에는 들어가지 않습니다");
@@ -177,7 +177,7 @@ async fn from_the_deadline_on_not_even_what_was_read_opens() {
     city.advance(40 * 24 * 60 * 60).await;
     assert_eq!(city.status(&id).await["doc_box_status"], "READ", "it stays read");
     city.open(&id).await.is_error(403, "FORBIDDEN");
-    // The session has ended meanwhile, and the page with it.
+    // The session has ended meanwhile, and the page is no longer valid.
     let said = browser.submit(&page, &format!("/documents/{id}/open"), &[("secret", PIN)]).await;
     assert!(said.location.is_none_or(|location| !location.contains("token=")));
 }
@@ -214,7 +214,7 @@ async fn nobody_reaches_anothers_document() {
             }
         }
     }
-    // A form that did not come from one of our pages changes nothing.
+    // A form that was not submitted from our pages changes nothing.
     let (browser, _, id) = &mut visitors[0];
     let refuse = format!("/documents/{id}/refuse");
     browser.post(&refuse, &[("csrf", "guessed")]).await.shows(403, "오래되었습니다");
@@ -286,7 +286,7 @@ async fn certified_contracts_ask_for_the_certificates_password() {
     let open = format!("/documents/{id}/open");
     let page = browser.get(&open).await;
     page.shows(200, "인증서 비밀번호");
-    // The password can be set right there.
+    // The password can be set on the same page.
     let set_here = format!("/documents/{id}/certificate");
     let short = [("current", PIN), ("password", "짧음"), ("password_again", "짧음")];
     browser.submit(&page, &set_here, &short).await.shows(400, "10자 이상");

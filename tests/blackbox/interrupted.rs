@@ -1,4 +1,4 @@
-//! A send that is interrupted in every way, again and again: every row once.
+//! A send that is interrupted again and again, in every way: every row is sent once.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::workstation::{SETS, Workstation};
 const ROWS: usize = 50_000;
 const KILLS: usize = 30;
 
-/// What the server itself counts.
+/// The server's own count.
 async fn accepted(server: &Server, city: &Client) -> i64 {
     let overview = server.admin("GET", &format!("institutions/{}", city.id), None).await.1;
     overview["accepted_today"].as_i64().unwrap()
@@ -87,7 +87,7 @@ async fn a_server_that_knows_no_keys_is_never_asked_twice() {
         workstation.run(workstation.on_platform(&["status", "whole.result.csv", "--json"])).await.ended(0);
     assert_eq!(status.json()["counts"]["RECEIVED"], 500);
 
-    // Every reply is lost after the first two requests were answered.
+    // Every reply after the first two requests is lost.
     workstation.write("a.csv", Workstation::table(2_000).replace("K-", "L-"));
     let journal = workstation.path("a.csv.seoham-journal");
     let mut first = workstation.start_sending("a.csv", &["--at-once", "1"]);
@@ -101,13 +101,13 @@ async fn a_server_that_knows_no_keys_is_never_asked_twice() {
     let unknown = workstation.lines("a.result.csv").iter().filter(|line| line.contains(",unknown,")).count();
     assert_eq!(unknown, 2_000 - answered_requests * 100);
 
-    // Nobody knows what became of those, so they are not sent again without being told to.
+    // Their outcome is unknown, so they are not sent again unless requested.
     proxy.behave(plain);
     let blind = workstation.send("a.csv", &["--resume"]).await.ended(2);
     assert!(blind.err.contains("--unknown leave") && blind.err.contains("twice"), "{}", blind.err);
     workstation.send("a.csv", &["--resume", "--unknown", "leave"]).await.ended(2);
     assert_eq!(accepted(&server, &city).await, 2_500);
-    // Left on purpose, they do not keep the others from being corrected.
+    // Deliberately left unknown, they do not prevent correcting the others.
     let rest = workstation.run(workstation.command_of_rest("a.result.csv")).await;
     assert!(rest.code == 1 && !rest.err.contains("not finished"), "{rest:?}");
     assert_eq!(accepted(&server, &city).await, 2_500);
@@ -127,7 +127,7 @@ async fn a_send_goes_on_only_as_it_was_begun() {
     let workstation = Workstation::of(&city, &proxy.url);
     let table = Workstation::table(300);
     workstation.write("a.csv", &table);
-    // The platform is not reached at all: nothing is begun.
+    // The platform is unreachable: nothing is started.
     proxy.lead_to("http://127.0.0.1:1");
     workstation.send("a.csv", &[]).await.ended(2);
     assert!(!workstation.path("a.csv.seoham-journal").exists());
@@ -140,7 +140,7 @@ async fn a_send_goes_on_only_as_it_was_begun() {
     let second = workstation.send("a.csv", &["--resume"]).await;
     sending.kill().unwrap();
     sending.wait().unwrap();
-    // Two at a time never: the second was told, or the first had ended by then.
+    // Never two at a time: the second is rejected, unless the first has already ended.
     assert!(second.code == 0 || second.err.contains("another process"), "{second:?}");
 
     if answered(&journal) < 3 {
@@ -156,7 +156,7 @@ async fn a_send_goes_on_only_as_it_was_begun() {
     let mut other = workstation.on_platform(&["send", "a.csv", "--resume"]);
     other.args(["--set", "제목=다른 제목"]);
     workstation.run(other).await.ended(64);
-    // Without any of it the journal knows.
+    // Without any of these, the journal has the information.
     let mut resumed = workstation.command(&["send", "a.csv", "--resume", "--json", "--token-file", "token"]);
     resumed.stdin(std::process::Stdio::null());
     assert_eq!(workstation.run(resumed).await.ended(0).json()["accepted"], 300);

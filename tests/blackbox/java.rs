@@ -1,4 +1,4 @@
-//! The client and the servlet filter for Java, compiled and run as an institution would.
+//! The client and the servlet filter for Java, compiled and run as at an institution.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::harness::{Answer, Client, Start, document, http, private_file};
 
-/// Where Debian keeps what the container is made of.
+/// Where Debian installs the parts of the container.
 const JARS: [&str; 7] = [
     "servlet-api",
     "jetty9-server",
@@ -20,7 +20,7 @@ const JARS: [&str; 7] = [
     "jetty9-security",
 ];
 
-/// The programs, compiled.
+/// The compiled programs.
 struct Java {
     classes: TempDir,
 }
@@ -30,7 +30,7 @@ impl Java {
         let java = Self { classes: tempfile::tempdir().unwrap() };
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../clients/java");
         let mut javac = Command::new("javac");
-        // What runs on Java 8 runs on all that institutions have.
+        // Java 8 is the oldest version that institutions use.
         javac.args(["--release", "8", "-encoding", "UTF-8", "-Xlint:all,-options", "-Werror", "-d"]);
         javac.arg(java.classes.path()).arg("-cp").arg(java.path()).args(sources(&root));
         let compiled =
@@ -53,7 +53,7 @@ impl Java {
         java
     }
 
-    /// Runs the client's program; gives what it printed and what it logged.
+    /// Runs the client's program. Returns what it printed and logged.
     async fn client(&self, city: &Client, arguments: &[&str]) -> (String, String) {
         let mut java = self.command("CheckClient");
         java.args([&city.api, &city.bulk, &city.token, &city.contract]).args(arguments);
@@ -64,7 +64,7 @@ impl Java {
     }
 }
 
-/// Every source below a directory.
+/// All sources below a directory.
 fn sources(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).unwrap() {
@@ -137,7 +137,7 @@ impl Drop for Page {
     }
 }
 
-/// A browser: what it is answered, and the cookie that it keeps.
+/// A browser's visit: the reply, and the cookie that it keeps.
 async fn visit(url: &str, cookie: Option<&str>) -> (u16, String, Option<String>, Option<String>) {
     let mut request = http().get(url);
     request = request.header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document");
@@ -179,7 +179,7 @@ async fn the_filter_lets_in_whoever_brings_a_token_and_reports_the_read() {
         redirect.clone()
     };
 
-    // Without a token nobody is let in, nor with one of somebody else's making.
+    // Nobody is let in without a token, or with an invented one.
     let id = &ids[0];
     for (query, said) in [
         (String::new(), "문서함에서 다시"),
@@ -216,7 +216,7 @@ async fn the_filter_lets_in_whoever_brings_a_token_and_reports_the_read() {
     let (status, body, ..) = visit(&shown, Some(&cookie)).await;
     assert_eq!((status, body), (200, format!("{id} F-1 amount=120000")));
     assert_eq!(city.until(id, "READ").await["doc_box_status"], "READ");
-    // The way back, and the same link at somebody else's.
+    // Going back works in the same browser. The link is rejected in another one.
     let back = visit(&redirect, Some(&cookie)).await;
     assert_eq!(back.0, 303);
     let cookie = back.3.unwrap_or(cookie);
@@ -226,10 +226,10 @@ async fn the_filter_lets_in_whoever_brings_a_token_and_reports_the_read() {
     assert_eq!(visit(&shown, None).await.0, 403);
     assert_eq!(visit(&shown.replace(id.as_str(), &ids[1]), Some(&cookie)).await.0, 403, "another document");
 
-    // The button, as an old browser presses it.
+    // The button, as an old browser sends it.
     let pressed = http().post(button(&open(id).await)).send().await.unwrap();
     assert_eq!(pressed.status(), 303);
-    // A form of the page's own that calls something a token is the page's.
+    // A form of the page's own with a field named token is passed to the page.
     let form = http()
         .post(&shown)
         .header("cookie", &cookie)
@@ -239,18 +239,18 @@ async fn the_filter_lets_in_whoever_brings_a_token_and_reports_the_read() {
         .await
         .unwrap();
     assert_eq!(form.status(), 405, "the page takes no forms, and says so itself");
-    // Both requests of a double tap.
+    // Both requests of a double tap succeed.
     let twice = open(id).await;
     let (one, two) = tokio::join!(visit(&twice, None), visit(&twice, None));
     assert_eq!((one.0, two.0), (303, 303));
-    // No address leads to another host.
+    // No path redirects to another host.
     let path = open(id).await.replacen("/notice", "//evil.example/..;/notice", 1);
     let led = http().get(path).header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document");
     let led = led.send().await.unwrap();
     let location = led.headers().get("location").map(|l| l.to_str().unwrap().to_owned());
     assert!(location.is_none_or(|location| !location.starts_with("//")));
 
-    // A page that fails is not read.
+    // A page that fails is not reported as read.
     let (_, _, location, cookie) = visit(&open(&ids[1]).await, Some(&cookie)).await;
     let failing = format!("{}{}", page.url.trim_end_matches("/notice"), location.unwrap());
     assert_eq!(visit(&failing, cookie.as_deref()).await.0, 500);

@@ -1,5 +1,5 @@
-//! The landing gateway: a real platform behind it, a stub of the institution's application, and a
-//! browser that is a plain HTTP client.
+//! The landing gateway between a real platform, a stub of the institution's application, and a plain HTTP client as
+//! the browser.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -19,10 +19,10 @@ use tempfile::TempDir;
 
 use crate::harness::{Client, Start, binary, eventually, http, member_document, private_file};
 
-/// A page as an institution's application would give it.
+/// A page of the institution's application.
 pub(crate) const PAGE: &str = "<!doctype html><p>자동차세 120,000원";
 
-/// A gateway's files, and how it is started.
+/// A gateway's files, and how to start it.
 pub(crate) struct Place {
     directory: TempDir,
 }
@@ -62,7 +62,7 @@ impl Place {
         gateway
     }
 
-    /// What the process wrote to its own log.
+    /// The process's own log.
     fn said(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("stderr")).unwrap()
     }
@@ -73,20 +73,20 @@ fn as_a_browser(request: RequestBuilder) -> RequestBuilder {
     request.header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document")
 }
 
-/// A running gateway; killed when dropped.
+/// A running gateway, killed on drop.
 pub(crate) struct Gateway {
     child: Child,
     pub(crate) url: String,
 }
 
 impl Gateway {
-    /// A visit as the platform's redirect makes it.
+    /// A visit as the platform redirects it.
     pub(crate) fn visit(&self, token: &str, document: &str) -> RequestBuilder {
         let query = format!("token={token}&document_binder_uuid={document}&external_document_uuid=A");
         as_a_browser(http().get(format!("{}/notice?year=2026&{query}", self.url)))
     }
 
-    /// SIGTERM, and the end.
+    /// Sends SIGTERM and waits for the end.
     fn terminate(mut self) {
         let sent = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap();
         assert!(sent.success());
@@ -101,7 +101,7 @@ impl Drop for Gateway {
     }
 }
 
-/// `seoham log …`: whether it was content, and what it said.
+/// Runs `seoham log …`: whether it succeeded, and its output.
 pub(crate) fn log_command(command: &str, log: &Path, arguments: &[&str]) -> (bool, String) {
     let done =
         Command::new(binary()).args(["log", command, "--log"]).arg(log).args(arguments).output().unwrap();

@@ -1,4 +1,4 @@
-//! Starting, ending, and what a start refuses.
+//! Startup, shutdown, and what startup rejects.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -32,7 +32,7 @@ async fn the_files_of_a_sandbox_are_its_owners_alone() {
 async fn a_termination_finishes_what_runs() {
     let server = Start::sandbox().up();
     let city = server.institution("가상시청").await;
-    // A request whose body is still on its way when the end is announced.
+    // A request whose body is still arriving when the shutdown starts.
     let body = bulk(&documents(100));
     let (first, rest) = body.split_at(body.len() / 2);
     let head = format!(
@@ -44,7 +44,7 @@ async fn a_termination_finishes_what_runs() {
     );
     let mut socket = TcpStream::connect(city.bulk.strip_prefix("http://").unwrap()).unwrap();
     socket.write_all(head.as_bytes()).unwrap();
-    // The server asks for the body: the request has begun.
+    // The server asks for the body (100 Continue), so the request is running.
     let mut go_on = [0; 25];
     socket.read_exact(&mut go_on).unwrap();
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -175,7 +175,7 @@ async fn an_exchanged_master_key_opens_what_the_one_before_sealed() {
     for ids in [before, after] {
         city.until_notified(&ids[9]).await;
         for answer in city.statuses(&ids).await {
-            assert!(answer["status_data"]["external_document_uuid"].is_string(), "it opens: {answer}");
+            assert!(answer["status_data"]["payload"].is_string(), "it opens: {answer}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Black-box tests: the built binary, over real sockets, as an institution, an operator, a
-//! messenger and an attacker meet it.
+//! Black-box tests: the built binary over real sockets, as used by an institution, an operator, a messenger and an
+//! attacker.
 
 #![allow(
     missing_docs,

@@ -1,4 +1,4 @@
-//! `seoham move`: from the embedded store into a database, whole or not at all.
+//! `seoham move`: from the embedded store into a database, atomically.
 
 use std::process::{Command, Output};
 

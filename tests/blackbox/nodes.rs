@@ -142,7 +142,7 @@ async fn what_a_node_of_the_version_before_queued_is_delivered() {
     let city = gateway.institution("가상시청").await;
     let mut ids = city.accepted(&documents(100)).await;
     ids.extend(city.accepted(&documents(30)).await);
-    // It knows no parcels: each document is a row of its own.
+    // The older version has no parcels: each document is a row of its own.
     let queued = deployment.backing().count(
         "WITH parcels AS (DELETE FROM delivery_parcels RETURNING institution_id, document_ids),
          rows AS (INSERT INTO deliveries (institution_id, document_id)

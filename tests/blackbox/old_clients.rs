@@ -1,4 +1,4 @@
-//! What clients written for the compatible service do, byte for byte.
+//! The exact requests of clients written for the compatible service.
 
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ async fn they_work_unchanged() {
     let answer = Answer::of(report).await;
     assert_eq!((answer.status, answer.body), (204, Value::Null));
 
-    // If a contract is sent after all, it must be right.
+    // If a contract is sent anyway, it must be valid.
     let wrong = get(format!("/v1/documents/{id}/tokens/{token}")).header("Contract-Uuid", "CON-1");
     Answer::of(wrong).await.is_error(404, "NOT_FOUND");
 }

@@ -1,10 +1,10 @@
-//! The published description, tried against the server that publishes it.
+//! The published OpenAPI document, checked against the server that publishes it.
 
 use serde_json::Value;
 
 use crate::harness::{Answer, Client, Start, http, member_document};
 
-/// An operation of the description.
+/// An operation of the document.
 struct Operation<'a> {
     method: String,
     path: String,
@@ -26,7 +26,7 @@ fn example(content: &Value) -> Option<&Value> {
 }
 
 impl Operation<'_> {
-    /// The call as the examples show it, with what is this server's own in the place of ids.
+    /// The call from the examples, with this server's own ids.
     async fn call(&self, city: &Client, access_token: &str) -> Answer {
         let mut path = self.path.clone();
         if path.contains("{binder}") {
@@ -50,7 +50,7 @@ impl Operation<'_> {
     }
 }
 
-/// The members of an answer, by their paths and kinds: what a client's types are made of.
+/// The members of a reply, by path and type: what a client's types are generated from.
 fn shape(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => {
@@ -73,7 +73,7 @@ fn shape(value: &Value, path: &str, found: &mut Vec<String>) {
 fn shape_of(value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     shape(value, "", &mut found);
-    // When the messenger reports is nobody's to say.
+    // The time of the messenger's report is not predictable.
     found.retain(|member| !member.starts_with(".user_notified_at"));
     found
 }
@@ -94,14 +94,14 @@ async fn every_example_is_answered_as_the_description_says() {
         assert_eq!(answer.status.to_string(), *status, "{name}: {}", answer.body);
         match example(said) {
             Some(example) if name.ends_with("/bulk/status") => {
-                // The example's documents are not this server's.
+                // The example's documents do not exist on this server.
                 assert_eq!(answer.body["documents"].as_array().unwrap().len(), 2, "{name}");
                 assert_eq!(answer.body["documents"][1], example["documents"][1], "{name}");
             }
             Some(example) => assert_eq!(shape_of(&answer.body), shape_of(example), "{name}"),
             None => assert_eq!(answer.body, Value::Null, "{name}"),
         }
-        // A failure of every call, word for word.
+        // The error that every call has, word for word.
         let refused = operation.call(&city, "0".repeat(32).as_str()).await;
         assert_eq!(refused.status, 401, "{name}");
         assert_eq!(Some(&refused.body), example(&responses["401"]), "{name}");

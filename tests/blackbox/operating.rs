@@ -1,4 +1,4 @@
-//! What an operator hears and sees: an outage once, a line for every action, numbers even without the store.
+//! What an operator sees: one alert for an outage, a log line for every action, metrics even without the store.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -154,7 +154,7 @@ fn a_start_says_what_is_wrong_with_the_files_and_nothing_of_migrations() {
     assert!(said.contains("mounted for writing"), "{said}");
 }
 
-/// What `seoham admin …` says, as a program reads it.
+/// The output of `seoham admin …`, parsed as JSON.
 fn admin_json(server: &Server, arguments: &[&str]) -> Value {
     let mut command = Command::new(binary());
     command.arg("admin").args(arguments).args(["--json", "--url", &server.url("admin")]);
@@ -165,7 +165,7 @@ fn admin_json(server: &Server, arguments: &[&str]) -> Value {
 
 #[tokio::test]
 async fn what_was_not_taken_is_listed_with_its_reason_and_sent_again() {
-    // A messenger that is told what to answer.
+    // A messenger with a configurable reply.
     let answer = Arc::new(AtomicU16::new(503));
     let tried = Arc::new(AtomicU16::new(0));
     let app = {

@@ -1,4 +1,4 @@
-//! Under more than it can take the server refuses at once and its memory stays flat.
+//! Under overload the server rejects requests at once, and its memory stays flat.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,11 +15,11 @@ async fn beyond_its_bounds_it_refuses_at_once() {
         .env("SEOHAM_ADMISSION__REQUESTS_PER_INSTITUTION", "3")
         .up();
     let (city, bank) = (server.institution("가상시청").await, server.institution("가상은행").await);
-    // Requests whose bodies never end hold their leave.
+    // Requests whose bodies never end keep their permits.
     let hold = |client: &Client| {
         let client = client.clone();
         tokio::spawn(async move {
-            // Refused while others hold the place, or timed out, it comes back for it.
+            // Rejected while others hold the permit, or timed out, it tries again.
             loop {
                 let never = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
                 let body = reqwest::Body::wrap_stream(never);
@@ -27,7 +27,7 @@ async fn beyond_its_bounds_it_refuses_at_once() {
             }
         })
     };
-    // First the one that takes all it may have, while it is alone; then there is room for one more.
+    // First fill the institution's own limit while it is the only one; then there is room for one more.
     let mut held: Vec<_> = [&city, &city, &city].map(hold).into();
     let refused = crate::harness::eventually("the institution's own bound", async || {
         let answer = Answer::of(city.bulk_request("/v1/documents/bulk", bulk(&documents(1)))).await;
@@ -36,7 +36,7 @@ async fn beyond_its_bounds_it_refuses_at_once() {
     .await;
     refused.is_error(429, "TOO_MANY_REQUESTS");
     assert!(refused.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 1);
-    // That it names no contract would be found when its token is looked up.
+    // The missing contract would only be detected when the token is looked up.
     crate::harness::eventually("a known token is refused before it is looked up", async || {
         let nameless = http().post(format!("{}/v1/documents/bulk", city.bulk)).bearer_auth(&city.token);
         let answer = Answer::of(nameless.json(&documents(1))).await;
@@ -54,7 +54,7 @@ async fn beyond_its_bounds_it_refuses_at_once() {
     refused.is_error(503, "INTERNAL_ERROR");
     assert!(refused.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 1);
 
-    // The lines of people are open all the while.
+    // People's calls work all the while.
     let id = format!("BIN-{}", "0".repeat(32));
     Answer::of(city.get(&format!("/v1/documents/{id}/status"))).await.is_error(404, "NOT_FOUND");
     for task in held {
@@ -81,7 +81,7 @@ async fn bodies_of_unknown_length_take_the_room_that_they_need() {
                 city.token, city.contract
             );
             socket.write_all(head.as_bytes()).unwrap();
-            // Asked for its body: it has leave.
+            // The server asked for its body, so it has a permit.
             let mut go_on = [0; 12];
             socket.read_exact(&mut go_on).unwrap();
             assert_eq!(&go_on, b"HTTP/1.1 100");
@@ -95,9 +95,9 @@ async fn bodies_of_unknown_length_take_the_room_that_they_need() {
 #[tokio::test]
 async fn memory_stays_flat_under_bulk_load() {
     const BOUND: u64 = 200 * 1024 * 1024;
-    /// Requests under way at once: more than are admitted.
+    /// Concurrent requests: more than are admitted.
     const SENDERS: usize = 80;
-    /// Of a hundred documents each, until so many are accepted.
+    /// Requests of a hundred documents each that must be accepted.
     const REQUESTS: u64 = 800;
     let server = Start::sandbox().env("SEOHAM_LOG__LEVEL", "warn").up();
     let city = server.institution("가상시청").await;

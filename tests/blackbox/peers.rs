@@ -1,4 +1,4 @@
-//! Hostile and clumsy peers: whatever they hold, others are served as ever, within little memory.
+//! Hostile and faulty peers: whatever they hold open, others are served as usual, with little memory.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -15,14 +15,14 @@ fn address(server: &Server, listener: &str) -> SocketAddr {
     url.split_once("://").unwrap().1.parse().unwrap()
 }
 
-/// A connection on which `begin` was sent and nothing follows; `None` when it was refused.
+/// A connection on which only `begin` was sent; `None` if it was rejected.
 fn stalled(to: SocketAddr, begin: &[u8]) -> Option<TcpStream> {
     let mut socket = TcpStream::connect(to).ok()?;
     socket.write_all(begin).ok()?;
     Some(socket)
 }
 
-/// Whether the peer has closed the connection, with or without an answer before.
+/// Whether the peer has closed the connection, with or without a reply.
 fn is_closed(socket: &TcpStream) -> bool {
     socket.set_nonblocking(true).unwrap();
     let mut buffer = [0; 4096];
@@ -35,7 +35,7 @@ fn is_closed(socket: &TcpStream) -> bool {
     }
 }
 
-/// Every listener serves one who behaves, each within the time that a person hardly notices.
+/// Every listener serves a well-behaved client quickly enough that a person hardly notices a delay.
 async fn all_are_served(server: &Server, city: &Client) {
     let from_elsewhere =
         reqwest::Client::builder().local_address(Some([127, 0, 0, 2].into())).build().unwrap();
@@ -99,7 +99,7 @@ async fn whoever_stalls_is_let_go_of_on_every_listener() {
         }
     }
     all_are_served(&server, &city).await;
-    // HTTP/2 that says nothing is asked whether it is there, and is not.
+    // A silent HTTP/2 connection gets a ping and does not answer it.
     for (listener, begin, socket) in sockets {
         eventually(&format!("{listener} lets go of {begin:?}"), async || is_closed(&socket).then_some(()))
             .await;
@@ -233,7 +233,7 @@ async fn a_shared_sandbox_is_not_advanced_out_of_use() {
     city.accepted(&documents(1)).await;
 }
 
-/// A frame of HTTP/2.
+/// An HTTP/2 frame.
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut frame = vec![length[1], length[2], length[3], kind, flags];
@@ -242,20 +242,20 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// What a connection of HTTP/2 begins with that lets nothing of any answer through, and asks for `path` on as many
-/// streams as it may.
+/// The start of an HTTP/2 connection with a window of zero, so that no reply gets through, and requests for `path` on
+/// as many streams as allowed.
 fn zero_window(path: &str) -> Vec<u8> {
     const SETTINGS: u8 = 4;
     const HEADERS: u8 = 1;
     let mut begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     // SETTINGS_INITIAL_WINDOW_SIZE is 0.
     begin.extend(frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));
-    // :method GET, :scheme http, :path and :authority as they are.
+    // :method GET, :scheme http, then :path and :authority as literals.
     let mut head = vec![0x82, 0x86, 0x04, u8::try_from(path.len()).unwrap()];
     head.extend(path.as_bytes());
     head.extend([0x01, 1, b'a']);
     for stream in 0..32 {
-        // The head ends, and with it the request.
+        // END_HEADERS and END_STREAM: this is the whole request.
         begin.extend(frame(HEADERS, 0x4 | 0x1, 2 * stream + 1, &head));
     }
     begin
@@ -275,7 +275,7 @@ async fn whoever_takes_nothing_of_its_answers_takes_little_memory() {
         let begin = zero_window(path);
         let to = address(&server, listener);
         sockets.extend((0..100).filter_map(|_| stalled(to, &begin)));
-        // In HTTP/1 a peer that does not read does the same.
+        // In HTTP/1, a peer that does not read has the same effect.
         let begin = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
         sockets.extend((0..100).filter_map(|_| stalled(to, begin.as_bytes())));
     }
@@ -285,7 +285,7 @@ async fn whoever_takes_nothing_of_its_answers_takes_little_memory() {
     assert!(resident < MEMORY_MAX, "{} MiB", resident >> 20);
 }
 
-/// The soft limit on the file descriptors of a process.
+/// Sets the soft limit on the file descriptors of a process.
 fn limit_descriptors(server: &Server, soft: usize) {
     let pid = server.pid().to_string();
     let limit = format!("--nofile={soft}:");
@@ -309,7 +309,7 @@ async fn a_process_without_descriptors_says_so_and_serves_again_when_it_has_some
     })
     .await;
     assert!(log.lines().any(|line| line.contains("ERROR") && line.contains("web")), "{log}");
-    // It waits instead of turning round and round.
+    // It waits instead of spinning.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let log = std::fs::read_to_string(&path).unwrap();
     assert_eq!(log.matches("no file descriptors left").count(), 1, "once a minute: {log}");

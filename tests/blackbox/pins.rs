@@ -1,4 +1,4 @@
-//! Who forgot the PIN, whose link is used up, whose session has ended: each finds the way back (SPEC 8.8 and 8.9).
+//! A person who forgot the PIN, used up a link or whose session ended can find the way back (SPEC 8.8 and 8.9).
 
 use reqwest::Method;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::harness::{Browser, Server, Start, document, eventually, http};
 use crate::inbox::{PIN, newest_link, person, signed_in};
 
-/// The newest link to a number after those before.
+/// The next link to a number that is not in `known`.
 async fn next_link(server: &Server, number: &str, known: &mut Vec<String>) -> String {
     let link = newest_link(server, number, known).await;
     known.push(link.clone());
@@ -31,7 +31,7 @@ async fn who_forgot_the_pin_sets_a_new_one_by_link_and_birthday() {
     let (mut browser, _, id) = signed_in(&server, &city, number).await;
     let mut known = vec![newest_link(&server, number, &[]).await];
     let open = format!("/documents/{id}/open");
-    // The way is on the page that asks, on the one that says that it was wrong, and on the locked one.
+    // The page that asks links there, as do the one after a wrong PIN and the locked one.
     let page = browser.get(&open).await;
     assert_eq!(page.links("/pin"), ["/pin"]);
     for _ in 0..5 {
@@ -44,7 +44,7 @@ async fn who_forgot_the_pin_sets_a_new_one_by_link_and_birthday() {
     let ask = browser.get("/pin").await;
     browser.submit(&ask, "/pin", &[]).await.shows(200, "등록하신 휴대전화로 링크를 보냈습니다");
     let link = next_link(&server, number, &mut known).await;
-    // A preview uses nothing up, nor does looking at the form.
+    // Neither a preview nor viewing the form uses up the link.
     http().get(&link).send().await.unwrap();
     let mut phone = Browser::at(&server.url("web"));
     let form = phone.get(&link).await;
@@ -99,7 +99,7 @@ async fn wrong_birthdays_lock_like_wrong_pins() {
     browser.submit(&form, &renew, &new("19900102")).await.shows(403, "잠겼습니다");
     browser.submit(&form, &renew, &new("19900101")).await.shows(403, "잠겼습니다");
     assert_eq!(opens_with(&mut browser, &id, PIN).await, 303, "the PIN is not locked by it");
-    // An operator lifts it.
+    // An operator lifts the lock.
     let (status, _) = server.admin("POST", "people/unlock", Some(json!({ "phone_number": number }))).await;
     assert_eq!(status, 204);
     browser.submit(&form, &renew, &new("19900101")).await.shows(200, "새 PIN을 정했습니다");
@@ -149,7 +149,7 @@ async fn a_used_link_offers_a_fresh_one_to_the_same_document() {
     let page = phone.request(Method::GET, &fresh, &[]).await;
     assert_eq!(page.location.as_deref(), Some(format!("/documents/{id}").as_str()));
     phone.get(&format!("/documents/{id}")).await.shows(200, "자동차세");
-    // Within the number's bounds, and told when.
+    // Within the number's rate limit; beyond it, the page says when to try again.
     for _ in 0..2 {
         phone.submit(&offered, &again, &[]).await.shows(200, "보냈습니다");
     }
@@ -195,17 +195,17 @@ async fn an_ended_session_says_so_and_returns_to_where_it_was() {
     let link = next_link(&server, number, &mut known).await;
     let back = browser.request(Method::GET, &link, &[]).await;
     assert_eq!(back.location.as_deref(), Some(format!("/documents/{id}").as_str()));
-    // The settings are returned to as well.
+    // The person returns to the settings as well.
     city.advance(3_601).await;
     let front = browser.get("/settings").await;
     browser.submit(&front, "/login", &[("phone_number", number)]).await.shows(200, "메시지를 확인해");
     let link = next_link(&server, number, &mut known).await;
-    // Also by whoever does not say that a person follows the link, and so is shown a button.
+    // Also for a client that sends no fetch metadata and so gets a button.
     let button = http().get(&link).send().await.unwrap().text().await.unwrap();
     assert!(button.contains("본인이 여셨습니까") && button.contains("?to=settings"), "{button}");
     let back = browser.request(Method::GET, &link, &[]).await;
     assert_eq!(back.location.as_deref(), Some("/settings"));
-    // Who never was in is not told of a session.
+    // A person who was never signed in is not told about an ended session.
     let mut stranger = Browser::at(&server.url("web"));
     let front = stranger.get("/documents").await;
     assert!(!front.html.contains("로그아웃되었습니다") && front.status == 200);
@@ -213,7 +213,7 @@ async fn an_ended_session_says_so_and_returns_to_where_it_was() {
     assert!(!elsewhere.html.contains("evil"), "{}", elsewhere.html);
 }
 
-/// Whoever joins from a document's message is led to that document.
+/// A person who joins from a document's message is led to that document.
 #[tokio::test]
 async fn joining_leads_to_the_document_of_the_message() {
     let server = Start::sandbox().up();
@@ -225,7 +225,7 @@ async fn joining_leads_to_the_document_of_the_message() {
     let mut browser = Browser::at(&server.url("web"));
     let page = browser.get(&link).await;
     page.shows(200, "가입하고 문서를");
-    // A mistake does not restart the form: what was agreed stays, secrets do not.
+    // A mistake does not restart the form: the consent stays, the secrets do not.
     let wrong = [("consent", "yes"), ("pin", "246813"), ("pin_again", "246814")];
     let said = browser.submit(&page, "/join", &wrong).await;
     said.shows(400, "위에 입력하신 PIN과 다릅니다");
@@ -256,7 +256,7 @@ async fn nobody_chooses_a_pin_for_another_on_a_live_server() {
     assert_eq!(import(&server, without).await["imported"], json!(1));
 }
 
-/// Whoever looked at the telephone for a moment has nothing left once its owner has set a new PIN.
+/// A person who briefly had the phone keeps no access once its owner has set a new PIN.
 #[tokio::test]
 async fn a_new_pin_voids_every_link_that_was_asked_for() {
     let server = Start::sandbox().up();
@@ -293,12 +293,12 @@ async fn who_has_no_pin_is_led_to_one_by_a_certified_document_too() {
     browser.get(&next_link(&server, number, &mut known).await).await.shows(200, "내 문서");
     let page = browser.get(&format!("/documents/{id}/open")).await;
     page.shows(200, "PIN을 먼저 만들어 주십시오");
-    // It is in the operator's log whom it was done to, and not by what number.
+    // The operator's log records the person's id, and not the phone number.
     let log = std::fs::read_to_string(server.data().join("actions.log")).unwrap();
     assert!(log.contains("people/new-pin") && log.contains("\"on\":[\"") && !log.contains(number), "{log}");
 }
 
-/// A page of another site, a sibling of the box too, is not the person's own tap: it uses nothing up.
+/// A request from another site, even a sibling of the box, is not the person's own tap: it uses up nothing.
 #[tokio::test]
 async fn nobody_is_signed_in_by_another_site() {
     let server = Start::sandbox().up();

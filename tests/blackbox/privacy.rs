@@ -1,4 +1,4 @@
-//! Of a full run, no personal value is found in any log, nor in the files of the database.
+//! After a full run, no log and no database file contains a personal value.
 
 use std::path::Path;
 use std::process::Command;
@@ -110,7 +110,7 @@ fn files(directory: &Path) -> Vec<std::path::PathBuf> {
     entries.map(|e| e.unwrap().path()).filter(|p| p.is_file()).collect()
 }
 
-/// Looks into the database's own files, with what is in memory alone written to them.
+/// Searches the database's own files, after writing everything in memory to them.
 fn look_into_the_database(start: &Start, values: &[&str]) {
     start.backing().execute("CHECKPOINT");
     let patterns = start.directory().join("patterns");

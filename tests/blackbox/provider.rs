@@ -1,4 +1,4 @@
-//! The HTTP messenger (SPEC 13): signatures, retries under one id, reports.
+//! The HTTP messenger (SPEC 13): signatures, retries with the same id, reports.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -24,7 +24,7 @@ struct Messenger {
 }
 
 impl Messenger {
-    /// Answers the first try of every message with `first`, then takes it.
+    /// Answers the first attempt of every message with `first`, then accepts it.
     async fn start(&self, first: StatusCode) -> String {
         let messenger = self.clone();
         let receive = async move |State(this): State<Messenger>, headers: HeaderMap, body: String| {
@@ -146,7 +146,7 @@ async fn strangers_hold_nothing_that_the_messenger_needs() {
     for _ in 0..10 {
         report(&city, &json!([]), SECRET).await.is_error(400, "INVALID_VALUE");
     }
-    // The one that waited longest was told to come again, and the last still waits.
+    // The connection that waited longest was told to retry later, and the last one still waits.
     let mut start = [0; 12];
     (&held[0]).read_exact(&mut start).unwrap();
     assert_eq!(&start, b"HTTP/1.1 503");
@@ -167,7 +167,7 @@ fn now_seconds() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// A report whose signature is right, whatever its bytes are.
+/// A correctly signed report with arbitrary bytes.
 async fn signed_bytes(city: &Client, body: Vec<u8>) -> Answer {
     let timestamp = now_seconds().to_string();
     let secret =

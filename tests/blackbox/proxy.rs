@@ -1,5 +1,5 @@
-//! A proxy between an institution and its platform: it loses replies, or hides what the platform knows
-//! beyond the contract's first sections.
+//! A proxy between an institution and the platform. It loses replies, or hides the platform's extensions beyond the
+//! first sections of the contract.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,12 +10,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use rand::RngExt;
 
-/// What the proxy does to what passes.
+/// The proxy's behaviour.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Manner {
-    /// One reply in so many is lost after the platform gave it; 0 loses none.
+    /// On average, one in this many replies is lost after the platform sent it; 0 loses none.
     pub(crate) loses_one_in: u32,
-    /// Additional headers are taken out, both ways: a server of SPEC 1 to 7.
+    /// Additional headers are removed, in both directions: a server with only SPEC 1 to 7.
     pub(crate) plain: bool,
 }
 
@@ -25,7 +25,7 @@ struct Inner {
     http: reqwest::Client,
 }
 
-/// A running proxy; its address stays while the platform behind it changes.
+/// A running proxy. Its address stays the same when the platform behind it changes.
 #[derive(Clone)]
 pub(crate) struct Proxy {
     pub(crate) url: String,
@@ -89,7 +89,7 @@ fn take_out_additions(headers: &mut HeaderMap) {
     }
 }
 
-/// An answer that breaks off: the connection ends in the middle of it.
+/// A truncated reply: the connection breaks in the middle of it.
 fn lost() -> Response {
     let broken = futures_util::stream::once(async { Err::<Bytes, _>(std::io::Error::other("lost")) });
     (StatusCode::OK, [("content-length", "1000")], Body::from_stream(broken)).into_response()

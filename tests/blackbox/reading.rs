@@ -1,4 +1,4 @@
-//! The list, a document's page and what an operator sets for them, as a recipient sees it.
+//! The list, a document's page and the operator's settings for them, as a recipient sees them.
 
 use serde_json::json;
 
@@ -48,11 +48,11 @@ async fn a_list_is_searched_filtered_and_sorted() {
     let (all, page) = titles("").await;
     assert_eq!(all, ["거래 보고", "행사 안내", "재산세 고지서"], "newest first");
     page.shows(200, "안 읽음 <b>3</b>");
-    // Urgent at seven days and at one.
+    // Marked as urgent at seven days, and more so at one.
     page.shows(200, "<span class=\"chip now\">");
     page.shows(200, "<span class=\"chip soon\">3일 남음</span>");
     page.shows(200, "<span class=\"chip \">20일 남음</span>");
-    // An institution's mark is made of its name.
+    // The default mark of an institution is made from its name.
     page.shows(200, ">가상</span>");
     assert_eq!(titles("?sort=deadline").await.0, ["거래 보고", "행사 안내", "재산세 고지서"]);
     assert_eq!(titles("?q=%EB%82%98%EB%9D%BC").await.0, ["거래 보고"], "by institution");
@@ -115,7 +115,7 @@ async fn without_authentication_a_document_opens_by_one_button() {
     let (mut browser, page, id) = signed_in(&server, &city, "01077776003").await;
     page.shows(200, "추가 인증 없이 바로 열립니다");
     let open = format!("/documents/{id}/open");
-    // Nothing that reads ahead opens it.
+    // Prefetching does not open it.
     assert_eq!(browser.get(&open).await.location, None);
     assert!(city.status(&id).await.get("token_used_at").is_none());
     let led = browser.submit(&page, &open, &[]).await;
@@ -156,7 +156,7 @@ async fn a_documents_page_says_what_it_needs_and_gives_a_certificate() {
     let english = browser.clone().in_english().get(&receipt).await;
     english.shows(200, "<html lang=\"en\">");
     english.shows(200, "Certificate of receipt and reading");
-    // From the deadline on it does not open, and the list says so.
+    // From the deadline on it cannot be opened, and the list says so.
     city.advance(40 * 86_400).await;
     let known = newest_link(&server, "01077776004", &[]).await;
     later.post("/login", &[("phone_number", "01077776004")]).await;

@@ -68,7 +68,7 @@ async fn a_client_can_try_what_goes_wrong_between_it_and_the_platform() {
             None => request,
         }
     };
-    // Refused as a whole, once for each external id; a dry run is no send.
+    // Rejected as a whole, once for each external id. A dry run does not count as a send.
     for (number, status, code) in
         [("01000000008", 429, "TOO_MANY_REQUESTS"), ("01000000009", 503, "INTERNAL_ERROR")]
     {
@@ -84,7 +84,7 @@ async fn a_client_can_try_what_goes_wrong_between_it_and_the_platform() {
         let single = city.post("/v1/documents", &json!({ "document": document(number, "S") }));
         Answer::of(single).await.is_error(status, code);
     }
-    // Accepted, and not answered: the key tells what became of it.
+    // Accepted without a reply: the key replays the result.
     let before = accepted().await;
     assert!(send("01000000010", "L", Some("key")).send().await.is_err(), "no answer came");
     assert_eq!(accepted().await, before + 2);

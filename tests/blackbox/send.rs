@@ -1,4 +1,4 @@
-//! `seoham send`, `check`, `init` and `status`: what a clerk sees.
+//! `seoham send`, `check`, `init` and `status`, as a clerk sees them.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -69,7 +69,7 @@ async fn a_table_goes_out_and_its_result_lies_beside_it() {
         lines.iter().filter_map(|l| l.split(',').find(|c| c.starts_with("BIN-"))).collect();
     assert_eq!(ids.len(), 249);
 
-    // Once more by mistake is refused; on purpose it is done.
+    // Sending again by mistake is rejected; on purpose it works.
     let again = workstation.send("고지서.csv", &[]).await.ended(64);
     assert!(again.err.contains("--again"), "{}", again.err);
     let again = workstation.send("고지서.csv", &["--again", "--json"]).await.ended(1).json();
@@ -80,7 +80,7 @@ async fn a_table_goes_out_and_its_result_lies_beside_it() {
     workstation.write("고지서.csv", Workstation::table(2));
     let other = workstation.send("고지서.csv", &[]).await.ended(64);
     assert!(other.err.contains("another file"), "{}", other.err);
-    // The result of a send is no list to be sent.
+    // The result of a send is rejected as a list.
     let result = workstation.send("고지서.result.csv", &[]).await.ended(64);
     assert!(result.err.contains("document_binder_uuid"), "{}", result.err);
 }
@@ -153,7 +153,7 @@ async fn a_workbook_lines_of_json_and_standard_input_go_the_same_way() {
     }
     book.save(workstation.path("a.xlsx")).unwrap();
     assert_eq!(workstation.send("a.xlsx", &["--json"]).await.ended(0).json()["accepted"], 120);
-    // Its statuses are written into the very workbook.
+    // Its statuses are written into the same workbook.
     let mut status = workstation.on_platform(&["status", "a.result.xlsx", "--json", "--csv", "times.csv"]);
     status.stdin(Stdio::null());
     let asked = workstation.run(status).await.ended(0).json();
@@ -179,7 +179,7 @@ async fn a_workbook_lines_of_json_and_standard_input_go_the_same_way() {
     assert_eq!(result[1]["error_code"], "FORBIDDEN");
     assert_eq!(result[2]["line"], 3);
 
-    // The same rows once more, which is meant.
+    // The same rows again, this time on purpose.
     let mut command =
         workstation.on_platform(&["send", "-", "--json", "--yes", "--again", "--result", "out.csv"]);
     let mut child = command.args(SETS).stdin(Stdio::piped()).spawn().unwrap();
@@ -222,7 +222,7 @@ async fn what_cannot_be_sent_ends_in_a_clear_message() {
     workstation.send("a.csv", &["--resume"]).await.ended(64);
     workstation.send("a.csv", &["--set", "모르는것=1"]).await.ended(64);
     workstation.send("a.csv", &["--unknown-flag"]).await.ended(64);
-    // Wrong credentials are found out before anything is begun.
+    // Wrong credentials are detected before anything starts.
     private_file(&workstation.path("wrong"), &"0".repeat(32));
     let mut command = workstation.command(&[
         "send",
@@ -238,7 +238,7 @@ async fn what_cannot_be_sent_ends_in_a_clear_message() {
     let said = workstation.run(command).await.ended(2);
     assert!(said.err.contains("401"), "{}", said.err);
     assert!(!workstation.path("a.csv.seoham-journal").exists());
-    // And the same file goes out after all.
+    // The same file can still be sent afterwards.
     workstation.send("a.csv", &[]).await.ended(0);
 }
 
@@ -271,7 +271,7 @@ async fn a_profile_is_tried_kept_and_used() {
     let status = workstation.run(workstation.command(&["status", &ids[0], &ids[1]])).await.ended(0);
     assert!(status.out.contains(&ids[1]) && status.out.contains("RECEIVED"), "{}", status.out);
 
-    // Nothing is kept that does not work, and nothing of anybody else's eyes.
+    // A profile that does not work is not stored, and neither is one readable by others.
     let mut wrong =
         workstation.command(&["init", "--profile", "wrong", "--url", &city.api, "--token-file", "token"]);
     wrong.args(["--contract", "CON-00000000000000000000000000000000"]);
@@ -282,7 +282,7 @@ async fn a_profile_is_tried_kept_and_used() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     let open = workstation.run(workstation.command(&["status", &ids[0]])).await.ended(64);
     assert!(open.err.contains("chmod 600"), "{}", open.err);
-    // No answer of a dry run was ever counted.
+    // No dry run was counted.
     let overview = server.admin("GET", &format!("institutions/{}", city.id), None).await.1;
     assert_eq!(overview["accepted_today"], 3);
 }
@@ -318,7 +318,7 @@ async fn statuses_are_watched_until_all_have_settled() {
     assert!(lines[0].ends_with("doc_box_status,doc_box_sent_at,doc_box_received_at,user_notified_at,authenticated_at,token_used_at,doc_box_read_at"));
     assert!(lines[1].contains(",READ,20") && lines[2].contains(",EXPIRED,20"), "{lines:?}");
 
-    // Rows that were sorted since keep their own times, and a platform that is away takes none.
+    // Rows sorted since then keep their own times, and an unreachable platform erases none.
     let mut sorted = lines.clone();
     sorted[1..].reverse();
     workstation.write("a.result.csv", sorted.join("\r\n"));
@@ -348,7 +348,7 @@ async fn every_exchange_can_be_kept() {
     workstation.write("a.csv", Workstation::table(150));
     workstation.send("a.csv", &["--log", "log"]).await.ended(0);
     let verified = workstation.run(workstation.command(&["log", "verify", "--log", "log"])).await.ended(0);
-    // The question what the platform knows, and two requests.
+    // The query about what the platform knows, and two requests.
     assert!(verified.out.starts_with("3 records"), "{}", verified.out);
     let day = std::fs::read_dir(workstation.path("log"))
         .unwrap()

@@ -1,4 +1,4 @@
-//! Bulk and single sends, and the errors of whole requests.
+//! Bulk and single sends, and errors of whole requests.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -131,13 +131,13 @@ async fn bodies_over_two_mebibytes_are_refused_before_they_are_read_whole() {
     let answer = Answer::of(city.bulk_request("/v1/documents/bulk", large)).await;
     answer.is_error(413, "INVALID_VALUE");
 
-    // Without a declared length the bound is found on the way.
+    // Without a declared length, the limit is enforced while reading.
     let chunks = (0..48).map(|_| Ok::<_, std::io::Error>(vec![b' '; 64 * 1024]));
     let stream = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
     let answer = Answer::of(city.bulk_request("/v1/documents/bulk", stream)).await;
     answer.is_error(413, "INVALID_VALUE");
 
-    // A client that declares more than it has sent so far is answered at once.
+    // A client that declared a longer body than it has sent so far gets its reply at once.
     let address = city.bulk.strip_prefix("http://").unwrap();
     let mut socket = TcpStream::connect(address).unwrap();
     let head = format!(

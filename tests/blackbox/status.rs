@@ -1,4 +1,4 @@
-//! Status queries and the life of a document.
+//! Status queries and the life cycle of a document.
 
 use serde_json::{Value, json};
 

@@ -34,7 +34,7 @@ async fn another_institution_sees_nothing() {
     let bulk = bank.statuses(std::slice::from_ref(&id)).await;
     assert_eq!(bulk[0]["error_code"], "NOT_FOUND");
 
-    // Its own contract does not help a stranger's token either.
+    // Nor does the right contract help with another institution's token.
     let mixed = http().get(format!("{}/v1/documents/{id}/status", city.api)).bearer_auth(&bank.token);
     Answer::of(mixed.header("Contract-Uuid", &city.contract)).await.is_error(404, "NOT_FOUND");
 
@@ -43,7 +43,7 @@ async fn another_institution_sees_nothing() {
     assert_eq!(after["doc_box_received_at"], before["doc_box_received_at"]);
     assert!(after.get("doc_box_read_at").is_none());
 
-    // A refusal is of one institution alone.
+    // A refusal applies to one institution only.
     let person = json!({ "phone_number": "01000000001" });
     assert_eq!(bank.sandbox("people/refuse", person).await.status, 204);
     city.accepted(&[member_document("B")]).await;

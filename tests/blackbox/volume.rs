@@ -1,4 +1,4 @@
-//! Announced volumes beside real ones, and the alert when more comes (SPEC 9).
+//! Announced and actual volumes, and the alert when more arrives (SPEC 9).
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ use crate::harness::{Start, documents, eventually};
 
 const SECRET: &str = "whsec_c2VvaGFtIGJsYWNrIGJveCB0ZXN0IHNlY3JldA==";
 
-/// The operator's receiver of alerts: it does not take the first one at once.
+/// The operator's receiver of alerts, which fails the first time.
 #[derive(Clone, Default)]
 struct Receiver(Arc<Mutex<Vec<(String, Value)>>>);
 
@@ -54,7 +54,7 @@ async fn more_than_was_announced_is_told_and_never_refused() {
     let path = |id: &str, rest: &str| format!("institutions/{id}/volume-plans{rest}");
     let today = SeoulDay::of(seoham_model::UnixSeconds(city.advance(0).await));
 
-    // The bank's plan is approved, the city's is only announced.
+    // The bank's plan is approved, the city's only announced.
     for client in [&city, &bank] {
         let (status, made) = server.admin("POST", &path(&client.id, ""), Some(plan(today, today, 120))).await;
         assert_eq!((status, &made["state"]), (201, &json!("announced")), "{made}");
@@ -96,7 +96,7 @@ async fn more_than_was_announced_is_told_and_never_refused() {
     assert_eq!((&data["accepted"], &data["expected"]), (&json!(50), &json!(50)));
     assert_eq!(data["institution_name"], "가상시청");
 
-    // The bank has sent what was approved; one more than that is too much.
+    // The bank has sent the approved volume; one document more is too much.
     let of_bank = server.admin("GET", &path(&bank.id, ""), None).await.1;
     assert!(of_bank["days"][0]["alerted_at"].is_null(), "{of_bank}");
     assert_eq!(of_bank["days"][0]["planned"], 120);

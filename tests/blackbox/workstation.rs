@@ -1,4 +1,4 @@
-//! An institution at its own machine: a directory, a token, and the program's commands.
+//! An institution's workstation: a directory, a token, and the program's commands.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub(crate) struct Workstation {
     contract: String,
 }
 
-/// What a command said.
+/// The output of a command.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: i32,
@@ -37,7 +37,7 @@ impl Said {
     }
 }
 
-/// The columns that have a constant in the usual file.
+/// Arguments that set the columns with a constant in the usual file.
 pub(crate) const SETS: [&str; 10] = [
     "--set",
     "제목={{세목}} 고지서",
@@ -68,7 +68,7 @@ impl Workstation {
         self.path(name)
     }
 
-    /// Rows for a person of the sandbox, as an institution's office has them.
+    /// Rows for a person of the sandbox, in a typical format of an institution.
     pub(crate) fn table(rows: usize) -> String {
         let mut table = "관리번호,전화번호,이름,생년월일,세목\r\n".to_owned();
         for i in 0..rows {
@@ -107,14 +107,14 @@ impl Workstation {
         .unwrap()
     }
 
-    /// `seoham send` of the usual columns.
+    /// `seoham send` with the usual columns.
     pub(crate) async fn send(&self, file: &str, arguments: &[&str]) -> Said {
         let mut command = self.on_platform(&["send", file, "--yes"]);
         command.args(SETS).args(arguments);
         self.run(command).await
     }
 
-    /// `seoham send --rest`, with nothing that the send before knows.
+    /// `seoham send --rest`, without repeating the options of the previous send.
     pub(crate) fn command_of_rest(&self, file: &str) -> Command {
         self.on_platform(&["send", "--rest", file, "--json", "--yes"])
     }
@@ -126,7 +126,7 @@ impl Workstation {
         command.spawn().unwrap()
     }
 
-    /// A file's lines, from CP949 or UTF-8.
+    /// A file's lines, decoded from CP949 or UTF-8.
     pub(crate) fn lines(&self, name: impl AsRef<Path>) -> Vec<String> {
         let bytes = std::fs::read(self.directory.path().join(name)).unwrap();
         let text = match String::from_utf8(bytes) {

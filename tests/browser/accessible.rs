@@ -1,4 +1,4 @@
-//! What axe finds on a page, and whether it fits the screen, also with text of twice the size.
+//! Checks a page with axe, and checks that it fits the screen, also with text of twice the size.
 
 use serde_json::json;
 
@@ -6,13 +6,13 @@ use crate::driver::Driver;
 
 const AXE: &str = include_str!("axe/axe.min.js");
 
-/// Keeps pictures of the page that is shown, light and dark, and finds nothing to complain about in either.
+/// Takes screenshots of the current page, light and dark, and expects no axe violation in either.
 pub(crate) async fn is_accessible(driver: &Driver, page: &str) {
-    // Nobody needs a script: there is none.
+    // The page must work without scripts, so it has none.
     let scripts = driver.script("return document.scripts.length", &[]).await;
     assert_eq!(scripts, 0, "{page} works without a script");
     driver.script(AXE, &[]).await;
-    // Of what axe looks at the colours alone differ by night.
+    // Dark mode changes only colours, so only the contrast rule runs there.
     for (scheme, rules) in [("dark", "{ runOnly: ['color-contrast'] }"), ("light", "{}")] {
         driver.in_scheme(scheme).await;
         driver.keep(&format!("{page}-{scheme}")).await;

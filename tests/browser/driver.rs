@@ -1,4 +1,4 @@
-//! A browser of a test, driven over `WebDriver`, and what a person does with it.
+//! A test browser, driven over `WebDriver`, and the actions of a person in it.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -11,7 +11,7 @@ use thirtyfour::common::command::Command as WebDriverCommand;
 use thirtyfour::error::WebDriverErrorInner;
 use thirtyfour::{By, Capabilities, ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};
 
-/// How a browser is set up.
+/// The configuration of a browser.
 #[derive(Clone, Copy)]
 pub(crate) struct Look {
     pub(crate) width: u32,
@@ -20,23 +20,23 @@ pub(crate) struct Look {
     pub(crate) english: bool,
 }
 
-/// A phone of 360 pixels.
+/// A phone, 360 pixels wide.
 pub(crate) const PHONE: Look = Look { width: 360, height: 740, javascript: true, english: false };
-/// A desk.
+/// A desktop.
 pub(crate) const DESK: Look = Look { width: 1280, height: 900, javascript: true, english: false };
 
-/// A browser of its own, with no history and no cookies; gone when dropped.
+/// A separate browser without history and cookies. Closed on drop.
 pub(crate) struct Driver {
     browser: Option<WebDriver>,
     process: Child,
     shots: AtomicU32,
     name: String,
-    // Dropped last: what a browser that is ended leaves behind goes with it.
+    // Dropped last, so that it removes the files of the closed browser.
     _scratch: tempfile::TempDir,
 }
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a page may take, and how often it is looked at meanwhile.
+/// How long to wait for a page, and how often to check it meanwhile.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(30);
 pub(crate) const TAB: &str = "\u{e004}";
@@ -90,7 +90,7 @@ impl Driver {
         self.browser().current_url().await.unwrap().into()
     }
 
-    /// What is to be read on the page; nothing between two pages.
+    /// The visible text of the page; empty between two pages.
     pub(crate) async fn text(&self) -> String {
         match self.browser().find(By::Tag("body")).await {
             Ok(body) => body.text().await.unwrap_or_default(),
@@ -103,7 +103,7 @@ impl Driver {
         self.until(text, async || self.text().await.contains(text)).await;
     }
 
-    /// Waits until the page has an element.
+    /// Waits until the page has a matching element.
     pub(crate) async fn has(&self, selector: &str) {
         self.until(selector, async || self.browser().find(By::Css(selector)).await.is_ok()).await;
     }
@@ -116,12 +116,12 @@ impl Driver {
         }
     }
 
-    /// Does what leads to another page, and waits until the page it is done on is gone: the next page may have the
-    /// same elements and the same words, so that nothing on it tells the two apart.
+    /// Runs an action that leads to another page, and waits until the old page is gone. The contents cannot tell them
+    /// apart, because the next page may have the same elements and text.
     async fn leaving(&self, action: impl Future<Output = ()>) {
         let page = self.browser().find(By::Tag("html")).await.unwrap();
         action.await;
-        // Between two pages other errors come too, which say nothing.
+        // Other errors can occur between two pages and mean nothing.
         self.until("the next page, still", async || match page.is_present().await {
             Ok(is_present) => !is_present,
             Err(error) => matches!(*error, WebDriverErrorInner::NoSuchElement(_)),
@@ -129,13 +129,13 @@ impl Driver {
         .await;
     }
 
-    /// Clicks what a person would tap, a link or a button by its words, and waits for the page it leads to.
+    /// Clicks a link or a button by its text, and waits for the next page.
     pub(crate) async fn tap(&self, words: &str) {
         let words = format!("//a[contains(., '{words}')] | //button[contains(., '{words}')]");
         self.leaving(self.click_on(By::XPath(words))).await;
     }
 
-    /// Clicks what leaves the page as it is: a box to tick.
+    /// Clicks an element that stays on the page, such as a checkbox.
     pub(crate) async fn click(&self, selector: &str) {
         self.click_on(By::Css(selector)).await;
     }
@@ -149,8 +149,8 @@ impl Driver {
         self.browser().find(By::Css(selector)).await.unwrap().send_keys(text).await.unwrap();
     }
 
-    /// Types a text or presses keys, wherever the focus is. An action chain of the library moves a pointer besides,
-    /// which fails on a page that a key has just left.
+    /// Types text or presses keys, wherever the focus is. The library's action chain also moves a pointer, which
+    /// fails on a page that a key press has just left.
     pub(crate) async fn type_keys(&self, keys: &str) {
         let strokes: Vec<Value> = keys
             .chars()
@@ -162,14 +162,14 @@ impl Driver {
         self.browser().cmd(WebDriverCommand::PerformActions(keyboard.into())).await.unwrap();
     }
 
-    /// Presses Enter, which sends the form or follows the link that has the focus, and waits for the page that comes.
+    /// Presses Enter, which submits the form or follows the focused link, and waits for the next page.
     pub(crate) async fn enter(&self) {
         self.leaving(self.type_keys(ENTER)).await;
     }
 
-    /// Goes from field to field with the keyboard until an element has the focus.
+    /// Presses Tab until a matching element has the focus.
     pub(crate) async fn tab_to(&self, selector: &str) {
-        // Once around every page is less.
+        // Every page has fewer focusable elements than this.
         for _ in 0..80 {
             let is_focused = "return document.activeElement.matches(arguments[0])";
             if self.script(is_focused, &[json!(selector)]).await == true {
@@ -180,24 +180,24 @@ impl Driver {
         panic!("{selector} is not reached with the keyboard at {}", self.address().await);
     }
 
-    /// Has the browser prefer light or dark pages from now on.
+    /// Sets the browser's preferred colour scheme.
     pub(crate) async fn in_scheme(&self, scheme: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         let command = "Emulation.setEmulatedMedia";
         self.browser().cdp().send_raw(command, json!({ "features": features })).await.unwrap();
     }
 
-    /// Runs a script of the test's own.
+    /// Runs a script of the test.
     pub(crate) async fn script(&self, script: &str, arguments: &[Value]) -> Value {
         self.browser().execute(script, arguments.to_vec()).await.unwrap().json().clone()
     }
 
-    /// Runs a script that calls its last argument when it is done.
+    /// Runs a script that calls its last argument when it is finished.
     pub(crate) async fn script_async(&self, script: &str) -> Value {
         self.browser().execute_async(script, Vec::new()).await.unwrap().json().clone()
     }
 
-    /// Keeps a picture of the page.
+    /// Takes a screenshot of the page.
     pub(crate) async fn keep(&self, page: &str) {
         let directory =
             std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("screenshots");
@@ -208,8 +208,8 @@ impl Driver {
     }
 }
 
-/// The library's own client has no provider of TLS. A connection that is kept would belong to the runtime of a test
-/// that has ended when the session is deleted.
+/// The library's own client has no TLS provider. Connections are not kept alive, because they would belong to the
+/// runtime of a test that has ended when the session is deleted.
 fn client() -> reqwest::Client {
     let client = reqwest::Client::builder().timeout(CALL_TIMEOUT).pool_max_idle_per_host(0);
     client.build().unwrap()
@@ -223,7 +223,7 @@ fn capabilities(look: Look) -> Capabilities {
         "--disable-dev-shm-usage".to_owned(),
         format!("--window-size={},{}", look.width, look.height),
     ];
-    // Windows cannot be as narrow as a phone; an emulated one is.
+    // A window cannot be as narrow as a phone, so emulate one.
     let screen = json!({ "width": look.width, "height": look.height, "pixelRatio": 1.0, "mobile": false });
     let preferences = json!({
         "intl.accept_languages": if look.english { "en-US,en" } else { "ko-KR,ko" },
@@ -238,9 +238,9 @@ fn capabilities(look: Look) -> Capabilities {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // The driver ends its browser when its session ends, which is when this is dropped.
+        // Dropping this ends the session, which closes the browser.
         drop(self.browser.take());
-        // Whatever is left of it goes with its group.
+        // Kill whatever is left in the process group.
         let group = format!("-{}", self.process.id());
         let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
         let _ = self.process.wait();

@@ -1,4 +1,4 @@
-//! An institution's own page: it verifies the token, shows itself, and reports the read.
+//! An institution's page: it verifies the token, renders, and reports the read.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::harness::Client;
 
-/// Where it is.
+/// A running institution's page.
 pub(crate) struct Institution {
     pub(crate) link: String,
     client: Arc<OnceLock<Client>>,
@@ -32,7 +32,7 @@ impl Institution {
         Self { link, client }
     }
 
-    /// With which credentials it asks the platform.
+    /// Sets the credentials for calls to the platform.
     pub(crate) fn knows(&self, client: &Client) {
         assert!(self.client.set(client.clone()).is_ok());
     }

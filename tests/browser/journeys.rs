@@ -1,4 +1,4 @@
-//! What people do, from the message on the phone to the institution's page.
+//! Complete journeys of people, from the message on the phone to the institution's page.
 
 use crate::driver::{DESK, Driver, ENTER, Look, PHONE, TAB};
 use crate::scene::{PIN, Scene};
@@ -9,7 +9,7 @@ async fn the_whole_loop(name: &str, look: Look, number: &str) {
     let id = scene.send(number).await;
     scene.link(number).await;
     let driver = Driver::start(name, look).await;
-    // The phone with the message on it.
+    // The phone displays the message.
     driver.go(&scene.web(&format!("/messenger?number={number}"))).await;
     driver.keep("messenger").await;
     driver.tap("링크 열기").await;
@@ -43,7 +43,7 @@ async fn a_member_reads_without_javascript() {
     scene.person(number, true).await;
     let id = scene.send(number).await;
     let driver = Driver::start("no-script", Look { javascript: false, ..PHONE }).await;
-    // Keys and addresses alone: the driver's own clicks are scripts.
+    // Only keys and addresses: the driver's own clicks use scripts.
     driver.go(&scene.link(number).await).await;
     driver.keep("document").await;
     driver.go(&scene.web(&format!("/documents/{id}/open"))).await;
@@ -84,7 +84,7 @@ async fn the_keyboard_alone_is_enough() {
     let scene = Scene::set().await;
     let driver = Driver::start("keyboard", DESK).await;
     let id = scene.tapped(&driver, "01077771005").await;
-    // Skip link, brand, two entries of the menu, signing out, customer service, and the button.
+    // Skip link, brand, two menu entries, sign-out, customer service, and the button.
     let focused = "return document.activeElement.textContent";
     for _ in 0..10 {
         driver.type_keys(TAB).await;
@@ -109,7 +109,7 @@ async fn wrong_pins_lock_and_say_so() {
     let id = scene.tapped(&driver, "01077771006").await;
     driver.go(&scene.web(&format!("/documents/{id}/open"))).await;
     for left in (1..5).rev() {
-        // On the same page, at the field, which has the focus.
+        // The same page, with the focus in the field.
         driver.type_into("#secret", "000111").await;
         driver.enter().await;
         driver.shows(&format!("{left}번 더")).await;
@@ -139,7 +139,7 @@ async fn back_again_reloaded_and_pasted_elsewhere() {
         driver.address().await
     };
     let first = open().await;
-    // The used token's address, reloaded and pasted into another browser.
+    // The used token's address, reloaded, and pasted into another browser.
     driver.reload().await;
     driver.shows("이미 사용된 링크").await;
     let elsewhere = Driver::start("elsewhere", DESK).await;
@@ -151,7 +151,7 @@ async fn back_again_reloaded_and_pasted_elsewhere() {
     elsewhere.go(&scene.web(&format!("/documents/{id}"))).await;
     elsewhere.shows("로그인 링크 받기").await;
     elsewhere.keep("front").await;
-    // Back, and opened a second time.
+    // Go back and open the document a second time.
     driver.back().await;
     driver.shows("PIN").await;
     let second = open().await;
@@ -181,7 +181,7 @@ async fn expired_refused_and_received_again() {
     driver.shows("문서 화면에서 수신거부하실 수 있습니다").await;
     scene.send(number).await;
     scene.city.advance(2_592_000).await;
-    // The clock has moved a month: so has the end of the visit.
+    // The clock was advanced by a month, so the session has expired.
     driver.go(&scene.web("/")).await;
     driver.type_into("#phone_number", number).await;
     driver.tap("로그인 링크 받기").await;

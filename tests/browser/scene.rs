@@ -19,7 +19,7 @@ impl Scene {
         Self::on(Start::sandbox()).await
     }
 
-    /// With an operator's own terms and contact.
+    /// A scene with an operator's own terms and contact.
     pub(crate) async fn branded() -> Self {
         let terms = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(terms.path(), "제1조 (목적) 이 약관은 시험용입니다.\n".repeat(20)).unwrap();
@@ -46,7 +46,7 @@ impl Scene {
         assert_eq!(self.city.sandbox("people", person).await.status, 201);
     }
 
-    /// A document for `number` that leads to the institution's page.
+    /// A document for `number` that links to the institution's page.
     pub(crate) fn document(&self, number: &str, external: &str) -> Value {
         let mut document = document(number, external);
         document["property"]["link"] = json!(self.institution.link);
@@ -67,19 +67,19 @@ impl Scene {
         self.city.accepted(&[bill]).await.remove(0)
     }
 
-    /// A document under a contract with another authentication.
+    /// Sends a document under a contract with another authentication.
     pub(crate) async fn send_under(&self, authentication: &str, number: &str) -> String {
         let bank =
             self.server.institution_with("나라은행", json!({ "authentication": authentication })).await;
         bank.accepted(&[self.document(number, "EXT-1")]).await.remove(0)
     }
 
-    /// The newest link that the messenger brought to a number.
+    /// The newest link that the messenger sent to a number.
     pub(crate) async fn link(&self, number: &str) -> String {
         self.next_link(number, &[]).await
     }
 
-    /// The newest link to a number that is none of those before.
+    /// The newest link to a number that is not in `known`.
     pub(crate) async fn next_link(&self, number: &str, known: &[String]) -> String {
         let mut browser = Browser::at(&self.server.url("web"));
         eventually("the message has come", async || {
@@ -93,7 +93,7 @@ impl Scene {
         format!("{}{path}", self.server.url("web"))
     }
 
-    /// A browser that a member's newest notification was tapped in.
+    /// Opens a member's newest notification in a browser.
     pub(crate) async fn tapped(&self, driver: &Driver, number: &str) -> String {
         self.person(number, true).await;
         let id = self.send(number).await;

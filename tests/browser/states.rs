@@ -1,11 +1,11 @@
-//! Every state of every page, on a phone and at a desk, light and dark, in both languages: axe finds nothing to complain
-//! about, it fits the screen, and a picture of it is kept. Forms are filled in with the keyboard alone.
+//! Every state of every page, on a phone and a desktop, light and dark, in both languages: no axe violations, no
+//! overflow, and a screenshot. Forms are filled in with the keyboard only.
 
 use crate::accessible::is_accessible;
 use crate::driver::{DESK, Driver, Look, PHONE};
 use crate::scene::{PIN, Scene};
 
-/// A walk through a box by addresses and fields alone, so that it is the same in both languages.
+/// Walks through a box by addresses and fields only, so that it works in both languages.
 struct Walk {
     scene: Scene,
     driver: Driver,
@@ -20,7 +20,7 @@ impl Walk {
         is_accessible(&self.driver, state).await;
     }
 
-    /// Types into fields one after the other and sends the form with the last; waits for what it then has.
+    /// Types into the fields in order, submits the form in the last one, and waits for the selector `has`.
     async fn send(&self, fields: &[(&str, &str)], has: &str, state: &str) {
         for (i, (selector, text)) in fields.iter().enumerate() {
             self.driver.tab_to(selector).await;
@@ -142,7 +142,7 @@ async fn settings(walk: &Walk) {
 async fn used_link(walk: &Walk, link: &str) {
     walk.go(link, "used-link").await;
     walk.press("main form button", "main .card p + p", "fresh-link-sent").await;
-    // The number has had its links for now.
+    // The number has reached its limit of links.
     for _ in 0..3 {
         walk.driver.go(link).await;
         walk.driver.tab_to("main form button").await;

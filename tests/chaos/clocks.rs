@@ -1,4 +1,4 @@
-//! Machines whose clocks jump under load, on either store: nothing is lost, expires, or is removed.
+//! Machines whose clocks jump under load, on both stores: nothing is lost, expires, or is removed.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,4 @@
-//! Three gateways and two workers on one database, each a process that can be killed, paused and
-//! started again.
+//! Three gateways and two workers on one database. Each process can be killed, paused and restarted.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,21 +8,20 @@ use crate::messenger::{Messenger, SECRET};
 pub(crate) const GATEWAYS: usize = 3;
 pub(crate) const WORKERS: usize = 2;
 
-/// For how long a worker holds what it claimed: short, so that what a lost one held comes back
-/// while the test runs.
+/// The lease of the workers: short, so that another worker claims a lost one's documents while the test runs.
 pub(crate) const LEASE_SECONDS: u64 = 2;
 
 pub(crate) struct Deployment {
     nodes: Vec<Node>,
-    /// Where the gateways listen now; `None` while one is away.
+    /// The gateways' addresses; `None` while one is down.
     pub(crate) gateways: Gateways,
 }
 
-/// The addresses that a load balancer would know.
+/// The addresses, as a load balancer would know them.
 #[derive(Clone, Default)]
 pub(crate) struct Gateways(Arc<Mutex<Vec<Option<Addresses>>>>);
 
-/// Of the api and the bulk listener.
+/// The addresses of the api and the bulk listener.
 type Addresses = (String, String);
 
 struct Node {
@@ -37,8 +35,7 @@ impl Deployment {
         Self::with(backing, messenger, 1, LEASE_SECONDS)
     }
 
-    /// One that waits as long as a real one: on a machine that is busy with other things nothing is sent again
-    /// for being late.
+    /// A deployment with realistic timeouts: even on a busy machine, nothing is sent again because of a timeout.
     pub(crate) fn patient(backing: Backing, messenger: &Messenger) -> Self {
         Self::with(backing, messenger, 60, 300)
     }
@@ -70,7 +67,7 @@ impl Deployment {
         self.nodes[0].start.backing().count(sql)
     }
 
-    /// An institution whose calls go to whichever gateway is there.
+    /// An institution whose calls go to any gateway that is up.
     pub(crate) async fn institution(&self, name: &str) -> Client {
         self.server(0).institution(name).await
     }
@@ -81,8 +78,7 @@ impl Deployment {
 
     pub(crate) fn start(&mut self, node: usize) {
         let node = &mut self.nodes[node];
-        // A database that is just starting again refuses, as it would a service that its
-        // supervisor starts again.
+        // A database that is still starting rejects connections. Retry, as a supervisor would restart the service.
         let patience = std::time::Instant::now() + std::time::Duration::from_secs(60);
         let server = loop {
             match node.start.try_up() {
@@ -107,7 +103,7 @@ impl Deployment {
         }
     }
 
-    /// Sends a process a signal by its name.
+    /// Sends a process a signal by name.
     pub(crate) fn signal(&self, node: usize, name: &str) {
         signal(self.server(node).pid(), name);
     }
@@ -118,14 +114,14 @@ pub(crate) fn signal(pid: u32, name: &str) {
 }
 
 impl Gateways {
-    /// One that is there now: the `n`th of them, counted round.
+    /// A gateway that is up: the `n`th, modulo their number.
     pub(crate) fn pick(&self, n: usize) -> Option<Addresses> {
         let all = self.0.lock().unwrap();
         let there: Vec<_> = all.iter().flatten().collect();
         if there.is_empty() { None } else { Some(there[n % there.len()].clone()) }
     }
 
-    /// `client`, calling one that is there now.
+    /// `client` with the addresses of a gateway that is up.
     pub(crate) fn aim(&self, client: &Client, n: usize) -> Option<Client> {
         let (api, bulk) = self.pick(n)?;
         Some(Client { api, bulk, ..client.clone() })

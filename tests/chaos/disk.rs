@@ -1,5 +1,5 @@
-//! A disk that fails under the embedded store again and again while institutions send: each time the process ends,
-//! and what it acknowledged is there at the next start.
+//! A disk that fails under the embedded store again and again under load: each time the process ends, and
+//! acknowledged documents are there after the next start.
 
 use std::time::{Duration, Instant};
 

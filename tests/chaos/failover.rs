@@ -1,5 +1,5 @@
-//! The primary lost under load, its synchronous standby promoted: nothing acknowledged is lost, and
-//! the nodes go on by themselves.
+//! The primary fails under load and its synchronous standby is promoted: nothing acknowledged is lost, and the nodes
+//! recover by themselves.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use crate::ledger::Ledger;
 use crate::load;
 use crate::messenger::Messenger;
 
-/// Acceptance is to be back this soon after the promotion.
+/// Maximum time after the promotion until documents are accepted again.
 const BACK_WITHIN: Duration = Duration::from_secs(15);
 
-/// A primary, its synchronous standby, and a deployment that knows both.
+/// A primary, its synchronous standby, and a deployment configured with both.
 struct Pair {
     primary: Cluster,
     standby: Cluster,
@@ -52,8 +52,8 @@ impl Pair {
         eventually("documents are acknowledged", async || (self.ledger.len() >= count).then_some(())).await;
     }
 
-    /// Loses the primary by `lose` under load, promotes the standby, and looks whether everything is
-    /// there; gives how long acceptance was away after the promotion began.
+    /// Loses the primary by `lose` under load, promotes the standby, and checks that everything is there. Returns how
+    /// long after the start of the promotion documents were not accepted.
     async fn fail_over(&self, lose: impl FnOnce(&Cluster)) -> Duration {
         let gateways = self.deployment.gateways.clone();
         let senders = load::start(&self.clients, 2, &gateways, &self.ledger);

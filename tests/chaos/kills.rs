@@ -1,5 +1,5 @@
-//! Nodes killed, paused and started again, with the database's sessions and the messenger in
-//! trouble too: nothing acknowledged is lost, nothing stands in a box twice.
+//! Nodes are killed, paused and restarted while database sessions and the messenger fail too: nothing acknowledged is
+//! lost, and nothing is in a box twice.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ const KILLS: usize = 200;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_kills_lose_nothing_and_deliver_nothing_twice() {
     let mut random = StdRng::seed_from_u64(seed());
-    // A cluster of its own: killing one of its sessions has all of its sessions start again.
+    // A separate cluster: killing one session restarts all sessions of the cluster.
     let cluster = Cluster::start(&[]);
     let database = cluster.database();
     let messenger = Messenger::start().await;
@@ -41,12 +41,12 @@ async fn two_hundred_kills_lose_nothing_and_deliver_nothing_twice() {
     drop(senders);
     eprintln!("{kills} kills, {} documents acknowledged", ledger.len());
     assert!(ledger.len() > 2_000, "load was there: {}", ledger.len());
-    // The pauses between attempts at one message grow with the outage: the last one is no longer than it.
+    // The backoff between two attempts grows with the outage, but is never longer than it.
     ledger.settle(&clients, &gateways, started.elapsed() + Duration::from_mins(1)).await;
     assert!(!watching.is_finished(), "the watcher found something");
     watching.abort();
 
-    // Also what was accepted without its 200 having arrived is delivered, and only once.
+    // Documents accepted without a received 200 are also delivered, exactly once.
     eventually("the queue is empty", async || {
         let waiting =
             "SELECT (SELECT count(*) FROM delivery_parcels) + (SELECT count(*) FROM delivery_retries)";
@@ -65,7 +65,7 @@ async fn two_hundred_kills_lose_nothing_and_deliver_nothing_twice() {
     eprintln!("{stored} documents, their notifications taken {} times in all", messenger.times_taken());
 }
 
-/// One thing that goes wrong; gives how many nodes it killed.
+/// Causes one failure. Returns the number of nodes killed.
 async fn trouble(
     random: &mut StdRng,
     deployment: &mut Deployment,
@@ -90,7 +90,7 @@ async fn trouble(
             0
         }
         91..94 => {
-            // Longer than a lease now and then: what it held is delivered by the other one.
+            // Sometimes longer than a lease: the other worker delivers what it held.
             deployment.signal(node, "STOP");
             pause(random, 100..LEASE_SECONDS * 1_000 + 1_000).await;
             deployment.signal(node, "CONT");
@@ -104,7 +104,7 @@ async fn trouble(
             0
         }
         97..99 => {
-            // A session that stops in the middle of what it does.
+            // Terminates a session in the middle of its work.
             let backends = cluster.backends(database.name());
             if !backends.is_empty() {
                 let pid = backends[random.random_range(0..backends.len())];
@@ -115,7 +115,7 @@ async fn trouble(
             0
         }
         _ => {
-            // A session that crashes takes the database down until it has recovered.
+            // A crashed session takes the database down until it has recovered.
             let backends = cluster.backends(database.name());
             if !backends.is_empty() {
                 signal(backends[random.random_range(0..backends.len())], "KILL");

@@ -1,5 +1,5 @@
-//! Two workers never deliver the same document at the same time, and one whose lease ran out
-//! changes nothing when it wakes.
+//! Two workers never deliver the same document at the same time, and a worker whose lease expired changes nothing
+//! when it continues.
 
 use seoham_scratch_postgres::Cluster;
 
@@ -57,7 +57,7 @@ async fn a_paused_worker_whose_lease_ran_out_changes_nothing_when_it_wakes() {
     assert!(left > 0, "something was held when it was paused");
     let record = "SELECT count(*) FROM documents WHERE notification IN (2, 5)";
     assert_eq!(deployment.count(record), 0);
-    // Awake again it finishes what it believes to hold. More work shows that it is past that.
+    // Resumed, it finishes what it believes to hold. More work shows that it has got past that.
     deployment.signal(paused, "CONT");
     deployment.kill(other);
     let again = city.accepted(&documents).await;

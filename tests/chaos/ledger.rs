@@ -1,4 +1,4 @@
-//! What was acknowledged and what was seen of it, kept outside the system.
+//! Acknowledged documents and their observed states, recorded outside the system.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,14 +16,14 @@ pub(crate) struct Ledger(Arc<Mutex<BTreeMap<String, Entry>>>);
 
 #[derive(Clone)]
 struct Entry {
-    /// Its institution's token, which tells who sent it.
+    /// Its institution's token, which identifies the sender.
     token: String,
     member: bool,
     seen: Value,
 }
 
 impl Ledger {
-    /// Records a 200: every item of it.
+    /// Records every item of a 200 reply.
     pub(crate) fn acknowledge(&self, client: &Client, documents: &[Value], answer: &Value) {
         let results = answer["documents"].as_array().unwrap();
         assert_eq!(results.len(), documents.len());
@@ -40,7 +40,7 @@ impl Ledger {
         self.0.lock().unwrap().len()
     }
 
-    /// Looks at some of what was acknowledged, again and again, until dropped.
+    /// Checks some of the acknowledged documents repeatedly, until dropped.
     pub(crate) async fn watch(self, clients: Vec<Client>, gateways: Gateways) {
         for n in 0.. {
             for client in &clients {
@@ -59,7 +59,7 @@ impl Ledger {
         }
     }
 
-    /// Everything is there, and is as it was.
+    /// Checks that every document exists and that no observed state has changed.
     pub(crate) async fn reconcile(&self, clients: &[Client], gateways: &Gateways) {
         for client in clients {
             let ids: Vec<String> = {
@@ -74,8 +74,8 @@ impl Ledger {
         }
     }
 
-    /// Waits until everything has come to rest: members have it and everybody was told. However much
-    /// there is, some of it comes to rest all the time: it fails when nothing more does for `patience`.
+    /// Waits until every document is settled: members have it and everybody was notified. With any number of
+    /// documents, some settle all the time, so this fails if none does for `patience`.
     pub(crate) async fn settle(&self, clients: &[Client], gateways: &Gateways, patience: Duration) {
         let (mut most, mut since) = (0, Instant::now());
         loop {
@@ -95,7 +95,7 @@ impl Ledger {
         }
     }
 
-    /// How much has come to rest, and how much there is.
+    /// The number of settled documents, and of all.
     fn resting(&self) -> (usize, usize) {
         let entries = self.0.lock().unwrap();
         let rests = |e: &&Entry| {

@@ -1,4 +1,4 @@
-//! Institutions that send without end, and break off now and then.
+//! Institutions that send continuously and sometimes disconnect.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use crate::deployment::Gateways;
 use crate::harness::{Client, document};
 use crate::ledger::Ledger;
 
-/// Members, and one who is none.
+/// Members, and one non-member.
 const RECEIVERS: [&str; 4] = ["01000000001", "01000000003", "01000000005", "01000000001"];
 
 /// Senders that run until they are dropped.
@@ -56,7 +56,7 @@ async fn send(client: Client, mut n: usize, gateways: Gateways, ledger: Ledger) 
     }
 }
 
-/// Sends a whole request and is gone before the answer.
+/// Sends a complete request and disconnects before the reply.
 fn send_and_go(client: &Client, body: &str) {
     let Ok(mut socket) = TcpStream::connect(client.bulk.strip_prefix("http://").unwrap()) else { return };
     let _ = write!(

@@ -1,8 +1,7 @@
-//! Chaos: a deployment of many processes under load while its nodes, its database and its
-//! messenger are broken on purpose. A ledger outside the system records what was acknowledged and
-//! is reconciled with it at the end.
+//! Chaos: a deployment of many processes under load while its nodes, its database and its messenger are broken on
+//! purpose. A ledger outside the system records acknowledged documents and is reconciled with it at the end.
 //!
-//! `cargo xtask chaos --minutes N --seed S` runs it for longer, or again as it was.
+//! `cargo xtask chaos --minutes N --seed S` runs it for longer, or repeats a run.
 
 #![allow(
     missing_docs,
@@ -25,16 +24,16 @@ mod ledger;
 mod load;
 mod messenger;
 
-/// The cases that go on for as long as is asked: the kills, the failing disk, and the jumping clock on either store.
+/// The cases with a configurable duration: the kills, the failing disk, and the jumping clock on both stores.
 const LASTING_CASES: u64 = 4;
 
-/// How long such a case goes on, if for longer than its number of faults demands: its share of the minutes asked for.
+/// The minimum duration of such a case, beyond its number of faults: its share of the requested minutes.
 fn duration() -> Duration {
     let minutes = std::env::var("CHAOS_MINUTES").ok().and_then(|minutes| minutes.parse().ok()).unwrap_or(0);
     Duration::from_secs(60 * minutes / LASTING_CASES)
 }
 
-/// What all decisions follow from.
+/// The seed of all random decisions.
 fn seed() -> u64 {
     let seed =
         std::env::var("CHAOS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);

@@ -1,4 +1,4 @@
-//! A messenger provider that is down, slow, and repeats and reorders its reports.
+//! A messenger provider that fails, is slow, and repeats and reorders its reports.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -19,7 +19,7 @@ use crate::harness::http;
 
 pub(crate) const SECRET: &str = "whsec_c2VvaGFtIGJsYWNrIGJveCB0ZXN0IHNlY3JldA==";
 
-/// How it behaves for the time being.
+/// Its current behaviour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Availability {
@@ -37,7 +37,7 @@ pub(crate) struct Messenger {
 #[derive(Default)]
 struct Inner {
     availability: AtomicU8,
-    /// Every id that was ever taken, how often, and to whom.
+    /// Every accepted id, how often it was accepted, and for whom.
     taken: Mutex<BTreeMap<String, (u32, String)>>,
     to_report: Mutex<Vec<Value>>,
 }
@@ -56,24 +56,23 @@ impl Messenger {
         self.state.availability.store(availability as u8, Ordering::Relaxed);
     }
 
-    /// How many different notifications it took.
+    /// The number of distinct notifications it accepted.
     pub(crate) fn notifications(&self) -> usize {
         self.state.taken.lock().unwrap().len()
     }
 
-    /// How many times it took one.
+    /// The total number of times it accepted one.
     pub(crate) fn times_taken(&self) -> u32 {
         self.state.taken.lock().unwrap().values().map(|(times, _)| times).sum()
     }
 
-    /// How often the notification of a document was taken.
+    /// How often it accepted the notification of a document.
     pub(crate) fn times_of(&self, document: &str) -> u32 {
         let id = document.replace("BIN-", "NTF-");
         self.state.taken.lock().unwrap().get(&id).map_or(0, |(times, _)| *times)
     }
 
-    /// Reports to whichever gateway is there, twice and out of order, until all is reported and
-    /// nothing more comes.
+    /// Reports to any gateway that is up, some reports twice and all in random order, until it is aborted.
     pub(crate) async fn report(self, gateways: Gateways) {
         loop {
             let mut reports = std::mem::take(&mut *self.state.to_report.lock().unwrap());
@@ -111,7 +110,7 @@ async fn take(State(this): State<Arc<Inner>>, body: String) -> StatusCode {
     let status = if rand::rng().random_bool(0.1) { "failed" } else { "delivered" };
     let mut to_report = this.to_report.lock().unwrap();
     to_report.push(json!({ "id": text("id"), "status": status, "at": now }));
-    // A report of failure is followed by one of success: the number was busy.
+    // A success follows a failure report, as if the number had been busy.
     to_report.push(json!({ "id": text("id"), "status": "delivered", "at": now }));
     StatusCode::OK
 }

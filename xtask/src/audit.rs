@@ -1,7 +1,6 @@
-//! The dependency audit that works offline: where every crate comes from, under which licence,
-//! and that nothing is there that we decided against.
+//! The offline dependency audit: checks the source and the licence of every crate, and that no banned crate is used.
 //!
-//! Advisories are not looked up: their database is not reachable from everywhere this runs.
+//! It does not check advisories, because their database is not reachable from everywhere this runs.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::run::{cargo, output, root};
 
-/// Licences that a dependency may be taken under.
+/// Accepted licences of dependencies.
 const LICENCES: [&str; 14] = [
     "MIT",
     "Apache-2.0",
@@ -27,7 +26,7 @@ const LICENCES: [&str; 14] = [
     "CDLA-Permissive-2.0",
 ];
 
-/// Crates that must not come in, and why.
+/// Banned crates, and why.
 const BANNED: [(&str, &str); 4] = [
     ("openssl-sys", "TLS is rustls over aws-lc"),
     ("native-tls", "TLS is rustls over aws-lc"),
@@ -35,10 +34,10 @@ const BANNED: [(&str, &str); 4] = [
     ("sqlx", "the stores speak SQL through rusqlite and tokio-postgres"),
 ];
 
-/// The one source that crates may come from, as the lock file writes it.
+/// The only accepted source of crates, as written in the lock file.
 const SOURCE: &str = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
 
-/// Audits the crates that the workspace is built from, on every platform.
+/// Audits the crates from which the workspace is built, on every platform.
 pub(crate) fn audit() -> Result<()> {
     let lock = std::fs::read_to_string(root().join("Cargo.lock")).context("Cargo.lock")?;
     let arguments = ["tree", "--workspace", "--locked", "--target", "all", "--prefix", "none"];
@@ -56,7 +55,7 @@ pub(crate) fn audit() -> Result<()> {
     Ok(())
 }
 
-/// What is wrong with a crate, told by a line `name version|licence`.
+/// The complaint about a crate, given as a line `name version|licence`.
 fn complaint_about(line: &str) -> Option<String> {
     let (package, licence) = line.split_once('|')?;
     let name = package.split(' ').next().unwrap_or_default();
@@ -66,12 +65,12 @@ fn complaint_about(line: &str) -> Option<String> {
     (!is_allowed(licence)).then(|| format!("{package}: licence {licence:?}"))
 }
 
-/// Sources in a lock file that are not crates.io.
+/// Sources in a lock file other than crates.io.
 fn strange_sources(lock: &str) -> Vec<String> {
     lock.lines().filter(|l| l.starts_with("source = ") && *l != SOURCE).map(str::to_owned).collect()
 }
 
-/// Whether an SPDX expression can be met: every part of an AND, some part of an OR.
+/// Whether an SPDX expression is acceptable: every part of an AND, some part of an OR.
 fn is_allowed(expression: &str) -> bool {
     let expression = expression.replace('/', " OR ").replace(['(', ')'], " ");
     expression.split(" AND ").all(|all| all.split(" OR ").any(|one| LICENCES.contains(&one.trim())))

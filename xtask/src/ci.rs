@@ -8,28 +8,28 @@ use crate::prerequisites;
 use crate::references;
 use crate::run::{cargo, output, root, run};
 
-/// Every test.
+/// Runs all tests.
 pub(crate) fn test(rest: &[String]) -> Result<()> {
     prerequisites::install()?;
     let mut tests = cargo(&["test", "--workspace", "--locked"]);
     tests.args(rest);
     run(tests)?;
-    // The black-box cases once more, on the other store.
-    // Of the whole workspace again: one package alone has other features, and would be built anew.
+    // The black-box tests again, on the other store. For the whole workspace again, because a single package has
+    // other features and would be rebuilt.
     let mut tests = cargo(&["test", "--workspace", "--test", "blackbox", "--locked"]);
     tests.args(rest).env("BLACKBOX_STORE", "postgres");
     run(tests)
 }
 
-/// What a change must pass.
+/// All checks that a change must pass.
 pub(crate) fn ci() -> Result<()> {
     prerequisites::install()?;
     check()?;
-    // Exactly the README's command.
+    // The same command as in the README.
     run(cargo(&["xtask", "test"]))
 }
 
-/// What a change must pass before its tests.
+/// The checks that a change must pass before its tests.
 pub(crate) fn check() -> Result<()> {
     run(cargo(&["fmt", "--all", "--check"]))?;
     audit::audit()?;
@@ -42,7 +42,7 @@ pub(crate) fn check() -> Result<()> {
     check_openapi()
 }
 
-/// The bench.
+/// Runs the benchmark.
 pub(crate) fn bench(rest: &[String]) -> Result<()> {
     run(cargo(&["build", "--release", "--locked", "--package", "seoham", "--package", "seoham-bench"]))?;
     let mut bench = cargo(&["run", "--release", "--locked", "--quiet", "--package", "seoham-bench", "--"]);
@@ -50,7 +50,7 @@ pub(crate) fn bench(rest: &[String]) -> Result<()> {
     run(bench)
 }
 
-/// Trouble for longer than the tests have time for.
+/// Runs the chaos tests for longer than the regular tests do.
 pub(crate) fn chaos(rest: &[String]) -> Result<()> {
     prerequisites::install()?;
     let mut chaos = cargo(&["test", "--workspace", "--test", "chaos", "--locked", "--"]);
@@ -69,7 +69,7 @@ pub(crate) fn chaos(rest: &[String]) -> Result<()> {
     run(chaos)
 }
 
-/// Writes the committed OpenAPI document anew.
+/// Regenerates the committed OpenAPI document.
 pub(crate) fn write_openapi() -> Result<()> {
     std::fs::write(root().join("docs/openapi.json"), openapi()?).context("docs/openapi.json")
 }

@@ -1,4 +1,4 @@
-//! The dependencies between our crates (ARCHITECTURE, "Crates"): a table of what each may use.
+//! Checks the dependencies between our crates (ARCHITECTURE, "Crates") against a table of allowed ones.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::run::{cargo, output};
 
-/// A crate, and the crates of ours that it may depend on outside of its tests.
+/// A crate, and those of our crates that it may depend on outside of tests.
 const LAYERS: [(&str, &[&str]); 22] = [
     ("model", &[]),
     ("vault", &["model"]),
@@ -49,7 +49,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
     ),
 ];
 
-/// Checks that no crate of the workspace depends on one that it may not.
+/// Checks that no crate of the workspace has a dependency that is not allowed.
 pub(crate) fn check() -> Result<()> {
     let arguments =
         ["tree", "--workspace", "--locked", "--offline", "--edges", "normal,build", "--depth", "1"];
@@ -63,7 +63,7 @@ pub(crate) fn check() -> Result<()> {
     Ok(())
 }
 
-/// What is wrong in the output of `cargo tree --prefix depth --depth 1`.
+/// The violations in the output of `cargo tree --prefix depth --depth 1`.
 fn complaints(tree: &str) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
@@ -71,7 +71,7 @@ fn complaints(tree: &str) -> Result<Vec<String>> {
     for line in tree.lines().filter(|line| !line.is_empty()) {
         let (depth, package) = line.split_at(1);
         let name = package.split(' ').next().context("a package has a name")?;
-        // What a crate uses may be somebody else's `http`; ours have a prefix there.
+        // A dependency may be a foreign crate such as `http`; ours have a prefix.
         let ours = name.strip_prefix("seoham-").unwrap_or(if depth == "0" { name } else { "" });
         match (depth, LAYERS.iter().find(|(name, _)| *name == ours)) {
             ("0", Some(layer)) => {

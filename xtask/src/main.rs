@@ -1,5 +1,5 @@
-//! What a person types to help themselves: `cargo xtask test`, `cargo xtask ci`, `cargo xtask
-//! bench`, `cargo xtask chaos`. It runs the project's own tools and installs what a fresh Debian machine lacks.
+//! The developer commands: `cargo xtask test`, `cargo xtask ci`, `cargo xtask bench`, `cargo xtask chaos`. Runs the
+//! project's tools and installs what a fresh Debian machine lacks.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
 

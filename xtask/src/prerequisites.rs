@@ -1,4 +1,4 @@
-//! What tests need beyond Rust, from Debian's packages.
+//! What tests need in addition to Rust, from Debian's packages.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::run::run;
 
-/// A program and the package that has it.
+/// A program and the package that contains it.
 const NEEDED: [(&str, &str); 7] = [
     ("openssl", "openssl"),
     ("cc", "build-essential"),
@@ -17,22 +17,22 @@ const NEEDED: [(&str, &str); 7] = [
     ("javac", "default-jdk-headless"),
 ];
 
-/// Installs what is missing; one who may not install is told the command instead.
+/// Installs missing packages, or prints the command for a user who lacks the permission.
 pub(crate) fn install() -> Result<()> {
     let mut missing: Vec<&str> =
         NEEDED.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
-    // Debian keeps its servers' programs off the path, one directory for each version.
+    // Debian installs the server's programs outside the path, in one directory per version.
     let servers = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     if !is_there("initdb") && !servers.into_iter().any(|version| version.path().join("bin/initdb").is_file())
     {
         missing.push("postgresql");
     }
-    // Without one the browser shows every page of the box as empty squares, on its pictures too.
+    // Without a Korean font, the browser shows the pages and the screenshots as empty squares.
     let of_korean = ["/usr/share/fonts/truetype/nanum", "/usr/share/fonts/opentype/noto"];
     if !of_korean.iter().any(|directory| std::path::Path::new(directory).is_dir()) {
         missing.push("fonts-nanum");
     }
-    // The servlet filter is run in a container.
+    // The tests run the servlet filter in a servlet container.
     if !std::path::Path::new("/usr/share/java/jetty9-servlet.jar").is_file() {
         missing.push("libjetty9-java");
     }

@@ -1,5 +1,5 @@
-//! References in comments and documents: every `SPEC n` and `DESIGN n` leads to a section, and every file and term of the
-//! glossary is there.
+//! Checks references in comments and documents: every `SPEC n` and `DESIGN n` refers to an existing section, and
+//! every file of the glossary exists and names its term.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,12 @@ use anyhow::{Context, Result, bail};
 
 use crate::run::root;
 
-/// The documents whose sections are referred to.
+/// The documents whose sections can be referenced.
 const CONTRACT: &str = "docs/CONTRACT.md";
 const DESIGN: &str = "docs/DESIGN.md";
 const ARCHITECTURE: &str = "docs/ARCHITECTURE.md";
 
-/// Checks them all.
+/// Runs all the checks.
 pub(crate) fn check() -> Result<()> {
     let read = |name: &str| std::fs::read_to_string(root().join(name)).context(name.to_owned());
     let (contract, design) = (sections(&read(CONTRACT)?), sections(&read(DESIGN)?));
@@ -21,7 +21,7 @@ pub(crate) fn check() -> Result<()> {
     let mut count = 0;
     for file in files()?.into_iter().filter(|file| !file.ends_with(file!())) {
         let Ok(text) = std::fs::read_to_string(&file) else { continue };
-        // A reference may go on in the next line of a comment.
+        // A reference may continue in the next line of a comment.
         let text = joined(&text);
         let shown = file.strip_prefix(root()).unwrap_or(&file).display().to_string();
         for (keyword, known) in [("SPEC ", &contract), ("DESIGN ", &design)] {
@@ -41,7 +41,7 @@ pub(crate) fn check() -> Result<()> {
     Ok(())
 }
 
-/// A text with each comment of several lines in one.
+/// The text with each multi-line comment joined into one line.
 fn joined(text: &str) -> String {
     let mut joined = String::with_capacity(text.len());
     for line in text.lines() {
@@ -53,8 +53,8 @@ fn joined(text: &str) -> String {
     joined
 }
 
-/// What can be referred to in a document: the numbers of its headings (`## 5. Send`, `### 8.9 Links`), and titles in bold or
-/// of headings.
+/// The targets of references in a document: the numbers of its headings (`## 5. Send`, `### 8.9 Links`), and titles
+/// in bold or of headings.
 fn sections(document: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for line in document.lines() {
@@ -71,13 +71,13 @@ fn sections(document: &str) -> BTreeSet<String> {
     found
 }
 
-/// The number of a section that a text begins with, such as `8.9`; empty if it begins with none.
+/// The section number at the start of a text, such as `8.9`; empty if there is none.
 fn leading_number(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     text[..end].trim_end_matches('.')
 }
 
-/// The references by `keyword` in a text: a number, or a title in quotation marks.
+/// The references with `keyword` in a text: a number, or a title in quotation marks.
 fn references(text: &str, keyword: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices(keyword) {
@@ -97,12 +97,12 @@ fn references(text: &str, keyword: &str) -> Vec<String> {
     found
 }
 
-/// The numbers that follow a first one, as in `SPEC 4, 8 and 11`.
+/// The further numbers of a list, as in `SPEC 4, 8 and 11`.
 fn more_numbers(mut rest: &str) -> Vec<String> {
     let mut found = Vec::new();
     while let Some(after) = [", ", " and ", " to "].iter().find_map(|word| rest.strip_prefix(word)) {
         let number = leading_number(after);
-        // "SPEC 5, 100 items" is no list: sections have at most two digits.
+        // "SPEC 5, 100 items" is not a list: sections have at most two digits.
         if number.is_empty() || number.split('.').any(|part| part.len() > 2) {
             break;
         }
@@ -112,7 +112,7 @@ fn more_numbers(mut rest: &str) -> Vec<String> {
     found
 }
 
-/// Rows of the glossary whose file is not there, or does not say the term in its first lines.
+/// Rows of the glossary whose file does not exist, or does not contain the term in its first lines.
 fn glossary_complaints(architecture: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let rows = architecture.lines().skip_while(|line| !line.starts_with("## Glossary")).skip(1);
     let rows = rows.take_while(|line| !line.starts_with("## ")).filter(|line| line.contains("`crates/"));

@@ -1,4 +1,4 @@
-//! Running the project's tools, saying what is run.
+//! Runs the project's tools and prints the commands.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,14 +11,14 @@ pub(crate) fn root() -> PathBuf {
     here.parent().unwrap_or(here).to_owned()
 }
 
-/// The cargo that runs us.
+/// The cargo that runs this program.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
     command
 }
 
-/// Runs a command to its end; it must succeed.
+/// Runs a command to its end, and fails if it fails.
 pub(crate) fn run(mut command: Command) -> Result<()> {
     let shown = shown(&command);
     println!("\n$ {shown}");
@@ -29,7 +29,7 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command to its end and gives what it printed.
+/// Runs a command to its end and returns its output.
 pub(crate) fn output(mut command: Command) -> Result<String> {
     let shown = shown(&command);
     let output =

@@ -1,4 +1,4 @@
-//! The gateway in this process, between a platform and an application that are stubs.
+//! The gateway in this process, between stubs of a platform and of an application.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests are documented by their names")]
 
@@ -25,7 +25,7 @@ use serde_json::json;
 struct Stub {
     used: Arc<Mutex<HashSet<String>>>,
     reads: Arc<Mutex<Vec<String>>>,
-    /// How many reports are still to be answered with 503.
+    /// How many more reports to answer with 503.
     failing: Arc<Mutex<u32>>,
     seen: Arc<Mutex<Vec<(String, HeaderMap)>>>,
 }
@@ -146,14 +146,14 @@ fn binder() -> String {
     BinderId::generate(&Clock::default()).to_string()
 }
 
-/// A visit as whatever follows links makes it.
+/// A visit by any program that follows links.
 fn fetch(url: &str, path: &str, token: &str, document: &str) -> RequestBuilder {
     client().get(format!(
         "{url}{path}?a=1&token={token}&document_binder_uuid={document}&external_document_uuid=E%201"
     ))
 }
 
-/// A visit as a person's browser makes it.
+/// A visit by a person's browser.
 fn visit(url: &str, path: &str, token: &str, document: &str) -> RequestBuilder {
     fetch(url, path, token, document)
         .header("sec-fetch-mode", "navigate")
@@ -317,7 +317,7 @@ async fn a_report_is_tried_until_it_is_taken_and_across_starts() {
     visit(&url, "/", "T2", &document).send().await.unwrap().text().await.unwrap();
     eventually("it was tried", || *stub.failing.lock().unwrap() < u32::MAX).await;
     landing.stop(Duration::from_secs(10)).await;
-    // The listener of this test still holds the log, as a process that was killed would not.
+    // This process still holds the log, which a killed process would not, so use a copy.
     let copy = tempfile::tempdir().unwrap();
     for file in std::fs::read_dir(other.path()).unwrap() {
         let file = file.unwrap();
@@ -394,7 +394,7 @@ async fn whatever_may_be_no_person_is_shown_a_button_and_uses_nothing_up() {
     }
     assert!(stub.used.lock().unwrap().is_empty() && stub.seen.lock().unwrap().is_empty());
 
-    // The button, as a browser that says nothing of itself presses it.
+    // The button, sent by a browser without fetch metadata.
     let query = format!("a=1&token=T1&document_binder_uuid={document}&external_document_uuid=E%201");
     let text = fetch(&url, "/notice", "T1", &document).send().await.unwrap().text().await.unwrap();
     let action = text.split_once("action=\"").unwrap().1.split('"').next().unwrap().replace("&#38;", "&");
@@ -432,7 +432,7 @@ async fn both_requests_of_a_double_tap_end_on_the_page() {
     eventually("each read is reported once", || stub.reads() == 20).await;
 }
 
-/// Sends a request's first line as it stands; gives the status.
+/// Sends a request's first line verbatim. Returns the status.
 async fn raw(url: &str, line: &str, session: &str) -> u16 {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut socket = tokio::net::TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
@@ -498,7 +498,7 @@ async fn one_visitor_does_not_block_the_others() {
         stub.seen.lock().unwrap().iter().filter(|(uri, _)| uri == "/slow").count() >= 4
     })
     .await;
-    // Of two hundred four hang, the others are told at once; everybody else is served.
+    // Of two hundred requests, four hang and the others are rejected at once. Everybody else is served.
     let mut refused = 0;
     for n in 0..10 {
         let other = visit(&url, "/notice", &format!("O{n}"), &binder()).send().await.unwrap();

@@ -1,4 +1,4 @@
-//! Sending against platforms that misbehave in one way each.
+//! Sending to platforms that each misbehave in one way.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests are documented by their names")]
 
@@ -21,12 +21,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-/// What the platform does with the request of that number, from 0.
+/// The platform's reply to the request with that number, from 0.
 type Manner = fn(u64) -> Answer;
 
 enum Answer {
     Accept,
-    /// Accepts, and the answer is lost.
+    /// Accepts, but the reply is lost.
     Lose,
     Status(u16),
     /// The verdicts of other documents.
@@ -42,7 +42,7 @@ struct Platform {
 struct Inner {
     manner: Mutex<Manner>,
     requests: AtomicU64,
-    /// How often each document was accepted, without regard to keys.
+    /// How often each document was accepted, ignoring keys.
     accepted: Mutex<HashMap<String, u32>>,
     keys: Mutex<Vec<String>>,
 }
@@ -175,7 +175,7 @@ async fn under_keys_everything_is_tried_again_under_the_same_key() {
     keys.dedup();
     assert_eq!(keys.len(), 10, "one to a batch");
     drop(journal);
-    // Run again it has nothing to do.
+    // A second run has nothing to do.
     assert_eq!(job.run().await.unwrap(), Ended::Finished);
     assert_eq!(platform.inner.keys.lock().unwrap().len(), 14);
 }
@@ -197,7 +197,7 @@ async fn without_keys_what_may_have_been_taken_is_never_tried_again() {
     assert_eq!(job.run().await.unwrap(), Ended::WithUnknown);
     assert_eq!(platform.most_often(), 1, "also not by a later run");
 
-    // Told to, it tries again; refused for now, they are no less unknown than before.
+    // With this option it tries again. Rejected for now, their outcome is still unknown.
     job.options.repeat_unknown = true;
     platform.behave(|_| Answer::Status(503));
     assert!(matches!(job.run().await, Err(SendingError::GaveUp(_))));

@@ -113,12 +113,12 @@ Examples:
 
 Exit status: 0 asked (with --watch: all settled), 2 not finished, 64 a wrong call or file.";
 
-/// The command line as it is shown to whoever reads the terminal.
+/// The command line in the language of the terminal.
 fn command() -> clap::Command {
     korean::in_language(Cli::command(), terminal::language())
 }
 
-/// Reads the command line; what is wrong with it is reported, and gives the exit status.
+/// Parses the command line. Reports errors and returns the exit status.
 pub(crate) fn parse() -> std::result::Result<Cli, ExitCode> {
     command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         let korean = if terminal::language() == Lang::Ko { korean::in_korean(&error) } else { None };
@@ -136,7 +136,7 @@ fn write_manual(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A command without `help` below it, of which nobody reads a page.
+/// Hides the `help` subcommands, whose manual pages nobody reads.
 fn without_help(command: clap::Command) -> clap::Command {
     command.mut_subcommands(|sub| {
         let is_help = sub.get_name() == "help";
@@ -144,9 +144,9 @@ fn without_help(command: clap::Command) -> clap::Command {
     })
 }
 
-/// Runs a command of an institution.
+/// Runs a command for institutions.
 fn institution(work: impl Future<Output = terminal::Outcome>) -> Result<ExitCode> {
-    // An institution's machine has no server's configuration; what is logged is for who asks.
+    // An institution's machine has no server configuration. Logs only errors unless the environment sets a level.
     logging::start(&config::Log { level: logging::asked("error"), ..config::Log::default() })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     Ok(terminal::ended(runtime.block_on(work)))
@@ -216,7 +216,7 @@ impl KeysCommand {
 }
 
 impl Cli {
-    /// Does what was asked.
+    /// Runs the command.
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self.command {
             Command::Demo(args) => demo::run(&args),

@@ -1,19 +1,19 @@
-//! The log: on standard error, in text or JSON, ids only.
+//! The log: on standard error, as text or JSON, with ids only.
 
 use anyhow::{Context, Result};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 
-/// The level that the environment asks for, or else `usual`.
+/// The log level from the environment, or else `usual`.
 pub(crate) fn asked(usual: &str) -> String {
     std::env::var("SEOHAM_LOG__LEVEL").unwrap_or_else(|_| usual.to_owned())
 }
 
-/// Whether `log.level` can be read.
+/// Checks that `log.level` is valid.
 pub(crate) fn check(log: &Log) -> Result<EnvFilter> {
     let filter = EnvFilter::builder().parse(&log.level).context("log.level")?;
-    // What migrations say of themselves is for their authors; whoever wants it names them.
+    // Mutes the migration library's log unless the level names it.
     if log.level.contains("refinery") {
         return Ok(filter);
     }
@@ -21,7 +21,7 @@ pub(crate) fn check(log: &Log) -> Result<EnvFilter> {
     Ok(filter.add_directive(quiet))
 }
 
-/// Starts logging; to be called once.
+/// Starts logging. Call it once.
 pub(crate) fn start(log: &Log) -> Result<()> {
     let filter = check(log)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -31,7 +31,7 @@ pub(crate) fn start(log: &Log) -> Result<()> {
     };
     started.map_err(|e| anyhow::anyhow!("log: {e}"))?;
     std::panic::set_hook(Box::new(|panic| {
-        // The panic's message may carry a value; where it happened is enough to find it.
+        // A panic message may contain a value. Its location is enough to find it.
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let backtrace = std::backtrace::Backtrace::capture();
         tracing::error!(place, %backtrace, "panic");

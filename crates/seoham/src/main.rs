@@ -1,6 +1,6 @@
 //! `seoham`: the command line, the configuration, and the wiring of roles into one process.
 //!
-//! Almost no logic: what a role does is in its own crate.
+//! Contains almost no logic: each role is implemented in its own crate.
 
 mod admin;
 mod backup;
@@ -19,7 +19,7 @@ use std::process::ExitCode;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    // Of the TLS providers that could be built in, one is chosen for the whole process.
+    // Selects one of the TLS providers that may be linked in, for the whole process.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match cli::parse().map(cli::Cli::run) {
         Err(code) | Ok(Ok(code)) => code,

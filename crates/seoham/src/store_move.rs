@@ -1,4 +1,4 @@
-//! `seoham move`: a stopped embedded data directory into an empty database, whole or not at all.
+//! `seoham move`: moves a stopped embedded data directory into an empty database, atomically.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,7 +17,7 @@ use crate::logging;
 use crate::server::{Runtimes, store};
 use seoham_institution_cli::terminal::{localized, say};
 
-/// Rows on their way between the two at once.
+/// Maximum number of rows buffered between the two stores.
 const UNDER_WAY: usize = 2_000;
 
 /// `seoham move`.

@@ -1,4 +1,4 @@
-//! A table written once more: each verdict beside its row, and what was refused refused again.
+//! A table written again with each row's verdict, whose rejected rows are rejected again.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests are documented by their names")]
 
@@ -36,12 +36,12 @@ fn layout(sheet: &Sheet, is_result: bool) -> Layout {
     if is_result { Layout::of_result(sheet, &[], &sets) } else { Layout::new(sheet, &[], &sets) }.unwrap()
 }
 
-/// The document's id of a row.
+/// The document id for a row.
 fn bin(id: &str) -> String {
     format!("BIN-{:0>32}", id.trim_start_matches("K-"))
 }
 
-/// What a send puts beside each row, as if everything were accepted that can be sent.
+/// The verdicts of a send in which every valid row is accepted.
 struct Verdicts<'a> {
     layout: &'a Layout,
 }
@@ -59,8 +59,7 @@ impl Beside for Verdicts<'_> {
     }
 }
 
-/// Writes the result of a file; gives the numbers of the rows that are refused in it, in the file itself and in the
-/// result.
+/// Writes the result of a file. Returns the numbers of the rejected rows in the file and in the result.
 fn refused_again(path: &Path) -> (Vec<u64>, Vec<u64>) {
     let sheet = open(path);
     let before = layout(&sheet, false);
@@ -128,7 +127,7 @@ fn a_row_of_text_that_is_refused_is_refused_in_its_result_until_somebody_says_th
     let rows = [
         HEADER.to_owned(),
         person("K-1", "가"),
-        // Too many values, too few, marks that do not match, a formula that failed.
+        // Too many values, too few, unmatched quotation marks, a failed formula.
         person("K-2", "1,234원,더"),
         "K-3,01000000001,서함시험,19900101".to_owned(),
         person("K-4", "\"나\"다"),
@@ -156,7 +155,7 @@ fn a_row_of_text_that_is_refused_is_refused_in_its_result_until_somebody_says_th
         ]
     );
 
-    // Corrected, and said to be right, it is a row like any other.
+    // Corrected and confirmed, it is a normal row.
     let text = std::fs::read_to_string(result.path()).unwrap();
     assert!(text.starts_with('\u{feff}'), "a spreadsheet program knows its encoding");
     std::fs::write(
@@ -206,7 +205,7 @@ fn a_cell_that_is_refused_is_refused_in_its_result() {
     assert_eq!(before, after);
     assert_eq!(before, [3, 4, 5, 7, 8, 9, 10]);
 
-    // What is shown is what was shown, and the rows to correct have a sheet of their own.
+    // The displayed values are unchanged, and the rows to correct have a sheet of their own.
     let result = open(&path.with_extension("result.xlsx"));
     let contents: Vec<String> = shown(&result).into_iter().map(|(_, cells)| cells[4].clone()).collect();
     assert_eq!((contents[0].as_str(), contents[4].as_str()), ("1,234,567원", "2026년 12월 31일"));

@@ -1,5 +1,4 @@
-//! Whole files through a sheet and a layout: what is read, what is mended, what is refused, and what is
-//! written beside it.
+//! Whole files through a sheet and a layout: what is read, repaired, rejected, and written beside it.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests are documented by their names")]
 
@@ -49,7 +48,7 @@ fn row(i: usize) -> String {
     format!("K-{i},01000000001,서함시험,19900101,자동차세")
 }
 
-/// A row's number, and the id that is sent or all that is wrong.
+/// A row's number, and either the id that is sent or all its errors.
 type Made = (u64, Result<String, String>);
 
 fn read(path: &Path, sets: &[(Member, String)]) -> Result<Vec<Made>, SheetError> {
@@ -153,18 +152,18 @@ fn a_quotation_mark_that_is_not_closed_is_told_by_its_row() {
 
 #[test]
 fn quotation_marks_that_take_in_rows_are_found() {
-    // At the end of a small file.
+    // Unclosed, near the end of a small file.
     let open = format!("{HEADER}\n{}\nK-3,01000000001,\"서함시험,19900101,자동차세\n{}\n", row(2), row(4));
     let error = read(&file("a.csv", open.as_bytes()).path, &sets()).unwrap_err().to_string();
     assert!(error.contains("quotation mark"), "{error}");
-    // Two that close one another far apart, in the last column.
+    // Two marks that pair up far apart, in the last column.
     let text = format!("{HEADER},비고\n{},\"확인\n{},\n{},\"\n{},\n", row(2), row(3), row(4), row(5));
     let rows = read(&file("b.csv", text.as_bytes()).path, &sets()).unwrap();
     assert!(rows[0].1.as_ref().is_err_and(|message| message.contains("whole rows")), "{rows:?}");
     assert_eq!(rows.last().unwrap().1.as_deref(), Ok("K-5"));
 }
 
-/// What a table of a few columns comes to: of each row its id, or what is wrong.
+/// Reads a table of a few columns: for each row its id or its errors.
 fn read_text(text: &str) -> Result<Vec<Made>, SheetError> {
     read(&file("a.csv", text.as_bytes()).path, &sets_of_a_plain_list())
 }
@@ -187,7 +186,7 @@ fn a_stray_quotation_mark_gives_nobody_the_values_of_another() {
     let people: Vec<String> =
         (0..6).map(|n| format!("K-{n},0100000000{n},서함시험,1990010{},안내 {n},강남", n + 1)).collect();
     let mut read_in_part = 0;
-    // Two marks in rows that follow one another or do not, before, after or instead of a value.
+    // Two marks in adjacent or separate rows, before, after or instead of a value.
     for (first, second) in [(1, 2), (1, 4), (0, 5)] {
         for (column, place) in (0..6).flat_map(|column| ["before", "after", "instead"].map(|p| (column, p))) {
             let mut rows = people.clone();
@@ -449,7 +448,7 @@ fn a_workbook_is_read_as_people_fill_it_in() {
         line(sheet, 4, "K-5");
         line(sheet, 5, "K-6");
         sheet.merge_range(4, 4, 5, 4, "자동차세", &rust_xlsxwriter::Format::new()).unwrap();
-        // Formatted a million rows further down, with nothing in them.
+        // A formatted but empty cell, a million rows further down.
         line(sheet, 6, "K-7");
         sheet.write_blank(1_000_000, 0, &date).unwrap();
     });
@@ -507,7 +506,7 @@ fn a_workbook_broken_anywhere_ends_in_a_message() {
             broken[at] ^= 0xff;
         }
         let file = file("b.xlsx", &broken);
-        // Rows or a message; anything but a panic.
+        // Rows or an error, but never a panic.
         let _ = read(&file.path, &sets());
     }
 }
@@ -537,7 +536,7 @@ fn the_result_is_in_the_files_own_form() {
     assert_eq!(lines[2], format!("{},접수,", row(2)));
     assert_eq!(std::fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
 
-    // Columns that are there already are written over, not added again.
+    // Existing result columns are overwritten, not added again.
     let result = Sheet::open(&out, &SheetOptions::default()).unwrap();
     annotate(
         &result,
@@ -548,7 +547,7 @@ fn the_result_is_in_the_files_own_form() {
     .unwrap();
     let again = Sheet::open(&out, &SheetOptions::default()).unwrap();
     assert_eq!(again.header()[5..], ["result", "document_binder_uuid", "doc_box_status"].map(str::to_owned));
-    // And a result is not sent once more by mistake.
+    // A result is not sent again by mistake.
     assert!(Layout::new(&again, &[], &sets()).is_err());
 }
 
@@ -606,7 +605,7 @@ fn rows_without_ids_have_ids_that_no_other_job_gives() {
     let layout = Layout::new(&sheet, &[], &numbered).unwrap().with_job(job);
     assert!(!layout.has_own_ids());
     assert_eq!(id(layout, &sheet), "세금-2", "as it was asked for");
-    // In a result the rows need not have the numbers that they had.
+    // The rows of a result may have other numbers than before.
     let result = file(
         "b.csv",
         text.replace("세목\n", "세목,문서함 번호\n").replace("자동차세\n", "자동차세,\n").as_bytes(),

@@ -1,4 +1,4 @@
-//! Workbooks as programs write them and as they should not be: made of their parts.
+//! Workbooks as programs write them, and malformed ones, assembled from their parts.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests are documented by their names")]
 
@@ -17,7 +17,7 @@ const MAIN: &str = "xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006
     xmlns:r=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships\"";
 const TYPES: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
 
-/// A workbook of one sheet, part by part.
+/// A workbook with one sheet, part by part.
 struct Book {
     parts: Vec<(String, String)>,
 }
@@ -41,7 +41,7 @@ fn text(place: &str, text: &str) -> String {
 
 const HEADER: [&str; 6] = ["전화번호", "이름", "생년월일", "관리번호", "내용", "비고"];
 
-/// The row of a person, whose cells from D on are given.
+/// A person's row with the given cells from D on.
 fn person(row: u32, rest: &str) -> String {
     let who = [("A", "01000000001"), ("B", "서함시험"), ("C", "19900101")];
     let cells: String = who.iter().map(|(column, value)| text(&format!("{column}{row}"), value)).collect();
@@ -58,7 +58,7 @@ fn header() -> String {
 }
 
 impl Book {
-    /// A workbook whose sheet has these rows, and styles with these formats.
+    /// A workbook with these rows in its sheet, and styles with these formats.
     fn new(rows: &str, formats: &[&str]) -> Self {
         let codes = formats.iter().enumerate().map(|(n, code)| {
             format!("<numFmt numFmtId=\"{}\" formatCode=\"{}\"/>", 164 + n, code.replace('"', "&quot;"))
@@ -122,7 +122,7 @@ impl Book {
         (directory, path)
     }
 
-    /// Of each row the document, or all that is wrong with it.
+    /// For each row, the document or all its errors.
     fn read(&self) -> Result<Vec<Result<Good, String>>, SheetError> {
         let (_directory, path) = self.save();
         let sheet = Sheet::open(&path, &SheetOptions::default())?;
@@ -149,7 +149,7 @@ impl Book {
         Ok(rows)
     }
 
-    /// The one row's member, as it is sent.
+    /// The value at `path` in the single row's document, as it is sent.
     fn sent(&self, path: &str) -> String {
         let row = self.read().unwrap().remove(0).map_err(|e| panic!("{e}")).unwrap();
         let document: serde_json::Value = serde_json::from_str(&row.json).unwrap();
@@ -235,12 +235,12 @@ fn values_that_the_workbook_declares_stale_are_refused_by_their_cell() {
         let wrong = book.wrong();
         assert!(wrong.contains("D2") && wrong.contains("formula"), "{rows}: {wrong}");
     }
-    // What an array's formula puts into the cells below it has no formula of its own.
+    // The cells that an array formula fills below its own have no formula themselves.
     let array = person(2, "<c r=\"D2\" t=\"str\"><f t=\"array\" ref=\"D2:D3\">X</f><v>a</v></c>")
         + &person(3, "<c r=\"D3\" t=\"str\"><v>b</v></c>");
     let book = Book::new(&array, &[]).replace("xl/workbook.xml", "</workbook>", stale);
     assert!(book.read().unwrap().iter().all(Result::is_err));
-    // Calculated, or not a formula at all.
+    // Calculated, or not a formula.
     for (rows, workbook) in [
         (cell("<f>A2</f><v>K-1</v>"), "</workbook>"),
         (cell("<v>K-1</v>"), stale),

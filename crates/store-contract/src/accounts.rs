@@ -7,7 +7,7 @@ use seoham_vault::AccessToken;
 
 use crate::world::World;
 
-/// A token names its institution, until it expires or is revoked; unknown ones name nobody.
+/// A token identifies its institution until it expires or is revoked. An unknown token identifies nobody.
 pub async fn tokens_open_their_own_institution_alone(world: World) {
     let (store, now) = (&world.store, world.now());
     let record = |expires_at| AccessTokenRecord {
@@ -49,7 +49,7 @@ pub async fn tokens_open_their_own_institution_alone(world: World) {
     assert_eq!(revoked.revoked_at, Some(now), "the first time stays");
 }
 
-/// The operator sees when a token was last used: the latest that was noted.
+/// The operator sees when a token was last used: the latest recorded time.
 pub async fn the_use_of_a_token_is_noted(world: World) {
     let (store, now) = (&world.store, world.now());
     let token = world.token(world.city).await;
@@ -71,7 +71,7 @@ pub async fn the_use_of_a_token_is_noted(world: World) {
     assert!(store.authenticate(Lane::Bulk, token.hash(), None, now).await.expect("answers").is_some());
 }
 
-/// A contract is its institution's own, and a closed one is no longer open.
+/// A contract belongs to its institution, and a closed one stays closed.
 pub async fn contracts_close_once(world: World) {
     let (store, now) = (&world.store, world.now());
     let (city, bank) = (world.city, world.bank);
@@ -82,7 +82,7 @@ pub async fn contracts_close_once(world: World) {
         caller.expect("answers").expect("the token is valid").contract.map(|contract| contract.uuid)
     };
     for _ in 0..2 {
-        // Also when it is remembered.
+        // Also on a cache hit.
         assert_eq!(open(&of_city, city.contract).await, Some(city.contract));
         assert_eq!(open(&of_bank, city.contract).await, None);
         assert_eq!(open(&of_bank, bank.contract).await, Some(bank.contract));
@@ -97,7 +97,7 @@ pub async fn contracts_close_once(world: World) {
     assert_eq!(open(&of_city, unknown).await, None);
 }
 
-/// Every accepted document is counted on its institution's day.
+/// Every accepted document is counted for its institution's day.
 pub async fn the_day_is_counted(world: World) {
     world.person("01011112222", true).await;
     let recipient = world.recipient("01011112222", "19800229").await;

@@ -1,4 +1,4 @@
-//! Claiming, finishing, joining, receipts, the clock.
+//! Claiming, finishing, joining, delivery reports, the clock.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use seoham_vault::OneTimeToken;
 
 use crate::world::{LEASE, World};
 
-/// A member's document stands in the box at once, another's does not; the claim tells them apart.
+/// A member's document is in the box at once, a non-member's is not. The claim distinguishes them.
 pub async fn members_receive_and_others_wait(world: World) {
     world.person("01011112222", true).await;
     world.person("01033334444", false).await;
@@ -38,7 +38,7 @@ pub async fn members_receive_and_others_wait(world: World) {
     assert_eq!(opened.expect("answers"), OpenVerdict::NotInBox);
 }
 
-/// Joining brings in what waits unexpired, and only that.
+/// Joining moves waiting documents into the box, except expired ones.
 pub async fn joining_moves_what_waits(world: World) {
     world.person("01033334444", false).await;
     let person = world.recipient("01033334444", "19800229").await;
@@ -59,7 +59,7 @@ pub async fn joining_moves_what_waits(world: World) {
     assert_eq!(status(open).await.expect("there").times.received_at, Some(moved), "set once");
 }
 
-/// However much waits, it all comes in, in steps of bounded length.
+/// Any number of waiting documents moves into the box, in steps of bounded size.
 pub async fn joining_moves_thousands_in_steps(world: World) {
     world.person("01033334444", false).await;
     let person = world.recipient("01033334444", "19800229").await;
@@ -103,7 +103,7 @@ pub async fn institutions_take_turns(world: World) {
     assert!(served.contains(&world.bank.institution), "turns go round even for claims of one");
 }
 
-/// What one worker holds no other is given; what is finished is gone.
+/// A document that one worker holds is not claimed by another, and a finished one is not claimed again.
 pub async fn a_claim_is_held_by_one_worker(world: World) {
     world.person("01011112222", true).await;
     let person = world.recipient("01011112222", "19800229").await;
@@ -120,7 +120,7 @@ pub async fn a_claim_is_held_by_one_worker(world: World) {
     assert!(depths[0].oldest_accepted_at <= world.now());
 }
 
-/// A worker whose lease ran out changes nothing when it wakes.
+/// A worker whose lease expired changes nothing when it continues.
 pub async fn a_lease_that_ran_out_changes_nothing(world: World) {
     world.person("01011112222", true).await;
     let person = world.recipient("01011112222", "19800229").await;
@@ -135,7 +135,7 @@ pub async fn a_lease_that_ran_out_changes_nothing(world: World) {
     assert_eq!(record.notification, Notification::Taken);
 }
 
-/// What is to be tried again comes back at its time, and knows how often it was tried.
+/// A retry is claimed when it is due, with the number of its attempts.
 pub async fn retries_wait_for_their_time(world: World) {
     world.person("01011112222", true).await;
     let person = world.recipient("01011112222", "19800229").await;
@@ -173,7 +173,7 @@ pub async fn expired_deliveries_are_dropped(world: World) {
     assert!(world.store.queue_depths().await.expect("counts").is_empty());
 }
 
-/// Reports may come twice, late, in any order, and for what does not exist.
+/// Reports may arrive twice, late, in any order, and for documents that do not exist.
 pub async fn receipts_are_harmless_in_any_order(world: World) {
     let id = world.delivered_document().await;
     let sent_at = world.status(world.city, id).await.expect("there").times.sent_at;
@@ -200,8 +200,8 @@ pub async fn receipts_are_harmless_in_any_order(world: World) {
     assert_eq!(at, Some(now), "never after now");
 }
 
-/// Who became a member between being identified and the acceptance has the document in the box
-/// when it is claimed.
+/// A person who becomes a member between identification and acceptance has the document in the box once it is
+/// claimed.
 pub async fn a_join_during_the_acceptance_is_not_lost(world: World) {
     world.person("01033334444", false).await;
     let looked_up = world.recipient("01033334444", "19800229").await;
@@ -213,7 +213,7 @@ pub async fn a_join_during_the_acceptance_is_not_lost(world: World) {
     assert!(world.status(world.city, id).await.expect("there").times.received_at.is_some());
 }
 
-/// The person who joins by themselves takes each document ten seconds after it was accepted.
+/// The person who joins by themselves receives each document ten seconds after its acceptance.
 pub async fn later_joiners_take_after_ten_seconds(world: World) {
     let recipient = world.recipient(personas::JOINS_LATER, personas::BIRTHDAY).await;
     for _ in 0..2 {
@@ -228,13 +228,13 @@ pub async fn later_joiners_take_after_ten_seconds(world: World) {
     }
 }
 
-/// The clock of a sandbox moves forward for everybody.
+/// A sandbox's clock advances for everybody.
 pub async fn the_clock_moves_forward_only(world: World) {
     let before = world.now();
     let now = world.store.advance_clock(1_000).await.expect("advances").expect("not too far");
     assert!(now >= before.plus(1_000) && world.store.clock().now() >= now);
     assert!(world.store.advance_clock(0).await.expect("tells").expect("not too far") >= now);
-    // 50 years in all, and not a second more.
+    // At most 50 years in total, to the second.
     let left = ADVANCED_SECONDS_MAX - world.store.clock().advanced_seconds();
     let too_far = u32::try_from(left + 1).expect("fits");
     assert_eq!(world.store.advance_clock(too_far).await.expect("answers"), None);
@@ -244,11 +244,11 @@ pub async fn the_clock_moves_forward_only(world: World) {
     world.store.ready().await.expect("takes writes");
 }
 
-/// An acceptance wakes a worker that waits.
+/// An acceptance wakes a waiting worker.
 pub async fn work_wakes_a_waiting_worker(world: World) {
     world.person("01011112222", true).await;
     let person = world.recipient("01011112222", "19800229").await;
-    // Whatever woke it before must not count.
+    // Consume an earlier wake-up, which must not count.
     world.store.wait_for_work(Duration::ZERO).await;
     let long = Duration::from_secs(60);
     let woken = tokio::time::timeout(long / 2, world.store.wait_for_work(long));
@@ -256,7 +256,7 @@ pub async fn work_wakes_a_waiting_worker(world: World) {
     assert!(woken.is_ok(), "long before its own time");
 }
 
-/// Of a queue that is longer than is counted, the depth says at least what was counted; the oldest is exact.
+/// For a queue longer than the counting limit, the depth is a lower bound. The oldest document is exact.
 pub async fn a_depth_is_of_every_institution(world: World) {
     world.person("01011112222", true).await;
     let person = world.recipient("01011112222", "19800229").await;

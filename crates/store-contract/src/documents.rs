@@ -1,4 +1,4 @@
-//! Accepting, status, tokens, reads.
+//! Accepting, querying status, verifying tokens, marking read.
 
 use futures_util::future::join_all;
 use seoham_model::document::Own;
@@ -7,11 +7,12 @@ use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::Lane;
 use seoham_store::boxes::{OpenVerdict, Opener};
 use seoham_store::documents::{IdentifiedDocument, Notification, ReadVerdict, TokenVerdict};
+use seoham_store::people::Recipient;
 use seoham_vault::OneTimeToken;
 
 use crate::world::{Sender, World, content};
 
-/// All of an acceptance is there, with the times of an accepted document.
+/// An acceptance is stored completely, with the times of an accepted document.
 pub async fn an_acceptance_is_there_whole(world: World) {
     world.person("01011112222", false).await;
     let recipient = world.recipient("01011112222", "19800229").await;
@@ -27,7 +28,7 @@ pub async fn an_acceptance_is_there_whole(world: World) {
     }
 }
 
-/// Statuses come in the order asked for, twice if asked for twice, and only to the owner.
+/// Statuses are returned in the requested order, twice if requested twice, and only to the owner.
 pub async fn statuses_keep_their_order_and_owner(world: World) {
     world.person("01011112222", true).await;
     let recipient = world.recipient("01011112222", "19800229").await;
@@ -49,8 +50,10 @@ pub async fn statuses_keep_their_order_and_owner(world: World) {
 /// What was said is read back, whether it was said to one or to several.
 pub async fn shared_and_own_texts_read_back(world: World) {
     world.person("01011112222", true).await;
-    let recipient = world.recipient("01011112222", "19800229").await;
-    let document = |title: &str, external: Option<&str>| IdentifiedDocument {
+    world.person("01033334444", true).await;
+    let one = world.recipient("01011112222", "19800229").await;
+    let other = world.recipient("01033334444", "19800229").await;
+    let document = |recipient: &Recipient, title: &str, external: Option<&str>| IdentifiedDocument {
         id: BinderId::generate(&world.clock),
         recipient: recipient.clone(),
         content: content(title),
@@ -58,14 +61,20 @@ pub async fn shared_and_own_texts_read_back(world: World) {
         hash: Some("해시".to_owned()),
         deadline_at: world.now().plus(60),
     };
-    let documents =
-        vec![document("같은 글", Some("A")), document("다른 글", None), document("같은 글", Some("B"))];
+    // The first text goes to two people, the last to one of them twice.
+    let texts = [
+        (&one, "같은 글", Some("A")),
+        (&one, "다른 글", None),
+        (&other, "같은 글", Some("B")),
+        (&other, "두 번 온 글", Some("C")),
+        (&other, "두 번 온 글", Some("D")),
+    ];
+    let documents: Vec<_> =
+        texts.iter().map(|(recipient, title, external)| document(recipient, title, *external)).collect();
     let ids: Vec<_> = documents.iter().map(|d| d.id).collect();
     world.accept(world.city, documents).await;
-    for (id, title, external) in
-        [(ids[0], "같은 글", Some("A")), (ids[1], "다른 글", None), (ids[2], "같은 글", Some("B"))]
-    {
-        let record = world.store.describe(id).await.expect("answers").expect("there");
+    for (id, (_, title, external)) in ids.iter().zip(texts) {
+        let record = world.store.describe(*id).await.expect("answers").expect("there");
         assert_eq!(record.content, content(title));
         assert_eq!(record.own.external_document_uuid.as_deref(), external);
         assert_eq!(record.hash.as_deref(), Some("해시"));
@@ -79,7 +88,7 @@ pub async fn shared_and_own_texts_read_back(world: World) {
     assert!(world.store.describe(BinderId::generate(&world.clock)).await.expect("answers").is_none());
 }
 
-/// Of two hundred simultaneous verifications of one token exactly one wins.
+/// Of two hundred concurrent verifications of one token, exactly one succeeds.
 pub async fn one_of_many_verifications_wins(world: World) {
     let id = world.delivered_document().await;
     let token = world.open(id).await;
@@ -90,7 +99,7 @@ pub async fn one_of_many_verifications_wins(world: World) {
     assert_eq!((won, used), (1, 199));
 }
 
-/// A token is valid to its last second and no longer, and never beyond the deadline.
+/// A token is valid for 300 seconds and not one second longer, and never beyond the deadline.
 pub async fn tokens_end_with_their_time(world: World) {
     let id = world.delivered_document().await;
     let (city, now) = (world.city.institution, world.now());
@@ -111,7 +120,7 @@ pub async fn tokens_end_with_their_time(world: World) {
     assert_eq!(verdict, TokenVerdict::Expired);
 }
 
-/// A token opens the document it was issued for, and only to its institution.
+/// A token is valid only for the document it was issued for, and only for its institution.
 pub async fn tokens_belong_to_their_document(world: World) {
     let id = world.delivered_document().await;
     let recipient = world.recipient("01011112222", "19800229").await;
@@ -156,7 +165,7 @@ pub async fn reads_need_a_verified_token(world: World) {
     assert_eq!(status.times.status(deadline, deadline.plus(9)), DocBoxStatus::Read);
 }
 
-/// Every time keeps the value that it was first given.
+/// Every time keeps its first value.
 pub async fn times_are_set_once(world: World) {
     let id = world.delivered_document().await;
     let (city, now) = (world.city.institution, world.now());
@@ -173,7 +182,7 @@ pub async fn times_are_set_once(world: World) {
     assert_eq!(times.read_at, Some(now));
 }
 
-/// From the second of the deadline on, an unread document does not open.
+/// From the second of the deadline on, an unread document cannot be opened.
 pub async fn expired_documents_do_not_open(world: World) {
     let id = world.delivered_document().await;
     let deadline = world.status(world.city, id).await.expect("there").deadline_at;
@@ -186,7 +195,7 @@ pub async fn expired_documents_do_not_open(world: World) {
     assert!(matches!(open(deadline.plus(-1)).await.expect("answers"), OpenVerdict::Opened { .. }));
 }
 
-/// From the second of the deadline on not even what was read opens; it stays read.
+/// From the second of the deadline on, a read document cannot be opened either. It stays read.
 pub async fn a_read_document_does_not_open_after_its_deadline(world: World) {
     let id = world.delivered_document().await;
     let (city, token) = (world.city.institution, world.open(id).await);

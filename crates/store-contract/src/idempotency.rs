@@ -1,4 +1,4 @@
-//! Keys: remembered with what they accepted, and for a week (SPEC 10).
+//! Idempotency keys: stored with what they accepted, for a week (SPEC 10).
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ fn keyed_item(external: &str, content: &str) -> Arc<KeyedItem> {
     Arc::new(KeyedItem { external_document_uuid, content: content.as_bytes().to_vec() })
 }
 
-/// An acceptance of `count` documents `EXT-0`, `EXT-1`, … under a key.
+/// An acceptance of `count` documents `EXT-0`, `EXT-1`, … with a key.
 fn keyed(
     world: &World,
     recipient: &Recipient,
@@ -46,8 +46,8 @@ async fn recall(world: &World, sender: Sender, name: &str, items: Vec<Arc<KeyedI
     recalled.expect("answers")
 }
 
-/// A key tells each item's verdict, to its own institution and under its own name alone, over
-/// several records; a record without a document is remembered too.
+/// A key replays the verdict of each item, only to its own institution and only under its own name, across several
+/// records. A record without a document is stored too.
 pub async fn a_key_recalls_its_items(world: World) {
     world.person("01011112222", true).await;
     let recipient = world.recipient("01011112222", "19800229").await;
@@ -82,8 +82,8 @@ pub async fn a_key_recalls_its_items(world: World) {
     }
 }
 
-/// Of twenty simultaneous acceptances with one key exactly one is whole; of the others nothing is
-/// there, not even in the day's count. One without a key beside them is not held up.
+/// Of twenty concurrent acceptances with one key, exactly one succeeds. The others store nothing and do not change
+/// the daily count. An acceptance without a key is not delayed by them.
 pub async fn one_of_many_with_a_key_is_whole(world: World) {
     world.person("01011112222", true).await;
     let recipient = world.recipient("01011112222", "19800229").await;
@@ -105,8 +105,8 @@ pub async fn one_of_many_with_a_key_is_whole(world: World) {
     assert_eq!(overview.expect("there").accepted_on_day, 7);
 }
 
-/// A record stays as long as a younger one of its key counts: its number must not become free. One that
-/// follows nothing is not taken.
+/// A record is kept as long as a newer one of its key is valid, since its number must not become free. A record
+/// without a predecessor is rejected.
 pub async fn a_key_is_kept_as_long_as_its_youngest(world: World) {
     world.person("01011112222", true).await;
     let recipient = world.recipient("01011112222", "19800229").await;
@@ -130,8 +130,7 @@ pub async fn a_key_is_kept_as_long_as_its_youngest(world: World) {
     assert_eq!(accept(0).await.0, Accepted::Whole, "both are gone");
 }
 
-/// A key is known to the last second of its week, then forgotten, and can be used anew; what it
-/// accepted stays.
+/// A key is known until the last second of its week. Then it is deleted and can be reused; its documents stay.
 pub async fn keys_are_forgotten_after_a_week(world: World) {
     world.person("01011112222", true).await;
     let recipient = world.recipient("01011112222", "19800229").await;

@@ -1,7 +1,7 @@
-//! One suite of tests that every store must pass: each promise of the storage traits, once.
+//! The test suite that every store must pass: one test for each guarantee of the storage traits.
 //!
-//! A backend calls [`store_contract!`] with a function that opens an empty sandbox store; the
-//! cases here know nothing of any backend, and nothing but traits may be called in them.
+//! A backend calls [`store_contract!`] with a function that opens an empty sandbox store. The cases here do not know
+//! the backend, and call only the traits.
 
 mod accounts;
 mod deliveries;
@@ -24,8 +24,8 @@ pub use undelivered::*;
 pub use visits::*;
 pub use volumes::*;
 
-/// Makes one test of every case. `$open` is an `async fn() -> (Arc<dyn Store>, Guard)` that opens
-/// an empty sandbox store, which lives as long as the guard.
+/// Generates one test per case. `$open` is an `async fn() -> (Arc<dyn Store>, Guard)` that opens an empty sandbox
+/// store, which lives as long as the guard.
 #[macro_export]
 macro_rules! store_contract {
     ($open:path) => {

@@ -14,7 +14,7 @@ fn found(identified: &Identified) -> bool {
     matches!(identified, Identified::Found(_))
 }
 
-/// Number and birthday must both match; a ci alone is enough; the name counts when asked for.
+/// Phone number and birthday must both match. A ci alone is enough. The name is compared only if requested.
 pub async fn receivers_are_identified(world: World) {
     let person = record("01011112222", "홍길동", "19800229", Some("CI-가나다"), true);
     assert_eq!(world.register(person).await, Registered::Added);
@@ -41,7 +41,7 @@ pub async fn receivers_are_identified(world: World) {
     assert_eq!(verdicts, [false, true, false, true], "in order");
 }
 
-/// A refusal is one person's of one institution, until it is taken back.
+/// A refusal applies to one person and one institution, until it is revoked.
 pub async fn refusals_hold_for_one_institution(world: World) {
     world.person("01011112222", true).await;
     let person = world.recipient("01011112222", "19800229").await.person;
@@ -56,7 +56,7 @@ pub async fn refusals_hold_for_one_institution(world: World) {
     assert!(found(&verdict(city).await));
 }
 
-/// Somebody who refuses does so however they are found, beside others and more than once in a request.
+/// A refusal applies however the person is found, also among others and more than once in a request.
 pub async fn who_refuses_is_found_in_no_way(world: World) {
     world.register(record("01011112222", "김하나", "19800229", Some("CI-1"), true)).await;
     world.register(record("01033334444", "박둘", "19910101", Some("CI-2"), true)).await;
@@ -74,7 +74,7 @@ async fn identify_for(world: &World, institution: InstitutionId, receiver: Recei
     world.store.identify(Lane::Bulk, institution, vec![receiver]).await.expect("answers").remove(0)
 }
 
-/// A telephone number that passed to somebody else does not open the first one's box.
+/// A phone number that passed to another person does not open the first person's box.
 pub async fn numbers_do_not_pass_to_others(world: World) {
     world.register(record("01011112222", "김하나", "19800229", Some("CI-1"), true)).await;
     let taken = [
@@ -90,7 +90,7 @@ pub async fn numbers_do_not_pass_to_others(world: World) {
     assert!(found(&world.identify(by_ci("CI-1")).await));
 }
 
-/// An update changes what it says and keeps what it does not say.
+/// An update changes the given values and keeps the others.
 pub async fn updates_keep_what_is_not_given(world: World) {
     world.register(record("01011112222", "김하나", "19800229", Some("CI-1"), true)).await;
     let before = world.recipient("01011112222", "19800229").await.person;
@@ -103,16 +103,16 @@ pub async fn updates_keep_what_is_not_given(world: World) {
     assert_eq!(world.recipient("01099998888", "19800301").await.person, before, "the same person");
 }
 
-/// People of one request are registered in their order: each meets what the ones before it left.
+/// People of one request are registered in order: each sees the effects of the earlier ones.
 pub async fn people_of_one_request_come_in_order(world: World) {
     use Registered::{Added, NumberTaken, Updated};
     let (first, second, third) = ("01011112222", "01033334444", "01055556666");
     let request = vec![
         record(first, "김하나", "19800229", Some("CI-1"), false),
-        // The same person again, who now is a member, and has another number.
+        // The same person again, now a member and with another number.
         record(first, "김하나", "19800229", None, true),
         record(second, "김하나", "19800229", Some("CI-1"), true),
-        // The number that she left is free, the one that she has is not.
+        // Her old number is free, her new one is not.
         record(first, "박둘", "19910101", None, true),
         record(second, "박둘", "19910101", Some("CI-2"), true),
         record(third, "이셋", "20000101", Some("CI-3"), true),
@@ -123,7 +123,7 @@ pub async fn people_of_one_request_come_in_order(world: World) {
     assert!(one.member && world.recipient(first, "19910101").await.member);
     assert!(matches!(world.identify(by_phone(first, "19800229")).await, Identified::NotFound));
 
-    // Numbers go round among people who are known.
+    // Existing people swap numbers in a circle.
     let request = vec![
         record("01077778888", "김하나", "19800229", Some("CI-1"), true),
         record(second, "이셋", "20000101", Some("CI-3"), true),
@@ -136,7 +136,7 @@ pub async fn people_of_one_request_come_in_order(world: World) {
     assert!(matches!(world.identify(by_phone("01077778888", "19800229")).await, Identified::NotFound));
 }
 
-/// Several who become members in one request receive what waited for each of them, and nothing of others'.
+/// Several people who become members in one request each receive their own waiting documents, and no others.
 pub async fn those_who_become_members_together_receive(world: World) {
     let numbers = ["01011112222", "01033334444", "01055556666", "01077778888"];
     let mut waiting = Vec::new();
@@ -156,7 +156,7 @@ pub async fn those_who_become_members_together_receive(world: World) {
     }
 }
 
-/// A PIN is everybody's own, and stays where a request gives none.
+/// Every person has their own PIN, and keeps it if a request gives none.
 pub async fn pins_of_one_request_stay_apart(world: World) {
     let (first, second, third) = ("01011112222", "01033334444", "01055556666");
     let registration = |number, pin: Option<&str>| Registration {
@@ -186,7 +186,7 @@ pub async fn pins_of_one_request_stay_apart(world: World) {
     }
 }
 
-/// An import gives membership and never takes it away.
+/// An import grants membership and never removes it.
 pub async fn membership_is_never_taken_away(world: World) {
     world.person("01011112222", true).await;
     assert_eq!(world.person("01011112222", false).await, Registered::Updated);
@@ -197,7 +197,7 @@ pub async fn membership_is_never_taken_away(world: World) {
     assert!(status.times.received_at.is_some());
 }
 
-/// The people of SPEC 12 are there from the beginning.
+/// The people of SPEC 12 exist from the start.
 pub async fn personas_are_there(world: World) {
     let identify = |number| world.identify(by_phone(number, personas::BIRTHDAY));
     assert!(found(&identify(personas::MEMBER).await));

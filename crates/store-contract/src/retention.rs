@@ -1,10 +1,10 @@
-//! Keeping documents as long as they are to be kept, and no longer.
+//! Keeping documents for the retention time, and no longer.
 
 use seoham_store::documents::TokenVerdict;
 
 use crate::world::World;
 
-/// Long enough for every store, also one that removes a month at a time.
+/// Long enough for every store, also for one that removes whole months.
 const HUNDRED_DAYS: u32 = 100 * 24 * 60 * 60;
 
 async fn tidy(world: &World, days: Option<u32>) -> u64 {
@@ -18,7 +18,7 @@ async fn tidy(world: &World, days: Option<u32>) -> u64 {
     }
 }
 
-/// What is older than the period goes, with its delivery, its texts and its tokens; the rest stays.
+/// A document older than the period is removed with its delivery, texts and tokens. Others stay.
 pub async fn old_documents_are_removed(world: World) {
     let read = world.delivered_document().await;
     let token = world.open(read).await;
@@ -48,7 +48,7 @@ pub async fn old_documents_are_removed(world: World) {
     assert_eq!(tidy(&world, Some(30)).await, 0);
 }
 
-/// A document whose deadline lies beyond the period stays until then.
+/// A document whose deadline is after the period stays until the deadline.
 pub async fn what_can_still_be_opened_is_kept(world: World) {
     world.person("01011112222", true).await;
     let recipient = world.recipient("01011112222", "19800229").await;

@@ -1,4 +1,4 @@
-//! What the messenger did not take: shown with the reason, and sent again.
+//! Notifications that the messenger did not accept: listed with the reason, and resent.
 
 use seoham_model::BinderId;
 use seoham_store::deliveries::Outcome;
@@ -7,7 +7,7 @@ use seoham_store::undelivered::{Failure, Kind, NoticeState, Page, Undelivered};
 
 use crate::world::World;
 
-/// What the world's finishes say.
+/// The failure that the world's finishes report.
 const FAILURE: Option<Failure> = Some(Failure::Status(503));
 
 fn all(limit: usize) -> Page {
@@ -22,7 +22,7 @@ async fn ids(world: &World, kind: Kind, page: Page) -> Vec<BinderId> {
     list(world, kind, page).await.iter().map(|notice| notice.document).collect()
 }
 
-/// Documents of requests a second apart, newest first.
+/// Documents of requests one second apart, newest first.
 async fn newest_first(world: &World, count: usize) -> Vec<BinderId> {
     let person = world.recipient("01011112222", "19800229").await;
     let mut ids = Vec::new();
@@ -34,7 +34,7 @@ async fn newest_first(world: &World, count: usize) -> Vec<BinderId> {
     ids
 }
 
-/// What is given up is shown to the operator with how it went, newest first.
+/// The operator sees given-up notifications with their attempts, newest first.
 pub async fn given_up_is_shown(world: World) {
     world.person("01011112222", true).await;
     let sent = newest_first(&world, 3).await;
@@ -65,8 +65,7 @@ pub async fn given_up_is_shown(world: World) {
     assert!(record.status.times.received_at.is_some(), "it stands in the box all the same");
 }
 
-/// What waits to be tried again is shown with attempts, the reason and its next time; and is due at once when
-/// it is sent again.
+/// A waiting retry is listed with its attempts, its failure and its next time. Resending makes it due at once.
 pub async fn waiting_is_shown_and_hurried(world: World) {
     world.person("01011112222", true).await;
     let sent = newest_first(&world, 3).await;
@@ -96,8 +95,8 @@ pub async fn waiting_is_shown_and_hurried(world: World) {
     assert!(world.store.undelivered_one(sent[0]).await.expect("answers").is_none());
 }
 
-/// What was given up is told after all when the operator says so, with a day of attempts before it; what has
-/// expired, arrived or was never given up is left alone.
+/// Resending a given-up notification delivers it after all, with a new day of attempts. One that expired, was
+/// delivered or was never given up is not affected.
 pub async fn given_up_is_sent_again(world: World) {
     world.person("01011112222", true).await;
     let person = world.recipient("01011112222", "19800229").await;

@@ -1,4 +1,4 @@
-//! Signing in, sessions, attempts, and what lies in a box.
+//! Signing in, sessions, attempts, and documents in a box.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -23,7 +23,7 @@ async fn member(world: &World, phone_number: &str) -> PersonId {
     world.recipient(phone_number, "19800229").await.person
 }
 
-/// A link lets its person in once, and only in its time.
+/// A link signs its person in only once, and only while it is valid.
 pub async fn links_let_in_once(world: World) {
     let person = member(&world, "01011112222").await;
     let now = world.now();
@@ -59,7 +59,7 @@ pub async fn links_let_in_once(world: World) {
     assert_eq!(world.store.notified(&forged, now).await.expect("answers"), None);
 }
 
-/// The link of a notification is about its document, used or not, for as long as that can be opened; a fresh one
+/// The link of a notification refers to its document, used or not, as long as the document can be opened. A new link
 /// leads to the same document.
 pub async fn a_link_leads_to_its_document_until_the_deadline(world: World) {
     let person = member(&world, "01011112222").await;
@@ -86,7 +86,7 @@ pub async fn a_link_leads_to_its_document_until_the_deadline(world: World) {
     assert_eq!(used, Some((person, Some(document))));
 }
 
-/// A new PIN by a link and the birthday: once, and with it every session and the locks of both end.
+/// A link and the birthday set a new PIN, once. This ends every session and the locks of both.
 pub async fn a_pin_is_renewed(world: World) {
     let person = member(&world, "01011112222").await;
     let now = world.now();
@@ -131,12 +131,12 @@ pub async fn a_pin_is_renewed(world: World) {
     let attempt = world.store.begin_attempt(person, Secret::Pin, now).await.expect("answers");
     assert!(matches!(attempt, Attempt::Allowed { hash, left: 4 } if hash.0 == "new"));
     assert_eq!(world.store.new_pin_link(token, now).await.expect("answers"), None, "used");
-    // Nor does any link that was asked for before.
+    // Earlier links stop working too.
     assert_eq!(world.store.new_pin_link(late, now).await.expect("answers"), None);
     assert_eq!(world.store.use_login_link(asked, now).await.expect("answers"), None);
 }
 
-/// Wrong birthdays lock like wrong PINs, however many at once; and lock nothing else.
+/// Wrong birthdays lock like wrong PINs, even concurrent ones, and lock nothing else.
 pub async fn wrong_birthdays_lock(world: World) {
     let person = member(&world, "01011112222").await;
     assert!(
@@ -159,7 +159,7 @@ pub async fn wrong_birthdays_lock(world: World) {
     assert_eq!(again, BirthdayAttempt::Right);
 }
 
-/// A secret is changed only in the place of the one that was proved: what somebody else set meanwhile stays.
+/// A secret is replaced only if it is still the one that was proved: a secret set meanwhile stays.
 pub async fn a_secret_is_changed_in_the_place_of_the_proved_one(world: World) {
     let person = member(&world, "01011112222").await;
     let now = world.now();
@@ -183,7 +183,7 @@ pub async fn a_secret_is_changed_in_the_place_of_the_proved_one(world: World) {
     }
 }
 
-/// An operator lifts locks; and forces a new PIN without choosing it.
+/// An operator can lift locks, and can force a new PIN without choosing it.
 pub async fn an_operator_unlocks(world: World) {
     let person = member(&world, "01011112222").await;
     let now = world.now();
@@ -212,7 +212,7 @@ pub async fn an_operator_unlocks(world: World) {
     assert!(!first, "a member needs the link and the birthday");
 }
 
-/// What a person agreed to is kept word for word, once, with the time.
+/// The text that a person accepted is stored verbatim, once, with the time.
 pub async fn agreements_are_kept(world: World) {
     let (person, other) = (member(&world, "01011112222").await, member(&world, "01033334444").await);
     let now = world.now();
@@ -232,7 +232,7 @@ pub async fn agreements_are_kept(world: World) {
     assert_eq!(kept(other).await, [(text("약관 2판"), now.plus(20))]);
 }
 
-/// A session is one person's until it ends, by its time or by their wish.
+/// A session belongs to one person until it expires or the person ends it.
 pub async fn sessions_end(world: World) {
     let person = member(&world, "01011112222").await;
     world.person("01033334444", false).await;
@@ -256,7 +256,7 @@ pub async fn sessions_end(world: World) {
     assert!(visitor(3, now).await.is_some(), "another's goes on");
 }
 
-/// Five attempts, however many at once, and then none for a quarter of an hour.
+/// After five attempts, even concurrent ones, the person is locked for fifteen minutes.
 pub async fn five_wrong_attempts_lock(world: World) {
     let person = member(&world, "01011112222").await;
     let now = world.now();
@@ -299,15 +299,15 @@ pub async fn five_wrong_attempts_lock(world: World) {
     assert!(matches!(pin, Attempt::Allowed { left: 3, .. }), "one kind does not undo the other's count");
 }
 
-/// What can happen to one of two secrets.
+/// A step on one of two secrets.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Begin(Secret),
     Succeed(Secret),
 }
 
-/// Each secret has its own lock: whatever happens to the one, and in whatever order, the other's attempts and
-/// its lock are what they would be alone.
+/// Each secret has its own lock: whatever happens to one, in any order, does not affect the attempts and the lock of
+/// the other.
 pub async fn each_secret_has_its_own_lock(world: World) {
     use Secret::{Certificate, Pin};
     let person = member(&world, "01011112222").await;
@@ -321,7 +321,7 @@ pub async fn each_secret_has_its_own_lock(world: World) {
     for a in steps {
         for b in steps {
             for c in steps {
-                // Each is one attempt away from its lock when they begin to meet.
+                // Each is one attempt away from its lock when the steps start to mix.
                 let near = [Step::Succeed(Pin), Step::Succeed(Certificate)].into_iter();
                 let near =
                     near.chain([Step::Begin(Pin), Step::Begin(Certificate)].into_iter().cycle().take(8));
@@ -353,7 +353,8 @@ pub async fn each_secret_has_its_own_lock(world: World) {
     }
 }
 
-/// A number is sent three links in ten minutes and ten a day, however many ask at once, known or not.
+/// At most three links in ten minutes and ten a day are sent to a number, even for concurrent requests, whether it is
+/// known or not.
 pub async fn links_are_asked_for_in_bounds(world: World) {
     let (number, other) = (SecretString::from("01011112222"), SecretString::from("01033334444"));
     let now = world.now();
@@ -391,7 +392,7 @@ pub async fn a_box_is_its_owners(world: World) {
     assert_eq!(first.len(), 3);
     let rest = shelf(person, Shelf::Unread, first.last().copied(), now).await;
     let all = [first, rest].concat();
-    // Of two of the same millisecond either may be the newer.
+    // Of two documents in the same millisecond, either may be newer.
     assert!(all.is_sorted_by_key(|id| Reverse(id.unix_millis())), "newest first: {all:?}");
     assert_eq!(all.iter().copied().collect::<HashSet<_>>(), sent.iter().copied().chain([short]).collect());
     assert_eq!(all.len(), 6, "none of them twice");
@@ -422,7 +423,7 @@ pub async fn a_box_is_its_owners(world: World) {
     assert!(matches!(opened, OpenVerdict::Opened { .. }));
 }
 
-/// A document's card shows what the operator named, and its sender's picture is there.
+/// A document's card shows the members that the operator chose, and its sender's mark is available.
 pub async fn a_card_shows_what_the_operator_named(world: World) {
     let person = member(&world, "01011112222").await;
     let recipient = world.recipient("01011112222", "19800229").await;
@@ -459,8 +460,8 @@ pub async fn a_card_shows_what_the_operator_named(world: World) {
     assert!(!unknown.expect("answers"));
 }
 
-/// Under a contract that asks for no authentication a document opens and is read, and no time of authentication is
-/// recorded (SPEC 14).
+/// Under a contract without authentication, a document can be opened and read, and no authentication time is recorded
+/// (SPEC 14).
 pub async fn without_authentication_no_time_of_it(world: World) {
     let person = member(&world, "01011112222").await;
     let recipient = world.recipient("01011112222", "19800229").await;

@@ -1,4 +1,4 @@
-//! Announced and real volumes.
+//! Announced and actual volumes.
 
 use seoham_model::forms::AnnouncedVolume;
 use seoham_model::{InstitutionId, PlanId, SeoulDay};
@@ -25,7 +25,7 @@ fn plan(world: &World, institution: InstitutionId, documents_per_day: u64) -> Vo
     }
 }
 
-/// A plan is its institution's own, and the operator's last word on it counts.
+/// A plan belongs to its institution, and the operator's last decision counts.
 pub async fn plans_are_announced_and_decided(world: World) {
     let (store, now) = (&world.store, world.now());
     let (city, bank) = (world.city.institution, world.bank.institution);
@@ -50,7 +50,7 @@ pub async fn plans_are_announced_and_decided(world: World) {
     assert_eq!(store.plans(city, 1).await.expect("answers"), [second]);
 }
 
-/// The last day that was looked at is remembered, and never goes back.
+/// The last checked day is stored, and never goes back.
 pub async fn the_watch_goes_on_where_it_was(world: World) {
     let (store, today) = (&world.store, SeoulDay::of(world.now()));
     assert_eq!(store.watched_to().await.expect("answers"), None);
@@ -60,7 +60,7 @@ pub async fn the_watch_goes_on_where_it_was(world: World) {
     }
 }
 
-/// What passes the bound of a day without an approved plan raises one alert, and refuses nothing.
+/// A day above the limit without an approved plan raises one alert. Nothing is rejected.
 pub async fn more_than_was_announced_raises_one_alert(world: World) {
     let (store, now) = (&world.store, world.now());
     let (city, bank) = (world.city.institution, world.bank.institution);
@@ -72,7 +72,7 @@ pub async fn more_than_was_announced_raises_one_alert(world: World) {
     let raise = |unannounced| store.raise_alerts(today, unannounced, now);
     assert!(raise(4).await.expect("answers").is_empty(), "nobody has sent so many");
 
-    // Announced is not approved, and what is approved is enough for three.
+    // An announced plan is not approved; the approved one suffices for three documents.
     let announced = plan(&world, city, 3);
     assert!(store.announce_plan(announced.clone()).await.expect("announces"));
     store.decide_plan(city, announced.id, PlanState::Approved, now).await.expect("answers");

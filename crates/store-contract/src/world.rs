@@ -1,4 +1,4 @@
-//! A small world to test in: two institutions, a few people, documents.
+//! A small world for tests: two institutions, a few people, documents.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use seoham_store::undelivered::Failure;
 use seoham_store::{Lane, Store};
 use seoham_vault::{AccessToken, KeyRing, OneTimeToken, TokenHash};
 
-/// The lease under which the cases claim, unless they test leases.
+/// The lease with which the cases claim, unless they test leases.
 pub const LEASE: Duration = Duration::from_secs(60);
 
 /// An institution with a contract.
@@ -27,7 +27,7 @@ pub struct Sender {
     pub contract: ContractUuid,
 }
 
-/// The store and who is in it.
+/// The store and its institutions.
 pub struct World {
     /// The store.
     pub store: Arc<dyn Store>,
@@ -40,7 +40,7 @@ pub struct World {
 }
 
 impl World {
-    /// A world in an empty sandbox store.
+    /// Creates a world in an empty sandbox store.
     pub async fn new(store: Arc<dyn Store>) -> Self {
         let clock = store.clock().clone();
         let city = sender(&*store, &clock, "가상시청").await;
@@ -48,7 +48,7 @@ impl World {
         Self { store, clock, city, bank }
     }
 
-    /// Now.
+    /// The current time.
     pub fn now(&self) -> UnixSeconds {
         self.clock.now()
     }
@@ -73,7 +73,7 @@ impl World {
         self.register(record(phone_number, "김하나", "19800229", None, member)).await
     }
 
-    /// Registers what `person` says.
+    /// Registers `person`.
     pub async fn register(&self, person: PersonRecord) -> Registered {
         self.register_all(vec![person]).await[0]
     }
@@ -90,7 +90,7 @@ impl World {
         found.expect("identifies").remove(0)
     }
 
-    /// The recipient with a number, registered with the usual birthday.
+    /// The recipient with a phone number and a birthday, who must be registered.
     pub async fn recipient(&self, phone_number: &str, birthday: &str) -> Recipient {
         match self.identify(by_phone(phone_number, birthday)).await {
             Identified::Found(recipient) => recipient,
@@ -117,7 +117,7 @@ impl World {
         ids
     }
 
-    /// Documents to be accepted.
+    /// Documents for acceptance.
     pub fn documents(
         &self,
         recipient: &Recipient,
@@ -154,7 +154,7 @@ impl World {
         self.store.claim(limit, LEASE, self.now()).await.expect("claims").claims
     }
 
-    /// Claims and finishes everything that waits; gives how much it was.
+    /// Claims and finishes everything that waits. Returns the number of deliveries.
     pub async fn deliver_all(&self) -> usize {
         let mut delivered = 0;
         loop {
@@ -167,7 +167,7 @@ impl World {
         }
     }
 
-    /// Finishes claims with one outcome; gives how many still counted.
+    /// Finishes claims with one outcome. Returns how many were still held.
     pub async fn finish(&self, claims: &[Claim], outcome: Outcome) -> usize {
         let finished = |claim: &Claim| {
             let Claim { ticket, document, institution, .. } = *claim;
@@ -184,7 +184,7 @@ impl World {
         found.expect("answers").remove(0)
     }
 
-    /// A document of the city in the box of a member, delivered.
+    /// A delivered document of the city in a member's box.
     pub async fn delivered_document(&self) -> BinderId {
         self.person("01011112222", true).await;
         let recipient = self.recipient("01011112222", "19800229").await;
@@ -193,7 +193,7 @@ impl World {
         id
     }
 
-    /// Opens a document of the city; gives the token's hash.
+    /// Opens a document of the city. Returns the token's hash.
     pub async fn open(&self, id: BinderId) -> TokenHash {
         let token = OneTimeToken::generate().hash();
         let opened = self
@@ -208,7 +208,7 @@ impl World {
         token
     }
 
-    /// Moves the clock.
+    /// Advances the clock.
     pub async fn advance(&self, seconds: u32) {
         self.store.advance_clock(seconds).await.expect("advances").expect("not too far");
     }
@@ -262,7 +262,7 @@ pub fn by_ci(ci: &str) -> Receiver {
     Receiver { identity: ReceiverIdentity::Ci(ci.into()), verify_name: None }
 }
 
-/// What a document says.
+/// The content of a document.
 pub fn content(title: &str) -> Content {
     Content {
         title: title.to_owned(),
@@ -274,7 +274,7 @@ pub fn content(title: &str) -> Content {
     }
 }
 
-/// The ring without the master keys that seal nothing new, as somebody may leave its file.
+/// The key ring without its older master keys, as if they had been removed from its file.
 pub fn without_older_keys(ring: &KeyRing) -> KeyRing {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("ring");

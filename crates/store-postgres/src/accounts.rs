@@ -119,7 +119,7 @@ impl Callers for PostgresStore {
         contract: Option<ContractUuid>,
         now: UnixSeconds,
     ) -> Result<Option<Caller>> {
-        // Looked up each time, so that a revoked token is refused by every node at once.
+        // Looked up each time, so that every node rejects a revoked token at once.
         let sql = "SELECT t.institution_id, c.contract_id, c.authentication, c.certified, c.closed_at, c.card
                    FROM access_tokens t LEFT JOIN contracts c
                      ON c.contract_id = $3 AND c.institution_id = t.institution_id AND c.closed_at IS NULL
@@ -200,7 +200,7 @@ pub(crate) fn institution(row: &Row) -> Result<Institution> {
     })
 }
 
-/// What of a payload a card shows.
+/// Reads which payload members a card shows.
 pub(crate) fn card(row: &Row) -> Result<Option<Card>> {
     let json: Option<String> = row.value("card")?;
     json.map(|json| Card::from_json(&json).ok_or(StoreError::damaged("a contract's card"))).transpose()

@@ -1,4 +1,4 @@
-//! What lies in a box, and opening it.
+//! Documents in a box, and opening one.
 
 use std::collections::HashMap;
 
@@ -18,14 +18,14 @@ use crate::columns::{Columns, Id, uuids};
 use crate::documents::rows::{self, DocumentRow};
 use crate::session::Session;
 
-/// The token and the first authentication stand together or not at all.
+/// Stores the token and the time of the first authentication, both or neither.
 const OPEN: &str = "WITH token AS (
       INSERT INTO one_time_tokens (document_id, token_hash, expires_at) VALUES ($1, $2, $3))
     UPDATE documents SET authenticated_at = greatest($4, sent_at, received_at)
     WHERE document_id = $1 AND authenticated_at IS NULL
       AND (SELECT authentication FROM contracts c WHERE c.contract_id = documents.contract_id) <> 'none'";
 
-// The shelves of `Shelf::of`, found by index.
+// The shelves of `Shelf::of`, each with its own index.
 const UNREAD: &str = "SELECT document_id FROM documents
     WHERE person_id = $1 AND received_at IS NOT NULL AND read_at IS NULL AND deadline_at > $2
       AND ($3::uuid IS NULL OR document_id < $3) ORDER BY document_id DESC LIMIT $4";
@@ -37,7 +37,7 @@ const EXPIRED: &str = "SELECT document_id FROM documents
       AND ($3::uuid IS NULL OR document_id < $3) ORDER BY document_id DESC LIMIT $4";
 
 impl PostgresStore {
-    /// Those of `ids` that lie in the box of `person`, in that order.
+    /// Those of `ids` that are in the box of `person`, in that order.
     async fn box_documents(
         &self,
         session: &Session,
@@ -76,7 +76,7 @@ impl PostgresStore {
     }
 }
 
-/// Who sent under a contract, as a person sees them.
+/// The sender of a contract, as a person sees it.
 struct Sender {
     name: String,
     authentication: Authentication,
@@ -85,7 +85,7 @@ struct Sender {
     card: Card,
 }
 
-/// The senders of documents, by their contracts: all at once.
+/// The senders of documents by contract, read together.
 async fn senders<'a>(
     session: &Session,
     person: PersonId,
@@ -187,7 +187,7 @@ impl Boxes for PostgresStore {
             Opening::NotInBox => return Ok(OpenVerdict::NotInBox),
             Opening::Open => {}
         }
-        // Read first: what cannot be read must not leave a token and a time behind.
+        // Read the text first: if that fails, no token or time must be stored.
         let (text, _) = rows::text(&session, &self.inner.vault, &document).await?;
         let token_expires_at = token_expires_at(document.deadline_at, now);
         let hash = token.0.as_slice();

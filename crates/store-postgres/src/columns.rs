@@ -1,4 +1,4 @@
-//! Reading and writing what the schema holds.
+//! Reading and writing columns of the schema.
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -14,11 +14,11 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 use uuid::Uuid;
 
-/// An id as the database keeps it.
+/// An id as stored in the database.
 pub(crate) trait Id: Sized {
-    /// To a parameter.
+    /// Converts it to a parameter.
     fn uuid(&self) -> Uuid;
-    /// From a column.
+    /// Converts it from a column.
     fn of(uuid: Uuid) -> Self;
 }
 
@@ -42,8 +42,8 @@ pub(crate) fn uuids<T: Id>(ids: &[T]) -> Vec<Uuid> {
     ids.iter().map(Id::uuid).collect()
 }
 
-/// A number that stands for something, as a column or parameter of any whole type; one that means nothing here is
-/// damage, and no default.
+/// An enum stored as a number, as a column or parameter of any integer type. An unknown number is reported as damage,
+/// never replaced by a default.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Number<T>(pub(crate) T);
 
@@ -78,7 +78,7 @@ impl<T: StoredNumber + Debug> ToSql for Number<T> {
     to_sql_checked!();
 }
 
-/// Columns by their names; what does not read back as what it should be is damage.
+/// Reads columns by name. A value that does not decode is reported as damage.
 pub(crate) trait Columns {
     fn value<'a, T: FromSql<'a>>(&'a self, column: &'static str) -> Result<T>;
 
@@ -86,7 +86,7 @@ pub(crate) trait Columns {
         self.value(column).map(T::of)
     }
 
-    /// What a number stands for.
+    /// Decodes a stored number.
     fn number<T: StoredNumber>(&self, column: &'static str) -> Result<T> {
         self.value::<Number<T>>(column).map(|number| number.0)
     }

@@ -1,4 +1,4 @@
-//! How a connection is made: which hosts, over TLS or not, with which settings.
+//! How connections are made: to which hosts, with or without TLS, with which settings.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -21,10 +21,9 @@ use crate::open::OpenError;
 /// How long to wait for a free connection, and for a new one.
 const CONNECTION_TIME: Duration = Duration::from_millis(2_500);
 
-/// We look rows up by their keys and nothing else, so plans must not depend on what a table's
-/// statistics say while it grows from nothing: a plan made for an empty table would read all of a
-/// full one. With them fixed, they need not be made anew for each execution either. Statements are written
-/// for READ COMMITTED, whatever the database's default is.
+/// Rows are looked up only by key, so plans must not depend on table statistics while a table grows from nothing: a
+/// plan made for an empty table would scan a full one. With fixed plans, statements need not be planned again for
+/// each execution either. Statements are written for READ COMMITTED, whatever the database's default is.
 const SETTINGS: &str = "-c application_name=seoham -c enable_seqscan=off -c enable_hashjoin=off \
     -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan -c jit=off -c timezone=UTC \
     -c idle_in_transaction_session_timeout=60s -c default_transaction_isolation=read\\ committed \
@@ -32,21 +31,21 @@ const SETTINGS: &str = "-c application_name=seoham -c enable_seqscan=off -c enab
 
 type TlsStream = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 
-/// How the database is reached.
+/// How to reach the database.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    /// One for each host, in their order.
+    /// One configuration per host, in order.
     hosts: Arc<[Config]>,
     tls: MakeRustlsConnect,
-    /// The generation that the process began in, and where it is told that it is over.
+    /// The generation in which the process started, and the health to report to when it ends.
     generation: Arc<OnceLock<(String, Health)>>,
 }
 
 impl Connector {
-    /// Reads a connection string. A database on another machine is reached over TLS unless
-    /// `sslmode=disable` says otherwise.
+    /// Parses a connection string. A database on another machine is reached over TLS unless it says
+    /// `sslmode=disable`.
     pub(crate) fn new(url: &str, ca_file: Option<&Path>) -> Result<Self, OpenError> {
-        // What it says of the URL could repeat the password.
+        // Leaves out the error text, which could repeat the password.
         let mut config: Config = url.parse().map_err(|_| OpenError::Url)?;
         if config.get_ssl_mode() == SslMode::Prefer {
             let remote = config.get_hosts().iter().any(|host| !is_here(host))
@@ -59,7 +58,7 @@ impl Connector {
         let own = config.get_options().unwrap_or_default().to_owned();
         config.options(format!("{SETTINGS} {own}"));
         config.connect_timeout(CONNECTION_TIME);
-        // A machine that is gone without a word is noticed within a quarter of a minute.
+        // Detects a machine that silently disappeared within 15 seconds.
         config.tcp_user_timeout(Duration::from_secs(10));
         config.keepalives_idle(Duration::from_secs(5));
         config.keepalives_interval(Duration::from_secs(2));
@@ -72,13 +71,13 @@ impl Connector {
         Ok(Self { hosts: hosts.into(), tls, generation: Arc::default() })
     }
 
-    /// From now on no connection of a pool is used to a database of another generation: one that was restored
-    /// meanwhile, in which the process would write what belongs to the life before.
+    /// From now on, the pools reject connections to a database of another generation. Such a database was restored
+    /// meanwhile, and this process would write data of the old generation into it.
     pub(crate) fn stay_in(&self, generation: String, health: Health) {
         let _ = self.generation.set((generation, health));
     }
 
-    /// Whether the database behind `client` is still of the generation that the process began in.
+    /// Whether the database behind `client` still has the generation in which the process started.
     async fn is_same_generation(&self, client: &Client) -> Result<bool, Error> {
         let Some((began_in, health)) = self.generation.get() else { return Ok(true) };
         let sql = "SELECT value FROM deployment WHERE name = 'generation'";
@@ -90,7 +89,7 @@ impl Connector {
         Ok(is_same)
     }
 
-    /// What PostgreSQL's own programs read of their environment.
+    /// The environment variables that PostgreSQL's own programs read.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         let each = |value: fn(&Config) -> String| self.hosts.iter().map(value).collect::<Vec<_>>().join(",");
         let mut environment = vec![
@@ -120,7 +119,7 @@ impl Connector {
         environment
     }
 
-    /// Hosts and name of the database, for a person to read.
+    /// The hosts and the database name, for display.
     pub(crate) fn address(&self) -> String {
         let host = |config: &Config| match (config.get_hosts().first(), config.get_hostaddrs().first()) {
             (Some(Host::Tcp(name)), _) => name.clone(),
@@ -132,8 +131,8 @@ impl Connector {
         format!("PostgreSQL at {}, database {name}", hosts.join(","))
     }
 
-    /// A connection to the first host that answers in time and takes writes. A host that accepts
-    /// the connection and then says nothing must not keep us from the next one.
+    /// Connects to the first host that answers in time and accepts writes. A host that accepts the connection and
+    /// then never answers must not keep us from trying the next one.
     pub(crate) async fn connect(&self) -> Result<(Client, Connection<Socket, TlsStream>), Error> {
         let mut failed = None;
         for config in &*self.hosts {
@@ -143,7 +142,7 @@ impl Connector {
                 Err(_) => {}
             }
         }
-        // Made for this very purpose, by the library's own blocking client.
+        // A constructor that the library's own blocking client uses for this purpose.
         Err(failed.unwrap_or_else(Error::__private_api_timeout))
     }
 
@@ -181,8 +180,8 @@ impl Connect for Connector {
     }
 }
 
-/// The same settings for each host alone. The library has no way to take a host out of a configuration, so it
-/// is put together anew; a test compares the two whole.
+/// The same settings for each host alone. The library cannot remove a host from a configuration, so this builds a new
+/// one. A test compares the complete configurations.
 fn one_by_one(config: &Config) -> Vec<Config> {
     let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
     let one = |i: usize| {
@@ -246,7 +245,8 @@ fn is_here(host: &Host) -> bool {
     }
 }
 
-/// The server must show a certificate of an authority in `ca_file`, or else of the system's.
+/// The server's certificate must be signed by an authority in `ca_file`, or by one of the system's if there is no
+/// file.
 fn tls(mode: SslMode, ca_file: Option<&Path>) -> Result<rustls::ClientConfig, OpenError> {
     let mut roots = RootCertStore::empty();
     if let Some(file) = ca_file {
@@ -290,7 +290,7 @@ mod tests {
         ] {
             let config = config(hosts);
             let [one] = &one_by_one(&config)[..] else { panic!("one host: {hosts}") };
-            // All that it holds, also what a later version of the library adds.
+            // Compares all fields, including those that a later version of the library adds.
             assert_eq!(format!("{one:?}"), format!("{config:?}"));
             assert_eq!(one.get_password(), config.get_password());
         }

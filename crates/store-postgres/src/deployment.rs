@@ -68,7 +68,7 @@ impl Deployment for PostgresStore {
         self.inner.clock.confirm();
         self.inner.health.release(Obstacle::ClockJumped);
         self.inner.health.release(Obstacle::ClockDiffers);
-        // The database's clock has the last word.
+        // The database's clock decides.
         self.inner.examination.look_again();
         self.examine_database().await?;
         Ok(self.inner.clock.now())

@@ -1,5 +1,5 @@
-//! What a database must be like for a node to serve from it: its durability, its clock, the role's rights and
-//! the connections that it allows. Looked at before the schema is touched, and again and again after.
+//! What a node requires of a database: durability, a correct clock, the role's privileges and enough connections.
+//! Checked before the schema is touched, and periodically afterwards.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -12,12 +12,12 @@ use tokio_postgres::{Client, Row};
 use crate::PostgresStore;
 use crate::columns::Columns;
 
-/// How often a database is looked at.
+/// How often to check a database.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Everything in one round trip. A transaction that only holds with the settings `fsync`, `full_page_writes` and
-/// `synchronous_commit` survives the loss of power (SPEC 5). Rights are looked for in every table of the
-/// schema, and connections by the least of the three limits that PostgreSQL has.
+/// Reads everything in one round trip. Only with the settings `fsync`, `full_page_writes` and `synchronous_commit`
+/// does a transaction survive a power failure (SPEC 5). Privileges are checked on every table of the schema, and the
+/// number of connections is the lowest of PostgreSQL's three limits.
 const FACTS: &str = "SELECT
     current_setting('fsync') = 'on' AS fsync,
     current_setting('full_page_writes') = 'on' AS full_page_writes,
@@ -37,18 +37,18 @@ const FACTS: &str = "SELECT
       (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())
     ) END FROM pg_roles WHERE rolname = current_user)::bigint AS connections";
 
-/// What was found.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
-    /// Settings that are off and must not be.
+    /// Required settings that are off.
     not_durable: Vec<&'static str>,
     /// The database's clock, in Unix milliseconds.
     now_millis: i64,
-    /// Tables that the role may not use as the program does.
+    /// Tables on which the role lacks a required privilege.
     forbidden: Option<String>,
-    /// The role may make the partitions of the months to come.
+    /// Whether the role may create partitions for future months.
     makes_partitions: bool,
-    /// Connections that the role may have at once.
+    /// Number of concurrent connections that the role may have.
     connections: i64,
 }
 
@@ -69,13 +69,13 @@ impl Facts {
             not_durable,
             now_millis: row.value("now_millis")?,
             forbidden: row.value("forbidden")?,
-            // There is no partitioned table yet where the schema is still to be made.
+            // There is no partitioned table yet if the schema has not been created.
             makes_partitions: row.value::<Option<bool>>("makes_partitions")?.unwrap_or(true),
             connections: row.value("connections")?,
         })
     }
 
-    /// What a row says that does not read: nothing that could be relied on.
+    /// The facts for a row that does not decode: nothing can be relied on.
     fn nothing() -> Self {
         Self {
             not_durable: vec!["fsync"],
@@ -86,7 +86,7 @@ impl Facts {
         }
     }
 
-    /// Settings that are off and must not be.
+    /// Required settings that are off.
     pub(crate) fn not_durable(&self) -> Option<String> {
         (!self.not_durable.is_empty()).then(|| self.not_durable.join(", "))
     }
@@ -100,19 +100,19 @@ impl Facts {
     }
 }
 
-/// What is to be done about a node's clock.
+/// What to do about a node's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnClock {
-    /// It agrees with the database's.
+    /// Serve: it agrees with the database's clock.
     Serve,
-    /// The machine's clock agrees with the database's, and the process's does not: it is taken.
+    /// Switch to the machine's clock, which agrees with the database's, while the process's does not.
     TakeMachines,
-    /// The process's is so many milliseconds ahead, or behind where it is negative.
+    /// Hold: the process's clock is ahead by this many milliseconds, or behind if negative.
     Hold(i64),
 }
 
-/// `own` and `machine` are how many milliseconds the process's and the machine's clock are ahead of the
-/// database's.
+/// `own` and `machine` are how far the clocks of the process and of the machine are ahead of the database's, in
+/// milliseconds.
 fn on_clock(own: i64, machine: i64) -> OnClock {
     match (Standing::of(own), Standing::of(machine)) {
         (Standing::Together, _) => OnClock::Serve,
@@ -121,30 +121,29 @@ fn on_clock(own: i64, machine: i64) -> OnClock {
     }
 }
 
-/// When the database was last looked at, and what is asked of it.
+/// When the database was last checked, and what is required of it.
 pub(crate) struct Examination {
     last: Mutex<Option<Instant>>,
-    /// How far the machine's clock was from the process's when that was last logged, in seconds.
+    /// The difference between the machine's and the process's clock when it was last logged, in seconds.
     apart_seconds: AtomicI64,
     connections: i64,
     allow_data_loss: bool,
 }
 
 impl Examination {
-    /// Of a node that opens at most `connections`; with `allow_data_loss` the database may forget what it
-    /// committed.
+    /// For a node that opens at most `connections`. With `allow_data_loss`, the database need not be durable.
     pub(crate) fn new(connections: usize, allow_data_loss: bool) -> Self {
         let connections = i64::try_from(connections).unwrap_or(i64::MAX);
         Self { last: Mutex::default(), apart_seconds: AtomicI64::new(0), connections, allow_data_loss }
     }
 
-    /// Whether the machine's clock jumped since this was last asked: once for each jump.
+    /// Whether the machine's clock jumped since the last call: `true` once per jump.
     fn has_changed(&self, apart_millis: i64) -> bool {
         let before = self.apart_seconds.swap(apart_millis / 1000, Ordering::Relaxed);
         Standing::of(apart_millis - before * 1000) != Standing::Together
     }
 
-    /// The next look is due at once.
+    /// Makes the next check due at once.
     pub(crate) fn look_again(&self) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -158,7 +157,7 @@ impl Examination {
         is_due
     }
 
-    /// Reports what was found. `asked` is when the database was asked.
+    /// Reports the facts to `health`. `asked` is when the query was sent.
     pub(crate) fn report(&self, facts: &Facts, asked: Instant, clock: &Clock, health: &Health) {
         let hold = |obstacle, detail: Option<String>| match detail {
             Some(detail) => health.hold(obstacle, &detail),
@@ -174,7 +173,7 @@ impl Examination {
             || format!("{} are allowed, and this node opens {}", facts.connections, self.connections);
         hold(Obstacle::FewConnections, few.then(detail));
 
-        // It was read somewhere between the question and the answer.
+        // The time was read at some point between query and reply; assume the middle.
         let half = i64::try_from(asked.elapsed().as_millis() / 2).unwrap_or(0);
         let there = facts.now_millis.saturating_add(half);
         let (own, machine) = (-clock.ahead_of_this(there), clock::machine_millis().saturating_sub(there));

@@ -1,21 +1,21 @@
-//! PostgreSQL's errors as the store's: whether it is away, failed, or may have written.
+//! Converts PostgreSQL errors into store errors: unavailable, failed, or uncertain whether it was written.
 
 use deadpool_postgres::PoolError;
 use seoham_store::StoreError;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-/// What was under way when it failed.
+/// The operation that failed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Doing {
-    /// Nothing that could have written.
+    /// It cannot have written anything.
     Reading,
-    /// Something that commits.
+    /// It commits.
     Writing(&'static str),
 }
 
 impl Doing {
-    /// The connection was lost, or no answer came.
+    /// The connection was lost, or no reply arrived.
     pub(crate) fn broken_off(self, why: &str) -> StoreError {
         match self {
             Self::Reading => StoreError::Unavailable(why.to_owned()),
@@ -26,7 +26,7 @@ impl Doing {
     pub(crate) fn failed(self, error: &Error) -> StoreError {
         match error.code() {
             None => self.broken_off("the connection to the database was lost"),
-            // Told to go while it may have been waiting for a standby: then it has committed.
+            // The server terminated the session, perhaps while it waited for a standby: then it has committed.
             Some(code) if going_down(code) => self.broken_off("the database is going down"),
             Some(code) if away(code) => StoreError::Unavailable(text(error)),
             Some(_) => StoreError::Failed(text(error)),
@@ -34,7 +34,7 @@ impl Doing {
     }
 }
 
-/// Without the detail, which repeats values.
+/// The message without the detail, which repeats values.
 fn text(error: &Error) -> String {
     error
         .as_db_error()
@@ -45,7 +45,7 @@ fn going_down(code: &SqlState) -> bool {
     [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN].contains(code)
 }
 
-/// It refuses for now: it is starting, out of room or of connections, or no longer the primary.
+/// Temporarily unavailable: starting up, out of resources or connections, or no longer the primary.
 fn away(code: &SqlState) -> bool {
     let class = &code.code()[..2];
     class == "53"
@@ -61,24 +61,23 @@ fn away(code: &SqlState) -> bool {
         .contains(code)
 }
 
-/// It was taken back, certainly and whole, because of what another transaction did.
+/// The transaction was completely rolled back because of a conflict with another.
 pub(crate) fn is_conflict(error: &Error) -> bool {
     let conflicts = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
     error.code().is_some_and(|code| conflicts.contains(code))
 }
 
-/// It was taken back because others were in its way, or it in theirs.
+/// It was rolled back because of a lock timeout or a conflict with another transaction.
 pub(crate) fn gave_way(error: &Error) -> bool {
     error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) || is_conflict(error)
 }
 
-/// A row has no partition to go to.
+/// There is no partition for a row.
 pub(crate) fn lacks_partition(error: &Error) -> bool {
     error.as_db_error().is_some_and(|db| *db.code() == SqlState::CHECK_VIOLATION && db.constraint().is_none())
 }
 
-/// A key is known already, or another transaction that may be writing it was not waited for any longer.
-/// Nothing was written.
+/// The key already exists, or waiting for another transaction that may be writing it timed out. Nothing was written.
 pub(crate) fn key_may_be_known(error: &Error) -> bool {
     error.as_db_error().is_some_and(|db| {
         let known = *db.code() == SqlState::UNIQUE_VIOLATION && db.table() == Some("idempotency_records");
@@ -86,7 +85,7 @@ pub(crate) fn key_may_be_known(error: &Error) -> bool {
     })
 }
 
-/// The connection is of no more use: lost, or to a server that is no longer the primary.
+/// The connection cannot be reused: it was lost, or the server is no longer the primary.
 pub(crate) fn spoils_connection(error: &Error) -> bool {
     match error.code() {
         None => true,
@@ -97,10 +96,10 @@ pub(crate) fn spoils_connection(error: &Error) -> bool {
     }
 }
 
-/// A connection could not be had.
+/// No connection was available.
 pub(crate) fn no_connection(error: &PoolError) -> StoreError {
     match error {
-        // All are in use, by more work than there should be.
+        // All connections are in use: overload.
         PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => StoreError::Overloaded,
         PoolError::Backend(error) => StoreError::Unavailable(text(error)),
         other => StoreError::Unavailable(other.to_string()),

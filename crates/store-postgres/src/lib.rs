@@ -1,10 +1,9 @@
-//! The shared store: one PostgreSQL, any number of processes.
+//! The shared store: one PostgreSQL database, any number of processes.
 //!
-//! Nodes share nothing but the database. Every hot statement is keyed by document, person or
-//! institution alone, so that a sharded PostgreSQL could hold it. What is to be accepted at the
-//! same time on a node is written in one transaction (group commit); the delivery queue is rows
-//! that workers hold under leases, and no transaction is open across I/O to anybody but the
-//! database. Nothing outside this crate sees SQL, and nothing in it knows HTTP.
+//! Nodes share nothing but the database. Every hot statement has a document, a person or an institution as its key,
+//! so that a sharded PostgreSQL could run it. Acceptances that wait at the same time on a node share one transaction
+//! (group commit). The delivery queue consists of rows that workers hold under leases. No transaction stays open
+//! during I/O with anything but the database. Nothing outside this crate sees SQL, and nothing in it knows HTTP.
 
 mod accounts;
 mod boxes;
@@ -60,6 +59,6 @@ struct Inner {
     sweeper: Arc<deliveries::Sweeper>,
     finish_batcher: deliveries::FinishBatcher,
     key_cache: people::KeyCache,
-    // Ends the tasks that listen and signal.
+    // Stops the listening and notifying tasks when dropped.
     _tasks: tokio_util::sync::DropGuard,
 }

@@ -1,4 +1,4 @@
-//! The schema's history, brought up to date by one process at a time, beside nodes that go on working.
+//! The schema migrations, run by one process at a time while other nodes keep working.
 
 use std::error::Error;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use crate::open::OpenError;
 
 refinery::embed_migrations!("migrations");
 
-/// How long a step waits for a table that somebody else reads or writes. Whoever asks for the same table
-/// after it waits behind it, so it is little.
+/// How long a migration waits for a table that others are using. Later users of the table queue behind it, so the
+/// wait is short.
 const LOCK_WAIT: &str = "SET lock_timeout = '2s'";
-/// How often a step is tried that was in the way of others, or they in its.
+/// How often to try a migration that conflicts with other transactions.
 const TRIES_MAX: u32 = 20;
-/// How long the others have the table to themselves before it is tried again.
+/// How long to leave the table to the others before trying again.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// Brings the schema up to date; gives how many steps it took. The caller holds the lock.
+/// Migrates the schema and returns the number of migrations applied. The caller holds the lock.
 pub(crate) async fn run(client: &mut Client) -> Result<usize, OpenError> {
     client.batch_execute(LOCK_WAIT).await?;
     let mut steps = 0;
@@ -48,25 +48,25 @@ fn has_given_way(error: &refinery::Error) -> bool {
     cause.is_some_and(gave_way)
 }
 
-/// What there is of a schema.
+/// The state of the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Nothing.
+    /// No schema.
     Empty,
-    /// Steps that this program knows, all or the first of them.
+    /// Migrations that this program knows, all or the first of them.
     Known,
-    /// Tables of somebody else's, or steps that differ from those of the same number here.
+    /// Foreign tables, or migrations that differ from those with the same number here.
     Foreign,
-    /// A newer program was here.
+    /// A newer program migrated it.
     Newer {
-        /// The last step that was taken.
+        /// The last applied migration.
         version: i64,
-        /// The last step that is known here.
+        /// The last migration known here.
         known: i64,
     },
 }
 
-/// Looks at the schema, and changes nothing.
+/// Determines the state of the schema. Changes nothing.
 pub(crate) async fn state(client: &Client) -> Result<State, OpenError> {
     if !has_history(client).await? {
         let tables = "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace
@@ -97,7 +97,7 @@ async fn has_history(client: &Client) -> Result<bool, OpenError> {
     Ok(client.query_one(sql, &[]).await?.get(0))
 }
 
-/// Refuses a schema that lacks steps which this program needs.
+/// Rejects a schema that lacks migrations this program needs.
 pub(crate) async fn check(client: &Client) -> Result<(), OpenError> {
     let wanted = migrations::runner().get_migrations().iter().map(refinery::Migration::version).max();
     let applied: Option<i32> = if has_history(client).await? {

@@ -1,4 +1,4 @@
-//! Opening the database: the schema, the key, the mode, and what runs as long as it is open.
+//! Opening the database: schema, key, mode, and the background tasks.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,26 +26,26 @@ use crate::{Inner, PostgresStore, deliveries, locks, migrations};
 
 /// How to open the store.
 pub struct Options {
-    /// A connection string, `postgres://…`: several hosts and `target_session_attrs` are welcome.
+    /// A connection string, `postgres://…`. It may name several hosts and set `target_session_attrs`.
     pub url: SecretString,
-    /// Authorities, in PEM, one of which must have signed the server's certificate; the system's
-    /// by default.
+    /// Certificate authorities in PEM, one of which must have signed the server's certificate; by default the
+    /// system's.
     pub ca_file: Option<PathBuf>,
-    /// Whose people it holds; must be what it was when the data was first created.
+    /// Real people or a sandbox. Must match the mode with which the data was created.
     pub mode: Mode,
-    /// The clock that the store keeps; the machine's by default.
+    /// The store's clock; by default the machine's.
     pub clock: Clock,
-    /// Bring the schema up to date first.
+    /// Migrate the schema first.
     pub migrate: bool,
-    /// Make the store in an empty database. Without it one is refused: it may be the wrong one.
+    /// Create the store in an empty database. Without this, an empty database is rejected: it may be the wrong one.
     pub create: bool,
-    /// The database may forget what it committed (`fsync` and the like are off): for tests alone.
+    /// Accept a database that may lose committed data (`fsync` and the like are off): only for tests.
     pub allow_data_loss: bool,
-    /// Connections at most of the interactive lane.
+    /// Maximum number of connections of the interactive lane.
     pub interactive_connections: usize,
-    /// Connections at most of the bulk lane.
+    /// Maximum number of connections of the bulk lane.
     pub bulk_connections: usize,
-    /// Connections that accept documents, beside the lanes'.
+    /// Connections for accepting documents, in addition to those of the lanes.
     pub accepting_connections: usize,
 }
 
@@ -71,13 +71,13 @@ impl Options {
 /// Why a database cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The connection string is none.
+    /// The connection string is invalid.
     #[error("store.database: not a PostgreSQL connection string (postgres://user@host/name)")]
     Url,
     /// The connection string names no host.
     #[error("store.database: names no host (host, hostaddr, or a directory of sockets)")]
     NoHost,
-    /// The authorities cannot be read.
+    /// The certificate authorities cannot be read.
     #[error("store.database_ca_file {0}: {1}")]
     CaFile(PathBuf, String),
     /// A pool of connections could not be set up.
@@ -86,78 +86,78 @@ pub enum OpenError {
     /// It was sealed under another master key.
     #[error("the database was sealed under another master key than the one given")]
     OtherKey,
-    /// Its mode is fixed, and another was asked for.
+    /// Another mode than the stored one was requested.
     #[error("the database was created {}, and this is fixed", if *.sandbox { "as a sandbox (start with --sandbox)" } else { "for live people (start without --sandbox)" })]
     OtherMode {
-        /// What it is.
+        /// Whether it is a sandbox.
         sandbox: bool,
     },
-    /// There is no store in it.
+    /// The database holds no store.
     #[error(
         "the database is empty. If a store should be here, look at store.database. To begin a new one, run \
          `seoham init-store` or start once with --create"
     )]
     NoStore,
-    /// It is somebody else's.
+    /// The database belongs to something else.
     #[error(
         "the database holds tables that are not Seoham's, or a schema that is not known: nothing was changed"
     )]
     Foreign,
-    /// A newer program has changed the schema.
+    /// A newer program migrated the schema.
     #[error(
         "the database's schema is at step {version}, and this program knows {known}: use the program that was here \
          last, or a newer one"
     )]
     Newer {
-        /// The last step that was taken.
+        /// The last applied migration.
         version: i64,
-        /// The last step that is known here.
+        /// The last migration known here.
         known: i64,
     },
-    /// It may forget what it committed.
+    /// It may lose committed data.
     #[error(
         "the database may lose accepted documents when the power goes: {0} is off. Turn it on; a test cluster without \
          anything to lose can be used with --allow-data-loss"
     )]
     NotDurable(String),
-    /// There is something in a database that is to be filled.
+    /// The database to fill is not empty.
     #[error("the database is not empty: `seoham move` fills a new one, before any node has used it")]
     NotEmpty,
-    /// A row that is to be moved does not have the form that it should have.
+    /// A row to be moved is damaged.
     #[error("{0}: a row is damaged")]
     Damaged(&'static str),
-    /// The schema lacks what this program needs.
+    /// The schema lacks migrations that this program needs.
     #[error(
         "the database's schema is behind this program: run `seoham migrate`, or start without --no-migrate"
     )]
     SchemaBehind,
-    /// The schema could not be brought up to date.
+    /// A migration failed.
     #[error("database schema: {0}")]
     Schema(Box<refinery::Error>),
-    /// PostgreSQL refused, or cannot be reached.
+    /// PostgreSQL returned an error, or is unreachable.
     #[error("database: {}", describe(.0))]
     Sql(#[from] tokio_postgres::Error),
-    /// The first contents could not be written.
+    /// The initial data could not be written.
     #[error("database: {0}")]
     Store(#[from] StoreError),
 }
 
-/// A detail of the server would repeat values and is left out.
+/// Leaves out the server's detail, which would repeat values.
 fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(db) = error.as_db_error() {
         return db.message().to_owned();
     }
-    // Its own text ends with its cause.
+    // The library's own text includes the cause.
     error.to_string()
 }
 
 impl PostgresStore {
-    /// Opens the store and starts the tasks that go with it, on the present Tokio runtime.
+    /// Opens the store and starts its tasks on the current Tokio runtime.
     pub async fn open(options: &Options, vault: Arc<Vault>) -> Result<Self, OpenError> {
         let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
         let (clock, health) = (options.clock.clone(), Health::default());
         let accepting_connections = options.accepting_connections.clamp(1, 4);
-        // Beside the pools, one listens.
+        // One connection for listening, in addition to the pools.
         let connections = options.interactive_connections.max(1)
             + options.bulk_connections.max(1)
             + accepting_connections
@@ -198,7 +198,7 @@ impl PostgresStore {
             _tasks: stop.drop_guard(),
         };
         let store = Self { inner: Arc::new(inner) };
-        // Where it may not, readiness says why.
+        // Otherwise, the readiness check reports why.
         if store.inner.health.check().is_ok() {
             store.populate(options.mode).await?;
             store.make_partitions(store.inner.clock.now()).await?;
@@ -206,8 +206,7 @@ impl PostgresStore {
         Ok(store)
     }
 
-    /// Puts the people of a sandbox into one that has none yet. Nodes that start at the same time
-    /// do it both, which changes nothing.
+    /// Adds the people of a new sandbox. Nodes that start at the same time may all do so; the result is the same.
     async fn populate(&self, mode: Mode) -> Result<(), OpenError> {
         use seoham_store::People;
         let first = SecretString::from(personas::MEMBER);
@@ -221,24 +220,24 @@ impl PostgresStore {
     }
 }
 
-/// Whether `options` can be read, without reaching for the database.
+/// Whether `options` are valid, without connecting to the database.
 pub fn check(options: &Options) -> Result<(), OpenError> {
     Connector::new(options.url.expose_secret(), options.ca_file.as_deref()).map(drop)
 }
 
-/// Where the database is, for a person to read: hosts and name, without user and password.
+/// Where the database is, for display: hosts and name, without user and password.
 pub fn address(options: &Options) -> Result<String, OpenError> {
     Ok(Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?.address())
 }
 
-/// Whether the database holds a store, in use or still to be used.
+/// Whether the database holds a store, used or not.
 pub async fn has_store(options: &Options) -> Result<bool, OpenError> {
     let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
     let client = connect(&connector).await?;
     Ok(migrations::state(&client).await? != State::Empty)
 }
 
-/// Brings the schema up to date if that is wanted; gives how many steps it took.
+/// Migrates the schema if that is enabled. Returns the number of migrations applied.
 pub async fn migrate(options: &Options) -> Result<usize, OpenError> {
     let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
     let mut client = connect(&connector).await?;
@@ -260,14 +259,13 @@ pub(crate) async fn connect(connector: &Connector) -> Result<Client, OpenError> 
     Ok(client)
 }
 
-/// Held until the connection ends.
+/// Takes the schema lock until the connection ends.
 pub(crate) async fn lock(client: &Client) -> Result<(), OpenError> {
     client.execute("SELECT pg_advisory_lock($1)", &[&locks::SCHEMA]).await?;
     Ok(())
 }
 
-/// Schema, key and mode, by one node after the other, each looked at before anything is changed; gives how far
-/// the clock runs ahead.
+/// Checks, then creates or migrates schema, key and mode, one node at a time. Returns how far the clock is advanced.
 async fn prepare(
     connector: &Connector,
     options: &Options,
@@ -283,7 +281,7 @@ async fn prepare(
     }
     validate(&client, options, Some(options.mode), vault).await?;
     match migrations::check(&client).await {
-        // Only then: a role that may not change the schema can use one that is up to date.
+        // Only if it is behind: a role without the privilege to migrate can still use a current schema.
         Err(OpenError::SchemaBehind) if options.migrate => {
             migrations::run(&mut client).await?;
         }
@@ -294,7 +292,7 @@ async fn prepare(
     if fixed(&client, "key_check", &key_check).await? != key_check {
         return Err(OpenError::OtherKey);
     }
-    // From now on something may be sealed under it.
+    // From now on, values may be sealed under this key.
     fixed(&client, &master_key_row(vault.sealing_key()), "").await?;
     let stored = fixed(&client, "mode", options.mode.name()).await?;
     if stored != options.mode.name() {
@@ -306,8 +304,8 @@ async fn prepare(
     advanced.parse().map_err(|_| OpenError::Damaged("deployment"))
 }
 
-/// Refuses what this program must not touch: an empty database that was not said to be a new one, a foreign or
-/// newer schema, another key or mode. Changes nothing. `mode` is `None` where either will do.
+/// Rejects a database that this program must not touch: an empty one without `create`, a foreign or newer schema,
+/// another key or mode. Changes nothing. `mode` is `None` if either is acceptable.
 pub(crate) async fn validate(
     client: &Client,
     options: &Options,
@@ -338,7 +336,7 @@ pub(crate) async fn validate(
     }
 }
 
-/// The master keys that something in the database may be sealed under.
+/// The master keys that values in the database may be sealed under.
 async fn sealing_keys(client: &Client) -> Result<Vec<KeyId>, OpenError> {
     let sql = "SELECT name FROM deployment WHERE starts_with(name, $1)";
     let rows = client.query(sql, &[&MASTER_KEY_ROW]).await?;
@@ -346,15 +344,15 @@ async fn sealing_keys(client: &Client) -> Result<Vec<KeyId>, OpenError> {
     rows.iter().map(id).collect()
 }
 
-/// What is kept to notice another index key.
+/// The stored value that detects another index key.
 pub(crate) fn key_check(vault: &Vault) -> String {
     format!("{:032x}", u128::from_be_bytes(vault.key_check()))
 }
 
-/// The value of `name`, which is `value` from now on if there was none.
+/// The value of `name`. Sets it to `value` if there is none yet.
 pub(crate) async fn fixed(client: &Client, name: &str, value: &str) -> Result<String, OpenError> {
     let sql = "SELECT value FROM deployment WHERE name = $1";
-    // Without a write where there is one: the role may lack the right, which readiness then says.
+    // Avoid writing if it exists: the role may lack the privilege, which the readiness check then reports.
     if let Some(row) = client.query_opt(sql, &[&name]).await? {
         return Ok(row.get(0));
     }

@@ -1,5 +1,5 @@
-//! The months that documents are kept in: made before they are needed, dropped when they are too
-//! old. A month is told by the time that a document's id carries, in UTC.
+//! The monthly partitions of documents: created before they are needed, dropped when they are too old. A document's
+//! month is that of the time in its id, in UTC.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,10 +13,10 @@ use crate::failure::Doing;
 use crate::locks::PARTITIONS;
 use crate::session::Session;
 
-/// What is kept by month.
+/// The partitioned tables.
 pub(crate) const TABLES: [&str; 3] = ["contents", "documents", "one_time_tokens"];
 
-/// How full of documents their pages are made, in percent.
+/// The fillfactor of the document partitions, in percent.
 const FILLFACTOR: u8 = 52;
 
 /// One month.
@@ -34,13 +34,13 @@ impl Month {
         Self(next.unwrap_or(self.0))
     }
 
-    /// The moment that it begins.
+    /// The time at which it begins.
     pub(crate) fn begins_at(self) -> UnixSeconds {
         let begin = self.0.to_zoned(jiff::tz::TimeZone::UTC);
         UnixSeconds(begin.map_or(0, |begin| begin.timestamp().as_second()))
     }
 
-    /// The first id of it, and the first after it.
+    /// The first id of the month, and the first of the next.
     pub(crate) fn ids(self) -> (uuid::Uuid, uuid::Uuid) {
         (self.first_id(), self.next().first_id())
     }
@@ -50,7 +50,7 @@ impl Month {
         uuid::Uuid::from_bytes(*BinderId::first_at(millis).as_bytes())
     }
 
-    /// The month that a partition's name ends with.
+    /// The month in the name of a partition.
     pub(crate) fn of_partition(name: &str) -> Option<Self> {
         let mut parts = name.rsplitn(3, '_');
         let (month, year) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
@@ -64,14 +64,14 @@ impl fmt::Display for Month {
     }
 }
 
-/// The months that are known to be there.
+/// The months whose partitions are known to exist.
 #[derive(Default)]
 pub(crate) struct Partitions {
     known: Mutex<BTreeSet<Month>>,
 }
 
 impl Partitions {
-    /// Makes the months of `ids` that are not there.
+    /// Creates missing partitions for `ids`.
     pub(crate) async fn make_for(
         &self,
         session: &Session,
@@ -86,7 +86,7 @@ impl Partitions {
         Ok(())
     }
 
-    /// Makes a month that is not known to be there.
+    /// Creates the partitions of a month, unless they are known to exist.
     pub(crate) async fn make(&self, session: &Session, month: Month) -> Result<()> {
         if self.lock().contains(&month) {
             return Ok(());
@@ -111,8 +111,8 @@ impl Partitions {
     }
 }
 
-/// Makes a month's tables. A table that is made apart and attached does not stop anybody who works
-/// with its siblings.
+/// The statements that create a month's tables. Creating a table first and attaching it then does not block users of
+/// the other partitions.
 pub(crate) fn make_sql(month: Month) -> String {
     let (from, to) = month.ids();
     let make = |table: &str| {
@@ -128,13 +128,13 @@ pub(crate) fn make_sql(month: Month) -> String {
     TABLES.map(make).concat()
 }
 
-/// Every document is written anew once its report comes, mostly in one go with its neighbours. With room for
-/// that on its page no index is touched.
+/// Every document is updated once, when its report arrives, mostly together with its neighbours. With free space on
+/// its page the update touches no index.
 fn room_for_reports(month: Month) -> String {
     format!("ALTER TABLE documents_{month} SET (fillfactor = {FILLFACTOR});")
 }
 
-/// The months in which `table` has a partition, oldest first.
+/// The months for which `table` has partitions, oldest first.
 pub(crate) async fn months(session: &Session, table: &str) -> Result<Vec<Month>> {
     let sql = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
                WHERE i.inhparent = to_regclass($1) ORDER BY c.relname";

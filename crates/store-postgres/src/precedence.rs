@@ -1,6 +1,6 @@
-//! Priority of people over bulk work on one node. A database knows no lanes: its processors are shared by all
-//! statements alike. Work about many documents or people is therefore not begun on this node while something of a
-//! person's is under way, for a while. Work about one does not wait.
+//! Priority of people over bulk work on one node. A database has no lanes: all statements share its processors
+//! equally. So this node delays work on many documents or people for a short time while a person's request is
+//! running. Work on a single one does not wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,29 +8,29 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// How long bulk work lets people go first at most, each time: they may be many.
+/// Maximum delay of bulk work each time, since people's requests may never pause.
 const WAIT_MAX: Duration = Duration::from_millis(5);
 
-/// Who is under way on this node.
+/// The people's requests running on this node.
 #[derive(Default)]
 pub(crate) struct Precedence {
     people: AtomicUsize,
     none_left: Notify,
 }
 
-/// A person's session is under way.
+/// Held while a person's session is running.
 pub(crate) struct PriorityGuard {
     precedence: Arc<Precedence>,
 }
 
 impl Precedence {
-    /// Something of a person's is begun.
+    /// Starts a person's request.
     pub(crate) fn begin(self: &Arc<Self>) -> PriorityGuard {
         self.people.fetch_add(1, Ordering::AcqRel);
         PriorityGuard { precedence: Arc::clone(self) }
     }
 
-    /// Waits until nothing of people's is under way, but not for long.
+    /// Waits until no person's request is running, up to a limit.
     pub(crate) async fn after_people(&self) {
         if self.people.load(Ordering::Acquire) == 0 {
             return;
@@ -45,7 +45,7 @@ impl Precedence {
             }
         };
         let since = Instant::now();
-        // In vain, they are many, and bulk work has its share.
+        // On a timeout there are many people; bulk work continues, so that it gets its share.
         let _ = tokio::time::timeout(WAIT_MAX, until_none).await;
         metrics::histogram!("seoham_people_first_seconds").record(since.elapsed().as_secs_f64());
     }

@@ -1,4 +1,4 @@
-//! A database that was filled from a backup, and what reads and fills one by the system's own programs.
+//! A database filled from a backup, and the environment for PostgreSQL's own backup programs.
 
 use secrecy::ExposeSecret;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::connect::Connector;
 use crate::open::{self, OpenError, Options};
 use crate::{migrations, transfer};
 
-/// Rows of a table that no document belongs to.
+/// Queries that count rows without a document.
 const DANGLING: [(&str, &str); 3] = [
     (
         "one_time_tokens",
@@ -32,19 +32,19 @@ const DANGLING: [(&str, &str); 3] = [
     ),
 ];
 
-/// How PostgreSQL's own programs reach the database: as variables of their environment, which nobody else on the
-/// machine sees.
+/// How PostgreSQL's own programs reach the database: environment variables, which other users of the machine cannot
+/// see.
 pub fn environment(options: &Options) -> Result<Vec<(&'static str, String)>, OpenError> {
     let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
     let mut environment = connector.environment();
-    // The programs do not look where the system keeps its authorities.
+    // The programs do not use the system's certificate authorities by default.
     let system = Path::new("/etc/ssl/certs/ca-certificates.crt");
     let file = options.ca_file.as_deref().or_else(|| system.exists().then_some(system));
     environment.extend(file.map(|file| ("PGSSLROOTCERT", file.display().to_string())));
     Ok(environment)
 }
 
-/// Whether there is nothing in the database: only then it may be filled.
+/// Checks that the database is empty, as required before filling it.
 pub async fn require_empty(options: &Options) -> Result<(), OpenError> {
     let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
     let client = open::connect(&connector).await?;
@@ -54,8 +54,9 @@ pub async fn require_empty(options: &Options) -> Result<(), OpenError> {
     }
 }
 
-/// Makes a database that was just filled from a backup one that is restored: workers are held, and nobody is let in
-/// by what was given out before. Gives the access tokens, which are as they were, and whether it is a sandbox.
+/// Turns a database that was just filled from a backup into a restored store: its workers are held, and links,
+/// sessions and one-time tokens issued before no longer work. Returns the access tokens, which are unchanged, and
+/// whether it is a sandbox.
 pub async fn reset_after_restore(
     options: &Options,
     vault: &Vault,
@@ -79,7 +80,7 @@ pub async fn reset_after_restore(
     transaction
         .batch_execute("DELETE FROM login_links; DELETE FROM new_pin_links; DELETE FROM sessions")
         .await?;
-    // The last second of a token is its own.
+    // One second before `now`, so that the tokens have already expired.
     let void = "UPDATE one_time_tokens SET expires_at = least(expires_at, $1) WHERE used_at IS NULL";
     transaction.execute(void, &[&(now.0 - 1)]).await?;
     let sql =
@@ -97,22 +98,23 @@ pub async fn reset_after_restore(
     let mode = transaction.query_opt("SELECT value FROM deployment WHERE name = 'mode'", &[]).await?;
     let sandbox = mode.is_some_and(|row| row.get::<_, &str>(0) == "sandbox");
     transaction.commit().await?;
-    // The restore is done whatever becomes of this.
+    // The restore is complete even if this fails.
     if let Err(error) = disconnect_others(&client).await {
         tracing::warn!(%error, "other connections to the database could not be ended; restart every node that uses it");
     }
     Ok((tokens, sandbox))
 }
 
-/// Ends every other connection of our role to the database. A node that still runs on the old store may have connected while
-/// the backup was read in, under the old generation. It meets the new one when it connects again, and ends.
+/// Ends every other connection of our role to the database. A node still running on the old store may have connected,
+/// under the old generation, while the backup was being loaded. It sees the new generation when it reconnects, and
+/// stops.
 async fn disconnect_others(client: &tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {
     let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()";
     client.query(sql, &[]).await.map(drop)
 }
 
-/// Reads everything in the database as it is now, beside nodes that use it. Changes nothing.
+/// Reads everything in the database as it is now, while nodes use it. Changes nothing.
 pub async fn deep_check(options: &Options, vault: &Vault) -> Result<Findings, OpenError> {
     let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
     let client = open::connect(&connector).await?;

@@ -1,4 +1,4 @@
-//! Months made ahead of time, and months dropped that are older than documents are to be kept.
+//! Creates monthly partitions ahead of time, and drops those past the retention time.
 
 use async_trait::async_trait;
 use seoham_model::UnixSeconds;
@@ -22,7 +22,7 @@ impl Retention for PostgresStore {
     async fn tidy(&self, days: Option<u32>, now: UnixSeconds) -> Result<Tidied> {
         self.make_partitions(now).await?;
         let session = self.inner.sessions.bulk().await?;
-        // A machine whose clock is wrong must not remove what others still need.
+        // A machine with a wrong clock must not remove documents that are still needed.
         let now = now.min(database_now(&session, self.inner.clock.advanced_seconds()).await?);
         let forgotten = forget(&session, now).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "forgetting keys");
@@ -55,7 +55,7 @@ impl Retention for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Makes the present month and the two to come.
+    /// Creates partitions for the current month and the next two.
     pub(crate) async fn make_partitions(&self, now: UnixSeconds) -> Result<()> {
         let session = self.inner.sessions.bulk().await?;
         let mut month = Month::of(now);
@@ -67,29 +67,29 @@ impl PostgresStore {
     }
 }
 
-/// Now, by the clock of the database and the sandbox's advance.
+/// The current time by the database's clock, plus the sandbox's advance.
 async fn database_now(session: &Session, advanced_seconds: i64) -> Result<UnixSeconds> {
     let sql = "SELECT floor(extract(epoch FROM clock_timestamp()))::bigint AS now";
     let row = session.query_opt(sql, &[]).await?.ok_or(StoreError::damaged("the time"))?;
     Ok(UnixSeconds(row.value::<i64>("now")?).plus(advanced_seconds))
 }
 
-/// Whether a document of `month` has a deadline that is still to come.
+/// Whether a document of `month` has a deadline in the future.
 async fn can_be_opened(session: &Session, month: Month, now: UnixSeconds) -> Result<bool> {
     let sql = format!("SELECT 1 FROM documents_{month} WHERE deadline_at > {} LIMIT 1", now.0);
     let rows = session.within_long(Doing::Reading, session.client().query(&sql, &[])).await?;
     Ok(!rows.is_empty())
 }
 
-/// Drops a month of documents with all that belongs to them but the shared texts; gives how many
-/// they were.
+/// Drops a month of documents with everything that belongs to them except the shared texts. Returns the number of
+/// documents.
 async fn drop_month(session: &Session, month: Month, now: UnixSeconds) -> Result<u64> {
     let sql = format!("SELECT count(*) FROM documents_{month}");
     let rows = session.within_long(Doing::Reading, session.client().query(&sql, &[])).await?;
     let count: i64 = rows.first().and_then(|row| row.try_get(0).ok()).unwrap_or(0);
-    // Dropping waits for whoever reads, and has everybody wait who comes after: not for long. Of
-    // several workers that come to it at once one drops it, the others find it gone.
-    // Looked at once more when nobody can add to it any more.
+    // DROP waits for readers and blocks everybody who comes later, so limit the wait. If several workers try at the
+    // same time, one drops the partition and the others find it gone. The deadlines are checked again once nobody can
+    // add documents any more.
     let still_open = format!(
         "DO $$ BEGIN IF to_regclass('documents_{month}') IS NOT NULL THEN
            LOCK TABLE documents_{month} IN ACCESS EXCLUSIVE MODE;
@@ -102,7 +102,7 @@ async fn drop_month(session: &Session, month: Month, now: UnixSeconds) -> Result
     let mut emptied = ["deliveries", "delivery_retries", "given_up_notices"]
         .map(|queue| format!("DELETE FROM {queue} WHERE document_id >= '{from}' AND document_id < '{to}';"))
         .to_vec();
-    // What was accepted together as the month turned stays: claiming it finds what is no longer there.
+    // A parcel that spans the end of the month stays. Claiming it skips documents that no longer exist.
     emptied.push(format!(
         "DELETE FROM delivery_parcels WHERE first_id >= '{from}' AND document_ids[cardinality(document_ids)] < '{to}';"
     ));
@@ -118,8 +118,8 @@ async fn drop_month(session: &Session, month: Month, now: UnixSeconds) -> Result
     Ok(count.unsigned_abs())
 }
 
-/// Drops months of shared texts. One stays a month longer than its documents: a request that was
-/// taken as the month turned has its text in the first and documents in the second.
+/// Drops months of shared texts, one month later than the documents: a request accepted at the turn of the month may
+/// have its text in the first month and documents in the second.
 async fn drop_contents(session: &Session, ended_by: UnixSeconds) -> Result<()> {
     let documents = months(session, "documents").await?;
     for month in months(session, "contents").await? {

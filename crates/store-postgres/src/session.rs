@@ -1,4 +1,4 @@
-//! Connections: a bounded number for each lane, each operation with an end.
+//! Connections: a bounded number for each lane, with a time limit for each operation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,15 +12,14 @@ use tokio_postgres::{Row, Statement};
 use crate::failure::{Doing, is_conflict, no_connection, spoils_connection};
 use crate::precedence::{Precedence, PriorityGuard};
 
-/// How long one statement may take before its connection is given up. There is no
-/// `statement_timeout` on the server beside it: one that strikes while a commit waits for its
-/// standby would have the server report that commit as done.
+/// Time limit of one statement; after it, the connection is abandoned. There is no `statement_timeout` on the server:
+/// if it fired while a commit waits for its standby, the server would report that commit as done.
 const STATEMENT_TIME: Duration = Duration::from_secs(10);
 
-/// How long what nobody waits for may take.
+/// Time limit of operations that no caller waits for.
 const LONG_TIME: Duration = Duration::from_secs(15 * 60);
 
-/// How often a statement is tried again that lost against another.
+/// How often to retry a statement that lost a conflict with another.
 const CONFLICTS_MAX: u32 = 4;
 
 /// A parameter.
@@ -53,7 +52,7 @@ impl Sessions {
         session
     }
 
-    /// A connection of `lane` for what is about many documents or people at once.
+    /// A connection of `lane` for work on many documents or people at once.
     pub(crate) async fn for_many(&self, lane: Lane) -> Result<Session> {
         if lane == Lane::Bulk {
             self.precedence.after_people().await;
@@ -70,13 +69,13 @@ impl Sessions {
     }
 }
 
-/// A connection in use. It goes back when dropped, unless it was spoilt: then it is closed, so
-/// that nobody meets what was left on it.
+/// A connection in use. Dropping it returns it to the pool, unless it was spoilt: then it is closed, so that nobody
+/// gets its leftover state.
 pub(crate) struct Session {
     client: Option<Client>,
-    /// What was begun on it and did not come to a proper end: now still under way, or never.
+    /// Number of operations that started and did not end properly: still running, or abandoned.
     unfinished: AtomicU32,
-    /// It is a person's.
+    /// Set if it belongs to a person's request.
     priority: Option<PriorityGuard>,
 }
 
@@ -86,7 +85,7 @@ impl Session {
         Ok(Self { client: Some(client), unfinished: AtomicU32::new(0), priority: None })
     }
 
-    /// The connection itself, for what is sent in one go.
+    /// The connection itself, for pipelined statements.
     pub(crate) fn client(&self) -> &Client {
         self.client.as_ref().expect("it is there until it is dropped")
     }
@@ -106,8 +105,8 @@ impl Session {
         Ok(self.query(sql, params).await?.into_iter().next())
     }
 
-    /// One statement that writes and commits; `what` names it should the connection break. It is
-    /// tried again when the database took it back to break a deadlock.
+    /// Runs one statement that writes and commits. `what` names it in errors if the connection breaks. Retries if the
+    /// database rolled it back to resolve a deadlock.
     pub(crate) async fn write(
         &self,
         what: &'static str,
@@ -127,7 +126,7 @@ impl Session {
         self.within(Doing::Writing(what), work).await
     }
 
-    /// Awaits what the database does, but not for ever.
+    /// Waits for a database operation, with a time limit.
     pub(crate) async fn within<T>(
         &self,
         doing: Doing,
@@ -136,7 +135,7 @@ impl Session {
         self.at_most(STATEMENT_TIME, doing, work).await
     }
 
-    /// The same for what reads or removes a whole month: nobody waits for the answer.
+    /// The same for operations on a whole month, which no caller waits for.
     pub(crate) async fn within_long<T>(
         &self,
         doing: Doing,
@@ -145,19 +144,20 @@ impl Session {
         self.at_most(LONG_TIME, doing, work).await
     }
 
-    /// What was begun on the connection was not ended: it is closed instead of given back.
+    /// Marks the connection as spoilt: an operation on it did not end, so close it instead of returning it to the
+    /// pool.
     pub(crate) fn spoil(&self) {
         self.unfinished.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Awaits what the database does for at most `time`.
+    /// Waits for a database operation for at most `time`.
     pub(crate) async fn at_most<T>(
         &self,
         time: Duration,
         doing: Doing,
         work: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
     ) -> Result<T> {
-        // Until it is known how it ended, also when the caller goes away in the middle.
+        // Counted until the result is known, even if the caller is cancelled meanwhile.
         self.unfinished.fetch_add(1, Ordering::Relaxed);
         let ended = || self.unfinished.fetch_sub(1, Ordering::Relaxed);
         match tokio::time::timeout(time, work).await {
@@ -218,7 +218,7 @@ mod tests {
 
         let session = sessions.interactive().await.expect("connects");
         assert_eq!(backend(&session).await, first, "what failed has come to its end");
-        // One of two that were sent together fails, and nobody waits for the other.
+        // One of two pipelined statements fails, and nobody waits for the other.
         let both = futures_util::try_join!(
             session.query("SELECT 1 / 0", &[]),
             session.query("SELECT pg_sleep(600)", &[])

@@ -1,4 +1,4 @@
-//! What nodes tell one another at once; whoever misses it finds out by looking a little later.
+//! Notifications between nodes. A node that misses one finds out by polling a little later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use crate::session::Session;
 const WORK: &str = "seoham_work";
 const CLOCK: &str = "seoham_clock";
 
-/// A NOTIFY has all commits of the database wait for one another, so it is never part of an
-/// acceptance and sent this often at most.
+/// Minimum time between two NOTIFYs. A NOTIFY serializes all commits of the database, so it is rate limited and never
+/// part of an acceptance.
 const AT_MOST_EVERY: Duration = Duration::from_millis(50);
-/// How often a sandbox's clock is looked at, whatever is heard.
+/// How often to poll a sandbox's clock, in addition to notifications.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) struct Signals {
@@ -38,7 +38,7 @@ impl Signals {
         Self { arrived: Notify::new(), outgoing: Arc::default(), pool }
     }
 
-    /// There is work: for a worker here, and one elsewhere.
+    /// Announces new work: wakes a worker here, and one on another node.
     pub(crate) fn work_arrived(&self) {
         self.arrived.notify_one();
         self.outgoing.notify_one();
@@ -53,14 +53,14 @@ impl Signals {
         let _ = tokio::time::timeout(at_most, self.arrived.notified()).await;
     }
 
-    /// Tells the other nodes that the clock was moved; they look by themselves too.
+    /// Notifies the other nodes that the clock was advanced. They also poll.
     pub(crate) async fn clock_moved(&self) {
         if let Ok(session) = Session::from(&self.pool).await {
             let _ = session.query("SELECT pg_notify('seoham_clock', '')", &[]).await;
         }
     }
 
-    /// Starts to notify and to listen, until `stop`.
+    /// Starts notifying and listening, until `stop`.
     pub(crate) fn start(
         self: &Arc<Self>,
         connector: &Connector,
@@ -78,7 +78,7 @@ impl Signals {
             loop {
                 self.outgoing.notified().await;
                 if let Ok(session) = Session::from(&self.pool).await {
-                    // Whoever does not hear it looks by themselves soon.
+                    // A node that misses it polls soon.
                     let _ = session.query("SELECT pg_notify('seoham_work', '')", &[]).await;
                 }
                 tokio::time::sleep(AT_MOST_EVERY).await;
@@ -105,7 +105,7 @@ impl Signals {
         stop.run_until_cancelled(listening).await;
     }
 
-    /// Listens on a connection of its own until it breaks.
+    /// Listens on its own connection until it breaks.
     async fn hear(
         &self,
         connector: &Connector,

@@ -1,4 +1,4 @@
-//! An empty database, filled with another store's rows in one transaction.
+//! Fills an empty database with another store's rows, in one transaction.
 
 use std::pin::pin;
 
@@ -18,16 +18,15 @@ use crate::open::{self, OpenError, Options};
 use crate::partitions::{self, Month};
 use secrecy::ExposeSecret;
 
-/// A database that is being filled. Nothing of it is there until [`Target::commit`].
+/// A database being filled. Nothing is visible before [`Target::commit`].
 pub struct Target {
     client: Client,
 }
 
 impl Target {
-    /// Takes an empty database, whose schema is brought up to date first. Other nodes wait before
-    /// they start until it is done with.
+    /// Opens an empty database and migrates its schema. Other nodes wait with starting until this is done.
     ///
-    /// `sealing_keys` are the master keys that something may be sealed under.
+    /// `sealing_keys` are the master keys that values may be sealed under.
     pub async fn open(
         options: &Options,
         vault: &Vault,
@@ -61,7 +60,7 @@ impl Target {
         Ok(Self { client })
     }
 
-    /// Makes the months from `first` to `last`.
+    /// Creates the monthly partitions from `first` to `last`.
     pub async fn make_months(&self, first: UnixSeconds, last: UnixSeconds) -> Result<(), OpenError> {
         let mut month = Month::of(first);
         while month <= Month::of(last) {
@@ -71,7 +70,7 @@ impl Target {
         Ok(())
     }
 
-    /// Copies rows into a table, as they come.
+    /// Copies rows into a table as they arrive.
     pub async fn fill(
         &self,
         table: &Table,
@@ -100,10 +99,10 @@ impl Target {
         Ok(fingerprint)
     }
 
-    /// Makes it last.
+    /// Commits the transaction.
     pub async fn commit(self) -> Result<(), OpenError> {
         self.client.batch_execute("COMMIT").await?;
-        // Statistics come by themselves, only later.
+        // Otherwise autovacuum would collect the statistics, but later.
         if let Err(error) = self.client.batch_execute("ANALYZE").await {
             tracing::warn!(%error, "ANALYZE");
         }
@@ -111,7 +110,7 @@ impl Target {
     }
 }
 
-/// Gives every row of a table to `take`.
+/// Passes every row of a table to `take`.
 pub(crate) async fn read_rows(
     client: &Client,
     table: &Table,

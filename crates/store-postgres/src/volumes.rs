@@ -1,4 +1,4 @@
-//! Announced and real volumes.
+//! Announced and actual volumes.
 
 use std::collections::HashSet;
 
@@ -88,7 +88,7 @@ impl Volumes for PostgresStore {
     }
 
     async fn unalerted_volumes(&self, day: SeoulDay, at_least: u64) -> Result<Vec<CountedVolume>> {
-        // A day's documents are counted by every accepting connection in a row of its own.
+        // Every accepting connection counts a day's documents in a row of its own.
         let sql = "SELECT c.*, i.name, coalesce((
                      SELECT sum(p.documents_per_day) FROM volume_plans p
                      WHERE p.institution_id = c.institution_id AND p.state = $3

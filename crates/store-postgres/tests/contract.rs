@@ -1,4 +1,4 @@
-//! The shared store keeps every promise of the storage traits.
+//! The shared store keeps all guarantees of the storage traits.
 
 #![allow(missing_docs, reason = "a test is documented by its name")]
 

@@ -1,4 +1,4 @@
-//! A database of the version before becomes one of this version, with what is in it, beside those who use it.
+//! Upgrades a database of the previous version, with its data, while others use it.
 
 #![allow(missing_docs, reason = "a test is documented by its name")]
 
@@ -14,7 +14,7 @@ use seoham_store_postgres::{OpenError, Options, PostgresStore, migrate};
 use seoham_vault::{KeyRing, Vault};
 use tokio_postgres::{Client, NoTls};
 
-/// Takes back what the steps after the fifth did.
+/// Reverts the migrations after the fifth.
 const BACK_TO_THE_FIFTH: &str = "DROP TRIGGER person_has_said ON refusals; DROP FUNCTION person_has_said;
     ALTER TABLE people DROP COLUMN has_said; DROP TABLE link_requests;
     ALTER TABLE authentications DROP COLUMN certificate_locked_until; DROP TABLE given_up_notices;
@@ -90,7 +90,7 @@ async fn a_step_does_not_have_others_queue_behind_it() {
     let migration = tokio::spawn(async move { migrate(&of_migration).await });
     let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'people'::regclass AND NOT granted)";
     until(&reader, waits).await;
-    // Behind the step, and the dump goes on: it is the step that has to leave.
+    // The read queues behind the migration while the dump continues, so the migration must give way.
     let reading =
         tokio::time::timeout(Duration::from_secs(60), reader.query("SELECT FROM people", &[])).await;
     assert!(!reading.expect("it is let through").expect("read").is_empty());

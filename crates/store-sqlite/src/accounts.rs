@@ -320,7 +320,7 @@ fn institution(row: &Row<'_>) -> rusqlite::Result<Institution> {
     })
 }
 
-/// What of a payload a card shows, in the column `index`.
+/// Reads from column `index` which payload members a card shows.
 pub(crate) fn card(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Card>> {
     let json: Option<String> = row.get(index)?;
     json.map(|json| known(index, Card::from_json(&json))).transpose()

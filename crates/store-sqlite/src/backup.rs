@@ -1,4 +1,4 @@
-//! Copies of the store while it is in use, and stores made from copies.
+//! Online backups of the store, and restoring a store from a backup.
 
 use std::fs::File;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -18,22 +18,22 @@ use crate::existing::{contents, directory as on_disk};
 use crate::open::{self, DATABASE};
 use crate::open_error::OpenError;
 
-/// Pages that are copied between two reports of progress: 4 MiB.
+/// Pages copied between two progress reports: 4 MiB.
 const PAGES: i32 = 1_024;
-/// How long to wait for a page that somebody writes.
+/// How long to wait while another connection holds a lock on the database.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How far a copy has come.
+/// Progress of a copy.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// Pages that are copied.
+    /// Pages copied so far.
     pub done: u64,
-    /// Pages in all.
+    /// Total number of pages.
     pub all: u64,
 }
 
-/// Copies the store in `directory` into the new file `to`, as it is at one moment, whoever writes meanwhile; synced
-/// and checked before it has its name. Gives its size in bytes. Blocks.
+/// Copies a consistent snapshot of the store in `directory` into the new file `to`, even while other connections
+/// write. Syncs and checks the copy before renaming it to `to`. Returns its size in bytes. Blocks.
 pub fn backup(directory: &Path, to: &Path, mut on_progress: impl FnMut(Progress)) -> Result<u64, OpenError> {
     if to.exists() {
         return Err(OpenError::Exists(to.to_owned()));
@@ -43,7 +43,7 @@ pub fn backup(directory: &Path, to: &Path, mut on_progress: impl FnMut(Progress)
     let from = Connection::open_with_flags(directory.join(DATABASE), flags)?;
     open::keep_log(&from)?;
     from.execute_batch("PRAGMA query_only = ON; PRAGMA mmap_size = 0; BEGIN")?;
-    // From here on it is read as it is now: no write has the copy begin anew.
+    // Starts the read snapshot: from here on, a concurrent write does not restart the copy.
     contents::is_empty(&from)?;
 
     let partial = beside(to, "partial");
@@ -65,24 +65,24 @@ pub fn backup(directory: &Path, to: &Path, mut on_progress: impl FnMut(Progress)
     }
     drop(copying);
     from.execute_batch("END")?;
-    // On its own: without a log beside it.
+    // Makes the copy a single file, without a log beside it.
     copy.execute_batch("PRAGMA journal_mode = DELETE")?;
     whole(&copy, &partial)?;
     drop(copy);
     publish(&partial, to)
 }
 
-/// What was restored.
+/// The result of a restore.
 #[derive(Debug)]
 pub struct Restored {
-    /// Access tokens, which are as they were.
+    /// Access tokens, unchanged from the backup.
     pub tokens: Vec<RestoredToken>,
     /// All people are invented.
     pub sandbox: bool,
 }
 
-/// Makes a store in `directory` from the backup `from`, whose workers are held and which lets nobody in by what was
-/// given out before. Blocks.
+/// Makes a store in `directory` from the backup `from`. Its workers are held, and links, sessions and one-time tokens
+/// issued before the restore no longer work. Blocks.
 pub fn restore(
     from: &Path,
     directory: &Path,
@@ -120,7 +120,7 @@ pub fn restore(
     Ok(restored)
 }
 
-/// What is different in a store that was restored.
+/// Resets what must differ in a restored store.
 fn reset_after_restore(connection: &Connection, now: UnixSeconds) -> rusqlite::Result<Restored> {
     let generation = uuid::Uuid::now_v7().to_string();
     open::set_deployment_value(connection, names::GENERATION, &generation)?;
@@ -128,7 +128,7 @@ fn reset_after_restore(connection: &Connection, now: UnixSeconds) -> rusqlite::R
     open::set_deployment_value(connection, names::LINKS_VOID_BEFORE, &now.0)?;
     connection.execute_batch("DELETE FROM login_links; DELETE FROM new_pin_links; DELETE FROM sessions")?;
     let void = "UPDATE one_time_tokens SET expires_at = min(expires_at, ?1) WHERE used_at IS NULL";
-    // The last second of a token is its own.
+    // One second before `now`, so that the tokens have already expired.
     connection.execute(void, [now.0 - 1])?;
     let sql =
         "SELECT i.name, t.label, t.revoked_at FROM access_tokens t JOIN institutions i USING (institution_id)
@@ -142,7 +142,7 @@ fn reset_after_restore(connection: &Connection, now: UnixSeconds) -> rusqlite::R
     Ok(Restored { tokens, sandbox: mode.as_deref() == Some("sandbox") })
 }
 
-/// Reads all of a database's pages and refuses one that is damaged.
+/// Reads all pages of a database and rejects a damaged one.
 fn whole(connection: &Connection, file: &Path) -> Result<(), OpenError> {
     let found: String = connection
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
@@ -150,7 +150,7 @@ fn whole(connection: &Connection, file: &Path) -> Result<(), OpenError> {
     if found == "ok" { Ok(()) } else { Err(OpenError::damaged(file, None, &found)) }
 }
 
-/// Gives a file that is complete its name, durably; gives its size.
+/// Renames a complete file to its final name, durably. Returns its size.
 fn publish(partial: &Path, to: &Path) -> Result<u64, OpenError> {
     let io = |source| OpenError::Io { path: to.to_owned(), source };
     let file = File::open(partial).map_err(io)?;

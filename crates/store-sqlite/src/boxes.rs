@@ -1,4 +1,4 @@
-//! What lies in a box, and opening it, which is the writer's.
+//! Documents in a box. Opening one runs in the writer.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
@@ -33,7 +33,7 @@ impl Boxes for SqliteStore {
         let (vault, box_index) = (Arc::clone(&self.inner.vault), Arc::clone(&self.inner.box_index));
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
             let documents = box_index.documents(person);
-            // One snapshot for all: a number may be given anew when its document is removed.
+            // One snapshot for all reads: the number of a removed document may be reused.
             let _snapshot = connection.unchecked_transaction()?;
             let before = before.map_or(Ok(i64::MAX), |id| number(connection, person, id))?;
             on_shelf(connection, &documents, shelf, before, limit, now)?
@@ -103,7 +103,7 @@ impl Boxes for SqliteStore {
     }
 }
 
-/// The number of a person's document; one that is not theirs comes after all others.
+/// The number of a person's document, or `i64::MAX` if it is not theirs.
 fn number(connection: &Connection, person: PersonId, id: BinderId) -> rusqlite::Result<i64> {
     let found = connection
         .prepare_cached("SELECT document_no FROM documents WHERE document_id = ?1 AND person_id = ?2")?
@@ -112,7 +112,7 @@ fn number(connection: &Connection, person: PersonId, id: BinderId) -> rusqlite::
     Ok(found.unwrap_or(i64::MAX))
 }
 
-/// The documents on a shelf before one of them, by their numbers, newest first.
+/// The documents on a shelf before number `before`, newest first.
 fn on_shelf(
     connection: &Connection,
     documents: &PersonDocuments,
@@ -127,7 +127,7 @@ fn on_shelf(
         )
     });
     let person = documents.person;
-    // What was read has an index of its own.
+    // Read documents have an index of their own.
     if shelf == Shelf::Read {
         return connection
             .prepare_cached(
@@ -217,7 +217,7 @@ fn open(
     let authentication = connection
         .prepare_cached("SELECT c.authentication FROM documents d JOIN contracts c USING (contract_id) WHERE d.document_id = ?1")?
         .query_row([Id(document)], |row| known(0, Authentication::from_name(row.get_ref(0)?.as_str()?)))?;
-    // Read first: what cannot be read must not leave a token and a time behind.
+    // Read the text first: if that fails, no token or time must be stored.
     let text = text(connection, vault, stored.document_no)?;
     let token_expires_at = token_expires_at(stored.deadline_at, now);
     connection

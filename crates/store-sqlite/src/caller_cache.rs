@@ -1,8 +1,8 @@
 //! The caller cache: a bounded, write-invalidated cache of valid access tokens and open contracts, which every
-//! request asks for.
+//! request looks up.
 //!
-//! One process has the file, so the cache is never stale: what was read before a change is not inserted after it, and
-//! a change clears the cache before its caller is answered.
+//! Only one process uses the file, so the cache is never stale: a value read before a change is not inserted after
+//! it, and a change clears the cache before its caller gets a reply.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,16 +19,16 @@ const CAPACITY: usize = 4_096;
 /// A token that is valid until it expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CachedToken {
-    /// Whose it is.
+    /// The institution it belongs to.
     pub(crate) institution: InstitutionId,
-    /// From when on it no longer is.
+    /// When it expires.
     pub(crate) expires_at: Option<UnixSeconds>,
 }
 
 /// The cache.
 pub(crate) struct CallerCache {
     state: Mutex<State>,
-    /// A transaction that is not committed yet revokes a token or closes a contract.
+    /// The current transaction revokes a token or closes a contract.
     changing: AtomicBool,
 }
 
@@ -43,7 +43,7 @@ struct State {
 pub(crate) enum Lookup<T> {
     /// The entry.
     Hit(T),
-    /// No entry: it is to be read, and inserted with this version.
+    /// No entry: read it, then insert it with this version.
     Miss(u64),
 }
 
@@ -55,7 +55,7 @@ impl Default for CallerCache {
 }
 
 impl CallerCache {
-    /// Whose token it is, and the contract that they name; a hit only if both are cached.
+    /// The owner of the token and the named contract. A hit only if both are cached.
     pub(crate) fn caller(
         &self,
         hash: TokenHash,
@@ -76,7 +76,7 @@ impl CallerCache {
         lookup().map_or(Lookup::Miss(state.version), Lookup::Hit)
     }
 
-    /// Keeps a token that was read as valid after `version`, and the contract if it was read as open.
+    /// Caches a token that was read as valid at `version`, and the contract if it was read as open.
     pub(crate) fn insert(
         &self,
         version: u64,
@@ -93,12 +93,12 @@ impl CallerCache {
         }
     }
 
-    /// A transaction revokes a token or closes a contract: the cache is cleared when it has ended, committed or not.
+    /// Clears the cache when the current transaction ends, committed or not: it revokes a token or closes a contract.
     pub(crate) fn invalidate_after(&self) {
         self.changing.store(true, Ordering::Relaxed);
     }
 
-    /// The transaction has ended, and nobody is answered yet: what it may have changed is read anew.
+    /// Runs after the transaction ended, before any reply: clears the cache if it may be out of date.
     pub(crate) fn after_commit(&self) {
         if !self.changing.swap(false, Ordering::Relaxed) {
             return;

@@ -1,4 +1,4 @@
-//! Reading what the schema holds.
+//! Reading columns of the schema.
 
 use std::rc::Rc;
 
@@ -32,7 +32,7 @@ macro_rules! id_column {
 
 id_column!(AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId);
 
-/// A number that stands for something, as a column; one that means nothing here is damage, and no default.
+/// An enum stored as a number. An unknown number is reported as damage, never replaced by a default.
 pub(crate) struct Number<T>(pub(crate) T);
 
 impl<T: StoredNumber> FromSql for Number<T> {
@@ -54,21 +54,21 @@ pub(crate) fn blobs<'a>(blobs: impl Iterator<Item = &'a [u8]>) -> Rc<Vec<Value>>
     Rc::new(blobs.map(|blob| Value::Blob(blob.to_vec())).collect())
 }
 
-/// What a number in column `index` stands for.
+/// Decodes the number in column `index`.
 pub(crate) fn number<T: StoredNumber>(row: &Row<'_>, index: usize) -> Result<T, Error> {
     row.get::<_, Number<T>>(index).map(|number| number.0)
 }
 
-/// A moment in the column `index`, or `None` for NULL.
+/// The time in column `index`, or `None` for NULL.
 pub(crate) fn moment(row: &Row<'_>, index: usize) -> Result<Option<UnixSeconds>, Error> {
     Ok(row.get::<_, Option<i64>>(index)?.map(UnixSeconds))
 }
 
-/// Columns of [`times`], in its order.
+/// The columns that [`times`] reads, in order.
 pub(crate) const TIMES: &str =
     "d.sent_at, d.received_at, d.authenticated_at, d.token_used_at, d.read_at, d.notified_at";
 
-/// The times in six columns from `first` on.
+/// Reads the times from six columns, starting at `first`.
 pub(crate) fn times(row: &Row<'_>, first: usize) -> Result<Times, Error> {
     Ok(Times {
         sent_at: UnixSeconds(row.get(first)?),
@@ -80,13 +80,13 @@ pub(crate) fn times(row: &Row<'_>, first: usize) -> Result<Times, Error> {
     })
 }
 
-/// What a text in column `index` stands for; one that means nothing here is damage, and no default.
+/// Unwraps a value decoded from column `index`. An unknown one is reported as damage, never replaced by a default.
 pub(crate) fn known<T>(index: usize, meaning: Option<T>) -> Result<T, Error> {
     meaning.ok_or_else(|| Error::FromSqlConversionFailure(index, Type::Null, "it means nothing here".into()))
 }
 
-/// Whether the disk failed, or what is on it does not read as a database: nothing that was written before can
-/// be trusted either. A full disk is no such failure, since it says so before it takes anything.
+/// Whether the disk failed or its contents are not a valid database, so that earlier writes cannot be trusted either.
+/// A full disk does not count: it rejects a write before storing anything.
 pub(crate) fn is_disk_failure(error: &Error) -> bool {
     use rusqlite::ErrorCode as Code;
     matches!(
@@ -95,7 +95,7 @@ pub(crate) fn is_disk_failure(error: &Error) -> bool {
     )
 }
 
-/// SQLite's error as the store's: whether it refuses writes or failed.
+/// Converts an SQLite error into a store error: writes are rejected, or the store failed.
 pub(crate) fn store_error(error: &Error) -> StoreError {
     use rusqlite::ErrorCode as Code;
     match error.sqlite_error_code() {
@@ -108,7 +108,7 @@ pub(crate) fn store_error(error: &Error) -> StoreError {
             | Code::DatabaseBusy,
         ) => StoreError::Unavailable(error.to_string()),
         _ => match error {
-            // What it says of the value is left out.
+            // Leaves out the error text, which may contain the value.
             Error::FromSqlConversionFailure(..)
             | Error::IntegralValueOutOfRange(..)
             | Error::InvalidColumnType(..) => StoreError::damaged("a column"),

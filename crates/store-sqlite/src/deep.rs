@@ -1,4 +1,4 @@
-//! The check of everything in a data directory, beside a process that uses it.
+//! The deep check of a data directory, which may run while a process uses it.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::open::{self, DATABASE};
 use crate::open_error::OpenError;
 use crate::transfer;
 
-/// Rows of a table that no document belongs to.
+/// Queries that count rows without a document.
 const DANGLING: [(&str, &str); 4] = [
     (
         "one_time_tokens",
@@ -36,11 +36,11 @@ const DANGLING: [(&str, &str); 4] = [
     ),
 ];
 
-/// Reads everything in `directory` as it is now: the log, unless a process is using it, every page, every row.
+/// Reads everything in `directory` as it is now: every page, every row, and the log unless a process is using it.
 /// Changes nothing. Blocks.
 pub fn deep_check(directory: &Path, vault: &Vault) -> Result<Findings, OpenError> {
     on_disk::Found::in_directory(directory, false)?;
-    // Nobody may begin to use it while the log is read.
+    // Take the lock so that no process starts using the log while it is read.
     match on_disk::lock(directory) {
         Ok(_lock) => on_disk::check_log(directory)?,
         Err(OpenError::InUse(_)) => {}

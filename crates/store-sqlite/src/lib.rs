@@ -1,9 +1,8 @@
 //! The embedded store: one SQLite file, one process, one writer.
 //!
-//! One thread owns the only connection that writes. What is to be written at the same time is
-//! written in one transaction and answered only after its COMMIT, with interactive work before
-//! bulk (DESIGN 3). Readers have connections of their own, by lane. Nothing outside this crate
-//! sees SQL, and nothing in it knows HTTP.
+//! One thread owns the only connection that writes. Jobs that wait at the same time share one transaction and get
+//! their replies only after its COMMIT; interactive work goes before bulk (DESIGN 3). Each lane has its own read
+//! connections. Nothing outside this crate sees SQL, and nothing in it knows HTTP.
 
 mod accounts;
 mod backup;
@@ -41,7 +40,7 @@ pub use open::{Durability, Options};
 pub use open_error::OpenError;
 pub use transfer::Source;
 
-/// The embedded store. Clones share it; the last one dropped closes it.
+/// The embedded store. Clones share it; dropping the last one closes it.
 #[derive(Clone)]
 pub struct SqliteStore {
     inner: Arc<Inner>,
@@ -58,9 +57,9 @@ struct Inner {
     timekeeping: timekeeping::Timekeeping,
     callers: Arc<caller_cache::CallerCache>,
     box_index: Arc<box_index::BoxIndex>,
-    /// How far the removal of old documents has looked in its present round.
+    /// How far the current retention round has got.
     retention_cursor: Arc<std::sync::Mutex<i64>>,
-    // Dropped last but one: it finishes what was taken before the lock on the data goes.
+    // Dropped before the lock: it finishes the accepted jobs first.
     writer: writer::Writer,
     _lock: std::fs::File,
 }

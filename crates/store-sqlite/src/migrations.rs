@@ -1,4 +1,4 @@
-//! The schema's history.
+//! The schema migrations.
 
 refinery::embed_migrations!("migrations");
 

@@ -29,24 +29,24 @@ use crate::{Inner, OpenError, SqliteStore, migrations, people};
 pub struct Options {
     /// The directory.
     pub directory: PathBuf,
-    /// Make the directory and the store in it if there is none. Without it a directory that holds no store
-    /// is refused: it may be a mount that is missing.
+    /// Create the directory and the store if there is none. Without this, a directory without a store is rejected,
+    /// because it may be an unmounted mount point.
     pub create: bool,
-    /// Go on without the last transaction of the log when it does not verify: the operator knows that the
-    /// power went while it was being written.
+    /// Discard the last transaction of the log if it does not verify: the operator knows that power failed while it
+    /// was written.
     pub discard_torn_transaction: bool,
-    /// The machine's clock is right, whatever the times say that were stored before.
+    /// Trust the machine's clock, whatever times were stored before.
     pub accept_clock: bool,
-    /// Whose people it holds; must be what it was when the data was first created.
+    /// Real people or a sandbox. Must match the mode with which the data was created.
     pub mode: Mode,
-    /// The clock that the store keeps; the machine's by default.
+    /// The store's clock; by default the machine's.
     pub clock: Clock,
-    /// What a COMMIT means.
+    /// What a COMMIT guarantees.
     pub durability: Durability,
 }
 
 impl Options {
-    /// The store in `directory`, as durable as SPEC 5 demands, by the machine's clock.
+    /// The store in `directory`, with the durability of SPEC 5 and the machine's clock.
     pub fn new(directory: PathBuf, mode: Mode) -> Self {
         Self {
             directory,
@@ -60,32 +60,31 @@ impl Options {
     }
 }
 
-/// What a COMMIT means.
+/// What a COMMIT guarantees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// What was committed survives the loss of power (SPEC 5).
+    /// Committed data survives a power failure (SPEC 5).
     #[default]
     Power,
-    /// What was committed survives the end of the process, and no more: for simulations.
+    /// Committed data survives only the end of the process: for simulations.
     Process,
 }
 
-/// The database's file in its directory.
+/// The file name of the database.
 pub(crate) const DATABASE: &str = "seoham.db";
-/// Its write-ahead log.
+/// The file name of its write-ahead log.
 pub(crate) const LOG: &str = "seoham.db-wal";
 
-/// Connections that read, for each lane.
+/// Read connections per lane.
 const READERS_PER_LANE: usize = 4;
 
 impl SqliteStore {
-    /// Whether `directory` holds a store or what is left of one.
+    /// Whether `directory` holds a store or parts of one.
     pub fn is_in(directory: &Path) -> bool {
         [DATABASE, LOG, MARKER].iter().any(|file| directory.join(file).exists())
     }
 
-    /// Opens the store in `options.directory`. Whatever is there is validated before anything is changed.
-    /// Blocks.
+    /// Opens the store in `options.directory`. Validates existing data before changing anything. Blocks.
     pub fn open(options: &Options, vault: Arc<Vault>) -> Result<Self, OpenError> {
         let directory = &options.directory;
         let io = |path: &Path| {
@@ -100,9 +99,9 @@ impl SqliteStore {
         verify_log(directory, options.discard_torn_transaction)?;
 
         let file = directory.join(DATABASE);
-        // SQLite gives its other files the mode of this one.
+        // SQLite creates its other files with the mode of this one.
         let own = File::options().create(options.create).truncate(false).write(true).mode(0o600).open(&file);
-        // Kept open: closing it would take SQLite's locks on the file with it.
+        // Keep it open: closing it would release SQLite's locks on the file.
         let own = own.map_err(io(&file))?;
         let mut connection = Connection::open(&file)?;
         stable_plans(&connection)?;
@@ -120,7 +119,7 @@ impl SqliteStore {
         }
         configure(&connection, options.durability)?;
         migrations::runner().run(&mut connection).map_err(|e| OpenError::Schema(Box::new(e)))?;
-        // Only now: a migration may sort more than there is memory for.
+        // Set only after the migrations: one may sort more than fits into memory.
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         check_key(&connection, &vault, directory)?;
         fix_mode(&mut connection, &vault, options)?;
@@ -171,9 +170,9 @@ impl SqliteStore {
     }
 }
 
-/// Durability is what SPEC 5 promises: `synchronous = FULL` syncs the log at every COMMIT.
-/// Checkpoints are our own (`writer/checkpoints.rs`): SQLite's would stall the writer. The log is written
-/// over, and cut down only where it has grown far beyond where it is begun anew.
+/// `synchronous = FULL` syncs the log at every COMMIT, the durability that SPEC 5 requires. Checkpoints are our own
+/// (`writer/checkpoints.rs`), since SQLite's would stall the writer. The log file is overwritten, and truncated only
+/// if it has grown far beyond the size at which it restarts.
 fn configure(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(128);
     stable_plans(connection)?;
@@ -196,21 +195,20 @@ fn open_reader(file: &Path) -> Result<Connection, OpenError> {
     connection.set_prepared_statement_cache_capacity(64);
     stable_plans(&connection)?;
     keep_log(&connection)?;
-    // rarray(?) in a statement: many ids at once.
+    // Enables rarray(?) in statements, for many ids at once.
     rusqlite::vtab::array::load_module(&connection)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -2048;")?;
     Ok(connection)
 }
 
-/// Plans do not depend on the values that are bound. Without this, an SQLite built with STAT4
-/// prepares most statements anew at every execution, which cost three quarters of the writer's
-/// time.
+/// Makes query plans independent of the bound values. Otherwise an SQLite built with STAT4 re-prepares most
+/// statements at every execution, which took three quarters of the writer's time.
 fn stable_plans(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
-/// The last connection to go leaves the log as it is: what is in it is carried over by the writer, or, after a
-/// failure of the disk, not at all.
+/// Keeps the log when the last connection closes: only the writer checkpoints it, and after a disk failure nobody
+/// does.
 pub(crate) fn keep_log(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
 }
@@ -244,28 +242,28 @@ pub(crate) fn check_key(connection: &Connection, vault: &Vault, directory: &Path
     if !has_keys(connection, vault)? {
         return Err(OpenError::OtherKey(directory.to_owned()));
     }
-    // From now on something may be sealed under it.
+    // From now on, values may be sealed under this key.
     let row = master_key_row(vault.sealing_key());
     connection
         .execute("INSERT INTO deployment (name, value) VALUES (?1, '') ON CONFLICT DO NOTHING", [row])?;
     Ok(())
 }
 
-/// Whether `vault` has the index key and every master key that something here may be sealed under.
+/// Whether `vault` has the index key and every master key that values here may be sealed under.
 pub(crate) fn has_keys(connection: &Connection, vault: &Vault) -> rusqlite::Result<bool> {
     let stored: Option<[u8; 16]> = deployment_value(connection, "key_check")?;
     let has_index = stored.is_none_or(|stored| stored == vault.key_check());
     Ok(has_index && sealing_keys(connection)?.into_iter().all(|id| vault.has_key(id)))
 }
 
-/// The master keys that something here may be sealed under.
+/// The master keys that values here may be sealed under.
 pub(crate) fn sealing_keys(connection: &Connection) -> rusqlite::Result<Vec<KeyId>> {
     let mut rows =
         connection.prepare("SELECT name FROM deployment WHERE substr(name, 1, length(?1)) = ?1")?;
     rows.query_map([MASTER_KEY_ROW], |row| known(0, master_key_of_row(row.get_ref(0)?.as_str()?)))?.collect()
 }
 
-/// Sets the mode of new data, with the people of a sandbox in the same transaction.
+/// Sets the mode of a new store; a sandbox gets its people in the same transaction.
 fn fix_mode(connection: &mut Connection, vault: &Vault, options: &Options) -> Result<(), OpenError> {
     let wanted = options.mode.name();
     let Some(stored) = deployment_value::<String>(connection, "mode")? else {

@@ -1,4 +1,4 @@
-//! Why a data directory cannot be opened, told so that an operator knows what to do.
+//! Why a data directory cannot be opened, with messages that tell an operator what to do.
 
 use std::path::{Path, PathBuf};
 
@@ -7,43 +7,43 @@ use crate::columns::is_disk_failure;
 /// Why a data directory cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The file system refused.
+    /// A file system error.
     #[error("data directory {path}: {source}")]
     Io {
         /// The directory or a file in it.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// There is something where something new is to be made.
+    /// The target already exists.
     #[error("{0}: exists already, and is not written over")]
     Exists(PathBuf),
-    /// Its schema lacks steps that this program needs.
+    /// The schema lacks migrations that this program needs.
     #[error(
         "data directory {0}: its schema is behind this program, which brings it up to date when it serves it"
     )]
     Behind(PathBuf),
-    /// Another process has it.
+    /// Another process uses it.
     #[error("data directory {0}: another seoham process is using it")]
     InUse(PathBuf),
     /// It was sealed under another master key.
     #[error("data directory {0}: was sealed under another master key than the one given")]
     OtherKey(PathBuf),
-    /// Its mode is fixed, and another was asked for.
+    /// Another mode than the stored one was requested.
     #[error("data directory {path}: was created {}, and this is fixed", if *.sandbox { "as a sandbox (start with --sandbox)" } else { "for live people (start without --sandbox)" })]
     OtherMode {
         /// The directory.
         path: PathBuf,
-        /// What it is.
+        /// Whether it is a sandbox.
         sandbox: bool,
     },
-    /// There is no store in it.
+    /// The directory holds no store.
     #[error(
         "data directory {0}: holds no store. If one should be here, look whether its disk is mounted. To begin a new \
          one, run `seoham init-store` or start once with --create"
     )]
     NoStore(PathBuf),
-    /// A store was here, and a part of it is gone.
+    /// A part of the store is missing.
     #[error(
         "data directory {directory}: {file} is missing beside the rest of a store. Nothing was changed. Put the file \
          back, or restore a backup with `seoham restore` into a new directory"
@@ -51,10 +51,10 @@ pub enum OpenError {
     Missing {
         /// The directory.
         directory: PathBuf,
-        /// What is missing.
+        /// The missing file.
         file: &'static str,
     },
-    /// It was moved away, and is not to be served again.
+    /// The store was moved away and must not be served from here again.
     #[error(
         "data directory {path}: was moved to {to}; serve it from there. Serving it here too would send every \
          notification twice"
@@ -65,7 +65,7 @@ pub enum OpenError {
         /// Where the data is now.
         to: String,
     },
-    /// What is there does not read as what was written.
+    /// The contents are damaged.
     #[error(
         "{path}{}: damaged: {what}. Nothing was changed. Copy the directory, look at it with `seoham check --deep`, and \
          restore a backup with `seoham restore`", offset.map(|offset| format!(" at byte {offset}")).unwrap_or_default()
@@ -73,12 +73,12 @@ pub enum OpenError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Where in it, in bytes from its beginning.
+        /// The offset of the damage, in bytes.
         offset: Option<u64>,
         /// What was found.
         what: String,
     },
-    /// The last transaction of the log is damaged, or was being written when the power went.
+    /// The last transaction of the log is damaged, or power failed while it was written.
     #[error(
         "{path} at byte {offset}: the last transaction of the log is not whole. Nothing was changed. If the machine lost \
          power, this is what was being written then, and nobody was told that it was accepted: start once with \
@@ -87,16 +87,16 @@ pub enum OpenError {
     Torn {
         /// The log.
         path: PathBuf,
-        /// Where it stops to verify, in bytes from its beginning.
+        /// The offset of the first part that does not verify, in bytes.
         offset: u64,
     },
-    /// It is no database of this program.
+    /// The database does not belong to this program.
     #[error("data directory {0}: the database is not one of Seoham's, or of a version that is not known")]
     Foreign(PathBuf),
-    /// The files have a form that this program does not know.
+    /// The files have a format that this program does not support.
     #[error("data directory {0}: was written by a newer Seoham, whose form of it is not known here")]
     OtherFormat(PathBuf),
-    /// A newer program has changed the schema.
+    /// A newer program migrated the schema.
     #[error(
         "data directory {path}: its schema is at step {version}, and this program knows {known}: use the program that \
          was here last, or a newer one"
@@ -104,20 +104,20 @@ pub enum OpenError {
     Newer {
         /// The directory.
         path: PathBuf,
-        /// The last step that was taken.
+        /// The last applied migration.
         version: i64,
-        /// The last step that is known here.
+        /// The last migration known here.
         known: i64,
     },
-    /// SQLite refused.
+    /// An SQLite error.
     #[error("database: {error}{}", hint(.0), error = .0)]
     Sql(#[from] rusqlite::Error),
-    /// The schema could not be brought up to date.
+    /// A migration failed.
     #[error("database schema: {0}")]
     Schema(Box<refinery::Error>),
 }
 
-/// What may be behind an error that says little.
+/// A possible cause of an error that says little by itself.
 fn hint(error: &rusqlite::Error) -> &'static str {
     use rusqlite::ErrorCode as Code;
     match error.sqlite_error_code() {
@@ -137,7 +137,7 @@ impl OpenError {
         Self::Damaged { path: path.to_owned(), offset, what: what.to_owned() }
     }
 
-    /// An error of SQLite's that says that `file` is damaged, as one that names the file.
+    /// Adds the name of `file` to an SQLite error that reports damage.
     pub(crate) fn in_file(self, file: &Path) -> Self {
         match self {
             Self::Sql(error) if is_disk_failure(&error) => Self::damaged(file, None, &error.to_string()),

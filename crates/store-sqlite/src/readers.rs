@@ -1,4 +1,4 @@
-//! Connections that only read: a few for each lane, so that bulk queries never hold up a person.
+//! Read connections: a pool for each lane, so that bulk queries never delay a person.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,9 +9,9 @@ use tokio::sync::Semaphore;
 
 use crate::columns::{is_disk_failure, store_error};
 
-/// How long one read may take: as long as it goes on, the log cannot begin anew and grows.
+/// Time limit of one read: while it runs, the log cannot restart and keeps growing.
 const READ_TIME: Duration = Duration::from_secs(30);
-/// Steps of SQLite's machine between two looks at the time.
+/// SQLite VM steps between two checks of the time.
 const STEPS: i32 = 100_000;
 
 pub(crate) struct Readers {
@@ -27,12 +27,12 @@ struct Pool {
 }
 
 impl Readers {
-    /// What they find damaged is reported to `health`.
+    /// Creates the pools. Damage that a read finds is reported to `health`.
     pub(crate) fn new(interactive: Vec<Connection>, bulk: Vec<Connection>, health: Health) -> Self {
         Self { interactive: Pool::new(interactive), bulk: Pool::new(bulk), health }
     }
 
-    /// Runs `work` on a connection of `lane`, on a thread that may block.
+    /// Runs `work` on a connection of `lane`, on a blocking thread.
     pub(crate) async fn read<T, F>(&self, lane: Lane, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -68,7 +68,7 @@ impl Pool {
             let until = Instant::now() + READ_TIME;
             let limited = connection.get_mut().progress_handler(STEPS, Some(move || Instant::now() > until));
             let result = limited.map_err(ReadError::from).and_then(|()| work(connection.get()));
-            // Given back before the next one may look for it.
+            // Return the connection before the permit, so that the next task finds it.
             drop(connection);
             drop(permit);
             result.map_err(|e| match e {
@@ -85,7 +85,7 @@ impl Pool {
     }
 }
 
-/// Why work on a blocking thread did not come to its end: a defect of ours, or the process ends.
+/// Why work on a blocking thread was not completed: a bug here, or the process is ending.
 pub(crate) fn broken_off(error: &tokio::task::JoinError) -> StoreError {
     if error.is_panic() {
         StoreError::Failed("work on a reading thread panicked".to_owned())
@@ -94,7 +94,7 @@ pub(crate) fn broken_off(error: &tokio::task::JoinError) -> StoreError {
     }
 }
 
-/// A connection that goes back even when the work on it panics.
+/// A borrowed connection, returned to the pool even if the work panics.
 struct Borrowed {
     connection: Option<Connection>,
     home: Arc<Mutex<Vec<Connection>>>,
@@ -126,7 +126,7 @@ fn lock(free: &Mutex<Vec<Connection>>) -> std::sync::MutexGuard<'_, Vec<Connecti
     free.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Why work on a connection ended: SQLite, or what it read.
+/// Why work on a connection failed: an SQLite error, or an error in the data it read.
 pub(crate) enum ReadError {
     Sql(rusqlite::Error),
     Store(StoreError),

@@ -1,5 +1,4 @@
-//! Retention: garbage collection of documents that are past the time they are kept, in small batches beside the other
-//! bulk work.
+//! Retention: garbage collection of documents past their retention time, in small batches beside other bulk work.
 
 use std::sync::Arc;
 
@@ -17,10 +16,10 @@ use crate::documents::forget;
 use crate::visits;
 use crate::writer::Weight;
 
-/// Documents of one batch: a few milliseconds of the writer's time.
+/// Documents per batch: a few milliseconds of the writer's time.
 const BATCH_ROWS: usize = 200;
 const DAY_SECONDS: i64 = 24 * 60 * 60;
-/// Ids of one request carry times this close to one another.
+/// The times in the ids of one request differ by at most this much.
 const REQUEST_MILLIS: u64 = 60_000;
 
 #[async_trait]
@@ -44,8 +43,8 @@ impl Retention for SqliteStore {
     }
 }
 
-/// Looks at the next documents in the order of their acceptance, after `cursor`, and removes
-/// those that are due. What can still be opened is passed over and looked at in the next round.
+/// Checks the next documents after `cursor`, in order of acceptance, and removes those that are due. Skips documents
+/// that can still be opened and checks them again in the next round.
 fn remove_batch(
     connection: &Connection,
     index: &BoxIndex,
@@ -61,13 +60,13 @@ fn remove_batch(
     let flushed_to = box_index::flushed_to(connection)?;
     let mut unflushed = false;
     let mut rows = next.query(params![*cursor, BATCH_ROWS])?;
-    // They are numbered as they were accepted: the first that is not old ends the round.
+    // Documents are numbered in order of acceptance, so the first recent one ends the round.
     while let Some(row) = rows.next()?
         && row.get::<_, i64>(2)? < sent_before.0
     {
         let document_no = row.get(0)?;
         if document_no > flushed_to {
-            // So few came after it that it was not flushed yet: that is to be done first.
+            // So few documents came after it that it is not flushed yet: flush it first.
             index.flush_soon();
             unflushed = true;
             break;
@@ -106,7 +105,7 @@ fn remove(connection: &Connection, document_no: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Removes shared texts that are older than every document that is left; gives how many.
+/// Removes shared texts that are older than every remaining document. Returns how many.
 fn remove_contents(connection: &Connection) -> rusqlite::Result<usize> {
     let oldest = connection
         .prepare_cached("SELECT document_id FROM documents ORDER BY document_id LIMIT 1")?

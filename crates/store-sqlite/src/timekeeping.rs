@@ -1,4 +1,4 @@
-//! The clock of an embedded store: there is no other one to compare it with than the times it stored before.
+//! The clock of an embedded store. The only reference to compare it with is the times stored before.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -11,22 +11,22 @@ use crate::SqliteStore;
 use crate::open::{deployment_value, set_deployment_value};
 use crate::writer::{Weight, WriteError};
 
-/// How often it is written down that the process is there.
+/// How often to record that the process is running.
 const SEEN_EVERY_SECONDS: i64 = 60;
 const SEEN: &str = "last_seen_at";
 
-/// What is known of the clock since the start.
+/// What is known about the clock since startup.
 #[derive(Default)]
 pub(crate) struct Timekeeping {
-    /// When the process before was last there, as long as the clock at the start is in doubt.
+    /// When the previous process was last seen, while the clock at startup is in doubt.
     doubted_since: AtomicI64,
     is_doubted: AtomicBool,
-    /// When it was last written down that this one is there.
+    /// When this process was last recorded as running.
     seen_at: AtomicI64,
 }
 
 impl Timekeeping {
-    /// Looks at the clock that the process starts with; with `accepted` it is right, whatever it says.
+    /// Checks the clock at startup. With `accepted`, it is trusted in any case.
     pub(crate) fn start(
         connection: &Connection,
         clock: &Clock,
@@ -49,7 +49,7 @@ impl Timekeeping {
     }
 }
 
-/// The latest time that was stored: that the process was there, or that a document was accepted.
+/// The latest stored time: when a process was last seen, or when the last document was accepted.
 fn last_seen(connection: &Connection) -> rusqlite::Result<Option<UnixSeconds>> {
     let seen: Option<i64> = deployment_value(connection, SEEN)?;
     let sent: Option<i64> = connection
@@ -78,7 +78,8 @@ impl SqliteStore {
             if standing != Standing::Together
                 && plausibility(machine, Some(seen), self.inner.mode) == Plausibility::Plausible
             {
-                // Started before its clock was set, as a machine without a battery is, and now it has been.
+                // The process started before the clock was set, as on a machine without a clock battery; now it is
+                // set.
                 tracing::warn!("the machine's clock was set to a time that is plausible, and is taken");
                 return self.accept_clock().await;
             }

@@ -1,4 +1,4 @@
-//! A stopped data directory, read row by row.
+//! A stopped data directory, read row by row for a move.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ use crate::existing::{contents, directory as on_disk};
 use crate::open;
 use crate::open_error::OpenError;
 
-/// A data directory that nobody else uses.
+/// A data directory, locked against other processes.
 pub struct Source {
     connection: Connection,
-    /// Whose people it holds.
+    /// Real people or a sandbox.
     pub mode: Mode,
-    /// How far its clock runs ahead, in seconds.
+    /// How far its clock is advanced, in seconds.
     pub advanced_seconds: i64,
-    /// The master keys that something in it may be sealed under.
+    /// The master keys that values in it may be sealed under.
     pub sealing_keys: Vec<KeyId>,
     directory: PathBuf,
     marker: Marker,
@@ -31,8 +31,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Takes the data in `directory`, validated like at a start; its schema is brought up to date, and nothing
-    /// else changes.
+    /// Opens and validates the data in `directory` as at startup. Migrates the schema and changes nothing else.
     pub fn open(directory: &Path, vault: &Vault) -> Result<Self, OpenError> {
         let lock = on_disk::lock(directory)?;
         let found = on_disk::Found::in_directory(directory, false)?;
@@ -63,13 +62,13 @@ impl Source {
         })
     }
 
-    /// Leaves a note that the data is at `to` from now on, so that no process serves it here again. `to` must
-    /// not hold a password.
+    /// Records that the data moved to `to`, so that no process serves it from here again. `to` must not contain a
+    /// password.
     pub fn leave_note(&self, to: &str, now: UnixSeconds) -> Result<(), OpenError> {
         self.marker.moved(to, now).write(&self.directory)
     }
 
-    /// How many rows a table has.
+    /// The number of rows in a table.
     pub fn count(&self, table: &Table) -> Result<u64, OpenError> {
         let sql = match table.name {
             "deliveries" => "SELECT coalesce(sum(last_no - first_no + 1), 0) FROM delivery_ranges".to_owned(),
@@ -78,7 +77,7 @@ impl Source {
         Ok(self.connection.query_row(&sql, [], |row| row.get(0))?)
     }
 
-    /// The first and the last time that the id of a document or of a shared text carries.
+    /// The earliest and the latest time in the ids of documents and shared texts.
     pub fn span(&self) -> Result<Option<(UnixSeconds, UnixSeconds)>, OpenError> {
         let mut ends = Vec::new();
         for sql in [
@@ -94,13 +93,13 @@ impl Source {
         Ok(first.zip(last).map(|(first, last)| (UnixSeconds(*first), UnixSeconds(*last))))
     }
 
-    /// Gives every row of a table to `take`, until that says `false`. Blocks.
+    /// Passes every row of a table to `take`, until it returns `false`. Blocks.
     pub fn read(&self, table: &Table, take: impl FnMut(Vec<Value>) -> bool) -> Result<(), OpenError> {
         read_rows(&self.connection, table, take)
     }
 }
 
-/// Gives every row of a table to `take`, until that says `false`.
+/// Passes every row of a table to `take`, until it returns `false`.
 pub(crate) fn read_rows(
     connection: &Connection,
     table: &Table,
@@ -118,13 +117,13 @@ pub(crate) fn read_rows(
     Ok(())
 }
 
-/// Here some tables know a document by its number.
+/// The FROM clause for a table. Some tables here refer to a document by its number.
 fn from(table: &str) -> String {
     match table {
         "one_time_tokens" | "delivery_retries" | "given_up_notices" => {
             format!("{table} AS t JOIN documents AS d USING (document_no)")
         }
-        // A row for each document; here one stands for several.
+        // The target has one row per document; here one row stands for several.
         "deliveries" => "delivery_ranges AS t JOIN documents AS d
                          ON d.document_no BETWEEN t.first_no AND t.last_no"
             .to_owned(),
@@ -138,7 +137,7 @@ fn column(table: &str, name: &'static str) -> &'static str {
             "d.document_id"
         }
         ("deliveries" | "delivery_retries", "institution_id") => "d.institution_id",
-        // One process counts in one row.
+        // A single process counts in one row.
         ("daily_counts", "slot") => "0",
         (_, name) => name,
     }

@@ -1,4 +1,4 @@
-//! Announced and real volumes.
+//! Announced and actual volumes.
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};

@@ -1,4 +1,4 @@
-//! The embedded store keeps every promise of the storage traits.
+//! The embedded store keeps all guarantees of the storage traits.
 
 #![allow(missing_docs, reason = "a test is documented by its name")]
 

@@ -1,5 +1,5 @@
-//! What a data directory is opened with is fixed, one process has it, and what is there is validated before it
-//! is used.
+//! Opening a data directory: its key and mode are fixed, only one process can use it, and existing data is validated
+//! before it is used.
 
 #![allow(missing_docs, reason = "a test is documented by its name")]
 
@@ -27,7 +27,7 @@ fn open(directory: &Path, mode: Mode, key: &KeyRing) -> Result<SqliteStore, Open
     SqliteStore::open(&options(directory, mode), Arc::new(Vault::new(key)))
 }
 
-/// As `serve` opens it once it is there.
+/// Opens an existing store as `serve` does.
 fn reopen(directory: &Path, key: &KeyRing) -> Result<SqliteStore, OpenError> {
     SqliteStore::open(&Options::new(directory.to_owned(), Mode::Live), Arc::new(Vault::new(key)))
 }
@@ -65,7 +65,7 @@ async fn a_second_opening_and_another_key_are_refused() {
     assert!(open(directory.path(), Mode::Live, &key).is_ok());
 }
 
-/// A directory as a process left it that was killed: `institutions` of it are in the log alone.
+/// A directory as a killed process left it, with `institutions` only in the log.
 async fn left_behind(key: &KeyRing, institutions: usize) -> TempDir {
     let (directory, copy) =
         (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
@@ -92,7 +92,7 @@ fn bytes(directory: &Path) -> Vec<Vec<u8>> {
         .into()
 }
 
-/// Makes every one of `length` bytes another.
+/// Changes every one of `length` bytes.
 fn damage(path: &Path, at: u64, length: usize) {
     let file = File::options().read(true).write(true).open(path).expect("opened");
     let mut bytes = vec![0; length];
@@ -136,7 +136,7 @@ async fn a_torn_last_transaction_is_the_operators_decision() {
     let key = KeyRing::generate();
     let directory = left_behind(&key, 20).await;
     let log = directory.path().join("seoham.db-wal");
-    // Of the last transaction the page before the last was never written.
+    // In the last transaction, the page before the last was never written.
     let length = std::fs::metadata(&log).expect("there").len();
     let mut frame = [0; 8];
     let file = File::open(&log).expect("opened");
@@ -203,7 +203,7 @@ async fn nothing_is_changed_by_a_start_that_is_refused() {
         let database = Connection::open(directory.path().join("seoham.db")).expect("opened");
         database.execute_batch(sql).expect("done");
     };
-    // As a program left it that did not know the last step.
+    // As a program that lacks the last migration left it.
     let newest: i64 = Connection::open(directory.path().join("seoham.db"))
         .and_then(|database| {
             database.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get(0))

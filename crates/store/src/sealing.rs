@@ -57,38 +57,54 @@ pub fn seal(
     vault: &Vault,
     documents: &[IdentifiedDocument],
 ) -> Result<(Vec<SealedContent>, Vec<SealedDocument>)> {
-    let mut uses: HashMap<&Content, (BinderId, usize)> = HashMap::new();
-    for document in documents {
-        uses.entry(&document.content).or_insert((document.id, 0)).1 += 1;
-    }
+    let uses = content_uses(documents);
     let mut contents = Vec::new();
-    for (content, (id, count)) in &uses {
-        if *count > 1 {
+    for (content, first) in &uses {
+        if first.is_shared {
             let plaintext = to_json(content)?;
-            contents
-                .push(SealedContent { id: *id, sealed: vault.seal_shared(&content_row(*id), &plaintext) });
+            let sealed = vault.seal_shared(&content_row(first.document), &plaintext);
+            contents.push(SealedContent { id: first.document, sealed });
         }
     }
     let mut sealed = Vec::with_capacity(documents.len());
     for document in documents {
-        let (content_id, count) = uses[&document.content];
-        let shared = count > 1;
+        let first = &uses[&document.content];
         let own_part = OwnPart {
             own: std::borrow::Cow::Borrowed(&document.own),
-            content: (!shared).then_some(std::borrow::Cow::Borrowed(&document.content)),
+            content: (!first.is_shared).then_some(std::borrow::Cow::Borrowed(&document.content)),
         };
         let recipient = &document.recipient;
         sealed.push(SealedDocument {
             id: document.id,
             person: recipient.person,
             member: recipient.member,
-            content: shared.then_some(content_id),
+            content: first.is_shared.then_some(first.document),
             sealed: recipient.key.seal(&document_row(document.id), &to_json(&own_part)?),
             hash: document.hash.clone(),
             deadline_at: document.deadline_at.0,
         });
     }
     Ok((contents, sealed))
+}
+
+/// The first document with a content.
+struct FirstUse {
+    document: BinderId,
+    person: PersonId,
+    /// Another document with it goes to another person.
+    is_shared: bool,
+}
+
+/// What one person alone receives, however often, is sealed under that person's key, so that it is erased with it.
+fn content_uses(documents: &[IdentifiedDocument]) -> HashMap<&Content, FirstUse> {
+    let mut uses: HashMap<&Content, FirstUse> = HashMap::new();
+    for document in documents {
+        let person = document.recipient.person;
+        let first = FirstUse { document: document.id, person, is_shared: false };
+        let first = uses.entry(&document.content).or_insert(first);
+        first.is_shared |= first.person != person;
+    }
+    uses
 }
 
 /// The stored text of one document.
@@ -267,5 +283,52 @@ impl Drop for PersonPlaintext {
         self.name.zeroize();
         self.birthday.zeroize();
         self.ci.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use seoham_model::document::Categories;
+    use seoham_model::{Clock, UnixSeconds};
+    use seoham_vault::KeyRing;
+
+    use super::*;
+    use crate::people::Recipient;
+
+    #[test]
+    fn only_what_goes_to_several_people_is_under_the_deployments_key() {
+        let (clock, vault) = (Clock::default(), Vault::new(&KeyRing::generate()));
+        let [one, other] = [(); 2].map(|()| {
+            let person = PersonId::generate(&clock);
+            let (key, _) = vault.new_person_key(person);
+            Recipient { person, key: Arc::new(key), member: true }
+        });
+        let document = |recipient: &Recipient, title: &str| IdentifiedDocument {
+            id: BinderId::generate(&clock),
+            recipient: recipient.clone(),
+            content: Content {
+                title: title.to_owned(),
+                message: None,
+                link: "https://notice.example.kr".to_owned(),
+                cs_number: "02-000-0000".to_owned(),
+                cs_name: "민원실".to_owned(),
+                categories: Categories::default(),
+            },
+            own: Own { external_document_uuid: None, payload: None },
+            hash: None,
+            deadline_at: UnixSeconds(1_900_000_000),
+        };
+        let documents = [
+            document(&one, "to both"),
+            document(&one, "twice to one"),
+            document(&one, "twice to one"),
+            document(&other, "to both"),
+            document(&other, "once"),
+        ];
+        let (contents, sealed) = seal(&vault, &documents).expect("seals");
+        let ids: Vec<BinderId> = contents.iter().map(|content| content.id).collect();
+        assert_eq!(ids, [documents[0].id]);
+        let shared: Vec<bool> = sealed.iter().map(|document| document.content.is_some()).collect();
+        assert_eq!(shared, [true, false, false, true, false]);
     }
 }

@@ -1,9 +1,9 @@
 //! The key ring and its file (DESIGN 4: `keys.master_file`).
 //!
-//! A line of the file is a key of 32 random bytes in base64. A line without a name is a master key; the first of them
-//! seals what is new, the others open what was sealed before. `index` names the key of the blind indexes, which stays
-//! the same when a master key is exchanged; without it a ring has one master key, and the blind indexes' key derives
-//! from that.
+//! Each line of the file is a key of 32 random bytes in base64. A line without a name is a master key: the first one
+//! seals new values, the others open older ones. A line with `index` is the key of the blind indexes, which stays the
+//! same when the master key is rotated. A ring without it has a single master key, from which the key of the blind
+//! indexes is derived.
 
 use std::fs::File;
 use std::io::Write;
@@ -17,64 +17,64 @@ use zeroize::Zeroizing;
 
 use crate::private::{PrivateFileError, read_private};
 
-/// Master keys in one ring.
+/// Maximum number of master keys in one ring.
 const MASTERS_MAX: usize = 16;
-/// What the line of the blind indexes' key begins with.
+/// The prefix of the line with the key of the blind indexes.
 const INDEX: &str = "index ";
 
 /// 32 random bytes.
 pub(crate) struct Key(SecretBox<[u8; 32]>);
 
-/// A deployment's keys. Whoever has them can read every personal value of the deployment.
+/// A deployment's keys. Anyone who has them can read every personal value of the deployment.
 pub struct KeyRing {
     current: Key,
     older: Vec<Key>,
     index: Option<Key>,
 }
 
-/// Why a key file could not be made or read.
+/// Why a key file could not be created or read.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
-    /// The file system refused.
+    /// An I/O error.
     #[error("key file {path}: {source}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// It is no key ring.
+    /// It is not a valid key ring.
     #[error("key file {path}: {fault}")]
     Form {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with it.
         fault: RingFault,
     },
-    /// It cannot be read, or others can read it too.
+    /// It cannot be read, or other users can read it.
     #[error("key file {0}")]
     Unread(#[from] PrivateFileError),
 }
 
-/// Why a text is no key ring. It says nothing of what the text holds.
+/// Why a text is not a valid key ring. Reveals nothing about the contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RingFault {
-    /// Something other than a key.
+    /// The line is not a key.
     #[error("line {0}: must hold 32 bytes in base64")]
     Line(usize),
-    /// The same key again.
+    /// The same key twice.
     #[error("line {0}: repeats a key")]
     Repeated(usize),
     /// A second key of the blind indexes.
     #[error("line {0}: a second index key; a deployment has one for good")]
     SecondIndex(usize),
-    /// Nothing to seal with.
+    /// There is no master key.
     #[error("must hold a master key: 32 bytes in base64 on a line")]
     NoMaster,
-    /// It is unknown which of several keys the blind indexes were made under.
+    /// With several master keys, it is unknown which one the blind indexes' key was derived from.
     #[error("several master keys need the index key on a line of its own: index, a space, the key")]
     NoIndex,
-    /// More than are looked through.
+    /// More master keys than supported.
     #[error("holds {MASTERS_MAX} master keys, and more cannot be used")]
     TooMany,
 }
@@ -110,7 +110,7 @@ impl KeyRing {
         Self { current: Key::generate(), older: Vec::new(), index: Some(Key::generate()) }
     }
 
-    /// Reads a key file; one that others can read is refused.
+    /// Reads a key file. Rejects a file that other users can read.
     pub fn read(path: &Path) -> Result<Self, KeyFileError> {
         let text = read_private(path)?;
         Self::parse(&text).map_err(|fault| KeyFileError::Form { path: path.to_owned(), fault })
@@ -125,7 +125,7 @@ impl KeyRing {
             }
             let named = line.strip_prefix(INDEX);
             let key = Key::parse(named.unwrap_or(line).trim()).ok_or(RingFault::Line(number))?;
-            // The index key may be a master key's equal: of a ring that once had that key alone.
+            // The index key may equal a master key: in a ring that once had only that key.
             match named {
                 Some(_) if index.is_some() => return Err(RingFault::SecondIndex(number)),
                 Some(_) => index = Some(key),
@@ -146,7 +146,7 @@ impl KeyRing {
         Ok(Self { current, older, index })
     }
 
-    /// Writes the ring into a new file of mode 0600, durably; an existing file is never touched.
+    /// Writes the ring into a new file of mode 0600, durably. Never changes an existing file.
     pub fn write_new(&self, path: &Path) -> Result<(), KeyFileError> {
         let io = |source| KeyFileError::Io { path: path.to_owned(), source };
         let mut file =
@@ -168,17 +168,17 @@ impl KeyRing {
         text
     }
 
-    /// The master keys; the first seals what is new.
+    /// The master keys. The first one seals new values.
     pub(crate) fn masters(&self) -> impl Iterator<Item = &Key> {
         std::iter::once(&self.current).chain(&self.older)
     }
 
-    /// What the blind indexes' key derives from.
+    /// The key from which the key of the blind indexes is derived.
     pub(crate) fn index(&self) -> &Key {
         self.index.as_ref().unwrap_or(&self.current)
     }
 
-    /// The ring after the exchange of its master key: a new one seals, the others open. The blind indexes' key stays.
+    /// The ring after a rotation: a new master key seals, the previous ones open. The key of the blind indexes stays.
     #[must_use]
     pub fn exchanged(&self) -> Self {
         Self {
@@ -188,7 +188,7 @@ impl KeyRing {
         }
     }
 
-    /// Exchanges the master key in a key file, which is whole at every moment.
+    /// Rotates the master key in a key file, atomically.
     pub fn exchange_in(path: &Path) -> Result<(), KeyFileError> {
         let ring = Self::read(path)?;
         if ring.masters().count() == MASTERS_MAX {
@@ -200,7 +200,7 @@ impl KeyRing {
         ring.exchanged().write_new(&partial)?;
         let io = |source| KeyFileError::Io { path: path.to_owned(), source };
         std::fs::rename(&partial, path).map_err(io)?;
-        // Until then a crash may undo it.
+        // Before this sync, a crash may undo the rename.
         let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
         File::open(directory.unwrap_or(Path::new("."))).and_then(|directory| directory.sync_all()).map_err(io)
     }

@@ -28,20 +28,20 @@ use zeroize::Zeroizing;
 
 use keys::Key;
 
-/// The keys of one deployment, derived from its key ring. None of them is ever written down.
+/// The keys of one deployment, derived from its key ring. They are never stored.
 pub struct Vault {
-    /// Of each master key; the first seals what is new.
+    /// The keys of each master key. The first one seals new values.
     masters: Vec<MasterKeys>,
-    /// Of blind indexes.
+    /// The key of the blind indexes.
     index: hmac::Key,
 }
 
-/// What derives from one master key.
+/// The keys derived from one master key.
 struct MasterKeys {
     id: KeyId,
-    /// For people's data keys.
+    /// Wraps people's data keys.
     wrapping: aead::LessSafeKey,
-    /// For text that several people share.
+    /// Seals text that several people share.
     content: aead::LessSafeKey,
 }
 
@@ -54,17 +54,17 @@ impl Vault {
         }
     }
 
-    /// What a store keeps to notice that it is opened with another index key.
+    /// A value that a store keeps to detect another index key.
     pub fn key_check(&self) -> [u8; 16] {
         self.blind_index(b"key check", &[])
     }
 
-    /// The master key that seals what is new. A store keeps the ids of all keys that something may be sealed under.
+    /// The master key that seals new values. A store keeps the ids of all keys that values may be sealed under.
     pub fn sealing_key(&self) -> KeyId {
         self.current().id
     }
 
-    /// Whether the ring has a master key.
+    /// Whether the ring has a master key with this id.
     pub fn has_key(&self, id: KeyId) -> bool {
         self.master(id).is_some()
     }
@@ -90,7 +90,7 @@ impl MasterKeys {
     }
 }
 
-/// What keys for several purposes derive from.
+/// The root from which keys for several purposes are derived.
 struct Root(hkdf::Prk);
 
 impl Root {

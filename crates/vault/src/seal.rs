@@ -1,5 +1,5 @@
-//! Sealing with AES-256-GCM-SIV. A sealed value begins with the id of the key that it needs. That id and the identity
-//! of the row are associated data: a sealed value put into another row, or opened under another key, does not open.
+//! Sealing with AES-256-GCM-SIV. A sealed value starts with the id of its key. That id and the identity of the row
+//! are associated data, so a sealed value does not open in another row or under another key.
 
 use std::fmt;
 
@@ -12,25 +12,25 @@ use crate::Vault;
 const TAG_LEN: usize = 16;
 const KEY_LEN: usize = 32;
 
-/// A sealed value does not open: its key is not there, it is of another row, or its bytes were changed.
+/// A sealed value does not open: its key is missing, it belongs to another row, or its bytes were changed.
 #[derive(Debug, thiserror::Error)]
 #[error("a sealed value does not open under the keys that are there")]
 pub struct SealError;
 
-/// The id of a key: four bytes that say nothing of it.
+/// The id of a key: four bytes that reveal nothing about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyId(pub(crate) [u8; Self::LEN]);
 
 impl KeyId {
     const LEN: usize = 4;
 
-    /// Reads the form that [`fmt::Display`] writes.
+    /// Parses the output of [`fmt::Display`].
     pub fn parse(text: &str) -> Option<Self> {
         let mut id = [0; Self::LEN];
         hex::decode_to_slice(text, &mut id).ok().map(|()| Self(id))
     }
 
-    /// The key that a sealed value needs.
+    /// The key of a sealed value.
     fn of_sealed(sealed: &[u8]) -> Result<Self, SealError> {
         sealed.first_chunk().map(|id| Self(*id)).ok_or(SealError)
     }
@@ -55,7 +55,7 @@ pub struct PersonKey {
 impl Vault {
     /// A new data key for a person.
     pub fn new_person_key(&self, person: PersonId) -> (PersonKey, WrappedKey) {
-        // The key, and its id behind it.
+        // The key, followed by its id.
         let mut bytes = Zeroizing::new([0u8; KEY_LEN + KeyId::LEN]);
         aws_lc_rs::rand::fill(bytes.as_mut()).expect("the system's random source answers");
         let master = self.current();
@@ -85,7 +85,7 @@ impl Vault {
 }
 
 impl PersonKey {
-    /// From its bytes with its id behind them. A key that was made before keys had ids goes by its master key's.
+    /// Parses a key followed by its id. A key made before keys had ids uses the id of its master key.
     fn of(bytes: &[u8], master: KeyId) -> Result<Self, SealError> {
         let (key, id) = bytes.split_first_chunk::<KEY_LEN>().ok_or(SealError)?;
         let id = if id.is_empty() { master } else { KeyId(id.try_into().map_err(|_| SealError)?) };

@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::program::{command, directory, unprivileged_user};
 
-/// Runs postgres until its standard input ends, which happens when the process that started it
-/// is gone, in whatever way; then stops it and removes its directory. `$1` is the directory, `$2`
-/// the program, the rest its arguments.
+/// Runs postgres until its standard input closes, which happens however the process that started it ends. Then stops
+/// postgres and removes its directory. `$1` is the directory, `$2` the program, the rest its arguments.
 const KEEPER: &str = r#"
 directory=$1; shift
 "$@" >>"$directory/log" 2>&1 &
@@ -23,7 +22,7 @@ wait $postgres
 rm -rf "$directory"
 "#;
 
-/// A certificate that signs for itself and for nobody else.
+/// The configuration of a self-signed certificate.
 const OPENSSL: &str = "[req]\ndistinguished_name=name\nx509_extensions=extensions\nprompt=no\n\
     [name]\nCN=localhost\n\
     [extensions]\nbasicConstraints=critical,CA:FALSE\nsubjectAltName=IP:127.0.0.1\n";
@@ -38,13 +37,13 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The one that the tests of a process share.
+    /// The cluster that the tests of a process share.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
         SHARED.get_or_init(|| Self::start(&[]))
     }
 
-    /// A new, empty cluster with `settings` (`name=value`) beside the defaults.
+    /// A new, empty cluster with `settings` (`name=value`) in addition to the defaults.
     pub fn start(settings: &[&str]) -> Self {
         let cluster = Self::initialized();
         cluster.run(settings);
@@ -66,8 +65,7 @@ impl Cluster {
         cluster
     }
 
-    /// A new cluster that speaks TLS on 127.0.0.1, and the file of the authority that signed its
-    /// certificate.
+    /// A new cluster that uses TLS on 127.0.0.1, and the file of the authority that signed its certificate.
     pub fn start_with_tls() -> (Self, PathBuf) {
         let cluster = Self::initialized();
         let (certificate, key) = (cluster.directory.join("server.crt"), cluster.directory.join("server.key"));
@@ -85,7 +83,7 @@ impl Cluster {
         (cluster, certificate)
     }
 
-    /// A standby of `primary` that follows it by streaming, under the name `application_name`.
+    /// A standby of `primary` with streaming replication, under the name `application_name`.
     pub fn standby_of(primary: &Self, application_name: &str, settings: &[&str]) -> Self {
         let cluster = Self::prepared();
         let mut copy = command(&cluster.programs.join("pg_basebackup"));
@@ -100,14 +98,14 @@ impl Cluster {
         cluster
     }
 
-    /// A directory of its own that belongs to the user who runs postgres.
+    /// A new directory that belongs to the user who runs postgres.
     fn prepared() -> Self {
         let programs = directory().expect("PostgreSQL is installed (apt-get install postgresql)");
         let directory = tempfile::Builder::new().prefix("seoham-pg-").tempdir().expect("a directory").keep();
         if let Some(user) = unprivileged_user() {
             run(Command::new("chown").arg(user).arg(&directory));
         }
-        // The port only names the socket, and the address when there is one.
+        // The port is part of the socket's name, and of the address if there is one.
         let port =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
         Self { directory, programs, keeper: Mutex::default(), port, databases: AtomicU32::new(0) }
@@ -128,7 +126,7 @@ impl Cluster {
             postgres.arg("-c").arg(setting);
         }
         keeper.arg(postgres.get_program()).args(postgres.get_args());
-        // A process group of its own: Ctrl-C in the terminal is not for postgres.
+        // A separate process group, so that Ctrl-C in the terminal does not reach postgres.
         std::os::unix::process::CommandExt::process_group(&mut keeper, 0);
         let keeper = keeper
             .stdin(Stdio::piped())
@@ -140,7 +138,7 @@ impl Cluster {
         self.wait_until_ready();
     }
 
-    /// Waits until it takes connections.
+    /// Waits until it accepts connections.
     pub fn wait_until_ready(&self) {
         let patience = Instant::now() + Duration::from_secs(60);
         loop {
@@ -162,7 +160,7 @@ impl Cluster {
         Database { url: self.url(&name) }
     }
 
-    /// Where a database is reached, through the socket.
+    /// The URL of a database, through the socket.
     pub fn url(&self, database: &str) -> String {
         let socket = self.directory.to_string_lossy().replace('/', "%2F");
         format!("postgres://postgres@{socket}:{}/{database}", self.port)
@@ -173,17 +171,17 @@ impl Cluster {
         &self.directory
     }
 
-    /// The directory of all its files.
+    /// The cluster's directory.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Its port: the name of its socket, and its address if it was told to listen.
+    /// Its port: part of the socket's name, and of the address if it listens on one.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Runs statements in `database`; gives what they print, without decoration.
+    /// Runs statements in `database`. Returns their output, unformatted.
     pub fn sql(&self, database: &str, statements: &str) -> String {
         let mut psql = command(&self.programs.join("psql"));
         psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--username=postgres"]);
@@ -191,7 +189,7 @@ impl Cluster {
         run(psql.args(["--dbname", database, "--command", statements]))
     }
 
-    /// The process numbers of the server's sessions in `database`.
+    /// The process ids of the server's sessions in `database`.
     pub fn backends(&self, database: &str) -> Vec<u32> {
         let asked = format!(
             "SELECT pid FROM pg_stat_activity WHERE datname = '{database}' AND pid <> pg_backend_pid()"
@@ -199,17 +197,17 @@ impl Cluster {
         self.sql("postgres", &asked).lines().filter_map(|line| line.trim().parse().ok()).collect()
     }
 
-    /// Makes a standby the primary.
+    /// Promotes a standby to primary.
     pub fn promote(&self) {
         self.sql("postgres", "SELECT pg_promote(true, 60)");
     }
 
-    /// Kills the whole server at once, as the loss of its machine would.
+    /// Kills the whole server at once, like the loss of its machine.
     pub fn kill(&self) {
         self.signal_all("KILL");
     }
 
-    /// Freezes the whole server: it keeps its connections and answers nothing more.
+    /// Freezes the whole server: it keeps its connections open and stops answering.
     pub fn freeze(&self) {
         self.signal_all("STOP");
     }
@@ -246,13 +244,13 @@ impl Drop for Cluster {
     }
 }
 
-/// A database of a cluster; it goes with the cluster.
+/// A database of a cluster. It is removed with the cluster.
 pub struct Database {
     url: String,
 }
 
 impl Database {
-    /// Where it is reached.
+    /// Its URL.
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -1,8 +1,8 @@
-//! PostgreSQL clusters for tests and benchmarks: made by `initdb` in a temporary directory, run
-//! by an unprivileged user, reached through a socket of their own, with durability as PostgreSQL
-//! sets it by default. A cluster ends and is removed when its process does, however that ends.
+//! PostgreSQL clusters for tests and benchmarks: created by `initdb` in a temporary directory, run by an unprivileged
+//! user, reached through their own socket, with PostgreSQL's default durability. A cluster stops and is removed when
+//! its process ends, however that happens.
 //!
-//! Nothing of Seoham is known here.
+//! This crate knows nothing of Seoham.
 
 mod cluster;
 mod program;

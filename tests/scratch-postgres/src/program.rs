@@ -1,13 +1,13 @@
-//! PostgreSQL's programs, and the user that may run them.
+//! PostgreSQL's programs, and the user that runs them.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where Debian puts them, by version.
+/// Where Debian installs them, by version.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
-/// The directory of the newest version's programs.
+/// The program directory of the newest version.
 pub(crate) fn directory() -> Option<PathBuf> {
     let versions = std::fs::read_dir(DEBIAN).ok().into_iter().flatten().flatten();
     let mut found: Vec<(u32, PathBuf)> = versions
@@ -20,18 +20,18 @@ pub(crate) fn directory() -> Option<PathBuf> {
     found.pop().map(|(_, bin)| bin).or(on_path)
 }
 
-/// PostgreSQL refuses to run as root; then it runs as this user.
+/// The user that runs PostgreSQL if we are root, since PostgreSQL refuses to run as root.
 pub(crate) fn unprivileged_user() -> Option<&'static str> {
     let root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     root.then_some("postgres")
 }
 
-/// `program` as the user that may run it.
+/// A command that runs `program` as that user.
 pub(crate) fn command(program: &Path) -> Command {
     match unprivileged_user() {
         None => Command::new(program),
         Some(user) => {
-            // It becomes the program, so that signals for the one reach the other.
+            // setpriv replaces itself with the program, so that signals sent to it reach the program.
             let mut command = Command::new("setpriv");
             command.args(["--reuid", user, "--regid", user, "--clear-groups", "--"]).arg(program);
             command

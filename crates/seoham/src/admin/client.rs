@@ -20,7 +20,7 @@ impl AdminClient {
         Ok(Self { client, url: url.trim_end_matches('/').to_owned(), token: token.to_owned() })
     }
 
-    /// Says which members of a payload the box shows under a contract.
+    /// Sets which payload members the box shows under a contract.
     pub(crate) async fn set_card(
         &self,
         contract: &str,
@@ -61,7 +61,7 @@ impl AdminClient {
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}/admin/v1/{path}", self.url));
-        // Its messages are shown as they come.
+        // The server's messages are displayed as received, so request the user's language.
         request.bearer_auth(&self.token).header(ACCEPT_LANGUAGE, localized("ko", "en"))
     }
 

@@ -1,4 +1,4 @@
-//! `seoham admin clock`: the process's clock beside the machine's.
+//! `seoham admin clock`: compares the process's clock with the machine's.
 
 use anyhow::Result;
 use clap::Subcommand;

@@ -77,7 +77,7 @@ impl ContractCommand {
     }
 }
 
-/// Asks whether a contract is to be closed, which cannot be undone; without a terminal it is not.
+/// Asks whether to close a contract, which cannot be undone. Without a terminal, refuses.
 fn confirm(contract: &str) -> Result<()> {
     if !std::io::stdin().is_terminal() {
         bail!(localized(

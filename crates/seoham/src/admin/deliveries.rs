@@ -1,4 +1,4 @@
-//! `seoham admin deliveries`: whether workers deliver, and what becomes of a restored queue.
+//! `seoham admin deliveries`: whether workers deliver, and what to do with the queue of a restored backup.
 
 use anyhow::Result;
 use clap::Subcommand;

@@ -1,4 +1,4 @@
-//! `seoham admin institution`: institutions and the pictures they are known by.
+//! `seoham admin institution`: institutions and their marks, the pictures that recipients see.
 
 use std::path::PathBuf;
 

@@ -126,6 +126,6 @@ pub(crate) fn run(args: AdminArgs) -> Result<ExitCode> {
         let shown = if args.json { answer } else { for_people(answer) };
         say(&serde_json::to_string_pretty(&shown)?);
     }
-    // Some lines of an import are not there: whoever runs it from a script is to know.
+    // Rejected lines of an import must be visible to a script.
     Ok(if rejected { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

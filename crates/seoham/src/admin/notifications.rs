@@ -1,4 +1,4 @@
-//! `seoham admin notifications`: what the messenger did not take, and sending it again.
+//! `seoham admin notifications`: lists notifications that the messenger did not accept, and resends them.
 
 use anyhow::Result;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
@@ -94,7 +94,7 @@ impl SendAgainArgs {
             let page = client.post(&path, &body).await?;
             sent_again += page["sent_again"].as_u64().unwrap_or(0);
             match page.get("next_before") {
-                // Each page is older than the one before, so it ends.
+                // Every page is older than the previous one, so the loop ends.
                 Some(before) => body["before"] = before.clone(),
                 None => return Ok(json!({ "sent_again": sent_again })),
             }

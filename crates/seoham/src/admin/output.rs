@@ -1,10 +1,10 @@
-//! Answers of the operator API as a person reads them.
+//! Formats replies of the operator API for people.
 
 use seoham_model::UnixSeconds;
 use seoham_model::clock::seoul_seconds;
 use serde_json::Value;
 
-/// The same answer with its times as a person reads them, in Seoul's civil time.
+/// The same reply with times as dates in Seoul time.
 pub(super) fn for_people(answer: Value) -> Value {
     match answer {
         Value::Object(members) => Value::Object(

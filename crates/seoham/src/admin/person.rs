@@ -1,4 +1,4 @@
-//! `seoham admin person` and `import-people`: the people that documents go to.
+//! `seoham admin person` and `import-people`: the people who receive documents.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! `seoham admin plan`: volumes that institutions announce, beside what comes.
+//! `seoham admin plan`: announced volumes, compared with the actual ones.
 
 use anyhow::Result;
 use clap::{Args, Subcommand};

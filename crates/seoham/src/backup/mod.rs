@@ -16,7 +16,7 @@ use crate::logging;
 use crate::server::store;
 use seoham_institution_cli::terminal::{complain, localized, say};
 
-/// How often progress is printed where there is no terminal to draw it on.
+/// How often to print progress if there is no terminal.
 const PRINT_EVERY: Duration = Duration::from_secs(5);
 
 /// `seoham backup FILE`.
@@ -94,7 +94,7 @@ fn report(tokens: &[RestoredToken], sandbox: bool) {
     }
 }
 
-/// Progress, drawn on a terminal and printed in lines elsewhere.
+/// Progress: a progress bar on a terminal, lines of text elsewhere.
 struct BackupProgress {
     bar: ProgressBar,
     printed_at: Instant,

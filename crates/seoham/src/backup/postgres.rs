@@ -1,5 +1,4 @@
-//! A database's backup, by PostgreSQL's own programs: nobody knows better how its contents are put into a file and
-//! out of it again.
+//! Backup and restore of a database with PostgreSQL's own programs, `pg_dump` and `pg_restore`.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,7 +12,8 @@ use seoham_store::restore::RestoredToken;
 use crate::config::Config;
 use crate::server::{Runtimes, store};
 
-/// `pg_dump`, consistent while nodes go on; synced and read back before it has its name.
+/// Runs `pg_dump`, which takes a consistent snapshot while nodes keep running. Syncs and verifies the file before
+/// renaming it.
 pub(super) fn backup(config: &Config, file: &Path) -> Result<u64> {
     if file.exists() {
         let name = file.display();
@@ -27,7 +27,7 @@ pub(super) fn backup(config: &Config, file: &Path) -> Result<u64> {
     let partial = PathBuf::from(partial);
     let mut dump = program(config, "pg_dump")?;
     dump.args(["--format=custom", "--no-owner", "--no-privileges"]).arg("--file").arg(&partial);
-    // Nobody else is to read it: what is not sealed in it are institutions and times.
+    // Readable by the owner only: institutions and times are not sealed in it.
     let made = std::os::unix::fs::OpenOptionsExt::mode(
         File::options().write(true).create(true).truncate(true),
         0o600,
@@ -46,7 +46,7 @@ pub(super) fn backup(config: &Config, file: &Path) -> Result<u64> {
     Ok(written.metadata()?.len())
 }
 
-/// `pg_restore` into an empty database, whole or not at all.
+/// Runs `pg_restore` into an empty database, atomically.
 pub(super) fn restore(config: &Config, file: &Path, now: UnixSeconds) -> Result<(Vec<RestoredToken>, bool)> {
     let (options, vault) = (store::database(config)?, store::vault_of_existing(config)?);
     let runtimes = Runtimes::start()?;
@@ -66,7 +66,7 @@ fn program(config: &Config, name: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// Runs a program to its end; what it complains of is what we say.
+/// Runs a program to its end. Its error output becomes our error.
 fn run(mut command: Command, name: &str) -> Result<()> {
     let spinner = spinner(name);
     let output = command.stdin(Stdio::null()).stderr(Stdio::piped()).output();

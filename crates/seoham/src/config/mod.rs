@@ -1,5 +1,5 @@
-//! The configuration: one TOML file, every value also as `SEOHAM_SECTION__NAME`, the common ones
-//! as flags. Unknown keys are errors, so that a misspelt one is not a silent default.
+//! The configuration: one TOML file; every value can also be set as `SEOHAM_SECTION__NAME`, the common ones as flags.
+//! Unknown keys are errors, so that a misspelt key does not silently keep its default.
 
 mod args;
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use args::{ListenArgs, ServeArgs};
 
-/// All of it.
+/// The complete configuration.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
@@ -37,7 +37,7 @@ pub(crate) struct Config {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Node {
-    /// What this process does.
+    /// The process's role.
     pub(crate) role: Role,
 }
 
@@ -57,17 +57,17 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    /// It has the api and bulk listeners.
+    /// Whether it has the api and bulk listeners.
     pub(crate) fn takes_requests(self) -> bool {
         matches!(self, Self::All | Self::Gateway)
     }
 
-    /// It has the web listener.
+    /// Whether it has the web listener.
     pub(crate) fn shows_pages(self) -> bool {
         matches!(self, Self::All | Self::Web)
     }
 
-    /// It has the worker.
+    /// Whether it has the worker.
     pub(crate) fn delivers(self) -> bool {
         matches!(self, Self::All | Self::Delivery)
     }
@@ -91,7 +91,7 @@ pub(crate) struct Listen {
     pub(crate) bulk: SocketAddr,
     pub(crate) web: SocketAddr,
     pub(crate) admin: SocketAddr,
-    /// A proxy in front terminates TLS, so plain HTTP off loopback is meant.
+    /// A proxy in front terminates TLS, so plain HTTP on a non-loopback address is intended.
     pub(crate) behind_tls_proxy: bool,
 }
 
@@ -109,7 +109,7 @@ impl Default for Listen {
 }
 
 impl Listen {
-    /// Puts in what the flags say.
+    /// Applies the flags.
     pub(crate) fn apply(&mut self, args: &ListenArgs) {
         self.api = args.api_listen.unwrap_or(self.api);
         self.bulk = args.bulk_listen.unwrap_or(self.bulk);
@@ -118,8 +118,8 @@ impl Listen {
     }
 }
 
-/// Connections at once. Together they need as many file descriptors; where the system allows fewer, each listener
-/// has a smaller share.
+/// Maximum number of concurrent connections. Together the limits need as many file descriptors. If the system allows
+/// fewer, each listener gets a proportionally smaller share.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ConnectionsSection {
@@ -127,7 +127,7 @@ pub(crate) struct ConnectionsSection {
     pub(crate) bulk: usize,
     pub(crate) web: usize,
     pub(crate) admin: usize,
-    /// Of one listener from one address; not behind a proxy, which stands for everybody.
+    /// Limit per address of one listener. Not used behind a proxy, whose address all clients share.
     pub(crate) per_address: usize,
 }
 
@@ -150,35 +150,34 @@ pub(crate) struct Tls {
 #[serde(default, deny_unknown_fields)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(crate) struct StoreSection {
-    /// The embedded store's directory; with a database, where the operator's token is kept if it
-    /// is made here.
+    /// The embedded store's directory. With a database, the directory for a generated operator token.
     pub(crate) data: PathBuf,
-    /// All people are invented.
+    /// Whether this is a sandbox with invented people.
     pub(crate) sandbox: bool,
     /// The shared store, `postgres://…`, instead of the embedded one.
     #[serde(serialize_with = "masked")]
     pub(crate) database: Option<SecretString>,
-    /// Authorities in PEM, one of which signed the database server's certificate.
+    /// Certificate authorities in PEM, one of which signed the database server's certificate.
     pub(crate) database_ca_file: Option<PathBuf>,
-    /// Connections to the database at most for people's calls and single ones of institutions.
+    /// Maximum number of database connections for people's calls and single calls of institutions.
     pub(crate) interactive_connections: usize,
-    /// Connections at most for bulk requests and deliveries.
+    /// Maximum number of database connections for bulk requests and deliveries.
     pub(crate) bulk_connections: usize,
-    /// Bring the database's schema up to date at the start.
+    /// Whether to migrate the database's schema at startup.
     pub(crate) migrate: bool,
-    /// The database may forget what it committed, because `fsync`, `full_page_writes` or `synchronous_commit`
-    /// is off: for test clusters alone.
+    /// Accept a database that may lose committed data because `fsync`, `full_page_writes` or `synchronous_commit` is
+    /// off. Only for test clusters.
     pub(crate) allow_data_loss: bool,
-    /// Make the store if there is none. By a flag alone: it is meant once.
+    /// Create the store if there is none. Only a flag, because it applies to one start.
     #[serde(skip)]
     pub(crate) create: bool,
-    /// The machine's clock is right whatever was stored before. By a flag alone.
+    /// Trust the machine's clock whatever times were stored before. Only a flag.
     #[serde(skip)]
     pub(crate) accept_clock: bool,
-    /// Go on without a last transaction that the loss of power tore. By a flag alone.
+    /// Discard a last transaction that a power failure tore. Only a flag.
     #[serde(skip)]
     pub(crate) discard_torn_transaction: bool,
-    /// For how many days documents are kept after their acceptance; for good when absent.
+    /// How many days documents are kept after their acceptance. Unlimited if absent.
     pub(crate) retention_days: Option<u32>,
 }
 
@@ -204,14 +203,14 @@ impl Default for StoreSection {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Keys {
-    /// The master key's file. A sandbox makes its own in the data directory.
+    /// The master key file. A sandbox generates its own in the data directory.
     pub(crate) master_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Admin {
-    /// The operator's token; made at first start when it is not given.
+    /// The operator's token. Generated at the first start if it is not set.
     #[serde(serialize_with = "masked")]
     pub(crate) token: Option<SecretString>,
 }
@@ -219,41 +218,41 @@ pub(crate) struct Admin {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Web {
-    /// The address of the document box as recipients reach it; the web listener's own by default.
+    /// The public address of the document box. By default the web listener's own.
     pub(crate) public_url: Option<String>,
 }
 
-/// Whose pages the recipients' are.
+/// The branding of the recipients' pages.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct BrandSection {
-    /// What the box is called, on every page and in every message: 1 to 20 characters.
+    /// The name of the box, on every page and in every message: 1 to 20 characters.
     pub(crate) name: Option<String>,
-    /// The same in English; the Korean one by default.
+    /// The English name. By default the Korean one.
     pub(crate) name_en: Option<String>,
     /// `#rrggbb`, dark enough for white text.
     pub(crate) color: Option<String>,
     /// A PNG of at most 64 KiB.
     pub(crate) logo_file: Option<PathBuf>,
-    /// Whom a person asks about the box itself, as it is shown.
+    /// The contact for questions about the box, as displayed.
     pub(crate) contact: Option<String>,
-    /// The terms that somebody who joins agrees to, as text; what was agreed to is kept.
+    /// The terms that a person accepts when joining, as text. The accepted text is stored.
     pub(crate) terms_file: Option<PathBuf>,
-    /// The privacy notice likewise.
+    /// The privacy notice, as text.
     pub(crate) privacy_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Notifier {
-    /// The messenger provider's address. A sandbox without one simulates a messenger.
+    /// The messenger provider's address. A sandbox without one simulates the messenger.
     pub(crate) url: Option<String>,
     /// The signing secret, base64 of at least 24 bytes, with or without `whsec_`.
     #[serde(serialize_with = "masked")]
     pub(crate) secret: Option<SecretString>,
-    /// How long one message may take.
+    /// Timeout of one message.
     pub(crate) timeout_seconds: u64,
-    /// Messages handed over at once, in each of up to four batches.
+    /// Messages sent concurrently, in each of up to four batches.
     pub(crate) concurrent_messages: usize,
 }
 
@@ -266,8 +265,7 @@ impl Default for Notifier {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Delivery {
-    /// For how long at least a worker holds what it claimed; what a worker that was lost held is
-    /// delivered by another after this time.
+    /// Minimum lease of a worker's claims. When a worker is lost, another delivers its claims after this time.
     pub(crate) lease_seconds: u64,
 }
 
@@ -280,13 +278,13 @@ impl Default for Delivery {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Admission {
-    /// Bulk requests under way at once.
+    /// Maximum number of concurrent bulk requests.
     pub(crate) requests: usize,
-    /// Their bodies' bytes.
+    /// Maximum total size of their bodies, in bytes.
     pub(crate) bytes: usize,
-    /// Bulk requests under way at once of one institution.
+    /// Maximum number of concurrent bulk requests of one institution.
     pub(crate) requests_per_institution: usize,
-    /// Their bodies' bytes; half of `bytes` when it is not given.
+    /// Maximum total size of their bodies, in bytes. By default half of `bytes`.
     pub(crate) bytes_per_institution: Option<usize>,
 }
 
@@ -305,12 +303,12 @@ impl Default for Admission {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Volume {
-    /// Documents of one institution on one day from which on the operator is alerted when no plan for it was
-    /// approved. Nothing is refused.
+    /// Number of documents of one institution per day from which the operator is alerted if no plan for it was
+    /// approved. Nothing is rejected.
     pub(crate) documents_per_day: u64,
-    /// Where alerts are posted to, beside metrics and log.
+    /// Where to post alerts, in addition to metrics and log.
     pub(crate) webhook_url: Option<String>,
-    /// The secret that signs them, base64 of at least 24 bytes, with or without `whsec_`.
+    /// The secret that signs alerts, base64 of at least 24 bytes, with or without `whsec_`.
     #[serde(serialize_with = "masked")]
     pub(crate) webhook_secret: Option<SecretString>,
 }
@@ -327,7 +325,8 @@ pub(crate) struct Log {
     /// In the syntax of tracing's `EnvFilter`.
     pub(crate) level: String,
     pub(crate) format: LogFormat,
-    /// The file of the action log: what is done over the operator's API; actions.log in `store.data` by default.
+    /// The file of the action log, which records actions over the operator API. By default actions.log in
+    /// `store.data`.
     pub(crate) actions: Option<PathBuf>,
 }
 
@@ -347,7 +346,7 @@ pub(crate) enum LogFormat {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Shutdown {
-    /// How long running requests may take once the process is told to end.
+    /// How long running requests may take after the process is asked to stop.
     pub(crate) deadline_seconds: u64,
 }
 
@@ -365,14 +364,15 @@ fn masked<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result
     }
 }
 
-/// The configuration in force: defaults, file, environment, flags, each over the one before.
+/// Loads the configuration: defaults, file, environment, flags, each overriding the previous.
 pub(crate) fn load(args: &ServeArgs) -> Result<Config> {
     let mut builder = config::Config::builder();
     if let Some(file) = &args.config {
         let source = config::File::from(file.as_path()).format(config::FileFormat::Toml);
         builder = builder.add_source(source);
     }
-    // Values are taken as text and read as what the key wants: a token of digits alone is no number.
+    // Read values as strings and convert them to the type of the key: a token that consists of digits is not a
+    // number.
     let environment = config::Environment::with_prefix("SEOHAM").prefix_separator("_").separator("__");
     let read = builder.add_source(environment).build().and_then(config::Config::try_deserialize);
     let mut config: Config = read.context("configuration")?;
@@ -393,7 +393,7 @@ pub(crate) fn load(args: &ServeArgs) -> Result<Config> {
     Ok(config)
 }
 
-/// The configuration as a person may see it.
+/// The configuration for display, with secrets masked.
 pub(crate) fn shown(config: &Config) -> Result<String> {
     toml::to_string(config).context("configuration")
 }
@@ -402,13 +402,13 @@ pub(crate) fn shown(config: &Config) -> Result<String> {
 mod tests {
     use super::*;
 
-    /// What the example gives as a value is the default: whoever copies it changes nothing unawares.
+    /// The values in the example are the defaults, so that copying it changes nothing.
     #[test]
     fn the_example_says_the_defaults() {
         let text = include_str!("../../../../examples/seoham.toml");
         let example: Config = toml::from_str(text).expect("the example is a configuration");
         assert_eq!(shown(&example).expect("shown"), shown(&Config::default()).expect("shown"));
-        // What it has in comments are keys that there are.
+        // Its commented-out keys exist.
         let uncommented: String = text
             .lines()
             .filter_map(|line| {

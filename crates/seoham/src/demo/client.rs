@@ -1,4 +1,4 @@
-//! The demo as an institution: the kit's client, and what the demo asks of it.
+//! The demo's institution client, built on the kit.
 
 use std::collections::BTreeMap;
 
@@ -26,12 +26,12 @@ impl Client {
         Ok(Self { kit })
     }
 
-    /// Sends documents, each already in JSON and some of them broken on purpose; gives their verdicts.
+    /// Sends documents in JSON, some of them broken on purpose. Returns their verdicts.
     pub(super) async fn send(&self, documents: &[String]) -> Result<Vec<SendResult>> {
         Ok(self.kit.send_json(documents, &SendOptions::default()).await?)
     }
 
-    /// The statuses of all that was accepted, by document.
+    /// The statuses of all accepted documents, by document.
     pub(super) async fn statuses(&self, sent: &[SendResult]) -> Result<BTreeMap<String, StatusData>> {
         let mut statuses = BTreeMap::new();
         let ids: Vec<&str> = sent.iter().filter_map(|s| s.document_binder_uuid.as_deref()).collect();
@@ -45,7 +45,7 @@ impl Client {
         Ok(statuses)
     }
 
-    /// The recipient opens a document; gives the one-time token that they arrive with.
+    /// Opens a document as its recipient. Returns the one-time token of the redirect.
     pub(super) async fn open(&self, id: &str) -> Result<String> {
         let url = Url::parse(&self.kit.sandbox().open(id).await?)?;
         let token = url.query_pairs().find(|(name, _)| name == "token");

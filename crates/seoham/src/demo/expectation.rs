@@ -1,4 +1,4 @@
-//! What the input demands, worked out from the input alone.
+//! The expected results, derived from the input alone.
 
 use std::collections::HashMap;
 
@@ -12,13 +12,13 @@ use serde_json::value::RawValue;
 
 use super::input::Person;
 
-/// What is demanded of one notice.
+/// The expected result for one notice.
 pub(super) struct Expected {
     /// `accepted`, or the error code.
     pub(super) verdict: &'static str,
-    /// It comes to rest in the box; if not, it waits for the person to join.
+    /// It ends up in the box; if not, it waits for the person to join.
     pub(super) received: bool,
-    /// The messenger reports it as arrived.
+    /// The messenger reports it as delivered.
     pub(super) notified: bool,
 }
 
@@ -27,12 +27,12 @@ impl Expected {
         Self { verdict, received: false, notified: false }
     }
 
-    /// The status that an accepted document comes to rest in, if nobody opens it.
+    /// The final status of an accepted document that nobody opens.
     pub(super) fn resting_status(&self) -> DocBoxStatus {
         if self.received { DocBoxStatus::Received } else { DocBoxStatus::Sent }
     }
 
-    /// Whether an accepted document has come to rest.
+    /// Whether an accepted document has reached its final status.
     pub(super) fn is_settled(&self, status: &StatusData) -> bool {
         let over = matches!(status.doc_box_status, DocBoxStatus::Read | DocBoxStatus::Expired);
         over || (status.doc_box_status == self.resting_status()
@@ -69,7 +69,7 @@ pub(super) fn expect(notices: &[String], people: &[Person], now: UnixSeconds) ->
         (personas::MEMBER, Outcome::Delivered { received: true, notified: true }),
         (personas::REFUSES, Outcome::Refused("FORBIDDEN")),
         (personas::NOT_A_MEMBER, Outcome::Delivered { received: false, notified: true }),
-        // The demo moves the clock on by more than the ten seconds that this one takes.
+        // The demo advances the clock by more than the ten seconds after which this person joins.
         (personas::JOINS_LATER, Outcome::Delivered { received: true, notified: true }),
         (personas::NEVER_REPORTED, Outcome::Delivered { received: true, notified: false }),
         (personas::NUMBER_REFUSED, Outcome::Delivered { received: true, notified: false }),

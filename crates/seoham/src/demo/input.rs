@@ -3,11 +3,11 @@
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-/// The people, as the operator imports them.
+/// The people, in the operator's import format.
 pub(super) const PEOPLE: &str = include_str!("../../../../examples/people.ndjson");
 const NOTICES: &str = include_str!("../../../../examples/notices.jsonl");
 
-/// One of the example's invented people.
+/// One of the invented people of the example.
 #[derive(Deserialize)]
 pub(super) struct Person {
     pub(super) phone_number: String,
@@ -22,7 +22,7 @@ pub(super) fn people() -> Result<Vec<Person>> {
     PEOPLE.lines().map(|line| serde_json::from_str(line).context("examples/people.ndjson")).collect()
 }
 
-/// The notices, each a document in JSON.
+/// The notices, one JSON document each.
 pub(super) fn notices() -> Vec<String> {
     NOTICES.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
 }

@@ -1,4 +1,4 @@
-//! The demo's sample institution: its own application, and the landing gateway in front of it.
+//! The demo's sample institution: its application, and the landing gateway in front of it.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
@@ -11,12 +11,12 @@ use crate::config::Config;
 use crate::landing::LandingServer;
 use crate::server::Server;
 
-/// Where the example's notices lead as they are written.
+/// The domain of the links in the example's notices.
 const WRITTEN: &str = ".gasang.example.kr";
-/// The gateway's usual port; documents of an earlier run lead there too.
+/// The gateway's default port; documents of an earlier run link to it too.
 const PORT: u16 = 8090;
 
-/// Starts the application and the gateway; gives the gateway.
+/// Starts the application and the gateway. Returns the gateway.
 pub(super) async fn start(
     config: &Config,
     server: &Server,
@@ -42,8 +42,7 @@ pub(super) async fn start(
     LandingServer::open(landing, listener, None)
 }
 
-/// The notice with its link leading to the gateway: `https://tax.gasang.example.kr/car?…` becomes
-/// `…/tax/car?…`.
+/// Rewrites the notice's link to the gateway: `https://tax.gasang.example.kr/car?…` becomes `…/tax/car?…`.
 pub(super) fn lead_to(notice: &str, gateway: &str) -> String {
     let Some((before, rest)) = notice.split_once("\"https://") else { return notice.to_owned() };
     match rest.split_once(WRITTEN) {

@@ -1,5 +1,4 @@
-//! What was sent and what became of it, beside the data, so that a run goes on where the one
-//! before it ended.
+//! The requests sent and their results, stored beside the data, so that the next run continues where this one ended.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,7 +9,7 @@ use anyhow::{Context, Result};
 use seoham_kit::client::SendResult;
 use serde::{Deserialize, Serialize};
 
-/// The journal: a line for each request that was answered.
+/// The journal: one line per answered request.
 pub(super) struct Journal {
     file: File,
     requests: BTreeMap<usize, Vec<SendResult>>,
@@ -25,7 +24,7 @@ struct Line {
 impl Journal {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let before = if path.exists() { std::fs::read_to_string(path)? } else { String::new() };
-        // A line that a crash cut short was not confirmed; its request is sent again.
+        // A line cut off by a crash was not confirmed, so its request is sent again.
         let whole = before.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
         let requests = whole.map(|line| (line.first, line.results)).collect();
         let file = File::options().create(true).append(true).open(path);
@@ -36,7 +35,7 @@ impl Journal {
         Ok(Self { file, requests })
     }
 
-    /// Whether the request that begins with notice `first` was answered.
+    /// Whether the request that starts with notice `first` was answered.
     pub(super) fn has(&self, first: usize) -> bool {
         self.requests.contains_key(&first)
     }
@@ -48,7 +47,7 @@ impl Journal {
         Ok(())
     }
 
-    /// The verdicts on all notices, in their order.
+    /// The verdicts on all notices, in order.
     pub(super) fn results(&self, notices: usize) -> Vec<SendResult> {
         let mut results = vec![SendResult::default(); notices];
         for (first, sent) in &self.requests {

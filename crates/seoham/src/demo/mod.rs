@@ -1,8 +1,7 @@
-//! `seoham demo`: the main job on a sandbox of invented people, through real sockets.
+//! `seoham demo`: the main use case on a sandbox of invented people, through real sockets.
 //!
-//! It talks to itself as an institution and an operator would, over HTTP alone. What the input
-//! demands is worked out from the input by the model's rules, apart from what the server says,
-//! and the two are compared at the end.
+//! It calls itself over HTTP like an institution and an operator. It derives the expected results from the input by
+//! the model's rules, independently of the server's replies, and compares both at the end.
 
 mod client;
 mod expectation;
@@ -56,7 +55,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
     let mut config = Config::default();
     config.store.data.clone_from(&args.data);
     config.store.sandbox = true;
-    // It is left alone for as long as one likes, and looked at again.
+    // A demo may be continued after any length of time.
     (config.store.create, config.store.accept_clock) = (true, true);
     config.listen.apply(&args.listen);
     config.log.level = logging::asked("error");
@@ -83,15 +82,15 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
                 Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
         };
-        // Nobody hears the second time, which therefore ends the process at once.
+        // Without a receiver, a second signal ends the process at once.
         drop(terminate);
         server.stop().await?;
         code
     })
 }
 
-/// A port that somebody else has is no reason not to see the demo: any free one is taken then,
-/// unless it was asked for.
+/// Uses any free port in place of a default port that is taken, so that the demo still runs. A port given explicitly
+/// is not replaced.
 fn choose_ports(config: &mut Config, args: &DemoArgs) {
     let asked = &args.listen;
     let listen = &mut config.listen;
@@ -115,8 +114,8 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
-    /// Plays it through; gives whether what came of it is what the input demands, and the sample
-    /// institution's gateway, which is still open.
+    /// Runs the demo. Returns whether the results match the expected ones, and the sample institution's gateway,
+    /// which is still running.
     async fn play(config: &Config, server: &Server, exit: bool) -> Result<(bool, LandingServer)> {
         let lang = language();
         let people = input::people()?;
@@ -152,7 +151,7 @@ impl Demo<'_> {
         Ok(())
     }
 
-    /// Waits until every accepted document is where the input says that it comes to rest.
+    /// Waits until every accepted document has reached its expected final status.
     async fn settle(&self, results: &[SendResult]) -> Result<()> {
         let accepted = results.iter().filter(|r| r.document_binder_uuid.is_some()).count();
         let bar = self.bar(accepted, &Text::fixed("전달", "delivering"));

@@ -1,4 +1,4 @@
-//! The sample institution's page: what a city hall shows of a bill or a notice. Everything on it is invented.
+//! The sample institution's page: a city hall's page for a bill or a notice. All its contents are invented.
 
 use askama::Template;
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -7,20 +7,20 @@ use percent_encoding::percent_decode_str;
 use seoham_model::card::with_commas;
 use serde::Deserialize;
 
-/// What a department sends.
+/// A kind of notice that a department sends.
 struct Kind {
     /// The first part of the path.
     path: &'static str,
     department: &'static str,
     telephone: &'static str,
     title: &'static str,
-    /// What a bill is made of: names, and shares in percent.
+    /// The items of a bill: names, and shares in percent.
     shares: &'static [(&'static str, u64)],
-    /// What a notice says.
+    /// The text of a notice.
     text: &'static [&'static str],
 }
 
-/// The departments of the example's notices; the last also stands for any other.
+/// The departments of the example's notices. The last is the fallback for any other.
 const KINDS: [Kind; 8] = [
     Kind {
         path: "/tax/car",
@@ -107,14 +107,14 @@ struct Notice {
     bill: Option<Bill>,
 }
 
-/// The institution's own payload, as it was sent.
+/// The institution's payload, as it was sent.
 #[derive(Deserialize)]
 struct Payload {
     amount: u64,
     due: Option<String>,
 }
 
-/// The page of a notice. Which one it is the gateway tells; a visitor cannot.
+/// The page of a notice. The gateway's headers identify it, not the visitor's request.
 pub(super) async fn show(uri: Uri, headers: HeaderMap) -> Response {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = KINDS.iter().find(|kind| uri.path().starts_with(kind.path)).unwrap_or(&KINDS[KINDS.len() - 1]);
@@ -134,7 +134,7 @@ pub(super) async fn show(uri: Uri, headers: HeaderMap) -> Response {
     }
 }
 
-/// The bill's lines add up to its total: the first takes what rounding leaves.
+/// The items of a bill, which add up to its total: the first absorbs the rounding difference.
 fn bill(kind: &'static Kind, payload: Payload) -> Bill {
     let mut amounts: Vec<u64> = kind
         .shares

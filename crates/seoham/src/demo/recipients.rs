@@ -6,7 +6,7 @@ use seoham_model::status::DocBoxStatus;
 
 use super::client::Client;
 
-/// Documents that are read in all, over however many runs.
+/// Number of documents to read in total, over all runs.
 const READ: usize = 5;
 
 pub(super) async fn read_a_few(client: &Client, sent: &[SendResult]) -> Result<()> {

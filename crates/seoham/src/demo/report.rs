@@ -1,4 +1,4 @@
-//! What came of it, beside what the input demands, and how to go on.
+//! The results compared with the expected ones, and instructions for going on.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::setup::Institution;
 use crate::server::Server;
 use seoham_institution_cli::terminal::say;
 
-/// Prints the table; gives whether both columns agree.
+/// Prints the table. Returns whether both columns agree.
 pub(super) fn table(
     lang: Lang,
     expected: &[Expected],
@@ -31,7 +31,7 @@ pub(super) fn table(
 
         let status = result.document_binder_uuid.as_ref().and_then(|id| statuses.get(id));
         if let Some(status) = status {
-            // Whatever was read was in the box before; that is all the input can say of it.
+            // A read document was in the box before. The input says no more about it.
             let read = status.doc_box_status == DocBoxStatus::Read && expected.received;
             let due = if read || status.doc_box_status == DocBoxStatus::Expired {
                 status.doc_box_status
@@ -79,7 +79,7 @@ fn key(verdict: &str) -> (u8, &str) {
     (u8::from(verdict != "accepted"), verdict)
 }
 
-/// Prints the addresses and commands to go on with.
+/// Prints addresses and commands for going on.
 pub(super) fn way_on(
     lang: Lang,
     server: &Server,

@@ -1,4 +1,4 @@
-//! Sending the notices in requests of 100, a few at once.
+//! Sends the notices in requests of 100, several concurrently.
 
 use anyhow::{Context, Result};
 use futures_util::StreamExt;

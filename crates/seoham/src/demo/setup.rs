@@ -1,5 +1,5 @@
-//! What has to be there before anything is sent: an institution with its contract and token, and
-//! people. Made through the operator's API, once for a data directory.
+//! What must exist before sending: people, and an institution with its contract and token. Created through the
+//! operator API, once per data directory.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -15,7 +15,7 @@ use crate::admin::AdminClient;
 use crate::config::Config;
 use crate::server::Server;
 
-/// The demo's institution, as it is kept between runs.
+/// The demo's institution, as stored between runs.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Institution {
     pub(super) institution_id: String,
@@ -33,7 +33,7 @@ pub(super) fn admin(config: &Config, server: &Server) -> Result<AdminClient> {
     AdminClient::new(&server.addresses.admin, token.trim())
 }
 
-/// The institution of this data directory, made at the first run.
+/// The institution of this data directory, created in the first run.
 pub(super) async fn institution(config: &Config, admin: &AdminClient) -> Result<Institution> {
     let file = config.store.data.join("demo.json");
     if file.exists() {
@@ -45,7 +45,7 @@ pub(super) async fn institution(config: &Config, admin: &AdminClient) -> Result<
     let path = |what: &str| format!("institutions/{institution_id}/{what}");
     let contract = admin.post(&path("contracts"), &json!({ "authentication": "pin" })).await?;
     let contract_uuid = member(&contract, "contract_uuid")?;
-    // What the box shows of a bill's payload.
+    // Show parts of a bill's payload in the box.
     admin.set_card(&contract_uuid, Some("amount"), Some("due")).await?;
     let token = admin.post(&path("tokens"), &json!({ "label": "demo" })).await?;
     let institution =
@@ -54,7 +54,7 @@ pub(super) async fn institution(config: &Config, admin: &AdminClient) -> Result<
     Ok(institution)
 }
 
-/// Registers the example's people; those who are known already are updated to the same.
+/// Registers the people of the example. Existing ones are updated with the same values.
 pub(super) async fn register(admin: &AdminClient) -> Result<()> {
     let report = admin.import(PEOPLE.into()).await?;
     match report.get("rejected").and_then(Value::as_array) {

@@ -1,6 +1,6 @@
-//! What arguments are in Korean.
+//! Korean help texts of arguments.
 
-/// An argument by its id, under the commands that begin with one of these paths; none are all.
+/// An argument by its id, under the commands whose path starts with one of these; an empty list means all commands.
 pub(super) struct Argument(
     pub(super) &'static [&'static str],
     pub(super) &'static str,
@@ -11,7 +11,7 @@ const INSTITUTION: &[&str] = &["init", "send", "status"];
 const COLUMNS: &[&str] = &["send", "columns"];
 
 pub(super) const ARGUMENTS: &[Argument] = &[
-    // The institution's.
+    // For institutions.
     Argument(INSTITUTION, "profile", "seoham init으로 만든 프로필 [기본값: default]"),
     Argument(INSTITUTION, "config", "프로필 파일 [기본값: ~/.config/seoham/profiles.toml]"),
     Argument(INSTITUTION, "url", "플랫폼 주소(프로필 대신)"),
@@ -84,7 +84,7 @@ pub(super) const ARGUMENTS: &[Argument] = &[
     Argument(&["log"], "head", "전에 출력된 마지막 해시. 기록에 그대로 있어야 합니다"),
     Argument(&["log"], "first", "오래된 날짜를 옮겼다면 첫 기록의 번호"),
     Argument(&["log"], "document", "문서함 번호"),
-    // The gateway in front of the institution's page.
+    // The landing gateway.
     Argument(&["landing"], "upstream", "이 게이트웨이로만 닿을 수 있는 기관의 애플리케이션 주소"),
     Argument(&["landing"], "platform", "플랫폼의 API 주소"),
     Argument(&["landing"], "token_file", "기관의 접근 토큰이 든 파일"),
@@ -98,7 +98,7 @@ pub(super) const ARGUMENTS: &[Argument] = &[
         "앞에 있는 프록시가 TLS를 처리하고 X-Forwarded-For를 넣습니다",
     ),
     Argument(&["landing"], "ready_json", "준비되면 주소를 JSON 한 줄로 출력합니다"),
-    // The operator's.
+    // For operators.
     Argument(&["demo"], "data", "데이터 디렉터리"),
     Argument(&["demo"], "exit", "표를 보여 주고 끝납니다. 건수가 입력과 맞을 때만 0으로 끝납니다"),
     Argument(&["check"], "deep", "저장소의 모든 것을 읽어 확인합니다"),
@@ -148,7 +148,7 @@ pub(super) const ARGUMENTS: &[Argument] = &[
     Argument(&["admin"], "binder", "문서함 번호 BIN-…"),
     Argument(&["admin"], "send", "보냅니다. 백업 뒤에 알림을 받은 사람은 한 번 더 받습니다"),
     Argument(&["admin"], "drop", "문서함에만 넣고 알리지 않습니다"),
-    // Of every command that has a store.
+    // For every command that uses a store.
     Argument(&[], "config", "TOML 설정 파일. 예: examples/seoham.toml"),
     Argument(&[], "data", "내장 저장소의 디렉터리 [기본값: ./seoham-data]"),
     Argument(

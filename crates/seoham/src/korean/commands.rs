@@ -1,6 +1,6 @@
-//! What commands are called in Korean.
+//! Korean help texts of commands.
 
-/// A command by its path below `seoham`, what it does, and what stands after its help.
+/// A command by its path below `seoham`, its description, and the text after its help.
 pub(super) struct Page(pub(super) &'static str, pub(super) &'static str, pub(super) &'static str);
 
 pub(super) const PAGES: [Page; 61] = [

@@ -1,9 +1,9 @@
-//! What is wrong with a command line, in Korean.
+//! Command line errors in Korean.
 
 use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// The same in Korean; none where what clap says is no error, or one that it knows better.
+/// The Korean message. `None` if clap's output is not an error, or if clap's own message is better.
 pub(crate) fn in_korean(error: &Error) -> Option<String> {
     let of = |kind: ContextKind| error.get(kind).map(shown).unwrap_or_default();
     let argument = of(ContextKind::InvalidArg);
@@ -26,7 +26,7 @@ pub(crate) fn in_korean(error: &Error) -> Option<String> {
         ),
         ErrorKind::ValueValidation => {
             let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-            // What clap says of numbers by itself.
+            // Clap's own text for numbers.
             let why = match why.split_once(" is not in ") {
                 Some((_, range)) => format!("허용 범위: {}", range.trim_end_matches(&u64::MAX.to_string())),
                 None if why.starts_with("invalid digit") => "정수여야 합니다".to_owned(),

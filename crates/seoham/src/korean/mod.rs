@@ -1,4 +1,4 @@
-//! The command line in Korean, for whoever has a Korean locale: commands, arguments, mistakes.
+//! The command line in Korean, for users with a Korean locale: commands, arguments, errors.
 
 mod arguments;
 mod commands;
@@ -11,7 +11,7 @@ use arguments::{ARGUMENTS, Argument};
 use commands::PAGES;
 pub(crate) use errors::in_korean;
 
-/// How help is laid out.
+/// The layout of the help.
 const LAYOUT: &str = "{before-help}{about-with-newline}
 사용법: {usage}
 
@@ -22,7 +22,7 @@ pub(crate) fn in_language(mut command: Command, lang: Lang) -> Command {
     if lang == Lang::En {
         return command;
     }
-    // What clap adds by itself is to be translated, too.
+    // Adds clap's own arguments and commands now, so that they are translated too.
     command.build();
     translated(command, "")
 }

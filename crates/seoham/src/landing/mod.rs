@@ -51,7 +51,7 @@ pub(crate) struct LandingArgs {
     ready_json: bool,
 }
 
-/// Serves until the process is told to end.
+/// Serves until the process is asked to stop.
 pub(crate) fn run(args: &LandingArgs) -> Result<()> {
     logging::start(&Log::default())?;
     let runtime =
@@ -92,7 +92,7 @@ async fn serve(args: &LandingArgs) -> Result<()> {
     }
     tracing::info!(landing = server.url, pending_reads = server.pending_reads(), "ready");
     terminate.recv().await;
-    // Nobody hears the second time, which therefore ends the process at once.
+    // Without a receiver, a second signal ends the process at once.
     drop(terminate);
     tracing::info!("shutting down");
     server.close().await?;

@@ -1,4 +1,4 @@
-//! A landing gateway on a socket: what `seoham landing` and the demo have in common.
+//! A landing gateway on a socket, as used by `seoham landing` and the demo.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use seoham_kit::landing::Landing;
 use crate::server::connections::{ConnectionLimits, Connections};
 use crate::server::listeners::{Running, Socket};
 
-/// Browsers are many, and several people can share an address.
+/// There are many browsers, and several people can share an address.
 const CONNECTIONS: ConnectionLimits = ConnectionLimits { all: 4_096, per_address: None };
-/// How long pages and reports that are under way may take once the process is told to end.
+/// How long running pages and reports may take after the process is asked to stop.
 const ENDING: Duration = Duration::from_secs(10);
 
-/// A gateway that is up.
+/// A running gateway.
 pub(crate) struct LandingServer {
-    /// Where browsers come in.
+    /// The address for browsers.
     pub(crate) url: String,
     landing: Landing,
     running: Running,
@@ -33,12 +33,12 @@ impl LandingServer {
         Ok(Self { url, landing, running })
     }
 
-    /// Reads that are still to be reported from before.
+    /// Number of reads from an earlier run that are not reported yet.
     pub(crate) fn pending_reads(&self) -> usize {
         self.landing.opened().pending.len()
     }
 
-    /// Takes no more; what is under way is finished and reported.
+    /// Accepts no more connections; finishes and reports the running ones.
     pub(crate) async fn close(self) -> Result<()> {
         self.running.stop(ENDING);
         self.running.ended().await?;

@@ -1,4 +1,4 @@
-//! Whose pages the recipients' are: what the operator configured, checked at start.
+//! The branding of the recipients' pages, as configured by the operator and checked at startup.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The TLS certificate, read again at SIGHUP and when its files have changed, so that a renewal needs no restart.
+//! The TLS certificate. Reloaded on SIGHUP and when its files change, so that a renewal needs no restart.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -8,10 +8,10 @@ use axum_server::tls_rustls::RustlsConfig;
 use seoham_vault::require_private;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How often it is looked whether the files have changed.
+/// How often to check whether the files have changed.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
 
-/// A certificate with its key, as they were last read.
+/// A certificate with its key, as last loaded.
 #[derive(Clone)]
 pub(crate) struct Certificate {
     certificate: PathBuf,
@@ -20,7 +20,7 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// Reads both; a key that others can read is refused.
+    /// Loads both. Rejects a key that other users can read.
     pub(crate) async fn read(certificate: PathBuf, key: PathBuf) -> Result<Self> {
         require_private(&key)?;
         let loaded = RustlsConfig::from_pem_file(&certificate, &key).await;
@@ -29,7 +29,7 @@ impl Certificate {
         Ok(Self { certificate, key, config })
     }
 
-    /// What listeners serve with: it changes under them.
+    /// The configuration of listeners. A reload replaces its contents.
     pub(crate) fn config(&self) -> RustlsConfig {
         self.config.clone()
     }
@@ -48,7 +48,7 @@ impl Certificate {
         }
     }
 
-    /// When each file was last written, as far as that can be told.
+    /// The modification time and size of each file, if available.
     fn written(&self) -> [Option<(SystemTime, u64)>; 2] {
         [&self.certificate, &self.key].map(|path| {
             let file = std::fs::metadata(path).ok()?;
@@ -57,8 +57,8 @@ impl Certificate {
     }
 }
 
-/// Reads the `certificate` again, if there is one, at SIGHUP and when it has changed, as long as the process
-/// lives. Without one SIGHUP changes nothing, and does not end the process either.
+/// Reloads `certificate`, if there is one, on SIGHUP and when its files change, as long as the process lives. Without
+/// one, SIGHUP does nothing, and does not end the process either.
 pub(crate) fn follow(certificate: Option<Certificate>) -> Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
@@ -70,7 +70,7 @@ pub(crate) fn follow(certificate: Option<Certificate>) -> Result<()> {
             };
             let Some(certificate) = &certificate else { continue };
             let now = certificate.written();
-            // Half of a pair that is being replaced does not fit; the next look finds both.
+            // During a replacement, certificate and key may not match; the next check loads both.
             if asked || written.as_ref() != Some(&now) {
                 certificate.read_again().await;
                 written = Some(now);

@@ -1,6 +1,5 @@
-//! How many connections a listener has at once, in all and from one address, and how long one may wait for a
-//! peer that does not read. Each listener has its own share of the process's file descriptors, so that none takes
-//! another's.
+//! Connection limits of a listener, in total and per address, and the timeout for peers that do not read. Each
+//! listener has its own share of the process's file descriptors, so that none takes another's.
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
@@ -20,28 +19,28 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_io_timeout::TimeoutStream;
 
-/// How long a peer may take none of what is written to it.
+/// How long a peer may leave everything written to it unread.
 const WRITE_TIME: Duration = Duration::from_secs(30);
-/// File descriptors that are not for connections of listeners: the store's, the messenger's, the log's.
+/// File descriptors reserved for other uses: the store, the messenger, the log.
 const RESERVED: u64 = 256;
-/// How often trouble with accepting connections is logged.
+/// How often to log failures to accept connections.
 const LOG_EVERY_SECONDS: i64 = 60;
 
-/// Bounds of one listener.
+/// Limits of one listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ConnectionLimits {
-    /// Connections at once.
+    /// Concurrent connections.
     pub(crate) all: usize,
-    /// Of them, from one address; `None` where a proxy stands for all of them.
+    /// Concurrent connections per address; `None` behind a proxy, whose address all clients share.
     pub(crate) per_address: Option<usize>,
 }
 
-/// Raises the soft limit on file descriptors to the hard one, and gives how much of what is `wanted` for
-/// connections fits in it: each of them, or the same part of each.
+/// Raises the soft limit on file descriptors to the hard one. Returns how many of the `wanted` connections fit: all
+/// of them, or the same fraction of each.
 pub(crate) fn share_descriptors(wanted: &[usize]) -> Result<Vec<usize>> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
-        // Where the system does not let it, it is as it was.
+        // If the system does not permit it, the limit stays as it is.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     }
     let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
@@ -71,7 +70,7 @@ fn shares(wanted: &[usize], allowed: u64) -> Option<Vec<usize>> {
     Some(if all <= left { wanted.to_vec() } else { wanted.iter().map(share).collect() })
 }
 
-/// The connections of one listener. Clones share them.
+/// The connections of one listener. Clones share state.
 #[derive(Clone)]
 pub(crate) struct Connections {
     inner: Arc<Inner>,
@@ -90,7 +89,7 @@ struct Open {
     of_address: HashMap<IpAddr, usize>,
 }
 
-/// One of them; it is counted until this is dropped.
+/// A counted connection. Dropping this ends the count.
 struct Counted {
     connections: Connections,
     address: IpAddr,
@@ -102,7 +101,7 @@ impl Connections {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Counts one more from `address`; or which bound it would pass.
+    /// Counts a connection from `address`, or returns the limit that it would exceed.
     fn count(&self, address: IpAddr) -> std::result::Result<Counted, &'static str> {
         let address = peer::network(address);
         let mut open = self.open();
@@ -120,7 +119,7 @@ impl Connections {
         Ok(Counted { connections: self.clone(), address })
     }
 
-    /// A connection could not be accepted. One that was refused here, or whose peer went away, is nothing new.
+    /// Counts a failure to accept a connection, and logs it if the file descriptors have run out.
     pub(crate) fn failed(&self, error: &io::Error) {
         let (listener, kind) = (self.inner.listener, accept_failure(error));
         metrics::counter!("seoham_accept_failures_total", "listener" => listener, "kind" => kind)
@@ -139,7 +138,7 @@ impl Connections {
         }
     }
 
-    /// Whether it is time to log again.
+    /// Whether enough time has passed to log again.
     fn may_log(&self) -> bool {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs().cast_signed());
         let logged_at = self.inner.logged_at.load(Ordering::Relaxed);
@@ -175,7 +174,7 @@ impl Drop for Counted {
     }
 }
 
-/// The kind of failure when the process or the system has no file descriptors left.
+/// The kind of failure when the process or the system runs out of file descriptors.
 const DESCRIPTORS: &str = "descriptors";
 
 fn accept_failure(error: &io::Error) -> &'static str {
@@ -187,9 +186,8 @@ fn accept_failure(error: &io::Error) -> &'static str {
     }
 }
 
-/// A connection of a listener, which ends when its peer takes nothing for too long. What is written leaves at
-/// once: a last small piece is not to wait for the client to acknowledge the one before, which alone would be
-/// 40 ms.
+/// A connection that closes when its peer reads nothing for too long. Disables Nagle's algorithm: otherwise the last
+/// small write would wait for the client's acknowledgement of the previous one, up to 40 ms.
 pub(crate) struct Bounded {
     stream: Pin<Box<TimeoutStream<TcpStream>>>,
     _counted: Counted,

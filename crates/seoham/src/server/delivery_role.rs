@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::messenger::Messenger;
 use crate::config::Config;
 
-/// A worker that runs.
+/// A running worker.
 pub(super) struct DeliveryTask {
     stop: CancellationToken,
     worker: JoinHandle<()>,
@@ -31,14 +31,14 @@ impl DeliveryTask {
         bulk: &Handle,
     ) -> Self {
         let defaults = WorkerOptions::default();
-        // The simulator answers a whole batch at once; a real messenger is not to be flooded.
+        // The simulator answers a whole batch at once; a real messenger must not be flooded.
         let at_once = if messenger.simulator.is_some() {
             defaults.batch
         } else {
             config.notifier.concurrent_messages.clamp(1, 1_000)
         };
-        // What is claimed is held longer than its slowest messages can take, so that none is sent
-        // twice: as many messages are claimed as can be sent, each at its slowest, in half a lease.
+        // The lease must outlast the slowest messages, so that none is sent twice: a claim contains as many messages
+        // as can be sent in half a lease, each at the timeout.
         let slowest_seconds = config.notifier.timeout_seconds.clamp(1, 60);
         let lease_seconds = config.delivery.lease_seconds.max(2 * slowest_seconds);
         let turns = usize::try_from(lease_seconds / 2 / slowest_seconds).unwrap_or(1);
@@ -60,14 +60,14 @@ impl DeliveryTask {
         Self { stop, worker, reports }
     }
 
-    /// Claims no more; what is under way is finished.
+    /// Stops claiming; finishes what is running.
     pub(super) fn stop(&self) {
         self.stop.cancel();
     }
 
     pub(super) async fn ended(self) {
         let _ = self.worker.await;
-        // Nothing more can be reported: what was is recorded.
+        // No more reports can arrive, and those that did are recorded.
         self.reports.abort();
         let _ = self.reports.await;
     }

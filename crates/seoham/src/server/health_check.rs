@@ -1,4 +1,4 @@
-//! The look, once a second, at what may keep the process from serving: its clock and its database.
+//! The periodic check of the process's clock and its database, which may keep it from serving.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,16 +7,16 @@ use seoham_store::Store;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-/// How often.
+/// The interval.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// It goes on until it is stopped.
+/// The running check.
 pub(super) struct HealthCheckTask {
     task: JoinHandle<()>,
 }
 
 impl HealthCheckTask {
-    /// Starts looking on the present runtime.
+    /// Starts checking on the current runtime.
     pub(super) fn start(store: &Arc<dyn Store>) -> Self {
         let store = Arc::clone(store);
         let task = tokio::spawn(async move {
@@ -24,7 +24,7 @@ impl HealthCheckTask {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                // A store that is away is what readiness tells; what was known of it stays.
+                // The readiness check reports an unavailable store. Keep the last known state.
                 if let Err(error) = store.examine().await {
                     tracing::debug!(%error, "the store could not be looked at");
                 }
@@ -33,7 +33,7 @@ impl HealthCheckTask {
         Self { task }
     }
 
-    /// Looks no more.
+    /// Stops checking.
     pub(super) async fn stop(self) {
         self.task.abort();
         let _ = self.task.await;

@@ -1,5 +1,5 @@
-//! Sockets: bound first, announced when all are up, with TLS wherever they can be reached from
-//! elsewhere, and closed without breaking a request.
+//! Sockets: all bound before they are announced, with TLS wherever they are reachable from other machines, and closed
+//! without interrupting requests.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -21,18 +21,18 @@ use super::certificate::Certificate;
 use super::connections::{ConnectionLimits, Connections, share_descriptors};
 use crate::config::Config;
 
-/// How long a client may take to send a request's head.
+/// Timeout for a client to send a request's head.
 const HEAD_TIME: Duration = Duration::from_secs(15);
-/// How long a request's head may be, in bytes.
+/// Maximum size of a request's head, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// The same in HTTP/2, which is what hyper allows by default.
+/// The same for HTTP/2, hyper's default.
 const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
-/// Requests under way at once on one HTTP/2 connection.
+/// Maximum number of concurrent requests on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 32;
-/// What is buffered for one of them, in bytes, when its client does not take it.
+/// Write buffer of one such request, in bytes, while its client does not read.
 const STREAM_BUFFER_BYTES: usize = 32 * 1024;
 
-/// Refuses to show anything but loopback to the world without TLS.
+/// Refuses to listen on anything but loopback without TLS.
 pub(super) fn check_exposure(config: &Config) -> Result<()> {
     let listen = &config.listen;
     let protected = config.tls.certificate_file.is_some() || listen.behind_tls_proxy;
@@ -62,7 +62,7 @@ pub(super) async fn tls(config: &Config) -> Result<Option<Certificate>> {
     }
 }
 
-/// The sockets of the process's role, bound but not served yet.
+/// The bound sockets of the process's role, not yet served.
 pub(super) struct Bound {
     pub(super) api: Option<Socket>,
     pub(super) bulk: Option<Socket>,
@@ -76,7 +76,7 @@ impl Bound {
         let shares = share_descriptors(&[wanted.api, wanted.bulk, wanted.web, wanted.admin])?;
         let limits = |i: usize| ConnectionLimits {
             all: shares[i],
-            // However small a listener is, one address leaves room for others.
+            // Even on a small listener, one address leaves room for others.
             per_address: (!listen.behind_tls_proxy)
                 .then(|| wanted.per_address.min((shares[i] - shares[i] / 4).max(1))),
         };
@@ -120,7 +120,7 @@ impl Socket {
         Self::of(listener, Connections::new(name, limits)).with_context(context)
     }
 
-    /// A socket that is bound already.
+    /// Wraps a socket that is already bound.
     pub(crate) fn of(listener: TcpListener, connections: Connections) -> std::io::Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -155,13 +155,13 @@ impl Socket {
     }
 }
 
-/// Has browsers come over TLS alone from now on, whatever address they are given.
+/// Makes browsers use only TLS from now on (HSTS).
 async fn over_tls_alone(mut response: Response) -> Response {
     response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     response
 }
 
-/// A client may shut its side down once it has sent everything, and is answered all the same (SPEC 1).
+/// Allows half-close: a client may shut down its sending side after the request and still gets a reply (SPEC 1).
 fn configure(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>) {
     builder
         .http1()
@@ -178,19 +178,19 @@ fn configure(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::r
         .keep_alive_interval(Some(Duration::from_secs(30)));
 }
 
-/// A listener that is up.
+/// A running listener.
 pub(crate) struct Running {
     handle: Handle<SocketAddr>,
     task: JoinHandle<std::io::Result<()>>,
 }
 
 impl Running {
-    /// Takes no more connections; running requests have until `deadline`.
+    /// Accepts no more connections. Running requests have until `deadline`.
     pub(crate) fn stop(&self, deadline: Duration) {
         self.handle.graceful_shutdown(Some(deadline));
     }
 
-    /// Waits for its end.
+    /// Waits until it has ended.
     pub(crate) async fn ended(self) -> Result<()> {
         self.task.await.context("a listener's task broke off")?.context("a listener broke off")
     }

@@ -1,4 +1,4 @@
-//! What people are told that is not about a document, handed to the messenger beside the request that it comes from.
+//! Sends messages that are not about a document to the messenger, in the background of the request that caused them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use seoham_model::{Clock, Lang};
 use seoham_pages::Brand;
 use tokio::sync::mpsc;
 
-/// Messages that may wait; whoever asked for a link beyond it asks again.
+/// Maximum number of waiting messages. A person whose request exceeds it can ask again.
 const WAITING_MAX: usize = 1_000;
-/// Messages that are being sent at once.
+/// Messages sent concurrently.
 const AT_ONCE: usize = 32;
-/// How often one is tried again; a link's ten minutes pass meanwhile.
+/// How often to retry a message. A link expires after ten minutes anyway.
 const RETRIES: usize = 3;
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -28,7 +28,7 @@ pub(super) struct MessageSender {
 }
 
 impl MessageSender {
-    /// Starts sending on the present runtime.
+    /// Starts sending on the current runtime.
     pub(super) fn start(
         notifier: Arc<dyn Notifier>,
         brand: Arc<Brand>,
@@ -37,7 +37,7 @@ impl MessageSender {
     ) -> Self {
         let (waiting, mut arrived) = mpsc::channel::<Message>(WAITING_MAX);
         let sending = futures_util::stream::poll_fn(move |context| arrived.poll_recv(context));
-        // Several at once: one that is not taken must not hold up the others.
+        // Several concurrently, so that a message that needs retries does not hold up the others.
         let sending = sending.for_each_concurrent(AT_ONCE, move |message| {
             let notifier = Arc::clone(&notifier);
             async move {

@@ -1,4 +1,4 @@
-//! Which messenger the configuration means.
+//! Chooses the messenger from the configuration.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::config::Config;
 
-/// Messages that the page shows.
+/// Number of messages that the simulator's page shows.
 const SHOWN: usize = 2_000;
 
 pub(super) struct Messenger {
@@ -25,8 +25,8 @@ pub(super) struct Messenger {
 }
 
 impl Messenger {
-    /// The provider that is configured; a sandbox without one simulates a messenger, and live
-    /// people without one are told nothing rather than told that they were told.
+    /// Starts the configured provider. Without one, a sandbox simulates a messenger; with real people, no messages
+    /// are sent, rather than recorded as sent without being sent.
     pub(super) fn start(
         config: &Config,
         store: &Arc<dyn Store>,
@@ -47,7 +47,7 @@ impl Messenger {
     }
 }
 
-/// What live people miss that is not configured.
+/// Settings that real people need and that are missing.
 pub(super) fn missing(config: &Config) -> Vec<Text> {
     let live = !config.store.sandbox;
     let mut missing = Vec::new();
@@ -76,7 +76,7 @@ pub(super) fn options(config: &Config) -> Result<Option<SignedPostOptions>> {
     Ok(Some(SignedPostOptions { url: url.clone(), secret, timeout }))
 }
 
-/// The document box as the messages name it; `web` is the web listener of this process.
+/// The address of the document box for messages. `web` is the web listener of this process.
 pub(super) fn box_url(config: &Config, web: Option<&str>) -> String {
     if let Some(url) = &config.web.public_url {
         return url.clone();

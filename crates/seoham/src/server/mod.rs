@@ -42,9 +42,9 @@ pub(crate) use runtimes::{BulkThreads, Runtimes};
 use seoham_institution_cli::terminal::{complain, language, localized, say};
 use volume_watch::VolumeWatchTask;
 
-/// A process that is up.
+/// A running process.
 pub(crate) struct Server {
-    /// Where everything is.
+    /// The addresses of its listeners.
     pub(crate) addresses: Addresses,
     store: Arc<dyn Store>,
     operator: Operator,
@@ -56,7 +56,7 @@ pub(crate) struct Server {
     deadline: Duration,
 }
 
-/// The line that `--ready-json` prints: the listeners that the process's role has.
+/// The line that `--ready-json` prints: the listeners of the process's role.
 #[derive(Clone, Default, Serialize)]
 pub(crate) struct Addresses {
     ready: bool,
@@ -67,14 +67,14 @@ pub(crate) struct Addresses {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) web: Option<String>,
     pub(crate) admin: String,
-    /// Absent when the token was given by the environment or the configuration.
+    /// Absent if the token was set by the environment or the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin_token_file: Option<std::path::PathBuf>,
 }
 
-/// How long requests under way may take once the store has failed.
+/// How long running requests may take after the store has failed.
 const FAILED_DEADLINE: Duration = Duration::from_secs(1);
-/// The exit status of a process whose store failed under it: `EX_IOERR` of sysexits.h.
+/// The exit status when the store failed: `EX_IOERR` of sysexits.h.
 const STORE_FAILED: u8 = 74;
 
 /// `seoham serve`.
@@ -94,7 +94,7 @@ pub(crate) fn serve(config: &Config, ready_json: bool) -> Result<ExitCode> {
             _ = terminate.recv() => false,
             () = server.store.health().failed() => true,
         };
-        // Nobody hears the second time, which therefore ends the process at once.
+        // Without a receiver, a second signal ends the process at once.
         drop(terminate);
         server.stop().await?;
         Ok(if failed { ExitCode::from(STORE_FAILED) } else { ExitCode::SUCCESS })
@@ -127,7 +127,7 @@ pub(crate) fn init_store(config: &Config) -> Result<()> {
     })
 }
 
-/// `seoham check`: whatever can be found wrong without starting.
+/// `seoham check`: finds all problems that can be found without starting.
 pub(crate) fn check(config: &Config) -> Result<()> {
     check_all(config)?;
     logging::check(&config.log)?;
@@ -142,7 +142,7 @@ pub(crate) fn check(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// `seoham check --deep`: everything in the store.
+/// `seoham check --deep`: checks everything in the store.
 pub(crate) fn check_deep(config: &Config) -> Result<ExitCode> {
     logging::start(&config.log)?;
     store::check(config)?;
@@ -184,7 +184,7 @@ fn check_all(config: &Config) -> Result<()> {
     if !(1..=1_000_000_000).contains(&config.volume.documents_per_day) {
         bail!("volume.documents_per_day: must be 1 to 1,000,000,000");
     }
-    // The secret alone opens the path for reports: a weak one would let anybody forge them.
+    // The secret is the only protection of the path for reports: a weak one would let anybody forge them.
     if config.notifier.secret.as_ref().is_some_and(|secret| !webhook_secret_is_sound(secret)) {
         bail!("notifier.secret: must be base64 of at least 24 bytes, with or without whsec_");
     }
@@ -192,7 +192,7 @@ fn check_all(config: &Config) -> Result<()> {
 }
 
 impl Server {
-    /// Opens the store and starts what the role has; returns when every listener is up.
+    /// Opens the store and starts the tasks of the role. Returns when every listener is up.
     pub(crate) async fn start(config: &Config, bulk: &BulkThreads) -> Result<Self> {
         check_all(config)?;
         let certificate = listeners::tls(config).await?;
@@ -267,11 +267,11 @@ impl Server {
         })
     }
 
-    /// Goes down in order: not ready, no new requests, running ones and deliveries finish, then
-    /// the store. One deadline is for all of it.
+    /// Shuts down in order: readiness off, no new requests, running requests and deliveries finish, then the store
+    /// closes. One deadline applies to all of it.
     pub(crate) async fn stop(self) -> Result<()> {
         tracing::info!("shutting down");
-        // What is under way cannot be written any more: it is answered so, and nothing is waited for.
+        // Running requests cannot be written any more. They fail, so there is no point in waiting.
         let failed = self.store.health().failure().is_some();
         let deadline = if failed { self.deadline.min(FAILED_DEADLINE) } else { self.deadline };
         let until = Instant::now() + deadline;
@@ -304,7 +304,7 @@ impl Server {
     }
 }
 
-/// A listener that broke off keeps nothing else from going down in order.
+/// Logs how a listener ended, so that a failed one does not disturb the shutdown of the rest.
 fn tell_end(ended: Result<()>) {
     if let Err(error) = ended {
         tracing::error!(error = format!("{error:#}"), "at the end");
@@ -326,7 +326,7 @@ fn gateway(config: &Config, store: &Arc<dyn Store>, bulk: &Handle) -> Result<Gat
     }
 }
 
-/// The simulated messenger, as the pages show it.
+/// The simulated messenger, as the pages use it.
 struct Phones(Arc<Simulator>);
 
 impl seoham_inbox::Phones for Phones {

@@ -1,16 +1,16 @@
-//! The threads of a process.
+//! The threads and runtimes of a process.
 
 use anyhow::{Context, Result};
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// How far threads for bulk work stand back where processors are short (the system's "nice").
+/// The niceness of threads for bulk work, which makes them yield the processors.
 const BULK_NICE: i32 = 10;
-/// The same for those that take bulk requests in.
+/// The niceness of threads that accept bulk requests.
 const GATE_NICE: i32 = 5;
 
-/// Has the present thread stand back by `nice`. Where the system does not let it, it stays as it is.
+/// Raises the niceness of the current thread to `nice`. If the system does not permit it, it stays as it is.
 fn yield_to_people(nice: i32) {
     if nice > 0
         && let Err(error) = setpriority_process(Some(gettid()), nice)
@@ -19,9 +19,8 @@ fn yield_to_people(nice: i32) {
     }
 }
 
-/// The runtimes: one for people, one that takes bulk requests in and refuses what is too much, and one that
-/// works on them, so that a flood of bulk requests keeps neither a person's request from running nor its own
-/// refusals from being told (SPEC 9).
+/// The runtimes: one for people, one that accepts bulk requests and rejects excess ones, and one that processes them.
+/// So a flood of bulk requests delays neither a person's request nor its own rejections (SPEC 9).
 pub(crate) struct Runtimes {
     interactive: Runtime,
     gate: Runtime,
@@ -29,9 +28,9 @@ pub(crate) struct Runtimes {
 }
 
 impl Runtimes {
-    /// Starts them.
+    /// Starts the runtimes.
     pub(crate) fn start() -> Result<Self> {
-        // Readers of its lane, sealing, and room for the rest; each thread keeps memory.
+        // Enough threads for the lane's readers, sealing and the rest; each thread uses memory.
         let runtime = |name: &str, nice: i32, blocking_threads: usize| {
             Builder::new_multi_thread()
                 .on_thread_start(move || yield_to_people(nice))
@@ -49,18 +48,18 @@ impl Runtimes {
         })
     }
 
-    /// Runs `work` on the interactive one.
+    /// Runs `work` on the interactive runtime.
     pub(crate) fn run<T>(&self, work: impl Future<Output = T>) -> T {
         self.interactive.block_on(work)
     }
 
-    /// The two for bulk requests.
+    /// The two runtimes for bulk requests.
     pub(crate) fn bulk(&self) -> BulkThreads {
         BulkThreads { gate: self.gate.handle().clone(), work: self.bulk.handle().clone() }
     }
 }
 
-/// Where bulk requests are taken in, and where they and deliveries are worked on.
+/// The runtime that accepts bulk requests, and the one that processes them and delivers.
 #[derive(Clone)]
 pub(crate) struct BulkThreads {
     pub(super) gate: Handle,

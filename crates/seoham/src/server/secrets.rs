@@ -1,4 +1,4 @@
-//! The master key and the operator's token: given, or made at first start where that is safe.
+//! The master key and the operator's token: configured, or generated at the first start where that is safe.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,7 +11,7 @@ use seoham_vault::{AdminToken, KeyRing, TokenHash, read_private};
 
 use crate::config::Config;
 
-/// The key ring. Only a sandbox makes its own beside the data: there it protects nobody.
+/// The key ring. Only a sandbox generates it beside the data, where a key protects nobody.
 pub(super) fn key_ring(config: &Config) -> Result<KeyRing> {
     if let Some(file) = &config.keys.master_file {
         return Ok(KeyRing::read(file)?);
@@ -38,7 +38,7 @@ pub(super) fn key_ring(config: &Config) -> Result<KeyRing> {
     Ok(KeyRing::read(&file)?)
 }
 
-/// The operator's token by its hash, and the file that holds it when it was made here.
+/// The hash of the operator's token, and the file that holds the token if it was generated here.
 pub(super) fn admin_token(config: &Config) -> Result<(TokenHash, Option<PathBuf>)> {
     if let Some(token) = &config.admin.token {
         let token = token.expose_secret();

@@ -1,4 +1,4 @@
-//! Which store the configuration means, and opening it.
+//! Chooses and opens the store according to the configuration.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use super::secrets;
 use crate::config::{Config, Role};
 
-/// Whether what the configuration says of the store can be.
+/// Checks the store's section of the configuration.
 pub(super) fn check(config: &Config) -> Result<()> {
     let store = &config.store;
     if store.retention_days.is_some_and(|days| days < RETENTION_DAYS_MIN) {
@@ -29,7 +29,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Opens the store. What a shared one keeps running goes onto the runtime `bulk`.
+/// Opens the store. The background tasks of a shared one run on the runtime `bulk`.
 pub(super) async fn open(config: &Config, bulk: &Handle) -> Result<Arc<dyn Store>> {
     if config.store.database.is_some() {
         let (options, vault) = (database(config)?, vault(config)?);
@@ -53,7 +53,7 @@ pub(super) async fn open(config: &Config, bulk: &Handle) -> Result<Arc<dyn Store
     Ok(Arc::new(opened.context("the store")??))
 }
 
-/// Refuses to make a store where there is one, before anything is touched.
+/// Refuses to create a store where there is one, before touching anything.
 pub(super) async fn refuse_existing(config: &Config) -> Result<()> {
     if config.store.database.is_some() {
         if seoham_store_postgres::has_store(&database(config)?).await? {
@@ -65,7 +65,8 @@ pub(super) async fn refuse_existing(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// PINs are few enough to be guessed from their hashes: the data is its owner's alone.
+/// Only its owner can access the directory: there are so few possible PINs that they can be guessed from their
+/// hashes.
 pub(super) fn make_directory(config: &Config) -> Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -82,7 +83,7 @@ pub(crate) fn vault(config: &Config) -> Result<Arc<Vault>> {
     Ok(Arc::new(Vault::new(&secrets::key_ring(config)?)))
 }
 
-/// The keys that what is there was sealed under: nothing is made where a key is missing.
+/// The keys of existing data. Generates nothing if a key is missing.
 pub(crate) fn vault_of_existing(config: &Config) -> Result<Arc<Vault>> {
     let own = config.store.data.join("master.key");
     match &config.keys.master_file {
@@ -94,7 +95,7 @@ pub(crate) fn vault_of_existing(config: &Config) -> Result<Arc<Vault>> {
     }
 }
 
-/// How the shared store is opened.
+/// The options for the shared store.
 pub(crate) fn database(config: &Config) -> Result<seoham_store_postgres::Options> {
     let Some(url) = config.store.database.clone() else { bail!("--database: none is given") };
     Ok(seoham_store_postgres::Options {

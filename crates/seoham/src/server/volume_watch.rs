@@ -1,4 +1,4 @@
-//! The watch over announced volumes, beside the worker.
+//! The task that monitors announced volumes, beside the worker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,17 +13,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 
-/// How long one alert may take to be told.
+/// Timeout of one alert.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A watch that runs.
+/// A running monitor.
 pub(super) struct VolumeWatchTask {
     stop: CancellationToken,
     watch: JoinHandle<()>,
 }
 
 impl VolumeWatchTask {
-    /// Starts watching on the present runtime.
+    /// Starts monitoring on the current runtime.
     pub(super) fn start(config: &Config, store: &Arc<dyn Store>) -> Result<Self> {
         let stop = CancellationToken::new();
         let watch = VolumeWatch::new(VolumeWatchOptions {
@@ -35,7 +35,7 @@ impl VolumeWatchTask {
         Ok(Self { stop, watch })
     }
 
-    /// Looks no more; an alert that is being told is left, and told again after the next start.
+    /// Stops monitoring. An alert that is being sent is abandoned and sent again after the next start.
     pub(super) fn stop(&self) {
         self.stop.cancel();
         self.watch.abort();
@@ -46,7 +46,7 @@ impl VolumeWatchTask {
     }
 }
 
-/// Who is told of alerts, if somebody is.
+/// The configured receiver of alerts, if any.
 pub(super) fn webhook(config: &Config) -> Result<Option<SignedPost>> {
     let Some(url) = &config.volume.webhook_url else { return Ok(None) };
     let Some(secret) = config.volume.webhook_secret.clone().filter(webhook_secret_is_sound) else {

@@ -1,7 +1,7 @@
-//! Claiming in round robin, and looking after people who joined meanwhile.
+//! Claiming in round robin, and handling people who joined meanwhile.
 //!
-//! Each step is a statement of its own that commits: should the node die between two of them, the
-//! lease runs out and the rows are claimed anew.
+//! Each step is a single statement that commits. If the node dies between two steps, the lease expires and the rows
+//! are claimed again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::documents::rows::{self, DocumentRow, PersonRow};
 use crate::session::Session;
 use crate::{Inner, people};
 
-/// A row of the queue that is held now.
+/// A claimed row of the queue.
 struct Held {
     institution: InstitutionId,
     document: BinderId,
@@ -39,7 +39,7 @@ pub(super) async fn claim(
     now: UnixSeconds,
 ) -> Result<Claimed> {
     let ticket = Ticket { number: rand::random_range(1..=i64::MAX), lease };
-    // What is to be tried again has waited longest, but must not crowd out what is new.
+    // Retries have waited longest, but must not crowd out new documents.
     let mut held = due_retries(session, &ticket, limit.div_ceil(4), now).await?;
     let room = limit - held.len();
     held.extend(in_turns(session, store, &ticket, room).await?);
@@ -74,7 +74,7 @@ pub(super) async fn claim(
         .collect();
     look_after_joins(session, &open, now).await?;
 
-    // What many documents say alike is opened once; one that does not open takes only its own with it.
+    // Decrypt each shared content once. If that fails, only its own documents are affected.
     let opened = |(id, sealed): (BinderId, Vec<u8>)| {
         let content = open_content(&store.vault, &SealedContent { id, sealed }).map(Arc::new);
         (id, content)
@@ -96,7 +96,7 @@ pub(super) async fn claim(
                 attempts: held.attempts,
                 first_attempt_at: held.first_attempt_at,
             }),
-            // It stays held until its lease runs out, so that it stops nobody else.
+            // It stays held until its lease expires, so that it does not block the others.
             Err(error) => tracing::error!(%error, document = %held.document, "a document does not open"),
         }
     }
@@ -150,7 +150,7 @@ const CLAIM_RETRIES: &str = "WITH free AS MATERIALIZED (
     FROM free WHERE r.institution_id = free.institution_id AND r.document_id = free.document_id
     RETURNING r.institution_id, r.document_id, r.attempts, r.first_attempt_at";
 
-// One step along the index for each institution, however much it has waiting.
+// One index step per institution, however much it has queued.
 const WITH_WORK: &str = "WITH RECURSIVE turn AS (
       (SELECT institution_id FROM delivery_parcels ORDER BY institution_id LIMIT 1)
       UNION ALL
@@ -167,12 +167,12 @@ const WITH_RETRIES: &str = "WITH RECURSIVE turn AS (
       FROM turn WHERE turn.institution_id IS NOT NULL)
     SELECT institution_id FROM turn WHERE institution_id IS NOT NULL LIMIT $1";
 
-/// How long another's claim takes, about.
+/// Approximately how long another worker's claim takes.
 const WHILE_ANOTHER_CLAIMS: Duration = Duration::from_millis(10);
-/// How many of them are waited for when nothing is free.
+/// How many such claims to wait for when nothing is free.
 const CLAIMS_OF_OTHERS: usize = 4;
 
-/// Institutions looked at in one claim.
+/// Maximum number of institutions considered in one claim.
 const TURNS_MAX: i64 = 10_000;
 
 async fn institutions(session: &Session, sql: &'static str) -> Result<Vec<InstitutionId>> {
@@ -180,14 +180,14 @@ async fn institutions(session: &Session, sql: &'static str) -> Result<Vec<Instit
     rows.iter().map(|row| row.id("institution_id")).collect()
 }
 
-/// Retries are claimed in turns too: an equal share of the room for each institution that has any.
+/// Retries are claimed in round robin too: an equal share of the room for each institution that has some.
 async fn due_retries(session: &Session, ticket: &Ticket, room: usize, now: UnixSeconds) -> Result<Vec<Held>> {
     let mut institutions = institutions(session, WITH_RETRIES).await?;
     if institutions.is_empty() || room == 0 {
         return Ok(Vec::new());
     }
     if institutions.len() > room {
-        // Not the same ones each time.
+        // Start at a random institution, so that not the same ones are chosen each time.
         let first = rand::random_range(0..institutions.len());
         institutions.rotate_left(first);
         institutions.truncate(room);
@@ -211,8 +211,8 @@ async fn due_retries(session: &Session, ticket: &Ticket, room: usize, now: UnixS
     rows.iter().map(held).collect()
 }
 
-/// Takes from the institutions that have work, each in its turn: an equal share first, then what
-/// is left of the room. A sender of 500,000 never delays a sender of 100.
+/// Claims from the institutions in round robin: first an equal share for each, then the remaining room. A sender of
+/// 500,000 never delays a sender of 100.
 async fn in_turns(session: &Session, store: &Inner, ticket: &Ticket, room: usize) -> Result<Vec<Held>> {
     let mut institutions = institutions(session, WITH_WORK).await?;
     if institutions.is_empty() || room == 0 {
@@ -230,7 +230,7 @@ async fn in_turns(session: &Session, store: &Inner, ticket: &Ticket, room: usize
         if !held.is_empty() {
             break;
         }
-        // Another worker may just be cutting the only parcel that is left.
+        // Another worker may be splitting the only parcel right now.
         tokio::time::sleep(WHILE_ANOTHER_CLAIMS).await;
         held = take(session, ticket, &institutions, share).await?;
     }
@@ -243,8 +243,8 @@ async fn in_turns(session: &Session, store: &Inner, ticket: &Ticket, room: usize
         for row in &held {
             *taken.entry(row.institution).or_default() += 1;
         }
-        // Whoever had less than the share has no more. Of the others one after the other fills up
-        // what is left, beginning with the one whose turn it is.
+        // An institution that got less than its share has no more. The others fill the remaining room one after the
+        // other, starting with the one whose turn it is.
         let more: Vec<InstitutionId> =
             institutions.into_iter().filter(|id| taken.get(id).is_some_and(|n| *n == share)).collect();
         for institution in more {
@@ -303,8 +303,8 @@ fn box_entry(document: &DocumentRow, person: &PersonRow) -> BoxEntry {
 const PUT_INTO_BOX: &str = "UPDATE documents d SET received_at = greatest($2, d.sent_at)
     FROM unnest($1::uuid[]) AS joined (id) WHERE d.document_id = joined.id AND d.received_at IS NULL";
 
-/// Whoever became a member while a document was being accepted has it now; whoever will join by
-/// themselves is remembered.
+/// Moves a document into the box of a person who became a member while it was being accepted. Schedules people who
+/// will join by themselves.
 async fn look_after_joins(
     session: &Session,
     open: &[(&Held, &DocumentRow, &PersonRow)],

@@ -1,5 +1,5 @@
-//! How much waits. One step along an index for each institution that has rows, and a bounded number of rows of
-//! each: the cost does not grow with the queue.
+//! The depth of the queue. Takes one index step for each institution with rows and reads a bounded number of rows of
+//! each, so the cost does not grow with the queue.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,8 @@ use seoham_store::deliveries::{DEPTH_ROWS_MAX, QueueDepth};
 use crate::columns::Columns;
 use crate::session::Session;
 
-/// The institutions that have rows in `table`, and of each how much up to `$1` rows hold, and its oldest document.
+/// The institutions with rows in `table`. For each, the number of documents in up to `$1` rows, and its oldest
+/// document.
 macro_rules! depths_of {
     ($table:literal, $documents:literal, $oldest:literal) => {
         concat!(
@@ -66,7 +67,7 @@ pub(super) async fn depths(session: &Session) -> Result<Vec<QueueDepth>> {
             *depth = (depth.0 + waiting, depth.1.min(oldest));
         }
     }
-    // An id carries the time of its acceptance, and the oldest one sorts first.
+    // An id contains the time of acceptance, and the oldest sorts first.
     let depth = |(institution, (waiting, oldest)): (InstitutionId, (u64, BinderId))| QueueDepth {
         institution,
         waiting,

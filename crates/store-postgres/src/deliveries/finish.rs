@@ -12,11 +12,11 @@ use uuid::Uuid;
 use crate::columns::{Columns, Id, Number};
 use crate::session::{Param, Session};
 
-/// Only what is still held under its ticket is finished: a worker whose lease ran out changes
-/// nothing. Of a parcel what is not finished stays in its row. Outcomes are those of [`DoneOutcome`].
+/// Finishes only what is still held under its ticket: a worker whose lease expired changes nothing. The unfinished
+/// documents of a parcel stay in its row. Outcomes are those of [`DoneOutcome`].
 const FINISH: &str = include_str!("finish.sql");
 
-/// What became of something that is held.
+/// The outcome of a held delivery.
 #[derive(Clone, Copy)]
 pub(super) struct Done {
     pub(super) institution: InstitutionId,
@@ -33,7 +33,7 @@ pub(super) enum DoneOutcome {
         not_before: UnixSeconds,
     },
     GivenUp,
-    /// Past its deadline, or no longer kept.
+    /// Past its deadline, or its document was removed.
     Expired,
 }
 
@@ -66,16 +66,16 @@ impl From<&Finished> for Done {
     }
 }
 
-/// What was finished.
+/// The result of finishing.
 #[derive(Default)]
 pub(super) struct AllFinished {
-    /// Documents, each with the ticket that it was held under.
+    /// Finished documents, each with the ticket under which it was held.
     pub(super) documents: HashSet<(BinderId, i64)>,
-    /// Rows of the queue that left something behind to be swept.
+    /// Rows of the queue that left dead versions to vacuum.
     pub(super) rows_gone: usize,
 }
 
-/// Finishes what is still held.
+/// Finishes the deliveries that are still held.
 pub(super) async fn finish(session: &Session, done: &[Done], now: UnixSeconds) -> Result<AllFinished> {
     if done.is_empty() {
         return Ok(AllFinished::default());
@@ -110,8 +110,8 @@ pub(super) async fn finish(session: &Session, done: &[Done], now: UnixSeconds) -
     Ok(finished)
 }
 
-/// A report that says what is expected changes nothing that an index knows of, so that the database can write
-/// it beside the row it was: see the months' fillfactor. That it has arrived is told by its time alone.
+/// The usual report changes no indexed column, so that the database can store the new row version on the same page
+/// (see the fillfactor of the monthly partitions). Only the time records that the message arrived.
 const DELIVERED: &str = "UPDATE documents d
     SET notified_at = greatest(d.sent_at, least(report.at, $3)),
         notification = CASE d.notification WHEN 0 THEN 0 ELSE $4::smallint END
@@ -122,7 +122,7 @@ const FAILED: &str = "UPDATE documents d SET notification = $2
     FROM unnest($1::uuid[]) AS report (id)
     WHERE d.document_id = report.id AND d.notification = 0 AND d.notified_at IS NULL";
 
-/// Records reports. Of several on one document the first counts.
+/// Records reports. If a document has several, the first counts.
 pub(super) async fn record_receipts(session: &Session, receipts: &[Receipt], now: UnixSeconds) -> Result<()> {
     let (mut delivered, mut failed) = (BTreeMap::<BinderId, i64>::new(), Vec::new());
     for receipt in receipts {

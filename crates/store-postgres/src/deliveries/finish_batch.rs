@@ -1,5 +1,5 @@
-//! Finishing together: what is finished at the same time on this node shares a statement. Documents of one
-//! parcel come back in any order, and two statements that cut the same row would wait for one another.
+//! Batches finishes: those that wait at the same time on this node share a statement. Documents of one parcel finish
+//! in any order, and two statements that split the same row would wait for each other.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 use super::finish::{self, Done};
 use crate::session::Sessions;
 
-/// Documents that one statement finishes: what waits beyond that is the next one's.
+/// Maximum number of documents that one statement finishes. The rest waits for the next.
 const AT_ONCE_MAX: usize = 5_000;
 
-/// What waits to be finished on this node. Bounded by what its workers hold.
+/// The finishes that wait on this node. Bounded by what its workers hold.
 #[derive(Default)]
 pub(crate) struct FinishBatcher {
     waiting: Mutex<Vec<QueuedFinish>>,
@@ -26,16 +26,16 @@ struct QueuedFinish {
     answer: oneshot::Sender<Result<usize>>,
 }
 
-/// What a caller is told.
+/// The reply to a caller.
 pub(super) struct Counted {
-    /// Documents of its own that were finished.
+    /// How many of its own documents were finished.
     pub(super) documents: usize,
-    /// Rows of the queue that its statement removed or cut; none when another's did it.
+    /// Rows of the queue that its statement removed or split; 0 if another caller's statement did.
     pub(super) rows_gone: usize,
 }
 
 impl FinishBatcher {
-    /// Finishes what is still held, with whatever else waits.
+    /// Finishes the deliveries that are still held, together with everything else that waits.
     pub(super) async fn finish(
         &self,
         sessions: &Sessions,
@@ -49,7 +49,7 @@ impl FinishBatcher {
             let _turn = self.turn.lock().await;
             match answered.try_recv() {
                 Ok(documents) => return documents.map(|documents| Counted { documents, rows_gone }),
-                // Whoever had it in hand was broken off.
+                // The caller that was executing it was cancelled.
                 Err(oneshot::error::TryRecvError::Closed) => {
                     return Err(StoreError::Uncertain("finished deliveries"));
                 }
@@ -60,9 +60,9 @@ impl FinishBatcher {
         }
     }
 
-    /// Finishes the next of what waits in one statement; gives the rows that it removed or cut.
+    /// Finishes the next waiting batch in one statement. Returns the number of rows it removed or split.
     async fn finish_next(&self, sessions: &Sessions, now: UnixSeconds) -> usize {
-        // Whoever comes while it waits is finished with it.
+        // Callers that arrive during this wait join the batch.
         let session = sessions.for_many(Lane::Bulk).await;
         let mut taken = self.take();
         let all: Vec<Done> = taken.iter_mut().flat_map(|waiting| waiting.done.iter().copied()).collect();
@@ -76,7 +76,7 @@ impl FinishBatcher {
             let own = |finished: &HashSet<(BinderId, i64)>| {
                 waiting.done.iter().filter(|done| finished.contains(&(done.document, done.ticket))).count()
             };
-            // A caller that has gone needs no answer.
+            // The caller may be gone and needs no reply.
             let _ = waiting.answer.send(documents.as_ref().map(own).map_err(Clone::clone));
         }
         rows_gone

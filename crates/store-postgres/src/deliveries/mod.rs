@@ -24,7 +24,7 @@ use crate::people;
 pub(crate) use finish_batch::FinishBatcher;
 pub(crate) use sweep::Sweeper;
 
-/// Which institution had the last turn on this node.
+/// The institution that had the last turn on this node.
 #[derive(Default)]
 pub(crate) struct RoundRobin(Mutex<Option<InstitutionId>>);
 

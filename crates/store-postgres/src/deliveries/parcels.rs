@@ -1,4 +1,4 @@
-//! The rows of the queue. Each stands for documents of one institution that were accepted together.
+//! The rows of the queue. Each holds documents of one institution that were accepted together.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::columns::Id;
 use crate::session::{Param, Session};
 
-/// Documents of one row: the contract's greatest request. The row stays within its page.
+/// Maximum number of documents per row: the maximum size of a request. The row fits into its page.
 const DOCUMENTS_MAX: usize = 100;
 
 /// Adds parcels to the queue.
@@ -20,14 +20,14 @@ pub(crate) const INSERT: &str = "INSERT INTO delivery_parcels (institution_id, f
 /// The parameters of [`INSERT`].
 pub(crate) struct Parcels {
     institutions: Vec<Uuid>,
-    /// Where the documents of each begin and end in `documents`, counted from one.
+    /// The first and last index of each parcel in `documents`, starting from one.
     firsts: Vec<i32>,
     lasts: Vec<i32>,
     documents: Vec<Uuid>,
 }
 
 impl Parcels {
-    /// Packs documents; those of one institution together, the oldest first.
+    /// Packs documents into parcels, one institution per parcel, oldest first.
     pub(crate) fn of(documents: impl Iterator<Item = (InstitutionId, Uuid)>) -> Self {
         let mut of_institutions: BTreeMap<InstitutionId, Vec<Uuid>> = BTreeMap::new();
         for (institution, document) in documents {
@@ -56,12 +56,12 @@ impl Parcels {
 /// Rows adopted in one statement.
 const ADOPTED_AT_ONCE: i64 = 10_000;
 
-/// What nodes of the version before queued, or another store, document by document.
+/// Adopts rows that nodes of the previous version, or another store, queued document by document.
 ///
-/// What shares a parcel shares a minute, as what is accepted together does: by that a parcel is looked for.
+/// The documents of a parcel share a minute, as do documents accepted together: parcels are looked up by that.
 const ADOPT: &str = include_str!("adopt.sql");
 
-/// Makes parcels of what was queued document by document; `true` when there may be more.
+/// Packs rows that were queued document by document into parcels. Returns `true` if there may be more.
 pub(crate) async fn adopt(session: &Session) -> Result<bool> {
     if session.query_opt("SELECT 1 FROM deliveries LIMIT 1", &[]).await?.is_none() {
         return Ok(false);

@@ -1,5 +1,5 @@
-//! Clearing the queue of what is gone. A row of it lives for a second, and the database's own clearing comes by
-//! once a minute: by then a claim would have to pass many thousands that are gone to find the first that is not.
+//! Vacuums the queue. A row lives for about a second, but autovacuum runs only once a minute. By then a claim would
+//! have to skip many thousands of dead rows to find the first live one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::Doing;
 use crate::session::Session;
 
-/// Rows that have gone or were cut since the last time.
+/// Removed or split rows that trigger a sweep.
 const SWEEP_AFTER_ROWS: usize = 2_000;
-/// The shortest time between two sweeps of one node.
+/// Minimum time between two sweeps of one node.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// Another node that sweeps is not waited for. Without the owner's right it is left to the database.
+/// Does not wait for another node that is sweeping. Without the owner's privilege, autovacuum does the work.
 const SWEEP: &str = "VACUUM (SKIP_LOCKED, TRUNCATE false, INDEX_CLEANUP on) delivery_parcels";
 
 #[derive(Default)]
@@ -26,14 +26,14 @@ pub(crate) struct Sweeper {
 }
 
 impl Sweeper {
-    /// So many rows have gone.
+    /// Records that `rows` rows were removed or split.
     pub(super) fn gone(&self, rows: usize) {
         if self.gone.fetch_add(rows, Ordering::Relaxed) + rows >= SWEEP_AFTER_ROWS {
             self.due.notify_one();
         }
     }
 
-    /// Sweeps when there is something to, until `stop`.
+    /// Starts sweeping when it is due, until `stop`.
     pub(crate) fn start(self: &Arc<Self>, pool: &Pool, stop: &CancellationToken) {
         let (this, pool, stop) = (Arc::clone(self), pool.clone(), stop.clone());
         let sweeping = async move {

@@ -1,4 +1,4 @@
-//! Notifications that the messenger did not take, for the operator.
+//! Notifications that the messenger did not accept, for the operator.
 
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::undelivered::{Failure, Kind, NoticeState, Page, Undelivered};

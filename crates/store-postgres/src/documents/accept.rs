@@ -1,5 +1,5 @@
-//! The rows of acceptances: documents, their texts, their deliveries and the day's counts, in one
-//! transaction that is sent in one go.
+//! The rows written for acceptances: documents, their texts, deliveries and the daily counts, in one pipelined
+//! transaction.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::columns::{Id, Number};
 use crate::deliveries::parcels::{self, Parcels};
 use crate::session::Param;
 
-/// The documents of one request, sealed.
+/// The sealed documents of one request.
 pub(crate) struct Batch {
     pub(crate) institution: InstitutionId,
     pub(crate) contract: ContractUuid,
@@ -35,7 +35,7 @@ const DOCUMENTS: &str =
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bytea[], $7::text[],
                          $8::bigint[], $9::bigint[], $10::bigint[])";
 
-// In order, so that two transactions cannot wait for one another.
+// Ordered, so that two transactions cannot deadlock.
 const COUNTS: &str = "INSERT INTO daily_counts (institution_id, day, slot, accepted)
     SELECT institution_id, day, $4, accepted
     FROM unnest($1::uuid[], $2::integer[], $3::bigint[]) AS counted (institution_id, day, accepted)
@@ -77,22 +77,22 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Whether every record of `batches` is the first of its key.
+/// Whether every record of `batches` is the first for its key.
 pub(super) fn are_new(batches: &[&Batch]) -> bool {
     batches.iter().filter_map(|batch| batch.record.as_ref()).all(|record| record.seq == 0)
 }
 
-/// Writes `batches` in one transaction that is sent in one go; returns after its COMMIT. A key that is
-/// known already fails it, and nothing of it is written.
+/// Writes `batches` in one pipelined transaction and returns after its COMMIT. A key that already exists makes it
+/// fail, and nothing is written.
 pub(super) async fn insert(client: &Client, batches: &[&Batch], slot: i16) -> Result<(), Error> {
     let records = keys::Columns::of(batches);
     let begin = if records.is_empty() { "BEGIN" } else { BEGIN_AND_WAIT_SHORTLY };
     insert_rows(client, batches, &records, slot, begin).await
 }
 
-/// Writes batches with records, of which some may be known, in one transaction; returns after its COMMIT
-/// with what became of each. A record that is there already takes its documents out, so the records are
-/// awaited before the documents are sent.
+/// Writes batches whose records may already exist, in one transaction. Returns the result of each batch after the
+/// COMMIT. The documents of a batch with an existing record are left out, so this waits for the records before it
+/// sends the documents.
 pub(super) async fn insert_unless_known(
     client: &Client,
     batches: &[&Batch],
@@ -110,18 +110,18 @@ pub(super) async fn insert_unless_known(
     };
     let written = work.await;
     if written.is_err() {
-        // Where it failed before its COMMIT was sent, the transaction is still open; the connection
-        // goes back to others.
+        // If it failed before the COMMIT was sent, the transaction is still open: roll it back, because the
+        // connection returns to the pool.
         let _ = client.batch_execute("ROLLBACK").await;
     }
     written
 }
 
-/// Another transaction may be writing the same record, and may be a lost node's: it is not waited for
-/// as long as that could take.
+/// Another transaction may be writing the same record and may belong to a node that was lost. The timeout limits the
+/// wait for it.
 const BEGIN_AND_WAIT_SHORTLY: &str = "BEGIN; SET LOCAL lock_timeout = '2s'";
 
-/// Writes `batches` and commits, all sent in one go after `begin`.
+/// Pipelines `begin`, the rows of `batches` and the COMMIT.
 async fn insert_rows(
     client: &Client,
     batches: &[&Batch],
@@ -158,8 +158,8 @@ async fn insert_rows(
     let parcels = Parcels::of(queued);
     let of_deliveries = parcels.params();
     let of_counts: [Param<'_>; 4] = [&institutions, &days, &counts, &slot];
-    // Polled together they go out together, in this order, before the first answer is awaited.
-    // When one fails, the rest and the COMMIT are refused by the server.
+    // Polled together, they are sent together in this order, before the first reply arrives. If one fails, the server
+    // rejects the rest and the COMMIT.
     futures_util::try_join!(
         client.batch_execute(begin),
         records.insert_new(client, record_statement.as_ref()),

@@ -1,4 +1,4 @@
-//! Group commit: what is to be accepted at the same time on this node shares a transaction.
+//! Group commit: documents that wait for acceptance at the same time on this node share a transaction.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -15,23 +15,23 @@ use crate::partitions::Partitions;
 use crate::precedence::Precedence;
 use crate::session::Session;
 
-/// How long an acceptance may wait to be begun.
+/// How long an acceptance may wait for its transaction to begin.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long it may then wait for its confirmation: longer than it takes to learn that there is no
-/// connection, which is certain.
+/// How long it may then wait for the confirmation. Longer than it takes to detect that there is no connection,
+/// because that result is certain.
 const CONFIRMATION: Duration = Duration::from_secs(12);
-/// How long a loop itself waits for a COMMIT at first. It may wait for a standby, or for a primary
-/// that is gone without a word: each time in a row that it was in vain it waits twice as long, so
-/// that a lost primary is soon left and few sessions are left behind on one that only waits.
+/// How long a loop initially waits for a COMMIT, which may be waiting for a standby, or for a primary that silently
+/// disappeared. Each consecutive timeout doubles it, so that a loop soon leaves a lost primary, but leaves few
+/// sessions behind on a primary that is only waiting.
 const COMMIT_TIME: Duration = Duration::from_secs(20);
-/// Documents that may wait.
+/// Maximum number of waiting documents.
 const ROWS_MAX: usize = 50_000;
-/// Kibibytes that they may have.
+/// Maximum size of the waiting documents, in KiB.
 const KIB_MAX: usize = 32 * 1024;
-/// Documents after which a transaction takes no more.
+/// Number of documents from which a transaction takes no more.
 const TRANSACTION_ROWS: usize = 2_000;
 
-/// Takes acceptances in; dropped, it finishes those that it took.
+/// Queues acceptances. Dropping it finishes the queued ones.
 pub(crate) struct GroupCommit {
     waiting: mpsc::UnboundedSender<QueuedBatch>,
     rows: Arc<Semaphore>,
@@ -41,15 +41,15 @@ pub(crate) struct GroupCommit {
 struct QueuedBatch {
     batch: Batch,
     since: Instant,
-    /// Whoever sets it first has the batch: a loop to write it, or the caller to give it up.
+    /// Set by whoever takes the batch first: a loop to write it, or the caller to give up.
     claimed: Arc<AtomicBool>,
     answer: oneshot::Sender<Result<Accepted>>,
-    // Given back when it is answered: they bound what waits.
+    // Permits that bound the queue, released when the caller gets its reply.
     room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 }
 
 impl GroupCommit {
-    /// Starts as many loops as there are connections.
+    /// Starts one loop per connection.
     pub(crate) fn start(
         pool: &Pool,
         connections: usize,
@@ -73,7 +73,7 @@ impl GroupCommit {
         Self { waiting, rows: Arc::new(rows), kib: Arc::new(kib) }
     }
 
-    /// Writes a batch with whatever else waits; returns after the COMMIT.
+    /// Writes a batch together with others that wait. Returns after the COMMIT.
     pub(crate) async fn accept(&self, batch: Batch) -> Result<Accepted> {
         let bytes: usize = batch.documents.iter().map(|d| d.sealed.len() + 200).sum::<usize>()
             + batch.contents.iter().map(|c| c.sealed.len()).sum::<usize>()
@@ -88,14 +88,13 @@ impl GroupCommit {
         let waiting =
             QueuedBatch { batch, since: Instant::now(), claimed: Arc::clone(&claimed), answer, room };
         self.waiting.send(waiting).map_err(|_| StoreError::Unavailable("closing".to_owned()))?;
-        // No answer means that the loop broke off in the middle of a transaction, or that the
-        // database does not confirm it.
+        // A missing reply means that the loop panicked during a transaction, or that the database did not confirm it.
         let uncertain = || Err(StoreError::Uncertain("an acceptance"));
         if let Ok(answer) = tokio::time::timeout(PATIENCE, &mut answered).await {
             return answer.unwrap_or_else(|_| uncertain());
         }
         if !claimed.swap(true, Ordering::AcqRel) {
-            // Never begun, and now never will be.
+            // The loop has not started it, and now never will.
             return Err(StoreError::Unavailable("the database does not keep up".to_owned()));
         }
         match tokio::time::timeout(CONFIRMATION, answered).await {
@@ -105,31 +104,30 @@ impl GroupCommit {
     }
 }
 
-/// How batches are written.
+/// How to write batches.
 #[derive(Clone, Copy)]
 enum Way {
-    /// No key is thought to be known: all in one go.
+    /// No key is expected to exist: pipeline everything.
     AllNew,
-    /// Some may be: those that are leave their documents out.
+    /// Some keys may exist: leave out their documents.
     UnlessKnown,
 }
 
-/// One connection's worth of accepting.
+/// A loop that writes batches, one transaction at a time.
 #[derive(Clone)]
 struct AcceptLoop {
     pool: Pool,
     arrived: Arc<Mutex<mpsc::UnboundedReceiver<QueuedBatch>>>,
     partitions: Arc<Partitions>,
     precedence: Arc<Precedence>,
-    /// Where this loop counts the day's documents.
+    /// The slot in which this loop counts the day's documents.
     slot: i16,
-    /// How often in a row a COMMIT was not confirmed.
+    /// Number of consecutive unconfirmed COMMITs.
     in_vain: Arc<AtomicU32>,
 }
 
 impl AcceptLoop {
-    /// Runs until nothing can come any more; a defect that breaks it off is logged, and it begins
-    /// anew.
+    /// Runs until the queue is closed. If the loop panics, logs that and starts it again.
     async fn keep_running(self) {
         while let Err(error) = tokio::spawn(self.clone().run()).await {
             if error.is_cancelled() {
@@ -152,7 +150,7 @@ impl AcceptLoop {
             let batches: Vec<&Batch> = batches.iter().collect();
             let mut results = self.write_all(&batches).await;
             if batches.len() > 1 {
-                // One of them is the cause; it must not take the others with it.
+                // One of the batches caused the failure: write each alone, so that the others succeed.
                 for (result, batch) in results.iter_mut().zip(&batches) {
                     if matches!(result, Err(StoreError::Failed(_))) {
                         *result = self.write_all(&[*batch]).await.remove(0);
@@ -160,15 +158,15 @@ impl AcceptLoop {
                 }
             }
             for ((answer, room), result) in answers.into_iter().zip(results) {
-                // A caller that has gone needs no answer.
+                // The caller may be gone and needs no reply.
                 let _ = answer.send(result);
                 drop(room);
             }
         }
     }
 
-    /// Writes them in one transaction; gives what became of each. Where a key is known already it is two:
-    /// what has no key does not wait for what others have sent under one.
+    /// Writes the batches in one transaction and returns the result of each. If a key already exists, uses two
+    /// transactions, so that batches without a key do not wait for those with one.
     async fn write_all(&self, batches: &[&Batch]) -> Vec<Result<Accepted>> {
         if are_new(batches) {
             let mut known = false;
@@ -194,7 +192,7 @@ impl AcceptLoop {
         results
     }
 
-    /// The next of what waits, with as much else as one transaction takes.
+    /// The next waiting batch, and as many more as fit into one transaction.
     async fn next(&self) -> Option<Vec<QueuedBatch>> {
         let mut arrived = self.arrived.lock().await;
         let (mut rows, mut taken, mut has_waited) = (0, Vec::new(), false);
@@ -208,7 +206,7 @@ impl AcceptLoop {
                 }
             };
             if next.claimed.swap(true, Ordering::AcqRel) {
-                // Its caller has given it up.
+                // Its caller has given up.
                 continue;
             }
             let is_bulk = next.batch.documents.len() > 1;
@@ -218,14 +216,14 @@ impl AcceptLoop {
                 return Some(taken);
             }
             if is_bulk && !has_waited {
-                // What comes meanwhile shares its transaction.
+                // Batches that arrive meanwhile share this transaction.
                 self.precedence.after_people().await;
                 has_waited = true;
             }
         }
     }
 
-    /// One transaction. `known` tells whether it was refused for a key, so that nothing was written.
+    /// Writes one transaction. Sets `known` if it failed because of an existing key, so that nothing was written.
     async fn write(&self, batches: &[&Batch], way: Way, known: &mut bool) -> Result<Vec<Accepted>> {
         let started = Instant::now();
         let rows: usize = batches.iter().map(|b| b.documents.len()).sum();
@@ -263,7 +261,7 @@ impl AcceptLoop {
                 return result;
             }
             let ids = batches.iter().flat_map(|b| &b.documents).map(|d| d.id);
-            // Whatever became of the month, the documents were taken back.
+            // The documents were rolled back, whether or not the month can be created.
             let made = self.partitions.make_for(&session, ids).await;
             made.map_err(|error| StoreError::Unavailable(error.to_string()))?;
             partitions_made = true;

@@ -1,4 +1,4 @@
-//! The records of idempotency keys: written with an acceptance, recalled, forgotten after a week.
+//! The records of idempotency keys: written with an acceptance, replayed on a retry, deleted after a week.
 
 use std::collections::HashSet;
 
@@ -15,11 +15,11 @@ use super::accept::Batch;
 use crate::columns::{Columns as _, Id};
 use crate::session::{Param, Session};
 
-/// Records removed in one statement.
+/// Records deleted in one statement.
 const BATCH_ROWS: i64 = 2_000;
 
-// In the order of their keys, so that two transactions cannot wait for one another; of two with the
-// same key in one transaction the first stays.
+// Ordered by key, so that two transactions cannot deadlock. If a transaction contains a key twice, the first record
+// wins.
 const INSERT: &str = "INSERT INTO idempotency_records (institution_id, key_tag, seq, recorded_at, verdicts)
     SELECT institution_id, key_tag, seq, recorded_at, verdicts
     FROM unnest($1::uuid[], $2::bytea[], $3::integer[], $4::bigint[], $5::bytea[]) WITH ORDINALITY
@@ -31,7 +31,7 @@ const INSERT: &str = "INSERT INTO idempotency_records (institution_id, key_tag, 
     ORDER BY institution_id, key_tag, seq, place
     ON CONFLICT DO NOTHING RETURNING institution_id, key_tag, seq";
 
-/// The same for keys that are thought to be new: one that is not fails the whole transaction.
+/// The same for keys that are expected to be new: an existing one fails the whole transaction.
 const INSERT_NEW: &str =
     "INSERT INTO idempotency_records (institution_id, key_tag, seq, recorded_at, verdicts)
     SELECT institution_id, key_tag, seq, recorded_at, verdicts
@@ -39,7 +39,7 @@ const INSERT_NEW: &str =
         AS record (institution_id, key_tag, seq, recorded_at, verdicts)
     ORDER BY institution_id, key_tag";
 
-/// The columns of the records of batches.
+/// The records of batches, by column.
 #[derive(Default)]
 pub(super) struct Columns<'a> {
     institutions: Vec<Uuid>,
@@ -71,13 +71,13 @@ impl<'a> Columns<'a> {
         [&self.institutions, &self.tags, &self.numbers, &self.times, &self.verdicts]
     }
 
-    /// What [`Self::insert_new`] executes, if there is anything: prepared before the transaction is sent,
-    /// since whatever waits in the middle of it would come after its COMMIT.
+    /// The statement for [`Self::insert_new`], or `None` if there are no records. Prepared before the transaction is
+    /// sent, because waiting for it in the middle would let the COMMIT overtake it.
     pub(super) async fn prepare_new(&self, client: &Client) -> std::result::Result<Option<Statement>, Error> {
         if self.is_empty() { Ok(None) } else { client.prepare_cached(INSERT_NEW).await.map(Some) }
     }
 
-    /// Adds them all to the transaction that is under way; one that is there already fails it.
+    /// Adds all records in the current transaction. An existing one fails it.
     pub(super) async fn insert_new(
         &self,
         client: &Client,
@@ -90,8 +90,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Adds the records of `batches` to the transaction that is under way; gives for each batch whether
-/// its documents may follow.
+/// Adds the records of `batches` in the current transaction. Returns for each batch whether to add its documents.
 pub(super) async fn insert(client: &Client, batches: &[&Batch]) -> std::result::Result<Vec<Accepted>, Error> {
     let statement = client.prepare_cached(INSERT).await?;
     let added = client.query(&statement, &Columns::of(batches).params()).await?;
@@ -127,7 +126,7 @@ pub(super) async fn rows(
         .collect()
 }
 
-/// Removes records of keys whose time is over; `true` when there may be more.
+/// Deletes records of expired keys. Returns `true` if there may be more.
 pub(crate) async fn forget(session: &Session, now: UnixSeconds) -> Result<bool> {
     let sql = "DELETE FROM idempotency_records WHERE (institution_id, key_tag, seq) IN
                  (SELECT old.institution_id, old.key_tag, old.seq FROM idempotency_records old

@@ -1,4 +1,4 @@
-//! Documents: accepting, asking, verifying, reading, describing.
+//! Documents: accepting, querying status, verifying tokens, marking read, describing.
 
 mod accept;
 mod group_commit;
@@ -123,7 +123,7 @@ impl Records for PostgresStore {
         let params: [Param<'_>; 3] = [&document.institution.uuid(), &id.uuid(), &earliest.uuid()];
         let waiting = session.query_opt(WAITING, &params).await?;
         let waiting = waiting.is_some_and(|row| row.value("waiting").unwrap_or(false));
-        // Decoded here alone: a number that means nothing must not stop a claim or a status.
+        // Decoded only here: an unknown number must not block a claim or a status query.
         let notification = Notification::from_number(document.notification.into())
             .ok_or_else(|| StoreError::damaged("notification").about(id))?
             .as_shown(document.times.notified_at, waiting);
@@ -150,7 +150,7 @@ impl Records for PostgresStore {
     }
 }
 
-/// Documents of one parcel were accepted within this time.
+/// Maximum time between the acceptances of documents in one parcel.
 const ACCEPTED_TOGETHER_MILLIS: u64 = 60_000;
 
 const WAITING: &str = "SELECT

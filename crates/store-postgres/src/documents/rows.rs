@@ -1,5 +1,5 @@
-//! The rows that make up documents, each looked up by its own key: a document by its id, a person
-//! by theirs, a shared text by its own. Several at a time, never joined.
+//! The rows of documents, each looked up by its own key: documents, people and shared texts by id. Reads several at
+//! once, without joins.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use tokio_postgres::Row;
 use crate::columns::{Columns, Id, uuids};
 use crate::session::Session;
 
-/// A document as it is stored.
+/// A stored document.
 pub(crate) struct DocumentRow {
     pub(crate) id: BinderId,
     pub(crate) institution: InstitutionId,
@@ -28,7 +28,7 @@ pub(crate) struct DocumentRow {
     pub(crate) times: Times,
 }
 
-/// A person as they are stored.
+/// A stored person.
 pub(crate) struct PersonRow {
     pub(crate) key: WrappedKey,
     pub(crate) sealed: Vec<u8>,
@@ -36,7 +36,7 @@ pub(crate) struct PersonRow {
     pub(crate) member_since: Option<UnixSeconds>,
 }
 
-/// Documents by their ids; of one institution alone, if one is given.
+/// Documents by id, optionally only those of one institution.
 pub(crate) async fn documents(
     session: &Session,
     institution: Option<InstitutionId>,
@@ -80,7 +80,7 @@ fn document(row: &Row) -> Result<DocumentRow> {
     read().about(id)
 }
 
-/// The people of documents.
+/// The people to whom documents belong.
 pub(crate) async fn people<'a>(
     session: &Session,
     documents: impl Iterator<Item = &'a DocumentRow>,
@@ -123,7 +123,7 @@ pub(crate) async fn contents<'a>(
     rows.iter().map(|row| Ok((row.id("content_id")?, row.value("sealed")?))).collect()
 }
 
-/// Opens a document's text and its recipient.
+/// Decrypts a document's text and its recipient.
 pub(crate) fn open_text(
     vault: &Vault,
     document: &DocumentRow,
@@ -149,7 +149,7 @@ pub(crate) fn open_text(
     open_with_recipient(vault, &stored, &person.sealed)
 }
 
-/// One document's text, read and opened.
+/// Reads and decrypts one document's text.
 pub(crate) async fn text(
     session: &Session,
     vault: &Vault,

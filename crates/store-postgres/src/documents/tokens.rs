@@ -1,4 +1,4 @@
-//! Using a token and marking read: each time is set once, guarded in SQL.
+//! Using a token and marking a document as read. SQL conditions ensure that each time is set only once.
 
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::documents::{DocumentStatus, ReadVerdict, TokenVerdict};
@@ -10,7 +10,7 @@ use crate::columns::{Columns, Id};
 use crate::people::KeyCache;
 use crate::session::{Param, Session};
 
-/// Of any number of callers one updates the token's row; only that one touches the document.
+/// Of several concurrent callers, only one updates the token's row, and only that one touches the document.
 const USE: &str = "WITH used AS (
       UPDATE one_time_tokens SET used_at = $3
       WHERE document_id = $1 AND token_hash = $2 AND used_at IS NULL
@@ -31,7 +31,7 @@ pub(super) async fn verify(
     let sql = "SELECT expires_at, used_at FROM one_time_tokens WHERE document_id = $1 AND token_hash = $2";
     let (own_id, hash) = (id.uuid(), token.0.as_slice());
     let of_token: [Param<'_>; 2] = [&own_id, &hash];
-    // Sent together: somebody waits for each round trip.
+    // Pipelined, because a person waits for each round trip.
     let (document, found) = futures_util::try_join!(
         rows::own_document(session, institution, id),
         session.query_opt(sql, &of_token)
@@ -46,14 +46,14 @@ pub(super) async fn verify(
     if now >= token_expires_at {
         return Ok(TokenVerdict::Expired);
     }
-    // Read before it is used: what cannot be read must not cost a token.
+    // Read first: a document that cannot be read must not use up the token.
     let keys = key_cache.of(session, std::iter::once(document.person)).await?;
     let key = keys
         .get(&document.person)
         .ok_or_else(|| StoreError::damaged("the missing person").about(document.id))?;
     let own = sealing::open_own(vault, document.person, key, id, &document.sealed)?;
 
-    // Never before the authentication, whichever node's clock that was taken from.
+    // Not before the authentication, even if that time came from another node's clock.
     let at = document.times.authenticated_at.map_or(now, |before| before.max(now));
     let used = session.write("using a token", USE, &[&own_id, &hash, &at.0]).await?;
     let Some(used) = used.first() else { return Ok(TokenVerdict::Used) };

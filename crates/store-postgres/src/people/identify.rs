@@ -1,5 +1,4 @@
-//! Looking receivers up by blind index, all of a request at once; what is found is judged by the
-//! store's own rules.
+//! Looks up the receivers of a request by blind index, all at once. The store's matching rules judge the results.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,7 +23,7 @@ const BY_PHONE: &str =
 const BY_CI: &str = "SELECT p.person_id, p.ci_index AS found_by, p.wrapped_key, p.birthday_tag, p.name_tag,
       p.behaviour, p.member_since IS NOT NULL AS member, p.has_said
     FROM unnest($1::bytea[]) AS asked (found_by) JOIN people p ON p.ci_index = asked.found_by";
-// Of those who have said something: most have not, and looking in vain costs as much.
+// Only for people who made a choice: most have not, and a lookup without a result costs as much.
 const REFUSALS: &str = "SELECT r.person_id, r.refused
     FROM unnest($1::uuid[]) AS asked (person_id)
     JOIN refusals r ON r.person_id = asked.person_id AND r.institution_id = $2";
@@ -58,13 +57,13 @@ pub(super) async fn identify(
             })
             .collect()
     };
-    // A few microseconds of cryptography each: on a thread that nobody waits for.
+    // Each takes a few microseconds of cryptography: use a blocking thread.
     tokio::task::spawn_blocking(judge)
         .await
         .map_err(|_| StoreError::Failed("identifying broke off".to_owned()))
 }
 
-/// A person under a blind index, before it is known what they refuse.
+/// A person found by blind index, without their refusals.
 struct Known {
     person: PersonId,
     key: WrappedKey,
@@ -72,7 +71,7 @@ struct Known {
     name_tag: BlindIndex,
     behaviour: Behaviour,
     member: bool,
-    /// They said something about some institution.
+    /// They made a choice about some institution.
     has_said: bool,
 }
 

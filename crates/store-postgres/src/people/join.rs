@@ -1,9 +1,9 @@
-//! Joining: what waits for a person comes into their box (SPEC 8.7).
+//! Joining: a new member's waiting documents move into their box (SPEC 8.7).
 //!
-//! In two steps that commit by themselves, so that no document falls between: first the person is
-//! a member and is remembered in `joins`, then what waits is moved. Whatever was accepted by
-//! somebody who did not see the membership yet is either there to be moved by the second step, or
-//! is claimed for delivery only after the first, and then finds a member.
+//! Two steps that commit separately, so that no document is lost in between. First the person becomes a member and is
+//! recorded in `joins`, then the waiting documents move. A document whose acceptance did not see the membership yet
+//! either exists before the second step, which moves it, or is claimed for delivery only after the first step, and
+//! the claim then sees a member.
 
 use seoham_model::person::Behaviour;
 use seoham_model::{PersonId, UnixSeconds};
@@ -13,7 +13,7 @@ use seoham_store::{Result, StoreError};
 use crate::columns::{Columns, Id, uuids};
 use crate::session::Session;
 
-/// Documents that one step moves.
+/// Documents moved in one step.
 const MOVED_AT_ONCE: usize = 500;
 
 pub(super) const BECOME_MEMBERS: &str = "WITH joined AS (
@@ -23,13 +23,13 @@ pub(super) const BECOME_MEMBERS: &str = "WITH joined AS (
     ON CONFLICT (person_id) DO UPDATE SET due_at = least(joins.due_at, excluded.due_at)
     RETURNING person_id";
 
-/// The first step; `false` when the person is a member already.
+/// The first step. Returns `false` if the person is already a member.
 pub(super) async fn become_member(session: &Session, person: PersonId, now: UnixSeconds) -> Result<bool> {
     Ok(!session.write("joining", BECOME_MEMBERS, &[&uuids(&[person]), &now.0]).await?.is_empty())
 }
 
-/// The second step, as far as it goes at once. The worker does the rest, also when this fails: the
-/// person is a member by now, and is remembered.
+/// Starts the second step. The worker does the rest, even if this fails: the person is already a member and recorded
+/// in `joins`.
 pub(super) async fn move_joined(session: &Session, person: PersonId, now: UnixSeconds) {
     let moving = async {
         if move_waiting(session, person, None, now, MOVED_AT_ONCE).await? < MOVED_AT_ONCE {
@@ -42,7 +42,7 @@ pub(super) async fn move_joined(session: &Session, person: PersonId, now: UnixSe
     }
 }
 
-/// Has a worker look after `person` at `due_at`, or earlier if one was to already.
+/// Schedules `person` for a worker at `due_at`, unless they are scheduled earlier.
 pub(crate) async fn schedule(session: &Session, person: PersonId, due_at: UnixSeconds) -> Result<()> {
     let sql = "INSERT INTO joins (person_id, due_at) VALUES ($1, $2)
                ON CONFLICT (person_id) DO UPDATE SET due_at = least(joins.due_at, excluded.due_at)";
@@ -53,8 +53,7 @@ async fn forget(session: &Session, person: PersonId) -> Result<()> {
     session.write("a join", "DELETE FROM joins WHERE person_id = $1", &[&person.uuid()]).await.map(drop)
 }
 
-/// Moves what is due for one person, at most `limit` documents; gives how many, or `None` when
-/// nobody is due.
+/// Moves at most `limit` waiting documents of one person who is due. Returns how many, or `None` if nobody is due.
 pub(crate) async fn move_due(session: &Session, limit: usize, now: UnixSeconds) -> Result<Option<usize>> {
     let sql = "SELECT person_id FROM joins WHERE due_at <= $1 ORDER BY due_at LIMIT 1";
     let Some(due) = session.query_opt(sql, &[&now.0]).await? else { return Ok(None) };
@@ -78,7 +77,7 @@ pub(crate) async fn move_due(session: &Session, limit: usize, now: UnixSeconds) 
     Ok(Some(moved))
 }
 
-// Rows that somebody else is writing are waited for, and looked at again then.
+// Waits for rows that another transaction is writing, then checks them again.
 const MOVE: &str = "WITH waiting AS MATERIALIZED (
       SELECT document_id FROM documents
       WHERE person_id = $1 AND received_at IS NULL AND ($2::bigint IS NULL OR sent_at <= $2) AND deadline_at > $3
@@ -88,7 +87,7 @@ const MOVE: &str = "WITH waiting AS MATERIALIZED (
       FROM waiting WHERE d.document_id = waiting.document_id AND d.received_at IS NULL)
     SELECT count(*) AS found FROM waiting";
 
-/// Moves what waits, at most `limit`; gives how many it found. Not how many it moved: what another
+/// Moves at most `limit` waiting documents. Returns how many it found, not how many it moved: documents that another
 /// node moves at the same time must not look like the end.
 async fn move_waiting(
     session: &Session,

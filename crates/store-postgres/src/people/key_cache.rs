@@ -1,5 +1,5 @@
-//! The cache of wrapped data keys. A key never changes, so the cache is never stale. Without it, every status reads a
-//! row of a person beside the document's.
+//! The cache of wrapped data keys. A key never changes, so the cache is never stale. Without it, every status query
+//! reads a person's row in addition to the document's.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use seoham_vault::WrappedKey;
 use crate::columns::{Columns, uuids};
 use crate::session::Session;
 
-/// People whose keys are kept: some 20 MB.
+/// The capacity, in people: about 20 MB.
 const KEPT: usize = 100_000;
 
 pub(crate) struct KeyCache {
@@ -25,7 +25,7 @@ impl Default for KeyCache {
 }
 
 impl KeyCache {
-    /// The keys of `people` who are there.
+    /// The keys of those of `people` who exist.
     pub(crate) async fn of(
         &self,
         session: &Session,

@@ -1,7 +1,7 @@
 //! Adding and updating people, one node at a time.
 //!
-//! People are looked up and written together, as far as each can be decided by what was there before any of
-//! them: somebody whose number, ci or person an earlier one of the same request touches begins the next run.
+//! Looks up and writes people together in runs. A run ends at a person whose number, ci or identity an earlier person
+//! of the same request touches, because that one can be decided only after the earlier ones are written.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,8 +20,8 @@ use crate::failure::Doing;
 use crate::locks;
 use crate::session::{Param, Session};
 
-/// Registers `people` in one transaction, in their order; gives the verdicts and who became a member of those
-/// who were known before: nothing can be waiting for the others.
+/// Registers `people` in one transaction, in order. Returns the verdicts, and those existing people who became
+/// members: nothing can be waiting for new people.
 pub(super) async fn register(
     session: &Session,
     vault: &Vault,
@@ -62,7 +62,7 @@ impl Registering<'_> {
         Ok(())
     }
 
-    /// Registers the first of `people`, as many as do not touch one another; gives how many.
+    /// Registers as many people from the front as do not touch each other. Returns how many.
     async fn run(&mut self, people: &[Registration]) -> Result<usize> {
         let indexes: Vec<Indexes> = people.iter().map(|person| Indexes::of(self.vault, person)).collect();
         let mut seen = HashSet::new();
@@ -147,7 +147,7 @@ impl Registering<'_> {
     }
 }
 
-// An import gives membership and never takes it away; who is known becomes a member by BECOME_MEMBERS.
+// An import grants membership and never removes it. Existing people become members by BECOME_MEMBERS.
 const UPSERT: &str =
     "INSERT INTO people (person_id, phone_index, ci_index, birthday_tag, name_tag, sealed, pin_hash,
       wrapped_key, behaviour, member_since)
@@ -158,7 +158,7 @@ const UPSERT: &str =
       birthday_tag = excluded.birthday_tag, name_tag = excluded.name_tag, sealed = excluded.sealed,
       pin_hash = coalesce(excluded.pin_hash, people.pin_hash)";
 
-/// Rows of people to be written, by column.
+/// Rows of people to write, by column.
 #[derive(Default)]
 struct Rows<'a> {
     person: Vec<Uuid>,

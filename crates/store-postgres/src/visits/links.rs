@@ -1,4 +1,4 @@
-//! Links that lead into the box: of notifications, asked for by number, and to a new PIN.
+//! Links into the box: from notifications, requested by phone number, and for setting a new PIN.
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
@@ -60,7 +60,7 @@ impl Links for PostgresStore {
                 Ok(after) => after.to_bytes(),
                 Err(until) => return Ok(Err(until)),
             };
-            // Only if nobody asked meanwhile, on whichever node.
+            // Only if no other request changed the row meanwhile, on any node.
             let sql = "INSERT INTO link_requests AS r (phone_index, asked_at, last_at) VALUES ($1, $2, $3)
                        ON CONFLICT (phone_index) DO UPDATE SET asked_at = excluded.asked_at, last_at = excluded.last_at
                        WHERE r.asked_at = $4 RETURNING phone_index";
@@ -82,7 +82,7 @@ impl Links for PostgresStore {
 
     async fn add_login_link(&self, link: LoginLink) -> Result<()> {
         let session = self.inner.sessions.interactive().await?;
-        // Some of what has ended goes beside it.
+        // Delete some expired rows as well.
         clear(&session, self.inner.clock.now()).await?;
         let (token, person, expires_at) = (link.token.0.as_slice(), link.person.uuid(), link.expires_at.0);
         let written = match link.purpose {
@@ -124,7 +124,7 @@ impl Links for PostgresStore {
     }
 
     async fn renew_pin(&self, token: TokenHash, hash: PinHash, now: UnixSeconds) -> Result<bool> {
-        // One statement: all of it or nothing.
+        // One statement, so that it is atomic.
         let sql = "WITH link AS (
                      DELETE FROM new_pin_links WHERE token_hash = $1 AND expires_at > $2 RETURNING person_id),
                    unlocked AS (

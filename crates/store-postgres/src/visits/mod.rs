@@ -1,4 +1,4 @@
-//! Visits of people to their box: what links, sessions and secrets share.
+//! Visits of people to their box: code that links, sessions and secrets share.
 
 mod links;
 mod secrets;
@@ -11,10 +11,10 @@ use seoham_store::{Result, StoreError};
 use crate::columns::{Columns, Id};
 use crate::session::{Param, Session};
 
-/// How often a write is tried that somebody else was quicker with: more than could be at the same moment.
+/// How often to retry a write that lost a race: more than could race at the same time.
 const TRIES_MAX: u32 = 64;
 
-/// The hash of a secret that stands; none where there is none, or where the PIN was forgotten.
+/// The hash of a secret; `None` if it is not set, or if the PIN was reset.
 async fn secret_hash(connection: &Session, person: PersonId, secret: Secret) -> Result<Option<String>> {
     let sql = match secret {
         Secret::Pin => "SELECT pin_hash AS hash FROM people WHERE person_id = $1",
@@ -25,7 +25,7 @@ async fn secret_hash(connection: &Session, person: PersonId, secret: Secret) -> 
     Ok(hash.filter(|hash| hash != FORGOTTEN))
 }
 
-/// The statements on the columns where attempts at a proof are counted and its lock stands.
+/// The statements for the columns that hold a proof's failed attempts and its lock.
 struct Counted {
     read: &'static str,
     change: &'static str,
@@ -85,7 +85,7 @@ fn counted(proof: Proof) -> Counted {
     }
 }
 
-/// Begins an attempt: what is kept of it, or until when there is a lock.
+/// Begins an attempt. Returns the stored state, or until when it is locked.
 async fn begin(
     connection: &Session,
     person: PersonId,
@@ -116,8 +116,8 @@ async fn succeed(connection: &Session, person: PersonId, proof: Proof) -> Result
     connection.write("an attempt", counted(proof).reset, &[&person.uuid()]).await.map(drop)
 }
 
-/// Keeps `after` if what is there is still what it follows from: attempts at the same moment are counted one after
-/// the other. `false` when somebody else was quicker.
+/// Stores `after` if the stored state is still the one that it follows from, so that concurrent attempts are counted
+/// one after the other. Returns `false` if another attempt was faster.
 async fn keep_tries(
     connection: &Session,
     person: PersonId,
@@ -132,7 +132,7 @@ async fn keep_tries(
     Ok(!connection.write("an attempt", sql, &params).await?.is_empty())
 }
 
-/// Removes some of what has ended, of links and of requests for them.
+/// Deletes some expired links and requests for links.
 pub(crate) async fn clear(connection: &Session, now: UnixSeconds) -> Result<()> {
     let links = "DELETE FROM login_links WHERE token_hash IN
         (SELECT token_hash FROM login_links WHERE expires_at <= $1 LIMIT 20 FOR UPDATE SKIP LOCKED)";

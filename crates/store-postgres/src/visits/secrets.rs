@@ -1,4 +1,4 @@
-//! PINs, certificate passwords and birthdays: attempts, locks and changes; an operator's help.
+//! PINs, certificate passwords and birthdays: attempts, lockouts and changes, and the operator's support actions.
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};

@@ -1,4 +1,4 @@
-//! Sessions of people who are signed in.
+//! Sessions of signed-in people.
 
 use async_trait::async_trait;
 use seoham_model::{PersonId, UnixSeconds};

@@ -7,24 +7,23 @@ use super::block_of;
 use super::memtable::Entry;
 use crate::columns::Id;
 
-/// Entries that are flushed for each document that comes: faster than they come, so that a batch is flushed
-/// before the next is due.
+/// Entries flushed per new document. More than one, so that a batch is flushed before the next is due.
 const FOR_EACH: usize = 2;
-/// Entries that one transaction flushes at most: a few milliseconds.
+/// Maximum number of entries flushed in one transaction: a few milliseconds of work.
 const AT_ONCE_MAX: usize = 4_000;
 
-/// How many entries are flushed beside `rows` documents at most.
+/// The maximum number of entries to flush in a transaction that adds `rows` documents.
 pub(super) fn at_once(rows: usize) -> usize {
     (rows * FOR_EACH).min(AT_ONCE_MAX)
 }
 
-/// Flushes `entries`, and notes how far everything is flushed if they are the last of a batch.
+/// Flushes `entries`. If they complete a batch, also records the number up to which everything is flushed.
 pub(super) fn flush(
     connection: &Connection,
     entries: &[Entry],
     flushed_to: Option<i64>,
 ) -> rusqlite::Result<()> {
-    // Flushed already if the process ended in the middle of a batch.
+    // Entries may already be there if the process ended in the middle of a batch.
     let mut insert = connection.prepare_cached(
         "INSERT OR IGNORE INTO box_entries (block, person_id, document_no) VALUES (?1, ?2, ?3)",
     )?;
@@ -39,7 +38,7 @@ pub(super) fn flush(
     Ok(())
 }
 
-/// Calls `each` with every document that is not flushed.
+/// Calls `each` for every document that is not flushed yet.
 pub(super) fn read_unflushed(
     connection: &Connection,
     mut each: impl FnMut(PersonId, i64),
@@ -53,7 +52,7 @@ pub(super) fn read_unflushed(
     Ok(())
 }
 
-/// The number of the last document that is flushed. The row has the name that the first migration gave it.
+/// The number of the last flushed document. The row keeps the name that the first migration gave it.
 pub(crate) fn flushed_to(connection: &Connection) -> rusqlite::Result<i64> {
     connection
         .prepare_cached("SELECT value FROM deployment WHERE name = 'filed_to'")?
@@ -71,8 +70,8 @@ pub(crate) fn remove(connection: &Connection, document_no: i64) -> rusqlite::Res
     Ok(())
 }
 
-/// Documents were removed. Their numbers may be given anew if they were the last, to documents that are not
-/// flushed.
+/// Adjusts `filed_to` after documents were removed. If they were the last ones, SQLite may reuse their numbers for
+/// new documents, which are not flushed yet.
 pub(crate) fn rewind(connection: &Connection) -> rusqlite::Result<()> {
     connection
         .prepare_cached(

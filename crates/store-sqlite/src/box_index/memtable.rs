@@ -1,5 +1,5 @@
-//! The memtable of the box index: the entries that are not flushed yet, those of the newest documents and the batch
-//! that is being flushed. Some two batches, since flushing is faster than what arrives.
+//! The memtable of the box index: the entries of the newest documents and of the batch being flushed. It holds about
+//! two batches, since flushing is faster than what arrives.
 
 use std::collections::BTreeSet;
 
@@ -7,11 +7,11 @@ use seoham_model::PersonId;
 
 use super::block_of;
 
-/// Entries that are flushed together: enough that several of them share a page of their block, and few enough
-/// to be read again at the start in a fraction of a second.
+/// Entries flushed together: enough that several share a page of their block, and few enough that they are read again
+/// at startup in a fraction of a second.
 const FLUSH_BATCH_LEN: usize = 65_536;
 
-/// An entry, in the order in which they are flushed.
+/// An entry. The derived order is the flush order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Entry {
     pub(super) block: i64,
@@ -21,22 +21,22 @@ pub(super) struct Entry {
 
 #[derive(Default)]
 pub(super) struct Memtable {
-    /// Added in the transaction under way.
+    /// Entries added in the current transaction.
     added: Vec<Entry>,
     entries: BTreeSet<Entry>,
     batch: FlushBatch,
-    /// Whether a batch is due however small it is.
+    /// Whether a batch is due regardless of its size.
     soon: bool,
 }
 
-/// Entries that are being flushed, over one or several transactions.
+/// Entries being flushed, over one or several transactions.
 #[derive(Default)]
 struct FlushBatch {
-    /// In their order.
+    /// Sorted.
     entries: Vec<Entry>,
-    /// How many of them are flushed in transactions that were committed.
+    /// How many entries are flushed in committed transactions.
     committed: usize,
-    /// The same with the transaction under way.
+    /// The same, including the current transaction.
     flushed: usize,
 }
 
@@ -49,7 +49,7 @@ impl Memtable {
         self.soon = true;
     }
 
-    /// A person's documents, the newest first.
+    /// A person's documents, newest first.
     pub(super) fn of(&self, person: PersonId) -> Vec<i64> {
         let mut found: Vec<i64> =
             self.added.iter().filter(|entry| entry.person == person).map(|entry| entry.document_no).collect();
@@ -65,7 +65,7 @@ impl Memtable {
         found
     }
 
-    /// The blocks that have entries here: one or two, since they follow one another.
+    /// The blocks that have entries here: one or two, since document numbers only grow.
     fn blocks(&self) -> impl Iterator<Item = i64> + use<> {
         let ends = [
             self.entries.first(),
@@ -78,8 +78,8 @@ impl Memtable {
         first.zip(last).into_iter().flat_map(|(first, last)| first..=last)
     }
 
-    /// The next entries to be flushed, at most so many; none when no batch is due. With the last of a batch comes the
-    /// number of the last document that is flushed with them.
+    /// The next entries to flush, at most `at_most`; none if no batch is due. With the last entries of a batch, also
+    /// returns the number of the last document that the batch flushes.
     pub(super) fn next_to_flush(&mut self, at_most: usize) -> (Vec<Entry>, Option<i64>) {
         let due = self.entries.len() >= FLUSH_BATCH_LEN || (self.soon && !self.entries.is_empty());
         if self.batch.entries.is_empty() && due {
@@ -93,7 +93,7 @@ impl Memtable {
         (next.to_vec(), last)
     }
 
-    /// The transaction under way has flushed `count` more.
+    /// Records that the current transaction flushed `count` more entries.
     pub(super) fn flushed(&mut self, count: usize) {
         self.batch.flushed += count;
     }

@@ -8,22 +8,23 @@ use seoham_model::PersonId;
 use super::{BoxIndex, block_of};
 use crate::columns::Id;
 
-/// Whose documents, and those of them that may not be flushed yet.
+/// A person and those of their documents that may not be flushed yet.
 pub(crate) struct PersonDocuments {
     pub(crate) person: PersonId,
-    /// The newest first.
+    /// Newest first.
     unflushed: Vec<i64>,
 }
 
 impl BoxIndex {
-    /// The documents of `person`, to be walked over. To be asked before a snapshot of the database is taken.
+    /// The documents of `person`, to walk over. Call this before taking a snapshot of the database.
     pub(crate) fn documents(&self, person: PersonId) -> PersonDocuments {
         PersonDocuments { person, unflushed: self.unflushed(person) }
     }
 }
 
-/// Gives the numbers of a person's documents below `before`, the newest first, until `each` breaks off.
-/// Documents that are being added or removed may be among them: `each` looks whether they are there, and theirs.
+/// Calls `each` with the numbers of a person's documents below `before`, newest first, until it breaks.
+/// Another transaction may be adding or removing some of them, so `each` must check that the document exists and
+/// belongs to the person.
 pub(crate) fn newest_first(
     connection: &Connection,
     documents: &PersonDocuments,
@@ -47,7 +48,7 @@ pub(crate) fn newest_first(
         let mut rows = of_block.query(params![block, Id(*person), before])?;
         while let Some(row) = rows.next()? {
             let document_no: i64 = row.get(0)?;
-            // Flushed meanwhile, it was given already.
+            // Skips entries flushed meanwhile: they were already visited.
             let is_unflushed = unflushed.binary_search_by(|unflushed| document_no.cmp(unflushed)).is_ok();
             if !is_unflushed && each(document_no)?.is_break() {
                 return Ok(());

@@ -1,5 +1,5 @@
-//! Which deliveries are held by a worker, and until when. Lost with the process, as it should
-//! be: the rows remain and are claimed anew.
+//! Which deliveries a worker holds, and until when. Kept in memory only: after a restart the rows are still there and
+//! are claimed again.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,14 +21,14 @@ pub(super) struct State {
     last_ticket: u64,
     held: HashMap<u64, Entry>,
     held_documents: HashSet<i64>,
-    /// Which institution had the last turn.
+    /// The institution that had the last turn.
     pub(super) last_served: Option<InstitutionId>,
 }
 
 struct Entry {
     held: Held,
     until: Instant,
-    /// Its end is being written: whatever the lease says, nobody else may have it meanwhile.
+    /// Its outcome is being written: nobody else may claim it meanwhile, even if the lease expires.
     finishing: bool,
 }
 
@@ -52,7 +52,7 @@ impl ClaimBook {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins to finish what is still held under its ticket; what is not is left out.
+    /// Starts finishing what is still held under its ticket, and skips the rest.
     pub(super) fn begin_to_finish(self: &Arc<Self>, finished: &[Finished]) -> FinishGuard {
         let now = Instant::now();
         let mut state = self.lock();
@@ -70,7 +70,7 @@ impl ClaimBook {
 }
 
 impl State {
-    /// Lets go of what was held too long.
+    /// Releases claims whose lease has expired.
     pub(super) fn expire_leases(&mut self, now: Instant) {
         let over =
             |(ticket, entry): (&u64, &Entry)| (entry.until <= now && !entry.finishing).then_some(*ticket);
@@ -98,8 +98,8 @@ impl State {
     }
 }
 
-/// Claims that were given out, let go of when this is dropped unless they are kept: their rows can
-/// then be claimed anew.
+/// New claims. Dropping this releases them, so that their rows can be claimed again, unless [`Claims::keep`] was
+/// called.
 pub(super) struct Claims {
     book: Arc<ClaimBook>,
     tickets: Vec<u64>,
@@ -114,7 +114,7 @@ impl Claims {
         self.tickets.push(ticket);
     }
 
-    /// Leaves the claims to their leases, but for what is `done_with`.
+    /// Keeps the claims until their leases expire, except those in `done_with`.
     pub(super) fn keep(mut self, done_with: Vec<u64>) {
         self.tickets = done_with;
     }
@@ -128,7 +128,7 @@ impl Drop for Claims {
     }
 }
 
-/// Claims whose end is being written. Dropped before it is, they are held as before.
+/// Claims whose outcome is being written. If this is dropped before [`FinishGuard::finished`], they stay held.
 pub(super) struct FinishGuard {
     book: Arc<ClaimBook>,
     tickets: Vec<u64>,
@@ -136,7 +136,7 @@ pub(super) struct FinishGuard {
 }
 
 impl FinishGuard {
-    /// Their end is written: they are no longer held.
+    /// Releases the claims after their outcome is written.
     pub(super) fn finished(mut self) {
         self.book.lock().let_go(&std::mem::take(&mut self.tickets));
     }

@@ -1,5 +1,5 @@
-//! Claiming from the outbox: leases with tickets, in round robin over institutions. Claims are held in memory, so
-//! nothing is written for a claim but what has become of a document meanwhile, and it is read beside the writer.
+//! Claiming from the outbox: leases with tickets, in round robin over institutions. Claims are kept in memory and
+//! read beside the writer. A claim writes only what changed about a document since it was accepted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,20 +12,20 @@ use super::notices;
 use crate::columns::{Id, moment};
 use crate::readers::ReadError;
 
-/// A document of the queue that is nobody's yet.
+/// A queued document that nobody holds yet.
 pub(super) struct Free {
     pub(super) held: Held,
     pub(super) attempts: u32,
     pub(super) first_attempt_at: Option<UnixSeconds>,
 }
 
-/// A claim whose document is still to be read.
+/// A claim whose document is not read yet.
 pub(super) struct Taken {
     pub(super) ticket: u64,
     pub(super) of: Free,
 }
 
-/// Claims up to `limit` deliveries and reads what is to be told of them.
+/// Claims up to `limit` deliveries and reads what their notifications need.
 pub(super) fn claim(
     connection: &Connection,
     vault: &seoham_vault::Vault,
@@ -36,12 +36,12 @@ pub(super) fn claim(
 ) -> Result<(Claims, notices::Read), ReadError> {
     let mut claims = Claims::of(book);
     let mut state = book.lock();
-    // What is let go of under this lock was written before it. So the snapshot, which begins under it
-    // too, shows nothing that is done with and no longer held.
+    // A claim is released only after its outcome was written, and releasing takes this lock. The snapshot starts
+    // under the lock too, so it shows no delivery that is finished but still queued.
     let snapshot = connection.unchecked_transaction()?;
     let started = Instant::now();
     state.expire_leases(started);
-    // What is to be tried again has waited longest, but must not crowd out what is new.
+    // Retries have waited longest, but must not crowd out new documents.
     let mut free = due_retries(connection, &state, limit.div_ceil(4), now)?;
     let room = limit - free.len();
     free.extend(in_turns(connection, &mut state, room)?);
@@ -85,8 +85,8 @@ fn due_retries(
     Ok(due)
 }
 
-/// Takes from the institutions that have work, each in its turn: an equal share first, then what
-/// is left of the room in the same order. A sender of 500,000 never delays a sender of 100.
+/// Takes deliveries from the institutions in round robin: first an equal share for each, then the remaining room in
+/// the same order. A sender of 500,000 never delays a sender of 100.
 fn in_turns(connection: &Connection, state: &mut State, room: usize) -> rusqlite::Result<Vec<Free>> {
     let institutions = with_work(connection, state.last_served, room)?;
     let mut free: Vec<Free> = Vec::new();
@@ -119,7 +119,7 @@ fn next_of(
     take: usize,
     free: &mut Vec<Free>,
 ) -> rusqlite::Result<()> {
-    // A row that begins before the cursor may still reach beyond it.
+    // A row that starts before the cursor may still extend past it.
     let mut statement = connection.prepare_cached(
         "SELECT max(first_no, ?2 + 1), last_no FROM delivery_ranges
          WHERE institution_id = ?1 AND last_no > ?2 ORDER BY first_no",
@@ -141,7 +141,7 @@ fn next_of(
     Ok(())
 }
 
-/// Institutions that have something waiting, beginning after the one that had the last turn.
+/// Institutions with queued documents, starting after the one that had the last turn.
 fn with_work(
     connection: &Connection,
     last_served: Option<InstitutionId>,

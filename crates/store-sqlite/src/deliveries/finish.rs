@@ -13,8 +13,8 @@ use super::ranges::{runs, take_out};
 use super::undelivered;
 use crate::columns::{Id, Number};
 
-/// Finishes what is held; gives how many that were. The notifications that were taken, nearly all of
-/// them, are cut out of the queue together.
+/// Finishes held claims and returns how many were still queued. Delivered notifications, nearly all of them, are
+/// removed from the queue together.
 pub(super) fn finish(
     connection: &Connection,
     finishing: &[(Held, Outcome, Option<Failure>)],
@@ -46,7 +46,7 @@ pub(super) fn finish(
     Ok(finishing.len())
 }
 
-/// Takes away what is past its deadline, and notes it.
+/// Removes documents past their deadline from the queue, and records that they expired.
 pub(super) fn expire(connection: &Connection, over: &[Held]) -> rusqlite::Result<()> {
     for held in over {
         remove(connection, *held)?;
@@ -55,7 +55,7 @@ pub(super) fn expire(connection: &Connection, over: &[Held]) -> rusqlite::Result
     Ok(())
 }
 
-/// Takes a delivery from the queue; `false` when it was not there.
+/// Removes a delivery from the queue. Returns `false` if it was not there.
 fn remove(connection: &Connection, held: Held) -> rusqlite::Result<bool> {
     if !held.is_retry {
         return Ok(take_out(connection, held.institution, held.document_no, held.document_no)? > 0);
@@ -66,7 +66,7 @@ fn remove(connection: &Connection, held: Held) -> rusqlite::Result<bool> {
     Ok(removed > 0)
 }
 
-/// How often it was tried before, and when first.
+/// The number of previous attempts, and the time of the first.
 fn retried(connection: &Connection, held: Held) -> rusqlite::Result<Option<(u32, UnixSeconds)>> {
     connection
         .prepare_cached("SELECT attempts, first_attempt_at FROM delivery_retries WHERE document_no = ?1")?
@@ -74,7 +74,7 @@ fn retried(connection: &Connection, held: Held) -> rusqlite::Result<Option<(u32,
         .optional()
 }
 
-/// Notes an outcome that is not overtaken by a report of the messenger.
+/// Records an outcome, unless a report from the messenger came first.
 fn set_notification(
     connection: &Connection,
     document_no: i64,
@@ -104,7 +104,7 @@ fn retry(
         return Ok(());
     }
     if !remove(connection, held)? {
-        // Removed meanwhile, with its document: what is no longer kept is not announced either.
+        // The document was removed meanwhile, and the delivery with it: do not retry.
         return Ok(());
     }
     connection

@@ -1,4 +1,5 @@
-//! Deliveries: claimed in memory, since one process has the file; rows go when they are done.
+//! Deliveries: claimed in memory, since only one process uses the file. Their rows are deleted when they are
+//! finished.
 
 mod book;
 mod claim;
@@ -24,9 +25,9 @@ use crate::writer::Weight;
 
 pub(crate) use book::ClaimBook;
 
-/// What is finished is mostly cut out of the queue in whole rows: a small part of what a document costs.
+/// Finished documents are mostly removed from the queue in whole rows, a fraction of the cost of a document.
 const FINISHING: usize = 10;
-/// A report changes one row that is at hand.
+/// A report changes one row, which is usually cached.
 const REPORTING: usize = 2;
 
 #[async_trait]
@@ -113,7 +114,7 @@ impl Notices for SqliteStore {
 }
 
 impl SqliteStore {
-    /// Writes down what has become of claimed documents since they were accepted; gives the claims.
+    /// Records what became of claimed documents since they were accepted, and returns the claims.
     async fn look_after(&self, read: notices::Read, now: UnixSeconds) -> Result<Vec<Claim>> {
         let notices::Read { claims, over, joined, joining, .. } = read;
         let rows = over.len() + joined.len() + joining.len();

@@ -1,5 +1,5 @@
-//! What is read of claimed documents: what their notifications say, and what has become of them since
-//! they were accepted.
+//! Reads claimed documents: the contents of their notifications, and what became of the documents since they were
+//! accepted.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,20 +19,20 @@ use super::claim::Taken;
 use crate::columns::{Id, number};
 use crate::readers::ReadError;
 
-/// Documents that are read in one snapshot.
+/// Documents read in one snapshot.
 const SNAPSHOT_MAX: usize = 50;
 
-/// What was read, and what is to be written before it counts.
+/// What was read, and what must be written before the claims are returned.
 #[derive(Default)]
 pub(super) struct Read {
     pub(super) claims: Vec<Claim>,
     /// Past their deadline.
     pub(super) over: Vec<Held>,
-    /// The tickets of these, and of what is no longer there: they need not be held.
+    /// The tickets of these, and of documents that no longer exist: release them.
     pub(super) done_with: Vec<u64>,
-    /// Their people have joined since they were identified.
+    /// Documents whose people joined after they were identified.
     pub(super) joined: Vec<i64>,
-    /// People of the sandbox who join by themselves, and when.
+    /// Sandbox people who join by themselves, and when.
     pub(super) joining: Vec<(PersonId, UnixSeconds)>,
 }
 
@@ -69,14 +69,14 @@ pub(super) fn read(
                 d.content_id, p.member_since IS NOT NULL, p.behaviour, p.wrapped_key, p.sealed
          FROM documents d JOIN people p USING (person_id) WHERE d.document_no = ?1",
     )?;
-    // The log cannot begin anew while somebody reads in it: nobody reads for long.
+    // The log cannot restart while a reader uses it, so keep snapshots short.
     let mut snapshot = None;
     for (n, taken) in taken.into_iter().enumerate() {
         if n % SNAPSHOT_MAX == 0 {
             drop(snapshot.take());
             snapshot = Some(connection.unchecked_transaction()?);
         }
-        // Removed since it was claimed, as too old, it is not announced either.
+        // A document removed by retention since it was claimed is not announced.
         let Some(row) = document.query_row([taken.of.held.document_no], document_row).optional()? else {
             read.done_with.push(taken.ticket);
             continue;
@@ -93,7 +93,7 @@ pub(super) fn read(
         }
         match shared.claim(&taken, &row) {
             Ok(claim) => read.claims.push(claim),
-            // It stays held until its lease runs out, so that it stops nobody else.
+            // It stays held until its lease expires, so that it does not block the others.
             Err(ReadError::Store(error)) => {
                 tracing::error!(%error, document = %row.document, "a document does not open");
             }
@@ -125,7 +125,7 @@ fn document_row(row: &Row<'_>) -> rusqlite::Result<DocumentRow> {
     })
 }
 
-/// What many claims have in common, read and opened once.
+/// Data that many claims share, read and decrypted once.
 struct Shared<'a> {
     connection: &'a Connection,
     vault: &'a Vault,

@@ -1,4 +1,4 @@
-//! What an operator sees of the queue.
+//! The queue as an operator sees it.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use seoham_store::deliveries::{DEPTH_ROWS_MAX, QueueDepth};
 
 use crate::columns::Id;
 
-/// Of a table of the queue: the institutions that have rows, how much a bounded number of their rows hold, and their
-/// oldest document. One step along an index for each institution: the cost does not grow with the queue.
+/// For one queue table: the institutions with rows, the number of documents in a bounded number of their rows, and
+/// their oldest document. Takes one index step per institution, so the cost does not grow with the queue.
 macro_rules! depths_of {
     ($table:literal, $documents:literal, $oldest:literal) => {
         concat!(

@@ -1,5 +1,5 @@
-//! The rows of the queue. Each stands for documents of one institution that were accepted one after
-//! the other: a request of a hundred is one row, and what is announced is cut out of it.
+//! The rows of the queue. Each is a range of consecutively accepted documents of one institution. A request of a
+//! hundred documents is one row; finished documents are cut out of it.
 
 use rusqlite::{Connection, params};
 use seoham_model::InstitutionId;
@@ -21,7 +21,7 @@ pub(crate) fn add(
     Ok(())
 }
 
-/// Takes the documents from `first_no` to `last_no` out of the queue; gives how many of them were there.
+/// Removes the documents from `first_no` to `last_no` from the queue. Returns how many of them were queued.
 pub(crate) fn take_out(
     connection: &Connection,
     institution: InstitutionId,
@@ -50,7 +50,7 @@ fn overlapping(
     first_no: i64,
     last_no: i64,
 ) -> rusqlite::Result<Vec<(i64, i64)>> {
-    // The last that begins before it, and those that begin within it.
+    // The last row that starts before the range, and the rows that start within it.
     let mut statement = connection.prepare_cached(
         "SELECT first_no, last_no FROM delivery_ranges
          WHERE institution_id = ?1 AND first_no <= ?3 AND first_no >= coalesce(
@@ -61,7 +61,7 @@ fn overlapping(
     rows.filter(|row| row.as_ref().map_or(true, |(_, to): &(i64, i64)| *to >= first_no)).collect()
 }
 
-/// The runs of consecutive numbers in `numbers`, which is put in order.
+/// Sorts `numbers` and returns the runs of consecutive numbers in it.
 pub(super) fn runs(numbers: &mut [i64]) -> impl Iterator<Item = (i64, i64)> + '_ {
     numbers.sort_unstable();
     numbers.chunk_by(|a, b| b - a <= 1).filter_map(|run| Some((*run.first()?, *run.last()?)))

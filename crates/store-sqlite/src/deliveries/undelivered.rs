@@ -45,7 +45,7 @@ pub(super) fn list(connection: &Connection, kind: Kind, page: Page) -> rusqlite:
     if let Some(before) = &before {
         values.push(before);
         conditions.push(match kind {
-            // They are numbered in the order of their acceptance, which is nearly that of their ids.
+            // Document numbers follow the order of acceptance, which is nearly the order of the ids.
             Kind::Waiting => format!(
                 "r.document_no < (SELECT document_no FROM documents WHERE document_id = ?{})",
                 values.len()
@@ -73,7 +73,7 @@ pub(super) fn one(connection: &Connection, document: BinderId) -> rusqlite::Resu
         .optional()
 }
 
-/// Notes how it went with a notification that is given up.
+/// Records the attempts and the failure of a notification that is given up.
 pub(super) fn note_given_up(
     connection: &Connection,
     document_no: i64,

@@ -1,4 +1,4 @@
-//! The rows of an acceptance: the documents, their deliveries and the day's count, together.
+//! The rows written for accepted documents: documents, deliveries and the daily count, in one transaction.
 
 use rusqlite::{Connection, params};
 use seoham_model::{ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
@@ -25,7 +25,7 @@ pub(super) fn insert(
     box_index: &BoxIndex,
     batch: &Batch,
 ) -> rusqlite::Result<Accepted> {
-    // First of all: a key that has moved leaves nothing to take back.
+    // Insert the key first: if another request used it meanwhile, there is nothing to undo.
     if let Some(record) = &batch.record
         && !keys::insert(connection, batch.institution, batch.accepted_at, record)?
     {
@@ -56,7 +56,7 @@ pub(super) fn insert(
         ])?;
     }
     let Some(others) = batch.documents.len().checked_sub(1) else { return Ok(Accepted::Whole) };
-    // They are numbered one after the other: nobody else writes.
+    // Document numbers are consecutive, since nobody else writes.
     let last_no = connection.last_insert_rowid();
     let first_no = last_no - i64::try_from(others).unwrap_or(i64::MAX);
     ranges::add(connection, batch.institution, first_no, last_no)?;
@@ -70,7 +70,7 @@ pub(super) fn insert(
             Number(SeoulDay::of(batch.accepted_at)),
             batch.documents.len(),
         ])?;
-    // Last: what fails is not added.
+    // Update the index last: a failed batch must not add entries.
     for (document, document_no) in batch.documents.iter().zip(first_no..) {
         box_index.add(document.person, document_no);
     }

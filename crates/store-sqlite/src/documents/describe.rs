@@ -1,4 +1,4 @@
-//! A document's text, opened, and all that is known of one.
+//! A document's decrypted text, and everything known about a document.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use seoham_model::{BinderId, ContractUuid, InstitutionId, PersonId, UnixSeconds};
@@ -10,12 +10,12 @@ use seoham_vault::{Vault, WrappedKey};
 use crate::columns::{Id, TIMES, moment, number, times};
 use crate::readers::ReadError;
 
-/// The columns of [`text`], in its order; `d` is the document, `p` its person, `c` its content.
+/// The columns that [`text`] reads, in order; `d` is the document, `p` its person, `c` its content.
 const TEXT: &str = "d.document_id, d.person_id, p.wrapped_key, d.sealed, c.content_id, c.sealed, p.sealed";
 const TEXT_FROM: &str =
     "documents d JOIN people p USING (person_id) LEFT JOIN contents c ON c.content_id = d.content_id";
 
-/// The text of document `document_no`; opens what is sealed.
+/// The decrypted text of document `document_no`.
 pub(crate) fn text(
     connection: &Connection,
     vault: &Vault,
@@ -42,7 +42,7 @@ fn stored(row: &Row<'_>, first: usize) -> rusqlite::Result<(StoredText, Vec<u8>)
     Ok((stored, row.get(first + 6)?))
 }
 
-/// All that is known of a document.
+/// Everything known about a document.
 pub(super) fn describe(
     connection: &Connection,
     vault: &Vault,

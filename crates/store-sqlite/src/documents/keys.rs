@@ -1,4 +1,4 @@
-//! The records of idempotency keys: written with an acceptance, recalled, forgotten after a week.
+//! The records of idempotency keys: written with an acceptance, replayed on a retry, deleted after a week.
 
 use rusqlite::{Connection, params};
 use seoham_model::{InstitutionId, UnixSeconds};
@@ -7,7 +7,7 @@ use seoham_vault::BlindIndex;
 
 use crate::columns::Id;
 
-/// Adds a record; `false` when the key has one with its number, or lacks the one that it follows.
+/// Adds a record. Returns `false` if the key already has a record with this number, or lacks the preceding one.
 pub(super) fn insert(
     connection: &Connection,
     institution: InstitutionId,
@@ -44,7 +44,7 @@ pub(super) fn rows(
     rows.collect()
 }
 
-/// Removes at most `limit` records of keys whose time is over; gives how many.
+/// Removes at most `limit` records of expired keys. Returns how many.
 pub(crate) fn forget(connection: &Connection, limit: usize, now: UnixSeconds) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(

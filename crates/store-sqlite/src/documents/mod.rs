@@ -1,4 +1,4 @@
-//! Documents: accepting, asking, verifying, reading, describing.
+//! Documents: accepting, querying status, verifying tokens, marking read, describing.
 
 mod accept;
 mod describe;
@@ -29,7 +29,7 @@ impl Documents for SqliteStore {
     async fn accept(&self, acceptance: Acceptance) -> Result<Accepted> {
         let Acceptance { institution, contract, accepted_at, documents, remember } = acceptance;
         let vault = &self.inner.vault;
-        // About a microsecond a document: less than handing it to another thread is worth.
+        // Takes about a microsecond per document, less than moving it to another thread would cost.
         let record = remember.map(|remember| Record::of(vault, &remember));
         let (contents, documents) = sealing::seal(vault, &documents)?;
         let bytes = documents.iter().map(|d| d.sealed.len() + 200).sum::<usize>()

@@ -1,4 +1,4 @@
-//! What a status query reads.
+//! Reading document statuses.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -23,9 +23,9 @@ pub(crate) struct StoredStatus {
     sealed: Vec<u8>,
 }
 
-/// The columns of [`StoredStatus::read`], in its order; `d` is the document.
+/// The columns that [`StoredStatus::read`] reads, in order; `d` is the document.
 const STATUS: &str = "d.document_no, d.deadline_at, d.person_id, d.sealed";
-/// How many they are.
+/// The number of columns in [`STATUS`].
 const STATUS_COLUMNS: usize = 4;
 
 impl StoredStatus {
@@ -39,7 +39,7 @@ impl StoredStatus {
         })
     }
 
-    /// Opens it with the key of its person.
+    /// Decrypts it with its person's key.
     pub(crate) fn open(self, vault: &Vault, id: BinderId, key: &WrappedKey) -> Result<DocumentStatus> {
         let own = sealing::open_own(vault, self.person, key, id, &self.sealed)?;
         Ok(DocumentStatus {
@@ -51,7 +51,7 @@ impl StoredStatus {
     }
 }
 
-/// The status of a document of `institution`, and the key of its person.
+/// The status of a document of `institution`, and its person's key.
 pub(crate) fn stored_status(
     connection: &Connection,
     institution: InstitutionId,
@@ -67,8 +67,8 @@ pub(crate) fn stored_status(
     connection.prepare_cached(&SQL)?.query_row(params![Id(id), Id(institution)], read).optional()
 }
 
-/// The statuses of documents of `institution`, in the order of `ids`. One statement for all of them, and one
-/// for the keys of people who are not `known`: each by itself would cost a transaction and a lock.
+/// The statuses of documents of `institution`, in the order of `ids`. Uses one statement for all of them and one for
+/// the keys of people who are not in `known`: a statement per document would cost a transaction and a lock each.
 pub(super) fn statuses(
     connection: &Connection,
     vault: &Vault,

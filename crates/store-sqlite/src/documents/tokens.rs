@@ -1,4 +1,5 @@
-//! Using a token and marking read, in the writer: each time is set once, guarded in SQL.
+//! Using a token and marking a document as read, in the writer. SQL conditions ensure that each time is set only
+//! once.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
@@ -52,7 +53,7 @@ pub(super) fn use_token(
         Some((expires_at, None)) if now >= expires_at => return Ok(Used::No(TokenVerdict::Expired)),
         Some((expires_at, None)) => expires_at,
     };
-    // Never before the authentication, also when the machine's clock was set back.
+    // Not before the authentication, even if the machine's clock was set back.
     let at = stored.times.authenticated_at.map_or(now, |before| before.max(now));
     connection
         .prepare_cached("UPDATE one_time_tokens SET used_at = ?2 WHERE token_hash = ?1 AND used_at IS NULL")?

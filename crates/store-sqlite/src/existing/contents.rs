@@ -1,4 +1,4 @@
-//! A database's schema, key and mode, looked at before any of it is changed.
+//! Checks of a database's schema, key and mode, before anything in it is changed.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,18 +10,18 @@ use seoham_vault::Vault;
 use crate::columns::is_disk_failure;
 use crate::{OpenError, migrations, open};
 
-/// How long the check of the pages may take at a start; what it does not reach `seoham check --deep` does.
+/// Time limit of the page check at startup. `seoham check --deep` checks all pages.
 const PAGES_TIME: Duration = Duration::from_secs(1);
-/// Steps of SQLite's machine between two looks at the time.
+/// SQLite VM steps between two checks of the time.
 const STEPS: i32 = 10_000;
 
-/// Whether there is a schema at all.
+/// Whether the database has no schema at all.
 pub(crate) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
 }
 
-/// Refuses what this program must not touch: a foreign database, a schema that is newer, another key or mode.
-/// Changes nothing. `mode` is `None` where either will do.
+/// Rejects a database that this program must not touch: a foreign one, a newer schema, another key or mode. Changes
+/// nothing. `mode` is `None` if either is acceptable.
 pub(crate) fn validate(
     connection: &Connection,
     vault: &Vault,
@@ -67,14 +67,14 @@ pub(crate) fn validate(
     }
 }
 
-/// Whether every step of the schema that this program knows was taken.
+/// Whether all migrations that this program knows are applied.
 pub(crate) fn is_up_to_date(connection: &Connection) -> rusqlite::Result<bool> {
     let applied: i64 =
         connection.query_row("SELECT count(*) FROM refinery_schema_history", [], |row| row.get(0))?;
     Ok(usize::try_from(applied).is_ok_and(|applied| applied == migrations::runner().get_migrations().len()))
 }
 
-/// Looks at the database's pages for a while, and refuses the first that is damaged.
+/// Checks the database's pages for a limited time, and rejects the first damaged one.
 pub(crate) fn check_pages(connection: &mut Connection, file: &Path) -> Result<(), OpenError> {
     let until = Instant::now() + PAGES_TIME;
     connection.progress_handler(STEPS, Some(move || Instant::now() > until))?;

@@ -1,4 +1,4 @@
-//! A data directory: who has it, what stands in it, and what the last process left in its log.
+//! A data directory: its lock, its contents, and the log that the last process left.
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -9,7 +9,7 @@ use super::marker::Marker;
 use crate::OpenError;
 use crate::open::{DATABASE, LOG};
 
-/// What stands for a store in a directory.
+/// What a directory contains of a store.
 pub(crate) enum Found {
     /// A marker and a database.
     Marked(Marker),
@@ -18,8 +18,7 @@ pub(crate) enum Found {
 }
 
 impl Found {
-    /// Refuses a directory of which a part is missing, that was moved away, or that holds nothing although
-    /// nothing is to be created.
+    /// Rejects a directory with a missing part, one that was moved away, and an empty one unless `create` is set.
     pub(crate) fn in_directory(directory: &Path, create: bool) -> Result<Self, OpenError> {
         let marker = Marker::read(directory)?;
         let has = |name: &str| {
@@ -41,7 +40,7 @@ impl Found {
     }
 }
 
-/// Reads what the last process left in the log, before SQLite does, and has it on the disk for certain.
+/// Verifies the log that the last process left, before SQLite reads it, and makes sure that it is on disk.
 pub(crate) fn verify_log(directory: &Path, discard_torn: bool) -> Result<(), OpenError> {
     match read_log(directory, discard_torn)? {
         Some(bytes) => log::write_back(&directory.join(LOG), bytes),
@@ -49,12 +48,12 @@ pub(crate) fn verify_log(directory: &Path, discard_torn: bool) -> Result<(), Ope
     }
 }
 
-/// Reads what the last process left in the log, and changes nothing.
+/// Verifies the log that the last process left. Changes nothing.
 pub(crate) fn check_log(directory: &Path) -> Result<(), OpenError> {
     read_log(directory, false).map(drop)
 }
 
-/// The bytes of the log up to its last commit, if it has any.
+/// The length of the log in bytes up to its last commit, if there is a log.
 fn read_log(directory: &Path, discard_torn: bool) -> Result<Option<u64>, OpenError> {
     let path = directory.join(LOG);
     match log::verify(&path)? {
@@ -76,7 +75,7 @@ fn read_log(directory: &Path, discard_torn: bool) -> Result<Option<u64>, OpenErr
     }
 }
 
-/// The lock is on the directory itself: there is no file that somebody could remove it with.
+/// Locks the directory itself: there is no lock file that somebody could delete.
 pub(crate) fn lock(directory: &Path) -> Result<File, OpenError> {
     let io = |source: std::io::Error| match source.kind() {
         ErrorKind::NotFound => OpenError::NoStore(directory.to_owned()),

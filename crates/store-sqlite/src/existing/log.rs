@@ -1,9 +1,8 @@
-//! The write-ahead log that a process left behind, read frame by frame before SQLite does.
+//! The write-ahead log that the last process left, verified frame by frame before SQLite reads it.
 //!
-//! SQLite takes the log up to the first frame that does not verify and forgets the rest without a word: right
-//! for the end that a crash tore off, and wrong for a sector that was damaged later, behind which
-//! acknowledged documents stand. The two are told apart by what follows: what a commit was synced for is
-//! proved by every later transaction.
+//! SQLite replays the log up to the first frame that does not verify and silently ignores the rest. That is right for
+//! a tail that a crash tore off, but wrong for a sector that was damaged later, with acknowledged documents behind
+//! it. What follows the frame tells the two apart: a later transaction proves that the earlier commits were synced.
 //!
 //! The format: <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
 
@@ -16,36 +15,36 @@ use crate::OpenError;
 
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
-/// In the header: checksums read the data as little-endian words, or, one more, as big-endian ones.
+/// The magic number in the header: checksums use little-endian words, or big-endian ones if the lowest bit is set.
 const MAGIC: u32 = 0x377f_0682;
 
-/// Frames behind a lost header whose marks are tried.
+/// Frames whose salts are tried when the header is lost.
 const FRAMES_TRIED: usize = 3;
 
-/// What a log is worth.
+/// The result of verifying a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// All that was committed is there, in so many bytes from the beginning.
+    /// Everything committed is intact.
     Sound {
         /// Bytes up to the end of the last commit.
         bytes: u64,
     },
-    /// Something that was committed does not verify, and later transactions stand behind it.
+    /// Part of a committed transaction does not verify, and later transactions follow it.
     Damaged {
-        /// Where the first part that does not verify begins.
+        /// Offset of the first part that does not verify.
         offset: u64,
-        /// Transactions that stand behind it.
+        /// Number of transactions that follow it.
         later_commits: u64,
     },
-    /// The last transaction has its end and does not verify before it: damage, or the one that was being
-    /// written when the power went, of which nobody was told.
+    /// The last transaction has its commit frame, but does not verify before that: either the disk damaged it, or
+    /// power failed while it was written, before any caller got a reply.
     LastTransactionTorn {
-        /// Where the first part that does not verify begins.
+        /// Offset of the first part that does not verify.
         offset: u64,
     },
 }
 
-/// Reads the log at `path`; `None` when there is none or it is empty.
+/// Verifies the log at `path`. Returns `None` if there is none or it is empty.
 pub(crate) fn verify(path: &Path) -> Result<Option<Verdict>, OpenError> {
     let io = |source| OpenError::Io { path: path.to_owned(), source };
     let file = match File::open(path) {
@@ -59,9 +58,9 @@ pub(crate) fn verify(path: &Path) -> Result<Option<Verdict>, OpenError> {
     read(BufReader::with_capacity(1 << 20, file)).map(Some).map_err(io)
 }
 
-/// Writes the first `bytes` of the log back and syncs them. What a sync that failed left in memory alone
-/// reads like the rest, and the next sync would not tell: so it is on the disk for certain, before the
-/// database is overwritten by it.
+/// Rewrites the first `bytes` of the log and syncs them. After a failed fsync, pages that exist only in the page
+/// cache still read normally, and the next fsync does not report them. Rewriting ensures that the log is on disk
+/// before it overwrites the database.
 pub(crate) fn write_back(path: &Path, bytes: u64) -> Result<(), OpenError> {
     let io = |source| OpenError::Io { path: path.to_owned(), source };
     let file = File::options().read(true).write(true).open(path).map_err(io)?;
@@ -92,7 +91,7 @@ fn read(mut log: impl Read) -> std::io::Result<Verdict> {
                     bytes = frames.offset;
                 }
             }
-            // What it says of itself can be relied on when its mark is this log's.
+            // The commit flag can be trusted if the frame's salt is that of this log.
             Some(frame) => break (offset, frame.of_this_log && frame.commits),
             None => return Ok(Verdict::Sound { bytes }),
         }
@@ -105,14 +104,14 @@ fn read(mut log: impl Read) -> std::io::Result<Verdict> {
     })
 }
 
-/// A header that does not verify: a log that was never begun, or one that is lost whole.
+/// The header does not verify: the log was never started, or it is lost entirely.
 fn behind_damaged_header(mut log: impl Read, header: &[u8; HEADER]) -> std::io::Result<Verdict> {
-    // Its page size may be damaged too: every one that SQLite knows is tried.
+    // The header's page size may be damaged too, so try every size that SQLite supports.
     let mut rest = Vec::new();
-    // More is not needed to find a transaction, and a log may be large.
+    // This much is enough to find a transaction, and a log may be large.
     log.by_ref().take(64 << 20).read_to_end(&mut rest)?;
     for page in (9..=16).map(|shift| 1 << shift) {
-        // The first frames may be damaged with it: what they say is tried in turn.
+        // The first frames may be damaged too, so try the salts of several.
         for at in (0..FRAMES_TRIED).map(|i| i * (FRAME_HEADER + page) + 8) {
             let Some(salts) = rest.get(at..at + 8).and_then(|salts| salts.try_into().ok()) else { break };
             for big_endian in [false, true] {
@@ -138,7 +137,7 @@ struct Header {
 }
 
 impl Header {
-    /// `None` when it does not verify.
+    /// Returns `None` if it does not verify.
     fn read(bytes: &[u8; HEADER]) -> Option<Self> {
         let magic = read_u32(bytes, 0);
         let page = usize::try_from(read_u32(bytes, 8)).ok()?;
@@ -156,31 +155,31 @@ impl Header {
     }
 }
 
-/// Frames one after the other.
+/// An iterator over the frames.
 struct Frames {
     begin: Header,
-    /// The checksum that the next frame goes on from.
+    /// The running checksum before the next frame.
     sum: [u32; 2],
-    /// Where the next one begins.
+    /// Offset of the next frame.
     offset: u64,
     frame: Vec<u8>,
 }
 
 struct Frame {
-    /// It belongs to this log, and not to the one that it was written over.
+    /// It belongs to this log, and is not left over from an earlier one.
     of_this_log: bool,
-    /// It does, and is whole.
+    /// It belongs to this log and its checksum matches.
     verified: bool,
-    /// It ends a transaction.
+    /// It commits a transaction.
     commits: bool,
 }
 
-/// What stands behind the first frame that does not verify.
+/// What follows the first frame that does not verify.
 #[derive(Default)]
 struct Behind {
     verified: u64,
     commits: u64,
-    /// Something verifies behind the last of the commits, or between two.
+    /// A frame verifies after the last commit, or between two.
     after_commit: bool,
 }
 
@@ -194,15 +193,15 @@ impl Frames {
         let sum = sum_of(&header[..8], self.begin.big_endian, self.sum);
         let sum = sum_of(page, self.begin.big_endian, sum);
         let stored = [read_u32(header, 16), read_u32(header, 20)];
-        // The next one is verified against what this one says, so that damage ends with it.
+        // Continue with the stored checksum, so that damage does not affect the following frames.
         self.sum = stored;
         self.offset += self.frame.len() as u64;
-        // There is no page 0: zeros are nothing that was written.
+        // Page numbers start at 1: a frame for page 0 is unwritten space.
         let verified = of_this_log && sum == stored && read_u32(header, 0) != 0;
         Ok(Some(Frame { of_this_log, verified, commits: read_u32(header, 4) != 0 }))
     }
 
-    /// Reads on behind a frame that did not verify.
+    /// Reads the frames after one that did not verify.
     fn behind(&mut self, log: &mut impl Read) -> std::io::Result<Behind> {
         let mut behind = Behind::default();
         while let Some(frame) = self.next(log)? {
@@ -217,7 +216,7 @@ impl Frames {
     }
 }
 
-/// Fills `buffer`; `false` when the file ends before that.
+/// Fills `buffer`. Returns `false` if the file ends first.
 fn fill(log: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<bool> {
     match log.read_exact(buffer) {
         Ok(()) => Ok(true),
@@ -230,7 +229,7 @@ fn read_u32(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }
 
-/// SQLite's checksum of `bytes`, going on from `sum`.
+/// SQLite's checksum of `bytes`, starting from `sum`.
 fn sum_of(bytes: &[u8], big_endian: bool, [mut a, mut b]: [u32; 2]) -> [u32; 2] {
     for pair in bytes.chunks_exact(8) {
         let [x, y]: [[u8; 4]; 2] = [pair[..4].try_into().expect("four"), pair[4..].try_into().expect("four")];
@@ -250,7 +249,7 @@ mod tests {
     const PAGE: usize = 4096;
     const FRAME: usize = FRAME_HEADER + PAGE;
 
-    /// A log of `transactions` that SQLite wrote, of several frames each.
+    /// A log of `transactions` written by SQLite, several frames each.
     fn log(transactions: usize) -> Vec<u8> {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("a.db");
@@ -271,7 +270,7 @@ mod tests {
         read(log).expect("in memory")
     }
 
-    /// Where the frames are that end a transaction.
+    /// The indexes of the commit frames.
     fn commits(log: &[u8]) -> Vec<usize> {
         let frames = log[HEADER..].chunks_exact(FRAME).enumerate();
         frames.filter(|(_, frame)| read_u32(frame, 4) != 0).map(|(i, _)| i).collect()

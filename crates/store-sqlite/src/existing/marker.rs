@@ -1,6 +1,6 @@
-//! The marker: the file that says that a directory holds a store, whose it is, and whether it was moved away.
+//! The marker: the file that identifies a directory as a store and records whether the store was moved away.
 //!
-//! Without it an empty directory, such as a mount that is missing, would look like a new store.
+//! Without it, an empty directory, such as an unmounted mount point, would look like a new store.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -12,20 +12,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::OpenError;
 
-/// Its name in the directory.
+/// Its file name.
 pub(crate) const MARKER: &str = "seoham.store";
 const EXPLANATION: &str =
     "# This directory holds a Seoham store, of which this file is a part. Keep it with the rest.\n";
-/// The form of what is in the directory that this program knows.
+/// The format version of the directory that this program supports.
 const FORMAT: u32 = 1;
 
-/// What it says.
+/// Its contents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Marker {
     format: u32,
     created_at: i64,
-    /// Where the data went, if it was moved away.
+    /// Where the data was moved to, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) moved_to: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,7 +33,7 @@ pub(crate) struct Marker {
 }
 
 impl Marker {
-    /// The marker of a store that is created now.
+    /// The marker of a new store.
     pub(crate) fn new(now: UnixSeconds) -> Self {
         Self { format: FORMAT, created_at: now.0, moved_to: None, moved_at: None }
     }
@@ -54,12 +54,12 @@ impl Marker {
         Ok(Some(marker))
     }
 
-    /// The same store, which is at `to` from now on.
+    /// The same marker, recording that the store moved to `to`.
     pub(crate) fn moved(&self, to: &str, now: UnixSeconds) -> Self {
         Self { moved_to: Some(to.to_owned()), moved_at: Some(now.0), ..self.clone() }
     }
 
-    /// Puts it into `directory`, whole or not at all, also through a loss of power.
+    /// Writes it into `directory` atomically and durably, even across a power failure.
     pub(crate) fn write(&self, directory: &Path) -> Result<(), OpenError> {
         let (path, new) = (directory.join(MARKER), directory.join(format!("{MARKER}.new")));
         let io = |path: &PathBuf| {

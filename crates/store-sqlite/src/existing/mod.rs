@@ -1,5 +1,5 @@
-//! What is already in a data directory, validated before anything is opened or changed (DESIGN
-//! "Existing data is validated before use").
+//! Validation of existing data in a data directory, before anything is opened or changed (DESIGN "Existing data is
+//! validated before use").
 
 pub(crate) mod contents;
 pub(crate) mod directory;

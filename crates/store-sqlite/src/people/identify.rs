@@ -1,5 +1,4 @@
-//! Looking receivers up by blind index, those of a request together; what is found is judged by the store's
-//! own rules.
+//! Looks up the receivers of a request together, by blind index. The store's matching rules judge the results.
 
 use std::collections::HashMap;
 
@@ -12,10 +11,10 @@ use seoham_vault::{BlindIndex, WrappedKey};
 use super::person_cache::CachedPerson;
 use crate::columns::{Id, blobs, number};
 
-/// Who is known under a blind index.
+/// The people found, by blind index.
 pub(super) type Found = HashMap<BlindIndex, CachedPerson>;
 
-/// The people under `look_ups`, with all that they said about institutions, as they were at one moment.
+/// The people under `look_ups` with all their choices about institutions, from one snapshot.
 pub(super) fn find<'a>(
     connection: &Connection,
     look_ups: impl Iterator<Item = &'a LookUp>,
@@ -71,13 +70,13 @@ fn person(row: &Row<'_>) -> rusqlite::Result<CachedPerson> {
     })
 }
 
-/// What each of `people` said about institutions.
+/// The choices of each of `people` about institutions.
 fn refusals(
     connection: &Connection,
     people: impl Iterator<Item = PersonId>,
 ) -> rusqlite::Result<HashMap<PersonId, Vec<(InstitutionId, bool)>>> {
     let mut people: Vec<PersonId> = people.collect();
-    // Found under both of their indexes, they would have said everything twice.
+    // A person found under both indexes would have every choice twice.
     people.sort_unstable();
     people.dedup();
     let asked = blobs(people.iter().map(|person| person.as_bytes().as_slice()));

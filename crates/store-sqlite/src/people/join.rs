@@ -1,4 +1,4 @@
-//! Joining: what waits for a person comes into their box (SPEC 8.7).
+//! Joining: a new member's waiting documents move into their box (SPEC 8.7).
 
 use std::ops::ControlFlow;
 
@@ -10,10 +10,10 @@ use seoham_store::box_entry::{DueEntries, joins_later_at};
 use crate::box_index::{BoxIndex, PersonDocuments, newest_first};
 use crate::columns::{Id, number};
 
-/// Documents that one step moves; more are moved by the worker, so that no transaction is long.
+/// Documents moved in one step. The worker moves the rest, to keep transactions short.
 const MOVED_AT_ONCE: usize = 500;
 
-/// Makes a person a member and moves the first of what waits for them.
+/// Makes a person a member and moves the first of their waiting documents.
 pub(crate) fn join(
     connection: &Connection,
     box_index: &BoxIndex,
@@ -33,7 +33,7 @@ pub(crate) fn join(
     Ok(())
 }
 
-/// Has the worker look after `person` at `due_at`, or earlier if it was to already.
+/// Schedules `person` for the worker at `due_at`, unless they are scheduled earlier.
 pub(crate) fn schedule(
     connection: &Connection,
     person: PersonId,
@@ -48,8 +48,7 @@ pub(crate) fn schedule(
     Ok(())
 }
 
-/// Moves what is due for one person, at most `limit` documents; gives how many, or `None` when
-/// nobody is due.
+/// Moves at most `limit` waiting documents of one person who is due. Returns how many, or `None` if nobody is due.
 pub(crate) fn move_due(
     connection: &Connection,
     box_index: &BoxIndex,

@@ -1,5 +1,5 @@
-//! A bounded cache of people, so that who gets several documents is read once. It is never stale: a change removes the
-//! person before its caller is answered.
+//! A bounded cache of people, so that a person with several documents is read once. It is never stale: a change
+//! removes the person before its caller gets a reply.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,10 +10,10 @@ use seoham_model::{InstitutionId, PersonId};
 use seoham_store::matching::{Candidate, LookUp};
 use seoham_vault::{BlindIndex, WrappedKey};
 
-/// The capacity, in people: some 30 MB.
+/// The capacity, in people: about 30 MB.
 const CAPACITY: usize = 100_000;
 
-/// What sending needs to know of a person.
+/// What sending needs to know about a person.
 pub(crate) struct CachedPerson {
     pub(super) person: PersonId,
     pub(super) phone_index: BlindIndex,
@@ -23,7 +23,7 @@ pub(crate) struct CachedPerson {
     pub(super) name_tag: BlindIndex,
     pub(super) behaviour: Behaviour,
     pub(super) member: bool,
-    /// What they said about institutions.
+    /// Their choices about institutions.
     pub(super) refusals: Vec<(InstitutionId, bool)>,
 }
 
@@ -51,14 +51,14 @@ impl CachedPerson {
 
 pub(crate) struct PersonCache {
     state: Mutex<State>,
-    /// Changed in a transaction that is not committed yet.
+    /// People changed in the current transaction.
     changed: Mutex<Vec<PersonId>>,
 }
 
 struct State {
-    /// Counts changes: what was read before one must not be kept after it.
+    /// Counts changes: a value read before a change must not be cached after it.
     version: u64,
-    // Both kinds of index are keyed hashes, which cannot be equal but by chance.
+    // Both kinds of index are keyed hashes, so they do not collide in practice.
     people: Cache<BlindIndex, PersonId>,
     known: Cache<PersonId, Arc<CachedPerson>>,
 }
@@ -71,7 +71,7 @@ impl Default for PersonCache {
 }
 
 impl PersonCache {
-    /// Who is known under `look_ups`, in order, and the version at which they were.
+    /// The people under `look_ups`, in order, and the version of this result.
     pub(super) fn find(&self, look_ups: &[LookUp]) -> (Vec<Option<Arc<CachedPerson>>>, u64) {
         let state = self.lock();
         let find = |look_up: &LookUp| {
@@ -81,13 +81,13 @@ impl PersonCache {
         (look_ups.iter().map(find).collect(), state.version)
     }
 
-    /// The data keys of `people`, in order, of whom are known.
+    /// The data keys of those of `people` who are cached, in order.
     pub(crate) fn keys_of(&self, people: impl Iterator<Item = PersonId>) -> Vec<Option<WrappedKey>> {
         let state = self.lock();
         people.map(|person| state.known.get(&person).map(|known| known.key.clone())).collect()
     }
 
-    /// Keeps who was read under their indexes after `version`, unless somebody has changed since.
+    /// Caches people read at `version` under their indexes, unless anyone has changed since.
     pub(super) fn insert(&self, version: u64, read: &HashMap<BlindIndex, Arc<CachedPerson>>) {
         let mut state = self.lock();
         if state.version == version {
@@ -98,12 +98,12 @@ impl PersonCache {
         }
     }
 
-    /// A transaction changes `person`: the entry is removed when it has ended, committed or not.
+    /// Removes `person` from the cache when the current transaction ends, committed or not.
     pub(crate) fn invalidate_after(&self, person: PersonId) {
         self.changed.lock().unwrap_or_else(PoisonError::into_inner).push(person);
     }
 
-    /// The transaction has ended, and nobody is answered yet: what it changed is read anew.
+    /// Runs after the transaction ended, before any reply: removes the people it changed.
     pub(crate) fn after_commit(&self) {
         let changed = std::mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner));
         if changed.is_empty() {

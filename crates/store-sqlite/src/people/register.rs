@@ -10,7 +10,7 @@ use crate::box_index::BoxIndex;
 use crate::columns::{Id, Number};
 use crate::writer::WriteError;
 
-/// Adds or updates a person; gives who that is, unless the number is somebody else's.
+/// Adds or updates a person. Returns who it is, unless the number belongs to somebody else.
 pub(crate) fn register_one(
     connection: &Connection,
     vault: &Vault,

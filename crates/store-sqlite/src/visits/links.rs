@@ -1,4 +1,4 @@
-//! Links that lead into the box: of notifications, asked for by number, and to a new PIN.
+//! Links into the box: from notifications, requested by phone number, and for setting a new PIN.
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -167,7 +167,7 @@ impl Links for SqliteStore {
     }
 }
 
-/// Counts another request for a link, beside which some of what does not count any more goes.
+/// Counts a request for a link, and deletes some expired counts.
 fn ask_link(
     connection: &Connection,
     index: &[u8],

@@ -1,4 +1,4 @@
-//! Visits of people to their box: what links, sessions and secrets share.
+//! Visits of people to their box: code that links, sessions and secrets share.
 
 mod links;
 mod secrets;
@@ -12,17 +12,17 @@ use seoham_vault::PinHash;
 
 use crate::columns::{Id, moment};
 
-/// Ended links and sessions that are removed beside a new one.
+/// Maximum number of expired links and sessions deleted when a new one is added.
 const CLEARED_AT_ONCE: usize = 20;
 
-/// Removes some of the links and sessions that have ended.
+/// Deletes some expired links and sessions.
 pub(crate) fn clear_ended(connection: &Connection, now: UnixSeconds) -> rusqlite::Result<()> {
     clear(connection, "login_links", "token_hash", now)?;
     clear(connection, "new_pin_links", "token_hash", now)?;
     clear(connection, "sessions", "session_hash", now)
 }
 
-/// Removes some of what has ended.
+/// Deletes some expired rows of one table.
 fn clear(
     connection: &Connection,
     table: &'static str,
@@ -41,7 +41,7 @@ fn end_sessions(connection: &Connection, person: PersonId) -> rusqlite::Result<(
     Ok(())
 }
 
-/// Ends every session of a person, and every link by which one could begin.
+/// Ends all sessions of a person, and deletes every link that could start one.
 fn end_visits(connection: &Connection, person: PersonId) -> rusqlite::Result<()> {
     end_sessions(connection, person)?;
     for sql in [
@@ -53,7 +53,7 @@ fn end_visits(connection: &Connection, person: PersonId) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// The columns where attempts at a proof are counted and its lock stands.
+/// The columns that hold a proof's failed attempts and its lock.
 fn columns(proof: Proof) -> (&'static str, &'static str) {
     match proof {
         Proof::Pin => ("failures", "locked_until"),
@@ -84,7 +84,7 @@ fn keep_tries(connection: &Connection, person: PersonId, proof: Proof, tries: Tr
     Ok(())
 }
 
-/// The hash of a secret that stands; none where there is none, or where the PIN was forgotten.
+/// The hash of a secret; `None` if it is not set, or if the PIN was reset.
 fn secret_hash(
     connection: &Connection,
     person: PersonId,

@@ -1,5 +1,5 @@
-//! Checkpoints: carrying the write-ahead log over into the database file, on a thread beside the writer. Only the
-//! restart of the log is the writer's own, and waits until little is left to carry over.
+//! Checkpoints: copying the write-ahead log into the database file, on a thread beside the writer. The writer itself
+//! only restarts the log, once little is left to copy.
 
 use std::fs::File;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,24 +11,22 @@ use seoham_store::Health;
 
 use crate::columns::is_disk_failure;
 
-/// Pages that the log grows by between two passes: 2 MiB. A COMMIT that comes while a pass is synced waits for
-/// the disk to write that first, so it is to be little; and what is written comes in order, so that hardly a
-/// page is carried over twice.
+/// Log growth between two passes, in pages: 2 MiB. A COMMIT during the sync of a pass waits until the disk has
+/// written the pass, so it must be small. Pages are written in order, so hardly any page is copied twice.
 const PASS_PAGES: u32 = 512;
-/// The same once the log is to begin anew, so that less and less is left.
+/// The same once the log is about to restart, so that less and less remains.
 const LAST_PASS_PAGES: u32 = 256;
-/// Pages from which on the log is begun anew: 128 MiB. It is then written over, which costs less than
-/// letting it grow.
+/// Log size in pages at which the log restarts: 128 MiB. Overwriting it then costs less than letting it grow.
 const RESTART_PAGES: u32 = 32_768;
-/// Pages that the writer may carry over itself: some 3 ms, every few seconds under the greatest load.
+/// Pages that the writer may copy itself: about 3 ms, every few seconds under peak load.
 const LEFT_PAGES: u32 = 512;
-/// Pages from which on the log is begun anew whatever is left: readers that never end, or a disk that
-/// does not keep up.
+/// Log size in pages at which the log restarts regardless of what remains: because of readers that never end, or a
+/// disk that does not keep up.
 const AT_MOST_PAGES: u32 = 3 * RESTART_PAGES / 2;
 /// How long the writer waits for readers of the old log.
 const PATIENCE: Duration = Duration::from_millis(5);
 
-/// The log's bookkeeping, and the thread that carries it over; dropped, it ends that.
+/// The state of the log, and the thread that checkpoints it. Dropping this stops the thread.
 pub(super) struct Checkpoints {
     log: Arc<Log>,
     health: Health,
@@ -42,15 +40,15 @@ struct Log {
 }
 
 struct State {
-    /// Which log it is: how often it was begun anew.
+    /// The number of the log: how often it restarted.
     log: u64,
-    /// Pages in it.
+    /// Pages in the log.
     pages: u32,
-    /// How many of them are carried over.
+    /// How many of them are copied.
     carried: u32,
-    /// At how many pages the next pass is due.
+    /// Log size in pages at which the next pass is due.
     pass_at: u32,
-    /// At how many it is tried to begin anew.
+    /// Log size in pages at which a restart is tried.
     restart_at: u32,
     passing: bool,
     closed: bool,
@@ -64,10 +62,10 @@ impl Default for State {
 }
 
 impl State {
-    /// After another COMMIT the log has `pages`.
+    /// Records that the log has `pages` after a COMMIT.
     fn committed(&mut self, pages: u32) {
         if pages < self.pages {
-            // Begun anew, as SQLite does by itself once all is carried over and nobody reads it.
+            // The log restarted: SQLite does so by itself once everything is copied and nobody reads it.
             *self = Self { log: self.log + 1, passing: self.passing, closed: self.closed, ..Self::default() };
         }
         self.pages = pages;
@@ -82,7 +80,7 @@ impl State {
         self.pages >= self.restart_at && !self.passing && (little_left || self.pages >= AT_MOST_PAGES)
     }
 
-    /// A pass that began over the log `log` has carried `carried` of its pages over.
+    /// Records that a pass over log number `log` copied `carried` of its pages.
     fn passed(&mut self, log: u64, carried: u32) {
         if log == self.log {
             self.carried = carried;
@@ -93,7 +91,7 @@ impl State {
 }
 
 impl Checkpoints {
-    /// Follows `writer`, and carries over on `connection` into `file`.
+    /// Starts following `writer`, copying pages on `connection` into `file`.
     pub(super) fn start(
         writer: &mut Connection,
         (connection, file): (Connection, File),
@@ -115,7 +113,7 @@ impl Checkpoints {
         Ok(Self { log, health, thread: Some(thread) })
     }
 
-    /// Begins the log anew if it is time to, on the writer's connection, between two transactions.
+    /// Restarts the log if it is time, on the writer's connection, between two transactions.
     pub(super) fn restart_if_due(&self, writer: &Connection) {
         if !self.log.lock().is_restart_due() || self.health.failure().is_some() {
             return;
@@ -124,7 +122,7 @@ impl Checkpoints {
         let mut state = self.log.lock();
         match restarted {
             Some(Pass { busy: false, .. }) => state.committed(0),
-            // Somebody still reads the old log; it is tried again when it has grown.
+            // A reader still uses the old log: try again when the log has grown.
             _ => state.restart_at = state.pages.saturating_add(LAST_PASS_PAGES),
         }
     }
@@ -162,9 +160,9 @@ impl Log {
             let log = state.log;
             drop(state);
             let pass = run(connection, "PASSIVE", health);
-            // A pass that does not come to the end of the log leaves what it wrote unsynced, and whoever comes
-            // to its end has to sync all of it: the writer, with everybody waiting.
-            // What a sync that failed left unwritten is never reported again: the log must not be begun anew.
+            // A pass that stops before the end of the log leaves its writes unsynced. The pass that reaches the end
+            // would then have to sync them all, and that may be the writer's, with every caller waiting. A failed
+            // sync is not reported a second time, so after one the log must not restart.
             if let Err(error) = file.sync_data() {
                 health.fail("the sync after a checkpoint", &error);
             }
@@ -260,8 +258,8 @@ mod tests {
                 )
                 .expect("written");
             greatest = greatest.max(pages());
-            // How fast the disk is must not matter here. Below, the writer is not waited for: SQLite would begin
-            // anew by itself.
+            // The speed of the disk must not matter here, so wait until the passes keep up. Below, do not wait for
+            // the writer: SQLite would restart the log by itself.
             let since = Instant::now();
             while !has_kept_up() {
                 assert!(since.elapsed() < Duration::from_secs(60), "it is not carried over");

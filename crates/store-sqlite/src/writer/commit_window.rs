@@ -1,40 +1,40 @@
-//! The commit window of group commit: how long a transaction stays open for more work. The more documents share a COMMIT,
-//! the less each costs; but an interactive caller that arrives meanwhile waits for its end.
+//! The commit window of group commit: how long a transaction stays open for more work. The more documents share a
+//! COMMIT, the less each costs, but an interactive caller that arrives meanwhile waits for the transaction to end.
 
 use std::time::{Duration, Instant};
 
 use super::lanes::Limits;
 
-/// For how long after somebody's write transactions are short.
+/// How long transactions stay short after a person's write.
 const PEOPLE_STAY: Duration = Duration::from_secs(1);
-/// Sends in one transaction from which on more is waited for: that many send at the same time.
+/// Number of sends in a transaction from which the next one waits for more: that many clients send concurrently.
 const SENDS_MIN: usize = 3;
-/// How long after the last the next of them is waited for.
+/// How long to wait for the next send after the last.
 const GAP: Duration = Duration::from_micros(1_500);
-/// How long they are waited for in all.
+/// How long to wait for sends in total.
 const GATHER: Duration = Duration::from_millis(6);
 
-/// Decides the window of each transaction from the one before.
+/// Chooses the window of each transaction based on the previous one.
 #[derive(Default)]
 pub(super) struct CommitPolicy {
     people_seen: Option<Instant>,
-    /// Sends in the transaction before.
+    /// Sends in the previous transaction.
     last_sends: usize,
-    /// The transaction before was for people alone.
+    /// The previous transaction contained only people's work.
     was_peoples: bool,
 }
 
 /// The window of one transaction.
 pub(super) struct CommitWindow {
     begun: Instant,
-    /// After what time it ends.
+    /// The maximum duration.
     time: Duration,
-    /// Nobody but institutions is about.
+    /// Only institutions are active.
     calm: bool,
     sends: usize,
-    /// Somebody waits for it.
+    /// A person waits for it.
     is_waited_for: bool,
-    /// It has written other work than people's.
+    /// It contains work other than people's.
     has_work: bool,
 }
 
@@ -45,8 +45,8 @@ impl CommitPolicy {
         CommitWindow { begun: now, time, calm, sends: 0, is_waited_for: false, has_work: false }
     }
 
-    /// Somebody waits for this very transaction, which ends with their work. After one that was for people
-    /// alone other work rides along, but shortly: so a steady flow of people does not starve it.
+    /// Ends this transaction after the person's job, because they wait for it. If the previous one contained only
+    /// people's work, other work may join for a short time, so that a steady flow of people does not starve it.
     pub(super) fn add_interactive(&mut self, window: &mut CommitWindow, limits: &Limits) {
         self.people_seen = Some(window.begun);
         window.time = if self.was_peoples && !window.has_work { limits.short_time } else { Duration::ZERO };
@@ -54,8 +54,8 @@ impl CommitPolicy {
         window.is_waited_for = true;
     }
 
-    /// For how long another send is to be waited for before the COMMIT: while as many have not come back yet
-    /// as the one before answered, and one more.
+    /// How long to wait for another send before the COMMIT: until one more send arrived than the previous transaction
+    /// answered.
     pub(super) fn gathering_time(&self, window: &CommitWindow, now: Instant) -> Option<Duration> {
         let elapsed = now.duration_since(window.begun);
         let wanted = window.calm && window.sends <= self.last_sends && self.last_sends >= SENDS_MIN;
@@ -74,7 +74,7 @@ impl CommitWindow {
         now.duration_since(self.begun) < self.time
     }
 
-    /// Whether people who come may still have their work written: also when no other is any more.
+    /// Whether interactive jobs may still join, even when no other work may.
     pub(super) fn admits_interactive(&self, limits: &Limits, now: Instant) -> bool {
         now.duration_since(self.begun) < self.time.max(limits.short_time)
     }

@@ -1,4 +1,4 @@
-//! A piece of work for the writer, and how it is answered.
+//! A job for the writer, and how it gets its reply.
 
 use rusqlite::Connection;
 use seoham_store::{Result, StoreError};
@@ -7,33 +7,33 @@ use tokio::sync::oneshot;
 use crate::columns::{is_disk_failure, store_error};
 use crate::readers::ReadError;
 
-/// Work that ran inside a transaction and waits for its end.
+/// A job that runs inside a transaction and waits for its end.
 pub(super) trait Job: Send {
     /// Does the work.
     fn run(&mut self, connection: &Connection) -> Ran;
 
-    /// Answers the caller: with the work's own result if `committed`, else with the error.
+    /// Replies to the caller: with the job's own result if `committed`, else with the error.
     fn answer(self: Box<Self>, committed: Result<()>);
 }
 
-/// How work went inside its transaction.
+/// The result of a job inside its transaction.
 pub(super) enum Ran {
-    /// It is to be committed.
+    /// Commit it.
     Well,
-    /// It failed, and what it wrote is to be taken back.
+    /// It failed: roll back what it wrote.
     Badly,
-    /// The disk failed under it.
+    /// The disk failed.
     DiskFailed(String),
 }
 
 impl Ran {
-    /// How it went when it ended with `error`.
+    /// The result of a job that failed with `error`.
     pub(super) fn after(error: &rusqlite::Error) -> Self {
         if is_disk_failure(error) { Self::DiskFailed(error.to_string()) } else { Self::Badly }
     }
 }
 
-/// Why work for the writer failed.
+/// Why a job failed.
 pub(crate) enum WriteError {
     Sql(rusqlite::Error),
     Store(StoreError),
@@ -114,7 +114,7 @@ where
             (_, Err(error)) => Err(error),
             (None, Ok(())) => Err(StoreError::Failed("the work did not run".to_owned())),
         };
-        // A caller that has gone needs no answer; what it asked for is done all the same.
+        // The caller may be gone and needs no reply; the job is done all the same.
         let _ = self.answer.send(result);
     }
 }

@@ -1,5 +1,5 @@
 //! The writer's lanes: three bounded queues with priorities, for what a person waits for, what institutions send, and
-//! what follows from it.
+//! the background work that follows from it.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,20 +10,20 @@ use seoham_store::{Result, StoreError};
 use super::QueuedJob;
 use super::job::Job;
 
-/// How much may wait, and how much one transaction takes.
+/// Limits of the queues and of one transaction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Interactive jobs that may wait.
+    /// Maximum number of queued interactive jobs.
     pub(crate) interactive_jobs: usize,
-    /// Rows that may wait in the bulk lane, and as many in the background.
+    /// Maximum number of queued rows, in each of the bulk and background lanes.
     pub(crate) bulk_rows: usize,
-    /// Bytes that may wait in the bulk lane, and as many in the background.
+    /// Maximum number of queued bytes, in each of the bulk and background lanes.
     pub(crate) bulk_bytes: usize,
-    /// Rows after which a transaction commits.
+    /// Maximum number of rows per transaction.
     pub(crate) transaction_rows: usize,
-    /// Time after which a transaction commits.
+    /// Maximum duration of a transaction.
     pub(crate) transaction_time: Duration,
-    /// The same while people are about: one who comes waits for such a transaction to end.
+    /// The same while people are active: a new interactive job waits for the current transaction to end.
     pub(crate) short_time: Duration,
 }
 
@@ -48,12 +48,12 @@ pub(crate) struct Weight {
 }
 
 impl Weight {
-    /// A job of `rows` narrow rows.
+    /// The weight of `rows` narrow rows.
     pub(crate) fn rows(rows: usize) -> Self {
         Self { rows: rows.max(1), bytes: rows * 64 }
     }
 
-    /// A job over `rows` of which each costs one part in so many of a document's.
+    /// The weight of `rows` rows that each cost 1/`parts` of a document.
     pub(crate) fn parts(rows: usize, parts: usize) -> Self {
         Self { rows: rows.div_ceil(parts).max(1), bytes: rows * 64 }
     }
@@ -65,10 +65,10 @@ pub(super) struct Lanes {
     arrived: Condvar,
 }
 
-/// While institutions send, the background has one part in so many of what is written: enough for delivery to
-/// keep up with them, and no more.
+/// While institutions send, one in this many written rows is the background's: enough for delivery to keep up, and no
+/// more.
 const BACKGROUND_SHARE: usize = 3;
-/// Rows that the background may be behind its share.
+/// Maximum number of rows by which the background may lag behind its share.
 const BACKGROUND_CREDIT_MAX: usize = 2_000;
 
 #[derive(Default)]
@@ -76,7 +76,7 @@ struct Queues {
     interactive: VecDeque<QueuedJob>,
     bulk: Queue,
     background: Queue,
-    /// Rows that the background may have before the bulk lane's.
+    /// Rows that the background may write before the bulk lane.
     background_credit: usize,
     closed: bool,
 }
@@ -91,7 +91,7 @@ impl Queue {
     fn push(&mut self, waiting: QueuedJob, limits: &Limits) -> Result<()> {
         let after = self.weight.plus(waiting.weight);
         let full = after.rows > limits.bulk_rows || after.bytes > limits.bulk_bytes;
-        // An empty queue takes anything: a job larger than the bound would never get in.
+        // An empty queue accepts any job: one larger than the limit would never get in otherwise.
         if full && !self.waiting.is_empty() {
             return Err(StoreError::Overloaded);
         }
@@ -143,7 +143,7 @@ impl Lanes {
         Ok(())
     }
 
-    /// Waits until there is work or the lanes are closed and empty; `false` then.
+    /// Waits for work. Returns `false` if the lanes are closed and empty.
     pub(super) fn wait(&self) -> bool {
         let mut queues = self.lock();
         while queues.are_empty() {
@@ -155,7 +155,7 @@ impl Lanes {
         true
     }
 
-    /// Waits until there is work, `at_most` so long; `false` when none has come.
+    /// Waits for work for at most `at_most`. Returns `false` if none arrived.
     pub(super) fn wait_for_more(&self, at_most: Duration) -> bool {
         let waiting = self
             .arrived
@@ -168,7 +168,7 @@ impl Lanes {
         self.lock().interactive.pop_front()
     }
 
-    /// The next of the bulk lane, or of the background when that is empty or has had its share.
+    /// The next bulk job, or the next background job if the bulk lane is empty or has had its share.
     pub(super) fn take_work(&self) -> Option<(&'static str, QueuedJob)> {
         let mut queues = self.lock();
         let wanted = queues.background.waiting.front().map(|waiting| waiting.weight.rows);
@@ -184,13 +184,13 @@ impl Lanes {
         Some(("bulk", waiting))
     }
 
-    /// Takes no more; what is queued is still done.
+    /// Rejects new jobs. Queued ones are still done.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.arrived.notify_one();
     }
 
-    /// Takes no more, and gives back what is queued: nothing of it will be done.
+    /// Rejects new jobs and returns the queued ones, which will not be done.
     pub(super) fn abandon(&self) -> Vec<QueuedJob> {
         let mut queues = self.lock();
         queues.closed = true;

@@ -1,8 +1,8 @@
-//! The one writer: a thread that owns the only writing connection.
+//! The single writer: a thread that owns the only connection that writes.
 //!
-//! Group commit: jobs that wait are written in one transaction and answered after its COMMIT. Interactive jobs go
-//! first and end a bulk transaction early, so they wait for one short transaction at most. A commit hook, the
-//! transaction hook of the store, keeps caches and index in step.
+//! Group commit: waiting jobs share one transaction and get their replies after its COMMIT. Interactive jobs go first
+//! and end a bulk transaction early, so they wait for one short transaction at most. A commit hook, the transaction
+//! hook of the store, keeps caches and index in step.
 
 mod checkpoints;
 mod commit_window;
@@ -24,12 +24,12 @@ pub(crate) use job::WriteError;
 use lanes::Lanes;
 pub(crate) use lanes::{Limits, Weight};
 
-/// Hooks of every transaction, called on the writer's thread.
+/// Hooks for every transaction, called on the writer's thread.
 pub(crate) trait CommitHook: Send {
-    /// Writes what is due beside `rows` rows that were written. When it fails, only its own work is rolled back.
+    /// Writes what is due in a transaction of `rows` rows. If it fails, only its own work is rolled back.
     fn before_commit(&self, connection: &Connection, rows: usize) -> rusqlite::Result<()>;
 
-    /// The transaction has ended, committed or not, and its callers are not answered yet.
+    /// Runs after the transaction ended, committed or not, before its callers get their replies.
     fn after_commit(&self, committed: bool);
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread over `connection`; its log is carried over on the other one, into the file.
+    /// Starts the thread for `connection`. Checkpoints use the other connection and write to its file.
     pub(crate) fn start(
         mut connection: Connection,
         for_checkpoints: (Connection, File),
@@ -56,7 +56,7 @@ impl Writer {
         Ok(Self { lanes, thread: Some(thread) })
     }
 
-    /// Writes before all bulk work: for what a person or an operator waits for.
+    /// Runs `work` before all bulk work: for what a person or an operator waits for.
     pub(crate) async fn interactive<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -67,7 +67,7 @@ impl Writer {
         wait(answer).await
     }
 
-    /// Writes in turn, together with other bulk work; `weight` is what it adds to the queue.
+    /// Runs `work` in order with other bulk work. `weight` is what it adds to the queue.
     pub(crate) async fn bulk<T, F>(&self, weight: Weight, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -78,7 +78,7 @@ impl Writer {
         wait(answer).await
     }
 
-    /// Writes what follows from bulk work, when that leaves room for it.
+    /// Runs work that follows from bulk work, when that leaves room for it.
     pub(crate) async fn background<T, F>(&self, weight: Weight, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -91,7 +91,7 @@ impl Writer {
 }
 
 async fn wait<T>(answer: oneshot::Receiver<Result<T>>) -> Result<T> {
-    // No answer means that the thread died in the middle of a transaction.
+    // A dropped reply channel means that the thread died during a transaction.
     answer.await.unwrap_or(Err(StoreError::Uncertain("a transaction")))
 }
 
@@ -104,7 +104,7 @@ impl Drop for Writer {
     }
 }
 
-/// A job and when it came.
+/// A job and when it was queued.
 struct QueuedJob {
     job: Box<dyn job::Job>,
     weight: Weight,

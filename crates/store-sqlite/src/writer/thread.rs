@@ -30,7 +30,7 @@ pub(super) fn run(
         checkpoints.restart_if_due(connection);
     }
     drop(checkpoints);
-    // After a failure the log is the only good copy. It stays as it is for the next start to read.
+    // After a disk failure the log is the only good copy: leave it for the next start to read.
     if health.failure().is_none()
         && let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;")
         && is_disk_failure(&error)
@@ -39,7 +39,7 @@ pub(super) fn run(
     }
 }
 
-/// The end of the writer's thread, whatever brought it about: nobody waits for it in vain.
+/// Cleans up when the writer's thread ends for any reason, so that nobody waits forever.
 struct End<'a> {
     lanes: &'a Lanes,
     health: &'a Health,
@@ -56,7 +56,7 @@ impl Drop for End<'_> {
     }
 }
 
-/// What a transaction is made with.
+/// What a transaction needs.
 struct Transacting<'a> {
     connection: &'a Connection,
     lanes: &'a Lanes,
@@ -64,9 +64,9 @@ struct Transacting<'a> {
     health: &'a Health,
 }
 
-/// Takes what waits into one transaction, commits, answers. Gives how many rows it was.
+/// Runs the waiting jobs in one transaction, commits it and replies. Returns the number of rows.
 ///
-/// The more waits, the more one COMMIT is for, unless people are about: then it is soon the next one's turn.
+/// The more jobs wait, the more share one COMMIT. While people are active, transactions are kept short.
 fn transact(with: &Transacting<'_>, policy: &mut CommitPolicy) -> usize {
     let Transacting { connection, lanes, hook, health } = *with;
     let limits = lanes.limits();
@@ -131,9 +131,9 @@ fn run_before_commit(connection: &Connection, hook: &dyn CommitHook, rows: usize
     }
 }
 
-/// Does some work inside a savepoint, so that what fails takes nothing else with it; the work says whether it
-/// is to be kept. `false` means that the transaction around it cannot be trusted any more: SQLite ended it by itself, as
-/// it does when the disk is full, or the savepoint could not be ended, or the disk failed.
+/// Runs a job inside a savepoint, so that a failure does not affect the other jobs. The job decides whether its
+/// writes are kept. Returns `false` if the surrounding transaction can no longer be trusted: SQLite ended it by
+/// itself, as it does when the disk is full, the savepoint could not be ended, or the disk failed.
 fn in_savepoint(with: &Transacting<'_>, work: impl FnOnce() -> Ran) -> bool {
     let Transacting { connection, health, .. } = *with;
     if let Err(error) = execute(connection, "SAVEPOINT job") {
@@ -172,19 +172,19 @@ fn commit(connection: &Connection, health: &Health) -> Result<()> {
     let committed = connection.execute_batch("COMMIT");
     metrics::histogram!("seoham_commit_sync_seconds").record(started.elapsed().as_secs_f64());
     let Err(error) = committed else { return Ok(()) };
-    // A COMMIT that failed leaves the transaction open, and rolling it back makes sure that
-    // nothing of it is there. If even that fails, nobody can say.
+    // A failed COMMIT leaves the transaction open. Rolling it back ensures that nothing of it is stored; if the
+    // rollback fails too, the outcome is unknown.
     let abandoned = abandon(connection);
     if is_disk_failure(&error) {
         health.fail("a commit", &error);
-        // The commit may stand in the log already, unsynced, and come back at the next start.
+        // The commit may already be in the log, unsynced, and reappear at the next start.
         return Err(StoreError::Uncertain("a commit"));
     }
     tracing::error!(%error, "a transaction could not be committed");
     abandoned
 }
 
-/// Takes a transaction back that cannot be trusted: nothing of it is written.
+/// Rolls back a transaction that cannot be trusted. Returns the error for its callers.
 fn abandon(connection: &Connection) -> Result<()> {
     if connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok() {
         Err(StoreError::Unavailable("a transaction was broken off".to_owned()))

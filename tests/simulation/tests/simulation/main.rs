@@ -1,5 +1,5 @@
-//! The life of many documents, decided by a seed, over every store. `SIMULATION_SEED` replays a
-//! run, `SIMULATION_STEPS` lengthens it.
+//! The life of many documents, driven by a seed, on every store. `SIMULATION_SEED` replays a run, `SIMULATION_STEPS`
+//! makes it longer.
 
 #![allow(missing_docs, reason = "a test is documented by its name")]
 #![allow(clippy::print_stderr, reason = "a run that cannot be replayed is worth nothing")]
@@ -26,7 +26,7 @@ async fn succeeds(opener: &dyn Opener, plan: Plan) -> Report {
     }
 }
 
-/// A seed of its own for each run, unless one is to be replayed.
+/// A random seed for each run, unless one is to be replayed.
 fn chosen(steps: u64) -> Plan {
     let seed = of_environment("SIMULATION_SEED").unwrap_or_else(rand::random);
     Plan { seed, steps: of_environment("SIMULATION_STEPS").unwrap_or(steps) }
@@ -39,7 +39,7 @@ async fn the_embedded_store_keeps_its_promises() {
 
 #[tokio::test]
 async fn the_embedded_store_keeps_its_promises_under_known_seeds() {
-    // 4: a document is removed while a worker holds its delivery, which is then to be tried again.
+    // 4: a document is removed while a worker holds its delivery, which then fails and would be retried.
     for seed in [1, 4] {
         succeeds(&Sqlite::new(), Plan { seed, steps: 5_000 }).await;
     }

@@ -1,4 +1,4 @@
-//! The stores that are simulated.
+//! The stores under simulation.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use seoham_store_sqlite::{Durability, SqliteStore};
 use seoham_vault::{KeyRing, Vault};
 use tempfile::TempDir;
 
-/// The embedded store, in memory where there is a file system for that.
+/// The embedded store, in an in-memory file system if there is one.
 pub(crate) struct Sqlite {
     directory: TempDir,
     vault: Arc<Vault>,
@@ -81,7 +81,7 @@ impl Opener for Postgres {
     }
 
     fn traits(&self) -> Traits {
-        // A quarter of a claim is for what is tried again: enough for each of four institutions.
+        // Retries get a quarter of a claim: enough for each of four institutions.
         Traits { claims_outlive_crashes: true, claimed_at_least: 16 }
     }
 }

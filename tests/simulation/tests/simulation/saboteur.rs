@@ -1,4 +1,4 @@
-//! Stores that break one promise each: the simulation must find them all.
+//! Stores that each break one guarantee. The simulation must detect all of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,28 +46,28 @@ use seoham_vault::{PinHash, TokenHash};
 
 use crate::openers::Sqlite;
 
-/// The promise that is broken.
+/// The guarantee that is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sabotage {
     /// The last document of a batch is not accepted.
     LosesTheLast,
-    /// The day's documents are counted twice.
+    /// A day's documents are counted twice.
     CountsTwice,
-    /// Claims are held by nobody.
+    /// Claims are not held.
     HoldsNothing,
-    /// Reports of arrivals are thrown away.
+    /// Delivery reports are dropped.
     ForgetsReports,
-    /// Read times are told anew each time.
+    /// Read times are overwritten each time.
     RewritesReads,
-    /// A joining is acknowledged and not done.
+    /// Joining is acknowledged but not done.
     ForgetsJoins,
-    /// Every institution is told every document.
+    /// Every institution can see every document.
     TellsStrangers,
-    /// What may still be opened is removed.
+    /// A document that can still be opened is removed.
     RemovesTooEarly,
-    /// A token that was used is verified again.
+    /// A used token verifies again.
     VerifiesTwice,
-    /// A notification that was taken is sent again.
+    /// A delivered notification is sent again.
     AnnouncesAgain,
 }
 
