@@ -36,7 +36,7 @@ async fn thirty_kills_lose_nothing_and_deliver_nothing_twice() {
             ledger.acknowledged.insert(id, Value::Null);
         }
         server = start.up();
-        (city.api, city.bulk) = (server.url("api"), server.url("bulk"));
+        city = city.at(&server);
         ledger.reconcile(&city).await;
     }
     assert!(under_load > CYCLES / 2, "{under_load} kills under load");

@@ -77,8 +77,7 @@ async fn what_was_accepted_is_there_after_a_restart() {
     server.terminate();
     assert!(server.wait().0.success());
     let server = start.up();
-    let mut again = city.clone();
-    (again.api, again.bulk) = (server.url("api"), server.url("bulk"));
+    let again = city.at(&server);
     assert_eq!(again.statuses(&ids).await.len(), before.len());
     for (after, before) in again.statuses(&ids).await.iter().zip(&before) {
         for (name, value) in before["status_data"].as_object().unwrap() {
@@ -169,8 +168,7 @@ async fn an_exchanged_master_key_opens_what_the_one_before_sealed() {
     assert_eq!(mode & 0o777, 0o600);
 
     let server = start.up();
-    let mut city = city.clone();
-    (city.api, city.bulk) = (server.url("api"), server.url("bulk"));
+    let city = city.at(&server);
     let after = city.accepted(&documents(10)).await;
     for ids in [before, after] {
         city.until_notified(&ids[9]).await;

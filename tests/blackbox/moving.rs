@@ -60,8 +60,7 @@ async fn a_life_begun_on_the_small_store_goes_on_in_the_database() {
     let key = small.directory().join("data/master.key");
     let large = Start::on(database).env("SEOHAM_KEYS__MASTER_FILE", key.to_str().unwrap());
     let server = large.up();
-    let mut city = city.clone();
-    (city.api, city.bulk) = (server.url("api"), server.url("bulk"));
+    let city = city.at(&server);
     assert_eq!(city.statuses(&ids).await, before);
     assert_eq!(city.verify(&ids[0], &token).await.status, 400, "used is used");
     let mut stranger = Browser::at(&server.url("web"));

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::harness::http_builder;
 use serde_json::{Value, json};
 use thirtyfour::common::command::Command as WebDriverCommand;
 use thirtyfour::error::WebDriverErrorInner;
@@ -62,7 +63,9 @@ impl Driver {
             }
         };
         let browser = WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities(look))
-            .client(client())
+            // The library's own client has no TLS provider, and keeps connections alive, which would belong to the
+            // runtime of a test that has ended when the session is deleted.
+            .client(http_builder().timeout(CALL_TIMEOUT).build().unwrap())
             .await
             .unwrap();
         let (browser, name) = (Some(browser), name.to_owned());
@@ -206,13 +209,6 @@ impl Driver {
         let file = directory.join(format!("{}-{number:02}-{page}.png", self.name));
         self.browser().screenshot(&file).await.unwrap();
     }
-}
-
-/// The library's own client has no TLS provider. Connections are not kept alive, because they would belong to the
-/// runtime of a test that has ended when the session is deleted.
-fn client() -> reqwest::Client {
-    let client = reqwest::Client::builder().timeout(CALL_TIMEOUT).pool_max_idle_per_host(0);
-    client.build().unwrap()
 }
 
 fn capabilities(look: Look) -> Capabilities {

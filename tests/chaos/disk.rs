@@ -38,7 +38,7 @@ async fn a_disk_that_fails_again_and_again_loses_nothing() {
             acknowledged.extend(sender.await.unwrap());
         }
         server = start.up();
-        (city.api, city.bulk) = (server.url("api"), server.url("bulk"));
+        city = city.at(&server);
         failures += 1;
     }
     assert!(acknowledged.len() > 1_000, "load was there: {}", acknowledged.len());

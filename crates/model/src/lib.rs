@@ -30,4 +30,4 @@ pub use document::Document;
 pub use error_code::ErrorCode;
 pub use ids::{AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId};
 pub use lang::{Lang, Text};
-pub use stored::StoredNumber;
+pub use stored::{NamedNumber, StoredNumber};

@@ -9,3 +9,26 @@ pub trait StoredNumber: Copy {
     /// The value of a stored integer; `None` if it is unknown.
     fn from_number(number: i64) -> Option<Self>;
 }
+
+/// One of a few values, each with the number that stores keep and a name.
+pub trait NamedNumber: Copy + PartialEq + 'static {
+    /// All values, with their numbers and names.
+    const ALL: &'static [(Self, i64, &'static str)];
+
+    /// The name that an operator sees.
+    fn name(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(value, ..)| *value == self);
+        found.map(|(.., name)| *name).expect("the table has all values")
+    }
+}
+
+impl<T: NamedNumber> StoredNumber for T {
+    fn as_number(self) -> i64 {
+        let found = Self::ALL.iter().find(|(value, ..)| *value == self);
+        found.map(|(_, number, _)| *number).expect("the table has all values")
+    }
+
+    fn from_number(number: i64) -> Option<Self> {
+        Self::ALL.iter().find(|(_, n, _)| *n == number).map(|(value, ..)| *value)
+    }
+}

@@ -11,6 +11,7 @@ use seoham_vault::KeyRing;
 use crate::config::ServeArgs;
 use crate::demo::DemoArgs;
 use crate::server::Runtimes;
+use crate::server::secrets::of_key_file;
 use crate::{admin, backup, config, demo, korean, landing, logging, server, store_move};
 use seoham_institution_cli::send::SendArgs;
 use seoham_institution_cli::status::StatusArgs;
@@ -187,7 +188,7 @@ impl KeysCommand {
     fn run(self) -> Result<()> {
         match self {
             Self::New { file } => {
-                KeyRing::generate().write_new(&file)?;
+                KeyRing::generate().write_new(&file).map_err(|error| of_key_file(&error))?;
                 let name = file.display();
                 say(&terminal::localized(
                     &format!(
@@ -197,7 +198,7 @@ impl KeysCommand {
                 ));
             }
             Self::Exchange { file } => {
-                KeyRing::exchange_in(&file)?;
+                KeyRing::exchange_in(&file).map_err(|error| of_key_file(&error))?;
                 let name = file.display();
                 say(&terminal::localized(
                     &format!(

@@ -9,12 +9,12 @@ use seoham_store::Mode;
 use seoham_store::transfer::{Fingerprint, TABLES, Table};
 use seoham_store_postgres::Target;
 use seoham_store_sqlite::Source;
-use seoham_vault::{KeyRing, Vault};
+use seoham_vault::Vault;
 use tokio::sync::mpsc;
 
 use crate::config::Config;
 use crate::logging;
-use crate::server::{Runtimes, store};
+use crate::server::{Runtimes, secrets, store};
 use seoham_institution_cli::terminal::{localized, say};
 
 /// Maximum number of rows buffered between the two stores.
@@ -25,7 +25,7 @@ pub(crate) fn run(config: &Config) -> Result<()> {
     logging::start(&config.log)?;
     let own_key = config.store.data.join("master.key");
     let key = config.keys.master_file.as_ref().unwrap_or(&own_key);
-    let vault = Vault::new(&KeyRing::read(key)?);
+    let vault = Vault::new(&secrets::read_key_ring(key)?);
     let source = Source::open(&config.store.data, &vault)?;
     let mode = source.mode;
     let to = seoham_store_postgres::address(&store::database(config)?)?;

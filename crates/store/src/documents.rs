@@ -6,7 +6,7 @@ use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use seoham_model::document::{Content, Own};
 use seoham_model::status::Times;
-use seoham_model::{BinderId, ContractUuid, InstitutionId, StoredNumber, UnixSeconds};
+use seoham_model::{BinderId, ContractUuid, InstitutionId, NamedNumber, UnixSeconds};
 use seoham_vault::TokenHash;
 
 use crate::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, Remember};
@@ -116,15 +116,6 @@ pub enum Notification {
 }
 
 impl Notification {
-    const ALL: [(Self, i64, &'static str); 6] = [
-        (Self::Pending, 0, "pending"),
-        (Self::Taken, 1, "taken"),
-        (Self::GivenUp, 2, "given_up"),
-        (Self::Delivered, 3, "delivered"),
-        (Self::Failed, 4, "failed"),
-        (Self::Expired, 5, "expired"),
-    ];
-
     /// The actual state, where `self` is the stored one. An accepted notification is only recorded by the
     /// absence of its delivery (`queued`), and a delivered one may only be recorded by its time.
     #[must_use]
@@ -135,21 +126,17 @@ impl Notification {
             known => known,
         }
     }
-
-    /// The name that an operator sees.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(n, ..)| *n == self).map_or("pending", |(.., name)| *name)
-    }
 }
 
-impl StoredNumber for Notification {
-    fn as_number(self) -> i64 {
-        Self::ALL.iter().find(|(n, ..)| *n == self).map_or(0, |(_, number, _)| *number)
-    }
-
-    fn from_number(number: i64) -> Option<Self> {
-        Self::ALL.iter().find(|(_, n, _)| *n == number).map(|(outcome, ..)| *outcome)
-    }
+impl NamedNumber for Notification {
+    const ALL: &'static [(Self, i64, &'static str)] = &[
+        (Self::Pending, 0, "pending"),
+        (Self::Taken, 1, "taken"),
+        (Self::GivenUp, 2, "given_up"),
+        (Self::Delivered, 3, "delivered"),
+        (Self::Failed, 4, "failed"),
+        (Self::Expired, 5, "expired"),
+    ];
 }
 
 /// All data about a document (SPEC 11).

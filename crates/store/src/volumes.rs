@@ -3,7 +3,7 @@
 use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use seoham_model::forms::AnnouncedVolume;
-use seoham_model::{InstitutionId, PlanId, SeoulDay, StoredNumber, UnixSeconds};
+use seoham_model::{InstitutionId, NamedNumber, PlanId, SeoulDay, UnixSeconds};
 
 use crate::Result;
 
@@ -35,24 +35,12 @@ pub enum PlanState {
     Declined,
 }
 
-impl PlanState {
-    const ALL: [(Self, i64, &'static str); 3] =
-        [(Self::Announced, 0, "announced"), (Self::Approved, 1, "approved"), (Self::Declined, 2, "declined")];
-
-    /// The name that an operator sees.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(state, ..)| *state == self).map_or("announced", |(.., name)| *name)
-    }
-}
-
-impl StoredNumber for PlanState {
-    fn as_number(self) -> i64 {
-        Self::ALL.iter().find(|(state, ..)| *state == self).map_or(0, |(_, number, _)| *number)
-    }
-
-    fn from_number(number: i64) -> Option<Self> {
-        Self::ALL.iter().find(|(_, n, _)| *n == number).map(|(state, ..)| *state)
-    }
+impl NamedNumber for PlanState {
+    const ALL: &'static [(Self, i64, &'static str)] = &[
+        (Self::Announced, 0, "announced"),
+        (Self::Approved, 1, "approved"),
+        (Self::Declined, 2, "declined"),
+    ];
 }
 
 /// The volume of a day.

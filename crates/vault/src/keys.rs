@@ -79,6 +79,35 @@ pub enum RingFault {
     TooMany,
 }
 
+impl KeyFileError {
+    /// The same in Korean.
+    pub fn korean(&self) -> String {
+        match self {
+            Self::Io { path, source } => format!("키 파일 {}: {source}", path.display()),
+            Self::Form { path, fault } => format!("키 파일 {}: {}", path.display(), fault.korean()),
+            Self::Unread(error) => format!("키 파일 {}", error.korean()),
+        }
+    }
+}
+
+impl RingFault {
+    fn korean(self) -> String {
+        match self {
+            Self::Line(line) => format!("{line}번째 줄: 32바이트를 base64로 적어야 합니다"),
+            Self::Repeated(line) => format!("{line}번째 줄: 같은 키가 두 번 있습니다"),
+            Self::SecondIndex(line) => {
+                format!("{line}번째 줄: index 키가 둘입니다. index 키는 하나이며 바뀌지 않습니다")
+            }
+            Self::NoMaster => "마스터 키가 없습니다. 32바이트를 base64로 한 줄에 적어야 합니다".to_owned(),
+            Self::NoIndex => {
+                "마스터 키가 여럿이면 index 키가 있어야 합니다. index, 빈칸, 키를 한 줄에 적어 주십시오"
+                    .to_owned()
+            }
+            Self::TooMany => format!("마스터 키는 {MASTERS_MAX}개까지 둘 수 있습니다"),
+        }
+    }
+}
+
 impl Key {
     fn generate() -> Self {
         let mut bytes = [0u8; 32];

@@ -5,10 +5,15 @@ use std::sync::LazyLock;
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 
-use super::eventually;
+use super::{Server, eventually};
 
 /// A client that follows no redirects and keeps no connections, so that calls are independent.
 pub fn http() -> reqwest::Client {
+    http_builder().build().unwrap()
+}
+
+/// The builder of such a client, with a provider of TLS.
+pub fn http_builder() -> reqwest::ClientBuilder {
     static PROVIDER: LazyLock<()> = LazyLock::new(|| {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     });
@@ -17,8 +22,6 @@ pub fn http() -> reqwest::Client {
         .redirect(reqwest::redirect::Policy::none())
         .pool_max_idle_per_host(0)
         .tls_danger_accept_invalid_certs(true)
-        .build()
-        .unwrap()
 }
 
 /// A response.
@@ -95,6 +98,12 @@ impl Client {
         let answer = Answer::of(self.bulk_request("/v1/documents/bulk", body)).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body["documents"].as_array().unwrap().clone()
+    }
+
+    /// The same institution at another server on its data, such as the one that is up after a restart.
+    #[must_use]
+    pub fn at(&self, server: &Server) -> Self {
+        Self { api: server.url("api"), bulk: server.url("bulk"), ..self.clone() }
     }
 
     /// Sends documents that must all be accepted; returns their ids.

@@ -20,7 +20,7 @@ mod server;
 
 pub use backing::{Backing, private_file};
 pub use browser::{Browser, Page};
-pub use client::{Answer, Client, http};
+pub use client::{Answer, Client, http, http_builder};
 pub use documents::{bulk, document, documents, member_document};
 pub use faults::{Disk, MachineClock};
 pub use server::{Server, Start, binary};

@@ -5,7 +5,7 @@ use axum::response::Response;
 use secrecy::ExposeSecret;
 use seoham_http::{ApiError, Path};
 use seoham_model::status::DocBoxStatus;
-use seoham_model::{BinderId, ContractUuid, InstitutionId, Text, mask};
+use seoham_model::{BinderId, ContractUuid, InstitutionId, NamedNumber, Text, mask};
 use seoham_store::documents::DocumentRecord;
 use serde::Serialize;
 

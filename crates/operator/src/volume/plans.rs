@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use seoham_http::{ApiError, Path, Query, body};
-use seoham_model::{InstitutionId, PlanId, SeoulDay, Text, forms};
+use seoham_model::{InstitutionId, NamedNumber, PlanId, SeoulDay, Text, forms};
 use seoham_store::volumes::{PlanState, VolumePlan};
 use serde::{Deserialize, Serialize};
 

@@ -10,7 +10,7 @@ pub(crate) mod listeners;
 mod message_sender;
 mod messenger;
 mod runtimes;
-mod secrets;
+pub(crate) mod secrets;
 pub(crate) mod store;
 mod volume_watch;
 

@@ -2,19 +2,30 @@
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use secrecy::ExposeSecret;
+use seoham_institution_cli::terminal::localized;
 use seoham_store_sqlite::SqliteStore;
-use seoham_vault::{AdminToken, KeyRing, TokenHash, read_private};
+use seoham_vault::{AdminToken, KeyFileError, KeyRing, TokenHash, read_private};
 
 use crate::config::Config;
+
+/// Reads a key file.
+pub(crate) fn read_key_ring(file: &Path) -> Result<KeyRing> {
+    KeyRing::read(file).map_err(|error| of_key_file(&error))
+}
+
+/// The error as a message of its own: it has its cause in it.
+pub(crate) fn of_key_file(error: &KeyFileError) -> Error {
+    anyhow!(localized(&error.korean(), &error.to_string()))
+}
 
 /// The key ring. Only a sandbox generates it beside the data, where a key protects nobody.
 pub(super) fn key_ring(config: &Config) -> Result<KeyRing> {
     if let Some(file) = &config.keys.master_file {
-        return Ok(KeyRing::read(file)?);
+        return read_key_ring(file);
     }
     if config.store.database.is_some() {
         bail!(
@@ -33,9 +44,9 @@ pub(super) fn key_ring(config: &Config) -> Result<KeyRing> {
         if SqliteStore::is_in(&config.store.data) {
             bail!("{}: is missing beside the data that is sealed under it; put it back", file.display());
         }
-        KeyRing::generate().write_new(&file)?;
+        KeyRing::generate().write_new(&file).map_err(|error| of_key_file(&error))?;
     }
-    Ok(KeyRing::read(&file)?)
+    read_key_ring(&file)
 }
 
 /// The hash of the operator's token, and the file that holds the token if it was generated here.

@@ -8,7 +8,7 @@ use seoham_store::retention::RETENTION_DAYS_MIN;
 use seoham_store::{Mode, Store};
 use seoham_store_postgres::PostgresStore;
 use seoham_store_sqlite::SqliteStore;
-use seoham_vault::{KeyRing, Vault, require_private_directory};
+use seoham_vault::{Vault, require_private_directory};
 use tokio::runtime::Handle;
 
 use super::secrets;
@@ -88,7 +88,7 @@ pub(crate) fn vault_of_existing(config: &Config) -> Result<Arc<Vault>> {
     let own = config.store.data.join("master.key");
     match &config.keys.master_file {
         None if config.store.database.is_none() && own.exists() => {
-            Ok(Arc::new(Vault::new(&KeyRing::read(&own)?)))
+            Ok(Arc::new(Vault::new(&secrets::read_key_ring(&own)?)))
         }
         None => bail!("keys.master_file: name the master key that the data was sealed under"),
         Some(_) => vault(config),
