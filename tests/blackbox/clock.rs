@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::harness::{Client, MachineClock, Server, Start, documents, eventually, http, member_document};
+use crate::harness::{
+    Client, DOCUMENTS, MachineClock, QUEUED, Server, Start, documents, eventually, http, member_document,
+};
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -74,7 +76,7 @@ async fn a_wrong_reading_of_the_clock_expires_and_removes_nothing() {
     are_received(&city, &ids).await;
     let now = server.admin("GET", "clock", None).await.1["now"].as_i64().unwrap();
     assert!((before..before + 600).contains(&now), "{before} {now}");
-    assert_eq!(start.backing().count("SELECT count(*) FROM documents"), 10);
+    assert_eq!(start.backing().count(DOCUMENTS), 10);
 }
 
 #[tokio::test]
@@ -136,7 +138,7 @@ async fn a_worker_that_is_a_month_ahead_discards_nothing() {
     let worker = ahead.up();
     until_ready(&worker, false).await;
     assert!(readiness(&worker).await.1.contains("differs from the database's"));
-    let queued = "SELECT coalesce(sum(cardinality(document_ids)), 0)::bigint FROM delivery_parcels";
+    let queued = QUEUED;
     assert_eq!(start.backing().count(queued), 20, "nothing is done by a wrong clock");
     clock.set_ahead(0);
     until_ready(&worker, true).await;

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Client, Server, Start, bulk, document, documents, member_document};
+use crate::harness::{Answer, Client, DOCUMENTS, Server, Start, bulk, document, documents, member_document};
 
 struct Sent {
     status: u16,
@@ -138,7 +138,7 @@ async fn identical_requests_at_the_same_instant_create_the_documents_once() {
     }
     server.terminate();
     assert!(server.wait().0.success());
-    assert_eq!(start.backing().count("SELECT count(*) FROM documents"), 500);
+    assert_eq!(start.backing().count(DOCUMENTS), 500);
 }
 
 #[tokio::test]

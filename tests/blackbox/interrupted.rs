@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rand::RngExt;
 
-use crate::harness::{Client, Server, Start, eventually};
+use crate::harness::{Client, DOCUMENTS, Server, Start, eventually};
 use crate::proxy::{Manner, Proxy};
 use crate::workstation::{SETS, Workstation};
 
@@ -69,7 +69,7 @@ async fn thirty_kills_of_either_side_and_lost_replies_send_every_row_once() {
     assert_eq!((lines.len(), ids(&lines).len()), (ROWS + 1, ROWS));
     server.terminate();
     assert!(server.wait().0.success());
-    let stored = start.backing().count("SELECT count(*) FROM documents");
+    let stored = start.backing().count(DOCUMENTS);
     assert_eq!(stored, i64::try_from(ROWS).unwrap());
 }
 

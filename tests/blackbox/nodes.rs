@@ -4,7 +4,7 @@ use seoham_scratch_postgres::Cluster;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Answer, Backing, Client, Server, Start, document, documents, eventually, member_document,
+    Answer, Backing, Client, QUEUED, Server, Start, document, documents, eventually, member_document,
 };
 
 /// The same institution, calling another node.
@@ -49,9 +49,7 @@ async fn a_document_goes_its_way_through_many_nodes() {
     let there = through(&second, &city);
     let ids = city.accepted(&documents(50)).await;
     assert_eq!(there.statuses(&ids).await.len(), 50, "what one node accepted every node knows");
-    let waiting: i64 = deployment
-        .backing()
-        .count("SELECT coalesce(sum(cardinality(document_ids)), 0)::bigint FROM delivery_parcels");
+    let waiting: i64 = deployment.backing().count(QUEUED);
     assert_eq!(waiting, 50, "gateways deliver nothing");
     let _worker = node(&deployment, "delivery", 1);
     for id in &ids {
@@ -133,28 +131,4 @@ async fn the_schema_is_brought_up_to_date_by_whoever_is_told_to() {
     assert!(migrate(deployment.backing()).contains("(0 steps"), "once");
     let ready: &Value = &deployment.up().ready().clone();
     assert_eq!(ready["ready"], true);
-}
-
-#[tokio::test]
-async fn what_a_node_of_the_version_before_queued_is_delivered() {
-    let deployment = Start::on(Backing::postgres());
-    let gateway = node(&deployment, "gateway", 1);
-    let city = gateway.institution("가상시청").await;
-    let mut ids = city.accepted(&documents(100)).await;
-    ids.extend(city.accepted(&documents(30)).await);
-    // The older version has no parcels: each document is a row of its own.
-    let queued = deployment.backing().count(
-        "WITH parcels AS (DELETE FROM delivery_parcels RETURNING institution_id, document_ids),
-         rows AS (INSERT INTO deliveries (institution_id, document_id)
-                  SELECT institution_id, unnest(document_ids) FROM parcels RETURNING 1)
-         SELECT count(*) FROM rows",
-    );
-    assert_eq!(queued, 130);
-    let _worker = node(&deployment, "delivery", 1);
-    for id in &ids {
-        city.until_notified(id).await;
-    }
-    let left = "SELECT (SELECT count(*) FROM deliveries) + (SELECT count(*) FROM delivery_parcels)";
-    eventually("nothing is left in either", async || (deployment.backing().count(left) == 0).then_some(()))
-        .await;
 }

@@ -63,8 +63,12 @@ impl Deployment {
         deployment
     }
 
+    pub(crate) fn backing(&self) -> &Backing {
+        self.nodes[0].start.backing()
+    }
+
     pub(crate) fn count(&self, sql: &str) -> i64 {
-        self.nodes[0].start.backing().count(sql)
+        self.backing().count(sql)
     }
 
     /// An institution whose calls go to any gateway that is up.

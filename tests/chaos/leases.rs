@@ -4,7 +4,7 @@
 use seoham_scratch_postgres::Cluster;
 
 use crate::deployment::{Deployment, GATEWAYS};
-use crate::harness::{Backing, document, eventually};
+use crate::harness::{Backing, QUEUE_ROWS, QUEUED, document, eventually};
 use crate::messenger::{Availability, Messenger};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -19,12 +19,7 @@ async fn workers_share_the_queue_and_send_nothing_twice() {
         ids.extend(city.accepted(&documents).await);
     }
     eventually("all are announced", async || (messenger.notifications() == ids.len()).then_some(())).await;
-    eventually("the queue is empty", async || {
-        (deployment.count("SELECT coalesce(sum(cardinality(document_ids)), 0)::bigint FROM delivery_parcels")
-            == 0)
-            .then_some(())
-    })
-    .await;
+    eventually("the queue is empty", async || (deployment.count(QUEUED) == 0).then_some(())).await;
     assert_eq!(messenger.times_taken() as usize, ids.len(), "none twice while nothing breaks");
 }
 
@@ -40,34 +35,26 @@ async fn a_paused_worker_whose_lease_ran_out_changes_nothing_when_it_wakes() {
     let documents: Vec<_> = (0..100).map(|i| document("01000000001", &format!("{i}"))).collect();
     let ids = city.accepted(&documents).await;
     eventually("the worker has claimed them", async || {
-        (deployment.count("SELECT count(*) FROM delivery_parcels WHERE ticket IS NOT NULL") > 0).then_some(())
+        (deployment.count("SELECT count(*) FROM deliveries WHERE ticket IS NOT NULL") > 0).then_some(())
     })
     .await;
     deployment.signal(paused, "STOP");
     messenger.set_availability(Availability::Up);
-    let left =
-        deployment.count("SELECT coalesce(sum(cardinality(document_ids)), 0)::bigint FROM delivery_parcels");
+    let left = deployment.count(QUEUED);
     deployment.start(other);
     eventually("the other one delivers what the paused one held", async || {
-        (deployment.count("SELECT coalesce(sum(cardinality(document_ids)), 0)::bigint FROM delivery_parcels")
-            == 0)
-            .then_some(())
+        (deployment.count(QUEUED) == 0).then_some(())
     })
     .await;
     assert!(left > 0, "something was held when it was paused");
-    let record = "SELECT count(*) FROM documents WHERE notification IN (2, 5)";
+    let record = "SELECT (SELECT count(*) FROM given_up_notices) + (SELECT count(*) FROM notices)";
     assert_eq!(deployment.count(record), 0);
     // Resumed, it finishes what it believes to hold. More work shows that it has got past that.
     deployment.signal(paused, "CONT");
     deployment.kill(other);
     let again = city.accepted(&documents).await;
     eventually("it works on", async || again.iter().all(|id| messenger.times_of(id) > 0).then_some(())).await;
-    eventually("nothing is left", async || {
-        let waiting =
-            "SELECT (SELECT count(*) FROM delivery_parcels) + (SELECT count(*) FROM delivery_retries)";
-        (deployment.count(waiting) == 0).then_some(())
-    })
-    .await;
+    eventually("nothing is left", async || (deployment.count(QUEUE_ROWS) == 0).then_some(())).await;
     assert_eq!(deployment.count(record), 0, "nothing was given up");
     assert_eq!(messenger.notifications(), ids.len() + again.len(), "one id for each");
 }

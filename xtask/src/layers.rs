@@ -27,7 +27,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
     ("scratch-postgres", &[]),
     ("harness", &["scratch-postgres"]),
     ("simulation", &["model", "vault", "store", "store-sqlite", "store-postgres", "scratch-postgres"]),
-    ("bench", &["scratch-postgres"]),
+    ("bench", &["model", "scratch-postgres", "store"]),
     ("xtask", &[]),
     (
         "seoham",

@@ -1,7 +1,8 @@
-//! The bare engine: inserts the same rows that the server wrote, with the same schema and durability, and
-//! nothing else.
+//! The bare engine: stores the documents that the server accepted as a row each, with the same sealed parts and
+//! durability, and nothing else.
 
 pub(crate) mod postgres;
+mod rows;
 pub(crate) mod sqlite;
 
 use std::time::Duration;
@@ -15,7 +16,7 @@ const BATCHES: [usize; 3] = [100, 1_000, 5_000];
 /// The maximum number of rows to insert again, because they are held in memory.
 const ROWS_MAX: u64 = 2_000_000;
 
-/// A position among the documents of a store.
+/// A position among the parcels of a store.
 #[derive(Clone, Copy)]
 pub(crate) enum Mark {
     Number(i64),
@@ -67,11 +68,13 @@ pub(crate) async fn best(engine: &Engine, mark: Mark, count: u64) -> Result<Bare
 /// The rate at which the bare engine finds documents by id, per second.
 pub(crate) async fn look_ups(engine: &Engine, duration: Duration) -> Result<f64> {
     match engine {
-        Engine::Sqlite { .. } => {
-            let data = engine.data("all");
-            tokio::task::spawn_blocking(move || sqlite::look_ups(&data, duration)).await?
+        Engine::Sqlite { directory } => {
+            let (data, scratch) = (engine.data("all"), directory.path().join("bare"));
+            tokio::task::spawn_blocking(move || sqlite::look_ups(&data, &scratch, duration)).await?
         }
-        Engine::Postgres { database, .. } => postgres::look_ups(database.url(), duration).await,
+        Engine::Postgres { cluster, database, .. } => {
+            postgres::look_ups(cluster, database.url(), duration).await
+        }
     }
 }
 

@@ -4,61 +4,90 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use seoham_scratch_postgres::Cluster;
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
-const SCHEMA: [&str; 2] = [
-    include_str!("../../../crates/store-postgres/migrations/V1__initial.sql"),
-    include_str!("../../../crates/store-postgres/migrations/V5__delivery_parcels.sql"),
-];
+use super::rows;
+
+const SCHEMA: &str = include_str!("postgres.sql");
 /// Documents per queue row.
 const PARCEL: usize = 100;
 const CONNECTIONS: usize = 2;
+/// The number of documents that are looked up repeatedly.
+const IDS: u64 = 50_000;
 const COLUMNS: &str = "document_id, institution_id, contract_id, person_id, content_id, sealed, hash, deadline_at, \
                        sent_at, received_at";
 
 #[derive(Default)]
-struct Rows {
+struct Rows<'a> {
     ids: Vec<Uuid>,
     institutions: Vec<Uuid>,
     contracts: Vec<Uuid>,
     people: Vec<Uuid>,
     contents: Vec<Option<Uuid>>,
-    sealed: Vec<Vec<u8>>,
-    hashes: Vec<Option<String>>,
+    sealed: Vec<&'a [u8]>,
+    hashes: Vec<Option<&'a str>>,
     deadlines: Vec<i64>,
     sent: Vec<i64>,
     received: Vec<Option<i64>>,
 }
 
-impl Rows {
-    fn of(rows: &[Row]) -> Self {
+impl<'a> Rows<'a> {
+    fn of(rows: &'a [rows::Row]) -> Self {
         let mut all = Self::default();
         for row in rows {
-            all.ids.push(row.get(0));
-            all.institutions.push(row.get(1));
-            all.contracts.push(row.get(2));
-            all.people.push(row.get(3));
-            all.contents.push(row.get(4));
-            all.sealed.push(row.get(5));
-            all.hashes.push(row.get(6));
-            all.deadlines.push(row.get(7));
-            all.sent.push(row.get(8));
-            all.received.push(row.get(9));
+            all.ids.push(row.id);
+            all.institutions.push(row.institution);
+            all.contracts.push(row.contract);
+            all.people.push(row.person);
+            all.contents.push(row.content);
+            all.sealed.push(&row.sealed);
+            all.hashes.push(row.hash.as_deref());
+            all.deadlines.push(row.deadline_at);
+            all.sent.push(row.sent_at);
+            all.received.push(row.received_at);
         }
         all
     }
 }
 
-/// The greatest id so far.
+/// The greatest parcel so far.
 pub(crate) async fn last(source: &str) -> Result<Option<Uuid>> {
-    let sql = "SELECT document_id FROM documents ORDER BY document_id DESC LIMIT 1";
+    let sql = "SELECT parcel_id FROM parcels ORDER BY parcel_id DESC LIMIT 1";
     Ok(connect(source).await?.query_opt(sql, &[]).await?.map(|row| row.get(0)))
 }
 
 pub(crate) async fn count(source: &str) -> Result<u64> {
-    let row = connect(source).await?.query_one("SELECT count(*) FROM documents", &[]).await?;
-    Ok(row.get::<_, i64>(0).unsigned_abs())
+    let sql = "SELECT coalesce(sum(length(persons)), 0) / 16 FROM parcels";
+    Ok(connect(source).await?.query_one(sql, &[]).await?.get::<_, i64>(0).unsigned_abs())
+}
+
+/// `count` documents after the parcel `after`.
+async fn documents(source: &str, after: Option<Uuid>, count: u64) -> Result<Vec<rows::Row>> {
+    let client = connect(source).await?;
+    let sql = "SELECT parcel_id, institution_id, contract_id, sent_at, head, persons, parts FROM parcels
+               WHERE $1::uuid IS NULL OR parcel_id > $1 ORDER BY parcel_id LIMIT 5000";
+    let (mut documents, mut after, count) = (Vec::new(), after, usize::try_from(count)?);
+    while documents.len() < count {
+        let page = client.query(sql, &[&after]).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.get(0));
+        for row in page {
+            let id = |i: usize| *row.get::<_, Uuid>(i).as_bytes();
+            let parcel = rows::Parcel {
+                id: id(0),
+                institution: id(1),
+                contract: id(2),
+                sent_at: row.get(3),
+                head: row.get(4),
+                persons: row.get(5),
+                parts: row.get(6),
+            };
+            documents.extend(parcel.rows()?);
+        }
+    }
+    documents.truncate(count);
+    Ok(documents)
 }
 
 /// Inserts the `count` documents after `after` into new databases in the same cluster; returns the rate of
@@ -70,24 +99,18 @@ pub(crate) async fn insert_again(
     count: u64,
     batches: &[usize],
 ) -> Result<Vec<(usize, f64)>> {
-    let client = connect(source).await?;
-    let sql = format!(
-        "SELECT {COLUMNS} FROM documents WHERE $1::uuid IS NULL OR document_id > $1 ORDER BY document_id LIMIT $2"
-    );
-    let rows = client.query(&sql, &[&after, &count.cast_signed()]).await?;
+    let rows = documents(source, after, count).await?;
     let mut rates = Vec::new();
     for batch in batches {
         let database = cluster.database();
-        let setup = connect(database.url()).await?;
-        setup.batch_execute(&SCHEMA.concat()).await?;
-        setup.batch_execute("CREATE TABLE documents_all PARTITION OF documents DEFAULT").await?;
+        connect(database.url()).await?.batch_execute(SCHEMA).await?;
         // Prebuilt batches, alternating between the connections.
-        let chunks: Vec<Rows> = rows.chunks(*batch).map(Rows::of).collect();
+        let chunks: Vec<Rows<'_>> = rows.chunks(*batch).map(Rows::of).collect();
         let clients =
             futures_util::future::try_join_all((0..CONNECTIONS).map(|_| connect(database.url()))).await?;
         let started = Instant::now();
         let lanes = clients.iter().enumerate().map(|(n, client)| {
-            let own: Vec<&Rows> = chunks.iter().skip(n).step_by(CONNECTIONS).collect();
+            let own: Vec<&Rows<'_>> = chunks.iter().skip(n).step_by(CONNECTIONS).collect();
             async move {
                 for rows in own {
                     insert(client, rows).await?;
@@ -101,20 +124,34 @@ pub(crate) async fn insert_again(
     Ok(rates)
 }
 
-/// The lookup rate in documents per second, a hundred ids per query, on two connections.
-pub(crate) async fn look_ups(source: &str, duration: Duration) -> Result<f64> {
+/// The lookup rate in documents per second, a hundred ids per query, on two connections, in a new database of the same
+/// cluster with the last documents and their people.
+pub(crate) async fn look_ups(cluster: &Cluster, source: &str, duration: Duration) -> Result<f64> {
     let client = connect(source).await?;
+    let sql = "SELECT parcel_id FROM parcels ORDER BY parcel_id DESC OFFSET $1 LIMIT 1";
+    let offset = i64::try_from(IDS / 100)?;
+    let after = client.query_opt(sql, &[&offset]).await?.map(|row| row.get(0));
+    let rows = documents(source, after, IDS).await?;
+    let people = client.query("SELECT person_id, wrapped_key FROM people", &[]).await?;
+    let person = |row: &tokio_postgres::Row| (row.get::<_, Uuid>(0), row.get::<_, Vec<u8>>(1));
+    let (people, keys): (Vec<Uuid>, Vec<Vec<u8>>) = people.iter().map(person).unzip();
+    let database = cluster.database();
+    let client = connect(database.url()).await?;
+    client.batch_execute(SCHEMA).await?;
+    let copy = "INSERT INTO people SELECT * FROM unnest($1::uuid[], $2::bytea[])";
+    client.execute(copy, &[&people, &keys]).await?;
+    for rows in rows.chunks(1_000) {
+        insert(&client, &Rows::of(rows)).await?;
+    }
     // As in a database in use: without statistics, a new database chooses plans that do not occur in
     // practice.
     client.batch_execute("ANALYZE people, documents").await?;
-    let ids =
-        client.query("SELECT document_id FROM documents ORDER BY document_id DESC LIMIT 50000", &[]).await?;
-    let ids: Vec<Uuid> = ids.iter().map(|row| row.get(0)).collect();
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     let started = Instant::now();
     let looking = (0..CONNECTIONS).map(|n| {
-        let ids = &ids;
+        let (ids, database) = (&ids, &database);
         async move {
-            let client = connect(source).await?;
+            let client = connect(database.url()).await?;
             // By index, as in the store.
             client.batch_execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off").await?;
             let statement = client
@@ -139,7 +176,7 @@ pub(crate) async fn look_ups(source: &str, duration: Duration) -> Result<f64> {
     Ok(found as f64 / started.elapsed().as_secs_f64())
 }
 
-async fn insert(client: &Client, rows: &Rows) -> Result<()> {
+async fn insert(client: &Client, rows: &Rows<'_>) -> Result<()> {
     let documents = format!(
         "INSERT INTO documents ({COLUMNS}) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], \
          $5::uuid[], $6::bytea[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[])"

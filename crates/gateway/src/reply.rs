@@ -78,3 +78,9 @@ pub(crate) static UNKNOWN_DOCUMENT: seoham_model::Text = seoham_model::Text::fix
     "이 기관의 문서가 아니거나 없는 문서입니다",
     "no such document of this institution",
 );
+
+/// The message for a document that is stored and cannot be read.
+pub(crate) static UNREADABLE_DOCUMENT: seoham_model::Text = seoham_model::Text::fixed(
+    "저장된 문서를 읽을 수 없습니다. 운영자에게 문의해 주십시오",
+    "the stored document cannot be read; ask the operator",
+);

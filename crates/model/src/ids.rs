@@ -9,6 +9,9 @@ use crate::clock::Clock;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        id!($(#[$doc])* $name, $prefix, 0);
+    };
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $free_bits:expr) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Uuid);
@@ -19,7 +22,7 @@ macro_rules! id {
 
             /// A new id with the time of `clock`.
             pub fn generate(clock: &Clock) -> Self {
-                Self(new_uuid(clock))
+                Self(Uuid::from_u128(new_uuid(clock).as_u128() & !$free_bits))
             }
 
             /// Parses the form that [`fmt::Display`] writes; anything else is `None`.
@@ -103,6 +106,49 @@ id!(
     "PER-"
 );
 
+id!(
+    /// The accepted documents of one request, `PAR-…`; never visible outside the platform (DESIGN 3).
+    ///
+    /// Its lowest seven bits are zero: a document's id has its position there.
+    ParcelId,
+    "PAR-",
+    POSITION_BITS
+);
+
+id!(
+    /// A block of the index from person to documents, or a run of them, `BLK-…`; never visible outside the platform
+    /// (DESIGN 3).
+    BlockId,
+    "BLK-"
+);
+
+/// The bits of a document's id that are its position in its parcel.
+const POSITION_BITS: u128 = 0x7f;
+
+impl ParcelId {
+    /// The document at `position`.
+    ///
+    /// # Panics
+    ///
+    /// At 128 and beyond, which no parcel has.
+    pub fn document(self, position: u8) -> BinderId {
+        assert!(u128::from(position) <= POSITION_BITS, "a parcel has at most 128 positions");
+        BinderId(Uuid::from_u128(self.0.as_u128() | u128::from(position)))
+    }
+}
+
+impl BinderId {
+    /// The parcel that the document is in.
+    pub fn parcel(self) -> ParcelId {
+        ParcelId(Uuid::from_u128(self.0.as_u128() & !POSITION_BITS))
+    }
+
+    /// Its position in the parcel.
+    pub fn position(self) -> u8 {
+        u8::try_from(self.0.as_u128() & POSITION_BITS).expect("seven bits")
+    }
+}
+
 fn new_uuid(clock: &Clock) -> Uuid {
     let millis = u64::try_from(clock.now_millis()).unwrap_or(0);
     let nanos = u32::try_from((millis % 1000) * 1_000_000).unwrap_or(0);
@@ -132,6 +178,17 @@ mod tests {
         let id = BinderId::generate(&clock);
         assert_eq!(id.unix_millis(), 1_795_359_600_000);
         assert!(BinderId::first_at(1_795_359_600_000) <= id && id < BinderId::first_at(1_795_359_600_001));
+    }
+
+    #[test]
+    fn a_document_is_a_position_in_its_parcel() {
+        let parcel = ParcelId::generate(&Clock::default());
+        for position in [0, 1, 99, 127] {
+            let document = parcel.document(position);
+            assert_eq!((document.parcel(), document.position()), (parcel, position));
+            assert_eq!(document.unix_millis(), parcel.unix_millis());
+        }
+        assert!(parcel.document(1) < parcel.document(2));
     }
 
     #[test]

@@ -28,6 +28,6 @@ pub mod visible;
 pub use clock::{Clock, SeoulDay, Standing, UnixSeconds};
 pub use document::Document;
 pub use error_code::ErrorCode;
-pub use ids::{AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId};
+pub use ids::{AccessTokenId, BinderId, BlockId, ContractUuid, InstitutionId, ParcelId, PersonId, PlanId};
 pub use lang::{Lang, Text};
 pub use stored::{NamedNumber, StoredNumber};

@@ -17,8 +17,8 @@ use crate::logging;
 use crate::server::{Runtimes, secrets, store};
 use seoham_institution_cli::terminal::{localized, say};
 
-/// Maximum number of rows buffered between the two stores.
-const UNDER_WAY: usize = 2_000;
+/// Maximum number of rows buffered between the two stores: a block of the box index has up to 1.5 MB.
+const UNDER_WAY: usize = 32;
 
 /// `seoham move`.
 pub(crate) fn run(config: &Config) -> Result<()> {
@@ -59,11 +59,12 @@ pub(crate) fn run(config: &Config) -> Result<()> {
 }
 
 async fn move_all(config: &Config, source: &Arc<Mutex<Source>>, vault: &Vault) -> Result<()> {
-    let (options, span, counts, sealing_keys, advanced_seconds) = {
+    let (options, span, counts, documents, sealing_keys, advanced_seconds) = {
         let source = source.lock().unwrap_or_else(PoisonError::into_inner);
         let options = seoham_store_postgres::Options { mode: source.mode, ..store::database(config)? };
         let counts = TABLES.iter().map(|table| source.count(table)).collect::<Result<Vec<_>, _>>()?;
-        (options, source.span()?, counts, source.sealing_keys.clone(), source.advanced_seconds)
+        let (documents, keys) = (source.documents()?, source.sealing_keys.clone());
+        (options, source.span()?, counts, documents, keys, source.advanced_seconds)
     };
     let target = Target::open(&options, vault, &sealing_keys, advanced_seconds).await?;
     if let Some((first, last)) = span {
@@ -91,6 +92,8 @@ async fn move_all(config: &Config, source: &Arc<Mutex<Source>>, vault: &Vault) -
         }
         bar.suspend(|| say(&format!("{:>18}  {:>12}", table.name, here.rows)));
     }
+    // A row of parcels has many of them.
+    bar.suspend(|| say(&format!("{:>18}  {documents:>12}", localized("문서", "documents"))));
     target.commit().await.with_context(|| {
         localized(
             "마지막 단계: 방금 데이터베이스와 연결이 끊어졌다면 모두 옮겨졌을 수도 있으니 확인해 주십시오",

@@ -73,7 +73,14 @@ pub async fn joining_moves_thousands_in_steps(world: World) {
     for ids in ids.chunks(100) {
         let statuses =
             world.store.statuses(seoham_store::Lane::Bulk, world.city.institution, ids.to_vec()).await;
-        assert!(statuses.expect("answers").iter().flatten().all(|s| s.times.received_at.is_some()));
+        assert!(
+            statuses.expect("answers").into_iter().all(|s| s
+                .expect("readable")
+                .expect("there")
+                .times
+                .received_at
+                .is_some())
+        );
     }
 }
 

@@ -20,7 +20,7 @@ pub async fn an_acceptance_is_there_whole(world: World) {
     let statuses = world.store.statuses(Lane::Bulk, world.city.institution, ids).await.expect("answers");
     assert_eq!(statuses.len(), 100);
     for (i, status) in statuses.into_iter().enumerate() {
-        let status = status.expect("there");
+        let status = status.expect("readable").expect("there");
         assert!(status.times.sent_at >= before);
         assert_eq!(status.times.received_at, None);
         assert_eq!(status.payload, Some(format!("p{i}")));
@@ -39,7 +39,7 @@ pub async fn statuses_keep_their_order_and_owner(world: World) {
         let (store, asked) = (&world.store, asked.clone());
         async move {
             let found = store.statuses(Lane::Bulk, sender.institution, asked).await.expect("answers");
-            found.into_iter().map(|s| s.and_then(|s| s.payload)).collect::<Vec<_>>()
+            found.into_iter().map(|s| s.expect("readable").and_then(|s| s.payload)).collect::<Vec<_>>()
         }
     };
     let p = |n: &str| Some(n.to_owned());
@@ -54,7 +54,6 @@ pub async fn shared_and_own_texts_read_back(world: World) {
     let one = world.recipient("01011112222", "19800229").await;
     let other = world.recipient("01033334444", "19800229").await;
     let document = |recipient: &Recipient, title: &str, external: Option<&str>| IdentifiedDocument {
-        id: BinderId::generate(&world.clock),
         recipient: recipient.clone(),
         content: content(title),
         own: Own { external_document_uuid: external.map(str::to_owned), payload: None },
@@ -71,8 +70,7 @@ pub async fn shared_and_own_texts_read_back(world: World) {
     ];
     let documents: Vec<_> =
         texts.iter().map(|(recipient, title, external)| document(recipient, title, *external)).collect();
-    let ids: Vec<_> = documents.iter().map(|d| d.id).collect();
-    world.accept(world.city, documents).await;
+    let ids = world.accept(world.city, documents).await;
     for (id, (_, title, external)) in ids.iter().zip(texts) {
         let record = world.store.describe(*id).await.expect("answers").expect("there");
         assert_eq!(record.content, content(title));

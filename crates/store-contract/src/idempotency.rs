@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use seoham_model::{ErrorCode, Text};
+use seoham_model::{ErrorCode, ParcelId, Text};
 use seoham_store::Lane;
 use seoham_store::documents::{Acceptance, Accepted};
 use seoham_store::idempotency::{
@@ -11,7 +11,7 @@ use seoham_store::idempotency::{
 };
 use seoham_store::people::Recipient;
 
-use crate::world::{Sender, World};
+use crate::world::{Sender, World, ids};
 
 fn key(name: &str) -> IdempotencyKey {
     IdempotencyKey::parse(name).expect("a key")
@@ -31,14 +31,15 @@ fn keyed(
     count: usize,
 ) -> (Acceptance, Vec<(Arc<KeyedItem>, Verdict)>) {
     let documents = world.documents(recipient, count, world.now().plus(86_400));
-    let items: Vec<_> = documents
-        .iter()
+    let parcel = ParcelId::generate(&world.clock);
+    let items: Vec<_> = ids(parcel, count)
+        .into_iter()
         .enumerate()
-        .map(|(i, d)| (keyed_item(&format!("EXT-{i}"), "content"), Verdict::Accepted(d.id)))
+        .map(|(i, id)| (keyed_item(&format!("EXT-{i}"), "content"), Verdict::Accepted(id)))
         .collect();
     let Sender { institution, contract } = world.city;
     let remember = Some(Remember { key: key(name), next, items: items.clone() });
-    (Acceptance { institution, contract, accepted_at: world.now(), documents, remember }, items)
+    (Acceptance { parcel, institution, contract, accepted_at: world.now(), documents, remember }, items)
 }
 
 async fn recall(world: &World, sender: Sender, name: &str, items: Vec<Arc<KeyedItem>>) -> KeyHistory {
@@ -59,6 +60,7 @@ pub async fn a_key_recalls_its_items(world: World) {
     let Sender { institution, contract } = world.city;
     let remember = Remember { key: key("k"), next: 1, items: vec![(keyed_item("R", "r"), refused.clone())] };
     let only_refused = Acceptance {
+        parcel: ParcelId::generate(&world.clock),
         institution,
         contract,
         accepted_at: world.now(),
@@ -88,7 +90,7 @@ pub async fn one_of_many_with_a_key_is_whole(world: World) {
     world.person("01011112222", true).await;
     let recipient = world.recipient("01011112222", "19800229").await;
     let all: Vec<_> = (0..20).map(|_| keyed(&world, &recipient, "k", 0, 5)).collect();
-    let ids: Vec<_> = all.iter().map(|(a, _)| a.documents.iter().map(|d| d.id).collect::<Vec<_>>()).collect();
+    let ids: Vec<_> = all.iter().map(|(a, _)| ids(a.parcel, a.documents.len())).collect();
     let accepting = join_all(all.into_iter().map(|(acceptance, _)| world.store.accept(acceptance)));
     let (accepted, plain) = futures_util::join!(accepting, world.send(world.city, &recipient, 2));
     let accepted: Vec<_> = accepted.into_iter().map(|accepted| accepted.expect("answers")).collect();
@@ -135,7 +137,7 @@ pub async fn keys_are_forgotten_after_a_week(world: World) {
     world.person("01011112222", true).await;
     let recipient = world.recipient("01011112222", "19800229").await;
     let (acceptance, items) = keyed(&world, &recipient, "k", 0, 1);
-    let (document, sent_at) = (acceptance.documents[0].id, acceptance.accepted_at);
+    let (document, sent_at) = (acceptance.parcel.document(0), acceptance.accepted_at);
     assert_eq!(world.store.accept(acceptance).await.expect("accepts"), Accepted::Whole);
     let asked = || vec![items[0].0.clone()];
     let at = |now| {

@@ -1,9 +1,10 @@
 //! The test suite that every store must pass: one test for each guarantee of the storage traits.
 //!
-//! A backend calls [`store_contract!`] with a function that opens an empty sandbox store. The cases here do not know
+//! A backend calls [`store_contract!`] with a function that opens an empty sandbox store, and one that damages a document. The cases here do not know
 //! the backend, and call only the traits.
 
 mod accounts;
+mod damage;
 mod deliveries;
 mod documents;
 mod idempotency;
@@ -15,6 +16,7 @@ mod volumes;
 pub mod world;
 
 pub use accounts::*;
+pub use damage::*;
 pub use deliveries::*;
 pub use documents::*;
 pub use idempotency::*;
@@ -25,10 +27,14 @@ pub use visits::*;
 pub use volumes::*;
 
 /// Generates one test per case. `$open` is an `async fn() -> (Arc<dyn Store>, Guard)` that opens an empty sandbox
-/// store, which lives as long as the guard.
+/// store, which lives as long as the guard. `$damage` is an `async fn(&Guard, BinderId)` that damages the own part of a
+/// document past the store, as [`damaged_parts`] does.
 #[macro_export]
 macro_rules! store_contract {
-    ($open:path) => {
+    ($open:path, $damage:path) => {
+        $crate::store_contract!(@damage $open, $damage;
+            one_damaged_document_is_alone, an_unreadable_document_is_given_up,
+        );
         $crate::store_contract!(@cases $open;
             tokens_open_their_own_institution_alone, the_use_of_a_token_is_noted, contracts_close_once, the_day_is_counted,
             receivers_are_identified, refusals_hold_for_one_institution, numbers_do_not_pass_to_others,
@@ -45,7 +51,8 @@ macro_rules! store_contract {
             given_up_is_shown, waiting_is_shown_and_hurried, given_up_is_sent_again,
             receipts_are_harmless_in_any_order, later_joiners_take_after_ten_seconds,
             the_clock_moves_forward_only, work_wakes_a_waiting_worker,
-            old_documents_are_removed, what_can_still_be_opened_is_kept,
+            old_documents_are_removed, what_can_still_be_opened_is_kept, a_late_deadline_keeps_its_own_request_alone,
+            a_box_is_found_among_thousands,
             a_key_recalls_its_items, one_of_many_with_a_key_is_whole, keys_are_forgotten_after_a_week,
             a_key_is_kept_as_long_as_its_youngest,
             links_let_in_once, sessions_end, five_wrong_attempts_lock, each_secret_has_its_own_lock, links_are_asked_for_in_bounds, a_box_is_its_owners,
@@ -55,6 +62,14 @@ macro_rules! store_contract {
             plans_are_announced_and_decided, the_watch_goes_on_where_it_was, more_than_was_announced_raises_one_alert,
         );
     };
+    (@damage $open:path, $damage:path; $($case:ident,)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            let (store, guard) = $open().await;
+            let world = $crate::world::World::new(store).await;
+            $crate::$case(world, async |document| $damage(&guard, document).await).await;
+        }
+    )*};
     (@cases $open:path; $($case:ident,)*) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $case() {

@@ -1,6 +1,8 @@
 //! Keeping documents for the retention time, and no longer.
 
-use seoham_store::documents::TokenVerdict;
+use seoham_model::{Clock, ParcelId, UnixSeconds};
+use seoham_store::boxes::Shelf;
+use seoham_store::documents::{Acceptance, Accepted, TokenVerdict};
 
 use crate::world::World;
 
@@ -60,4 +62,33 @@ pub async fn what_can_still_be_opened_is_kept(world: World) {
     world.advance(HUNDRED_DAYS).await;
     assert_eq!(tidy(&world, Some(30)).await, 2);
     assert_eq!(world.status(world.city, long[0]).await, None);
+}
+
+/// One request with a late deadline, or with a time in the future from a wrong clock, keeps nothing else.
+pub async fn a_late_deadline_keeps_its_own_request_alone(world: World) {
+    world.person("01011112222", true).await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let far = UnixSeconds(9_999_999_999);
+    let late = world.send_until(world.city, &recipient, 2, far).await;
+    let ahead = world.now().plus(400 * 86_400);
+    let parcel = ParcelId::generate(&Clock::stopped_at(ahead));
+    let acceptance = Acceptance {
+        parcel,
+        institution: world.city.institution,
+        contract: world.city.contract,
+        accepted_at: ahead,
+        documents: world.documents(&recipient, 1, ahead.plus(60)),
+        remember: None,
+    };
+    assert_eq!(world.store.accept(acceptance).await.expect("accepts"), Accepted::Whole);
+    let others = world.send(world.city, &recipient, 3).await;
+    world.deliver_all().await;
+    world.advance(HUNDRED_DAYS).await;
+    assert_eq!(tidy(&world, Some(30)).await, 3);
+    assert_eq!(world.status(world.city, others[0]).await, None);
+    assert!(world.status(world.city, late[1]).await.is_some());
+    assert!(world.status(world.city, parcel.document(0)).await.is_some());
+    let shelf = world.store.shelf(recipient.person, Shelf::Unread, None, 10, world.now()).await;
+    assert_eq!(shelf.expect("answers").len(), 3, "what stays is in its box");
+    assert_eq!(tidy(&world, Some(30)).await, 0);
 }

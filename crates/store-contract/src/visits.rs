@@ -423,15 +423,41 @@ pub async fn a_box_is_its_owners(world: World) {
     assert!(matches!(opened, OpenVerdict::Opened { .. }));
 }
 
+/// The few documents of a person are found among thousands of others, however the index stores them by then.
+pub async fn a_box_is_found_among_thousands(world: World) {
+    let (person, many) = (member(&world, "01011112222").await, member(&world, "01033334444").await);
+    let mine = world.recipient("01011112222", "19800229").await;
+    let theirs = world.recipient("01033334444", "19800229").await;
+    let (mut sent, mut last) = (Vec::new(), Vec::new());
+    let shelf = async |person| {
+        let found = world.store.shelf(person, Shelf::Unread, None, 5, world.now()).await.expect("answers");
+        found.into_iter().map(|document| document.id).collect::<Vec<_>>()
+    };
+    for round in 0..90 {
+        if round % 30 == 0 {
+            sent.extend(world.send(world.bank, &mine, 1).await);
+        }
+        last = world.send(world.city, &theirs, 100).await;
+        if round % 10 == 9 {
+            let found: HashSet<BinderId> = shelf(person).await.into_iter().collect();
+            assert_eq!(found, sent.iter().copied().collect());
+        }
+    }
+    world.store.tidy(None, world.now()).await.expect("tidies");
+    assert_eq!(shelf(person).await.len(), sent.len());
+    let newest: HashSet<BinderId> = shelf(many).await.into_iter().collect();
+    assert!(newest.len() == 5 && newest.iter().all(|id| last.contains(id)), "the newest first");
+    assert_eq!(world.store.unread(many, 100, world.now()).await.expect("answers"), 100);
+}
+
 /// A document's card shows the members that the operator chose, and its sender's mark is available.
 pub async fn a_card_shows_what_the_operator_named(world: World) {
     let person = member(&world, "01011112222").await;
     let recipient = world.recipient("01011112222", "19800229").await;
     let mut documents = world.documents(&recipient, 1, world.now().plus(86_400));
-    let id = documents[0].id;
     documents[0].own.payload = Some(r#"{"amt":184500,"until":"2026-11-30"}"#.to_owned());
     documents[0].hash = Some("ab".repeat(32));
-    world.accept(world.city, documents).await;
+    let id = world.accept(world.city, documents).await[0];
     world.deliver_all().await;
     let shown = async || world.store.box_document(person, id).await.expect("answers").expect("there");
     let before = shown().await;

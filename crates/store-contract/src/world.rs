@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use seoham_model::document::{Categories, Content, Own, Receiver, ReceiverIdentity};
 use seoham_model::person::{Behaviour, PersonRecord};
-use seoham_model::{AccessTokenId, BinderId, Clock, ContractUuid, InstitutionId, UnixSeconds};
+use seoham_model::{AccessTokenId, BinderId, Clock, ContractUuid, InstitutionId, ParcelId, UnixSeconds};
 use seoham_store::accounts::{AccessTokenRecord, Authentication, Contract, Institution};
 use seoham_store::boxes::Opener;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
@@ -111,10 +111,7 @@ impl World {
         count: usize,
         deadline_at: UnixSeconds,
     ) -> Vec<BinderId> {
-        let documents = self.documents(recipient, count, deadline_at);
-        let ids = documents.iter().map(|d| d.id).collect();
-        self.accept(sender, documents).await;
-        ids
+        self.accept(sender, self.documents(recipient, count, deadline_at)).await
     }
 
     /// Documents for acceptance.
@@ -126,7 +123,6 @@ impl World {
     ) -> Vec<IdentifiedDocument> {
         (0..count)
             .map(|i| IdentifiedDocument {
-                id: BinderId::generate(&self.clock),
                 recipient: recipient.clone(),
                 content: content("안내문"),
                 own: Own { external_document_uuid: Some(format!("EXT-{i}")), payload: Some(format!("p{i}")) },
@@ -136,9 +132,12 @@ impl World {
             .collect()
     }
 
-    /// Accepts documents.
-    pub async fn accept(&self, sender: Sender, documents: Vec<IdentifiedDocument>) {
+    /// Accepts documents. Returns their ids.
+    pub async fn accept(&self, sender: Sender, documents: Vec<IdentifiedDocument>) -> Vec<BinderId> {
+        let parcel = ParcelId::generate(&self.clock);
+        let ids = ids(parcel, documents.len());
         let acceptance = Acceptance {
+            parcel,
             institution: sender.institution,
             contract: sender.contract,
             accepted_at: self.now(),
@@ -147,6 +146,7 @@ impl World {
         };
         let accepted = self.store.accept(acceptance).await.expect("accepts");
         assert_eq!(accepted, Accepted::Whole);
+        ids
     }
 
     /// Claims.
@@ -181,7 +181,7 @@ impl World {
     /// The status of a document of `sender`.
     pub async fn status(&self, sender: Sender, id: BinderId) -> Option<DocumentStatus> {
         let found = self.store.statuses(Lane::Interactive, sender.institution, vec![id]).await;
-        found.expect("answers").remove(0)
+        found.expect("answers").remove(0).expect("readable")
     }
 
     /// A delivered document of the city in a member's box.
@@ -212,6 +212,11 @@ impl World {
     pub async fn advance(&self, seconds: u32) {
         self.store.advance_clock(seconds).await.expect("advances").expect("not too far");
     }
+}
+
+/// The ids of the first `count` documents of a parcel.
+pub fn ids(parcel: ParcelId, count: usize) -> Vec<BinderId> {
+    (0..).take(count).map(|position| parcel.document(position)).collect()
 }
 
 async fn sender(store: &dyn Store, clock: &Clock, name: &str) -> Sender {

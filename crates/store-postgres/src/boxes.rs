@@ -3,94 +3,121 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use seoham_model::card::Card;
 use seoham_model::status::{Opening, token_expires_at};
 use seoham_model::{BinderId, ContractUuid, PersonId, UnixSeconds};
 use seoham_store::accounts::{Authentication, Institution};
-use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener, Shelf};
+use seoham_store::boxes::{BoxDocument, BoxSender, OpenVerdict, Opener, Shelf};
+use seoham_store::parcel::document::open_text;
+use seoham_store::parcel::{StoredDocument, mark};
 use seoham_store::{AboutEntity, Boxes, Result, StoreError};
 use seoham_vault::TokenHash;
 use tokio_postgres::Row;
 
 use crate::PostgresStore;
 use crate::accounts::{card, institution};
+use crate::box_index::documents_of;
 use crate::columns::{Columns, Id, uuids};
-use crate::documents::rows::{self, DocumentRow};
-use crate::session::Session;
+use crate::documents::rows;
+use crate::session::{Param, Session};
 
-/// Stores the token and the time of the first authentication, both or neither.
+/// Stores the token and the time of the first authentication, both or neither. $4 is NULL if the contract opens without
+/// authentication.
 const OPEN: &str = "WITH token AS (
       INSERT INTO one_time_tokens (document_id, token_hash, expires_at) VALUES ($1, $2, $3))
-    UPDATE documents SET authenticated_at = greatest($4, sent_at, received_at)
-    WHERE document_id = $1 AND authenticated_at IS NULL
-      AND (SELECT authentication FROM contracts c WHERE c.contract_id = documents.contract_id) <> 'none'";
+    INSERT INTO marks AS m (document_id, person_id, authenticated_at)
+    SELECT $1, $5, $4 WHERE $4::bigint IS NOT NULL
+    ON CONFLICT (document_id) DO UPDATE SET authenticated_at = coalesce(m.authenticated_at, excluded.authenticated_at)";
 
-// The shelves of `Shelf::of`, each with its own index.
-const UNREAD: &str = "SELECT document_id FROM documents
-    WHERE person_id = $1 AND received_at IS NOT NULL AND read_at IS NULL AND deadline_at > $2
-      AND ($3::uuid IS NULL OR document_id < $3) ORDER BY document_id DESC LIMIT $4";
-const READ: &str = "SELECT document_id FROM documents
-    WHERE person_id = $1 AND received_at IS NOT NULL AND read_at IS NOT NULL AND $2::bigint IS NOT NULL
-      AND ($3::uuid IS NULL OR document_id < $3) ORDER BY document_id DESC LIMIT $4";
-const EXPIRED: &str = "SELECT document_id FROM documents
-    WHERE person_id = $1 AND received_at IS NOT NULL AND read_at IS NULL AND deadline_at <= $2
-      AND ($3::uuid IS NULL OR document_id < $3) ORDER BY document_id DESC LIMIT $4";
+const READ: &str = "SELECT document_id FROM marks
+    WHERE person_id = $1 AND read_at IS NOT NULL AND ($2::uuid IS NULL OR document_id < $2)
+    ORDER BY document_id DESC LIMIT $3";
+
+/// Documents read at once.
+const READ_AT_ONCE: usize = 256;
 
 impl PostgresStore {
-    /// Those of `ids` that are in the box of `person`, in that order.
+    /// The ids of documents on a shelf of a person's box, newest first, older than `before`, at most `limit`.
+    async fn on_shelf(
+        session: &Session,
+        person: PersonId,
+        shelf: Shelf,
+        before: Option<BinderId>,
+        limit: usize,
+        now: UnixSeconds,
+    ) -> Result<Vec<BinderId>> {
+        if shelf == Shelf::Read {
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let before = before.map(|id| id.uuid());
+            let rows = session.query(READ, &[&person.uuid(), &before, &limit]).await?;
+            return rows.iter().map(|row| row.id("document_id")).collect();
+        }
+        let mut ids = documents_of(session, person).await?;
+        ids.retain(|id| before.is_none_or(|before| *id < before));
+        let mut on_shelf = Vec::new();
+        for ids in ids.chunks(READ_AT_ONCE) {
+            let found = rows::documents(session, None, ids).await?;
+            let is_there = |id: &&BinderId| match found.get(*id) {
+                Some(Ok(document)) => {
+                    document.person == person
+                        && Shelf::of(&document.times, document.deadline_at, now) == Some(shelf)
+                }
+                Some(Err(error)) => {
+                    tracing::error!(%error, document = %id, "a document of a box cannot be read");
+                    false
+                }
+                None => false,
+            };
+            on_shelf.extend(ids.iter().filter(is_there).take(limit - on_shelf.len()));
+            if on_shelf.len() >= limit {
+                break;
+            }
+        }
+        Ok(on_shelf)
+    }
+
+    /// Those of `ids` that are in the box of `person`, in that order. One that cannot be read is an error of that document
+    /// alone.
     async fn box_documents(
         &self,
         session: &Session,
         person: PersonId,
         ids: &[BinderId],
-    ) -> Result<Vec<BoxDocument>> {
-        let mut documents = rows::documents(session, None, ids).await?;
-        documents.retain(|_, d| d.person == person && d.times.received_at.is_some());
-        let (people, contents, senders) = futures_util::try_join!(
-            rows::people(session, documents.values()),
-            rows::contents(session, documents.values()),
-            senders(session, person, documents.values())
+    ) -> Result<Vec<Result<BoxDocument>>> {
+        let found = rows::documents(session, None, ids).await?;
+        let is_in_box =
+            |document: &&StoredDocument| document.person == person && document.times.received_at.is_some();
+        let documents = || found.values().flatten().filter(is_in_box);
+        let (people, read, senders) = futures_util::try_join!(
+            rows::people(session, [person]),
+            rows::slices(session, documents().flat_map(StoredDocument::slices)),
+            senders(session, person, documents())
         )?;
+        let shown = |document: &StoredDocument| {
+            let text = open_text(&self.inner.vault, document, people.get(&person), &read)?;
+            let sender = senders
+                .get(&document.contract)
+                .ok_or_else(|| StoreError::damaged("a contract").about(document.id))?;
+            Ok(BoxDocument::of(document, text, sender))
+        };
         let mut in_order = Vec::with_capacity(ids.len());
-        for document in ids.iter().filter_map(|id| documents.remove(id)) {
-            let recipient = people
-                .get(&person)
-                .ok_or_else(|| StoreError::damaged("the missing person").about(document.id))?;
-            let text = rows::open_text(&self.inner.vault, &document, recipient, &contents)?;
-            let sender = senders.get(&document.contract).ok_or(StoreError::damaged("a contract"))?;
-            in_order.push(BoxDocument {
-                id: document.id,
-                institution: document.institution,
-                institution_name: sender.name.clone(),
-                has_mark: sender.has_mark,
-                shown: sender.card.shown(text.own.payload.as_deref()),
-                content: text.content,
-                hash: document.hash,
-                authentication: sender.authentication,
-                times: document.times,
-                deadline_at: document.deadline_at,
-                refused: sender.refused,
+        for id in ids {
+            in_order.push(match found.get(id) {
+                None => continue,
+                Some(Ok(document)) if !is_in_box(&document) => continue,
+                Some(Ok(document)) => shown(document),
+                Some(Err(error)) => Err::<BoxDocument, _>(error.clone()),
             });
         }
         Ok(in_order)
     }
 }
 
-/// The sender of a contract, as a person sees it.
-struct Sender {
-    name: String,
-    authentication: Authentication,
-    refused: bool,
-    has_mark: bool,
-    card: Card,
-}
-
 /// The senders of documents by contract, read together.
 async fn senders<'a>(
     session: &Session,
     person: PersonId,
-    documents: impl Iterator<Item = &'a DocumentRow>,
-) -> Result<HashMap<ContractUuid, Sender>> {
+    documents: impl Iterator<Item = &'a StoredDocument>,
+) -> Result<HashMap<ContractUuid, BoxSender>> {
     let mut contracts: Vec<ContractUuid> = documents.map(|d| d.contract).collect();
     contracts.sort();
     contracts.dedup();
@@ -101,10 +128,9 @@ async fn senders<'a>(
                JOIN institutions i ON i.institution_id = c.institution_id
                LEFT JOIN refusals r ON r.person_id = $2 AND r.institution_id = c.institution_id";
     let sender = |row: &Row| {
-        let sender = Sender {
+        let sender = BoxSender {
             name: row.value("name")?,
-            authentication: Authentication::from_name(row.value("authentication")?)
-                .ok_or(StoreError::damaged("authentication"))?,
+            authentication: authentication(row)?,
             refused: row.value("refused")?,
             has_mark: row.value("has_mark")?,
             card: card(row)?.unwrap_or_default(),
@@ -125,33 +151,32 @@ impl Boxes for PostgresStore {
         now: UnixSeconds,
     ) -> Result<Vec<BoxDocument>> {
         let session = self.inner.sessions.interactive().await?;
-        let sql = match shelf {
-            Shelf::Unread => UNREAD,
-            Shelf::Read => READ,
-            Shelf::Expired => EXPIRED,
-        };
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let before = before.map(|id| id.uuid());
-        let rows = session.query(sql, &[&person.uuid(), &now.0, &before, &limit]).await?;
-        let ids: Vec<BinderId> = rows.iter().map(|row| row.id("document_id")).collect::<Result<_>>()?;
-        self.box_documents(&session, person, &ids).await
+        let (mut on_shelf, mut before) = (Vec::new(), before);
+        loop {
+            let wanted = limit - on_shelf.len();
+            let ids = Self::on_shelf(&session, person, shelf, before, wanted, now).await?;
+            for document in self.box_documents(&session, person, &ids).await? {
+                match document {
+                    Ok(document) => on_shelf.push(document),
+                    // Left out: the others are shown, and as many as are asked for.
+                    Err(error) => tracing::error!(%error, "a document of a box cannot be read"),
+                }
+            }
+            before = ids.last().copied();
+            if ids.len() < wanted || on_shelf.len() >= limit {
+                return Ok(on_shelf);
+            }
+        }
     }
 
     async fn box_document(&self, person: PersonId, document: BinderId) -> Result<Option<BoxDocument>> {
         let session = self.inner.sessions.interactive().await?;
-        Ok(self.box_documents(&session, person, &[document]).await?.pop())
+        self.box_documents(&session, person, &[document]).await?.pop().transpose()
     }
 
     async fn unread(&self, person: PersonId, limit: usize, now: UnixSeconds) -> Result<usize> {
         let session = self.inner.sessions.interactive().await?;
-        let sql = "SELECT count(*) AS unread FROM (
-                     SELECT 1 FROM documents
-                     WHERE person_id = $1 AND received_at IS NOT NULL AND read_at IS NULL AND deadline_at > $2
-                     LIMIT $3) AS counted";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let counted = session.query_opt(sql, &[&person.uuid(), &now.0, &limit]).await?;
-        let unread: i64 = counted.map_or(Ok(0), |row| row.value("unread"))?;
-        Ok(usize::try_from(unread).unwrap_or(0))
+        Ok(Self::on_shelf(&session, person, Shelf::Unread, None, limit, now).await?.len())
     }
 
     async fn refused_institutions(&self, person: PersonId) -> Result<Vec<Institution>> {
@@ -174,12 +199,11 @@ impl Boxes for PostgresStore {
             Opener::Institution(institution) => Some(institution),
             Opener::Recipient(_) => None,
         };
-        let found = rows::documents(&session, sender, &[id]).await?.remove(&id);
-        let mine = |document: &DocumentRow| match opener {
+        let mine = |document: &StoredDocument| match opener {
             Opener::Recipient(person) => document.person == person,
             Opener::Institution(_) => true,
         };
-        let Some(document) = found.filter(mine) else {
+        let Some(document) = rows::document(&session, sender, id).await?.filter(mine) else {
             return Ok(OpenVerdict::Unknown);
         };
         match document.times.opening(document.deadline_at, now) {
@@ -189,13 +213,28 @@ impl Boxes for PostgresStore {
         }
         // Read the text first: if that fails, no token or time must be stored.
         let (text, _) = rows::text(&session, &self.inner.vault, &document).await?;
+        let sql = "SELECT authentication FROM contracts WHERE contract_id = $1";
+        let contract = session.query_opt(sql, &[&document.contract.uuid()]).await?;
+        let contract = contract.ok_or_else(|| StoreError::damaged("a contract").about(id))?;
+        let is_authenticated = authentication(&contract)? != Authentication::None;
+        let authenticated_at = is_authenticated.then(|| mark::authenticated_at(&document.times, now).0);
         let token_expires_at = token_expires_at(document.deadline_at, now);
-        let hash = token.0.as_slice();
-        session.write("opening a document", OPEN, &[&id.uuid(), &hash, &token_expires_at.0, &now.0]).await?;
+        let params: [Param<'_>; 5] = [
+            &id.uuid(),
+            &token.0.as_slice(),
+            &token_expires_at.0,
+            &authenticated_at,
+            &document.person.uuid(),
+        ];
+        session.write("opening a document", OPEN, &params).await?;
         Ok(OpenVerdict::Opened {
             link: text.content.link,
             external_document_uuid: text.own.external_document_uuid,
             token_expires_at,
         })
     }
+}
+
+fn authentication(row: &Row) -> Result<Authentication> {
+    Authentication::from_name(row.value("authentication")?).ok_or(StoreError::damaged("authentication"))
 }

@@ -4,9 +4,9 @@ use std::error::Error;
 use std::fmt::Debug;
 
 use bytes::BytesMut;
-use seoham_model::status::Times;
 use seoham_model::{
-    AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId, StoredNumber, UnixSeconds,
+    AccessTokenId, BinderId, BlockId, ContractUuid, InstitutionId, ParcelId, PersonId, PlanId, StoredNumber,
+    UnixSeconds,
 };
 use seoham_store::{Result, StoreError};
 use seoham_vault::BlindIndex;
@@ -36,7 +36,7 @@ macro_rules! ids {
     )*};
 }
 
-ids!(AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId);
+ids!(AccessTokenId, BinderId, BlockId, ContractUuid, InstitutionId, ParcelId, PersonId, PlanId);
 
 pub(crate) fn uuids<T: Id>(ids: &[T]) -> Vec<Uuid> {
     ids.iter().map(Id::uuid).collect()
@@ -97,17 +97,6 @@ pub(crate) trait Columns {
 
     fn index(&self, column: &'static str) -> Result<BlindIndex> {
         self.value::<&[u8]>(column)?.try_into().map_err(|_| StoreError::damaged(column))
-    }
-
-    fn times(&self) -> Result<Times> {
-        Ok(Times {
-            sent_at: UnixSeconds(self.value("sent_at")?),
-            received_at: self.moment("received_at")?,
-            authenticated_at: self.moment("authenticated_at")?,
-            token_used_at: self.moment("token_used_at")?,
-            read_at: self.moment("read_at")?,
-            notified_at: self.moment("notified_at")?,
-        })
     }
 }
 

@@ -6,6 +6,7 @@
 //! during I/O with anything but the database. Nothing outside this crate sees SQL, and nothing in it knows HTTP.
 
 mod accounts;
+mod box_index;
 mod boxes;
 mod clock;
 mod columns;
@@ -53,6 +54,7 @@ struct Inner {
     examination: examination::Examination,
     sessions: session::Sessions,
     group_commit: documents::GroupCommit,
+    box_index: Arc<box_index::BoxIndex>,
     partitions: Arc<partitions::Partitions>,
     signals: Arc<signals::Signals>,
     round_robin: deliveries::RoundRobin,

@@ -55,6 +55,8 @@ pub(crate) enum State {
     Empty,
     /// Migrations that this program knows, all or the first of them.
     Known,
+    /// The schema of a program before the parcels, with one row per document.
+    Older,
     /// Foreign tables, or migrations that differ from those with the same number here.
     Foreign,
     /// A newer program migrated it.
@@ -73,6 +75,10 @@ pub(crate) async fn state(client: &Client) -> Result<State, OpenError> {
                       AND relkind IN ('r', 'p'))";
         let has_tables: bool = client.query_one(tables, &[]).await?.get(0);
         return Ok(if has_tables { State::Foreign } else { State::Empty });
+    }
+    let older = "SELECT to_regclass('documents') IS NOT NULL AND to_regclass('contents') IS NOT NULL";
+    if client.query_one(older, &[]).await?.get(0) {
+        return Ok(State::Older);
     }
     let runner = migrations::runner();
     let known = runner.get_migrations();

@@ -13,6 +13,7 @@ use seoham_vault::{KeyId, Vault};
 use tokio_postgres::{Client, Row};
 use tokio_util::sync::CancellationToken;
 
+use crate::box_index::BoxIndex;
 use crate::connect::Connector;
 use crate::documents::GroupCommit;
 use crate::examination::{Examination, Facts};
@@ -103,6 +104,12 @@ pub enum OpenError {
         "the database holds tables that are not Seoham's, or a schema that is not known: nothing was changed"
     )]
     Foreign,
+    /// It was made before the parcels, with one row per document.
+    #[error(
+        "the database was made by an earlier Seoham, which stored a row for each document; this program cannot read it. \
+         Keep using the earlier program with it, or begin a new database"
+    )]
+    Older,
     /// A newer program migrated the schema.
     #[error(
         "the database's schema is at step {version}, and this program knows {known}: use the program that was here \
@@ -172,11 +179,14 @@ impl PostgresStore {
         signals.start(&connector, &clock, options.mode, &stop);
         let sweeper = Arc::<deliveries::Sweeper>::default();
         sweeper.start(&bulk, &stop);
+        let box_index = Arc::<BoxIndex>::default();
+        box_index.start(&bulk, &clock, &sweeper, &stop);
         let partitions = Arc::new(Partitions::default());
         let precedence = Arc::<Precedence>::default();
         let group_commit = GroupCommit::start(
             &connector.pool(accepting_connections)?,
             accepting_connections,
+            &bulk,
             &partitions,
             &precedence,
         );
@@ -189,6 +199,7 @@ impl PostgresStore {
             examination,
             sessions: Sessions { interactive, bulk, precedence },
             group_commit,
+            box_index,
             partitions,
             signals,
             finish_batcher: deliveries::FinishBatcher::default(),
@@ -245,6 +256,7 @@ pub async fn migrate(options: &Options) -> Result<usize, OpenError> {
     match migrations::state(&client).await? {
         State::Known | State::Empty => migrations::run(&mut client).await,
         State::Foreign => Err(OpenError::Foreign),
+        State::Older => Err(OpenError::Older),
         State::Newer { version, known } => Err(OpenError::Newer { version, known }),
     }
 }
@@ -317,6 +329,7 @@ pub(crate) async fn validate(
         State::Empty if options.create || !options.migrate => return Ok(()),
         State::Empty => return Err(OpenError::NoStore),
         State::Foreign => return Err(OpenError::Foreign),
+        State::Older => return Err(OpenError::Older),
         State::Newer { version, known } => return Err(OpenError::Newer { version, known }),
     }
     let stored = async |name: &str| {

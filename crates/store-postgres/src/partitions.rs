@@ -1,23 +1,31 @@
-//! The monthly partitions of documents: created before they are needed, dropped when they are too old. A document's
-//! month is that of the time in its id, in UTC.
+//! The monthly partitions of parcels and of what belongs to their documents: created before they are needed, dropped when
+//! they are too old. A document's month is that of the time in its id, in UTC.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::civil::Date;
-use seoham_model::{BinderId, UnixSeconds};
+use seoham_model::{ParcelId, UnixSeconds};
 use seoham_store::{Result, StoreError};
 
+use crate::columns::Id;
 use crate::failure::Doing;
 use crate::locks::PARTITIONS;
 use crate::session::Session;
 
 /// The partitioned tables.
-pub(crate) const TABLES: [&str; 3] = ["contents", "documents", "one_time_tokens"];
+pub(crate) const TABLES: [&str; 4] = ["parcels", "notices", "marks", "one_time_tokens"];
 
-/// The fillfactor of the document partitions, in percent.
-const FILLFACTOR: u8 = 52;
+/// The storage options of the partitions of `table`. Persons and heads of a hundred documents stay in their row, and so do
+/// their notices, which are written again with every batch of reports; marks are written again with every step.
+fn storage(table: &str) -> &'static str {
+    match table {
+        "parcels" => "toast_tuple_target = 8160",
+        "notices" => "toast_tuple_target = 8160, fillfactor = 50",
+        _ => "fillfactor = 70",
+    }
+}
 
 /// One month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +55,7 @@ impl Month {
 
     fn first_id(self) -> uuid::Uuid {
         let millis = u64::try_from(self.begins_at().0).unwrap_or(0) * 1000;
-        uuid::Uuid::from_bytes(*BinderId::first_at(millis).as_bytes())
+        ParcelId::first_at(millis).uuid()
     }
 
     /// The month in the name of a partition.
@@ -75,9 +83,9 @@ impl Partitions {
     pub(crate) async fn make_for(
         &self,
         session: &Session,
-        ids: impl Iterator<Item = BinderId>,
+        ids: impl Iterator<Item = ParcelId>,
     ) -> Result<()> {
-        let seconds = |id: BinderId| i64::try_from(id.unix_millis() / 1000).unwrap_or(i64::MAX);
+        let seconds = |id: ParcelId| i64::try_from(id.unix_millis() / 1000).unwrap_or(i64::MAX);
         let months: BTreeSet<Month> = ids.map(|id| Month::of(UnixSeconds(seconds(id)))).collect();
         for month in months {
             self.forget(month);
@@ -116,22 +124,15 @@ impl Partitions {
 pub(crate) fn make_sql(month: Month) -> String {
     let (from, to) = month.ids();
     let make = |table: &str| {
+        let storage = storage(table);
         format!(
             "DO $$ BEGIN IF to_regclass('{table}_{month}') IS NULL THEN
-               CREATE TABLE {table}_{month} (LIKE {table} INCLUDING ALL);
-               {}
+               CREATE TABLE {table}_{month} (LIKE {table} INCLUDING ALL) WITH ({storage});
                ALTER TABLE {table} ATTACH PARTITION {table}_{month} FOR VALUES FROM ('{from}') TO ('{to}');
-             END IF; END $$;",
-            if table == "documents" { room_for_reports(month) } else { String::new() }
+             END IF; END $$;"
         )
     };
     TABLES.map(make).concat()
-}
-
-/// Every document is updated once, when its report arrives, mostly together with its neighbours. With free space on
-/// its page the update touches no index.
-fn room_for_reports(month: Month) -> String {
-    format!("ALTER TABLE documents_{month} SET (fillfactor = {FILLFACTOR});")
 }
 
 /// The months for which `table` has partitions, oldest first.

@@ -7,7 +7,6 @@ use seoham_store::{Result, Retention, StoreError};
 
 use crate::PostgresStore;
 use crate::columns::Columns;
-use crate::deliveries::parcels::adopt;
 use crate::documents::forget;
 use crate::failure::Doing;
 use crate::locks::PARTITIONS;
@@ -24,37 +23,44 @@ impl Retention for PostgresStore {
         let session = self.inner.sessions.bulk().await?;
         // A machine with a wrong clock must not remove documents that are still needed.
         let now = now.min(database_now(&session, self.inner.clock.advanced_seconds()).await?);
-        let forgotten = forget(&session, now).await.unwrap_or_else(|error| {
+        let forgotten = self.forget_keys(now).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "forgetting keys");
             false
         });
         if let Err(error) = visits::clear(&session, now).await {
             tracing::warn!(%error, "removing ended links");
         }
-        let adopted = adopt(&session).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "packing deliveries");
-            false
-        });
-        let more = adopted || forgotten;
-        let Some(days) = days else { return Ok(Tidied { documents: 0, more }) };
+        let Some(days) = days else { return Ok(Tidied { documents: 0, more: forgotten }) };
         let ended_by = now.plus(-DAY_SECONDS * i64::from(days.max(RETENTION_DAYS_MIN)));
-        for month in months(&session, "documents").await? {
+        for month in months(&session, "parcels").await? {
             if month.next().begins_at() > ended_by {
                 break;
             }
-            if !can_be_opened(&session, month, now).await? {
-                let documents = drop_month(&session, month, now).await?;
-                self.inner.partitions.forget(month);
-                tracing::info!(%month, documents, "a month was removed");
-                return Ok(Tidied { documents, more: true });
-            }
+            let documents = match openness(&session, month, now).await? {
+                Openness { open: false, .. } => {
+                    let documents = drop_month(&session, month, now).await?;
+                    self.inner.partitions.forget(month);
+                    tracing::info!(%month, documents, "a month was removed");
+                    documents
+                }
+                // What can still be opened keeps itself, and not the others of its month.
+                Openness { closed: true, .. } => remove_closed(&session, month, now).await?,
+                Openness { closed: false, .. } => continue,
+            };
+            remove_blocks(&session).await?;
+            return Ok(Tidied { documents, more: true });
         }
-        drop_contents(&session, ended_by).await?;
-        Ok(Tidied { documents: 0, more })
+        Ok(Tidied { documents: 0, more: forgotten })
     }
 }
 
 impl PostgresStore {
+    /// Forgets expired keys, on a connection of its own: a transaction that broke off there is not continued here.
+    async fn forget_keys(&self, now: UnixSeconds) -> Result<bool> {
+        let session = self.inner.sessions.bulk().await?;
+        forget(&session, now).await
+    }
+
     /// Creates partitions for the current month and the next two.
     pub(crate) async fn make_partitions(&self, now: UnixSeconds) -> Result<()> {
         let session = self.inner.sessions.bulk().await?;
@@ -74,71 +80,104 @@ async fn database_now(session: &Session, advanced_seconds: i64) -> Result<UnixSe
     Ok(UnixSeconds(row.value::<i64>("now")?).plus(advanced_seconds))
 }
 
-/// Whether a document of `month` has a deadline in the future.
-async fn can_be_opened(session: &Session, month: Month, now: UnixSeconds) -> Result<bool> {
-    let sql = format!("SELECT 1 FROM documents_{month} WHERE deadline_at > {} LIMIT 1", now.0);
-    let rows = session.within_long(Doing::Reading, session.client().query(&sql, &[])).await?;
-    Ok(!rows.is_empty())
+/// Whether documents of a month can be opened.
+struct Openness {
+    /// Parcels with a document that can still be opened.
+    open: bool,
+    /// Other parcels.
+    closed: bool,
 }
 
-/// Drops a month of documents with everything that belongs to them except the shared texts. Returns the number of
-/// documents.
+async fn openness(session: &Session, month: Month, now: UnixSeconds) -> Result<Openness> {
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM parcels_{month} WHERE last_deadline_at > {now}),
+                EXISTS (SELECT 1 FROM parcels_{month} WHERE last_deadline_at <= {now})",
+        now = now.0
+    );
+    let row = session.within_long(Doing::Reading, session.client().query_one(&sql, &[])).await?;
+    Ok(Openness { open: row.get(0), closed: row.get(1) })
+}
+
+/// Drops a month with everything that belongs to its documents. Returns the number of documents.
 async fn drop_month(session: &Session, month: Month, now: UnixSeconds) -> Result<u64> {
-    let sql = format!("SELECT count(*) FROM documents_{month}");
+    let sql = format!("SELECT coalesce(sum(octet_length(persons) / 16), 0)::bigint FROM parcels_{month}");
     let rows = session.within_long(Doing::Reading, session.client().query(&sql, &[])).await?;
     let count: i64 = rows.first().and_then(|row| row.try_get(0).ok()).unwrap_or(0);
     // DROP waits for readers and blocks everybody who comes later, so limit the wait. If several workers try at the
     // same time, one drops the partition and the others find it gone. The deadlines are checked again once nobody can
     // add documents any more.
     let still_open = format!(
-        "DO $$ BEGIN IF to_regclass('documents_{month}') IS NOT NULL THEN
-           LOCK TABLE documents_{month} IN ACCESS EXCLUSIVE MODE;
-           IF EXISTS (SELECT 1 FROM documents_{month} WHERE deadline_at > {}) THEN
+        "DO $$ BEGIN IF to_regclass('parcels_{month}') IS NOT NULL THEN
+           LOCK TABLE parcels_{month} IN ACCESS EXCLUSIVE MODE;
+           IF EXISTS (SELECT 1 FROM parcels_{month} WHERE last_deadline_at > {}) THEN
              RAISE EXCEPTION 'a month is in use';
            END IF; END IF; END $$;",
         now.0
     );
     let (from, to) = month.ids();
-    let mut emptied = ["deliveries", "delivery_retries", "given_up_notices"]
-        .map(|queue| format!("DELETE FROM {queue} WHERE document_id >= '{from}' AND document_id < '{to}';"))
-        .to_vec();
-    // A parcel that spans the end of the month stays. Claiming it skips documents that no longer exist.
-    emptied.push(format!(
-        "DELETE FROM delivery_parcels WHERE first_id >= '{from}' AND document_ids[cardinality(document_ids)] < '{to}';"
-    ));
-    let dropped = TABLES.iter().filter(|table| **table != "contents");
-    let dropped: Vec<String> =
-        dropped.map(|table| format!("DROP TABLE IF EXISTS {table}_{month};")).collect();
+    let emptied = [
+        ("deliveries", "parcel_id"),
+        ("box_pending", "parcel_id"),
+        ("delivery_retries", "document_id"),
+        ("given_up_notices", "document_id"),
+    ]
+    .map(|(table, id)| format!("DELETE FROM {table} WHERE {id} >= '{from}' AND {id} < '{to}';"));
+    let dropped = TABLES.map(|table| format!("DROP TABLE IF EXISTS {table}_{month};"));
     let sql = format!(
         "BEGIN; SET LOCAL lock_timeout = '200ms'; {PARTITIONS}; {still_open} {} {} COMMIT",
         emptied.concat(),
         dropped.concat()
     );
-    in_one(session, &sql).await?;
+    let done =
+        session.within_long(Doing::Writing("removing a month"), session.client().batch_execute(&sql)).await;
+    done.inspect_err(|_| session.spoil())?;
     Ok(count.unsigned_abs())
 }
 
-/// Drops months of shared texts, one month later than the documents: a request accepted at the turn of the month may
-/// have its text in the first month and documents in the second.
-async fn drop_contents(session: &Session, ended_by: UnixSeconds) -> Result<()> {
-    let documents = months(session, "documents").await?;
-    for month in months(session, "contents").await? {
-        let in_use = documents.contains(&month) || documents.contains(&month.next());
-        if !in_use && month.next().next().begins_at() <= ended_by {
-            let sql = format!(
-                "BEGIN; SET LOCAL lock_timeout = '200ms'; DROP TABLE IF EXISTS contents_{month}; COMMIT"
-            );
-            in_one(session, &sql).await?;
-        }
-    }
-    Ok(())
+/// Parcels removed in one step.
+const REMOVED_AT_ONCE: u32 = 500;
+
+/// Removes parcels that cannot be opened any more from a month with others that can, and everything that belongs to
+/// their documents. Returns the number of documents.
+async fn remove_closed(session: &Session, month: Month, now: UnixSeconds) -> Result<u64> {
+    let of_documents = |table: &str, name: &str| {
+        format!(
+            "{name} AS (DELETE FROM {table} t USING removed
+               WHERE t.document_id BETWEEN removed.parcel_id AND document_in(removed.parcel_id, 127))"
+        )
+    };
+    let of_parcels = |table: &str, name: &str| {
+        format!("{name} AS (DELETE FROM {table} t USING removed WHERE t.parcel_id = removed.parcel_id)")
+    };
+    let sql = format!(
+        "WITH closed AS MATERIALIZED (
+           SELECT parcel_id FROM parcels_{month} WHERE last_deadline_at <= {} LIMIT {REMOVED_AT_ONCE}),
+         removed AS (
+           DELETE FROM parcels_{month} p USING closed WHERE p.parcel_id = closed.parcel_id
+           RETURNING p.parcel_id, p.institution_id, octet_length(p.persons) / 16 AS count),
+         {}, {}, {}, {}, {},
+         unqueued AS (DELETE FROM deliveries t USING removed
+           WHERE t.institution_id = removed.institution_id AND t.parcel_id = removed.parcel_id),
+         unretried AS (DELETE FROM delivery_retries t USING removed
+           WHERE t.institution_id = removed.institution_id
+             AND t.document_id BETWEEN removed.parcel_id AND document_in(removed.parcel_id, 127))
+         SELECT coalesce(sum(count), 0)::bigint AS documents FROM removed",
+        now.0,
+        of_parcels(&format!("notices_{month}"), "unnoticed"),
+        of_parcels("box_pending", "unindexed"),
+        of_documents(&format!("marks_{month}"), "unmarked"),
+        of_documents(&format!("one_time_tokens_{month}"), "untokened"),
+        of_documents("given_up_notices", "forgiven"),
+    );
+    let removing = Doing::Writing("removing old documents");
+    let rows = session.within_long(removing, session.client().query(&sql, &[])).await?;
+    let documents: i64 = rows.first().map_or(Ok(0), |row| row.value("documents"))?;
+    Ok(documents.unsigned_abs())
 }
 
-async fn in_one(session: &Session, sql: &str) -> Result<()> {
-    let done =
-        session.within_long(Doing::Writing("removing a month"), session.client().batch_execute(sql)).await;
-    if done.is_err() {
-        session.spoil();
-    }
-    done
+/// Removes blocks of the box index none of whose parcels are left.
+async fn remove_blocks(session: &Session) -> Result<()> {
+    let sql = "DELETE FROM box_blocks b WHERE NOT EXISTS
+                 (SELECT 1 FROM parcels p WHERE p.parcel_id BETWEEN b.first_parcel_id AND b.last_parcel_id)";
+    session.write("removing index blocks", sql, &[]).await.map(drop)
 }

@@ -39,9 +39,10 @@ impl Target {
         match crate::migrations::state(&client).await? {
             State::Known | State::Empty => crate::migrations::run(&mut client).await?,
             State::Foreign => return Err(OpenError::Foreign),
+            State::Older => return Err(OpenError::Older),
             State::Newer { version, known } => return Err(OpenError::Newer { version, known }),
         };
-        for table in ["institutions", "people", "documents"] {
+        for table in ["institutions", "people", "parcels"] {
             let sql = format!("SELECT 1 FROM {table} LIMIT 1");
             if client.query_opt(&sql, &[]).await?.is_some() {
                 return Err(OpenError::NotEmpty);
@@ -156,6 +157,8 @@ fn parameters(table: &Table, row: &[Value]) -> Result<Vec<Parameter>, OpenError>
             (Kind::Text, Value::Text(text)) => Box::new(Some(text.clone())),
             (Kind::Text, Value::Null) => Box::new(None::<String>),
             (Kind::Number, Value::Number(_) | Value::Null) => Box::new(number),
+            (Kind::Number32, Value::Null) => Box::new(None::<i32>),
+            (Kind::Number16, Value::Null) => Box::new(None::<i16>),
             (Kind::Number32, Value::Number(n)) => Box::new(i32::try_from(*n).map_err(|_| damaged())?),
             (Kind::Number16, Value::Number(n)) => Box::new(i16::try_from(*n).map_err(|_| damaged())?),
             (Kind::Flag, Value::Number(n)) => Box::new(*n != 0),

@@ -4,10 +4,13 @@
 
 use std::sync::Arc;
 
+use seoham_model::BinderId;
 use seoham_scratch_postgres::{Cluster, Database};
 use seoham_store::{Mode, Store};
+use seoham_store_contract::damaged_parts;
 use seoham_store_postgres::{Options, PostgresStore};
 use seoham_vault::{KeyRing, Vault};
+use tokio_postgres::NoTls;
 
 async fn open() -> (Arc<dyn Store>, Database) {
     let database = tokio::task::spawn_blocking(|| Cluster::shared().database()).await.expect("a database");
@@ -21,4 +24,15 @@ async fn open() -> (Arc<dyn Store>, Database) {
     (Arc::new(store), database)
 }
 
-seoham_store_contract::store_contract!(open);
+async fn damage(database: &Database, document: BinderId) {
+    let (client, connection) = tokio_postgres::connect(database.url(), NoTls).await.expect("connects");
+    tokio::spawn(connection);
+    let parcel = uuid::Uuid::from_bytes(*document.parcel().as_bytes());
+    let sql = "SELECT head, parts FROM parcels WHERE parcel_id = $1";
+    let row = client.query_one(sql, &[&parcel]).await.expect("there");
+    let damaged = damaged_parts(row.get(0), row.get(1), document.position());
+    let sql = "UPDATE parcels SET parts = $2 WHERE parcel_id = $1";
+    client.execute(sql, &[&parcel, &damaged]).await.expect("written");
+}
+
+seoham_store_contract::store_contract!(open, damage);

@@ -1,22 +1,23 @@
 //! Documents in a box. Opening one runs in the writer.
 
-use std::ops::ControlFlow;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use seoham_model::status::{Opening, token_expires_at};
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
 use seoham_store::accounts::{Authentication, Institution};
-use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener, Shelf};
+use seoham_store::boxes::{BoxDocument, BoxSender, OpenVerdict, Opener, Shelf};
+use seoham_store::parcel::document::open_text;
+use seoham_store::parcel::{StoredDocument, mark};
 use seoham_store::{Boxes, Lane, Result};
 use seoham_vault::{TokenHash, Vault};
 
 use crate::SqliteStore;
 use crate::accounts::card;
-use crate::box_index::{PersonDocuments, newest_first};
-use crate::columns::{Id, TIMES, known, times};
-use crate::documents::{stored_status, text};
+use crate::box_index::BoxIndex;
+use crate::columns::{Id, known};
+use crate::documents::rows;
 use crate::readers::ReadError;
 use crate::writer::WriteError;
 
@@ -32,14 +33,7 @@ impl Boxes for SqliteStore {
     ) -> Result<Vec<BoxDocument>> {
         let (vault, box_index) = (Arc::clone(&self.inner.vault), Arc::clone(&self.inner.box_index));
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
-            let documents = box_index.documents(person);
-            // One snapshot for all reads: the number of a removed document may be reused.
-            let _snapshot = connection.unchecked_transaction()?;
-            let before = before.map_or(Ok(i64::MAX), |id| number(connection, person, id))?;
-            on_shelf(connection, &documents, shelf, before, limit, now)?
-                .into_iter()
-                .map(|document_no| box_document(connection, &vault, document_no))
-                .collect()
+            Shown { connection, vault: &vault, person }.shelf(&box_index, shelf, before, limit, now)
         });
         read.await
     }
@@ -47,23 +41,17 @@ impl Boxes for SqliteStore {
     async fn box_document(&self, person: PersonId, document: BinderId) -> Result<Option<BoxDocument>> {
         let vault = Arc::clone(&self.inner.vault);
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
-            let found = connection
-                .prepare_cached(
-                    "SELECT document_no FROM documents
-                     WHERE document_id = ?1 AND person_id = ?2 AND received_at IS NOT NULL",
-                )?
-                .query_row(params![Id(document), Id(person)], |row| row.get(0))
-                .optional()?;
-            found.map(|document_no| box_document(connection, &vault, document_no)).transpose()
+            let document = Shown { connection, vault: &vault, person }.documents(&[document])?.pop();
+            Ok(document.transpose()?)
         });
         read.await
     }
 
     async fn unread(&self, person: PersonId, limit: usize, now: UnixSeconds) -> Result<usize> {
-        let box_index = Arc::clone(&self.inner.box_index);
+        let (vault, box_index) = (Arc::clone(&self.inner.vault), Arc::clone(&self.inner.box_index));
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
-            let documents = box_index.documents(person);
-            Ok(on_shelf(connection, &documents, Shelf::Unread, i64::MAX, limit, now)?.len())
+            let shown = Shown { connection, vault: &vault, person };
+            Ok(shown.on_shelf(&box_index, Shelf::Unread, None, limit, now)?.len())
         });
         read.await
     }
@@ -103,135 +91,187 @@ impl Boxes for SqliteStore {
     }
 }
 
-/// The number of a person's document, or `i64::MAX` if it is not theirs.
-fn number(connection: &Connection, person: PersonId, id: BinderId) -> rusqlite::Result<i64> {
-    let found = connection
-        .prepare_cached("SELECT document_no FROM documents WHERE document_id = ?1 AND person_id = ?2")?
-        .query_row(params![Id(id), Id(person)], |row| row.get(0))
-        .optional()?;
-    Ok(found.unwrap_or(i64::MAX))
+/// Documents read at once.
+const READ_AT_ONCE: usize = 256;
+
+/// The box of a person, read on one connection.
+struct Shown<'a> {
+    connection: &'a Connection,
+    vault: &'a Vault,
+    person: PersonId,
 }
 
-/// The documents on a shelf before number `before`, newest first.
-fn on_shelf(
-    connection: &Connection,
-    documents: &PersonDocuments,
-    shelf: Shelf,
-    before: i64,
-    limit: usize,
-    now: UnixSeconds,
-) -> rusqlite::Result<Vec<i64>> {
-    static SQL: LazyLock<String> = LazyLock::new(|| {
-        format!(
-            "SELECT {TIMES}, d.deadline_at FROM documents d WHERE d.document_no = ?1 AND d.person_id = ?2"
-        )
-    });
-    let person = documents.person;
-    // Read documents have an index of their own.
-    if shelf == Shelf::Read {
-        return connection
-            .prepare_cached(
-                "SELECT document_no FROM documents
-                 WHERE person_id = ?1 AND read_at IS NOT NULL AND received_at IS NOT NULL AND document_no < ?2
-                 ORDER BY document_no DESC LIMIT ?3",
-            )?
-            .query_map(params![Id(person), before, limit], |row| row.get(0))?
-            .collect();
-    }
-    let mut document = connection.prepare_cached(&SQL)?;
-    let mut shelf_of = |document_no: i64| {
-        let shelf = document.query_row(params![document_no, Id(person)], |row| {
-            Ok(Shelf::of(&times(row, 0)?, UnixSeconds(row.get(6)?), now))
-        });
-        Ok::<_, rusqlite::Error>(shelf.optional()?.flatten())
-    };
-    let mut found = Vec::new();
-    newest_first(connection, documents, before, |document_no| {
-        if found.len() < limit && shelf_of(document_no)? == Some(shelf) {
-            found.push(document_no);
+impl Shown<'_> {
+    /// The ids of documents on a shelf, newest first, older than `before`, at most `limit`.
+    fn on_shelf(
+        &self,
+        box_index: &BoxIndex,
+        shelf: Shelf,
+        before: Option<BinderId>,
+        limit: usize,
+        now: UnixSeconds,
+    ) -> std::result::Result<Vec<BinderId>, ReadError> {
+        // Read documents have an index of their own.
+        if shelf == Shelf::Read {
+            let read = self
+                .connection
+                .prepare_cached(
+                    "SELECT document_id FROM marks
+                     WHERE person_id = ?1 AND read_at IS NOT NULL AND (?2 IS NULL OR document_id < ?2)
+                     ORDER BY document_id DESC LIMIT ?3",
+                )?
+                .query_map(params![Id(self.person), before.map(Id), limit], |row| {
+                    row.get::<_, Id<BinderId>>(0).map(|id| id.0)
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            return Ok(read);
         }
-        Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-    })?;
-    Ok(found)
-}
+        // The snapshot begins with the first read, after what is in memory was looked at.
+        let _snapshot = self.connection.unchecked_transaction()?;
+        let mut ids = box_index.documents_of(self.connection, self.person)?;
+        ids.retain(|id| before.is_none_or(|before| *id < before));
+        let mut on_shelf = Vec::new();
+        for ids in ids.chunks(READ_AT_ONCE) {
+            let found = rows::documents(self.connection, None, ids)?;
+            let is_there = |id: &&BinderId| match found.get(*id) {
+                Some(Ok(document)) => {
+                    document.person == self.person
+                        && Shelf::of(&document.times, document.deadline_at, now) == Some(shelf)
+                }
+                Some(Err(error)) => {
+                    tracing::error!(%error, document = %id, "a document of a box cannot be read");
+                    false
+                }
+                None => false,
+            };
+            on_shelf.extend(ids.iter().filter(is_there).take(limit - on_shelf.len()));
+            if on_shelf.len() >= limit {
+                break;
+            }
+        }
+        Ok(on_shelf)
+    }
 
-fn box_document(
-    connection: &Connection,
-    vault: &Vault,
-    document_no: i64,
-) -> std::result::Result<BoxDocument, ReadError> {
-    static SQL: LazyLock<String> = LazyLock::new(|| {
-        format!(
-            "SELECT d.document_id, d.institution_id, i.name, c.authentication, {TIMES}, d.deadline_at,
-               coalesce((SELECT refused FROM refusals r
-                         WHERE r.person_id = d.person_id AND r.institution_id = d.institution_id), 0),
-               EXISTS (SELECT 1 FROM institution_marks m WHERE m.institution_id = d.institution_id), c.card, d.hash
-             FROM documents d JOIN institutions i USING (institution_id) JOIN contracts c USING (contract_id)
-             WHERE d.document_no = ?1"
-        )
-    });
-    let text = text(connection, vault, document_no)?;
-    let document = connection.prepare_cached(&SQL)?.query_row([document_no], |row| {
-        Ok(BoxDocument {
-            id: row.get::<_, Id<BinderId>>(0)?.0,
-            institution: row.get::<_, Id<InstitutionId>>(1)?.0,
-            institution_name: row.get(2)?,
-            authentication: known(3, Authentication::from_name(row.get_ref(3)?.as_str()?))?,
-            times: times(row, 4)?,
-            deadline_at: UnixSeconds(row.get(10)?),
-            refused: row.get(11)?,
-            has_mark: row.get(12)?,
-            shown: card(row, 13)?.unwrap_or_default().shown(text.own.payload.as_deref()),
-            hash: row.get(14)?,
-            content: text.content,
-        })
-    })?;
-    Ok(document)
+    /// At most `limit` documents on a shelf. Those that cannot be read are left out and logged: the others are shown, and as
+    /// many as are asked for.
+    fn shelf(
+        &self,
+        box_index: &BoxIndex,
+        shelf: Shelf,
+        mut before: Option<BinderId>,
+        limit: usize,
+        now: UnixSeconds,
+    ) -> std::result::Result<Vec<BoxDocument>, ReadError> {
+        let mut on_shelf = Vec::new();
+        loop {
+            let wanted = limit - on_shelf.len();
+            let ids = self.on_shelf(box_index, shelf, before, wanted, now)?;
+            for document in self.documents(&ids)? {
+                match document {
+                    Ok(document) => on_shelf.push(document),
+                    Err(error) => tracing::error!(%error, "a document of a box cannot be read"),
+                }
+            }
+            before = ids.last().copied();
+            if ids.len() < wanted || on_shelf.len() >= limit {
+                return Ok(on_shelf);
+            }
+        }
+    }
+
+    /// Those of `ids` that are in the box, in that order. One that cannot be read is an error of that document alone.
+    fn documents(&self, ids: &[BinderId]) -> std::result::Result<Vec<Result<BoxDocument>>, ReadError> {
+        let _snapshot = self.connection.unchecked_transaction()?;
+        let found = rows::documents(self.connection, None, ids)?;
+        let is_in_box = |document: &&StoredDocument| {
+            document.person == self.person && document.times.received_at.is_some()
+        };
+        let documents = || found.values().flatten().filter(is_in_box);
+        let people = rows::people(self.connection, [self.person])?;
+        let read = rows::slices(self.connection, documents().flat_map(StoredDocument::slices))?;
+        let mut in_order = Vec::with_capacity(ids.len());
+        for id in ids {
+            in_order.push(match found.get(id) {
+                None => continue,
+                Some(Ok(document)) if !is_in_box(&document) => continue,
+                Some(Ok(document)) => {
+                    let sender = self.sender(document)?;
+                    open_text(self.vault, document, people.get(&self.person), &read)
+                        .map(|text| BoxDocument::of(document, text, &sender))
+                }
+                Some(Err(error)) => Err(error.clone()),
+            });
+        }
+        Ok(in_order)
+    }
+
+    fn sender(&self, document: &StoredDocument) -> rusqlite::Result<BoxSender> {
+        self.connection
+            .prepare_cached(
+                "SELECT i.name, c.authentication, c.card,
+                   coalesce((SELECT refused FROM refusals r
+                             WHERE r.person_id = ?2 AND r.institution_id = c.institution_id), 0),
+                   EXISTS (SELECT 1 FROM institution_marks m WHERE m.institution_id = c.institution_id)
+                 FROM contracts c JOIN institutions i USING (institution_id) WHERE c.contract_id = ?1",
+            )?
+            .query_row(params![Id(document.contract), Id(self.person)], |row| {
+                Ok(BoxSender {
+                    name: row.get(0)?,
+                    authentication: known(1, Authentication::from_name(row.get_ref(1)?.as_str()?))?,
+                    card: card(row, 2)?.unwrap_or_default(),
+                    refused: row.get(3)?,
+                    has_mark: row.get(4)?,
+                })
+            })
+    }
 }
 
 fn open(
     connection: &Connection,
     vault: &Vault,
     opener: Opener,
-    document: BinderId,
+    id: BinderId,
     token: TokenHash,
     now: UnixSeconds,
 ) -> std::result::Result<OpenVerdict, WriteError> {
     let sender = match opener {
         Opener::Institution(institution) => Some(institution),
-        Opener::Recipient(person) => connection
-            .prepare_cached("SELECT institution_id FROM documents WHERE document_id = ?1 AND person_id = ?2")?
-            .query_row(params![Id(document), Id(person)], |row| row.get::<_, Id<InstitutionId>>(0))
-            .optional()?
-            .map(|id| id.0),
+        Opener::Recipient(_) => None,
     };
-    let Some(sender) = sender else { return Ok(OpenVerdict::Unknown) };
-    let Some((stored, _)) = stored_status(connection, sender, document)? else {
+    let mine = |document: &StoredDocument| match opener {
+        Opener::Recipient(person) => document.person == person,
+        Opener::Institution(_) => true,
+    };
+    let Some(document) = rows::document(connection, sender, id)?.filter(mine) else {
         return Ok(OpenVerdict::Unknown);
     };
-    match stored.times.opening(stored.deadline_at, now) {
+    match document.times.opening(document.deadline_at, now) {
         Opening::TooLate => return Ok(OpenVerdict::Expired),
         Opening::NotInBox => return Ok(OpenVerdict::NotInBox),
         Opening::Open => {}
     }
-    let authentication = connection
-        .prepare_cached("SELECT c.authentication FROM documents d JOIN contracts c USING (contract_id) WHERE d.document_id = ?1")?
-        .query_row([Id(document)], |row| known(0, Authentication::from_name(row.get_ref(0)?.as_str()?)))?;
     // Read the text first: if that fails, no token or time must be stored.
-    let text = text(connection, vault, stored.document_no)?;
-    let token_expires_at = token_expires_at(stored.deadline_at, now);
+    let (text, _) = rows::text(connection, vault, &document)?;
+    let authentication = connection
+        .prepare_cached("SELECT authentication FROM contracts WHERE contract_id = ?1")?
+        .query_row([Id(document.contract)], |row| {
+            known(0, Authentication::from_name(row.get_ref(0)?.as_str()?))
+        })?;
+    let token_expires_at = token_expires_at(document.deadline_at, now);
     connection
         .prepare_cached(
-            "INSERT INTO one_time_tokens (token_hash, document_no, expires_at) VALUES (?1, ?2, ?3)",
+            "INSERT INTO one_time_tokens (document_id, token_hash, expires_at) VALUES (?1, ?2, ?3)",
         )?
-        .execute(params![token.0, stored.document_no, token_expires_at.0])?;
+        .execute(params![Id(id), token.0, token_expires_at.0])?;
     if authentication != Authentication::None {
+        let at = mark::authenticated_at(&document.times, now);
         connection
             .prepare_cached(
-                "UPDATE documents SET authenticated_at = max(?2, sent_at, coalesce(received_at, 0))
-                 WHERE document_no = ?1 AND authenticated_at IS NULL",
+                "INSERT INTO marks (document_id, person_id, authenticated_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (document_id)
+                 DO UPDATE SET authenticated_at = coalesce(authenticated_at, excluded.authenticated_at)",
             )?
-            .execute(params![stored.document_no, now.0])?;
+            .execute(params![Id(id), Id(document.person), at.0])?;
     }
     Ok(OpenVerdict::Opened {
         link: text.content.link,

@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, Value, ValueRef};
 use rusqlite::{Error, Row};
-use seoham_model::status::Times;
 use seoham_model::{
-    AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId, StoredNumber, UnixSeconds,
+    AccessTokenId, BinderId, BlockId, ContractUuid, InstitutionId, ParcelId, PersonId, PlanId, StoredNumber,
+    UnixSeconds,
 };
 use seoham_store::StoreError;
 
@@ -30,7 +30,7 @@ macro_rules! id_column {
     )*};
 }
 
-id_column!(AccessTokenId, BinderId, ContractUuid, InstitutionId, PersonId, PlanId);
+id_column!(AccessTokenId, BinderId, BlockId, ContractUuid, InstitutionId, ParcelId, PersonId, PlanId);
 
 /// An enum stored as a number. An unknown number is reported as damage, never replaced by a default.
 pub(crate) struct Number<T>(pub(crate) T);
@@ -64,22 +64,6 @@ pub(crate) fn moment(row: &Row<'_>, index: usize) -> Result<Option<UnixSeconds>,
     Ok(row.get::<_, Option<i64>>(index)?.map(UnixSeconds))
 }
 
-/// The columns that [`times`] reads, in order.
-pub(crate) const TIMES: &str =
-    "d.sent_at, d.received_at, d.authenticated_at, d.token_used_at, d.read_at, d.notified_at";
-
-/// Reads the times from six columns, starting at `first`.
-pub(crate) fn times(row: &Row<'_>, first: usize) -> Result<Times, Error> {
-    Ok(Times {
-        sent_at: UnixSeconds(row.get(first)?),
-        received_at: moment(row, first + 1)?,
-        authenticated_at: moment(row, first + 2)?,
-        token_used_at: moment(row, first + 3)?,
-        read_at: moment(row, first + 4)?,
-        notified_at: moment(row, first + 5)?,
-    })
-}
-
 /// Unwraps a value decoded from column `index`. An unknown one is reported as damage, never replaced by a default.
 pub(crate) fn known<T>(index: usize, meaning: Option<T>) -> Result<T, Error> {
     meaning.ok_or_else(|| Error::FromSqlConversionFailure(index, Type::Null, "it means nothing here".into()))
@@ -107,12 +91,21 @@ pub(crate) fn store_error(error: &Error) -> StoreError {
             | Code::SystemIoFailure
             | Code::DatabaseBusy,
         ) => StoreError::Unavailable(error.to_string()),
-        _ => match error {
-            // Leaves out the error text, which may contain the value.
-            Error::FromSqlConversionFailure(..)
-            | Error::IntegralValueOutOfRange(..)
-            | Error::InvalidColumnType(..) => StoreError::damaged("a column"),
-            _ => StoreError::Failed(error.to_string()),
-        },
+        // Leaves out the error text, which may contain the value.
+        _ if is_unreadable(error) => StoreError::damaged("a column"),
+        _ => StoreError::Failed(error.to_string()),
+    }
+}
+
+fn is_unreadable(error: &Error) -> bool {
+    use Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
+    matches!(error, FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..))
+}
+
+/// What was read of a row. A column that does not decode is damage of that row alone, and not of the statement.
+pub(crate) fn of_row<T>(read: rusqlite::Result<T>) -> rusqlite::Result<seoham_store::Result<T>> {
+    match read {
+        Err(error) if is_unreadable(&error) => Ok(Err(store_error(&error))),
+        read => read.map(Ok),
     }
 }

@@ -16,8 +16,8 @@ pub(crate) struct CommitHooks {
 }
 
 impl CommitHook for CommitHooks {
-    fn before_commit(&self, connection: &Connection, rows: usize) -> rusqlite::Result<()> {
-        self.box_index.flush(connection, rows)
+    fn before_commit(&self, connection: &Connection) -> rusqlite::Result<()> {
+        self.box_index.flush(connection)
     }
 
     fn after_commit(&self, committed: bool) {

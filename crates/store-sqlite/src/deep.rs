@@ -12,30 +12,6 @@ use crate::open::{self, DATABASE};
 use crate::open_error::OpenError;
 use crate::transfer;
 
-/// Queries that count rows without a document.
-const DANGLING: [(&str, &str); 4] = [
-    (
-        "one_time_tokens",
-        "SELECT count(*) FROM one_time_tokens t WHERE NOT EXISTS
-        (SELECT 1 FROM documents d WHERE d.document_no = t.document_no)",
-    ),
-    (
-        "delivery_retries",
-        "SELECT count(*) FROM delivery_retries t WHERE NOT EXISTS
-        (SELECT 1 FROM documents d WHERE d.document_no = t.document_no)",
-    ),
-    (
-        "given_up_notices",
-        "SELECT count(*) FROM given_up_notices t WHERE NOT EXISTS
-        (SELECT 1 FROM documents d WHERE d.document_no = t.document_no)",
-    ),
-    (
-        "delivery_ranges",
-        "SELECT count(*) FROM delivery_ranges t WHERE NOT EXISTS
-        (SELECT 1 FROM documents d WHERE d.document_no BETWEEN t.first_no AND t.last_no)",
-    ),
-];
-
 /// Reads everything in `directory` as it is now: every page, every row, and the log unless a process is using it.
 /// Changes nothing. Blocks.
 pub fn deep_check(directory: &Path, vault: &Vault) -> Result<Findings, OpenError> {
@@ -74,12 +50,6 @@ pub fn deep_check(directory: &Path, vault: &Vault) -> Result<Findings, OpenError
     let mut findings = check.findings();
     for finding in pages {
         findings.add(finding);
-    }
-    for (table, sql) in DANGLING {
-        let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
-        if count > 0 {
-            findings.add(format!("{table}: {count} rows belong to no document"));
-        }
     }
     Ok(findings)
 }

@@ -57,9 +57,10 @@ struct Inner {
     timekeeping: timekeeping::Timekeeping,
     callers: Arc<caller_cache::CallerCache>,
     box_index: Arc<box_index::BoxIndex>,
-    /// How far the current retention round has got.
-    retention_cursor: Arc<std::sync::Mutex<i64>>,
+    /// Held while runs of the index are merged or removed.
+    index_turn: tokio::sync::Mutex<()>,
+    retention_cursor: Arc<std::sync::Mutex<retention::RetentionCursor>>,
     // Dropped before the lock: it finishes the accepted jobs first.
     writer: writer::Writer,
-    _lock: std::fs::File,
+    _lock: existing::directory::DirectoryLock,
 }

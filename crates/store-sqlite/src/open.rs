@@ -141,7 +141,7 @@ impl SqliteStore {
         let for_checkpoints = Connection::open(&file)?;
         configure(&for_checkpoints, options.durability)?;
         let callers = Arc::<CallerCache>::default();
-        let box_index = Arc::new(BoxIndex::open(&connection)?);
+        let box_index = Arc::new(BoxIndex::open(&connection, &options.clock)?);
         let hooks = CommitHooks {
             people: Arc::clone(&person_cache),
             callers: Arc::clone(&callers),
@@ -162,6 +162,7 @@ impl SqliteStore {
             timekeeping,
             callers,
             box_index,
+            index_turn: tokio::sync::Mutex::default(),
             retention_cursor,
             writer,
             _lock: lock,

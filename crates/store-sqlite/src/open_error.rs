@@ -96,6 +96,12 @@ pub enum OpenError {
     /// The files have a format that this program does not support.
     #[error("data directory {0}: was written by a newer Seoham, whose form of it is not known here")]
     OtherFormat(PathBuf),
+    /// It was made before the parcels, with one row per document.
+    #[error(
+        "data directory {0}: was made by an earlier Seoham, which stored a row for each document; this program cannot \
+         read it. Keep using the earlier program with it, or begin a new directory"
+    )]
+    Older(PathBuf),
     /// A newer program migrated the schema.
     #[error(
         "data directory {path}: its schema is at step {version}, and this program knows {known}: use the program that \

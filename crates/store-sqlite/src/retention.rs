@@ -1,26 +1,24 @@
-//! Retention: garbage collection of documents past their retention time, in small batches beside other bulk work.
+//! Retention: garbage collection of parcels past their retention time, in small batches beside other bulk work.
 
-use std::sync::Arc;
+use std::sync::PoisonError;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, params};
-use seoham_model::{BinderId, InstitutionId, UnixSeconds};
+use rusqlite::{Connection, params};
+use seoham_model::{InstitutionId, ParcelId, UnixSeconds};
 use seoham_store::retention::{RETENTION_DAYS_MIN, Tidied};
 use seoham_store::{Result, Retention};
 
 use crate::SqliteStore;
-use crate::box_index::{self, BoxIndex};
 use crate::columns::Id;
-use crate::deliveries::ranges;
-use crate::documents::forget;
+use crate::documents::{forget, rows};
 use crate::visits;
 use crate::writer::Weight;
 
-/// Documents per batch: a few milliseconds of the writer's time.
+/// Idempotency records per batch.
 const BATCH_ROWS: usize = 200;
+/// Parcels per batch: a few milliseconds of the writer's time.
+const BATCH_PARCELS: usize = 20;
 const DAY_SECONDS: i64 = 24 * 60 * 60;
-/// The times in the ids of one request differ by at most this much.
-const REQUEST_MILLIS: u64 = 60_000;
 
 #[async_trait]
 impl Retention for SqliteStore {
@@ -30,93 +28,92 @@ impl Retention for SqliteStore {
             Ok(forget(connection, BATCH_ROWS, now)?)
         };
         let forgotten = self.inner.writer.background(Weight::rows(BATCH_ROWS), forget).await?;
-        let more = forgotten == BATCH_ROWS;
+        // Boxes are found whole without it, only slower.
+        let has_merged = self.merge_runs().await.unwrap_or_else(|error| {
+            tracing::error!(%error, "runs of the box index could not be merged");
+            false
+        });
+        let more = forgotten == BATCH_ROWS || has_merged;
         let Some(days) = days else { return Ok(Tidied { documents: 0, more }) };
         let sent_before = now.plus(-DAY_SECONDS * i64::from(days.max(RETENTION_DAYS_MIN)));
-        let (cursor, index) = (self.inner.retention_cursor.clone(), Arc::clone(&self.inner.box_index));
+        let cursor = self.inner.retention_cursor.clone();
         let work = move |connection: &Connection| {
-            let mut cursor = cursor.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            Ok(remove_batch(connection, &index, &mut cursor, sent_before, now)?)
+            let mut cursor = cursor.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(remove_batch(connection, &mut cursor, sent_before, now)?)
         };
-        let tidied = self.inner.writer.background(Weight::rows(BATCH_ROWS), work).await?;
-        Ok(Tidied { more: tidied.more || more, ..tidied })
+        let removed = self.inner.writer.background(Weight::rows(BATCH_ROWS), work).await?;
+        if removed.has_ended {
+            self.remove_empty_runs().await?;
+        }
+        Ok(Tidied { documents: removed.documents, more: removed.more || more })
     }
 }
 
-/// Checks the next documents after `cursor`, in order of acceptance, and removes those that are due. Skips documents
-/// that can still be opened and checks them again in the next round.
+/// The result of a batch.
+struct Removed {
+    documents: u64,
+    more: bool,
+    /// A round that removed some has ended.
+    has_ended: bool,
+}
+
+/// How far the current round has got.
+#[derive(Default)]
+pub(crate) struct RetentionCursor {
+    after: Option<ParcelId>,
+    has_removed: bool,
+}
+
+/// Checks the next old parcels after `cursor`, and removes those that are due. Skips parcels with a document that can
+/// still be opened, and checks them again in the next round.
 fn remove_batch(
     connection: &Connection,
-    index: &BoxIndex,
-    cursor: &mut i64,
+    cursor: &mut RetentionCursor,
     sent_before: UnixSeconds,
     now: UnixSeconds,
-) -> rusqlite::Result<Tidied> {
-    let mut next = connection.prepare_cached(
-        "SELECT document_no, deadline_at, sent_at FROM documents
-         WHERE document_no > ?1 ORDER BY document_no LIMIT ?2",
-    )?;
-    let mut old: Vec<(i64, i64)> = Vec::with_capacity(BATCH_ROWS);
-    let flushed_to = box_index::flushed_to(connection)?;
-    let mut unflushed = false;
-    let mut rows = next.query(params![*cursor, BATCH_ROWS])?;
-    // Documents are numbered in order of acceptance, so the first recent one ends the round.
-    while let Some(row) = rows.next()?
-        && row.get::<_, i64>(2)? < sent_before.0
-    {
-        let document_no = row.get(0)?;
-        if document_no > flushed_to {
-            // So few documents came after it that it is not flushed yet: flush it first.
-            index.flush_soon();
-            unflushed = true;
-            break;
-        }
-        old.push((document_no, row.get(1)?));
+) -> rusqlite::Result<Removed> {
+    // The id contains the time of acceptance: a parcel with a time in the future, from a wrong clock, is not in the way.
+    let end = ParcelId::first_at(u64::try_from(sent_before.0).unwrap_or(0) * 1000);
+    let after = cursor.after.unwrap_or(ParcelId::first_at(0));
+    let old: Vec<(ParcelId, i64, u64, InstitutionId)> = connection
+        .prepare_cached(
+            "SELECT parcel_id, last_deadline_at, length(persons) / 16, institution_id FROM parcels
+             WHERE parcel_id > ?1 AND parcel_id < ?2 ORDER BY parcel_id LIMIT ?3",
+        )?
+        .query_map(params![Id(after), Id(end), BATCH_PARCELS], |row| {
+            let (parcel, institution) =
+                (row.get::<_, Id<ParcelId>>(0)?.0, row.get::<_, Id<InstitutionId>>(3)?.0);
+            Ok((parcel, row.get(1)?, row.get(2)?, institution))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut documents = 0;
+    for (parcel, _, count, institution) in old.iter().filter(|(_, deadline, ..)| *deadline <= now.0) {
+        remove(connection, *institution, *parcel)?;
+        documents += count;
     }
-    drop(rows);
-    let mut removed = 0;
-    for (document_no, _) in old.iter().filter(|(_, deadline_at)| *deadline_at <= now.0) {
-        box_index::remove(connection, *document_no)?;
-        remove(connection, *document_no)?;
-        removed += 1;
+    cursor.has_removed |= documents > 0;
+    let more = old.len() == BATCH_PARCELS;
+    if more {
+        cursor.after = old.last().map(|(parcel, ..)| *parcel);
+        return Ok(Removed { documents, more, has_ended: false });
     }
-    if removed > 0 {
-        box_index::rewind(connection)?;
-    }
-    let more = old.len() == BATCH_ROWS || unflushed;
-    *cursor = if more { old.last().map_or(*cursor, |(no, _)| *no) } else { 0 };
-    let contents = remove_contents(connection)?;
-    Ok(Tidied { documents: removed, more: more || contents == BATCH_ROWS })
+    Ok(Removed { documents, more, has_ended: std::mem::take(cursor).has_removed })
 }
 
-fn remove(connection: &Connection, document_no: i64) -> rusqlite::Result<()> {
-    let institution: Id<InstitutionId> = connection
-        .prepare_cached("SELECT institution_id FROM documents WHERE document_no = ?1")?
-        .query_row([document_no], |row| row.get(0))?;
-    ranges::take_out(connection, institution.0, document_no, document_no)?;
+fn remove(connection: &Connection, institution: InstitutionId, parcel: ParcelId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM deliveries WHERE institution_id = ?1 AND parcel_id = ?2")?
+        .execute(params![Id(institution), Id(parcel)])?;
     for sql in [
-        "DELETE FROM one_time_tokens WHERE document_no = ?1",
-        "DELETE FROM delivery_retries WHERE document_no = ?1",
-        "DELETE FROM given_up_notices WHERE document_no = ?1",
-        "DELETE FROM documents WHERE document_no = ?1",
+        "DELETE FROM one_time_tokens WHERE document_id BETWEEN ?1 AND ?2",
+        "DELETE FROM delivery_retries WHERE document_id BETWEEN ?1 AND ?2",
+        "DELETE FROM given_up_notices WHERE document_id BETWEEN ?1 AND ?2",
+        "DELETE FROM marks WHERE document_id BETWEEN ?1 AND ?2",
     ] {
-        connection.prepare_cached(sql)?.execute([document_no])?;
+        connection.prepare_cached(sql)?.execute(params![Id(parcel), Id(rows::last_of(parcel))])?;
+    }
+    for sql in ["DELETE FROM notices WHERE parcel_id = ?1", "DELETE FROM parcels WHERE parcel_id = ?1"] {
+        connection.prepare_cached(sql)?.execute([Id(parcel)])?;
     }
     Ok(())
-}
-
-/// Removes shared texts that are older than every remaining document. Returns how many.
-fn remove_contents(connection: &Connection) -> rusqlite::Result<usize> {
-    let oldest = connection
-        .prepare_cached("SELECT document_id FROM documents ORDER BY document_id LIMIT 1")?
-        .query_row([], |row| row.get::<_, Id<BinderId>>(0))
-        .optional()?;
-    let oldest_millis = oldest.map_or(u64::MAX, |Id(oldest)| oldest.unix_millis());
-    let before = BinderId::first_at(oldest_millis.saturating_sub(REQUEST_MILLIS));
-    connection
-        .prepare_cached(
-            "DELETE FROM contents WHERE content_id IN
-               (SELECT content_id FROM contents WHERE content_id < ?1 ORDER BY content_id LIMIT ?2)",
-        )?
-        .execute(params![Id(before), BATCH_ROWS])
 }

@@ -49,11 +49,11 @@ impl Timekeeping {
     }
 }
 
-/// The latest stored time: when a process was last seen, or when the last document was accepted.
+/// The latest stored time: when a process was last seen, or when the last parcel was accepted.
 fn last_seen(connection: &Connection) -> rusqlite::Result<Option<UnixSeconds>> {
     let seen: Option<i64> = deployment_value(connection, SEEN)?;
     let sent: Option<i64> = connection
-        .query_row("SELECT sent_at FROM documents ORDER BY document_no DESC LIMIT 1", [], |row| row.get(0))
+        .query_row("SELECT sent_at FROM parcels ORDER BY parcel_no DESC LIMIT 1", [], |row| row.get(0))
         .optional()?;
     Ok(seen.into_iter().chain(sent).max().map(UnixSeconds))
 }

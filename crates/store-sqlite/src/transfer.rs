@@ -1,15 +1,15 @@
 //! A stopped data directory, read row by row for a move.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
-use seoham_model::{BinderId, UnixSeconds};
+use seoham_model::{ParcelId, UnixSeconds};
 use seoham_store::Mode;
 use seoham_store::transfer::{Kind, Table, Value};
 use seoham_vault::{KeyId, Vault};
 
+use crate::box_index::FLUSHED_TO;
 use crate::columns::Id;
 use crate::existing::marker::Marker;
 use crate::existing::{contents, directory as on_disk};
@@ -27,7 +27,7 @@ pub struct Source {
     pub sealing_keys: Vec<KeyId>,
     directory: PathBuf,
     marker: Marker,
-    _lock: File,
+    _lock: on_disk::DirectoryLock,
 }
 
 impl Source {
@@ -70,27 +70,24 @@ impl Source {
 
     /// The number of rows in a table.
     pub fn count(&self, table: &Table) -> Result<u64, OpenError> {
-        let sql = match table.name {
-            "deliveries" => "SELECT coalesce(sum(last_no - first_no + 1), 0) FROM delivery_ranges".to_owned(),
-            name => format!("SELECT count(*) FROM {name}"),
-        };
+        let sql = format!("SELECT count(*) FROM {}", from(table.name));
         Ok(self.connection.query_row(&sql, [], |row| row.get(0))?)
     }
 
-    /// The earliest and the latest time in the ids of documents and shared texts.
+    /// The number of documents.
+    pub fn documents(&self) -> Result<u64, OpenError> {
+        let sql = "SELECT coalesce(sum(length(persons)), 0) / 16 FROM parcels";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    /// The earliest and the latest time in the ids of parcels.
     pub fn span(&self) -> Result<Option<(UnixSeconds, UnixSeconds)>, OpenError> {
-        let mut ends = Vec::new();
-        for sql in [
-            "SELECT min(document_id) FROM documents",
-            "SELECT max(document_id) FROM documents",
-            "SELECT min(content_id) FROM contents",
-            "SELECT max(content_id) FROM contents",
-        ] {
-            let end: Option<Id<BinderId>> = self.connection.query_row(sql, [], |row| row.get(0))?;
-            ends.extend(end.map(|Id(id)| i64::try_from(id.unix_millis() / 1000).unwrap_or(i64::MAX)));
-        }
-        let (first, last) = (ends.iter().min(), ends.iter().max());
-        Ok(first.zip(last).map(|(first, last)| (UnixSeconds(*first), UnixSeconds(*last))))
+        let sql = "SELECT min(parcel_id), max(parcel_id) FROM parcels";
+        let (first, last): (Option<Id<ParcelId>>, Option<Id<ParcelId>>) =
+            self.connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let seconds =
+            |Id(id): Id<ParcelId>| UnixSeconds(i64::try_from(id.unix_millis() / 1000).unwrap_or(i64::MAX));
+        Ok(first.map(seconds).zip(last.map(seconds)))
     }
 
     /// Passes every row of a table to `take`, until it returns `false`. Blocks.
@@ -117,28 +114,25 @@ pub(crate) fn read_rows(
     Ok(())
 }
 
-/// The FROM clause for a table. Some tables here refer to a document by its number.
+/// The FROM clause for a table.
 fn from(table: &str) -> String {
     match table {
-        "one_time_tokens" | "delivery_retries" | "given_up_notices" => {
-            format!("{table} AS t JOIN documents AS d USING (document_no)")
+        // What waits is kept in memory; the database only knows from where on.
+        "box_pending" => {
+            format!(
+                "parcels AS t WHERE parcel_no > (SELECT value FROM deployment WHERE name = '{FLUSHED_TO}')"
+            )
         }
-        // The target has one row per document; here one row stands for several.
-        "deliveries" => "delivery_ranges AS t JOIN documents AS d
-                         ON d.document_no BETWEEN t.first_no AND t.last_no"
-            .to_owned(),
+        // Blocks of runs that are not listed are being written, or removed.
+        "box_blocks" => "box_blocks AS t WHERE run_id IN (SELECT run_id FROM box_runs)".to_owned(),
         other => format!("{other} AS t"),
     }
 }
 
 fn column(table: &str, name: &'static str) -> &'static str {
     match (table, name) {
-        ("one_time_tokens" | "deliveries" | "delivery_retries" | "given_up_notices", "document_id") => {
-            "d.document_id"
-        }
-        ("deliveries" | "delivery_retries", "institution_id") => "d.institution_id",
-        // A single process counts in one row.
-        ("daily_counts", "slot") => "0",
+        // A parcel is never split here, and a single process counts in one row: any number tells their rows apart.
+        ("deliveries", "first_position") | ("daily_counts", "slot") => "0",
         (_, name) => name,
     }
 }

@@ -64,6 +64,9 @@ impl DueEntries {
     }
 }
 
+/// How long a person waits for the next try when one of their documents cannot be read, in seconds.
+pub const UNREADABLE_SECONDS: i64 = 60 * 60;
+
 /// When a persona that joins later takes a document.
 pub fn joins_later_at(sent_at: UnixSeconds) -> UnixSeconds {
     sent_at.plus(JOINS_LATER_SECONDS)

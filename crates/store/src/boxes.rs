@@ -2,7 +2,7 @@
 
 use ambassador::delegatable_trait;
 use async_trait::async_trait;
-use seoham_model::card::CardValues;
+use seoham_model::card::{Card, CardValues};
 use seoham_model::document::Content;
 use seoham_model::status::Times;
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
@@ -10,6 +10,8 @@ use seoham_vault::TokenHash;
 
 use crate::Result;
 use crate::accounts::{Authentication, Institution};
+use crate::parcel::StoredDocument;
+use crate::parcel::sealed::OpenedText;
 
 /// The result of opening a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +90,40 @@ pub struct BoxDocument {
     pub deadline_at: UnixSeconds,
     /// The recipient refuses further documents of this institution.
     pub refused: bool,
+}
+
+/// The sender of a document, as its recipient sees it.
+#[derive(Clone, Debug)]
+pub struct BoxSender {
+    /// Its name.
+    pub name: String,
+    /// It has a picture.
+    pub has_mark: bool,
+    /// How recipients of the document's contract authenticate.
+    pub authentication: Authentication,
+    /// The members of a payload that a card shows.
+    pub card: Card,
+    /// The recipient refuses further documents of it.
+    pub refused: bool,
+}
+
+impl BoxDocument {
+    /// A document with its opened text.
+    pub fn of(document: &StoredDocument, text: OpenedText, sender: &BoxSender) -> Self {
+        Self {
+            id: document.id,
+            institution: document.institution,
+            institution_name: sender.name.clone(),
+            has_mark: sender.has_mark,
+            shown: sender.card.shown(text.own.payload.as_deref()),
+            content: text.content,
+            hash: document.hash.clone(),
+            authentication: sender.authentication,
+            times: document.times,
+            deadline_at: document.deadline_at,
+            refused: sender.refused,
+        }
+    }
 }
 
 /// Document boxes.

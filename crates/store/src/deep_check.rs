@@ -3,11 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use seoham_model::{BinderId, PersonId, StoredNumber};
+use seoham_model::{BinderId, ContractUuid, InstitutionId, ParcelId, PersonId, StoredNumber, UnixSeconds};
 use seoham_vault::{Vault, WrappedKey};
 
-use crate::documents::Notification;
-use crate::sealing::{self, PersonPlaintext, SealedContent, StoredText};
+use crate::parcel::blocks::Block;
+use crate::parcel::document::PERSON_BYTES;
+use crate::parcel::head::ParcelHead;
+use crate::parcel::{Column, Slice, Slices, StoredDocument, StoredParcel, notices};
+use crate::sealing::PersonPlaintext;
 use crate::transfer::{Table, Value};
 use crate::volumes::PlanState;
 
@@ -18,10 +21,18 @@ const MESSAGES_MAX: usize = 100;
 pub struct DeepCheck<'a> {
     vault: &'a Vault,
     people: HashMap<Vec<u8>, WrappedKey>,
-    contents: HashSet<Vec<u8>>,
+    parcels: HashMap<ParcelId, Parcel>,
     institutions: HashSet<Vec<u8>>,
     contracts: HashSet<Vec<u8>>,
     findings: Findings,
+}
+
+/// What is known of a parcel.
+#[derive(Clone, Copy)]
+struct Parcel {
+    documents: u8,
+    /// Of them in the box index, or waiting for it.
+    indexed: u8,
 }
 
 /// The result of a check.
@@ -57,7 +68,7 @@ impl<'a> DeepCheck<'a> {
         Self {
             vault,
             people: HashMap::new(),
-            contents: HashSet::new(),
+            parcels: HashMap::new(),
             institutions: HashSet::new(),
             contracts: HashSet::new(),
             findings: Findings::default(),
@@ -74,7 +85,17 @@ impl<'a> DeepCheck<'a> {
     }
 
     /// The findings.
-    pub fn findings(self) -> Findings {
+    pub fn findings(mut self) -> Findings {
+        for (id, parcel) in &self.parcels {
+            if parcel.indexed != parcel.documents {
+                self.findings.add(format!(
+                    "parcels {}: {} documents, and {} of them in the box index",
+                    hex::encode(id.as_bytes()),
+                    parcel.documents,
+                    parcel.indexed
+                ));
+            }
+        }
         self.findings
     }
 
@@ -87,18 +108,25 @@ impl<'a> DeepCheck<'a> {
             "contracts" => {
                 self.contracts.extend(row.bytes("contract_id").map(<[u8]>::to_vec));
             }
-            "contents" => {
-                let opened = row.id("content_id").zip(row.bytes("sealed")).map(|(id, sealed)| {
-                    let content = SealedContent { id: BinderId::from_bytes(id), sealed: sealed.to_vec() };
-                    sealing::open_content(self.vault, &content)
-                });
-                if !matches!(opened, Some(Ok(_))) {
-                    wrong.push("the shared text does not open");
-                }
-                self.contents.extend(row.bytes("content_id").map(<[u8]>::to_vec));
-            }
             "people" => self.look_at_person(row, &mut wrong),
-            "documents" => self.look_at_document(row, &mut wrong),
+            "parcels" => self.look_at_parcel(row, &mut wrong),
+            "notices" => self.look_at_notices(row, &mut wrong),
+            "box_pending" => {
+                let count = row.bytes("persons").map_or(0, <[u8]>::len) / PERSON_BYTES;
+                let parcel = row.id("parcel_id").map(ParcelId::from_bytes);
+                if let Some(parcel) = parcel.and_then(|id| self.parcels.get_mut(&id)) {
+                    parcel.indexed += u8::try_from(count).unwrap_or(u8::MAX).min(parcel.documents);
+                }
+            }
+            "box_blocks" => self.look_at_block(row, &mut wrong),
+            "deliveries" => {
+                let parcel = row.id("parcel_id").and_then(|id| self.parcels.get(&ParcelId::from_bytes(id)));
+                let positions = row.bytes("positions").unwrap_or_default();
+                if parcel.is_some_and(|parcel| positions.iter().any(|position| *position >= parcel.documents))
+                {
+                    wrong.push("a position of it is beyond its parcel");
+                }
+            }
             "volume_plans" if row.number("state").is_none_or(|n| PlanState::from_number(n).is_none()) => {
                 wrong.push("its state means nothing");
             }
@@ -107,11 +135,14 @@ impl<'a> DeepCheck<'a> {
         for (column, known, what) in [
             ("institution_id", &self.institutions, "its institution is not there"),
             ("contract_id", &self.contracts, "its contract is not there"),
-            ("content_id", &self.contents, "its shared text is not there"),
         ] {
             if row.bytes(column).is_some_and(|id| !known.contains(id)) {
                 wrong.push(what);
             }
+        }
+        // Entries of the box index stay when a parcel is removed, and are skipped.
+        if row.table.name != "box_blocks" && !self.has_document(row) {
+            wrong.push("its document is not there");
         }
         let is_person = row.table.name == "people";
         if !is_person && row.bytes("person_id").is_some_and(|id| !self.people.contains_key(id)) {
@@ -135,27 +166,103 @@ impl<'a> DeepCheck<'a> {
         self.people.insert(id.to_vec(), wrapped);
     }
 
-    fn look_at_document(&mut self, row: &Row<'_>, wrong: &mut Vec<&'static str>) {
-        if row.number("notification").is_none_or(|n| Notification::from_number(n).is_none()) {
-            wrong.push("the state of its notification means nothing");
+    /// Whether the document or the parcel that a row is about is there, if it is about one.
+    fn has_document(&self, row: &Row<'_>) -> bool {
+        if matches!(row.table.name, "parcels" | "login_links") {
+            return true;
         }
-        let (Some(id), Some(person), Some(sealed)) =
-            (row.id("document_id"), row.id("person_id"), row.bytes("sealed"))
-        else {
+        let document = row.id("document_id").map(BinderId::from_bytes);
+        let has_document = document.is_none_or(|id| {
+            self.parcels.get(&id.parcel()).is_some_and(|parcel| id.position() < parcel.documents)
+        });
+        let parcel = row.id("parcel_id").map(ParcelId::from_bytes);
+        has_document && parcel.is_none_or(|id| self.parcels.contains_key(&id))
+    }
+
+    fn look_at_parcel(&mut self, row: &Row<'_>, wrong: &mut Vec<&'static str>) {
+        let (Some(id), Some(institution), Some(contract), Some(sent_at), Some(persons), Some(head)) = (
+            row.id("parcel_id"),
+            row.id("institution_id"),
+            row.id("contract_id"),
+            row.number("sent_at"),
+            row.bytes("persons"),
+            row.bytes("head"),
+        ) else {
             wrong.push("a part of it is not there");
             return;
         };
-        let Some(key) = self.people.get(&person[..]) else { return };
-        let (id, person) = (BinderId::from_bytes(id), PersonId::from_bytes(person));
-        let is_shared = row.bytes("content_id").is_some();
-        let opens = if is_shared {
-            sealing::open_own(self.vault, person, key, id, sealed).is_ok()
-        } else {
-            let stored = StoredText { id, person, key: key.clone(), sealed: sealed.to_vec(), content: None };
-            sealing::open(self.vault, &stored).is_ok()
+        let Ok(head) = ParcelHead::parse(head.to_vec()) else {
+            wrong.push("its head means nothing");
+            return;
         };
-        if !opens {
-            wrong.push("its text does not open");
+        let parcel = StoredParcel {
+            id: ParcelId::from_bytes(id),
+            institution: InstitutionId::from_bytes(institution),
+            contract: ContractUuid::from_bytes(contract),
+            sent_at: UnixSeconds(sent_at),
+            head,
+            persons: persons.to_vec(),
+            notices: Vec::new(),
+        };
+        let count = u8::try_from(parcel.head.count()).unwrap_or(u8::MAX);
+        self.parcels.insert(parcel.id, Parcel { documents: count, indexed: 0 });
+        let last_deadline_at = row.number("last_deadline_at").map(UnixSeconds);
+        if parcel.head.last_deadline_at().ok() != last_deadline_at {
+            wrong.push("its latest deadline is another than its documents'");
+        }
+        let mut slices = Slices::default();
+        for (column, name) in [(Column::Texts, "texts"), (Column::Parts, "parts")] {
+            let bytes = row.bytes(name).unwrap_or_default();
+            slices.add(&Slice::new(parcel.id, column, 0..bytes.len()), bytes.to_vec());
+        }
+        let mut findings = HashSet::new();
+        for position in 0..count {
+            match parcel.document(parcel.id.document(position), None) {
+                Ok(Some(document)) => findings.extend(self.look_at_document(&document, &slices)),
+                _ => {
+                    findings.insert("a document of it means nothing");
+                }
+            }
+        }
+        wrong.extend(findings);
+    }
+
+    fn look_at_document(&self, document: &StoredDocument, slices: &Slices) -> Option<&'static str> {
+        let Some(key) = self.people.get(document.person.as_bytes().as_slice()) else {
+            return Some("a person of it is not there");
+        };
+        let opened = document.sealed(key, slices).and_then(|sealed| sealed.open(self.vault));
+        opened.is_err().then_some("a text of it does not open")
+    }
+
+    fn look_at_block(&mut self, row: &Row<'_>, wrong: &mut Vec<&'static str>) {
+        let columns = row.bytes("parcels").zip(row.bytes("entries"));
+        let Some(Ok(block)) = columns.map(|(parcels, entries)| Block::decode(parcels, entries)) else {
+            wrong.push("it is not a block");
+            return;
+        };
+        let tags = block.tags().map(|(first, last)| (first.as_number(), last.as_number()));
+        let told = row.number("first_tag").zip(row.number("last_tag"));
+        let count = row.number("entry_count").and_then(|count| usize::try_from(count).ok());
+        if tags != told || count != Some(block.count()) {
+            wrong.push("its tags or its count are others than its entries'");
+        }
+        for (_, document) in block.documents() {
+            // Entries of documents that were removed stay, and are skipped.
+            if let Some(parcel) = self.parcels.get_mut(&document.parcel()) {
+                parcel.indexed += u8::from(parcel.indexed < parcel.documents);
+            }
+        }
+    }
+
+    fn look_at_notices(&self, row: &Row<'_>, wrong: &mut Vec<&'static str>) {
+        let parcel = row.id("parcel_id").and_then(|id| self.parcels.get(&ParcelId::from_bytes(id)));
+        let packed = row.bytes("packed").unwrap_or_default();
+        let is_sound = parcel.is_none_or(|parcel| {
+            (0..parcel.documents).all(|position| notices::notice(packed, position, UnixSeconds(0)).is_ok())
+        });
+        if !is_sound {
+            wrong.push("the state of a notification means nothing");
         }
     }
 }
@@ -216,7 +323,7 @@ mod tests {
         let person = PersonId::generate(&clock);
         let (key, wrapped) = vault.new_person_key(person);
         let plaintext = br#"{"phone_number":"01011112222","name":"","birthday":""}"#;
-        let sealed = key.seal(&sealing::person_row(person), plaintext);
+        let sealed = key.seal(&crate::sealing::person_row(person), plaintext);
         let row = |sealed: Vec<u8>| {
             let mut row = vec![Value::Null; table("people").columns.len()];
             row[0] = Value::Bytes(person.as_bytes().to_vec());

@@ -6,22 +6,26 @@ use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use seoham_model::document::{Content, Own};
 use seoham_model::status::Times;
-use seoham_model::{BinderId, ContractUuid, InstitutionId, NamedNumber, UnixSeconds};
+use seoham_model::{BinderId, ContractUuid, InstitutionId, NamedNumber, ParcelId, UnixSeconds};
 use seoham_vault::TokenHash;
 
 use crate::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, Remember};
+use crate::parcel::StoredDocument;
+use crate::parcel::sealed::OpenedText;
 use crate::people::{PersonView, Recipient};
 use crate::{Lane, Result};
 
 /// Documents of one request, to be accepted atomically.
 pub struct Acceptance {
+    /// The new parcel of the documents.
+    pub parcel: ParcelId,
     /// The sender.
     pub institution: InstitutionId,
     /// The contract.
     pub contract: ContractUuid,
     /// `doc_box_sent_at` of all of them.
     pub accepted_at: UnixSeconds,
-    /// The documents, at most [`seoham_model::bulk::ITEMS_MAX`].
+    /// The documents, at most [`seoham_model::bulk::ITEMS_MAX`]. The id of each is its position in the parcel.
     pub documents: Vec<IdentifiedDocument>,
     /// The idempotency record to store with them (SPEC 10).
     pub remember: Option<Remember>,
@@ -40,8 +44,6 @@ pub enum Accepted {
 
 /// A validated document with an identified recipient.
 pub struct IdentifiedDocument {
-    /// Its new id.
-    pub id: BinderId,
     /// The recipient.
     pub recipient: Recipient,
     /// The shared content.
@@ -160,6 +162,41 @@ pub struct DocumentRecord {
     pub recipient: PersonView,
 }
 
+impl DocumentRecord {
+    /// All data about a stored document with its opened text. `queued` tells whether its notification waits, and
+    /// `given_up` whether it was given up.
+    pub fn of(
+        document: StoredDocument,
+        text: OpenedText,
+        member_since: Option<UnixSeconds>,
+        queued: bool,
+        given_up: bool,
+    ) -> Self {
+        let OpenedText { content, own, mut recipient } = text;
+        let is_given_up = given_up && document.times.notified_at.is_none();
+        let stored = if is_given_up { Notification::GivenUp } else { document.notice.outcome };
+        Self {
+            institution: document.institution,
+            contract: document.contract,
+            content,
+            hash: document.hash,
+            status: DocumentStatus {
+                times: document.times,
+                deadline_at: document.deadline_at,
+                payload: own.payload.clone(),
+                external_document_uuid: own.external_document_uuid.clone(),
+            },
+            own,
+            notification: stored.as_shown(document.times.notified_at, queued),
+            recipient: PersonView {
+                phone_number: std::mem::take(&mut recipient.phone_number).into(),
+                name: std::mem::take(&mut recipient.name).into(),
+                member_since,
+            },
+        }
+    }
+}
+
 /// Documents, for the institution.
 #[async_trait]
 pub trait Documents: Send + Sync {
@@ -179,13 +216,14 @@ pub trait Documents: Send + Sync {
         now: UnixSeconds,
     ) -> Result<KeyHistory>;
 
-    /// The statuses of documents of `institution`, in order; `None` for documents that it does not have.
+    /// The statuses of documents of `institution`, in order; `None` for documents that it does not have. A
+    /// document that cannot be read is an error of that document alone.
     async fn statuses(
         &self,
         lane: Lane,
         institution: InstitutionId,
         ids: Vec<BinderId>,
-    ) -> Result<Vec<Option<DocumentStatus>>>;
+    ) -> Result<Vec<Result<Option<DocumentStatus>>>>;
 
     /// Uses a token of a document of `institution`. Of concurrent calls exactly one returns
     /// [`TokenVerdict::Verified`].

@@ -18,6 +18,7 @@ pub mod error;
 pub mod health;
 pub mod idempotency;
 pub mod matching;
+pub mod parcel;
 pub mod people;
 pub mod personas;
 pub mod restore;

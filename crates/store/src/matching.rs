@@ -63,7 +63,7 @@ pub struct Candidate {
 
 impl Candidate {
     /// Checks whether `receiver` refers to this person, and whether they accept the institution's documents.
-    pub fn judge(self, vault: &Vault, receiver: &Receiver) -> Identified {
+    pub fn judge(&self, vault: &Vault, receiver: &Receiver) -> Identified {
         if self.behaviour == Behaviour::Breaks {
             return Identified::Breaks;
         }

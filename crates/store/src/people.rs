@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use secrecy::SecretString;
 use seoham_model::document::Receiver;
-use seoham_model::person::PersonRecord;
+use seoham_model::person::{Behaviour, PersonRecord};
 use seoham_model::{InstitutionId, PersonId, UnixSeconds};
-use seoham_vault::{PersonKey, PinHash};
+use seoham_vault::{PersonKey, PinHash, WrappedKey};
 
 use crate::{Lane, Result};
 
@@ -54,6 +54,19 @@ pub enum Identified {
     /// Sending to this person fails: for one sandbox person by design (SPEC 12), and for anyone whose data
     /// key does not open.
     Breaks,
+}
+
+/// What is stored of a person, still sealed, as far as documents need it.
+#[derive(Clone)]
+pub struct StoredPerson {
+    /// Their wrapped data key.
+    pub key: WrappedKey,
+    /// Their sealed row ([`PersonPlaintext`](crate::sealing::PersonPlaintext)).
+    pub sealed: Vec<u8>,
+    /// How they behave; all but some sandbox people are ordinary.
+    pub behaviour: Behaviour,
+    /// When they became a member of the box.
+    pub member_since: Option<UnixSeconds>,
 }
 
 /// A person, looked up by the operator or the sandbox.

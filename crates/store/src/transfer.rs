@@ -46,7 +46,7 @@ pub enum Value {
 }
 
 /// All tables, referenced ones first.
-pub const TABLES: [Table; 23] = [
+pub const TABLES: [Table; 26] = [
     Table {
         name: "institutions",
         columns: &[("institution_id", Kind::Id), ("name", Kind::Text), ("created_at", Kind::Number)],
@@ -148,25 +148,45 @@ pub const TABLES: [Table; 23] = [
         name: "refusals",
         columns: &[("person_id", Kind::Id), ("institution_id", Kind::Id), ("refused", Kind::Flag)],
     },
-    Table { name: "contents", columns: &[("content_id", Kind::Id), ("sealed", Kind::Bytes)] },
     Table {
-        name: "documents",
+        name: "parcels",
         columns: &[
-            ("document_id", Kind::Id),
+            ("parcel_id", Kind::Id),
             ("institution_id", Kind::Id),
             ("contract_id", Kind::Id),
-            ("person_id", Kind::Id),
-            ("content_id", Kind::Id),
-            ("sealed", Kind::Bytes),
-            ("hash", Kind::Text),
-            ("deadline_at", Kind::Number),
             ("sent_at", Kind::Number),
-            ("notification", Kind::Number16),
+            ("last_deadline_at", Kind::Number),
+            ("persons", Kind::Bytes),
+            ("head", Kind::Bytes),
+            ("texts", Kind::Bytes),
+            ("parts", Kind::Bytes),
+        ],
+    },
+    Table { name: "notices", columns: &[("parcel_id", Kind::Id), ("packed", Kind::Bytes)] },
+    Table {
+        name: "marks",
+        columns: &[
+            ("document_id", Kind::Id),
+            ("person_id", Kind::Id),
             ("received_at", Kind::Number),
             ("authenticated_at", Kind::Number),
             ("token_used_at", Kind::Number),
             ("read_at", Kind::Number),
-            ("notified_at", Kind::Number),
+        ],
+    },
+    Table { name: "box_pending", columns: &[("parcel_id", Kind::Id), ("persons", Kind::Bytes)] },
+    Table {
+        name: "box_blocks",
+        columns: &[
+            ("block_id", Kind::Id),
+            ("run_id", Kind::Id),
+            ("entry_count", Kind::Number32),
+            ("first_tag", Kind::Number),
+            ("last_tag", Kind::Number),
+            ("first_parcel_id", Kind::Id),
+            ("last_parcel_id", Kind::Id),
+            ("parcels", Kind::Bytes),
+            ("entries", Kind::Bytes),
         ],
     },
     Table {
@@ -178,7 +198,15 @@ pub const TABLES: [Table; 23] = [
             ("used_at", Kind::Number),
         ],
     },
-    Table { name: "deliveries", columns: &[("institution_id", Kind::Id), ("document_id", Kind::Id)] },
+    Table {
+        name: "deliveries",
+        columns: &[
+            ("institution_id", Kind::Id),
+            ("parcel_id", Kind::Id),
+            ("first_position", Kind::Number16),
+            ("positions", Kind::Bytes),
+        ],
+    },
     Table {
         name: "delivery_retries",
         columns: &[
@@ -194,6 +222,7 @@ pub const TABLES: [Table; 23] = [
         name: "given_up_notices",
         columns: &[
             ("document_id", Kind::Id),
+            ("institution_id", Kind::Id),
             ("attempts", Kind::Number32),
             ("first_attempt_at", Kind::Number),
             ("given_up_at", Kind::Number),

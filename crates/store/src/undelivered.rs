@@ -20,16 +20,19 @@ pub enum Failure {
     Unsendable,
     /// Dropped: the operator discarded the notifications queued in a backup.
     Dropped,
+    /// The document, or what is stored of its recipient, cannot be read.
+    Unreadable,
     /// The messenger replied with this HTTP status.
     Status(u16),
 }
 
 impl Failure {
-    const NAMED: [(Self, i64, &'static str); 4] = [
+    const NAMED: [(Self, i64, &'static str); 5] = [
         (Self::Unreachable, 1, "unreachable"),
         (Self::NoMessenger, 2, "no_messenger"),
         (Self::Unsendable, 3, "unsendable"),
         (Self::Dropped, 4, "dropped"),
+        (Self::Unreadable, 5, "unreadable"),
     ];
 }
 
@@ -138,7 +141,7 @@ mod tests {
             assert_eq!(Failure::from_number(failure.as_number()), Some(failure));
             assert!(!failure.to_string().is_empty());
         }
-        for unknown in [0, -1, 5, 99, 1_000, i64::MAX] {
+        for unknown in [0, -1, 6, 99, 1_000, i64::MAX] {
             assert_eq!(Failure::from_number(unknown), None, "{unknown}");
         }
         assert_eq!(Failure::Status(503).to_string(), "status_503");

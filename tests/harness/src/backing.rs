@@ -98,6 +98,19 @@ impl Backing {
         }
     }
 
+    /// The number of documents in the box index, or waiting for it.
+    pub fn indexed(&self) -> i64 {
+        let waiting = if self.is_embedded() {
+            "parcels WHERE parcel_no > (SELECT value FROM deployment WHERE name = 'box_index_flushed_to')"
+        } else {
+            "box_pending"
+        };
+        self.count(&format!(
+            "SELECT (SELECT coalesce(sum(entry_count), 0) FROM box_blocks)
+                  + (SELECT coalesce(sum(length(persons)), 0) / 16 FROM {waiting})"
+        ))
+    }
+
     /// The number that a SQL query on the store returns, bypassing the server.
     pub fn count(&self, sql: &str) -> i64 {
         match &self.shared {
@@ -118,6 +131,16 @@ impl Backing {
         }
     }
 }
+
+/// A query for the number of stored documents: a person of 16 bytes each.
+pub const DOCUMENTS: &str = "SELECT coalesce(sum(length(persons)), 0) / 16 FROM parcels";
+
+/// A query for the number of documents whose notification waits for its first attempt.
+pub const QUEUED: &str = "SELECT coalesce(sum(length(positions)), 0) FROM deliveries";
+
+/// A query for the number of rows of the queue, with the retries.
+pub const QUEUE_ROWS: &str =
+    "SELECT (SELECT count(*) FROM deliveries) + (SELECT count(*) FROM delivery_retries)";
 
 /// Writes a file that no other user can read.
 pub fn private_file(file: &Path, text: &str) {

@@ -18,7 +18,7 @@ mod documents;
 mod faults;
 mod server;
 
-pub use backing::{Backing, private_file};
+pub use backing::{Backing, DOCUMENTS, QUEUE_ROWS, QUEUED, private_file};
 pub use browser::{Browser, Page};
 pub use client::{Answer, Client, http, http_builder};
 pub use documents::{bulk, document, documents, member_document};

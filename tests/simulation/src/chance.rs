@@ -2,7 +2,7 @@
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use seoham_model::{BinderId, ContractUuid, InstitutionId, UnixSeconds};
+use seoham_model::{ContractUuid, InstitutionId, ParcelId, UnixSeconds};
 use seoham_vault::TokenHash;
 
 pub(crate) struct Chance(StdRng);
@@ -52,8 +52,11 @@ impl Chance {
         TokenHash(self.0.random())
     }
 
-    pub(crate) fn binder(&mut self, now: UnixSeconds) -> BinderId {
-        BinderId::from_bytes(self.id(*BinderId::first_at(millis(now)).as_bytes()))
+    pub(crate) fn parcel(&mut self, now: UnixSeconds) -> ParcelId {
+        let mut bytes = self.id(*ParcelId::first_at(millis(now)).as_bytes());
+        // Its documents' positions are there.
+        bytes[15] &= 0x80;
+        ParcelId::from_bytes(bytes)
     }
 
     pub(crate) fn institution(&mut self, now: UnixSeconds) -> InstitutionId {

@@ -68,7 +68,8 @@ impl World<'_> {
                     own.len(),
                     statuses.len()
                 );
-                for (no, status) in own.iter().zip(&statuses) {
+                for (no, status) in own.iter().zip(statuses) {
+                    let status = answered("a status", status)?;
                     self.ledger.observe(*no, status.as_ref(), now)?;
                     self.looks += 1;
                 }
@@ -84,7 +85,7 @@ impl World<'_> {
             let others = documents.iter().map(|document| &self.ledger.documents[*document]);
             let ids: Vec<_> = others.filter(|other| other.institution != no).map(|other| other.id).collect();
             let statuses = answered("statuses", store.statuses(Lane::Interactive, stranger.id, ids).await)?;
-            let nothing = statuses.iter().all(Option::is_none);
+            let nothing = statuses.iter().all(|status| matches!(status, Ok(None)));
             demand!(nothing, "{} is told another institution's documents", stranger.name);
         }
         Ok(())

@@ -67,7 +67,7 @@ pub(super) async fn notified(
 ) -> Result<StatusCode, ApiError> {
     let id = BinderId::parse(&binder).ok_or_else(unknown_document)?;
     let found = gateway.store.statuses(Lane::Interactive, caller.institution, vec![id]).await?;
-    found.into_iter().next().flatten().ok_or_else(unknown_document)?;
+    found.into_iter().next().transpose()?.flatten().ok_or_else(unknown_document)?;
     let now = gateway.now();
     gateway.store.record_receipts(vec![Receipt { document: id, delivered: true, at: now }], now).await?;
     Ok(StatusCode::NO_CONTENT)

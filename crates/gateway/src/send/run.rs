@@ -7,7 +7,7 @@ use std::time::Duration;
 use seoham_http::ApiError;
 use seoham_model::document::{CheckContext, Document, ReadItem};
 use seoham_model::violation::{Place, Rule, Violation};
-use seoham_model::{BinderId, Text, UnixSeconds};
+use seoham_model::{BinderId, ParcelId, Text, UnixSeconds};
 use seoham_store::Lane;
 use seoham_store::documents::{Acceptance, Accepted, IdentifiedDocument};
 use seoham_store::idempotency::{
@@ -171,15 +171,18 @@ impl SendRun<'_> {
         }
 
         let identified = gateway.store.identify(self.lane, sender.institution, receivers).await?;
+        let parcel = ParcelId::generate(gateway.store.clock());
         let mut documents = Vec::with_capacity(checked.len());
         for ((i, content, own, hash, deadline_at), identified) in checked.into_iter().zip(identified) {
             let verdict = match Refusal::of(identified) {
                 Ok(_) if additions.dry_run => Ok(None),
-                Ok(recipient) => {
-                    let id = BinderId::generate(gateway.store.clock());
-                    documents.push(IdentifiedDocument { id, recipient, content, own, hash, deadline_at });
-                    Ok(Some(id))
-                }
+                Ok(recipient) => match u8::try_from(documents.len()) {
+                    Ok(position) => {
+                        documents.push(IdentifiedDocument { recipient, content, own, hash, deadline_at });
+                        Ok(Some(parcel.document(position)))
+                    }
+                    Err(_) => Err(Refusal::Internal),
+                },
                 Err(refusal) => Err(refusal),
             };
             decisions[i] = Some(Decision::new(verdict));
@@ -189,12 +192,13 @@ impl SendRun<'_> {
             .map(|decision| decision.unwrap_or_else(|| Decision::new(Err(Refusal::Internal))))
             .collect();
         drop(permit);
-        Ok(self.accept(documents, keyed, next, &decisions).await?.then_some(decisions))
+        Ok(self.accept(parcel, documents, keyed, next, &decisions).await?.then_some(decisions))
     }
 
     /// Stores the documents; returns `false`, storing nothing, if the key has moved.
     async fn accept(
         &self,
+        parcel: ParcelId,
         documents: Vec<IdentifiedDocument>,
         keyed: Vec<(Place, Option<Arc<KeyedItem>>)>,
         next: i32,
@@ -230,7 +234,8 @@ impl SendRun<'_> {
             return Ok(true);
         }
         let (institution, contract) = (self.sender.institution, self.sender.contract.uuid);
-        let acceptance = Acceptance { institution, contract, accepted_at: self.at, documents, remember };
+        let acceptance =
+            Acceptance { parcel, institution, contract, accepted_at: self.at, documents, remember };
         Ok(self.gateway.store.accept(acceptance).await? == Accepted::Whole)
     }
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::admission::{AdmittedBody, admit_body};
 use crate::caller::Sender;
-use crate::reply::{StatusData, UNKNOWN_DOCUMENT, json};
+use crate::reply::{StatusData, UNKNOWN_DOCUMENT, UNREADABLE_DOCUMENT, json};
 use crate::state::Gateway;
 
 #[derive(ToSchema)]
@@ -77,13 +77,21 @@ async fn statuses(
         .into_iter()
         .zip(ids)
         .map(|(document_binder_uuid, id)| {
-            let status = id.and_then(|_| found.next().flatten());
-            let unknown = status.is_none();
+            let found = id.and_then(|_| found.next()).unwrap_or(Ok(None));
+            let (status_data, error) = match found {
+                Ok(Some(status)) => (Some(StatusData::of(status, now)), None),
+                Ok(None) => (None, Some((ErrorCode::NotFound, &UNKNOWN_DOCUMENT))),
+                Err(error) => {
+                    // One document that cannot be read must not hide the others.
+                    tracing::error!(%error, document = %document_binder_uuid, "a document cannot be read");
+                    (None, Some((ErrorCode::InternalError, &UNREADABLE_DOCUMENT)))
+                }
+            };
             ItemStatus {
                 document_binder_uuid,
-                status_data: status.map(|s| StatusData::of(s, now)),
-                error_code: unknown.then(|| ErrorCode::NotFound.as_str()),
-                error_message: unknown.then(|| UNKNOWN_DOCUMENT.in_lang(lang)),
+                status_data,
+                error_code: error.map(|(code, _)| code.as_str()),
+                error_message: error.map(|(_, text)| text.in_lang(lang)),
             }
         })
         .collect();

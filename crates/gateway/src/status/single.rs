@@ -27,6 +27,6 @@ pub(crate) async fn single(
 ) -> Result<Response, ApiError> {
     let id = BinderId::parse(&binder).ok_or_else(unknown_document)?;
     let found = gateway.store.statuses(Lane::Interactive, sender.institution, vec![id]).await?;
-    let status = found.into_iter().next().flatten().ok_or_else(unknown_document)?;
+    let status = found.into_iter().next().transpose()?.flatten().ok_or_else(unknown_document)?;
     json(&StatusData::of(status, gateway.now()))
 }

@@ -4,26 +4,26 @@
 //! are claimed again.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use seoham_model::document::Content;
-use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
+use seoham_model::{BinderId, InstitutionId, ParcelId, PersonId, UnixSeconds};
 use seoham_store::box_entry::BoxEntry;
 use seoham_store::deliveries::{Claim, Claimed};
-use seoham_store::sealing::{Notice, SealedContent, SealedNotice, open_content, open_notice};
-use seoham_store::{AboutEntity, Result, StoreError};
-use seoham_vault::Vault;
+use seoham_store::parcel::StoredDocument;
+use seoham_store::parcel::announce::{self, Announcement, Announcements};
+use seoham_store::parcel::head::DOCUMENTS_MAX;
+use seoham_store::undelivered::Failure;
+use seoham_store::{Result, StoreError};
 use tokio_postgres::Row;
-use uuid::Uuid;
 
 use super::finish::{self, Done, DoneOutcome};
-use crate::columns::{Columns, Id, uuids};
-use crate::documents::rows::{self, DocumentRow, PersonRow};
+use super::notices;
+use crate::columns::{Columns, uuids};
+use crate::documents::rows;
 use crate::session::Session;
 use crate::{Inner, people};
 
-/// A claimed row of the queue.
+/// A claimed document.
 struct Held {
     institution: InstitutionId,
     document: BinderId,
@@ -48,80 +48,73 @@ pub(super) async fn claim(
     }
 
     let ids: Vec<BinderId> = held.iter().map(|h| h.document).collect();
-    let documents = rows::documents(session, None, &ids).await?;
-    let people = rows::people(session, documents.values()).await?;
-    let contents = rows::contents(session, documents.values()).await?;
-    let names = names(session, documents.values()).await?;
+    let found = rows::documents(session, None, &ids).await?;
+    let readable = || found.values().flatten();
+    let people = rows::people(session, readable().map(|document| document.person)).await?;
+    let open = readable().filter(|document| now < document.deadline_at);
+    let read = rows::slices(session, open.map(announce::slice)).await?;
+    let names = names(session, readable()).await?;
 
-    let (over, open): (Vec<&Held>, Vec<&Held>) =
-        held.iter().partition(|h| documents.get(&h.document).is_none_or(|d| now >= d.deadline_at));
-    let over_now = over.iter().map(|held| Done {
-        institution: held.institution,
-        document: held.document,
-        ticket: ticket.number,
-        outcome: DoneOutcome::Expired,
-        failure: None,
-    });
-    let expired = finish::finish(session, &over_now.collect::<Vec<_>>(), now).await?;
-    store.sweeper.gone(expired.rows_gone);
-    let expired = expired.documents.len();
-    let open: Vec<(&Held, &DocumentRow, &PersonRow)> = open
-        .into_iter()
-        .filter_map(|h| {
-            let document = documents.get(&h.document)?;
-            Some((h, document, people.get(&document.person)?))
-        })
-        .collect();
-    look_after_joins(session, &open, now).await?;
-
-    // Decrypt each shared content once. If that fails, only its own documents are affected.
-    let opened = |(id, sealed): (BinderId, Vec<u8>)| {
-        let content = open_content(&store.vault, &SealedContent { id, sealed }).map(Arc::new);
-        (id, content)
-    };
-    let contents: HashMap<BinderId, Result<Arc<Content>>> = contents.into_iter().map(opened).collect();
-    let mut claims = Vec::with_capacity(open.len());
-    for (held, document, person) in open {
-        match notice(&store.vault, document, person, &contents) {
-            Ok(Notice { content, phone_number }) => claims.push(Claim {
-                ticket: ticket.number.unsigned_abs(),
-                document: held.document,
-                institution: held.institution,
-                institution_name: names.get(&held.institution).map_or("", String::as_str).into(),
-                phone_number,
-                link_token: store.vault.document_link(held.document),
-                received: box_entry(document, person).is_in_box(),
-                content,
-                deadline_at: document.deadline_at,
-                attempts: held.attempts,
-                first_attempt_at: held.first_attempt_at,
-            }),
-            // It stays held until its lease expires, so that it does not block the others.
-            Err(error) => tracing::error!(%error, document = %held.document, "a document does not open"),
+    let (mut over, mut unreadable, mut claims) = (Vec::new(), Vec::new(), Vec::new());
+    let mut entries = Vec::new();
+    let mut announcements = Announcements::new(&store.vault, &people, &read, now);
+    for held in &held {
+        let found = found.get(&held.document);
+        match (announcements.of(found), found) {
+            (Announcement::Due { text, entry }, Some(Ok(document))) => {
+                entries.push((document, entry));
+                claims.push(Claim {
+                    ticket: ticket.number.unsigned_abs(),
+                    document: held.document,
+                    institution: held.institution,
+                    institution_name: names.get(&held.institution).map_or("", String::as_str).into(),
+                    phone_number: text.phone_number,
+                    link_token: store.vault.document_link(held.document),
+                    received: entry.is_in_box(),
+                    content: text.content,
+                    deadline_at: document.deadline_at,
+                    attempts: held.attempts,
+                    first_attempt_at: held.first_attempt_at,
+                });
+            }
+            (Announcement::Unreadable(error), _) => unreadable.push((held, error)),
+            _ => over.push(held),
         }
     }
+    let expired = end(session, store, &ticket, &over, &unreadable, now).await?;
+    look_after_joins(session, &entries, now).await?;
     Ok(Claimed { claims, expired })
 }
 
-fn notice(
-    vault: &Vault,
-    document: &DocumentRow,
-    person: &PersonRow,
-    contents: &HashMap<BinderId, Result<Arc<Content>>>,
-) -> Result<Notice> {
-    let shared = match document.content.map(|id| contents.get(&id)) {
-        None => None,
-        Some(None) => return Err(StoreError::damaged("the missing shared text").about(document.id)),
-        Some(Some(content)) => Some(Arc::clone(content.as_ref().map_err(Clone::clone)?)),
+/// Ends what is not to be announced: documents past their deadline or removed meanwhile, and those that cannot be read,
+/// which an operator finds among the given-up ones. Returns the number of the former.
+async fn end(
+    session: &Session,
+    store: &Inner,
+    ticket: &Ticket,
+    over: &[&Held],
+    unreadable: &[(&Held, StoreError)],
+    now: UnixSeconds,
+) -> Result<usize> {
+    let done = |held: &Held, outcome, failure| Done {
+        institution: held.institution,
+        document: held.document,
+        ticket: ticket.number,
+        outcome,
+        failure,
     };
-    let sealed = SealedNotice {
-        document: document.id,
-        person: document.person,
-        key: &person.key,
-        own: &document.sealed,
-        of_person: &person.sealed,
-    };
-    open_notice(vault, &sealed, shared)
+    let over_documents: Vec<BinderId> = over.iter().map(|held| held.document).collect();
+    notices::record_expired(session, &over_documents, now).await?;
+    let over = over.iter().map(|held| done(held, DoneOutcome::Expired, None));
+    let ended = finish::finish(session, &over.collect::<Vec<_>>(), now).await?;
+    for (held, error) in unreadable {
+        tracing::error!(%error, document = %held.document, "a document cannot be read, and is not announced");
+    }
+    let given_up =
+        unreadable.iter().map(|(held, _)| done(held, DoneOutcome::GivenUp, Some(Failure::Unreadable)));
+    let given_up = finish::finish(session, &given_up.collect::<Vec<_>>(), now).await?;
+    store.sweeper.gone(ended.rows_gone + given_up.rows_gone);
+    Ok(ended.documents.len())
 }
 
 struct Ticket {
@@ -152,9 +145,9 @@ const CLAIM_RETRIES: &str = "WITH free AS MATERIALIZED (
 
 // One index step per institution, however much it has queued.
 const WITH_WORK: &str = "WITH RECURSIVE turn AS (
-      (SELECT institution_id FROM delivery_parcels ORDER BY institution_id LIMIT 1)
+      (SELECT institution_id FROM deliveries ORDER BY institution_id LIMIT 1)
       UNION ALL
-      SELECT (SELECT d.institution_id FROM delivery_parcels d WHERE d.institution_id > turn.institution_id
+      SELECT (SELECT d.institution_id FROM deliveries d WHERE d.institution_id > turn.institution_id
               ORDER BY d.institution_id LIMIT 1)
       FROM turn WHERE turn.institution_id IS NOT NULL)
     SELECT institution_id FROM turn WHERE institution_id IS NOT NULL LIMIT $1";
@@ -271,10 +264,16 @@ async fn take(
     let mut held = Vec::new();
     for row in &rows {
         let institution = row.id("institution_id")?;
-        let documents: Vec<Uuid> = row.value("document_ids")?;
-        held.extend(documents.into_iter().map(|document| Held {
+        let parcel: ParcelId = row.id("parcel_id")?;
+        let positions: &[u8] = row.value("positions")?;
+        let (sound, damaged): (Vec<u8>, Vec<u8>) =
+            positions.iter().partition(|position| usize::from(**position) < DOCUMENTS_MAX);
+        if !damaged.is_empty() {
+            tracing::error!(%parcel, "positions of a delivery are damaged");
+        }
+        held.extend(sound.iter().map(|position| Held {
             institution,
-            document: BinderId::of(document),
+            document: parcel.document(*position),
             attempts: 0,
             first_attempt_at: None,
         }));
@@ -284,7 +283,7 @@ async fn take(
 
 async fn names<'a>(
     session: &Session,
-    documents: impl Iterator<Item = &'a DocumentRow>,
+    documents: impl Iterator<Item = &'a StoredDocument>,
 ) -> Result<HashMap<InstitutionId, String>> {
     let mut ids: Vec<InstitutionId> = documents.map(|d| d.institution).collect();
     ids.sort();
@@ -295,36 +294,26 @@ async fn names<'a>(
     rows.iter().map(|row| Ok((row.id("institution_id")?, row.value("name")?))).collect()
 }
 
-fn box_entry(document: &DocumentRow, person: &PersonRow) -> BoxEntry {
-    let (entered, member) = (document.times.received_at.is_some(), person.member_since.is_some());
-    BoxEntry::of(entered, member, person.behaviour, document.times.sent_at)
-}
-
-const PUT_INTO_BOX: &str = "UPDATE documents d SET received_at = greatest($2, d.sent_at)
-    FROM unnest($1::uuid[]) AS joined (id) WHERE d.document_id = joined.id AND d.received_at IS NULL";
-
 /// Moves a document into the box of a person who became a member while it was being accepted. Schedules people who
 /// will join by themselves.
 async fn look_after_joins(
     session: &Session,
-    open: &[(&Held, &DocumentRow, &PersonRow)],
+    entries: &[(&StoredDocument, BoxEntry)],
     now: UnixSeconds,
 ) -> Result<()> {
-    let mut joined: Vec<BinderId> = Vec::new();
+    let mut joined: Vec<&StoredDocument> = Vec::new();
     let mut later: HashMap<PersonId, UnixSeconds> = HashMap::new();
-    for (held, document, person) in open {
-        match box_entry(document, person) {
-            BoxEntry::Now => joined.push(held.document),
+    for (document, entry) in entries {
+        match entry {
+            BoxEntry::Now => joined.push(document),
             BoxEntry::At(due_at) => {
-                let earliest = later.entry(document.person).or_insert(due_at);
-                *earliest = due_at.min(*earliest);
+                let earliest = later.entry(document.person).or_insert(*due_at);
+                *earliest = (*due_at).min(*earliest);
             }
             BoxEntry::Entered | BoxEntry::Waiting => {}
         }
     }
-    if !joined.is_empty() {
-        session.write("putting into boxes", PUT_INTO_BOX, &[&uuids(&joined), &now.0]).await?;
-    }
+    people::enter_boxes(session, &joined, now).await?;
     for (person, due_at) in later {
         people::schedule(session, person, due_at).await?;
     }

@@ -51,10 +51,9 @@ macro_rules! depths_of {
     };
 }
 
-const DEPTHS: [&str; 3] = [
-    depths_of!("delivery_parcels", "cardinality(document_ids)", "q.first_id"),
+const DEPTHS: [&str; 2] = [
+    depths_of!("deliveries", "length(positions)", "q.parcel_id"),
     depths_of!("delivery_retries", "1", "q.document_id"),
-    depths_of!("deliveries", "1", "q.document_id"),
 ];
 
 pub(super) async fn depths(session: &Session) -> Result<Vec<QueueDepth>> {

@@ -1,11 +1,10 @@
-//! Finishing claims and recording the messenger's reports.
+//! Finishing claims.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::Result;
-use seoham_store::deliveries::{Finished, Outcome, Receipt};
-use seoham_store::documents::Notification;
+use seoham_store::deliveries::{Finished, Outcome};
 use seoham_store::undelivered::Failure;
 use uuid::Uuid;
 
@@ -13,7 +12,7 @@ use crate::columns::{Columns, Id, Number};
 use crate::session::{Param, Session};
 
 /// Finishes only what is still held under its ticket: a worker whose lease expired changes nothing. The unfinished
-/// documents of a parcel stay in its row. Outcomes are those of [`DoneOutcome`].
+/// documents of a row stay in it. Outcomes are those of [`DoneOutcome`].
 const FINISH: &str = include_str!("finish.sql");
 
 /// The outcome of a held delivery.
@@ -81,25 +80,24 @@ pub(super) async fn finish(session: &Session, done: &[Done], now: UnixSeconds) -
         return Ok(AllFinished::default());
     }
     let institutions: Vec<Uuid> = done.iter().map(|d| d.institution.uuid()).collect();
-    let documents: Vec<Uuid> = done.iter().map(|d| d.document.uuid()).collect();
+    let parcels: Vec<Uuid> = done.iter().map(|d| d.document.parcel().uuid()).collect();
+    let positions: Vec<i32> = done.iter().map(|d| d.document.position().into()).collect();
     let tickets: Vec<i64> = done.iter().map(|d| d.ticket).collect();
     let (outcomes, not_before): (Vec<i16>, Vec<i64>) = done.iter().map(|d| d.outcome.numbers()).unzip();
-    let (given_up, expired) = (Number(Notification::GivenUp), Number(Notification::Expired));
     let failures: Vec<Option<Number<Failure>>> = done.iter().map(|d| d.failure.map(Number)).collect();
     let mut each_ticket = tickets.clone();
     each_ticket.sort_unstable();
     each_ticket.dedup();
-    let params: [Param<'_>; 10] = [
+    let params: [Param<'_>; 9] = [
         &institutions,
-        &documents,
+        &parcels,
+        &positions,
         &tickets,
         &outcomes,
         &not_before,
-        &now.0,
-        &given_up,
-        &expired,
-        &each_ticket,
         &failures,
+        &now.0,
+        &each_ticket,
     ];
     let rows = session.write("finished deliveries", FINISH, &params).await?;
     let mut finished = AllFinished::default();
@@ -108,41 +106,4 @@ pub(super) async fn finish(session: &Session, done: &[Done], now: UnixSeconds) -
         finished.rows_gone = usize::try_from(row.value::<i64>("rows_gone")?).unwrap_or(0);
     }
     Ok(finished)
-}
-
-/// The usual report changes no indexed column, so that the database can store the new row version on the same page
-/// (see the fillfactor of the monthly partitions). Only the time records that the message arrived.
-const DELIVERED: &str = "UPDATE documents d
-    SET notified_at = greatest(d.sent_at, least(report.at, $3)),
-        notification = CASE d.notification WHEN 0 THEN 0 ELSE $4::smallint END
-    FROM unnest($1::uuid[], $2::bigint[]) AS report (id, at)
-    WHERE d.document_id = report.id AND d.notified_at IS NULL";
-
-const FAILED: &str = "UPDATE documents d SET notification = $2
-    FROM unnest($1::uuid[]) AS report (id)
-    WHERE d.document_id = report.id AND d.notification = 0 AND d.notified_at IS NULL";
-
-/// Records reports. If a document has several, the first counts.
-pub(super) async fn record_receipts(session: &Session, receipts: &[Receipt], now: UnixSeconds) -> Result<()> {
-    let (mut delivered, mut failed) = (BTreeMap::<BinderId, i64>::new(), Vec::new());
-    for receipt in receipts {
-        if receipt.delivered {
-            delivered.entry(receipt.document).or_insert(receipt.at.0);
-        } else {
-            failed.push(receipt.document.uuid());
-        }
-    }
-    if !failed.is_empty() {
-        failed.sort();
-        failed.dedup();
-        let outcome = Number(Notification::Failed);
-        session.write("reports", FAILED, &[&failed, &outcome]).await?;
-    }
-    if !delivered.is_empty() {
-        let (ids, times): (Vec<Uuid>, Vec<i64>) =
-            delivered.into_iter().map(|(id, at)| (id.uuid(), at)).unzip();
-        let outcome = Number(Notification::Delivered);
-        session.write("reports", DELIVERED, &[&ids, &times, &now.0, &outcome]).await?;
-    }
-    Ok(())
 }

@@ -1,52 +1,54 @@
--- Finishes documents under their tickets. $1 to $5 and $10 are the documents with their institutions, tickets, outcomes,
--- next attempts and failures; $6 is now, $7 and $8 the documents' marks for given up and expired, $9 the tickets.
--- Outcomes: 0 delivered, 1 retry, 2 given up, 3 expired.
+-- Finishes documents under their tickets. $1 to $7 are the documents: institution, parcel, position, ticket, outcome,
+-- next attempt and failure; $8 is now, $9 the tickets.
+-- Outcomes: 0 accepted by the messenger, 1 retry, 2 given up, 3 expired.
 -- The worker's outcomes.
 WITH done AS MATERIALIZED (
-  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::smallint[], $5::bigint[], $10::smallint[])
-    AS done (institution_id, document_id, ticket, outcome, not_before, failure)),
--- The parcels that are still held under these tickets.
+  SELECT institution_id, parcel_id, position, document_in(parcel_id, position) AS document_id, ticket, outcome,
+         not_before, failure
+  FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::bigint[], $5::smallint[], $6::bigint[], $7::smallint[])
+    AS done (institution_id, parcel_id, position, ticket, outcome, not_before, failure)),
+-- The rows that are still held under these tickets.
 held AS MATERIALIZED (
-  SELECT row_number() OVER () AS parcel, locked.* FROM (
-    SELECT q.institution_id, q.first_id, q.document_ids, q.ticket FROM delivery_parcels q
-    WHERE q.ticket = ANY($9::bigint[]) AND q.leased_until > clock_timestamp()
-    ORDER BY q.institution_id, q.first_id FOR UPDATE) AS locked),
+  SELECT q.institution_id, q.parcel_id, q.first_position, q.positions, q.ticket FROM deliveries q
+  WHERE q.ticket = ANY($9::bigint[]) AND q.leased_until > clock_timestamp()
+  ORDER BY q.institution_id, q.parcel_id, q.first_position FOR UPDATE),
 -- Combines held and done by grouping: a join would compare each with each.
 own AS MATERIALIZED (
-  SELECT max(parcel) AS parcel, ticket, document_id, max(outcome) AS outcome, max(not_before) AS not_before,
-         max(failure) AS failure
+  SELECT institution_id, ticket, parcel_id, position, max(first_position) AS first_position, max(outcome) AS outcome,
+         max(not_before) AS not_before, max(failure) AS failure
   FROM (
-    SELECT parcel, ticket, unnest(document_ids) AS document_id, NULL::smallint AS outcome, NULL::bigint AS not_before,
-           NULL::smallint AS failure
-    FROM held
-    UNION ALL SELECT NULL, ticket, document_id, outcome, not_before, failure FROM done) AS held_and_done
-  GROUP BY ticket, document_id HAVING max(parcel) IS NOT NULL),
--- Documents of parcels that have an outcome.
+    SELECT institution_id, ticket, parcel_id, get_byte(positions, i) AS position, first_position,
+           NULL::smallint AS outcome, NULL::bigint AS not_before, NULL::smallint AS failure
+    FROM held CROSS JOIN LATERAL generate_series(0, length(positions) - 1) AS i
+    UNION ALL
+    SELECT institution_id, ticket, parcel_id, position, NULL, outcome, not_before, failure FROM done) AS held_and_done
+  GROUP BY institution_id, ticket, parcel_id, position HAVING max(first_position) IS NOT NULL),
+-- Documents of held rows that have an outcome.
 fresh AS (
-  SELECT held.institution_id, own.ticket, own.document_id, own.outcome, own.not_before, own.failure
-  FROM own JOIN held USING (parcel) WHERE own.outcome IS NOT NULL),
--- The remaining documents of each parcel; NULL if there are none.
+  SELECT institution_id, ticket, document_in(parcel_id, position) AS document_id, outcome, not_before, failure
+  FROM own WHERE outcome IS NOT NULL),
+-- The remaining documents of each row; NULL if there are none.
 left_over AS MATERIALIZED (
-  SELECT held.institution_id, held.first_id, kept.document_ids FROM (
-    SELECT parcel, array_agg(document_id ORDER BY document_id) FILTER (WHERE outcome IS NULL) AS document_ids
-    FROM own GROUP BY parcel HAVING count(outcome) > 0) AS kept
-  JOIN held USING (parcel)),
--- Delete parcels without remaining documents.
+  SELECT institution_id, parcel_id, first_position,
+         string_agg(set_byte('\x00'::bytea, 0, position), ''::bytea ORDER BY position)
+           FILTER (WHERE outcome IS NULL) AS positions
+  FROM own GROUP BY institution_id, ticket, parcel_id, first_position HAVING count(outcome) > 0),
+-- Delete rows without remaining documents.
 gone AS (
-  DELETE FROM delivery_parcels q USING left_over
-  WHERE q.institution_id = left_over.institution_id AND q.first_id = left_over.first_id
-    AND left_over.document_ids IS NULL RETURNING 1),
--- Update parcels with remaining documents.
+  DELETE FROM deliveries q USING left_over
+  WHERE q.institution_id = left_over.institution_id AND q.parcel_id = left_over.parcel_id
+    AND q.first_position = left_over.first_position AND left_over.positions IS NULL RETURNING 1),
+-- Update rows with remaining documents.
 cut AS (
-  UPDATE delivery_parcels q SET document_ids = left_over.document_ids FROM left_over
-  WHERE q.institution_id = left_over.institution_id AND q.first_id = left_over.first_id
-    AND left_over.document_ids IS NOT NULL RETURNING 1),
+  UPDATE deliveries q SET positions = left_over.positions FROM left_over
+  WHERE q.institution_id = left_over.institution_id AND q.parcel_id = left_over.parcel_id
+    AND q.first_position = left_over.first_position AND left_over.positions IS NOT NULL RETURNING 1),
 -- Delete retries that have ended.
 again AS (
   DELETE FROM delivery_retries q USING done
   WHERE q.institution_id = done.institution_id AND q.document_id = done.document_id
     AND q.ticket = done.ticket AND q.leased_until > clock_timestamp() AND done.outcome <> 1
-  RETURNING q.document_id, done.ticket, done.outcome, done.failure, q.attempts, q.first_attempt_at),
+  RETURNING q.institution_id, q.document_id, done.ticket, done.outcome, done.failure, q.attempts, q.first_attempt_at),
 -- Reschedule retries that failed again.
 later AS (
   UPDATE delivery_retries q
@@ -58,25 +60,20 @@ later AS (
 -- Schedule first failures for a retry.
 retried AS (
   INSERT INTO delivery_retries (institution_id, document_id, not_before, attempts, first_attempt_at, failure)
-  SELECT institution_id, document_id, not_before, 1, $6, failure FROM fresh WHERE outcome = 1
+  SELECT institution_id, document_id, not_before, 1, $8, failure FROM fresh WHERE outcome = 1
   ON CONFLICT DO NOTHING),
 -- Record notices that are given up, with their attempts.
 noted AS (
-  INSERT INTO given_up_notices AS n (document_id, attempts, first_attempt_at, given_up_at, failure)
-  SELECT document_id, attempts, first_attempt_at, $6, failure FROM (
-    SELECT document_id, 1 AS attempts, $6::bigint AS first_attempt_at, failure FROM fresh WHERE outcome = 2
+  INSERT INTO given_up_notices AS n (document_id, institution_id, attempts, first_attempt_at, given_up_at, failure)
+  SELECT document_id, institution_id, attempts, first_attempt_at, $8, failure FROM (
+    SELECT document_id, institution_id, 1 AS attempts, $8::bigint AS first_attempt_at, failure
+    FROM fresh WHERE outcome = 2
     UNION ALL
-    SELECT document_id, attempts + 1, first_attempt_at, failure FROM again WHERE outcome = 2) AS given_up
+    SELECT document_id, institution_id, attempts + 1, first_attempt_at, failure FROM again WHERE outcome = 2) AS given_up
   ON CONFLICT (document_id) DO UPDATE SET attempts = excluded.attempts,
     first_attempt_at = excluded.first_attempt_at, given_up_at = excluded.given_up_at,
-    failure = excluded.failure),
--- Mark the documents, unless a report came first.
-ended AS (
-  UPDATE documents d SET notification = CASE ended.outcome WHEN 2 THEN $7::smallint ELSE $8::smallint END
-  FROM (SELECT document_id, outcome FROM fresh UNION ALL SELECT document_id, outcome FROM again) AS ended
-  WHERE d.document_id = ended.document_id AND ended.outcome IN (2, 3) AND d.notification = 0
-    AND d.notified_at IS NULL)
--- The documents that were held and are now finished, and how many parcel rows left a dead version to vacuum.
+    failure = excluded.failure)
+-- The documents that were held and are now finished, and how many rows of the queue left a dead version to vacuum.
 SELECT finished.document_id, finished.ticket,
        (SELECT count(*) FROM gone) + (SELECT count(*) FROM cut) AS rows_gone
 FROM (SELECT document_id, ticket FROM fresh UNION ALL SELECT document_id, ticket FROM again

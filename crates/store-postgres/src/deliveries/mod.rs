@@ -5,7 +5,7 @@ mod claim;
 mod depths;
 mod finish;
 mod finish_batch;
-pub(crate) mod parcels;
+mod notices;
 mod sweep;
 mod undelivered;
 
@@ -18,7 +18,9 @@ use seoham_store::deliveries::{Claimed, Finished, QueueDepth, Receipt};
 use seoham_store::undelivered::{Kind, Page, Undelivered};
 use seoham_store::{Deliveries, Lane, Notices, QueueDepths, Receipts, Result};
 
+use self::finish::{Done, DoneOutcome};
 use crate::PostgresStore;
+use crate::documents::rows;
 use crate::people;
 
 pub(crate) use finish_batch::FinishBatcher;
@@ -46,9 +48,13 @@ impl Deliveries for PostgresStore {
     }
 
     async fn finish(&self, finished: Vec<Finished>, now: UnixSeconds) -> Result<usize> {
-        let done = finished.iter().map(finish::Done::from).collect();
+        let mut done: Vec<Done> = finished.iter().map(Done::from).collect();
+        self.keep_what_arrived(&mut done).await?;
+        let given_up = given_up(&done);
         let counted = self.inner.finish_batcher.finish(&self.inner.sessions, done, now).await?;
         self.inner.sweeper.gone(counted.rows_gone);
+        // A report may have come in between.
+        self.forget_what_arrived(&given_up).await?;
         Ok(counted.documents)
     }
 
@@ -67,11 +73,48 @@ impl Deliveries for PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// A notification that arrived before it was given up is not given up.
+    async fn keep_what_arrived(&self, done: &mut [Done]) -> Result<()> {
+        let arrived = self.arrived(&given_up(done)).await?;
+        for done in done.iter_mut().filter(|done| arrived.contains(&done.document)) {
+            done.outcome = DoneOutcome::Taken;
+        }
+        Ok(())
+    }
+
+    async fn forget_what_arrived(&self, given_up: &[BinderId]) -> Result<()> {
+        let arrived = self.arrived(given_up).await?;
+        if arrived.is_empty() {
+            return Ok(());
+        }
+        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
+        notices::forget_given_up(&session, &arrived).await
+    }
+
+    /// Those of `documents` whose notification arrived.
+    async fn arrived(&self, documents: &[BinderId]) -> Result<Vec<BinderId>> {
+        if documents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
+        let found = rows::documents(&session, None, documents).await?;
+        let arrived = found.into_values().flatten().filter(|document| document.times.notified_at.is_some());
+        Ok(arrived.map(|document| document.id).collect())
+    }
+}
+
+/// The documents whose notification is to be given up.
+fn given_up(done: &[Done]) -> Vec<BinderId> {
+    let given_up = done.iter().filter(|done| matches!(done.outcome, DoneOutcome::GivenUp));
+    given_up.map(|done| done.document).collect()
+}
+
 #[async_trait]
 impl Receipts for PostgresStore {
     async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()> {
         let session = self.inner.sessions.for_many(Lane::Bulk).await?;
-        finish::record_receipts(&session, &receipts, now).await
+        notices::record_receipts(&session, &receipts, now).await
     }
 }
 

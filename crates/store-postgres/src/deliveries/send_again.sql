@@ -1,24 +1,17 @@
--- Resends waiting and given-up notices. $1 documents, $2 now.
--- Documents that can still be opened.
-WITH asked AS MATERIALIZED (
-  SELECT d.institution_id, d.document_id, d.notification
-  FROM unnest($1::uuid[]) AS asked (id) JOIN documents d ON d.document_id = asked.id
-  WHERE d.deadline_at > $2),
--- Given-up notices are open again.
+-- Sends waiting and given-up notices again. $1 and $2 are documents that can still be opened, with their institutions;
+-- $3 is now.
+WITH asked AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS asked (document_id, institution_id)),
+-- Given-up notices are open again, with a new day of attempts.
 reopened AS (
-  UPDATE documents d SET notification = 0 FROM asked
-  WHERE d.document_id = asked.document_id AND d.notification = 2
-  RETURNING d.institution_id, d.document_id),
--- Forget the previous attempts.
-forgotten AS (
-  DELETE FROM given_up_notices n USING reopened WHERE n.document_id = reopened.document_id),
--- Queue the reopened ones as retries, due at once.
+  DELETE FROM given_up_notices n USING asked WHERE n.document_id = asked.document_id
+  RETURNING n.institution_id, n.document_id),
+-- Queue them as retries, due at once.
 queued AS (
   INSERT INTO delivery_retries (institution_id, document_id, not_before, attempts, first_attempt_at)
-  SELECT institution_id, document_id, $2, 0, $2 FROM reopened ON CONFLICT DO NOTHING RETURNING document_id),
+  SELECT institution_id, document_id, $3, 0, $3 FROM reopened ON CONFLICT DO NOTHING RETURNING document_id),
 -- Make later retries due at once.
 hurried AS (
-  UPDATE delivery_retries r SET not_before = $2 FROM asked
+  UPDATE delivery_retries r SET not_before = $3 FROM asked
   WHERE r.institution_id = asked.institution_id AND r.document_id = asked.document_id
-    AND r.not_before > $2 RETURNING r.document_id)
+    AND r.not_before > $3 RETURNING r.document_id)
 SELECT document_id FROM queued UNION ALL SELECT document_id FROM hurried

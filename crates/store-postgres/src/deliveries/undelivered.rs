@@ -1,27 +1,46 @@
 //! Notifications that the messenger did not accept, for the operator.
 
-use seoham_model::{BinderId, InstitutionId, UnixSeconds};
+use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::undelivered::{Failure, Kind, NoticeState, Page, Undelivered};
 use seoham_store::{Result, StoreError};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::columns::{Columns, Id, Number, uuids};
-use crate::session::{Param, Session};
+use crate::columns::{Columns, Id, Number};
+use crate::documents::rows;
+use crate::session::Session;
 
-const WAITING: &str =
-    "SELECT document_id, institution_id, attempts, first_attempt_at, failure, not_before AS at
-    FROM delivery_retries
-    WHERE ($1::uuid IS NULL OR institution_id = $1) AND ($2::uuid IS NULL OR document_id < $2)
-      AND ($4::uuid IS NULL OR document_id = $4)
-    ORDER BY document_id DESC LIMIT $3";
+/// The statements for one kind of undelivered notifications. Each has its own index: a condition that may not apply would
+/// keep a plan from using one.
+struct Statements {
+    all: &'static str,
+    of_institution: &'static str,
+    one: &'static str,
+}
 
-const GIVEN_UP: &str = "SELECT d.document_id, d.institution_id, n.attempts, n.first_attempt_at, n.failure,
-           n.given_up_at AS at
-    FROM documents d LEFT JOIN given_up_notices n USING (document_id)
-    WHERE d.notification = 2 AND ($1::uuid IS NULL OR d.institution_id = $1)
-      AND ($2::uuid IS NULL OR d.document_id < $2) AND ($4::uuid IS NULL OR d.document_id = $4)
-    ORDER BY d.document_id DESC LIMIT $3";
+macro_rules! statements {
+    ($table:literal, $at:literal) => {
+        Statements {
+            all: statements!(@select $table, $at, "document_id < $1 ORDER BY document_id DESC LIMIT $2"),
+            of_institution: statements!(@select $table, $at,
+                "institution_id = $3 AND document_id < $1 ORDER BY document_id DESC LIMIT $2"),
+            one: statements!(@select $table, $at, "document_id = $1"),
+        }
+    };
+    (@select $table:literal, $at:literal, $condition:literal) => {
+        concat!(
+            "SELECT document_id, institution_id, attempts, first_attempt_at, failure, ", $at, " AS at FROM ", $table,
+            " WHERE ", $condition
+        )
+    };
+}
+
+fn statements(kind: Kind) -> Statements {
+    match kind {
+        Kind::Waiting => statements!("delivery_retries", "not_before"),
+        Kind::GivenUp => statements!("given_up_notices", "given_up_at"),
+    }
+}
 
 fn undelivered(row: &Row, kind: Kind) -> Result<Undelivered> {
     let failure: Option<Number<Failure>> = row.value("failure")?;
@@ -41,30 +60,23 @@ fn undelivered(row: &Row, kind: Kind) -> Result<Undelivered> {
     })
 }
 
-async fn read(
-    session: &Session,
-    kind: Kind,
-    page: Page,
-    document: Option<BinderId>,
-) -> Result<Vec<Undelivered>> {
-    let sql = if kind == Kind::Waiting { WAITING } else { GIVEN_UP };
-    let institution: Option<Uuid> = page.institution.map(|id: InstitutionId| id.uuid());
-    let before: Option<Uuid> = page.before.map(|id| id.uuid());
-    let limit = i64::try_from(page.limit).unwrap_or(i64::MAX);
-    let document: Option<Uuid> = document.map(|id| id.uuid());
-    let params: [Param<'_>; 4] = [&institution, &before, &limit, &document];
-    session.query(sql, &params).await?.iter().map(|row| undelivered(row, kind)).collect()
-}
-
 pub(super) async fn list(session: &Session, kind: Kind, page: Page) -> Result<Vec<Undelivered>> {
-    read(session, kind, page, None).await
+    let before = page.before.map_or(Uuid::max(), |id| id.uuid());
+    let limit = i64::try_from(page.limit).unwrap_or(i64::MAX);
+    let statements = statements(kind);
+    let rows = match page.institution {
+        None => session.query(statements.all, &[&before, &limit]).await?,
+        Some(institution) => {
+            session.query(statements.of_institution, &[&before, &limit, &institution.uuid()]).await?
+        }
+    };
+    rows.iter().map(|row| undelivered(row, kind)).collect()
 }
 
 pub(super) async fn one(session: &Session, document: BinderId) -> Result<Option<Undelivered>> {
     for kind in [Kind::Waiting, Kind::GivenUp] {
-        let page = Page { limit: 1, ..Page::default() };
-        if let Some(found) = read(session, kind, page, Some(document)).await?.pop() {
-            return Ok(Some(found));
+        if let Some(row) = session.query_opt(statements(kind).one, &[&document.uuid()]).await? {
+            return undelivered(&row, kind).map(Some);
         }
     }
     Ok(None)
@@ -73,5 +85,9 @@ pub(super) async fn one(session: &Session, document: BinderId) -> Result<Option<
 const SEND_AGAIN: &str = include_str!("send_again.sql");
 
 pub(super) async fn send_again(session: &Session, documents: &[BinderId], now: UnixSeconds) -> Result<usize> {
-    Ok(session.write("sending again", SEND_AGAIN, &[&uuids(documents), &now.0]).await?.len())
+    let found = rows::documents(session, None, documents).await?;
+    let open = found.values().flatten().filter(|document| now < document.deadline_at);
+    let (ids, institutions): (Vec<Uuid>, Vec<Uuid>) =
+        open.map(|document| (document.id.uuid(), document.institution.uuid())).unzip();
+    Ok(session.write("sending again", SEND_AGAIN, &[&ids, &institutions, &now.0]).await?.len())
 }

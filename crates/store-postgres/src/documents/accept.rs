@@ -1,39 +1,52 @@
-//! The rows written for acceptances: documents, their texts, deliveries and the daily counts, in one pipelined
-//! transaction.
+//! The rows written for acceptances: parcels, what waits for the box index, deliveries and the daily counts, in one
+//! pipelined transaction.
 
 use std::collections::BTreeMap;
 
 use deadpool_postgres::Client;
-use seoham_model::{ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
+use seoham_model::{InstitutionId, SeoulDay, UnixSeconds};
 use seoham_store::documents::Accepted;
 use seoham_store::idempotency::Record;
-use seoham_store::sealing::{SealedContent, SealedDocument};
+use seoham_store::parcel::SealedParcel;
 use tokio_postgres::Error;
 use uuid::Uuid;
 
 use super::keys;
 use crate::columns::{Id, Number};
-use crate::deliveries::parcels::{self, Parcels};
 use crate::session::Param;
 
-/// The sealed documents of one request.
+/// What one request accepts: a parcel, an idempotency record, or both.
 pub(crate) struct Batch {
     pub(crate) institution: InstitutionId,
-    pub(crate) contract: ContractUuid,
     pub(crate) accepted_at: UnixSeconds,
-    pub(crate) contents: Vec<SealedContent>,
-    pub(crate) documents: Vec<SealedDocument>,
+    pub(crate) parcel: Option<SealedParcel>,
     pub(crate) record: Option<Record>,
 }
 
-const CONTENTS: &str = "INSERT INTO contents (content_id, sealed)
-    SELECT * FROM unnest($1::uuid[], $2::bytea[])";
+impl Batch {
+    /// The number of its documents.
+    pub(crate) fn documents(&self) -> usize {
+        self.parcel.as_ref().map_or(0, |parcel| usize::from(parcel.count))
+    }
 
-const DOCUMENTS: &str =
-    "INSERT INTO documents (document_id, institution_id, contract_id, person_id, content_id,
-        sealed, hash, deadline_at, sent_at, received_at)
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bytea[], $7::text[],
-                         $8::bigint[], $9::bigint[], $10::bigint[])";
+    /// Its size in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let record = self.record.as_ref().map_or(0, |record| record.verdicts.len());
+        record + self.parcel.as_ref().map_or(0, |parcel| parcel.bytes() + 200)
+    }
+}
+
+const PARCELS: &str = "INSERT INTO parcels (parcel_id, institution_id, contract_id, sent_at, last_deadline_at, persons,
+        head, texts, parts)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bytea[],
+                         $8::bytea[], $9::bytea[])";
+
+const PENDING: &str =
+    "INSERT INTO box_pending (parcel_id, persons) SELECT * FROM unnest($1::uuid[], $2::bytea[])";
+
+const DELIVERIES: &str = "INSERT INTO deliveries (institution_id, parcel_id, first_position, positions)
+    SELECT institution_id, parcel_id, 0, positions
+    FROM unnest($1::uuid[], $2::uuid[], $3::bytea[]) AS parcel (institution_id, parcel_id, positions)";
 
 // Ordered, so that two transactions cannot deadlock.
 const COUNTS: &str = "INSERT INTO daily_counts (institution_id, day, slot, accepted)
@@ -42,36 +55,48 @@ const COUNTS: &str = "INSERT INTO daily_counts (institution_id, day, slot, accep
     ORDER BY institution_id, day
     ON CONFLICT (institution_id, day, slot) DO UPDATE SET accepted = daily_counts.accepted + excluded.accepted";
 
+/// Every position of a parcel, a byte each.
+const POSITIONS: [u8; 128] = {
+    let mut positions = [0; 128];
+    let mut position = 0;
+    while position < positions.len() {
+        #[allow(clippy::cast_possible_truncation, reason = "below 128")]
+        let number = position as u8;
+        positions[position] = number;
+        position += 1;
+    }
+    positions
+};
+
+/// Parcels by column.
 #[derive(Default)]
 struct Columns<'a> {
     id: Vec<Uuid>,
     institution: Vec<Uuid>,
     contract: Vec<Uuid>,
-    person: Vec<Uuid>,
-    content: Vec<Option<Uuid>>,
-    sealed: Vec<&'a [u8]>,
-    hash: Vec<Option<&'a str>>,
-    deadline_at: Vec<i64>,
     sent_at: Vec<i64>,
-    received_at: Vec<Option<i64>>,
+    last_deadline_at: Vec<i64>,
+    persons: Vec<&'a [u8]>,
+    head: Vec<&'a [u8]>,
+    texts: Vec<&'a [u8]>,
+    parts: Vec<&'a [u8]>,
+    positions: Vec<&'static [u8]>,
 }
 
 impl<'a> Columns<'a> {
     fn of(batches: &[&'a Batch]) -> Self {
         let mut columns = Self::default();
-        for batch in batches {
-            for document in &batch.documents {
-                columns.id.push(document.id.uuid());
-                columns.institution.push(batch.institution.uuid());
-                columns.contract.push(batch.contract.uuid());
-                columns.person.push(document.person.uuid());
-                columns.content.push(document.content.as_ref().map(Id::uuid));
-                columns.sealed.push(&document.sealed);
-                columns.hash.push(document.hash.as_deref());
-                columns.deadline_at.push(document.deadline_at);
-                columns.sent_at.push(batch.accepted_at.0);
-                columns.received_at.push(document.member.then_some(batch.accepted_at.0));
-            }
+        for parcel in batches.iter().filter_map(|batch| batch.parcel.as_ref()) {
+            columns.id.push(parcel.id.uuid());
+            columns.institution.push(parcel.institution.uuid());
+            columns.contract.push(parcel.contract.uuid());
+            columns.sent_at.push(parcel.sent_at.0);
+            columns.last_deadline_at.push(parcel.last_deadline_at.0);
+            columns.persons.push(&parcel.persons);
+            columns.head.push(&parcel.head);
+            columns.texts.push(&parcel.texts);
+            columns.parts.push(&parcel.parts);
+            columns.positions.push(&POSITIONS[..usize::from(parcel.count).min(POSITIONS.len())]);
         }
         columns
     }
@@ -86,7 +111,7 @@ pub(super) fn are_new(batches: &[&Batch]) -> bool {
 /// fail, and nothing is written.
 pub(super) async fn insert(client: &Client, batches: &[&Batch], slot: i16) -> Result<(), Error> {
     let records = keys::Columns::of(batches);
-    let begin = if records.is_empty() { "BEGIN" } else { BEGIN_AND_WAIT_SHORTLY };
+    let begin = if records.is_empty() { "BEGIN" } else { keys::BEGIN_OPTIMISTIC };
     insert_rows(client, batches, &records, slot, begin).await
 }
 
@@ -97,12 +122,13 @@ pub(super) async fn insert_unless_known(
     client: &Client,
     batches: &[&Batch],
     slot: i16,
+    begin: &str,
 ) -> Result<Vec<Accepted>, Error> {
     let work = async {
-        let ((), accepted) = futures_util::try_join!(
-            client.batch_execute(BEGIN_AND_WAIT_SHORTLY),
-            keys::insert(client, batches)
-        )?;
+        let (begun, accepted) =
+            futures_util::join!(client.batch_execute(begin), keys::insert(client, batches));
+        begun?;
+        let accepted = accepted?;
         let whole = batches.iter().zip(&accepted).filter(|(_, a)| **a == Accepted::Whole);
         let whole: Vec<&Batch> = whole.map(|(batch, _)| *batch).collect();
         insert_rows(client, &whole, &keys::Columns::default(), slot, "").await?;
@@ -117,10 +143,6 @@ pub(super) async fn insert_unless_known(
     written
 }
 
-/// Another transaction may be writing the same record and may belong to a node that was lost. The timeout limits the
-/// wait for it.
-const BEGIN_AND_WAIT_SHORTLY: &str = "BEGIN; SET LOCAL lock_timeout = '2s'";
-
 /// Pipelines `begin`, the rows of `batches` and the COMMIT.
 async fn insert_rows(
     client: &Client,
@@ -130,53 +152,53 @@ async fn insert_rows(
     begin: &str,
 ) -> Result<(), Error> {
     let columns = Columns::of(batches);
-    let (content_ids, content_texts): (Vec<Uuid>, Vec<&[u8]>) =
-        batches.iter().flat_map(|b| &b.contents).map(|c| (c.id.uuid(), c.sealed.as_slice())).unzip();
     let (institutions, days, counts) = counts(batches);
-
     let statements = futures_util::try_join!(
-        client.prepare_cached(CONTENTS),
-        client.prepare_cached(DOCUMENTS),
-        client.prepare_cached(parcels::INSERT),
+        client.prepare_cached(PARCELS),
+        client.prepare_cached(PENDING),
+        client.prepare_cached(DELIVERIES),
         client.prepare_cached(COUNTS),
     )?;
     let record_statement = records.prepare_new(client).await?;
-    let of_contents: [Param<'_>; 2] = [&content_ids, &content_texts];
-    let of_documents: [Param<'_>; 10] = [
+    let of_parcels: [Param<'_>; 9] = [
         &columns.id,
         &columns.institution,
         &columns.contract,
-        &columns.person,
-        &columns.content,
-        &columns.sealed,
-        &columns.hash,
-        &columns.deadline_at,
         &columns.sent_at,
-        &columns.received_at,
+        &columns.last_deadline_at,
+        &columns.persons,
+        &columns.head,
+        &columns.texts,
+        &columns.parts,
     ];
-    let queued = batches.iter().flat_map(|b| b.documents.iter().map(|d| (b.institution, d.id.uuid())));
-    let parcels = Parcels::of(queued);
-    let of_deliveries = parcels.params();
+    let of_pending: [Param<'_>; 2] = [&columns.id, &columns.persons];
+    let of_deliveries: [Param<'_>; 3] = [&columns.institution, &columns.id, &columns.positions];
     let of_counts: [Param<'_>; 4] = [&institutions, &days, &counts, &slot];
     // Polled together, they are sent together in this order, before the first reply arrives. If one fails, the server
-    // rejects the rest and the COMMIT.
-    futures_util::try_join!(
+    // rejects the rest and the COMMIT. All replies are awaited, so that the error is that of the first that failed and
+    // not the rejection of a later one.
+    let replies = futures_util::join!(
         client.batch_execute(begin),
         records.insert_new(client, record_statement.as_ref()),
-        client.execute(&statements.0, &of_contents),
-        client.execute(&statements.1, &of_documents),
+        client.execute(&statements.0, &of_parcels),
+        client.execute(&statements.1, &of_pending),
         client.execute(&statements.2, &of_deliveries),
         client.execute(&statements.3, &of_counts),
         client.batch_execute("COMMIT"),
-    )?;
-    Ok(())
+    );
+    replies.0?;
+    replies.1?;
+    for reply in [replies.2, replies.3, replies.4, replies.5] {
+        reply?;
+    }
+    replies.6
 }
 
 fn counts(batches: &[&Batch]) -> (Vec<Uuid>, Vec<Number<SeoulDay>>, Vec<i64>) {
     let mut counts: BTreeMap<(InstitutionId, SeoulDay), i64> = BTreeMap::new();
-    for batch in batches.iter().filter(|batch| !batch.documents.is_empty()) {
+    for batch in batches.iter().filter(|batch| batch.parcel.is_some()) {
         let day = SeoulDay::of(batch.accepted_at);
-        let count = i64::try_from(batch.documents.len()).unwrap_or(i64::MAX);
+        let count = i64::try_from(batch.documents()).unwrap_or(i64::MAX);
         *counts.entry((batch.institution, day)).or_default() += count;
     }
     let (mut institutions, mut days, mut accepted) = (Vec::new(), Vec::new(), Vec::new());

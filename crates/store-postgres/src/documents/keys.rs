@@ -13,21 +13,37 @@ use uuid::Uuid;
 
 use super::accept::Batch;
 use crate::columns::{Columns as _, Id};
+use crate::failure::Doing;
 use crate::session::{Param, Session};
+
+/// Begins a transaction with records. Another transaction may be writing the same one, and may belong to a node that
+/// was lost; a group of requests waits for it only for as long as a commit usually takes.
+pub(super) const BEGIN_OPTIMISTIC: &str = "BEGIN; SET LOCAL lock_timeout = '50ms'";
+
+/// The same for a request that waits alone.
+pub(super) const BEGIN_PATIENT: &str = "BEGIN; SET LOCAL lock_timeout = '2s'";
 
 /// Records deleted in one statement.
 const BATCH_ROWS: i64 = 2_000;
 
 // Ordered by key, so that two transactions cannot deadlock. If a transaction contains a key twice, the first record
 // wins.
-const INSERT: &str = "INSERT INTO idempotency_records (institution_id, key_tag, seq, recorded_at, verdicts)
+// A record is added only to one that is there, and that no other transaction removes meanwhile: see FORGET.
+const INSERT: &str = "WITH locked AS MATERIALIZED (
+      SELECT before.institution_id, before.key_tag, before.seq
+      FROM unnest($1::uuid[], $2::bytea[], $3::integer[]) AS record (institution_id, key_tag, seq)
+      JOIN idempotency_records AS before
+        ON before.institution_id = record.institution_id AND before.key_tag = record.key_tag
+          AND before.seq = record.seq - 1
+      ORDER BY before.institution_id, before.key_tag, before.seq FOR KEY SHARE OF before)
+    INSERT INTO idempotency_records (institution_id, key_tag, seq, recorded_at, verdicts)
     SELECT institution_id, key_tag, seq, recorded_at, verdicts
     FROM unnest($1::uuid[], $2::bytea[], $3::integer[], $4::bigint[], $5::bytea[]) WITH ORDINALITY
         AS record (institution_id, key_tag, seq, recorded_at, verdicts, place)
     WHERE seq = 0 OR EXISTS
-        (SELECT 1 FROM idempotency_records AS before
-         WHERE before.institution_id = record.institution_id AND before.key_tag = record.key_tag
-           AND before.seq = record.seq - 1)
+        (SELECT 1 FROM locked
+         WHERE locked.institution_id = record.institution_id AND locked.key_tag = record.key_tag
+           AND locked.seq = record.seq - 1)
     ORDER BY institution_id, key_tag, seq, place
     ON CONFLICT DO NOTHING RETURNING institution_id, key_tag, seq";
 
@@ -126,16 +142,42 @@ pub(super) async fn rows(
         .collect()
 }
 
+/// Locks records that are old enough. A transaction that adds to such a key has locked its last record, and ends first.
+const LOCK_OLD: &str = "SELECT old.institution_id, old.key_tag, old.seq FROM idempotency_records old
+    WHERE old.recorded_at <= $1 AND NOT EXISTS
+      (SELECT 1 FROM idempotency_records young
+       WHERE young.institution_id = old.institution_id AND young.key_tag = old.key_tag AND young.recorded_at > $1)
+    ORDER BY old.recorded_at LIMIT $2 FOR UPDATE OF old SKIP LOCKED";
+
+/// Deletes locked records whose key has no younger one by now: a statement of its own sees what was added before the
+/// lock.
+const FORGET: &str = "DELETE FROM idempotency_records AS old
+    USING unnest($1::uuid[], $2::bytea[], $3::integer[]) AS locked (institution_id, key_tag, seq)
+    WHERE old.institution_id = locked.institution_id AND old.key_tag = locked.key_tag AND old.seq = locked.seq
+      AND NOT EXISTS (SELECT 1 FROM idempotency_records young
+                      WHERE young.institution_id = old.institution_id AND young.key_tag = old.key_tag
+                        AND young.recorded_at > $4)";
+
 /// Deletes records of expired keys. Returns `true` if there may be more.
 pub(crate) async fn forget(session: &Session, now: UnixSeconds) -> Result<bool> {
-    let sql = "DELETE FROM idempotency_records WHERE (institution_id, key_tag, seq) IN
-                 (SELECT old.institution_id, old.key_tag, old.seq FROM idempotency_records old
-                  WHERE old.recorded_at <= $1 AND NOT EXISTS
-                    (SELECT 1 FROM idempotency_records young
-                     WHERE young.institution_id = old.institution_id AND young.key_tag = old.key_tag
-                       AND young.recorded_at > $1)
-                  ORDER BY old.recorded_at LIMIT $2) RETURNING seq";
     let over = now.plus(-KEPT_SECONDS).0;
-    let removed = session.write("forgetting keys", sql, &[&over, &BATCH_ROWS]).await?;
-    Ok(i64::try_from(removed.len()).unwrap_or(BATCH_ROWS) == BATCH_ROWS)
+    let doing = Doing::Writing("forgetting keys");
+    let (lock, delete) = (session.prepare(LOCK_OLD).await?, session.prepare(FORGET).await?);
+    let client = session.client();
+    let work = async {
+        client.batch_execute("BEGIN").await?;
+        let old = client.query(&lock, &[&over, &BATCH_ROWS]).await?;
+        let (mut institutions, mut tags, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+        for row in &old {
+            institutions.push(row.try_get::<_, Uuid>(0)?);
+            tags.push(row.try_get::<_, Vec<u8>>(1)?);
+            numbers.push(row.try_get::<_, i32>(2)?);
+        }
+        let params: [Param<'_>; 4] = [&institutions, &tags, &numbers, &over];
+        let removed = client.execute(&delete, &params).await?;
+        client.batch_execute("COMMIT").await?;
+        Ok(removed)
+    };
+    let removed = session.within(doing, work).await.inspect_err(|_| session.spoil())?;
+    Ok(removed == BATCH_ROWS.unsigned_abs())
 }

@@ -1,22 +1,24 @@
 //! Documents: accepting, querying status, verifying tokens, marking read, describing.
 
 mod accept;
+mod conflict_lane;
 mod group_commit;
 mod keys;
 pub(crate) mod rows;
 mod tokens;
+mod transaction;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use seoham_model::{BinderId, InstitutionId, StoredNumber, UnixSeconds};
+use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::documents::{
-    Acceptance, Accepted, DocumentRecord, DocumentStatus, Notification, ReadVerdict, TokenVerdict,
+    Acceptance, Accepted, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict,
 };
 use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, Record, key_history};
-use seoham_store::people::PersonView;
-use seoham_store::sealing::{self, OpenedText};
-use seoham_store::{AboutEntity, Documents, Lane, Records, Result, StoreError};
+use seoham_store::parcel::SealedParcel;
+use seoham_store::parcel::sealed::status;
+use seoham_store::{Documents, Lane, Records, Result, StoreError};
 use seoham_vault::TokenHash;
 
 use crate::columns::{Columns, Id};
@@ -28,22 +30,23 @@ pub(crate) use keys::forget;
 #[async_trait]
 impl Documents for PostgresStore {
     async fn accept(&self, acceptance: Acceptance) -> Result<Accepted> {
-        let Acceptance { institution, contract, accepted_at, documents, remember } = acceptance;
+        let (institution, accepted_at) = (acceptance.institution, acceptance.accepted_at);
         let vault = Arc::clone(&self.inner.vault);
         let sealed = tokio::task::spawn_blocking(move || {
-            let record = remember.map(|remember| Record::of(&vault, &remember));
-            sealing::seal(&vault, &documents).map(|(contents, documents)| (contents, documents, record))
+            let record = acceptance.remember.as_ref().map(|remember| Record::of(&vault, remember));
+            SealedParcel::seal(&vault, &acceptance).map(|parcel| (parcel, record))
         });
-        let (contents, documents, record) = sealed.await.map_err(|error| {
+        let (parcel, record) = sealed.await.map_err(|error| {
             if error.is_panic() {
                 StoreError::Failed("sealing panicked".to_owned())
             } else {
                 StoreError::Unavailable("closing".to_owned())
             }
         })??;
-        let batch = accept::Batch { institution, contract, accepted_at, contents, documents, record };
+        let batch = accept::Batch { institution, accepted_at, parcel, record };
         let accepted = self.inner.group_commit.accept(batch).await?;
         self.inner.signals.work_arrived();
+        self.inner.box_index.work_arrived();
         Ok(accepted)
     }
 
@@ -68,23 +71,23 @@ impl Documents for PostgresStore {
         lane: Lane,
         institution: InstitutionId,
         ids: Vec<BinderId>,
-    ) -> Result<Vec<Option<DocumentStatus>>> {
+    ) -> Result<Vec<Result<Option<DocumentStatus>>>> {
         let session = self.inner.sessions.for_many(lane).await?;
-        let documents = rows::documents(&session, Some(institution), &ids).await?;
-        let keys = self.inner.key_cache.of(&session, documents.values().map(|d| d.person)).await?;
+        let found = rows::documents(&session, Some(institution), &ids).await?;
+        let documents = || found.values().flatten();
+        let (keys, read) = futures_util::try_join!(
+            self.inner.key_cache.of(&session, documents().map(|document| document.person)),
+            rows::slices(&session, documents().map(|document| document.part.clone()))
+        )?;
         drop(session);
-        let status = |id: &BinderId| {
-            let Some(document) = documents.get(id) else { return Ok(None) };
-            let key = keys
-                .get(&document.person)
-                .ok_or_else(|| StoreError::damaged("the missing person").about(document.id))?;
-            let vault = &self.inner.vault;
-            let own = sealing::open_own(vault, document.person, key, *id, &document.sealed)?;
-            let (times, deadline_at) = (document.times, document.deadline_at);
-            let seoham_model::document::Own { payload, external_document_uuid } = own;
-            Ok(Some(DocumentStatus { times, deadline_at, payload, external_document_uuid }))
+        let status = |id: &BinderId| match found.get(id) {
+            None => Ok(None),
+            Some(Err(error)) => Err(error.clone()),
+            Some(Ok(document)) => {
+                status(&self.inner.vault, document, keys.get(&document.person), &read).map(Some)
+            }
         };
-        ids.iter().map(status).collect()
+        Ok(ids.iter().map(status).collect())
     }
 
     async fn verify_token(
@@ -114,47 +117,19 @@ impl Documents for PostgresStore {
 impl Records for PostgresStore {
     async fn describe(&self, id: BinderId) -> Result<Option<DocumentRecord>> {
         let session = self.inner.sessions.interactive().await?;
-        let Some(document) = rows::documents(&session, None, &[id]).await?.remove(&id) else {
-            return Ok(None);
-        };
+        let Some(document) = rows::document(&session, None, id).await? else { return Ok(None) };
         let (text, person) = rows::text(&session, &self.inner.vault, &document).await?;
-        let OpenedText { content, own, mut recipient } = text;
-        let earliest = BinderId::first_at(id.unix_millis().saturating_sub(ACCEPTED_TOGETHER_MILLIS));
-        let params: [Param<'_>; 3] = [&document.institution.uuid(), &id.uuid(), &earliest.uuid()];
-        let waiting = session.query_opt(WAITING, &params).await?;
-        let waiting = waiting.is_some_and(|row| row.value("waiting").unwrap_or(false));
-        // Decoded only here: an unknown number must not block a claim or a status query.
-        let notification = Notification::from_number(document.notification.into())
-            .ok_or_else(|| StoreError::damaged("notification").about(id))?
-            .as_shown(document.times.notified_at, waiting);
-        let (payload, external) = (own.payload.clone(), own.external_document_uuid.clone());
-        Ok(Some(DocumentRecord {
-            institution: document.institution,
-            contract: document.contract,
-            content,
-            own,
-            hash: document.hash,
-            status: DocumentStatus {
-                times: document.times,
-                deadline_at: document.deadline_at,
-                payload,
-                external_document_uuid: external,
-            },
-            notification,
-            recipient: PersonView {
-                phone_number: std::mem::take(&mut recipient.phone_number).into(),
-                name: std::mem::take(&mut recipient.name).into(),
-                member_since: person.member_since,
-            },
-        }))
+        let params: [Param<'_>; 4] =
+            [&document.institution.uuid(), &id.uuid(), &id.parcel().uuid(), &i32::from(id.position())];
+        let row = session.query_opt(QUEUED, &params).await?.ok_or(StoreError::damaged("the queue"))?;
+        let (queued, given_up) = (row.value("waiting")?, row.value("given_up")?);
+        Ok(Some(DocumentRecord::of(document, text, person.member_since, queued, given_up)))
     }
 }
 
-/// Maximum time between the acceptances of documents in one parcel.
-const ACCEPTED_TOGETHER_MILLIS: u64 = 60_000;
-
-const WAITING: &str = "SELECT
-    EXISTS (SELECT 1 FROM delivery_parcels
-            WHERE institution_id = $1 AND first_id BETWEEN $3 AND $2 AND $2 = ANY (document_ids))
-    OR EXISTS (SELECT 1 FROM deliveries WHERE institution_id = $1 AND document_id = $2)
-    OR EXISTS (SELECT 1 FROM delivery_retries WHERE institution_id = $1 AND document_id = $2) AS waiting";
+/// Whether a document's notification waits, and whether it was given up.
+const QUEUED: &str = "SELECT
+    EXISTS (SELECT 1 FROM deliveries
+            WHERE institution_id = $1 AND parcel_id = $3 AND position(set_byte('\\x00', 0, $4) IN positions) > 0)
+    OR EXISTS (SELECT 1 FROM delivery_retries WHERE institution_id = $1 AND document_id = $2) AS waiting,
+    EXISTS (SELECT 1 FROM given_up_notices WHERE document_id = $2) AS given_up";

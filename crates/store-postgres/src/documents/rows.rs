@@ -1,164 +1,173 @@
-//! The rows of documents, each looked up by its own key: documents, people and shared texts by id. Reads several at
-//! once, without joins.
+//! The rows of documents, each looked up by its own key: parcels with their notices, marks, people. Reads several at
+//! once, without joins between them. What a row means is decided by the store's `parcel` module.
 
 use std::collections::HashMap;
 
-use seoham_model::person::Behaviour;
-use seoham_model::status::Times;
-use seoham_model::{BinderId, ContractUuid, InstitutionId, PersonId, UnixSeconds};
-use seoham_store::sealing::{OpenedText, SealedContent, StoredText, open_with_recipient};
+use seoham_model::{BinderId, InstitutionId, ParcelId, PersonId, UnixSeconds};
+use seoham_store::parcel::document::open_text;
+use seoham_store::parcel::head::ParcelHead;
+use seoham_store::parcel::sealed::OpenedText;
+use seoham_store::parcel::{Column, Mark, Slice, Slices, StoredDocument, StoredParcel, slices};
+use seoham_store::people::StoredPerson;
 use seoham_store::{AboutEntity, Result, StoreError};
 use seoham_vault::{Vault, WrappedKey};
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use crate::columns::{Columns, Id, uuids};
-use crate::session::Session;
+use crate::session::{Param, Session};
 
-/// A stored document.
-pub(crate) struct DocumentRow {
-    pub(crate) id: BinderId,
-    pub(crate) institution: InstitutionId,
-    pub(crate) contract: ContractUuid,
-    pub(crate) person: PersonId,
-    pub(crate) content: Option<BinderId>,
-    pub(crate) sealed: Vec<u8>,
-    pub(crate) hash: Option<String>,
-    pub(crate) deadline_at: UnixSeconds,
-    pub(crate) notification: i16,
-    pub(crate) times: Times,
-}
+/// Documents by id. One that cannot be read is an error of that document alone.
+pub(crate) type Found = HashMap<BinderId, Result<StoredDocument>>;
 
-/// A stored person.
-pub(crate) struct PersonRow {
-    pub(crate) key: WrappedKey,
-    pub(crate) sealed: Vec<u8>,
-    pub(crate) behaviour: Behaviour,
-    pub(crate) member_since: Option<UnixSeconds>,
-}
+const PARCELS: &str =
+    "SELECT p.parcel_id, p.institution_id, p.contract_id, p.sent_at, p.head, p.persons, n.packed
+    FROM unnest($1::uuid[]) AS asked (id)
+    JOIN parcels p ON p.parcel_id = asked.id LEFT JOIN notices n ON n.parcel_id = asked.id
+    WHERE $2::uuid IS NULL OR p.institution_id = $2";
+
+const MARKS: &str = "SELECT m.document_id, m.received_at, m.authenticated_at, m.token_used_at, m.read_at
+    FROM unnest($1::uuid[]) AS asked (id) JOIN marks m ON m.document_id = asked.id";
 
 /// Documents by id, optionally only those of one institution.
 pub(crate) async fn documents(
     session: &Session,
     institution: Option<InstitutionId>,
     ids: &[BinderId],
-) -> Result<HashMap<BinderId, DocumentRow>> {
-    let sql =
-        "SELECT d.document_id, d.institution_id, d.contract_id, d.person_id, d.content_id, d.sealed, d.hash,
-                 d.deadline_at, d.notification, d.sent_at, d.received_at, d.authenticated_at, d.token_used_at,
-                 d.read_at, d.notified_at
-               FROM unnest($1::uuid[]) AS asked (id) JOIN documents d ON d.document_id = asked.id
-               WHERE $2::uuid IS NULL OR d.institution_id = $2";
-    let rows = session.query(sql, &[&uuids(ids), &institution.map(|id| id.uuid())]).await?;
-    rows.iter().map(|row| document(row).map(|document| (document.id, document))).collect()
+) -> Result<Found> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut parcels: Vec<ParcelId> = ids.iter().map(|id| id.parcel()).collect();
+    parcels.sort_unstable();
+    parcels.dedup();
+    let (asked, of) = (uuids(&parcels), institution.map(|id| id.uuid()));
+    let marked = uuids(ids);
+    let (of_parcels, of_marks): ([Param<'_>; 2], [Param<'_>; 1]) = ([&asked, &of], [&marked]);
+    let (parcels, marks) =
+        futures_util::try_join!(session.query(PARCELS, &of_parcels), session.query(MARKS, &of_marks))?;
+    let marks = marks.iter().map(|row| Ok((row.id("document_id")?, mark(row)?)));
+    let marks: HashMap<BinderId, Mark> = marks.collect::<Result<_>>()?;
+    let parcels = parcels.iter().map(|row| Ok((row.id("parcel_id")?, parcel(row))));
+    let parcels: HashMap<ParcelId, Result<StoredParcel>> = parcels.collect::<Result<_>>()?;
+    let mut found = HashMap::with_capacity(ids.len());
+    for id in ids {
+        let document = match parcels.get(&id.parcel()) {
+            None => continue,
+            Some(Err(error)) => Err(error.clone().about(*id)),
+            Some(Ok(parcel)) => match parcel.document(*id, marks.get(id).copied()) {
+                Ok(None) => continue,
+                Ok(Some(document)) => Ok(document),
+                Err(error) => Err(error),
+            },
+        };
+        found.insert(*id, document);
+    }
+    Ok(found)
 }
 
-/// One document of `institution`.
-pub(crate) async fn own_document(
+/// One document, optionally only of one institution.
+pub(crate) async fn document(
     session: &Session,
-    institution: InstitutionId,
+    institution: Option<InstitutionId>,
     id: BinderId,
-) -> Result<Option<DocumentRow>> {
-    Ok(documents(session, Some(institution), &[id]).await?.remove(&id))
+) -> Result<Option<StoredDocument>> {
+    documents(session, institution, &[id]).await?.remove(&id).transpose()
 }
 
-fn document(row: &Row) -> Result<DocumentRow> {
-    let id: BinderId = row.id("document_id")?;
-    let read = || {
-        Ok(DocumentRow {
-            id,
-            institution: row.id("institution_id")?,
-            contract: row.id("contract_id")?,
-            person: row.id("person_id")?,
-            content: row.value::<Option<uuid::Uuid>>("content_id")?.map(BinderId::of),
-            sealed: row.value("sealed")?,
-            hash: row.value("hash")?,
-            deadline_at: UnixSeconds(row.value("deadline_at")?),
-            notification: row.value("notification")?,
-            times: row.times()?,
-        })
-    };
-    read().about(id)
+fn parcel(row: &Row) -> Result<StoredParcel> {
+    Ok(StoredParcel {
+        id: row.id("parcel_id")?,
+        institution: row.id("institution_id")?,
+        contract: row.id("contract_id")?,
+        sent_at: UnixSeconds(row.value("sent_at")?),
+        head: ParcelHead::parse(row.value("head")?)?,
+        persons: row.value("persons")?,
+        notices: row.value::<Option<Vec<u8>>>("packed")?.unwrap_or_default(),
+    })
 }
 
-/// The people to whom documents belong.
-pub(crate) async fn people<'a>(
+fn mark(row: &Row) -> Result<Mark> {
+    Ok(Mark {
+        received_at: row.moment("received_at")?,
+        authenticated_at: row.moment("authenticated_at")?,
+        token_used_at: row.moment("token_used_at")?,
+        read_at: row.moment("read_at")?,
+    })
+}
+
+const SLICES: &str = "SELECT asked.place,
+      CASE WHEN asked.of_texts THEN substr(p.texts, asked.start, asked.length)
+           ELSE substr(p.parts, asked.start, asked.length) END AS bytes
+    FROM unnest($1::uuid[], $2::boolean[], $3::integer[], $4::integer[]) WITH ORDINALITY
+      AS asked (id, of_texts, start, length, place)
+    JOIN parcels p ON p.parcel_id = asked.id";
+
+/// Reads slices of sealed columns. One whose parcel is gone meanwhile is missing from the result.
+pub(crate) async fn slices(session: &Session, wanted: impl IntoIterator<Item = Slice>) -> Result<Slices> {
+    // One that PostgreSQL cannot address is damage of the documents that need it: it is not read.
+    let is_possible = |slice: &Slice| i32::try_from(slice.end).is_ok();
+    let planned: Vec<Slice> = slices::plan(wanted.into_iter().filter(is_possible));
+    let mut read = Slices::default();
+    if planned.is_empty() {
+        return Ok(read);
+    }
+    let parcels: Vec<Uuid> = planned.iter().map(|slice| slice.parcel.uuid()).collect();
+    let of_texts: Vec<bool> = planned.iter().map(|slice| slice.column == Column::Texts).collect();
+    let number = |n: usize| i32::try_from(n).map_err(|_| StoreError::damaged("an offset of a parcel"));
+    // The first byte has the number one.
+    let starts: Vec<i32> = planned.iter().map(|slice| number(slice.start + 1)).collect::<Result<_>>()?;
+    let lengths: Vec<i32> = planned.iter().map(|slice| number(slice.len())).collect::<Result<_>>()?;
+    for row in session.query(SLICES, &[&parcels, &of_texts, &starts, &lengths]).await? {
+        let place = usize::try_from(row.value::<i64>("place")? - 1).ok();
+        let slice = place.and_then(|place| planned.get(place)).ok_or(StoreError::damaged("a slice"))?;
+        read.add(slice, row.value("bytes")?);
+    }
+    Ok(read)
+}
+
+/// The people to whom documents belong. One that cannot be read is missing from the result, and logged.
+pub(crate) async fn people(
     session: &Session,
-    documents: impl Iterator<Item = &'a DocumentRow>,
-) -> Result<HashMap<PersonId, PersonRow>> {
-    let mut ids: Vec<PersonId> = documents.map(|d| d.person).collect();
+    ids: impl IntoIterator<Item = PersonId>,
+) -> Result<HashMap<PersonId, StoredPerson>> {
+    let mut ids: Vec<PersonId> = ids.into_iter().collect();
     ids.sort();
     ids.dedup();
     let sql = "SELECT p.person_id, p.wrapped_key, p.sealed, p.behaviour, p.member_since
                FROM unnest($1::uuid[]) AS asked (id) JOIN people p ON p.person_id = asked.id";
     let rows = session.query(sql, &[&uuids(&ids)]).await?;
     let person = |row: &Row| {
-        Ok(PersonRow {
+        Ok(StoredPerson {
             key: WrappedKey(row.value("wrapped_key")?),
             sealed: row.value("sealed")?,
             behaviour: row.number("behaviour")?,
             member_since: row.moment("member_since")?,
         })
     };
-    let read = |row: &Row| {
+    let mut people = HashMap::with_capacity(rows.len());
+    for row in &rows {
         let id: PersonId = row.id("person_id")?;
-        Ok((id, person(row).about(id)?))
-    };
-    rows.iter().map(read).collect()
-}
-
-/// The shared texts of documents.
-pub(crate) async fn contents<'a>(
-    session: &Session,
-    documents: impl Iterator<Item = &'a DocumentRow>,
-) -> Result<HashMap<BinderId, Vec<u8>>> {
-    let mut ids: Vec<BinderId> = documents.filter_map(|d| d.content).collect();
-    ids.sort();
-    ids.dedup();
-    if ids.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let sql = "SELECT c.content_id, c.sealed
-               FROM unnest($1::uuid[]) AS asked (id) JOIN contents c ON c.content_id = asked.id";
-    let rows = session.query(sql, &[&uuids(&ids)]).await?;
-    rows.iter().map(|row| Ok((row.id("content_id")?, row.value("sealed")?))).collect()
-}
-
-/// Decrypts a document's text and its recipient.
-pub(crate) fn open_text(
-    vault: &Vault,
-    document: &DocumentRow,
-    person: &PersonRow,
-    contents: &HashMap<BinderId, Vec<u8>>,
-) -> Result<OpenedText> {
-    let content = match document.content {
-        None => None,
-        Some(id) => {
-            let sealed = contents
-                .get(&id)
-                .ok_or_else(|| StoreError::damaged("the missing shared text").about(document.id))?;
-            Some(SealedContent { id, sealed: sealed.clone() })
+        match person(row).about(id) {
+            Ok(person) => {
+                people.insert(id, person);
+            }
+            Err(error) => tracing::error!(%error, person = %id, "a person cannot be read"),
         }
-    };
-    let stored = StoredText {
-        id: document.id,
-        person: document.person,
-        key: person.key.clone(),
-        sealed: document.sealed.clone(),
-        content,
-    };
-    open_with_recipient(vault, &stored, &person.sealed)
+    }
+    Ok(people)
 }
 
-/// Reads and decrypts one document's text.
+/// Reads and opens one document's text.
 pub(crate) async fn text(
     session: &Session,
     vault: &Vault,
-    document: &DocumentRow,
-) -> Result<(OpenedText, PersonRow)> {
-    let one = || std::iter::once(document);
-    let (mut people, contents) = futures_util::try_join!(people(session, one()), contents(session, one()))?;
+    document: &StoredDocument,
+) -> Result<(OpenedText, StoredPerson)> {
+    let (mut people, read) =
+        futures_util::try_join!(people(session, [document.person]), slices(session, document.slices()))?;
     let person = people
         .remove(&document.person)
         .ok_or_else(|| StoreError::damaged("the missing person").about(document.id))?;
-    Ok((open_text(vault, document, &person, &contents)?, person))
+    Ok((open_text(vault, document, Some(&person), &read)?, person))
 }

@@ -1,8 +1,10 @@
 //! Using a token and marking a document as read. SQL conditions ensure that each time is set only once.
 
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
-use seoham_store::documents::{DocumentStatus, ReadVerdict, TokenVerdict};
-use seoham_store::{AboutEntity, Result, StoreError, sealing};
+use seoham_store::Result;
+use seoham_store::documents::{ReadVerdict, TokenVerdict};
+use seoham_store::parcel::mark;
+use seoham_store::parcel::sealed::status;
 use seoham_vault::{TokenHash, Vault};
 
 use super::rows;
@@ -10,14 +12,15 @@ use crate::columns::{Columns, Id};
 use crate::people::KeyCache;
 use crate::session::{Param, Session};
 
-/// Of several concurrent callers, only one updates the token's row, and only that one touches the document.
+/// Of several concurrent callers, only one updates the token's row, and only that one touches the document's marks.
 const USE: &str = "WITH used AS (
       UPDATE one_time_tokens SET used_at = $3
       WHERE document_id = $1 AND token_hash = $2 AND used_at IS NULL
       RETURNING document_id)
-    UPDATE documents d SET token_used_at = coalesce(d.token_used_at, $3)
-    FROM used WHERE d.document_id = used.document_id AND d.document_id = $1
-    RETURNING d.token_used_at";
+    INSERT INTO marks AS m (document_id, person_id, token_used_at)
+    SELECT document_id, $4, $3 FROM used
+    ON CONFLICT (document_id) DO UPDATE SET token_used_at = coalesce(m.token_used_at, excluded.token_used_at)
+    RETURNING token_used_at";
 
 pub(super) async fn verify(
     session: &Session,
@@ -33,10 +36,10 @@ pub(super) async fn verify(
     let of_token: [Param<'_>; 2] = [&own_id, &hash];
     // Pipelined, because a person waits for each round trip.
     let (document, found) = futures_util::try_join!(
-        rows::own_document(session, institution, id),
+        rows::document(session, Some(institution), id),
         session.query_opt(sql, &of_token)
     )?;
-    let (Some(document), Some(found)) = (document, found) else {
+    let (Some(mut document), Some(found)) = (document, found) else {
         return Ok(TokenVerdict::Unknown);
     };
     let token_expires_at = UnixSeconds(found.value("expires_at")?);
@@ -47,34 +50,23 @@ pub(super) async fn verify(
         return Ok(TokenVerdict::Expired);
     }
     // Read first: a document that cannot be read must not use up the token.
-    let keys = key_cache.of(session, std::iter::once(document.person)).await?;
-    let key = keys
-        .get(&document.person)
-        .ok_or_else(|| StoreError::damaged("the missing person").about(document.id))?;
-    let own = sealing::open_own(vault, document.person, key, id, &document.sealed)?;
+    let (keys, read) = futures_util::try_join!(
+        key_cache.of(session, std::iter::once(document.person)),
+        rows::slices(session, [document.part.clone()])
+    )?;
+    let key = keys.get(&document.person);
+    let mut status = status(vault, &document, key, &read)?;
 
-    // Not before the authentication, even if that time came from another node's clock.
-    let at = document.times.authenticated_at.map_or(now, |before| before.max(now));
-    let used = session.write("using a token", USE, &[&own_id, &hash, &at.0]).await?;
+    let at = mark::token_used_at(&document.times, now);
+    let params: [Param<'_>; 4] = [&own_id, &hash, &at.0, &document.person.uuid()];
+    let used = session.write("using a token", USE, &params).await?;
     let Some(used) = used.first() else { return Ok(TokenVerdict::Used) };
-    let mut times = document.times;
-    times.token_used_at = used.moment("token_used_at")?;
-    Ok(TokenVerdict::Verified {
-        token_expires_at,
-        token_used_at: at,
-        status: DocumentStatus {
-            times,
-            deadline_at: document.deadline_at,
-            payload: own.payload,
-            external_document_uuid: own.external_document_uuid,
-        },
-    })
+    document.times.token_used_at = used.moment("token_used_at")?;
+    status.times = document.times;
+    Ok(TokenVerdict::Verified { token_expires_at, token_used_at: at, status })
 }
 
-const MARK_READ: &str = "WITH read AS (
-      UPDATE documents SET read_at = greatest($3, token_used_at)
-      WHERE document_id = $1 AND institution_id = $2 AND token_used_at IS NOT NULL AND read_at IS NULL)
-    SELECT token_used_at IS NOT NULL AS verified FROM documents WHERE document_id = $1 AND institution_id = $2";
+const MARK_READ: &str = "UPDATE marks SET read_at = $2 WHERE document_id = $1 AND read_at IS NULL";
 
 pub(super) async fn mark_read(
     session: &Session,
@@ -82,10 +74,14 @@ pub(super) async fn mark_read(
     id: BinderId,
     now: UnixSeconds,
 ) -> Result<ReadVerdict> {
-    let rows = session.write("a read report", MARK_READ, &[&id.uuid(), &institution.uuid(), &now.0]).await?;
-    match rows.first().map(|row| row.value("verified")).transpose()? {
-        None => Ok(ReadVerdict::Unknown),
-        Some(false) => Ok(ReadVerdict::NoTokenVerified),
-        Some(true) => Ok(ReadVerdict::Read),
+    let Some(document) = rows::document(session, Some(institution), id).await? else {
+        return Ok(ReadVerdict::Unknown);
+    };
+    let Some(read_at) = mark::read_at(&document.times, now) else {
+        return Ok(ReadVerdict::NoTokenVerified);
+    };
+    if document.times.read_at.is_none() {
+        session.write("a read report", MARK_READ, &[&id.uuid(), &read_at.0]).await?;
     }
+    Ok(ReadVerdict::Read)
 }

@@ -7,14 +7,21 @@
 
 use seoham_model::person::Behaviour;
 use seoham_model::{PersonId, UnixSeconds};
-use seoham_store::box_entry::{DueEntries, joins_later_at};
+use seoham_store::box_entry::{DueEntries, UNREADABLE_SECONDS, joins_later_at};
+use seoham_store::parcel::{StoredDocument, mark};
 use seoham_store::{Result, StoreError};
+use uuid::Uuid;
 
+use crate::box_index::documents_of;
 use crate::columns::{Columns, Id, uuids};
+use crate::documents::rows;
 use crate::session::Session;
 
 /// Documents moved in one step.
 const MOVED_AT_ONCE: usize = 500;
+
+/// Documents read at once.
+const READ_AT_ONCE: usize = 500;
 
 pub(super) const BECOME_MEMBERS: &str = "WITH joined AS (
       UPDATE people SET member_since = $2 WHERE person_id = ANY($1::uuid[]) AND member_since IS NULL
@@ -32,8 +39,9 @@ pub(super) async fn become_member(session: &Session, person: PersonId, now: Unix
 /// in `joins`.
 pub(super) async fn move_joined(session: &Session, person: PersonId, now: UnixSeconds) {
     let moving = async {
-        if move_waiting(session, person, None, now, MOVED_AT_ONCE).await? < MOVED_AT_ONCE {
-            forget(session, person).await?;
+        let moved = move_waiting(session, person, None, now, MOVED_AT_ONCE).await?;
+        if moved.documents < MOVED_AT_ONCE {
+            end(session, person, &moved, now).await?;
         }
         Ok(())
     };
@@ -53,6 +61,15 @@ async fn forget(session: &Session, person: PersonId) -> Result<()> {
     session.write("a join", "DELETE FROM joins WHERE person_id = $1", &[&person.uuid()]).await.map(drop)
 }
 
+/// Ends the move of a person's documents. If one could not be read, it is tried again later: it may be repaired by then.
+async fn end(session: &Session, person: PersonId, moved: &Moved, now: UnixSeconds) -> Result<()> {
+    forget(session, person).await?;
+    if moved.has_unreadable {
+        schedule(session, person, now.plus(UNREADABLE_SECONDS)).await?;
+    }
+    Ok(())
+}
+
 /// Moves at most `limit` waiting documents of one person who is due. Returns how many, or `None` if nobody is due.
 pub(crate) async fn move_due(session: &Session, limit: usize, now: UnixSeconds) -> Result<Option<usize>> {
     let sql = "SELECT person_id FROM joins WHERE due_at <= $1 ORDER BY due_at LIMIT 1";
@@ -66,26 +83,41 @@ pub(crate) async fn move_due(session: &Session, limit: usize, now: UnixSeconds) 
     let behaviour: Behaviour = known.number("behaviour")?;
     let entries = DueEntries::of(known.moment("member_since")?.is_some(), behaviour, now);
     let moved = move_waiting(session, person, entries.sent_by(), now, limit).await?;
-    if moved < limit {
-        forget(session, person).await?;
+    if moved.documents < limit {
+        end(session, person, &moved, now).await?;
         if matches!(entries, DueEntries::SentBy(_))
             && let Some(sent_at) = oldest_waiting(session, person, now).await?
         {
             schedule(session, person, joins_later_at(sent_at)).await?;
         }
     }
-    Ok(Some(moved))
+    Ok(Some(moved.documents))
 }
 
-// Waits for rows that another transaction is writing, then checks them again.
-const MOVE: &str = "WITH waiting AS MATERIALIZED (
-      SELECT document_id FROM documents
-      WHERE person_id = $1 AND received_at IS NULL AND ($2::bigint IS NULL OR sent_at <= $2) AND deadline_at > $3
-      ORDER BY document_id LIMIT $4),
-    moved AS (
-      UPDATE documents d SET received_at = greatest($3, d.sent_at)
-      FROM waiting WHERE d.document_id = waiting.document_id AND d.received_at IS NULL)
-    SELECT count(*) AS found FROM waiting";
+// Of two nodes that move the same document, the first sets the time.
+const ENTER: &str = "INSERT INTO marks AS m (document_id, person_id, received_at)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS entered (document_id, person_id, received_at)
+    ON CONFLICT (document_id) DO UPDATE SET received_at = coalesce(m.received_at, excluded.received_at)";
+
+/// Moves documents into the boxes of their recipients.
+pub(crate) async fn enter_boxes(
+    session: &Session,
+    documents: &[&StoredDocument],
+    now: UnixSeconds,
+) -> Result<()> {
+    if documents.is_empty() {
+        return Ok(());
+    }
+    // One may come twice, after a lease that ended at once.
+    let mut documents = documents.to_vec();
+    documents.sort_unstable_by_key(|document| document.id);
+    documents.dedup_by_key(|document| document.id);
+    let ids: Vec<Uuid> = documents.iter().map(|document| document.id.uuid()).collect();
+    let people: Vec<Uuid> = documents.iter().map(|document| document.person.uuid()).collect();
+    let times = documents.iter().map(|document| mark::received_at(document.times.sent_at, now).0);
+    let times: Vec<i64> = times.collect();
+    session.write("moving into a box", ENTER, &[&ids, &people, &times]).await.map(drop)
+}
 
 /// Moves at most `limit` waiting documents. Returns how many it found, not how many it moved: documents that another
 /// node moves at the same time must not look like the end.
@@ -95,13 +127,58 @@ async fn move_waiting(
     sent_by: Option<UnixSeconds>,
     now: UnixSeconds,
     limit: usize,
-) -> Result<usize> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let moved = session
-        .write("moving into a box", MOVE, &[&person.uuid(), &sent_by.map(|t| t.0), &now.0, &limit])
-        .await?;
-    let found: i64 = moved.first().ok_or(StoreError::damaged("a count"))?.value("found")?;
-    Ok(usize::try_from(found).unwrap_or(0))
+) -> Result<Moved> {
+    let is_due = |document: &StoredDocument| sent_by.is_none_or(|sent_by| document.times.sent_at <= sent_by);
+    let waiting = waiting(session, person, now, limit, is_due).await?;
+    enter_boxes(session, &waiting.documents.iter().collect::<Vec<_>>(), now).await?;
+    Ok(Moved { documents: waiting.documents.len(), has_unreadable: waiting.has_unreadable })
+}
+
+/// The result of moving documents.
+struct Moved {
+    documents: usize,
+    has_unreadable: bool,
+}
+
+/// Documents that wait for a person.
+struct Waiting {
+    documents: Vec<StoredDocument>,
+    /// One more may wait: it cannot be read.
+    has_unreadable: bool,
+}
+
+/// At most `limit` documents that wait for a person and satisfy a condition, oldest first.
+async fn waiting(
+    session: &Session,
+    person: PersonId,
+    now: UnixSeconds,
+    limit: usize,
+    is_wanted: impl Fn(&StoredDocument) -> bool,
+) -> Result<Waiting> {
+    let mut ids = documents_of(session, person).await?;
+    ids.reverse();
+    let mut waiting = Waiting { documents: Vec::new(), has_unreadable: false };
+    for ids in ids.chunks(READ_AT_ONCE) {
+        let mut found = rows::documents(session, None, ids).await?;
+        for document in ids.iter().filter_map(|id| found.remove(id)) {
+            let document = match document {
+                Ok(document) => document,
+                Err(error) => {
+                    tracing::error!(%error, "a document that may wait for its person cannot be read");
+                    waiting.has_unreadable = true;
+                    continue;
+                }
+            };
+            let is_open = document.times.received_at.is_none() && now < document.deadline_at;
+            if document.person == person && is_open && is_wanted(&document) {
+                waiting.documents.push(document);
+            }
+            if waiting.documents.len() >= limit {
+                return Ok(waiting);
+            }
+        }
+    }
+    Ok(waiting)
 }
 
 async fn oldest_waiting(
@@ -109,8 +186,6 @@ async fn oldest_waiting(
     person: PersonId,
     now: UnixSeconds,
 ) -> Result<Option<UnixSeconds>> {
-    let sql = "SELECT min(sent_at) AS oldest FROM documents
-               WHERE person_id = $1 AND received_at IS NULL AND deadline_at > $2";
-    let found = session.query_opt(sql, &[&person.uuid(), &now.0]).await?;
-    Ok(found.map(|row| row.moment("oldest")).transpose()?.flatten())
+    let waiting = waiting(session, person, now, 1, |_| true).await?;
+    Ok(waiting.documents.first().map(|document| document.times.sent_at))
 }

@@ -19,7 +19,7 @@ use seoham_vault::{WrappedKey, sha256};
 use crate::PostgresStore;
 use crate::columns::{Columns, Id};
 
-pub(crate) use join::{move_due, schedule};
+pub(crate) use join::{enter_boxes, move_due, schedule};
 pub(crate) use key_cache::KeyCache;
 
 #[async_trait]

@@ -25,12 +25,12 @@ impl Links for PostgresStore {
         let Some(document) = self.inner.vault.document_of_link(token) else { return Ok(None) };
         let session = self.inner.sessions.interactive().await?;
         clear(&session, now).await?;
-        let sql = "SELECT person_id, sent_at,
-                     (SELECT value::bigint FROM deployment WHERE name = 'links_void_before') AS void_before
-                   FROM documents WHERE document_id = $1";
-        let Some(found) = session.query_opt(sql, &[&document.uuid()]).await? else { return Ok(None) };
-        let person: PersonId = found.id("person_id")?;
-        let (sent_at, void_before): (i64, _) = (found.value("sent_at")?, found.moment("void_before")?);
+        let sql = "SELECT value::bigint AS void_before FROM deployment WHERE name = 'links_void_before'";
+        let (found, void_before) =
+            futures_util::try_join!(rows::document(&session, None, document), session.query_opt(sql, &[]))?;
+        let Some(found) = found else { return Ok(None) };
+        let (person, sent_at) = (found.person, found.times.sent_at.0);
+        let void_before = void_before.map(|row| row.moment("void_before")).transpose()?.flatten();
         let expires_at = sent_at + NOTIFICATION_LINK_SECONDS;
         if now.0 >= expires_at || void_before.is_some_and(|moment| sent_at <= moment.0) {
             return Ok(None);
@@ -75,7 +75,7 @@ impl Links for PostgresStore {
     async fn notified(&self, token: &SecretString, now: UnixSeconds) -> Result<Option<(PersonId, BinderId)>> {
         let Some(id) = self.inner.vault.document_of_link(token) else { return Ok(None) };
         let session = self.inner.sessions.interactive().await?;
-        let found = rows::documents(&session, None, &[id]).await?.remove(&id);
+        let found = rows::document(&session, None, id).await?;
         let open = found.filter(|d| d.times.opening(d.deadline_at, now) != Opening::TooLate);
         Ok(open.map(|document| (document.person, id)))
     }

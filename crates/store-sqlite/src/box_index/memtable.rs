@@ -1,179 +1,147 @@
-//! The memtable of the box index: the entries of the newest documents and of the batch being flushed. It holds about
-//! two batches, since flushing is faster than what arrives.
+//! The memtable of the box index: the persons of the newest parcels, as their rows have them.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 
-use seoham_model::PersonId;
+use seoham_model::{BinderId, ParcelId, PersonId};
+use seoham_store::parcel::blocks::PersonTag;
+use seoham_store::parcel::document::{self, PERSON_BYTES};
+use seoham_store::parcel::runs::FLUSH_MAX;
 
-use super::block_of;
+struct Waiting {
+    parcel_no: i64,
+    parcel: ParcelId,
+    persons: Box<[u8]>,
+}
 
-/// Entries flushed together: enough that several share a page of their block, and few enough that they are read again
-/// at startup in a fraction of a second.
-const FLUSH_BATCH_LEN: usize = 65_536;
-
-/// An entry. The derived order is the flush order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Entry {
-    pub(super) block: i64,
-    pub(super) person: PersonId,
-    pub(super) document_no: i64,
+impl Waiting {
+    fn documents(&self) -> usize {
+        self.persons.len() / PERSON_BYTES
+    }
 }
 
 #[derive(Default)]
 pub(super) struct Memtable {
-    /// Entries added in the current transaction.
-    added: Vec<Entry>,
-    entries: BTreeSet<Entry>,
-    batch: FlushBatch,
-    /// Whether a batch is due regardless of its size.
-    soon: bool,
-}
-
-/// Entries being flushed, over one or several transactions.
-#[derive(Default)]
-struct FlushBatch {
-    /// Sorted.
-    entries: Vec<Entry>,
-    /// How many entries are flushed in committed transactions.
-    committed: usize,
-    /// The same, including the current transaction.
+    /// Parcels added in the current transaction.
+    added: Vec<Waiting>,
+    waiting: VecDeque<Waiting>,
+    /// The documents of the waiting parcels.
+    documents: usize,
+    /// The parcels at the front that the current transaction flushed.
     flushed: usize,
 }
 
+/// The next parcels to flush.
+pub(super) struct Batch {
+    pub(super) parcels: usize,
+    /// The number of the last of them.
+    pub(super) last_no: i64,
+    pub(super) documents: Vec<(PersonTag, BinderId)>,
+}
+
 impl Memtable {
-    pub(super) fn add(&mut self, person: PersonId, document_no: i64) {
-        self.added.push(Entry { block: block_of(document_no), person, document_no });
+    pub(super) fn add(&mut self, parcel_no: i64, parcel: ParcelId, persons: &[u8]) {
+        self.added.push(Waiting { parcel_no, parcel, persons: persons.into() });
     }
 
-    pub(super) fn flush_soon(&mut self) {
-        self.soon = true;
+    /// A person's documents; also those of the current transaction, so that it finds its own.
+    pub(super) fn documents_of(&self, person: PersonId) -> Vec<BinderId> {
+        let of = |waiting: &Waiting| {
+            document::documents_of(waiting.parcel, &waiting.persons, person).collect::<Vec<_>>()
+        };
+        self.waiting.iter().chain(&self.added).flat_map(of).collect()
     }
 
-    /// A person's documents, newest first.
-    pub(super) fn of(&self, person: PersonId) -> Vec<i64> {
-        let mut found: Vec<i64> =
-            self.added.iter().filter(|entry| entry.person == person).map(|entry| entry.document_no).collect();
-        for block in self.blocks() {
-            let entry = |document_no| Entry { block, person, document_no };
-            let (first, last) = (entry(i64::MIN), entry(i64::MAX));
-            found.extend(self.entries.range(first..=last).map(|entry| entry.document_no));
-            let begin = self.batch.entries.partition_point(|entry| *entry < first);
-            let of_batch = self.batch.entries[begin..].iter().take_while(|entry| **entry <= last);
-            found.extend(of_batch.map(|entry| entry.document_no));
+    /// The parcels of a full block; `None` if there are too few.
+    pub(super) fn next_batch(&self) -> Option<Batch> {
+        if self.documents < FLUSH_MAX {
+            return None;
         }
-        found.sort_unstable_by(|a, b| b.cmp(a));
-        found
-    }
-
-    /// The blocks that have entries here: one or two, since document numbers only grow.
-    fn blocks(&self) -> impl Iterator<Item = i64> + use<> {
-        let ends = [
-            self.entries.first(),
-            self.entries.last(),
-            self.batch.entries.first(),
-            self.batch.entries.last(),
-        ];
-        let blocks: BTreeSet<i64> = ends.into_iter().flatten().map(|entry| entry.block).collect();
-        let (first, last) = (blocks.first().copied(), blocks.last().copied());
-        first.zip(last).into_iter().flat_map(|(first, last)| first..=last)
-    }
-
-    /// The next entries to flush, at most `at_most`; none if no batch is due. With the last entries of a batch, also
-    /// returns the number of the last document that the batch flushes.
-    pub(super) fn next_to_flush(&mut self, at_most: usize) -> (Vec<Entry>, Option<i64>) {
-        let due = self.entries.len() >= FLUSH_BATCH_LEN || (self.soon && !self.entries.is_empty());
-        if self.batch.entries.is_empty() && due {
-            self.batch.entries = std::mem::take(&mut self.entries).into_iter().collect();
-            self.soon = false;
+        let mut batch = Batch { parcels: 0, last_no: 0, documents: Vec::with_capacity(FLUSH_MAX) };
+        for waiting in &self.waiting {
+            if batch.documents.len() + waiting.documents() > FLUSH_MAX {
+                break;
+            }
+            let persons = waiting.persons.as_chunks::<PERSON_BYTES>().0;
+            let entry = |(position, id): (u8, &[u8; PERSON_BYTES])| {
+                (PersonTag::of(PersonId::from_bytes(*id)), waiting.parcel.document(position))
+            };
+            batch.documents.extend((0..=127).zip(persons).map(entry));
+            batch.parcels += 1;
+            batch.last_no = waiting.parcel_no;
         }
-        let rest = &self.batch.entries[self.batch.flushed..];
-        let next = &rest[..at_most.min(rest.len())];
-        let whole = next.len() == rest.len();
-        let last = whole.then(|| self.batch.entries.iter().map(|entry| entry.document_no).max()).flatten();
-        (next.to_vec(), last)
+        Some(batch)
     }
 
-    /// Records that the current transaction flushed `count` more entries.
-    pub(super) fn flushed(&mut self, count: usize) {
-        self.batch.flushed += count;
+    /// Records that the current transaction flushed the next batch.
+    pub(super) fn flushed(&mut self, parcels: usize) {
+        self.flushed = parcels;
     }
 
     pub(super) fn after_commit(&mut self, committed: bool) {
-        let added = std::mem::take(&mut self.added);
+        let (added, flushed) = (std::mem::take(&mut self.added), std::mem::take(&mut self.flushed));
         if !committed {
-            self.batch.flushed = self.batch.committed;
             return;
         }
-        self.entries.extend(added);
-        self.batch.committed = self.batch.flushed;
-        if self.batch.committed == self.batch.entries.len() {
-            self.batch = FlushBatch::default();
+        for gone in self.waiting.drain(..flushed.min(self.waiting.len())) {
+            self.documents -= gone.documents();
         }
+        self.documents += added.iter().map(Waiting::documents).sum::<usize>();
+        self.waiting.extend(added);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use seoham_model::Clock;
+
+    use super::*;
 
     fn people(count: usize) -> Vec<PersonId> {
         let clock = Clock::default();
         (0..count).map(|_| PersonId::generate(&clock)).collect()
     }
 
+    fn persons(people: &[PersonId]) -> Vec<u8> {
+        people.iter().flat_map(|person| *person.as_bytes()).collect()
+    }
+
     #[test]
     fn what_was_taken_back_is_nobodys() {
-        let (mut memtable, people) = (Memtable::default(), people(2));
-        memtable.add(people[0], 1);
-        assert_eq!(memtable.of(people[0]), [1], "the transaction itself finds it");
+        let (mut memtable, people, parcel) =
+            (Memtable::default(), people(2), ParcelId::generate(&Clock::default()));
+        memtable.add(1, parcel, &persons(&people));
+        assert_eq!(memtable.documents_of(people[1]), [parcel.document(1)], "the transaction itself finds it");
         memtable.after_commit(false);
-        assert_eq!(memtable.of(people[0]), [] as [i64; 0]);
-        memtable.add(people[1], 1);
+        assert!(memtable.documents_of(people[1]).is_empty());
+        memtable.add(1, parcel, &persons(&people[..1]));
         memtable.after_commit(true);
-        assert_eq!((memtable.of(people[0]).len(), memtable.of(people[1])), (0, vec![1]));
+        assert_eq!(memtable.documents_of(people[0]), [parcel.document(0)]);
+        assert!(memtable.documents_of(people[1]).is_empty());
     }
 
     #[test]
-    fn a_batch_is_found_until_it_is_flushed_for_good() {
-        let (mut memtable, people) = (Memtable::default(), people(3));
-        let block = 1 << 20;
-        for (n, document_no) in [block - 2, block - 1, block, block + 1].into_iter().enumerate() {
-            memtable.add(people[n % 2], document_no);
+    fn a_full_block_is_found_until_it_is_flushed_for_good() {
+        let (mut memtable, people, clock) = (Memtable::default(), people(100), Clock::default());
+        let parcels = FLUSH_MAX.div_ceil(100);
+        for parcel_no in 0..parcels {
+            assert!(memtable.next_batch().is_none(), "too few to be due");
+            memtable.add(
+                i64::try_from(parcel_no).expect("fits"),
+                ParcelId::generate(&clock),
+                &persons(&people),
+            );
+            memtable.after_commit(true);
         }
-        memtable.after_commit(true);
-        assert!(memtable.next_to_flush(10).0.is_empty(), "too few to be due");
-        memtable.flush_soon();
-        let (first, last) = memtable.next_to_flush(3);
-        assert!(first.is_sorted() && first.len() == 3 && last.is_none());
-        memtable.flushed(3);
+        let batch = memtable.next_batch().expect("due");
+        assert_eq!((batch.parcels, batch.documents.len()), (parcels - 1, (parcels - 1) * 100));
+        assert_eq!(batch.last_no, i64::try_from(parcels - 2).expect("fits"));
+        memtable.flushed(batch.parcels);
         memtable.after_commit(false);
-        assert_eq!(memtable.next_to_flush(3).0, first, "it was not written");
+        assert_eq!(memtable.documents_of(people[0]).len(), parcels, "it was not written");
+        memtable.flushed(memtable.next_batch().expect("due again").parcels);
+        assert_eq!(memtable.documents_of(people[0]).len(), parcels, "not committed yet");
         memtable.after_commit(true);
-        assert_eq!(memtable.next_to_flush(3).0, first, "it failed by itself, with all else committed");
-        memtable.flushed(3);
-        memtable.after_commit(true);
-        memtable.add(people[2], block + 2);
-        assert_eq!(memtable.of(people[0]), [block, block - 2]);
-        assert_eq!(memtable.of(people[2]), [block + 2]);
-        let (rest, last) = memtable.next_to_flush(3);
-        assert_eq!((rest.len(), last), (1, Some(block + 1)));
-        memtable.flushed(1);
-        assert_eq!(memtable.of(people[1]), [block + 1, block - 1], "not committed yet");
-        memtable.after_commit(true);
-        assert_eq!(memtable.of(people[1]), [] as [i64; 0], "the database has it");
-        assert_eq!(memtable.of(people[2]), [block + 2]);
-        assert!(memtable.next_to_flush(3).0.is_empty(), "soon is once");
-    }
-
-    #[test]
-    fn many_are_a_batch() {
-        let (mut memtable, people) = (Memtable::default(), people(7));
-        for n in 0..FLUSH_BATCH_LEN {
-            memtable.add(people[n % 7], i64::try_from(n).unwrap());
-        }
-        assert!(memtable.next_to_flush(10).0.is_empty(), "not committed yet");
-        memtable.after_commit(true);
-        assert_eq!(memtable.next_to_flush(10).0.len(), 10);
+        assert_eq!(memtable.documents_of(people[0]).len(), 1, "the database has the others");
+        assert!(memtable.next_batch().is_none());
     }
 }

@@ -1,68 +1,69 @@
-//! The index from person to documents: a memtable of the newest entries, flushed to the database in sorted batches.
-//! People arrive in random order, so writing each entry at once would touch a different page every time (see the
-//! migration that created the table). The database records how far it is flushed, so the memtable is rebuilt after a
-//! restart.
+//! The index from person to documents. A memtable has the persons of the newest parcels; a flush makes a run of them in
+//! the database, and runs are merged. What blocks and runs are is decided by the store's `parcel` module. The database
+//! records how far it is flushed, so that the memtable is rebuilt after a restart.
 
 mod flush;
+mod lookup;
 mod memtable;
-mod walk;
+mod merge;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
-use seoham_model::PersonId;
+use seoham_model::{BinderId, Clock, ParcelId, PersonId};
 
-pub(crate) use flush::{flushed_to, remove, rewind};
+use crate::readers::ReadError;
 use memtable::Memtable;
-pub(crate) use walk::{PersonDocuments, newest_first};
 
-/// Block size as a power of two: entries of 2^20 consecutive document numbers are stored together.
-const BLOCK_BITS: u32 = 20;
-
-fn block_of(document_no: i64) -> i64 {
-    document_no >> BLOCK_BITS
-}
+/// The name of the deployment value with the number of the last flushed parcel.
+pub(crate) const FLUSHED_TO: &str = "box_index_flushed_to";
 
 /// The index. Only the writer's thread changes it.
 #[derive(Default)]
 pub(crate) struct BoxIndex {
+    clock: Clock,
     memtable: Mutex<Memtable>,
 }
 
 impl BoxIndex {
-    /// Opens the index for `connection` and reads the entries that are not flushed yet.
-    pub(crate) fn open(connection: &Connection) -> rusqlite::Result<Self> {
-        let index = Self::default();
-        flush::read_unflushed(connection, |person, document_no| index.add(person, document_no))?;
+    /// Opens the index for `connection`: reads the parcels that are not flushed yet, and removes what an interrupted
+    /// merge left.
+    pub(crate) fn open(connection: &Connection, clock: &Clock) -> rusqlite::Result<Self> {
+        let index = Self { clock: clock.clone(), memtable: Mutex::default() };
+        flush::read_unflushed(connection, |parcel_no, parcel, persons| {
+            index.add(parcel_no, parcel, persons);
+        })?;
         index.after_commit(true);
+        merge::remove_unlisted(connection)?;
         Ok(index)
     }
 
-    /// Adds a document in the current transaction.
-    pub(crate) fn add(&self, person: PersonId, document_no: i64) {
-        self.lock().add(person, document_no);
+    /// Adds a parcel in the current transaction.
+    pub(crate) fn add(&self, parcel_no: i64, parcel: ParcelId, persons: &[u8]) {
+        self.lock().add(parcel_no, parcel, persons);
     }
 
-    /// The numbers of a person's documents that may not be flushed yet, newest first. Call this before reading the
-    /// flushed entries: an entry flushed in between would otherwise be missed.
-    pub(crate) fn unflushed(&self, person: PersonId) -> Vec<i64> {
-        self.lock().of(person)
+    /// The ids of documents of a person, newest first. Some may be of another person with the same tag, or removed:
+    /// whoever reads the documents finds out.
+    pub(crate) fn documents_of(
+        &self,
+        connection: &Connection,
+        person: PersonId,
+    ) -> Result<Vec<BinderId>, ReadError> {
+        // What is in memory comes first: a flush in between moves it to the database, where it is found too.
+        let mut found = self.lock().documents_of(person);
+        found.extend(lookup::search(connection, person)?);
+        found.sort_unstable_by(|one, other| other.cmp(one));
+        found.dedup();
+        Ok(found)
     }
 
-    /// Makes the next transactions flush everything, even a small batch.
-    pub(crate) fn flush_soon(&self) {
-        self.lock().flush_soon();
-    }
-
-    /// Flushes what is due for a transaction that adds `rows` documents, in that transaction.
-    pub(crate) fn flush(&self, connection: &Connection, rows: usize) -> rusqlite::Result<()> {
+    /// Flushes what is due, in the current transaction.
+    pub(crate) fn flush(&self, connection: &Connection) -> rusqlite::Result<()> {
         // Only the writer changes what is flushed next, so the lock need not be held while writing.
-        let (entries, flushed_to) = self.lock().next_to_flush(flush::at_once(rows));
-        if entries.is_empty() {
-            return Ok(());
-        }
-        flush::flush(connection, &entries, flushed_to)?;
-        self.lock().flushed(entries.len());
+        let Some(batch) = self.lock().next_batch() else { return Ok(()) };
+        flush::flush(connection, &self.clock, batch.documents, batch.last_no)?;
+        self.lock().flushed(batch.parcels);
         Ok(())
     }
 
@@ -73,5 +74,89 @@ impl BoxIndex {
 
     fn lock(&self) -> MutexGuard<'_, Memtable> {
         self.memtable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::params;
+    use seoham_store::parcel::runs::FLUSH_MAX;
+
+    use super::*;
+    use crate::columns::Id;
+    use crate::open::deployment_value;
+
+    const DOCUMENTS: usize = 128;
+
+    /// Stores a parcel as an acceptance does, as far as the index needs it.
+    fn accept(connection: &Connection, index: &BoxIndex, persons: &[u8]) -> ParcelId {
+        let parcel = ParcelId::generate(&index.clock);
+        connection
+            .execute(
+                "INSERT INTO parcels (parcel_id, institution_id, contract_id, sent_at, last_deadline_at, head, persons,
+                                      texts, parts)
+                 VALUES (?1, x'', x'', 0, 0, x'', ?2, x'', x'')",
+                params![Id(parcel), persons],
+            )
+            .expect("written");
+        index.add(connection.last_insert_rowid(), parcel, persons);
+        parcel
+    }
+
+    fn flushed_to(connection: &Connection) -> i64 {
+        deployment_value(connection, FLUSHED_TO).expect("read").expect("there")
+    }
+
+    #[test]
+    fn a_box_is_whole_across_flushes_failed_transactions_and_restarts() {
+        let mut connection = Connection::open_in_memory().expect("SQLite");
+        crate::migrations::runner().run(&mut connection).expect("the schema");
+        let clock = Clock::default();
+        let index = BoxIndex::open(&connection, &clock).expect("opens");
+        let people: Vec<PersonId> = (0..DOCUMENTS).map(|_| PersonId::generate(&clock)).collect();
+        let persons: Vec<u8> = people.iter().flat_map(|person| *person.as_bytes()).collect();
+        let mut parcels = Vec::new();
+        let is_whole = |index: &BoxIndex, parcels: &[ParcelId]| {
+            for position in [0, 77, 127u8] {
+                let person = people[usize::from(position)];
+                let Ok(found) = index.documents_of(&connection, person) else { panic!("found") };
+                let newest_first = parcels.iter().rev().map(|parcel| parcel.document(position));
+                let mut expected: Vec<BinderId> = newest_first.collect();
+                expected.sort_unstable_by(|one, other| other.cmp(one));
+                assert_eq!(found, expected);
+            }
+        };
+        while parcels.len() * DOCUMENTS < FLUSH_MAX {
+            assert_eq!(flushed_to(&connection), 0);
+            parcels.push(accept(&connection, &index, &persons));
+            index.flush(&connection).expect("nothing is due");
+            index.after_commit(true);
+        }
+        is_whole(&index, &parcels);
+
+        // The transaction that flushes fails.
+        connection.execute_batch("BEGIN").expect("begins");
+        index.flush(&connection).expect("flushes");
+        is_whole(&index, &parcels);
+        connection.execute_batch("ROLLBACK").expect("rolls back");
+        index.after_commit(false);
+        is_whole(&index, &parcels);
+
+        parcels.push(accept(&connection, &index, &persons));
+        index.flush(&connection).expect("flushes");
+        is_whole(&index, &parcels);
+        index.after_commit(true);
+        is_whole(&index, &parcels);
+        assert_eq!(flushed_to(&connection), i64::try_from(parcels.len() - 1).expect("fits"));
+
+        let index = BoxIndex::open(&connection, &clock).expect("opens again");
+        is_whole(&index, &parcels);
+        assert_eq!(index.lock().documents_of(people[0]).len(), 1, "only the rest is read again");
+        // What was removed frees no number: a new parcel is not taken for one that is flushed.
+        connection.execute("DELETE FROM parcels", []).expect("removed");
+        let new = accept(&connection, &index, &persons);
+        index.after_commit(true);
+        let index = BoxIndex::open(&connection, &clock).expect("opens again");
+        assert_eq!(index.lock().documents_of(people[0]), [new.document(0)]);
     }
 }

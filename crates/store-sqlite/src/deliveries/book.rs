@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use seoham_model::InstitutionId;
+use seoham_model::{BinderId, InstitutionId};
 use seoham_store::deliveries::{Finished, Outcome};
 use seoham_store::undelivered::Failure;
 use tokio::sync::Notify;
@@ -20,7 +20,7 @@ pub(crate) struct ClaimBook {
 pub(super) struct State {
     last_ticket: u64,
     held: HashMap<u64, Entry>,
-    held_documents: HashSet<i64>,
+    held_documents: HashSet<BinderId>,
     /// The institution that had the last turn.
     pub(super) last_served: Option<InstitutionId>,
 }
@@ -34,7 +34,7 @@ struct Entry {
 
 #[derive(Clone, Copy)]
 pub(super) struct Held {
-    pub(super) document_no: i64,
+    pub(super) document: BinderId,
     pub(super) institution: InstitutionId,
     pub(super) is_retry: bool,
 }
@@ -78,21 +78,21 @@ impl State {
         self.let_go(&over);
     }
 
-    pub(super) fn is_held(&self, document_no: i64) -> bool {
-        self.held_documents.contains(&document_no)
+    pub(super) fn is_held(&self, document: BinderId) -> bool {
+        self.held_documents.contains(&document)
     }
 
     pub(super) fn hold(&mut self, held: Held, until: Instant) -> u64 {
         self.last_ticket += 1;
         self.held.insert(self.last_ticket, Entry { held, until, finishing: false });
-        self.held_documents.insert(held.document_no);
+        self.held_documents.insert(held.document);
         self.last_ticket
     }
 
     fn let_go(&mut self, tickets: &[u64]) {
         for ticket in tickets {
             if let Some(entry) = self.held.remove(ticket) {
-                self.held_documents.remove(&entry.held.document_no);
+                self.held_documents.remove(&entry.held.document);
             }
         }
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, params};
-use seoham_model::{InstitutionId, UnixSeconds};
+use seoham_model::{BinderId, InstitutionId, ParcelId, UnixSeconds};
+use seoham_store::parcel::head::DOCUMENTS_MAX;
 
+use super::announced;
 use super::book::{ClaimBook, Claims, Held, State};
-use super::notices;
 use crate::columns::{Id, moment};
-use crate::readers::ReadError;
 
 /// A queued document that nobody holds yet.
 pub(super) struct Free {
@@ -33,7 +33,7 @@ pub(super) fn claim(
     limit: usize,
     lease: Duration,
     now: UnixSeconds,
-) -> Result<(Claims, notices::Read), ReadError> {
+) -> rusqlite::Result<(Claims, announced::Read)> {
     let mut claims = Claims::of(book);
     let mut state = book.lock();
     // A claim is released only after its outcome was written, and releasing takes this lock. The snapshot starts
@@ -53,7 +53,7 @@ pub(super) fn claim(
     }
     drop(state);
     drop(snapshot);
-    let read = notices::read(connection, vault, taken, now)?;
+    let read = announced::read(connection, vault, &taken, now)?;
     Ok((claims, read))
 }
 
@@ -64,7 +64,7 @@ fn due_retries(
     now: UnixSeconds,
 ) -> rusqlite::Result<Vec<Free>> {
     let mut statement = connection.prepare_cached(
-        "SELECT document_no, institution_id, attempts, first_attempt_at FROM delivery_retries
+        "SELECT document_id, institution_id, attempts, first_attempt_at FROM delivery_retries
          WHERE not_before <= ?1 ORDER BY not_before",
     )?;
     let mut rows = statement.query([now.0])?;
@@ -72,11 +72,11 @@ fn due_retries(
     while due.len() < limit
         && let Some(row) = rows.next()?
     {
-        let document_no = row.get(0)?;
-        if !state.is_held(document_no) {
+        let document = row.get::<_, Id<BinderId>>(0)?.0;
+        if !state.is_held(document) {
             let institution = row.get::<_, Id<InstitutionId>>(1)?.0;
             due.push(Free {
-                held: Held { document_no, institution, is_retry: true },
+                held: Held { document, institution, is_retry: true },
                 attempts: row.get(2)?,
                 first_attempt_at: moment(row, 3)?,
             });
@@ -94,7 +94,7 @@ fn in_turns(connection: &Connection, state: &mut State, room: usize) -> rusqlite
         return Ok(free);
     }
     let share = (room / institutions.len()).max(1);
-    let mut cursors = vec![0; institutions.len()];
+    let mut cursors = vec![None; institutions.len()];
     for take in [share, room] {
         for (institution, cursor) in institutions.iter().zip(&mut cursors) {
             let take = take.min(room - free.len());
@@ -115,25 +115,33 @@ fn next_of(
     connection: &Connection,
     state: &State,
     institution: InstitutionId,
-    cursor: &mut i64,
+    cursor: &mut Option<BinderId>,
     take: usize,
     free: &mut Vec<Free>,
 ) -> rusqlite::Result<()> {
-    // A row that starts before the cursor may still extend past it.
     let mut statement = connection.prepare_cached(
-        "SELECT max(first_no, ?2 + 1), last_no FROM delivery_ranges
-         WHERE institution_id = ?1 AND last_no > ?2 ORDER BY first_no",
+        "SELECT parcel_id, positions FROM deliveries WHERE institution_id = ?1 AND parcel_id >= ?2 ORDER BY parcel_id",
     )?;
-    let mut rows = statement.query(params![Id(institution), *cursor])?;
+    let from = cursor.map_or(ParcelId::first_at(0), BinderId::parcel);
+    let mut rows = statement.query(params![Id(institution), Id(from)])?;
     let end = free.len() + take;
     while let Some(row) = rows.next()? {
-        for document_no in row.get(0)?..=row.get(1)? {
+        let parcel = row.get::<_, Id<ParcelId>>(0)?.0;
+        for position in row.get_ref(1)?.as_blob()? {
             if free.len() == end {
                 return Ok(());
             }
-            *cursor = document_no;
-            if !state.is_held(document_no) {
-                let held = Held { document_no, institution, is_retry: false };
+            if usize::from(*position) >= DOCUMENTS_MAX {
+                tracing::error!(%parcel, "positions of a delivery are damaged");
+                continue;
+            }
+            let document = parcel.document(*position);
+            if cursor.is_some_and(|cursor| document <= cursor) {
+                continue;
+            }
+            *cursor = Some(document);
+            if !state.is_held(document) {
+                let held = Held { document, institution, is_retry: false };
                 free.push(Free { held, attempts: 0, first_attempt_at: None });
             }
         }
@@ -148,7 +156,7 @@ fn with_work(
     limit: usize,
 ) -> rusqlite::Result<Vec<InstitutionId>> {
     let mut next = connection.prepare_cached(
-        "SELECT institution_id FROM delivery_ranges WHERE institution_id > ?1 ORDER BY institution_id LIMIT 1",
+        "SELECT institution_id FROM deliveries WHERE institution_id > ?1 ORDER BY institution_id LIMIT 1",
     )?;
     let mut after =
         |bytes: Vec<u8>| next.query_row([bytes], |row| row.get::<_, Id<InstitutionId>>(0)).optional();

@@ -1,89 +1,87 @@
-//! Finishing claims and recording the messenger's reports, in the writer.
+//! Finishing claims, in the writer.
 
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use seoham_model::{InstitutionId, UnixSeconds};
-use seoham_store::deliveries::{Outcome, Receipt};
+use seoham_model::{InstitutionId, ParcelId, UnixSeconds};
+use seoham_store::deliveries::Outcome;
 use seoham_store::documents::Notification;
+use seoham_store::parcel::notices::Report;
 use seoham_store::undelivered::Failure;
 
 use super::book::Held;
-use super::ranges::{runs, take_out};
-use super::undelivered;
+use super::queue::take_off;
+use super::{notices, undelivered};
 use crate::columns::{Id, Number};
 
-/// Finishes held claims and returns how many were still queued. Delivered notifications, nearly all of them, are
-/// removed from the queue together.
+/// Finishes held claims and returns their number. Accepted notifications, nearly all of them, are taken off the queue
+/// together.
 pub(super) fn finish(
     connection: &Connection,
     finishing: &[(Held, Outcome, Option<Failure>)],
     now: UnixSeconds,
 ) -> rusqlite::Result<usize> {
-    let mut taken: BTreeMap<InstitutionId, Vec<i64>> = BTreeMap::new();
+    let mut taken: BTreeMap<(InstitutionId, ParcelId), Vec<u8>> = BTreeMap::new();
     for (held, outcome, failure) in finishing {
         match outcome {
             Outcome::Taken if !held.is_retry => {
-                taken.entry(held.institution).or_default().push(held.document_no);
+                let parcel = (held.institution, held.document.parcel());
+                taken.entry(parcel).or_default().push(held.document.position());
             }
             Outcome::Taken => {
                 remove(connection, *held)?;
             }
-            Outcome::GivenUp => {
-                let retried = retried(connection, *held)?;
-                remove(connection, *held)?;
-                set_notification(connection, held.document_no, Notification::GivenUp)?;
-                undelivered::note_given_up(connection, held.document_no, retried, *failure, now)?;
-            }
+            Outcome::GivenUp => give_up(connection, *held, *failure, now)?,
             Outcome::Retry { not_before } => retry(connection, *held, *not_before, *failure, now)?,
         }
     }
-    for (institution, mut numbers) in taken {
-        for (first, last) in runs(&mut numbers) {
-            take_out(connection, institution, first, last)?;
-        }
+    for ((institution, parcel), positions) in taken {
+        take_off(connection, institution, parcel, &positions)?;
     }
     Ok(finishing.len())
 }
 
-/// Removes documents past their deadline from the queue, and records that they expired.
-pub(super) fn expire(connection: &Connection, over: &[Held]) -> rusqlite::Result<()> {
-    for held in over {
-        remove(connection, *held)?;
-        set_notification(connection, held.document_no, Notification::Expired)?;
+/// Gives up a notification, unless the messenger reported its arrival before.
+pub(super) fn give_up(
+    connection: &Connection,
+    held: Held,
+    failure: Option<Failure>,
+    now: UnixSeconds,
+) -> rusqlite::Result<()> {
+    let retried = retried(connection, held)?;
+    if remove(connection, held)? && !notices::has_arrived(connection, held.document)? {
+        undelivered::note_given_up(connection, held, retried, failure, now)?;
     }
     Ok(())
+}
+
+/// Removes documents past their deadline from the queue, and records that they expired.
+pub(super) fn expire(connection: &Connection, over: &[Held], now: UnixSeconds) -> rusqlite::Result<()> {
+    for held in over {
+        remove(connection, *held)?;
+    }
+    let expired = |held: &Held| Report { document: held.document, outcome: Notification::Expired, at: now };
+    notices::record(connection, over.iter().map(expired), now)
 }
 
 /// Removes a delivery from the queue. Returns `false` if it was not there.
 fn remove(connection: &Connection, held: Held) -> rusqlite::Result<bool> {
     if !held.is_retry {
-        return Ok(take_out(connection, held.institution, held.document_no, held.document_no)? > 0);
+        let document = held.document;
+        return Ok(take_off(connection, held.institution, document.parcel(), &[document.position()])? > 0);
     }
     let removed = connection
-        .prepare_cached("DELETE FROM delivery_retries WHERE document_no = ?1")?
-        .execute([held.document_no])?;
+        .prepare_cached("DELETE FROM delivery_retries WHERE document_id = ?1")?
+        .execute([Id(held.document)])?;
     Ok(removed > 0)
 }
 
 /// The number of previous attempts, and the time of the first.
 fn retried(connection: &Connection, held: Held) -> rusqlite::Result<Option<(u32, UnixSeconds)>> {
     connection
-        .prepare_cached("SELECT attempts, first_attempt_at FROM delivery_retries WHERE document_no = ?1")?
-        .query_row([held.document_no], |row| Ok((row.get(0)?, UnixSeconds(row.get(1)?))))
+        .prepare_cached("SELECT attempts, first_attempt_at FROM delivery_retries WHERE document_id = ?1")?
+        .query_row([Id(held.document)], |row| Ok((row.get(0)?, UnixSeconds(row.get(1)?))))
         .optional()
-}
-
-/// Records an outcome, unless a report from the messenger came first.
-fn set_notification(
-    connection: &Connection,
-    document_no: i64,
-    outcome: Notification,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("UPDATE documents SET notification = ?2 WHERE document_no = ?1 AND notification = 0")?
-        .execute(params![document_no, Number(outcome)])?;
-    Ok(())
 }
 
 fn retry(
@@ -98,9 +96,9 @@ fn retry(
         connection
             .prepare_cached(
                 "UPDATE delivery_retries SET attempts = attempts + 1, not_before = ?2, failure = ?3
-                 WHERE document_no = ?1",
+                 WHERE document_id = ?1",
             )?
-            .execute(params![held.document_no, not_before.0, failure])?;
+            .execute(params![Id(held.document), not_before.0, failure])?;
         return Ok(());
     }
     if !remove(connection, held)? {
@@ -110,32 +108,9 @@ fn retry(
     connection
         .prepare_cached(
             "INSERT INTO delivery_retries
-               (document_no, institution_id, not_before, attempts, first_attempt_at, failure)
+               (document_id, institution_id, not_before, attempts, first_attempt_at, failure)
              VALUES (?1, ?2, ?3, 1, ?4, ?5) ON CONFLICT DO NOTHING",
         )?
-        .execute(params![held.document_no, Id(held.institution), not_before.0, now.0, failure])?;
-    Ok(())
-}
-
-pub(super) fn record_receipts(
-    connection: &Connection,
-    receipts: &[Receipt],
-    now: UnixSeconds,
-) -> rusqlite::Result<()> {
-    let mut delivered = connection.prepare_cached(
-        "UPDATE documents SET notified_at = max(sent_at, min(?2, ?3)), notification = ?4
-         WHERE document_id = ?1 AND notified_at IS NULL",
-    )?;
-    let mut failed = connection.prepare_cached(
-        "UPDATE documents SET notification = ?2 WHERE document_id = ?1 AND notification = 0",
-    )?;
-    for receipt in receipts {
-        if receipt.delivered {
-            let outcome = Number(Notification::Delivered);
-            delivered.execute(params![Id(receipt.document), receipt.at.0, now.0, outcome])?;
-        } else {
-            failed.execute(params![Id(receipt.document), Number(Notification::Failed)])?;
-        }
-    }
+        .execute(params![Id(held.document), Id(held.institution), not_before.0, now.0, failure])?;
     Ok(())
 }

@@ -1,40 +1,42 @@
 //! Deliveries: claimed in memory, since only one process uses the file. Their rows are deleted when they are
 //! finished.
 
+mod announced;
 mod book;
 mod claim;
+mod depths;
 mod finish;
 mod notices;
-mod queue;
-pub(crate) mod ranges;
-mod undelivered;
+pub(crate) mod queue;
+pub(crate) mod undelivered;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::deliveries::{Claim, Claimed, Finished, QueueDepth, Receipt};
-use seoham_store::undelivered::{Kind, Page, Undelivered};
+use seoham_store::undelivered::{Failure, Kind, Page, Undelivered};
 use seoham_store::{Deliveries, Lane, Notices, QueueDepths, Receipts, Result};
 
 use crate::SqliteStore;
-use crate::people::{move_due, schedule};
+use crate::people::{enter_boxes, move_due, schedule};
 use crate::writer::Weight;
 
 pub(crate) use book::ClaimBook;
 
 /// Finished documents are mostly removed from the queue in whole rows, a fraction of the cost of a document.
 const FINISHING: usize = 10;
-/// A report changes one row, which is usually cached.
-const REPORTING: usize = 2;
+/// Reports of one parcel change one row together.
+const REPORTING: usize = 4;
 
 #[async_trait]
 impl Deliveries for SqliteStore {
     async fn claim(&self, limit: usize, lease: Duration, now: UnixSeconds) -> Result<Claimed> {
         let (book, vault) = (Arc::clone(&self.inner.claims), Arc::clone(&self.inner.vault));
-        let work = move |connection: &Connection| claim::claim(connection, &vault, &book, limit, lease, now);
+        let work =
+            move |connection: &Connection| Ok(claim::claim(connection, &vault, &book, limit, lease, now)?);
         let (held, mut read) = self.inner.readers.read(Lane::Bulk, work).await?;
         let (expired, done_with) = (read.over.len(), std::mem::take(&mut read.done_with));
         let claims = if read.is_as_it_was() { read.claims } else { self.look_after(read, now).await? };
@@ -79,7 +81,7 @@ impl Receipts for SqliteStore {
         self.inner
             .writer
             .background(Weight::parts(receipts.len(), REPORTING), move |connection| {
-                Ok(finish::record_receipts(connection, &receipts, now)?)
+                Ok(notices::record_receipts(connection, &receipts, now)?)
             })
             .await
     }
@@ -88,7 +90,7 @@ impl Receipts for SqliteStore {
 #[async_trait]
 impl QueueDepths for SqliteStore {
     async fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
-        self.inner.readers.read(Lane::Interactive, |connection| Ok(queue::depths(connection)?)).await
+        self.inner.readers.read(Lane::Interactive, |connection| Ok(depths::depths(connection)?)).await
     }
 }
 
@@ -115,19 +117,15 @@ impl Notices for SqliteStore {
 
 impl SqliteStore {
     /// Records what became of claimed documents since they were accepted, and returns the claims.
-    async fn look_after(&self, read: notices::Read, now: UnixSeconds) -> Result<Vec<Claim>> {
-        let notices::Read { claims, over, joined, joining, .. } = read;
-        let rows = over.len() + joined.len() + joining.len();
+    async fn look_after(&self, read: announced::Read, now: UnixSeconds) -> Result<Vec<Claim>> {
+        let announced::Read { claims, over, unreadable, joined, joining, .. } = read;
+        let rows = over.len() + unreadable.len() + joined.len() + joining.len();
         let work = move |connection: &Connection| {
-            finish::expire(connection, &over)?;
-            for document_no in joined {
-                connection
-                    .prepare_cached(
-                        "UPDATE documents SET received_at = max(?2, sent_at)
-                         WHERE document_no = ?1 AND received_at IS NULL",
-                    )?
-                    .execute(params![document_no, now.0])?;
+            finish::expire(connection, &over, now)?;
+            for held in unreadable {
+                finish::give_up(connection, held, Some(Failure::Unreadable), now)?;
             }
+            enter_boxes(connection, joined.iter(), now)?;
             for (person, due_at) in joining {
                 schedule(connection, person, due_at)?;
             }

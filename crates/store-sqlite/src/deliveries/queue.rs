@@ -1,69 +1,96 @@
-//! The queue as an operator sees it.
+//! The rows of the queue: one for each parcel with notifications left to send, with the positions of its documents.
 
-use std::collections::BTreeMap;
-
-use rusqlite::Connection;
-use seoham_model::{InstitutionId, UnixSeconds};
-use seoham_store::deliveries::{DEPTH_ROWS_MAX, QueueDepth};
+use rusqlite::{Connection, OptionalExtension, params};
+use seoham_model::{BinderId, InstitutionId, ParcelId};
 
 use crate::columns::Id;
 
-/// For one queue table: the institutions with rows, the number of documents in a bounded number of their rows, and
-/// their oldest document. Takes one index step per institution, so the cost does not grow with the queue.
-macro_rules! depths_of {
-    ($table:literal, $documents:literal, $oldest:literal) => {
-        concat!(
-            "WITH RECURSIVE turn (institution_id) AS (
-               SELECT min(institution_id) FROM ",
-            $table,
-            "
-               UNION ALL
-               SELECT (SELECT min(institution_id) FROM ",
-            $table,
-            " q WHERE q.institution_id > turn.institution_id)
-               FROM turn WHERE turn.institution_id IS NOT NULL)
-             SELECT institution_id,
-                    (SELECT sum(documents) FROM (SELECT ",
-            $documents,
-            " AS documents FROM ",
-            $table,
-            " q
-                      WHERE q.institution_id = turn.institution_id ORDER BY ",
-            $oldest,
-            " LIMIT ?1)),
-                    (SELECT min(",
-            $oldest,
-            ") FROM ",
-            $table,
-            " q WHERE q.institution_id = turn.institution_id)
-             FROM turn WHERE institution_id IS NOT NULL"
-        )
-    };
+/// Queues all documents of a parcel.
+pub(crate) fn add(
+    connection: &Connection,
+    institution: InstitutionId,
+    parcel: ParcelId,
+    count: u8,
+) -> rusqlite::Result<()> {
+    let positions: Vec<u8> = (0..count).collect();
+    connection
+        .prepare_cached("INSERT INTO deliveries (institution_id, parcel_id, positions) VALUES (?1, ?2, ?3)")?
+        .execute(params![Id(institution), Id(parcel), positions])?;
+    Ok(())
 }
 
-const DEPTHS: [&str; 2] = [
-    depths_of!("delivery_ranges", "last_no - first_no + 1", "first_no"),
-    depths_of!("delivery_retries", "1", "document_no"),
-];
+/// Takes documents of a parcel off the queue. Returns how many of them were queued.
+pub(crate) fn take_off(
+    connection: &Connection,
+    institution: InstitutionId,
+    parcel: ParcelId,
+    positions: &[u8],
+) -> rusqlite::Result<usize> {
+    let Some(queued) = queued(connection, institution, parcel)? else { return Ok(0) };
+    let left: Vec<u8> = queued.iter().copied().filter(|position| !positions.contains(position)).collect();
+    let key = (Id(institution), Id(parcel));
+    if left.is_empty() {
+        connection
+            .prepare_cached("DELETE FROM deliveries WHERE institution_id = ?1 AND parcel_id = ?2")?
+            .execute(params![key.0, key.1])?;
+    } else if left.len() < queued.len() {
+        connection
+            .prepare_cached(
+                "UPDATE deliveries SET positions = ?3 WHERE institution_id = ?1 AND parcel_id = ?2",
+            )?
+            .execute(params![key.0, key.1, left])?;
+    }
+    Ok(queued.len() - left.len())
+}
 
-pub(super) fn depths(connection: &Connection) -> rusqlite::Result<Vec<QueueDepth>> {
-    let mut found: BTreeMap<InstitutionId, (u64, i64)> = BTreeMap::new();
-    for sql in DEPTHS {
-        let mut statement = connection.prepare_cached(sql)?;
-        let rows = statement.query_map([DEPTH_ROWS_MAX], |row| {
-            Ok((row.get::<_, Id<InstitutionId>>(0)?.0, row.get::<_, u64>(1)?, row.get::<_, i64>(2)?))
-        })?;
-        for row in rows {
-            let (institution, count, oldest) = row?;
-            let entry = found.entry(institution).or_insert((0, oldest));
-            *entry = (entry.0 + count, entry.1.min(oldest));
-        }
+/// Whether the notification of a document waits, for its first attempt or another.
+pub(crate) fn is_queued(
+    connection: &Connection,
+    institution: InstitutionId,
+    document: BinderId,
+) -> rusqlite::Result<bool> {
+    let queued = queued(connection, institution, document.parcel())?;
+    if queued.is_some_and(|positions| positions.contains(&document.position())) {
+        return Ok(true);
     }
-    let mut sent_at = connection.prepare_cached("SELECT sent_at FROM documents WHERE document_no = ?1")?;
-    let mut depths = Vec::with_capacity(found.len());
-    for (institution, (waiting, oldest)) in found {
-        let oldest_accepted_at = UnixSeconds(sent_at.query_row([oldest], |row| row.get(0))?);
-        depths.push(QueueDepth { institution, waiting, oldest_accepted_at });
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM delivery_retries WHERE document_id = ?1)")?
+        .query_row([Id(document)], |row| row.get(0))
+}
+
+fn queued(
+    connection: &Connection,
+    institution: InstitutionId,
+    parcel: ParcelId,
+) -> rusqlite::Result<Option<Vec<u8>>> {
+    connection
+        .prepare_cached("SELECT positions FROM deliveries WHERE institution_id = ?1 AND parcel_id = ?2")?
+        .query_row(params![Id(institution), Id(parcel)], |row| row.get(0))
+        .optional()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seoham_model::Clock;
+
+    #[test]
+    fn what_is_taken_off_leaves_the_rest() {
+        let mut connection = Connection::open_in_memory().expect("SQLite");
+        crate::migrations::runner().run(&mut connection).expect("the schema");
+        let clock = Clock::default();
+        let (own, other) = (InstitutionId::generate(&clock), InstitutionId::generate(&clock));
+        let parcel = ParcelId::generate(&clock);
+        add(&connection, own, parcel, 5).expect("queued");
+        let waits = |position| is_queued(&connection, own, parcel.document(position)).expect("answers");
+        assert_eq!(take_off(&connection, other, parcel, &[0]).expect("answers"), 0, "another institution's");
+        assert_eq!(take_off(&connection, own, ParcelId::generate(&clock), &[0]).expect("answers"), 0);
+        assert_eq!(take_off(&connection, own, parcel, &[1, 3, 9]).expect("answers"), 2);
+        assert_eq!([0, 1, 2, 3, 4].map(waits), [true, false, true, false, true]);
+        assert_eq!(take_off(&connection, own, parcel, &[1]).expect("answers"), 0, "it is off already");
+        assert_eq!(take_off(&connection, own, parcel, &[0, 1, 2, 3, 4]).expect("answers"), 3);
+        let rows: i64 =
+            connection.query_row("SELECT count(*) FROM deliveries", [], |row| row.get(0)).expect("answers");
+        assert_eq!(rows, 0);
     }
-    Ok(depths)
 }

@@ -1,45 +1,41 @@
 //! Documents: accepting, querying status, verifying tokens, marking read, describing.
 
 mod accept;
-mod describe;
 mod keys;
-mod statuses;
+pub(crate) mod rows;
 mod tokens;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use seoham_model::{BinderId, InstitutionId, UnixSeconds};
+use rusqlite::Connection;
+use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
 use seoham_store::documents::{
     Acceptance, Accepted, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict,
 };
 use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, Record, key_history};
-use seoham_store::{Documents, Lane, Records, Result, sealing};
-use seoham_vault::TokenHash;
+use seoham_store::parcel::SealedParcel;
+use seoham_store::parcel::sealed::status;
+use seoham_store::{Documents, Lane, Records, Result};
+use seoham_vault::{TokenHash, WrappedKey};
 
 use crate::SqliteStore;
-use crate::writer::Weight;
+use crate::deliveries::{queue, undelivered};
 
-pub(crate) use describe::text;
 pub(crate) use keys::forget;
-pub(crate) use statuses::stored_status;
 
 #[async_trait]
 impl Documents for SqliteStore {
     async fn accept(&self, acceptance: Acceptance) -> Result<Accepted> {
-        let Acceptance { institution, contract, accepted_at, documents, remember } = acceptance;
         let vault = &self.inner.vault;
         // Takes about a microsecond per document, less than moving it to another thread would cost.
-        let record = remember.map(|remember| Record::of(vault, &remember));
-        let (contents, documents) = sealing::seal(vault, &documents)?;
-        let bytes = documents.iter().map(|d| d.sealed.len() + 200).sum::<usize>()
-            + contents.iter().map(|c| c.sealed.len()).sum::<usize>()
-            + record.as_ref().map_or(0, |r| r.verdicts.len());
-        let weight = Weight { rows: documents.len().max(1), bytes };
-        let batch = accept::Batch { institution, contract, accepted_at, contents, documents, record };
-        let box_index = Arc::clone(&self.inner.box_index);
-        let work =
-            move |connection: &rusqlite::Connection| Ok(accept::insert(connection, &box_index, &batch)?);
+        let record = acceptance.remember.as_ref().map(|remember| Record::of(vault, remember));
+        let parcel = SealedParcel::seal(vault, &acceptance)?;
+        let (institution, accepted_at) = (acceptance.institution, acceptance.accepted_at);
+        let batch = accept::Batch { institution, accepted_at, parcel, record };
+        let (weight, box_index) = (batch.weight(), Arc::clone(&self.inner.box_index));
+        let work = move |connection: &Connection| Ok(accept::insert(connection, &box_index, &batch)?);
         let accepted = self.inner.writer.bulk(weight, work).await?;
         self.inner.claims.wake();
         Ok(accepted)
@@ -67,12 +63,27 @@ impl Documents for SqliteStore {
         lane: Lane,
         institution: InstitutionId,
         ids: Vec<BinderId>,
-    ) -> Result<Vec<Option<DocumentStatus>>> {
+    ) -> Result<Vec<Result<Option<DocumentStatus>>>> {
         let (vault, known) = (Arc::clone(&self.inner.vault), Arc::clone(&self.inner.person_cache));
-        let read = self
-            .inner
-            .readers
-            .read(lane, move |connection| statuses::statuses(connection, &vault, &known, institution, &ids));
+        let read = self.inner.readers.read(lane, move |connection| {
+            // Without a snapshot, every statement would begin one.
+            let _snapshot = connection.unchecked_transaction()?;
+            let found = rows::documents(connection, Some(institution), &ids)?;
+            let documents = || found.values().flatten();
+            let read = rows::slices(connection, documents().map(|document| document.part.clone()))?;
+            let keys = known.keys_of(documents().map(|document| document.person));
+            let mut keys: HashMap<PersonId, WrappedKey> =
+                documents().zip(keys).filter_map(|(document, key)| Some((document.person, key?))).collect();
+            let unknown = documents().map(|document| document.person).filter(|id| !keys.contains_key(id));
+            let people = rows::people(connection, unknown.collect::<Vec<_>>())?;
+            keys.extend(people.into_iter().map(|(id, person)| (id, person.key)));
+            let status = |id: &BinderId| match found.get(id) {
+                None => Ok(None),
+                Some(Err(error)) => Err(error.clone()),
+                Some(Ok(document)) => status(&vault, document, keys.get(&document.person), &read).map(Some),
+            };
+            Ok(ids.iter().map(status).collect())
+        });
         read.await
     }
 
@@ -83,14 +94,11 @@ impl Documents for SqliteStore {
         token: TokenHash,
         now: UnixSeconds,
     ) -> Result<TokenVerdict> {
-        let used = self
-            .inner
-            .writer
-            .interactive(move |connection| {
-                Ok(tokens::use_token(connection, institution, document, token, now)?)
-            })
-            .await?;
-        used.verdict(&self.inner.vault, document)
+        let vault = Arc::clone(&self.inner.vault);
+        let verify = move |connection: &Connection| {
+            tokens::verify(connection, &vault, institution, document, token, now)
+        };
+        self.inner.writer.interactive(verify).await
     }
 
     async fn mark_read(
@@ -101,7 +109,7 @@ impl Documents for SqliteStore {
     ) -> Result<ReadVerdict> {
         self.inner
             .writer
-            .interactive(move |connection| Ok(tokens::mark_read(connection, institution, document, now)?))
+            .interactive(move |connection| tokens::mark_read(connection, institution, document, now))
             .await
     }
 }
@@ -110,10 +118,14 @@ impl Documents for SqliteStore {
 impl Records for SqliteStore {
     async fn describe(&self, document: BinderId) -> Result<Option<DocumentRecord>> {
         let vault = Arc::clone(&self.inner.vault);
-        let read = self
-            .inner
-            .readers
-            .read(Lane::Interactive, move |connection| describe::describe(connection, &vault, document));
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let _snapshot = connection.unchecked_transaction()?;
+            let Some(found) = rows::document(connection, None, document)? else { return Ok(None) };
+            let (text, person) = rows::text(connection, &vault, &found)?;
+            let queued = queue::is_queued(connection, found.institution, document)?;
+            let given_up = undelivered::is_given_up(connection, document)?;
+            Ok(Some(DocumentRecord::of(found, text, person.member_since, queued, given_up)))
+        });
         read.await
     }
 }

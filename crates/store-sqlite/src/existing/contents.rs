@@ -36,6 +36,9 @@ pub(crate) fn validate(
     if !has("refinery_schema_history")? || !has("deployment")? {
         return Err(foreign());
     }
+    if has("documents")? && has("contents")? {
+        return Err(OpenError::Older(directory.to_owned()));
+    }
     let known = migrations::runner();
     let known = known.get_migrations();
     let newest = known.iter().map(|step| i64::from(step.version())).max().unwrap_or(0);

@@ -75,15 +75,26 @@ fn read_log(directory: &Path, discard_torn: bool) -> Result<Option<u64>, OpenErr
     }
 }
 
+/// The lock of a data directory. It ends when this is dropped, even while a process that was just started still has a copy
+/// of the file.
+pub(crate) struct DirectoryLock(File);
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // Closing the file does the same, unless there are copies.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Locks the directory itself: there is no lock file that somebody could delete.
-pub(crate) fn lock(directory: &Path) -> Result<File, OpenError> {
+pub(crate) fn lock(directory: &Path) -> Result<DirectoryLock, OpenError> {
     let io = |source: std::io::Error| match source.kind() {
         ErrorKind::NotFound => OpenError::NoStore(directory.to_owned()),
         _ => OpenError::Io { path: directory.to_owned(), source },
     };
     let opened = File::open(directory).map_err(io)?;
     match opened.try_lock() {
-        Ok(()) => Ok(opened),
+        Ok(()) => Ok(DirectoryLock(opened)),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(directory.to_owned())),
         Err(TryLockError::Error(source)) => Err(io(source)),
     }

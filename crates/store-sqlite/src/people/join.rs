@@ -1,17 +1,21 @@
 //! Joining: a new member's waiting documents move into their box (SPEC 8.7).
 
-use std::ops::ControlFlow;
-
 use rusqlite::{Connection, OptionalExtension, params};
 use seoham_model::person::Behaviour;
 use seoham_model::{PersonId, UnixSeconds};
-use seoham_store::box_entry::{DueEntries, joins_later_at};
+use seoham_store::box_entry::{DueEntries, UNREADABLE_SECONDS, joins_later_at};
+use seoham_store::parcel::{StoredDocument, mark};
 
-use crate::box_index::{BoxIndex, PersonDocuments, newest_first};
+use crate::box_index::BoxIndex;
 use crate::columns::{Id, number};
+use crate::documents::rows;
+use crate::writer::WriteError;
 
 /// Documents moved in one step. The worker moves the rest, to keep transactions short.
 const MOVED_AT_ONCE: usize = 500;
+
+/// Documents read at once.
+const READ_AT_ONCE: usize = 100;
 
 /// Makes a person a member and moves the first of their waiting documents.
 pub(crate) fn join(
@@ -19,16 +23,18 @@ pub(crate) fn join(
     box_index: &BoxIndex,
     person: PersonId,
     now: UnixSeconds,
-) -> rusqlite::Result<()> {
+) -> Result<(), WriteError> {
     let joined = connection
         .prepare_cached("UPDATE people SET member_since = ?2 WHERE person_id = ?1 AND member_since IS NULL")?
         .execute(params![Id(person), now.0])?;
     if joined == 0 {
         return Ok(());
     }
-    let documents = box_index.documents(person);
-    if move_waiting(connection, &documents, None, now, MOVED_AT_ONCE)? == MOVED_AT_ONCE {
+    let moved = move_waiting(connection, box_index, person, None, now, MOVED_AT_ONCE)?;
+    if moved.documents == MOVED_AT_ONCE {
         schedule(connection, person, now)?;
+    } else if moved.has_unreadable {
+        schedule(connection, person, now.plus(UNREADABLE_SECONDS))?;
     }
     Ok(())
 }
@@ -54,7 +60,7 @@ pub(crate) fn move_due(
     box_index: &BoxIndex,
     limit: usize,
     now: UnixSeconds,
-) -> rusqlite::Result<Option<usize>> {
+) -> Result<Option<usize>, WriteError> {
     let due = connection
         .prepare_cached(
             "SELECT j.person_id, p.member_since IS NOT NULL, p.behaviour
@@ -67,55 +73,108 @@ pub(crate) fn move_due(
     let Some((person, member, behaviour)) = due else { return Ok(None) };
 
     let entries = DueEntries::of(member, behaviour, now);
-    let documents = box_index.documents(person);
-    let moved = move_waiting(connection, &documents, entries.sent_by(), now, limit)?;
-    if moved < limit {
+    let moved = move_waiting(connection, box_index, person, entries.sent_by(), now, limit)?;
+    if moved.documents < limit {
         connection.prepare_cached("DELETE FROM joins WHERE person_id = ?1")?.execute([Id(person)])?;
+        if moved.has_unreadable {
+            // It may be repaired by then.
+            schedule(connection, person, now.plus(UNREADABLE_SECONDS))?;
+        }
         if matches!(entries, DueEntries::SentBy(_))
-            && let Some(sent_at) = oldest_waiting(connection, &documents, now)?
+            && let Some(sent_at) = oldest_waiting(connection, box_index, person, now)?
         {
             schedule(connection, person, joins_later_at(sent_at))?;
         }
     }
-    Ok(Some(moved))
+    Ok(Some(moved.documents))
 }
 
+/// Moves at most `limit` waiting documents. Returns how many.
 fn move_waiting(
     connection: &Connection,
-    documents: &PersonDocuments,
+    box_index: &BoxIndex,
+    person: PersonId,
     sent_by: Option<UnixSeconds>,
     now: UnixSeconds,
     limit: usize,
-) -> rusqlite::Result<usize> {
-    let mut update = connection.prepare_cached(
-        "UPDATE documents SET received_at = max(?3, sent_at)
-         WHERE document_no = ?1 AND person_id = ?4 AND received_at IS NULL AND (?2 IS NULL OR sent_at <= ?2)
-           AND deadline_at > ?3",
+) -> Result<Moved, WriteError> {
+    let is_due = |document: &StoredDocument| sent_by.is_none_or(|sent_by| document.times.sent_at <= sent_by);
+    let waiting = waiting(connection, box_index, person, now, limit, is_due)?;
+    enter_boxes(connection, waiting.documents.iter(), now)?;
+    Ok(Moved { documents: waiting.documents.len(), has_unreadable: waiting.has_unreadable })
+}
+
+/// Moves documents into the boxes of their recipients.
+pub(crate) fn enter_boxes<'a>(
+    connection: &Connection,
+    documents: impl Iterator<Item = &'a StoredDocument>,
+    now: UnixSeconds,
+) -> rusqlite::Result<()> {
+    let mut enter = connection.prepare_cached(
+        "INSERT INTO marks (document_id, person_id, received_at) VALUES (?1, ?2, ?3)
+         ON CONFLICT (document_id) DO UPDATE SET received_at = coalesce(received_at, excluded.received_at)",
     )?;
-    let mut moved = 0;
-    newest_first(connection, documents, i64::MAX, |document_no| {
-        moved += update.execute(params![document_no, sent_by.map(|t| t.0), now.0, Id(documents.person)])?;
-        Ok(if moved < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-    })?;
-    Ok(moved)
+    for document in documents {
+        let at = mark::received_at(document.times.sent_at, now);
+        enter.execute(params![Id(document.id), Id(document.person), at.0])?;
+    }
+    Ok(())
+}
+
+/// The result of moving documents.
+struct Moved {
+    documents: usize,
+    has_unreadable: bool,
+}
+
+/// Documents that wait for a person.
+struct Waiting {
+    documents: Vec<StoredDocument>,
+    /// One more may wait: it cannot be read.
+    has_unreadable: bool,
+}
+
+/// At most `limit` documents that wait for a person and satisfy a condition, oldest first.
+fn waiting(
+    connection: &Connection,
+    box_index: &BoxIndex,
+    person: PersonId,
+    now: UnixSeconds,
+    limit: usize,
+    is_wanted: impl Fn(&StoredDocument) -> bool,
+) -> Result<Waiting, WriteError> {
+    let mut ids = box_index.documents_of(connection, person)?;
+    ids.reverse();
+    let mut waiting = Waiting { documents: Vec::new(), has_unreadable: false };
+    for ids in ids.chunks(READ_AT_ONCE) {
+        let mut found = rows::documents(connection, None, ids)?;
+        for document in ids.iter().filter_map(|id| found.remove(id)) {
+            let document = match document {
+                Ok(document) => document,
+                Err(error) => {
+                    tracing::error!(%error, "a document that may wait for its person cannot be read");
+                    waiting.has_unreadable = true;
+                    continue;
+                }
+            };
+            let is_open = document.times.received_at.is_none() && now < document.deadline_at;
+            if document.person == person && is_open && is_wanted(&document) {
+                waiting.documents.push(document);
+            }
+            if waiting.documents.len() >= limit {
+                return Ok(waiting);
+            }
+        }
+    }
+    Ok(waiting)
 }
 
 fn oldest_waiting(
     connection: &Connection,
-    documents: &PersonDocuments,
+    box_index: &BoxIndex,
+    person: PersonId,
     now: UnixSeconds,
-) -> rusqlite::Result<Option<UnixSeconds>> {
-    let mut waiting = connection.prepare_cached(
-        "SELECT sent_at FROM documents
-         WHERE document_no = ?1 AND person_id = ?3 AND received_at IS NULL AND deadline_at > ?2",
-    )?;
-    let mut oldest = None;
-    newest_first(connection, documents, i64::MAX, |document_no| {
-        let sent_at: Option<i64> = waiting
-            .query_row(params![document_no, now.0, Id(documents.person)], |row| row.get(0))
-            .optional()?;
-        oldest = oldest.into_iter().chain(sent_at).min();
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(oldest.map(UnixSeconds))
+) -> Result<Option<UnixSeconds>, WriteError> {
+    let waiting = waiting(connection, box_index, person, now, 1, |_| true)?;
+    Ok(waiting.documents.first().map(|document| document.times.sent_at))
 }

@@ -23,7 +23,7 @@ use crate::SqliteStore;
 use crate::columns::Id;
 use crate::writer::Weight;
 
-pub(crate) use join::{join, move_due, schedule};
+pub(crate) use join::{enter_boxes, join, move_due, schedule};
 use person_cache::CachedPerson;
 pub(crate) use person_cache::PersonCache;
 pub(crate) use register::register_one;
@@ -137,7 +137,7 @@ impl People for SqliteStore {
         let (known, box_index) = (Arc::clone(&self.inner.person_cache), Arc::clone(&self.inner.box_index));
         let work = move |connection: &Connection| {
             known.invalidate_after(person);
-            Ok(join(connection, &box_index, person, now)?)
+            join(connection, &box_index, person, now)
         };
         self.inner.writer.interactive(work).await
     }

@@ -13,7 +13,8 @@ use seoham_vault::{PinHash, TokenHash};
 
 use super::{CLEARED_AT_ONCE, clear, end_visits, keep_tries};
 use crate::SqliteStore;
-use crate::columns::{Id, TIMES, times};
+use crate::columns::Id;
+use crate::documents::rows;
 use crate::open::deployment_value;
 
 #[async_trait]
@@ -28,14 +29,8 @@ impl Links for SqliteStore {
         self.inner
             .writer
             .interactive(move |connection| {
-                let sql = "SELECT person_id, sent_at FROM documents WHERE document_id = ?1";
-                let found = connection
-                    .prepare_cached(sql)?
-                    .query_row([Id(document)], |row| {
-                        Ok((row.get::<_, Id<PersonId>>(0)?.0, row.get::<_, i64>(1)?))
-                    })
-                    .optional()?;
-                let Some((person, sent_at)) = found else { return Ok(None) };
+                let Some(found) = rows::document(connection, None, document)? else { return Ok(None) };
+                let (person, sent_at) = (found.person, found.times.sent_at.0);
                 let expires_at = sent_at + NOTIFICATION_LINK_SECONDS;
                 let void_before: Option<i64> = deployment_value(connection, names::LINKS_VOID_BEFORE)?;
                 if now.0 >= expires_at || void_before.is_some_and(|moment| sent_at <= moment) {
@@ -67,17 +62,10 @@ impl Links for SqliteStore {
 
     async fn notified(&self, token: &SecretString, now: UnixSeconds) -> Result<Option<(PersonId, BinderId)>> {
         let Some(document) = self.inner.vault.document_of_link(token) else { return Ok(None) };
-        let sql =
-            format!("SELECT d.person_id, d.deadline_at, {TIMES} FROM documents d WHERE d.document_id = ?1");
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
-            let found = connection
-                .prepare_cached(&sql)?
-                .query_row([Id(document)], |row| {
-                    Ok((row.get::<_, Id<PersonId>>(0)?.0, UnixSeconds(row.get(1)?), times(row, 2)?))
-                })
-                .optional()?;
-            let open = found.filter(|(_, deadline, times)| times.opening(*deadline, now) != Opening::TooLate);
-            Ok(open.map(|(person, ..)| (person, document)))
+            let found = rows::document(connection, None, document)?;
+            let open = found.filter(|found| found.times.opening(found.deadline_at, now) != Opening::TooLate);
+            Ok(open.map(|found| (found.person, document)))
         });
         read.await
     }

@@ -26,8 +26,8 @@ pub(crate) use lanes::{Limits, Weight};
 
 /// Hooks for every transaction, called on the writer's thread.
 pub(crate) trait CommitHook: Send {
-    /// Writes what is due in a transaction of `rows` rows. If it fails, only its own work is rolled back.
-    fn before_commit(&self, connection: &Connection, rows: usize) -> rusqlite::Result<()>;
+    /// Writes what is due in a transaction. If it fails, only its own work is rolled back.
+    fn before_commit(&self, connection: &Connection) -> rusqlite::Result<()>;
 
     /// Runs after the transaction ended, committed or not, before its callers get their replies.
     fn after_commit(&self, committed: bool);

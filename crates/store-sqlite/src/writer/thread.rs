@@ -107,7 +107,7 @@ fn transact(with: &Transacting<'_>, policy: &mut CommitPolicy) -> usize {
     }
     policy.end(&window);
     if begun.is_ok() && whole {
-        whole = in_savepoint(with, || run_before_commit(connection, hook, rows));
+        whole = in_savepoint(with, || run_before_commit(connection, hook));
     }
     if begun.is_err() {
         done.extend(lanes.take_interactive().or_else(|| lanes.take_work().map(|(_, waiting)| waiting)));
@@ -121,8 +121,8 @@ fn transact(with: &Transacting<'_>, policy: &mut CommitPolicy) -> usize {
     rows
 }
 
-fn run_before_commit(connection: &Connection, hook: &dyn CommitHook, rows: usize) -> Ran {
-    match hook.before_commit(connection, rows) {
+fn run_before_commit(connection: &Connection, hook: &dyn CommitHook) -> Ran {
+    match hook.before_commit(connection) {
         Ok(()) => Ran::Well,
         Err(error) => {
             tracing::error!(%error, "the commit hook failed; its work is rolled back");

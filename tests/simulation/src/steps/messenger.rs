@@ -40,7 +40,7 @@ impl World<'_> {
                     self.touch(no);
                     self.ledger.documents[no].id
                 }
-                _ => self.chance.binder(now),
+                _ => self.chance.parcel(now).document(0),
             };
             let at = now.plus(self.chance.between(-500_000, 100_000));
             let at = if self.chance.percent(70) { now.plus(-self.chance.between(0, 60)) } else { at };

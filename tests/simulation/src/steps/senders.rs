@@ -50,9 +50,10 @@ impl World<'_> {
             return Ok(());
         }
         let now = self.now();
+        let parcel = self.chance.parcel(now);
         let (mut documents, mut new) = (Vec::new(), Vec::new());
-        for (person, recipient) in recipients {
-            let id = self.chance.binder(now);
+        for (position, (person, recipient)) in (0..=127).zip(recipients) {
+            let id = parcel.document(position);
             let title = TITLES[self.chance.below(TITLES.len())].to_owned();
             let deadline_at = now.plus(self.seconds_open());
             let payload = self.chance.percent(50).then(|| format!("p{}", self.chance.below(1_000_000)));
@@ -61,14 +62,14 @@ impl World<'_> {
             let for_member = recipient.member;
             let hash = self.chance.percent(10).then(|| "0".repeat(64));
             let content = content(&title);
-            documents.push(IdentifiedDocument { id, recipient, content, own, hash, deadline_at });
+            documents.push(IdentifiedDocument { recipient, content, own, hash, deadline_at });
             new.push(New { id, person, deadline_at, title, payload, external, for_member });
         }
         let sender = &self.ledger.institutions[institution];
         let (id, contract) = (sender.id, sender.contract);
         self.say(format!("{} sends {} from {}", sender.name, new.len(), new[0].id));
         let acceptance =
-            Acceptance { institution: id, contract, accepted_at: now, documents, remember: None };
+            Acceptance { parcel, institution: id, contract, accepted_at: now, documents, remember: None };
         let store = self.store();
         let there = match self.call("accept", store.accept(acceptance)).await? {
             Answer::Given(Accepted::Whole) => Known::Yes,

@@ -207,15 +207,15 @@ impl Documents for Sabotaged {
         lane: Lane,
         institution: InstitutionId,
         ids: Vec<BinderId>,
-    ) -> Result<Vec<Option<DocumentStatus>>> {
+    ) -> Result<Vec<Result<Option<DocumentStatus>>>> {
         let mut reported = self.store.statuses(lane, institution, ids.clone()).await?;
         for (id, reported) in ids.into_iter().zip(&mut reported) {
-            if self.is(Sabotage::TellsStrangers) && reported.is_none() {
-                *reported = self.store.describe(id).await?.map(|record| record.status);
+            if self.is(Sabotage::TellsStrangers) && matches!(reported, Ok(None)) {
+                *reported = Ok(self.store.describe(id).await?.map(|record| record.status));
             }
-            let read_at = reported.as_mut().and_then(|reported| reported.times.read_at.as_mut());
             if self.is(Sabotage::RewritesReads)
-                && let Some(read_at) = read_at
+                && let Ok(Some(reported)) = reported
+                && let Some(read_at) = &mut reported.times.read_at
             {
                 *read_at = self.store.clock().now();
             }
@@ -235,7 +235,7 @@ impl Documents for Sabotaged {
             return Ok(verdict);
         }
         let reported = self.store.statuses(Lane::Interactive, institution, vec![document]).await?;
-        let status = reported.into_iter().flatten().next();
+        let status = reported.into_iter().flatten().flatten().next();
         Ok(status.map_or(TokenVerdict::Used, |status| TokenVerdict::Verified {
             token_expires_at: now.plus(1),
             token_used_at: now,

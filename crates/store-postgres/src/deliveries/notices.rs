@@ -1,0 +1,103 @@
+//! The packed notices of parcels: what the messengers reported. The rule is in the store's `parcel::notices`; here rows
+//! are read, changed and written back unless another node changed them meanwhile.
+
+use std::collections::BTreeMap;
+
+use seoham_model::{BinderId, ParcelId, UnixSeconds};
+use seoham_store::deliveries::Receipt;
+use seoham_store::documents::Notification;
+use seoham_store::parcel::notices::{Report, after_reports};
+use seoham_store::{Result, StoreError};
+use uuid::Uuid;
+
+use crate::columns::{Columns, Id, uuids};
+use crate::session::Session;
+
+/// How often to retry rows that other nodes change at the same time.
+const TRIES_MAX: u32 = 64;
+
+const READ: &str = "SELECT p.parcel_id, p.sent_at, octet_length(p.persons) / 16 AS count, n.packed
+    FROM unnest($1::uuid[]) AS asked (id)
+    JOIN parcels p ON p.parcel_id = asked.id LEFT JOIN notices n ON n.parcel_id = asked.id
+    ORDER BY p.parcel_id";
+
+/// Writes what is still as it was read, and returns those parcels.
+const WRITE: &str = "WITH changed AS MATERIALIZED (
+      SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS changed (parcel_id, before, after)),
+    updated AS (
+      UPDATE notices n SET packed = changed.after FROM changed
+      WHERE n.parcel_id = changed.parcel_id AND n.packed = changed.before RETURNING n.parcel_id),
+    added AS (
+      INSERT INTO notices (parcel_id, packed)
+      SELECT parcel_id, after FROM changed WHERE before IS NULL ORDER BY parcel_id
+      ON CONFLICT DO NOTHING RETURNING parcel_id)
+    SELECT parcel_id FROM updated UNION ALL SELECT parcel_id FROM added";
+
+/// Records reports. Those for documents that do not exist are ignored.
+pub(super) async fn record(session: &Session, reports: Vec<Report>, now: UnixSeconds) -> Result<()> {
+    let mut of_parcels: BTreeMap<ParcelId, Vec<Report>> = BTreeMap::new();
+    for report in reports {
+        of_parcels.entry(report.document.parcel()).or_default().push(report);
+    }
+    for _ in 0..TRIES_MAX {
+        if of_parcels.is_empty() {
+            return Ok(());
+        }
+        let parcels: Vec<ParcelId> = of_parcels.keys().copied().collect();
+        let (mut ids, mut before, mut after) = (Vec::new(), Vec::new(), Vec::new());
+        for row in session.query(READ, &[&uuids(&parcels)]).await? {
+            let parcel: ParcelId = row.id("parcel_id")?;
+            let packed: Option<Vec<u8>> = row.value("packed")?;
+            let count = usize::try_from(row.value::<i32>("count")?).unwrap_or(0);
+            let sent_at = UnixSeconds(row.value("sent_at")?);
+            let reports = of_parcels.get(&parcel).map_or(&[][..], Vec::as_slice);
+            if let Some(changed) =
+                after_reports(packed.as_deref().unwrap_or_default(), count, sent_at, reports, now)
+            {
+                ids.push(parcel.uuid());
+                before.push(packed);
+                after.push(changed);
+            }
+        }
+        let written = if ids.is_empty() {
+            Vec::new()
+        } else {
+            session.write("reports", WRITE, &[&ids, &before, &after]).await?
+        };
+        let written: Vec<Uuid> = written.iter().map(|row| row.value("parcel_id")).collect::<Result<_>>()?;
+        let is_left = |parcel: &ParcelId| ids.contains(&parcel.uuid()) && !written.contains(&parcel.uuid());
+        of_parcels.retain(|parcel, _| is_left(parcel));
+    }
+    Err(StoreError::Overloaded)
+}
+
+/// Records the messengers' reports. A notification that arrived after all is no longer given up.
+pub(super) async fn record_receipts(session: &Session, receipts: &[Receipt], now: UnixSeconds) -> Result<()> {
+    let report = |receipt: &Receipt| Report {
+        document: receipt.document,
+        outcome: if receipt.delivered { Notification::Delivered } else { Notification::Failed },
+        at: receipt.at,
+    };
+    record(session, receipts.iter().map(report).collect(), now).await?;
+    let delivered = receipts.iter().filter(|receipt| receipt.delivered);
+    let delivered: Vec<BinderId> = delivered.map(|receipt| receipt.document).collect();
+    if delivered.is_empty() { Ok(()) } else { forget_given_up(session, &delivered).await }
+}
+
+/// Removes notifications that arrived after all from those that were given up.
+pub(super) async fn forget_given_up(session: &Session, arrived: &[BinderId]) -> Result<()> {
+    let sql = "DELETE FROM given_up_notices n USING unnest($1::uuid[]) AS arrived (id)
+               WHERE n.document_id = arrived.id";
+    session.write("reports", sql, &[&uuids(arrived)]).await.map(drop)
+}
+
+/// Records that the deadlines of documents passed before they were announced.
+pub(super) async fn record_expired(
+    session: &Session,
+    documents: &[BinderId],
+    now: UnixSeconds,
+) -> Result<()> {
+    let report =
+        |document: &BinderId| Report { document: *document, outcome: Notification::Expired, at: now };
+    record(session, documents.iter().map(report).collect(), now).await
+}
