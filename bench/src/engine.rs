@@ -13,7 +13,7 @@ use crate::node::{Node, binary};
 /// Memory and log settings as docs/OPERATIONS.md recommends, for both sides of each comparison; durability
 /// keeps its defaults. With the default 128 MiB and 1 GiB of log, a benchmark with millions of documents
 /// would only measure these limits.
-const SETTINGS: [&str; 3] = ["shared_buffers=2GB", "max_wal_size=8GB", "min_wal_size=3GB"];
+pub(crate) const SETTINGS: [&str; 3] = ["shared_buffers=2GB", "max_wal_size=8GB", "min_wal_size=3GB"];
 /// Simulates a log that has been in use: `min_wal_size` of existing files can be overwritten. A new file is
 /// first filled with zeros, and every COMMIT waits for that.
 const LOG_IN_USE: [&str; 2] = [

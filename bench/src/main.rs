@@ -14,6 +14,7 @@ mod figures;
 mod latency;
 mod load;
 mod node;
+mod peer;
 mod probe;
 mod report;
 mod scenario;
@@ -26,7 +27,9 @@ use clap::{Parser, ValueEnum};
 use crate::baseline::Baseline;
 use crate::engine::Engine;
 use crate::figures::Figure;
-use crate::scenario::{Run, acceptance, delivery, fairness, growth, institution, keys, overload, status};
+use crate::scenario::{
+    Run, acceptance, delivery, fairness, growth, institution, keys, overload, peers, status,
+};
 
 /// Benchmarks Seoham beside its store's bare engine.
 #[derive(Parser)]
@@ -65,7 +68,7 @@ enum Store {
     Postgres,
 }
 
-/// Acceptance is always measured: the others go by its rate.
+/// Acceptance is always measured: the others go by its rate. `peers` is measured only when it is named.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
     Acceptance,
@@ -76,6 +79,7 @@ enum What {
     Fairness,
     Keys,
     Client,
+    Peers,
     Growth,
 }
 
@@ -102,9 +106,9 @@ fn main() -> Result<()> {
 
 async fn measure(arguments: &Arguments, store: Store) -> Result<Vec<Figure>> {
     let wanted = |what: What| arguments.only.is_empty() || arguments.only.contains(&what);
-    let (engine, least) = match store {
-        Store::Sqlite => (Engine::sqlite()?, 0.7),
-        Store::Postgres => (Engine::postgres()?, 0.6),
+    let (engine, least, beside_peers) = match store {
+        Store::Sqlite => (Engine::sqlite()?, 1.4, 3.5),
+        Store::Postgres => (Engine::postgres()?, 1.0, 3.0),
     };
     let platform = engine.start_gateway()?;
     platform.gateways[0].people(arguments.people).await?;
@@ -116,6 +120,10 @@ async fn measure(arguments: &Arguments, store: Store) -> Result<Vec<Figure>> {
 
     let empty_bytes = run.engine.bytes().await?;
     let alone = acceptance::headline(&mut run, least).await?;
+    // Their runtimes are not everywhere: only when they are asked for.
+    if arguments.only.contains(&What::Peers) {
+        peers::measure(&mut run, alone, beside_peers).await?;
+    }
     // With a shared store, a separate worker shares the machine, so the peak rate is different.
     let apart = run.engine.start_worker(&mut run.platform)?;
     run.platform.settle().await?;

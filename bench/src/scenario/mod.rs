@@ -7,6 +7,7 @@ pub(crate) mod growth;
 pub(crate) mod institution;
 pub(crate) mod keys;
 pub(crate) mod overload;
+pub(crate) mod peers;
 pub(crate) mod status;
 
 use std::time::Duration;
