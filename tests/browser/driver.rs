@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -36,6 +37,8 @@ pub(crate) struct Driver {
     _scratch: tempfile::TempDir,
 }
 
+/// How many ports of the driver's choice may be taken.
+const STARTS_MAX: usize = 20;
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long to wait for a page, and how often to check it meanwhile.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,25 +46,35 @@ const LOOK_EVERY: Duration = Duration::from_millis(30);
 pub(crate) const TAB: &str = "\u{e004}";
 pub(crate) const ENTER: &str = "\u{e007}";
 
+/// Starts the browser's driver; `None` if the port that it chose is taken. It chooses one that is free on the loopback of
+/// IPv6, then needs the same on that of IPv4, and ends if something there has it.
+fn started(scratch: &Path) -> Option<(Child, u16)> {
+    let mut process = Command::new("chromedriver")
+        .arg("--port=0")
+        .env("TMPDIR", scratch)
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver is installed (apt-get install chromium-driver)");
+    let mut said = Vec::new();
+    // "ChromeDriver was started successfully on port 12345."
+    for line in BufReader::new(process.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if let Some((_, port)) = line.split_once("successfully on port ") {
+            return Some((process, port.trim_end_matches('.').parse().unwrap()));
+        }
+        said.push(line);
+    }
+    process.wait().unwrap();
+    assert!(said.iter().any(|line| line.contains("port not available")), "it says its port: {said:?}");
+    None
+}
+
 impl Driver {
     pub(crate) async fn start(name: &str, look: Look) -> Self {
         let scratch = tempfile::tempdir().expect("a directory");
-        let mut process = Command::new("chromedriver")
-            .arg("--port=0")
-            .env("TMPDIR", scratch.path())
-            .process_group(0)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver is installed (apt-get install chromium-driver)");
-        // "ChromeDriver was started successfully on port 12345."
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let port: u16 = loop {
-            let line = lines.next().expect("it says its port").unwrap();
-            if let Some((_, port)) = line.split_once("successfully on port ") {
-                break port.trim_end_matches('.').parse().unwrap();
-            }
-        };
+        let (process, port) = (0..STARTS_MAX).find_map(|_| started(scratch.path())).expect("a free port");
         let browser = WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities(look))
             // The library's own client has no TLS provider, and keeps connections alive, which would belong to the
             // runtime of a test that has ended when the session is deleted.
@@ -202,8 +215,7 @@ impl Driver {
 
     /// Takes a screenshot of the page.
     pub(crate) async fn keep(&self, page: &str) {
-        let directory =
-            std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("screenshots");
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("screenshots");
         std::fs::create_dir_all(&directory).unwrap();
         let number = self.shots.fetch_add(1, Ordering::Relaxed);
         let file = directory.join(format!("{}-{number:02}-{page}.png", self.name));
