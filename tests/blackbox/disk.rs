@@ -2,6 +2,7 @@
 //! are there after the next start.
 
 use crate::harness::{Backing, Client, Disk, Start, eventually};
+use std::sync::atomic::AtomicUsize;
 
 async fn it_ends_and_nothing_is_lost(operation: &str, file: &str) {
     let (start, disk) = Disk::under(Start::on(Backing::embedded()));
@@ -10,7 +11,7 @@ async fn it_ends_and_nothing_is_lost(operation: &str, file: &str) {
     let senders: Vec<_> = (0..2)
         .map(|_| {
             let city = city.clone();
-            tokio::spawn(async move { city.send_until_gone().await })
+            tokio::spawn(async move { city.send_until_gone(&AtomicUsize::new(0)).await })
         })
         .collect();
     eventually("some documents are there", async || {

@@ -1,6 +1,7 @@
 //! A disk that fails under the embedded store again and again under load: each time the process ends, and
 //! acknowledged documents are there after the next start.
 
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -24,7 +25,7 @@ async fn a_disk_that_fails_again_and_again_loses_nothing() {
         let senders: Vec<_> = (0..2)
             .map(|_| {
                 let city = city.clone();
-                tokio::spawn(async move { city.send_until_gone().await })
+                tokio::spawn(async move { city.send_until_gone(&AtomicUsize::new(0)).await })
             })
             .collect();
         tokio::time::sleep(Duration::from_millis(random.random_range(100..1_500))).await;

@@ -1,6 +1,7 @@
 //! An institution's calls.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
@@ -115,8 +116,9 @@ impl Client {
         self.send(documents).await.iter().map(id).collect()
     }
 
-    /// Sends batches of a hundred documents until the server is gone; returns the acknowledged ids.
-    pub async fn send_until_gone(&self) -> Vec<String> {
+    /// Sends batches of a hundred documents until the server is gone; returns the acknowledged ids. Counts the
+    /// acknowledged requests meanwhile.
+    pub async fn send_until_gone(&self, requests: &AtomicUsize) -> Vec<String> {
         let (body, mut acknowledged) = (super::bulk(&super::documents(100)), Vec::new());
         loop {
             let Ok(answer) = self.bulk_request("/v1/documents/bulk", body.clone()).send().await else {
@@ -129,6 +131,7 @@ impl Client {
             let results = body["documents"].as_array().unwrap();
             acknowledged
                 .extend(results.iter().map(|r| r["document_binder_uuid"].as_str().unwrap().to_owned()));
+            requests.fetch_add(1, Ordering::Relaxed);
         }
     }
 
