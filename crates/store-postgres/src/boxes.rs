@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use seoham_model::status::{Opening, token_expires_at};
 use seoham_model::{BinderId, ContractUuid, PersonId, UnixSeconds};
 use seoham_store::accounts::{Authentication, Institution};
-use seoham_store::boxes::{BoxDocument, BoxSender, OpenVerdict, Opener, Shelf};
+use seoham_store::boxes::{BoxDocument, BoxSender, OpenVerdict, Opener, Shelf, in_box};
 use seoham_store::parcel::document::open_text;
 use seoham_store::parcel::{StoredDocument, mark};
 use seoham_store::{AboutEntity, Boxes, Result, StoreError};
@@ -56,18 +56,7 @@ impl PostgresStore {
         let mut on_shelf = Vec::new();
         for ids in ids.chunks(READ_AT_ONCE) {
             let found = rows::documents(session, None, ids).await?;
-            let is_there = |id: &&BinderId| match found.get(*id) {
-                Some(Ok(document)) => {
-                    document.person == person
-                        && Shelf::of(&document.times, document.deadline_at, now) == Some(shelf)
-                }
-                Some(Err(error)) => {
-                    tracing::error!(%error, document = %id, "a document of a box cannot be read");
-                    false
-                }
-                None => false,
-            };
-            on_shelf.extend(ids.iter().filter(is_there).take(limit - on_shelf.len()));
+            on_shelf.extend(shelf.select(&found, ids, person, now).take(limit - on_shelf.len()));
             if on_shelf.len() >= limit {
                 break;
             }
@@ -84,9 +73,8 @@ impl PostgresStore {
         ids: &[BinderId],
     ) -> Result<Vec<Result<BoxDocument>>> {
         let found = rows::documents(session, None, ids).await?;
-        let is_in_box =
-            |document: &&StoredDocument| document.person == person && document.times.received_at.is_some();
-        let documents = || found.values().flatten().filter(is_in_box);
+        let in_box: Vec<Result<&StoredDocument>> = in_box(&found, ids, person).collect();
+        let documents = || in_box.iter().flatten().copied();
         let (people, read, senders) = futures_util::try_join!(
             rows::people(session, [person]),
             rows::slices(session, documents().flat_map(StoredDocument::slices)),
@@ -99,16 +87,7 @@ impl PostgresStore {
                 .ok_or_else(|| StoreError::damaged("a contract").about(document.id))?;
             Ok(BoxDocument::of(document, text, sender))
         };
-        let mut in_order = Vec::with_capacity(ids.len());
-        for id in ids {
-            in_order.push(match found.get(id) {
-                None => continue,
-                Some(Ok(document)) if !is_in_box(&document) => continue,
-                Some(Ok(document)) => shown(document),
-                Some(Err(error)) => Err::<BoxDocument, _>(error.clone()),
-            });
-        }
-        Ok(in_order)
+        Ok(in_box.into_iter().map(|document| shown(document?)).collect())
     }
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use seoham_model::status::{Opening, token_expires_at};
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
 use seoham_store::accounts::{Authentication, Institution};
-use seoham_store::boxes::{BoxDocument, BoxSender, OpenVerdict, Opener, Shelf};
+use seoham_store::boxes::{BoxDocument, BoxSender, OpenVerdict, Opener, Shelf, in_box};
 use seoham_store::parcel::document::open_text;
 use seoham_store::parcel::{StoredDocument, mark};
 use seoham_store::{Boxes, Lane, Result};
@@ -133,18 +133,7 @@ impl Shown<'_> {
         let mut on_shelf = Vec::new();
         for ids in ids.chunks(READ_AT_ONCE) {
             let found = rows::documents(self.connection, None, ids)?;
-            let is_there = |id: &&BinderId| match found.get(*id) {
-                Some(Ok(document)) => {
-                    document.person == self.person
-                        && Shelf::of(&document.times, document.deadline_at, now) == Some(shelf)
-                }
-                Some(Err(error)) => {
-                    tracing::error!(%error, document = %id, "a document of a box cannot be read");
-                    false
-                }
-                None => false,
-            };
-            on_shelf.extend(ids.iter().filter(is_there).take(limit - on_shelf.len()));
+            on_shelf.extend(shelf.select(&found, ids, self.person, now).take(limit - on_shelf.len()));
             if on_shelf.len() >= limit {
                 break;
             }
@@ -183,26 +172,16 @@ impl Shown<'_> {
     fn documents(&self, ids: &[BinderId]) -> std::result::Result<Vec<Result<BoxDocument>>, ReadError> {
         let _snapshot = self.connection.unchecked_transaction()?;
         let found = rows::documents(self.connection, None, ids)?;
-        let is_in_box = |document: &&StoredDocument| {
-            document.person == self.person && document.times.received_at.is_some()
-        };
-        let documents = || found.values().flatten().filter(is_in_box);
+        let in_box: Vec<Result<&StoredDocument>> = in_box(&found, ids, self.person).collect();
         let people = rows::people(self.connection, [self.person])?;
-        let read = rows::slices(self.connection, documents().flat_map(StoredDocument::slices))?;
-        let mut in_order = Vec::with_capacity(ids.len());
-        for id in ids {
-            in_order.push(match found.get(id) {
-                None => continue,
-                Some(Ok(document)) if !is_in_box(&document) => continue,
-                Some(Ok(document)) => {
-                    let sender = self.sender(document)?;
-                    open_text(self.vault, document, people.get(&self.person), &read)
-                        .map(|text| BoxDocument::of(document, text, &sender))
-                }
-                Some(Err(error)) => Err(error.clone()),
-            });
-        }
-        Ok(in_order)
+        let read =
+            rows::slices(self.connection, in_box.iter().flatten().flat_map(|document| document.slices()))?;
+        let shown = |document: &StoredDocument| {
+            let sender = self.sender(document)?;
+            Ok(open_text(self.vault, document, people.get(&self.person), &read)
+                .map(|text| BoxDocument::of(document, text, &sender)))
+        };
+        in_box.into_iter().map(|document| document.map_or_else(|error| Ok(Err(error)), shown)).collect()
     }
 
     fn sender(&self, document: &StoredDocument) -> rusqlite::Result<BoxSender> {

@@ -1,9 +1,10 @@
 //! When a document enters its recipient's box (SPEC 8): for a member on acceptance, for others when they
 //! join. Some sandbox personas (SPEC 12) join automatically.
 
-use seoham_model::UnixSeconds;
 use seoham_model::person::Behaviour;
+use seoham_model::{BinderId, PersonId, UnixSeconds};
 
+use crate::parcel::{Found, StoredDocument};
 use crate::personas::JOINS_LATER_SECONDS;
 
 /// The relation of a document to its recipient's box when it is claimed for delivery.
@@ -61,6 +62,53 @@ impl DueEntries {
             Self::All => None,
             Self::SentBy(sent_by) => Some(sent_by),
         }
+    }
+}
+
+/// Documents that wait for a person, oldest first, collected from what a store finds.
+pub struct Waiting {
+    person: PersonId,
+    sent_by: Option<UnixSeconds>,
+    limit: usize,
+    now: UnixSeconds,
+    /// Those found so far.
+    pub documents: Vec<StoredDocument>,
+    /// One more may wait: it cannot be read.
+    pub has_unreadable: bool,
+}
+
+impl Waiting {
+    /// None yet, of at most `limit` that can still be opened at `now` and were sent by `sent_by`, if that is given.
+    pub fn new(person: PersonId, sent_by: Option<UnixSeconds>, limit: usize, now: UnixSeconds) -> Self {
+        Self { person, sent_by, limit, now, documents: Vec::new(), has_unreadable: false }
+    }
+
+    /// Adds those of `ids` that wait, in that order.
+    pub fn add(&mut self, ids: &[BinderId], mut found: Found) {
+        for document in ids.iter().filter_map(|id| found.remove(id)) {
+            match document {
+                Ok(document) if self.waits(&document) => self.documents.push(document),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, "a document that may wait for its person cannot be read");
+                    self.has_unreadable = true;
+                }
+            }
+            if self.is_full() {
+                return;
+            }
+        }
+    }
+
+    /// There are as many as were asked for: more may wait.
+    pub fn is_full(&self) -> bool {
+        self.documents.len() >= self.limit
+    }
+
+    fn waits(&self, document: &StoredDocument) -> bool {
+        let is_open = document.times.received_at.is_none() && self.now < document.deadline_at;
+        let is_due = self.sent_by.is_none_or(|sent_by| document.times.sent_at <= sent_by);
+        document.person == self.person && is_open && is_due
     }
 }
 

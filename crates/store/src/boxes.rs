@@ -10,8 +10,8 @@ use seoham_vault::TokenHash;
 
 use crate::Result;
 use crate::accounts::{Authentication, Institution};
-use crate::parcel::StoredDocument;
 use crate::parcel::sealed::OpenedText;
+use crate::parcel::{Found, StoredDocument};
 
 /// The result of opening a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +63,43 @@ impl Shelf {
             None => Self::Expired,
         })
     }
+
+    /// Those of `ids` that are on this shelf of the box of `person`, in that order. One that cannot be read is left out and
+    /// logged.
+    pub fn select<'a>(
+        self,
+        found: &'a Found,
+        ids: &'a [BinderId],
+        person: PersonId,
+        now: UnixSeconds,
+    ) -> impl Iterator<Item = BinderId> + 'a {
+        let is_there = move |id: &BinderId| match found.get(id) {
+            Some(Ok(document)) => {
+                document.person == person
+                    && Self::of(&document.times, document.deadline_at, now) == Some(self)
+            }
+            Some(Err(error)) => {
+                tracing::error!(%error, document = %id, "a document of a box cannot be read");
+                false
+            }
+            None => false,
+        };
+        ids.iter().copied().filter(is_there)
+    }
+}
+
+/// Those of `ids` that are in the box of `person`, in that order. One that cannot be read is an error of that document alone.
+pub fn in_box<'a>(
+    found: &'a Found,
+    ids: &'a [BinderId],
+    person: PersonId,
+) -> impl Iterator<Item = Result<&'a StoredDocument>> {
+    let is_shown = move |document: &&Result<StoredDocument>| match document {
+        Ok(document) => document.is_in_box_of(person),
+        Err(_) => true,
+    };
+    let found = ids.iter().filter_map(|id| found.get(id)).filter(is_shown);
+    found.map(|document| document.as_ref().map_err(Clone::clone))
 }
 
 /// A document in its recipient's box.

@@ -1,5 +1,6 @@
 //! Deliveries: documents that were accepted but whose notification is not finished (SPEC 5, 8 and 13).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,6 +100,25 @@ pub struct QueueDepth {
     pub waiting: u64,
     /// The acceptance time of the oldest.
     pub oldest_accepted_at: UnixSeconds,
+}
+
+impl QueueDepth {
+    /// The depth per institution, from the number of documents and the oldest document of each institution in each table
+    /// of the queue.
+    pub fn sum(counted: impl IntoIterator<Item = (InstitutionId, u64, BinderId)>) -> Vec<Self> {
+        let mut found: BTreeMap<InstitutionId, (u64, BinderId)> = BTreeMap::new();
+        for (institution, count, oldest) in counted {
+            let depth = found.entry(institution).or_insert((0, oldest));
+            *depth = (depth.0 + count, depth.1.min(oldest));
+        }
+        // An id contains the time of acceptance, and the oldest sorts first.
+        let depth = |(institution, (waiting, oldest)): (InstitutionId, (u64, BinderId))| Self {
+            institution,
+            waiting,
+            oldest_accepted_at: UnixSeconds(i64::try_from(oldest.unix_millis() / 1000).unwrap_or(0)),
+        };
+        found.into_iter().map(depth).collect()
+    }
 }
 
 /// The outbox, for the worker.

@@ -1,9 +1,6 @@
 //! The depth of the queue. Takes one index step for each institution with rows and reads a bounded number of rows of
 //! each, so the cost does not grow with the queue.
 
-use std::collections::BTreeMap;
-
-use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::Result;
 use seoham_store::deliveries::{DEPTH_ROWS_MAX, QueueDepth};
 
@@ -57,20 +54,12 @@ const DEPTHS: [&str; 2] = [
 ];
 
 pub(super) async fn depths(session: &Session) -> Result<Vec<QueueDepth>> {
-    let mut found: BTreeMap<InstitutionId, (u64, BinderId)> = BTreeMap::new();
+    let mut counted = Vec::new();
     for sql in DEPTHS {
         for row in session.query(sql, &[&i64::from(DEPTH_ROWS_MAX)]).await? {
             let waiting = row.value::<i64>("waiting")?.unsigned_abs();
-            let oldest: BinderId = row.id("oldest")?;
-            let depth = found.entry(row.id("institution_id")?).or_insert((0, oldest));
-            *depth = (depth.0 + waiting, depth.1.min(oldest));
+            counted.push((row.id("institution_id")?, waiting, row.id("oldest")?));
         }
     }
-    // An id contains the time of acceptance, and the oldest sorts first.
-    let depth = |(institution, (waiting, oldest)): (InstitutionId, (u64, BinderId))| QueueDepth {
-        institution,
-        waiting,
-        oldest_accepted_at: UnixSeconds(i64::try_from(oldest.unix_millis() / 1000).unwrap_or(0)),
-    };
-    Ok(found.into_iter().map(depth).collect())
+    Ok(QueueDepth::sum(counted))
 }

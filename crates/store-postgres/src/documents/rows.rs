@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use seoham_model::{BinderId, InstitutionId, ParcelId, PersonId, UnixSeconds};
-use seoham_store::parcel::document::open_text;
+use seoham_store::parcel::document::{find, open_text};
 use seoham_store::parcel::head::ParcelHead;
 use seoham_store::parcel::sealed::OpenedText;
-use seoham_store::parcel::{Column, Mark, Slice, Slices, StoredDocument, StoredParcel, slices};
+use seoham_store::parcel::{Column, Found, Mark, Slice, Slices, StoredDocument, StoredParcel, slices};
 use seoham_store::people::StoredPerson;
 use seoham_store::{AboutEntity, Result, StoreError};
 use seoham_vault::{Vault, WrappedKey};
@@ -16,9 +16,6 @@ use uuid::Uuid;
 
 use crate::columns::{Columns, Id, uuids};
 use crate::session::{Param, Session};
-
-/// Documents by id. One that cannot be read is an error of that document alone.
-pub(crate) type Found = HashMap<BinderId, Result<StoredDocument>>;
 
 const PARCELS: &str =
     "SELECT p.parcel_id, p.institution_id, p.contract_id, p.sent_at, p.head, p.persons, n.packed
@@ -50,20 +47,8 @@ pub(crate) async fn documents(
     let marks: HashMap<BinderId, Mark> = marks.collect::<Result<_>>()?;
     let parcels = parcels.iter().map(|row| Ok((row.id("parcel_id")?, parcel(row))));
     let parcels: HashMap<ParcelId, Result<StoredParcel>> = parcels.collect::<Result<_>>()?;
-    let mut found = HashMap::with_capacity(ids.len());
-    for id in ids {
-        let document = match parcels.get(&id.parcel()) {
-            None => continue,
-            Some(Err(error)) => Err(error.clone().about(*id)),
-            Some(Ok(parcel)) => match parcel.document(*id, marks.get(id).copied()) {
-                Ok(None) => continue,
-                Ok(Some(document)) => Ok(document),
-                Err(error) => Err(error),
-            },
-        };
-        found.insert(*id, document);
-    }
-    Ok(found)
+    let document = |id: &BinderId| find(parcels.get(&id.parcel())?, *id, marks.get(id).copied());
+    Ok(ids.iter().filter_map(|id| Some((*id, document(id)?))).collect())
 }
 
 /// One document, optionally only of one institution.

@@ -7,7 +7,7 @@
 
 use seoham_model::person::Behaviour;
 use seoham_model::{PersonId, UnixSeconds};
-use seoham_store::box_entry::{DueEntries, UNREADABLE_SECONDS, joins_later_at};
+use seoham_store::box_entry::{DueEntries, UNREADABLE_SECONDS, Waiting, joins_later_at};
 use seoham_store::parcel::{StoredDocument, mark};
 use seoham_store::{Result, StoreError};
 use uuid::Uuid;
@@ -40,7 +40,7 @@ pub(super) async fn become_member(session: &Session, person: PersonId, now: Unix
 pub(super) async fn move_joined(session: &Session, person: PersonId, now: UnixSeconds) {
     let moving = async {
         let moved = move_waiting(session, person, None, now, MOVED_AT_ONCE).await?;
-        if moved.documents < MOVED_AT_ONCE {
+        if !moved.is_full() {
             end(session, person, &moved, now).await?;
         }
         Ok(())
@@ -62,7 +62,7 @@ async fn forget(session: &Session, person: PersonId) -> Result<()> {
 }
 
 /// Ends the move of a person's documents. If one could not be read, it is tried again later: it may be repaired by then.
-async fn end(session: &Session, person: PersonId, moved: &Moved, now: UnixSeconds) -> Result<()> {
+async fn end(session: &Session, person: PersonId, moved: &Waiting, now: UnixSeconds) -> Result<()> {
     forget(session, person).await?;
     if moved.has_unreadable {
         schedule(session, person, now.plus(UNREADABLE_SECONDS)).await?;
@@ -83,7 +83,7 @@ pub(crate) async fn move_due(session: &Session, limit: usize, now: UnixSeconds) 
     let behaviour: Behaviour = known.number("behaviour")?;
     let entries = DueEntries::of(known.moment("member_since")?.is_some(), behaviour, now);
     let moved = move_waiting(session, person, entries.sent_by(), now, limit).await?;
-    if moved.documents < limit {
+    if !moved.is_full() {
         end(session, person, &moved, now).await?;
         if matches!(entries, DueEntries::SentBy(_))
             && let Some(sent_at) = oldest_waiting(session, person, now).await?
@@ -91,7 +91,7 @@ pub(crate) async fn move_due(session: &Session, limit: usize, now: UnixSeconds) 
             schedule(session, person, joins_later_at(sent_at)).await?;
         }
     }
-    Ok(Some(moved.documents))
+    Ok(Some(moved.documents.len()))
 }
 
 // Of two nodes that move the same document, the first sets the time.
@@ -119,63 +119,35 @@ pub(crate) async fn enter_boxes(
     session.write("moving into a box", ENTER, &[&ids, &people, &times]).await.map(drop)
 }
 
-/// Moves at most `limit` waiting documents. Returns how many it found, not how many it moved: documents that another
-/// node moves at the same time must not look like the end.
+/// Moves at most `limit` waiting documents. Returns those it found, not those it moved: documents that another node
+/// moves at the same time must not look like the end.
 async fn move_waiting(
     session: &Session,
     person: PersonId,
     sent_by: Option<UnixSeconds>,
     now: UnixSeconds,
     limit: usize,
-) -> Result<Moved> {
-    let is_due = |document: &StoredDocument| sent_by.is_none_or(|sent_by| document.times.sent_at <= sent_by);
-    let waiting = waiting(session, person, now, limit, is_due).await?;
+) -> Result<Waiting> {
+    let waiting = waiting(session, person, sent_by, now, limit).await?;
     enter_boxes(session, &waiting.documents.iter().collect::<Vec<_>>(), now).await?;
-    Ok(Moved { documents: waiting.documents.len(), has_unreadable: waiting.has_unreadable })
+    Ok(waiting)
 }
 
-/// The result of moving documents.
-struct Moved {
-    documents: usize,
-    has_unreadable: bool,
-}
-
-/// Documents that wait for a person.
-struct Waiting {
-    documents: Vec<StoredDocument>,
-    /// One more may wait: it cannot be read.
-    has_unreadable: bool,
-}
-
-/// At most `limit` documents that wait for a person and satisfy a condition, oldest first.
+/// At most `limit` documents that wait for a person, oldest first; with `sent_by`, only those sent by then.
 async fn waiting(
     session: &Session,
     person: PersonId,
+    sent_by: Option<UnixSeconds>,
     now: UnixSeconds,
     limit: usize,
-    is_wanted: impl Fn(&StoredDocument) -> bool,
 ) -> Result<Waiting> {
     let mut ids = documents_of(session, person).await?;
     ids.reverse();
-    let mut waiting = Waiting { documents: Vec::new(), has_unreadable: false };
+    let mut waiting = Waiting::new(person, sent_by, limit, now);
     for ids in ids.chunks(READ_AT_ONCE) {
-        let mut found = rows::documents(session, None, ids).await?;
-        for document in ids.iter().filter_map(|id| found.remove(id)) {
-            let document = match document {
-                Ok(document) => document,
-                Err(error) => {
-                    tracing::error!(%error, "a document that may wait for its person cannot be read");
-                    waiting.has_unreadable = true;
-                    continue;
-                }
-            };
-            let is_open = document.times.received_at.is_none() && now < document.deadline_at;
-            if document.person == person && is_open && is_wanted(&document) {
-                waiting.documents.push(document);
-            }
-            if waiting.documents.len() >= limit {
-                return Ok(waiting);
-            }
+        waiting.add(ids, rows::documents(session, None, ids).await?);
+        if waiting.is_full() {
+            break;
         }
     }
     Ok(waiting)
@@ -186,6 +158,6 @@ async fn oldest_waiting(
     person: PersonId,
     now: UnixSeconds,
 ) -> Result<Option<UnixSeconds>> {
-    let waiting = waiting(session, person, now, 1, |_| true).await?;
+    let waiting = waiting(session, person, None, now, 1).await?;
     Ok(waiting.documents.first().map(|document| document.times.sent_at))
 }

@@ -1,9 +1,7 @@
 //! The queue as an operator sees it.
 
-use std::collections::BTreeMap;
-
 use rusqlite::Connection;
-use seoham_model::{BinderId, InstitutionId, UnixSeconds};
+use seoham_model::{BinderId, InstitutionId};
 use seoham_store::deliveries::{DEPTH_ROWS_MAX, QueueDepth};
 
 use crate::columns::Id;
@@ -47,25 +45,15 @@ const DEPTHS: [&str; 2] = [
 ];
 
 pub(super) fn depths(connection: &Connection) -> rusqlite::Result<Vec<QueueDepth>> {
-    let mut found: BTreeMap<InstitutionId, (u64, BinderId)> = BTreeMap::new();
+    let mut counted = Vec::new();
     for sql in DEPTHS {
         let mut statement = connection.prepare_cached(sql)?;
         let rows = statement.query_map([DEPTH_ROWS_MAX], |row| {
-            let (institution, oldest) =
-                (row.get::<_, Id<InstitutionId>>(0)?.0, row.get::<_, Id<BinderId>>(2)?.0);
-            Ok((institution, row.get::<_, u64>(1)?, oldest))
+            Ok((row.get::<_, Id<InstitutionId>>(0)?.0, row.get(1)?, row.get::<_, Id<BinderId>>(2)?.0))
         })?;
         for row in rows {
-            let (institution, count, oldest) = row?;
-            let entry = found.entry(institution).or_insert((0, oldest));
-            *entry = (entry.0 + count, entry.1.min(oldest));
+            counted.push(row?);
         }
     }
-    // An id contains the time of acceptance, and the oldest sorts first.
-    let depth = |(institution, (waiting, oldest)): (InstitutionId, (u64, BinderId))| QueueDepth {
-        institution,
-        waiting,
-        oldest_accepted_at: UnixSeconds(i64::try_from(oldest.unix_millis() / 1000).unwrap_or(0)),
-    };
-    Ok(found.into_iter().map(depth).collect())
+    Ok(QueueDepth::sum(counted))
 }

@@ -5,19 +5,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, MAIN_DB, OptionalExtension, Row, params};
 use seoham_model::{BinderId, ContractUuid, InstitutionId, ParcelId, PersonId, UnixSeconds};
-use seoham_store::parcel::document::open_text;
+use seoham_store::parcel::document::{find, open_text};
 use seoham_store::parcel::head::{DOCUMENTS_MAX, ParcelHead};
 use seoham_store::parcel::sealed::OpenedText;
-use seoham_store::parcel::{Column, Mark, Slice, Slices, StoredDocument, StoredParcel, slices};
+use seoham_store::parcel::{Column, Found, Mark, Slice, Slices, StoredDocument, StoredParcel, slices};
 use seoham_store::people::StoredPerson;
 use seoham_store::{AboutEntity, Result, StoreError};
 use seoham_vault::{Vault, WrappedKey};
 
 use crate::columns::{Id, moment, number, of_row};
 use crate::readers::ReadError;
-
-/// Documents by id. One that cannot be read is an error of that document alone.
-pub(crate) type Found = HashMap<BinderId, Result<StoredDocument>>;
 
 /// Documents by id, optionally only those of one institution. Reading many of them costs less in a snapshot.
 pub(crate) fn documents(
@@ -37,17 +34,8 @@ pub(crate) fn documents(
             Some(parcel) => parcel,
         };
         let marks = marks(connection, &documents)?;
-        for id in documents {
-            let document = match &parcel {
-                Err(error) => Err(error.clone().about(id)),
-                Ok(parcel) => match parcel.document(id, marks.get(&id).copied()) {
-                    Ok(None) => continue,
-                    Ok(Some(document)) => Ok(document),
-                    Err(error) => Err(error),
-                },
-            };
-            found.insert(id, document);
-        }
+        let document = |id| Some((id, find(&parcel, id, marks.get(&id).copied())?));
+        found.extend(documents.into_iter().filter_map(document));
     }
     Ok(found)
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use seoham_model::person::Behaviour;
 use seoham_model::{PersonId, UnixSeconds};
-use seoham_store::box_entry::{DueEntries, UNREADABLE_SECONDS, joins_later_at};
+use seoham_store::box_entry::{DueEntries, UNREADABLE_SECONDS, Waiting, joins_later_at};
 use seoham_store::parcel::{StoredDocument, mark};
 
 use crate::box_index::BoxIndex;
@@ -31,7 +31,7 @@ pub(crate) fn join(
         return Ok(());
     }
     let moved = move_waiting(connection, box_index, person, None, now, MOVED_AT_ONCE)?;
-    if moved.documents == MOVED_AT_ONCE {
+    if moved.is_full() {
         schedule(connection, person, now)?;
     } else if moved.has_unreadable {
         schedule(connection, person, now.plus(UNREADABLE_SECONDS))?;
@@ -74,7 +74,7 @@ pub(crate) fn move_due(
 
     let entries = DueEntries::of(member, behaviour, now);
     let moved = move_waiting(connection, box_index, person, entries.sent_by(), now, limit)?;
-    if moved.documents < limit {
+    if !moved.is_full() {
         connection.prepare_cached("DELETE FROM joins WHERE person_id = ?1")?.execute([Id(person)])?;
         if moved.has_unreadable {
             // It may be repaired by then.
@@ -86,10 +86,10 @@ pub(crate) fn move_due(
             schedule(connection, person, joins_later_at(sent_at))?;
         }
     }
-    Ok(Some(moved.documents))
+    Ok(Some(moved.documents.len()))
 }
 
-/// Moves at most `limit` waiting documents. Returns how many.
+/// Moves at most `limit` waiting documents. Returns them.
 fn move_waiting(
     connection: &Connection,
     box_index: &BoxIndex,
@@ -97,11 +97,10 @@ fn move_waiting(
     sent_by: Option<UnixSeconds>,
     now: UnixSeconds,
     limit: usize,
-) -> Result<Moved, WriteError> {
-    let is_due = |document: &StoredDocument| sent_by.is_none_or(|sent_by| document.times.sent_at <= sent_by);
-    let waiting = waiting(connection, box_index, person, now, limit, is_due)?;
+) -> Result<Waiting, WriteError> {
+    let waiting = waiting(connection, box_index, person, sent_by, now, limit)?;
     enter_boxes(connection, waiting.documents.iter(), now)?;
-    Ok(Moved { documents: waiting.documents.len(), has_unreadable: waiting.has_unreadable })
+    Ok(waiting)
 }
 
 /// Moves documents into the boxes of their recipients.
@@ -121,49 +120,22 @@ pub(crate) fn enter_boxes<'a>(
     Ok(())
 }
 
-/// The result of moving documents.
-struct Moved {
-    documents: usize,
-    has_unreadable: bool,
-}
-
-/// Documents that wait for a person.
-struct Waiting {
-    documents: Vec<StoredDocument>,
-    /// One more may wait: it cannot be read.
-    has_unreadable: bool,
-}
-
-/// At most `limit` documents that wait for a person and satisfy a condition, oldest first.
+/// At most `limit` documents that wait for a person, oldest first; with `sent_by`, only those sent by then.
 fn waiting(
     connection: &Connection,
     box_index: &BoxIndex,
     person: PersonId,
+    sent_by: Option<UnixSeconds>,
     now: UnixSeconds,
     limit: usize,
-    is_wanted: impl Fn(&StoredDocument) -> bool,
 ) -> Result<Waiting, WriteError> {
     let mut ids = box_index.documents_of(connection, person)?;
     ids.reverse();
-    let mut waiting = Waiting { documents: Vec::new(), has_unreadable: false };
+    let mut waiting = Waiting::new(person, sent_by, limit, now);
     for ids in ids.chunks(READ_AT_ONCE) {
-        let mut found = rows::documents(connection, None, ids)?;
-        for document in ids.iter().filter_map(|id| found.remove(id)) {
-            let document = match document {
-                Ok(document) => document,
-                Err(error) => {
-                    tracing::error!(%error, "a document that may wait for its person cannot be read");
-                    waiting.has_unreadable = true;
-                    continue;
-                }
-            };
-            let is_open = document.times.received_at.is_none() && now < document.deadline_at;
-            if document.person == person && is_open && is_wanted(&document) {
-                waiting.documents.push(document);
-            }
-            if waiting.documents.len() >= limit {
-                return Ok(waiting);
-            }
+        waiting.add(ids, rows::documents(connection, None, ids)?);
+        if waiting.is_full() {
+            break;
         }
     }
     Ok(waiting)
@@ -175,6 +147,6 @@ fn oldest_waiting(
     person: PersonId,
     now: UnixSeconds,
 ) -> Result<Option<UnixSeconds>, WriteError> {
-    let waiting = waiting(connection, box_index, person, now, 1, |_| true)?;
+    let waiting = waiting(connection, box_index, person, None, now, 1)?;
     Ok(waiting.documents.first().map(|document| document.times.sent_at))
 }

@@ -1,5 +1,7 @@
 //! Documents as a store finds them: a position of a parcel, with its notice and its marks.
 
+use std::collections::HashMap;
+
 use seoham_model::status::Times;
 use seoham_model::{BinderId, ContractUuid, InstitutionId, ParcelId, PersonId, UnixSeconds};
 use seoham_vault::{Vault, WrappedKey};
@@ -116,7 +118,27 @@ pub fn documents_of(parcel: ParcelId, persons: &[u8], person: PersonId) -> impl 
     of_person.map(move |(position, _)| parcel.document(position))
 }
 
+/// Documents by id. One that cannot be read is an error of that document alone.
+pub type Found = HashMap<BinderId, Result<StoredDocument>>;
+
+/// The document with `id`, which has `mark`, from what was read of its parcel; `None` if the parcel has no such document.
+pub fn find(
+    parcel: &Result<StoredParcel>,
+    id: BinderId,
+    mark: Option<Mark>,
+) -> Option<Result<StoredDocument>> {
+    match parcel {
+        Ok(parcel) => parcel.document(id, mark).transpose(),
+        Err(error) => Some(Err(error.clone().about(id))),
+    }
+}
+
 impl StoredDocument {
+    /// Whether it is in the box of `person`.
+    pub fn is_in_box_of(&self, person: PersonId) -> bool {
+        self.person == person && self.times.received_at.is_some()
+    }
+
     /// The slices with all of its text.
     pub fn slices(&self) -> impl Iterator<Item = Slice> {
         let text = self.text.iter().map(|(_, slice)| slice.clone());

@@ -15,7 +15,7 @@ pub mod sealed;
 pub mod search;
 pub mod slices;
 
-pub use document::{StoredDocument, StoredParcel};
+pub use document::{Found, StoredDocument, StoredParcel};
 pub use mark::Mark;
 pub use sealed::SealedParcel;
 pub use slices::{Column, Slice, Slices};
