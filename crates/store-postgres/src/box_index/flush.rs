@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
-use seoham_model::{BinderId, BlockId, Clock, ParcelId, PersonId};
-use seoham_store::parcel::blocks::{Block, PersonTag, cut, merge};
+use seoham_model::{BinderId, BlockId, Clock, ParcelId};
+use seoham_store::parcel::blocks::{Block, PersonTag, cut, merge, tagged};
 use seoham_store::parcel::document::PERSON_BYTES;
 use seoham_store::parcel::runs::{FLUSH_MAX, FLUSH_MIN, Run, to_merge};
 use seoham_store::{Result, StoreError};
@@ -125,13 +125,10 @@ impl FlushTask {
             let page = session.query(NEXT, &[&after, &PAGE_PARCELS]).await?;
             for row in &page {
                 let (parcel, persons): (ParcelId, &[u8]) = (row.id("parcel_id")?, row.value("persons")?);
-                let persons =
-                    persons.as_chunks::<PERSON_BYTES>().0.iter().map(|id| PersonId::from_bytes(*id));
-                if documents.len() + persons.len() > FLUSH_MAX {
+                if documents.len() + persons.len() / PERSON_BYTES > FLUSH_MAX {
                     break;
                 }
-                let entry = |(position, person)| (PersonTag::of(person), parcel.document(position));
-                documents.extend((0..=127).zip(persons).map(entry));
+                documents.extend(tagged(parcel, persons));
                 parcels.push(parcel);
             }
             if parcels.last().map(Id::uuid) != page.last().map(|row| row.value("parcel_id")).transpose()?

@@ -14,9 +14,6 @@ use crate::session::Session;
 /// How often to search again when a merge replaced a block meanwhile.
 const TRIES_MAX: u32 = 8;
 
-/// Rounds of slices in one search: more than a block of any contents needs.
-const ROUNDS_MAX: u32 = 200;
-
 const PENDING: &str = "SELECT parcel_id, persons FROM box_pending WHERE position($1::bytea IN persons) > 0";
 
 const BLOCKS: &str = "SELECT block_id, entry_count, first_tag, last_tag FROM box_blocks WHERE first_tag <= $1 AND last_tag >= $1";
@@ -54,8 +51,8 @@ async fn search(session: &Session, person: PersonId) -> Result<Option<Vec<Binder
     let blocks = session.query(BLOCKS, &[&PersonTag::of(person).as_number()]).await?;
     let blocks: Vec<BlockRow> = blocks.iter().map(block).collect::<Result<_>>()?;
     let mut search = BoxSearch::new(person, &blocks);
-    for _ in 0..ROUNDS_MAX {
-        let slices = search.slices();
+    loop {
+        let slices = search.slices()?;
         if slices.is_empty() {
             break;
         }

@@ -4,37 +4,15 @@
 use std::collections::BTreeMap;
 
 use deadpool_postgres::Client;
-use seoham_model::{InstitutionId, SeoulDay, UnixSeconds};
+use seoham_model::{InstitutionId, SeoulDay};
 use seoham_store::documents::Accepted;
-use seoham_store::idempotency::Record;
-use seoham_store::parcel::SealedParcel;
+use seoham_store::parcel::Batch;
 use tokio_postgres::Error;
 use uuid::Uuid;
 
 use super::keys;
 use crate::columns::{Id, Number};
 use crate::session::Param;
-
-/// What one request accepts: a parcel, an idempotency record, or both.
-pub(crate) struct Batch {
-    pub(crate) institution: InstitutionId,
-    pub(crate) accepted_at: UnixSeconds,
-    pub(crate) parcel: Option<SealedParcel>,
-    pub(crate) record: Option<Record>,
-}
-
-impl Batch {
-    /// The number of its documents.
-    pub(crate) fn documents(&self) -> usize {
-        self.parcel.as_ref().map_or(0, |parcel| usize::from(parcel.count))
-    }
-
-    /// Its size in bytes.
-    pub(crate) fn bytes(&self) -> usize {
-        let record = self.record.as_ref().map_or(0, |record| record.verdicts.len());
-        record + self.parcel.as_ref().map_or(0, |parcel| parcel.bytes() + 200)
-    }
-}
 
 const PARCELS: &str = "INSERT INTO parcels (parcel_id, institution_id, contract_id, sent_at, last_deadline_at, persons,
         head, texts, parts)

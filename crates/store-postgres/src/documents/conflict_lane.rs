@@ -5,17 +5,14 @@ use std::sync::Arc;
 
 use deadpool_postgres::Pool;
 use seoham_store::documents::Accepted;
+use seoham_store::parcel::Batch;
 use seoham_store::{Result, StoreError};
 use tokio::sync::{Mutex, Semaphore, mpsc};
 
-use super::accept::Batch;
-use super::group_commit::QueuedBatch;
+use super::group_commit::{QueuedBatch, TRANSACTION_ROWS};
 use super::keys::{BEGIN_OPTIMISTIC, BEGIN_PATIENT};
 use super::transaction::{AcceptTransactions, Way, Written};
 use crate::partitions::Partitions;
-
-/// Documents from which a transaction takes no more batches.
-const TRANSACTION_ROWS: usize = 2_000;
 
 /// Batches that wait for another transaction's key at the same time, each on a connection of the bulk lane. Beyond it
 /// a conflicting request is refused, and can be repeated.

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
 use seoham_store::documents::Accepted;
+use seoham_store::parcel::Batch;
 use seoham_store::{Result, StoreError};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::accept::{Batch, are_new};
+use super::accept::are_new;
 use super::conflict_lane::ConflictLane;
 use super::transaction::{AcceptTransactions, Way, Written};
 use crate::partitions::Partitions;
@@ -25,7 +26,7 @@ const ROWS_MAX: usize = 50_000;
 /// Maximum size of the waiting documents, in KiB.
 const KIB_MAX: usize = 32 * 1024;
 /// Number of documents from which a transaction takes no more.
-const TRANSACTION_ROWS: usize = 2_000;
+pub(super) const TRANSACTION_ROWS: usize = 2_000;
 
 /// Queues acceptances. Dropping it finishes the queued ones.
 pub(crate) struct GroupCommit {

@@ -7,11 +7,11 @@ use seoham_model::{InstitutionId, UnixSeconds};
 use seoham_store::Result;
 use seoham_store::documents::Accepted;
 use seoham_store::idempotency::{KEPT_SECONDS, REMEMBERED_SECONDS, StoredRecord};
+use seoham_store::parcel::Batch;
 use seoham_vault::BlindIndex;
 use tokio_postgres::{Error, Statement};
 use uuid::Uuid;
 
-use super::accept::Batch;
 use crate::columns::{Columns as _, Id};
 use crate::failure::Doing;
 use crate::session::{Param, Session};

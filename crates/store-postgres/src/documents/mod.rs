@@ -15,9 +15,9 @@ use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::documents::{
     Acceptance, Accepted, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict,
 };
-use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, Record, key_history};
-use seoham_store::parcel::SealedParcel;
-use seoham_store::parcel::sealed::status;
+use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, key_history};
+use seoham_store::parcel::Batch;
+use seoham_store::parcel::sealed::statuses;
 use seoham_store::{Documents, Lane, Records, Result, StoreError};
 use seoham_vault::TokenHash;
 
@@ -30,20 +30,15 @@ pub(crate) use keys::forget;
 #[async_trait]
 impl Documents for PostgresStore {
     async fn accept(&self, acceptance: Acceptance) -> Result<Accepted> {
-        let (institution, accepted_at) = (acceptance.institution, acceptance.accepted_at);
         let vault = Arc::clone(&self.inner.vault);
-        let sealed = tokio::task::spawn_blocking(move || {
-            let record = acceptance.remember.as_ref().map(|remember| Record::of(&vault, remember));
-            SealedParcel::seal(&vault, &acceptance).map(|parcel| (parcel, record))
-        });
-        let (parcel, record) = sealed.await.map_err(|error| {
+        let sealed = tokio::task::spawn_blocking(move || Batch::seal(&vault, &acceptance));
+        let batch = sealed.await.map_err(|error| {
             if error.is_panic() {
                 StoreError::Failed("sealing panicked".to_owned())
             } else {
                 StoreError::Unavailable("closing".to_owned())
             }
         })??;
-        let batch = accept::Batch { institution, accepted_at, parcel, record };
         let accepted = self.inner.group_commit.accept(batch).await?;
         self.inner.signals.work_arrived();
         self.inner.box_index.work_arrived();
@@ -80,14 +75,7 @@ impl Documents for PostgresStore {
             rows::slices(&session, documents().map(|document| document.part.clone()))
         )?;
         drop(session);
-        let status = |id: &BinderId| match found.get(id) {
-            None => Ok(None),
-            Some(Err(error)) => Err(error.clone()),
-            Some(Ok(document)) => {
-                status(&self.inner.vault, document, keys.get(&document.person), &read).map(Some)
-            }
-        };
-        Ok(ids.iter().map(status).collect())
+        Ok(statuses(&self.inner.vault, &ids, &found, &keys, &read))
     }
 
     async fn verify_token(

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
 use seoham_store::documents::Accepted;
+use seoham_store::parcel::Batch;
 use seoham_store::{Result, StoreError};
 
-use super::accept::{Batch, insert, insert_unless_known};
+use super::accept::{insert, insert_unless_known};
 use crate::failure::{Doing, key_may_be_known, lacks_partition};
 use crate::partitions::Partitions;
 use crate::session::Session;

@@ -10,15 +10,12 @@ use seoham_store::parcel::search::{BlockRow, BoxSearch};
 use crate::columns::{Id, known};
 use crate::readers::ReadError;
 
-/// Rounds of slices in one search: more than a block of any contents needs.
-const ROUNDS_MAX: u32 = 200;
-
 pub(super) fn search(connection: &Connection, person: PersonId) -> Result<Vec<BinderId>, ReadError> {
     let blocks = blocks(connection, PersonTag::of(person))?;
     let mut search = BoxSearch::new(person, &blocks);
     let mut entries = Column { connection, name: "entries", blob: None };
-    for _ in 0..ROUNDS_MAX {
-        let slices = search.slices();
+    loop {
+        let slices = search.slices()?;
         if slices.is_empty() {
             break;
         }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use seoham_model::{BinderId, ParcelId, PersonId};
-use seoham_store::parcel::blocks::PersonTag;
+use seoham_store::parcel::blocks::{PersonTag, tagged};
 use seoham_store::parcel::document::{self, PERSON_BYTES};
 use seoham_store::parcel::runs::FLUSH_MAX;
 
@@ -61,11 +61,7 @@ impl Memtable {
             if batch.documents.len() + waiting.documents() > FLUSH_MAX {
                 break;
             }
-            let persons = waiting.persons.as_chunks::<PERSON_BYTES>().0;
-            let entry = |(position, id): (u8, &[u8; PERSON_BYTES])| {
-                (PersonTag::of(PersonId::from_bytes(*id)), waiting.parcel.document(position))
-            };
-            batch.documents.extend((0..=127).zip(persons).map(entry));
+            batch.documents.extend(tagged(waiting.parcel, &waiting.persons));
             batch.parcels += 1;
             batch.last_no = waiting.parcel_no;
         }

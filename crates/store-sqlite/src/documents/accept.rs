@@ -1,36 +1,14 @@
 //! The rows written for accepted documents: a parcel, its delivery and the daily count, in one transaction.
 
 use rusqlite::{Connection, params};
-use seoham_model::{InstitutionId, SeoulDay, UnixSeconds};
+use seoham_model::SeoulDay;
 use seoham_store::documents::Accepted;
-use seoham_store::idempotency::Record;
-use seoham_store::parcel::SealedParcel;
+use seoham_store::parcel::Batch;
 
 use super::keys;
 use crate::box_index::BoxIndex;
 use crate::columns::{Id, Number};
 use crate::deliveries::queue;
-use crate::writer::Weight;
-
-/// What one request accepts: a parcel, an idempotency record, or both.
-pub(super) struct Batch {
-    pub(super) institution: InstitutionId,
-    pub(super) accepted_at: UnixSeconds,
-    pub(super) parcel: Option<SealedParcel>,
-    pub(super) record: Option<Record>,
-}
-
-impl Batch {
-    /// What it adds to the writer's queue.
-    pub(super) fn weight(&self) -> Weight {
-        let record = self.record.as_ref().map_or(0, |record| record.verdicts.len());
-        let (rows, bytes) = self
-            .parcel
-            .as_ref()
-            .map_or((1, 0), |parcel| (usize::from(parcel.count).max(1), parcel.bytes() + 200));
-        Weight { rows, bytes: bytes + record }
-    }
-}
 
 pub(super) fn insert(
     connection: &Connection,

@@ -14,14 +14,15 @@ use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
 use seoham_store::documents::{
     Acceptance, Accepted, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict,
 };
-use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, Record, key_history};
-use seoham_store::parcel::SealedParcel;
-use seoham_store::parcel::sealed::status;
+use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, key_history};
+use seoham_store::parcel::Batch;
+use seoham_store::parcel::sealed::statuses;
 use seoham_store::{Documents, Lane, Records, Result};
 use seoham_vault::{TokenHash, WrappedKey};
 
 use crate::SqliteStore;
 use crate::deliveries::{queue, undelivered};
+use crate::writer::Weight;
 
 pub(crate) use keys::forget;
 
@@ -29,12 +30,10 @@ pub(crate) use keys::forget;
 impl Documents for SqliteStore {
     async fn accept(&self, acceptance: Acceptance) -> Result<Accepted> {
         let vault = &self.inner.vault;
-        // Takes about a microsecond per document, less than moving it to another thread would cost.
-        let record = acceptance.remember.as_ref().map(|remember| Record::of(vault, remember));
-        let parcel = SealedParcel::seal(vault, &acceptance)?;
-        let (institution, accepted_at) = (acceptance.institution, acceptance.accepted_at);
-        let batch = accept::Batch { institution, accepted_at, parcel, record };
-        let (weight, box_index) = (batch.weight(), Arc::clone(&self.inner.box_index));
+        // Moving it to another thread would cost more.
+        let batch = Batch::seal(vault, &acceptance)?;
+        let weight = Weight { rows: batch.documents().max(1), bytes: batch.bytes() };
+        let box_index = Arc::clone(&self.inner.box_index);
         let work = move |connection: &Connection| Ok(accept::insert(connection, &box_index, &batch)?);
         let accepted = self.inner.writer.bulk(weight, work).await?;
         self.inner.claims.wake();
@@ -77,12 +76,7 @@ impl Documents for SqliteStore {
             let unknown = documents().map(|document| document.person).filter(|id| !keys.contains_key(id));
             let people = rows::people(connection, unknown.collect::<Vec<_>>())?;
             keys.extend(people.into_iter().map(|(id, person)| (id, person.key)));
-            let status = |id: &BinderId| match found.get(id) {
-                None => Ok(None),
-                Some(Err(error)) => Err(error.clone()),
-                Some(Ok(document)) => status(&vault, document, keys.get(&document.person), &read).map(Some),
-            };
-            Ok(ids.iter().map(status).collect())
+            Ok(statuses(&vault, &ids, &found, &keys, &read))
         });
         read.await
     }

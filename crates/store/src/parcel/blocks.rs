@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use seoham_model::{BinderId, ParcelId, PersonId};
 
+use super::document;
 use super::head::DOCUMENTS_MAX;
 use crate::{Result, StoreError};
 
@@ -150,6 +151,11 @@ impl Block {
             Some((entry.tag(), parcel.document(place.position)))
         })
     }
+}
+
+/// What a run says of the documents of a parcel with the column `persons`.
+pub fn tagged(parcel: ParcelId, persons: &[u8]) -> impl Iterator<Item = (PersonTag, BinderId)> {
+    document::recipients(parcel, persons).map(|(person, document)| (PersonTag::of(person), document))
 }
 
 /// The blocks of one run, ascending by tag, for documents in any order.

@@ -113,9 +113,16 @@ impl StoredParcel {
 
 /// The documents of `person` in a parcel with the column `persons`.
 pub fn documents_of(parcel: ParcelId, persons: &[u8], person: PersonId) -> impl Iterator<Item = BinderId> {
-    let positions = (0u8..).zip(persons.chunks_exact(PERSON_BYTES).take(super::head::DOCUMENTS_MAX));
-    let of_person = positions.filter(move |(_, id)| *id == person.as_bytes());
-    of_person.map(move |(position, _)| parcel.document(position))
+    recipients(parcel, persons).filter(move |(id, _)| *id == person).map(|(_, document)| document)
+}
+
+/// The documents of a parcel with the column `persons`, each with its person.
+pub fn recipients(parcel: ParcelId, persons: &[u8]) -> impl Iterator<Item = (PersonId, BinderId)> {
+    let persons = persons.as_chunks::<PERSON_BYTES>().0.iter().take(super::head::DOCUMENTS_MAX);
+    let recipient = move |(position, id): (u8, &[u8; PERSON_BYTES])| {
+        (PersonId::from_bytes(*id), parcel.document(position))
+    };
+    (0u8..).zip(persons).map(recipient)
 }
 
 /// Documents by id. One that cannot be read is an error of that document alone.

@@ -5,6 +5,7 @@
 //! documents. A store only reads and writes rows, and slices of the columns that are encoded here.
 
 pub mod announce;
+pub mod batch;
 pub mod blocks;
 pub mod document;
 pub mod head;
@@ -15,6 +16,7 @@ pub mod sealed;
 pub mod search;
 pub mod slices;
 
+pub use batch::Batch;
 pub use document::{Found, StoredDocument, StoredParcel};
 pub use mark::Mark;
 pub use sealed::SealedParcel;

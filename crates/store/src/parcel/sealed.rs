@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -14,7 +15,7 @@ use seoham_vault::{PersonKey, Vault, WrappedKey};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::document::{PERSON_BYTES, StoredDocument};
+use super::document::{Found, PERSON_BYTES, StoredDocument};
 use super::head::{self, Entry};
 use super::slices::Slices;
 use crate::documents::{Acceptance, DocumentStatus, IdentifiedDocument};
@@ -172,8 +173,11 @@ pub struct NoticeText {
 impl SealedDocument<'_> {
     /// Opens its text.
     pub fn open(&self, vault: &Vault) -> Result<(Content, Own)> {
-        let key = person_key(vault, self.person, self.key)?;
-        let own_part: OwnPart<'_> = self.own_part(&key)?;
+        self.open_with(vault, &person_key(vault, self.person, self.key)?)
+    }
+
+    fn open_with(&self, vault: &Vault, key: &PersonKey) -> Result<(Content, Own)> {
+        let own_part: OwnPart<'_> = self.own_part(key)?;
         let content = match (self.text, own_part.content) {
             (Some((number, text)), _) => open_text(vault, self.id.parcel(), number, text).about(self.id)?,
             (None, Some(content)) => content.into_owned(),
@@ -190,8 +194,8 @@ impl SealedDocument<'_> {
 
     /// Opens its text and its recipient's sealed row.
     pub fn open_with_recipient(&self, vault: &Vault, sealed_person: &[u8]) -> Result<OpenedText> {
-        let (content, own) = self.open(vault)?;
         let key = person_key(vault, self.person, self.key)?;
+        let (content, own) = self.open_with(vault, &key)?;
         Ok(OpenedText { content, own, recipient: PersonPlaintext::open(&key, self.person, sealed_person)? })
     }
 
@@ -246,6 +250,22 @@ pub fn status(
     let Own { payload, external_document_uuid } = sealed.open_own(vault).about(document.id)?;
     let (times, deadline_at) = (document.times, document.deadline_at);
     Ok(DocumentStatus { times, deadline_at, payload, external_document_uuid })
+}
+
+/// The status of each of `ids`, in that order; `None` for one that was not found. One that cannot be read is an error of that
+/// document alone.
+pub fn statuses<S: BuildHasher>(
+    vault: &Vault,
+    ids: &[BinderId],
+    found: &Found,
+    keys: &HashMap<PersonId, WrappedKey, S>,
+    read: &Slices,
+) -> Vec<Result<Option<DocumentStatus>>> {
+    let status = |document: &Result<StoredDocument>| {
+        let document = document.as_ref().map_err(Clone::clone)?;
+        status(vault, document, keys.get(&document.person), read)
+    };
+    ids.iter().map(|id| found.get(id).map(status).transpose()).collect()
 }
 
 fn length(sealed: &[u8]) -> Result<u32> {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use seoham_model::{BinderId, BlockId, ParcelId, PersonId};
 
 use super::blocks::{ENTRY_BYTES, PersonTag, Place, Search};
+use super::head::DOCUMENTS_MAX;
 use crate::{Result, StoreError};
 
 /// A block as its row describes it.
@@ -21,10 +22,14 @@ pub struct BlockRow {
     pub last_tag: PersonTag,
 }
 
+/// Rounds of slices in one search: more than a block of any contents needs.
+const ROUNDS_MAX: u32 = 200;
+
 /// A search in several blocks. Call [`BoxSearch::slices`] and [`BoxSearch::read`] until there are no slices, then
 /// read the ids of [`BoxSearch::parcels`].
 pub struct BoxSearch {
     blocks: Vec<(BlockId, Search)>,
+    rounds: u32,
 }
 
 impl BoxSearch {
@@ -34,13 +39,17 @@ impl BoxSearch {
         let search = |block: &BlockRow| {
             (block.id, Search::new(tag, block.entry_count, block.first_tag, block.last_tag))
         };
-        Self { blocks: blocks.iter().map(search).collect() }
+        Self { blocks: blocks.iter().map(search).collect(), rounds: 0 }
     }
 
-    /// The bytes of the column `entries` to read next, at most one slice of each block.
-    pub fn slices(&self) -> Vec<(BlockId, Range<usize>)> {
+    /// The bytes of the column `entries` to read next, at most one slice of each block. Fails if there is no end to them.
+    pub fn slices(&mut self) -> Result<Vec<(BlockId, Range<usize>)>> {
+        self.rounds += 1;
+        if self.rounds > ROUNDS_MAX {
+            return Err(StoreError::damaged("a block of the box index"));
+        }
         let bytes = |slice: Range<usize>| slice.start * ENTRY_BYTES..slice.end * ENTRY_BYTES;
-        self.blocks.iter().filter_map(|(id, search)| Some((*id, bytes(search.slice()?)))).collect()
+        Ok(self.blocks.iter().filter_map(|(id, search)| Some((*id, bytes(search.slice()?)))).collect())
     }
 
     /// Takes the bytes of a slice of [`BoxSearch::slices`].
@@ -77,7 +86,7 @@ impl FoundPlace {
         let id = parcel.try_into().map_err(|_| StoreError::damaged("a block of the box index"))?;
         let id = ParcelId::from_bytes(id);
         // The lowest bits of a parcel's id are free for positions.
-        if id.document(0).parcel() != id || self.place.position > 127 {
+        if id.document(0).parcel() != id || usize::from(self.place.position) >= DOCUMENTS_MAX {
             return Err(StoreError::damaged("a block of the box index"));
         }
         Ok(id.document(self.place.position))
