@@ -59,9 +59,8 @@ pub(super) async fn claim(
     let mut entries = Vec::new();
     let mut announcements = Announcements::new(&store.vault, &people, &read, now);
     for held in &held {
-        let found = found.get(&held.document);
-        match (announcements.of(found), found) {
-            (Announcement::Due { text, entry }, Some(Ok(document))) => {
+        match announcements.of(found.get(&held.document)) {
+            Announcement::Due { document, text, entry } => {
                 entries.push((document, entry));
                 claims.push(Claim {
                     ticket: ticket.number.unsigned_abs(),
@@ -77,8 +76,8 @@ pub(super) async fn claim(
                     first_attempt_at: held.first_attempt_at,
                 });
             }
-            (Announcement::Unreadable(error), _) => unreadable.push((held, error)),
-            _ => over.push(held),
+            Announcement::Unreadable(error) => unreadable.push((held, error)),
+            Announcement::Over => over.push(held),
         }
     }
     let expired = end(session, store, &ticket, &over, &unreadable, now).await?;

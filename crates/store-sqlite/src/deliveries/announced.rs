@@ -64,9 +64,8 @@ pub(super) fn read(
         let mut announcements = Announcements::new(vault, &people, &slices, now);
         for taken in taken {
             let held = taken.of.held;
-            let found = found.get(&held.document);
-            match (announcements.of(found), found) {
-                (Announcement::Due { text, entry }, Some(Ok(document))) => {
+            match announcements.of(found.get(&held.document)) {
+                Announcement::Due { document, text, entry } => {
                     match entry {
                         BoxEntry::Now => read.joined.push(document.clone()),
                         BoxEntry::At(due_at) => read.joining.push((document.person, due_at)),
@@ -86,13 +85,13 @@ pub(super) fn read(
                         first_attempt_at: taken.of.first_attempt_at,
                     });
                 }
-                (Announcement::Unreadable(error), _) => {
+                Announcement::Unreadable(error) => {
                     tracing::error!(%error, document = %held.document,
                         "a document cannot be read, and is not announced");
                     read.unreadable.push(held);
                     read.done_with.push(taken.ticket);
                 }
-                _ => {
+                Announcement::Over => {
                     read.over.push(held);
                     read.done_with.push(taken.ticket);
                 }

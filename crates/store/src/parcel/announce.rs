@@ -15,9 +15,11 @@ use crate::people::StoredPerson;
 use crate::{Result, StoreError};
 
 /// What becomes of a claimed document.
-pub enum Announcement {
+pub enum Announcement<'a> {
     /// It is announced.
     Due {
+        /// The document.
+        document: &'a StoredDocument,
         /// What the notification needs.
         text: NoticeText,
         /// Its relation to its recipient's box.
@@ -55,7 +57,7 @@ impl<'a> Announcements<'a> {
     }
 
     /// What becomes of a document; `None` is one that was removed.
-    pub fn of(&mut self, found: Option<&Result<StoredDocument>>) -> Announcement {
+    pub fn of(&mut self, found: Option<&'a Result<StoredDocument>>) -> Announcement<'a> {
         let document = match found {
             None => return Announcement::Over,
             Some(Err(error)) => return Announcement::Unreadable(error.clone()),
@@ -69,7 +71,7 @@ impl<'a> Announcements<'a> {
             Ok(text) => {
                 let (entered, member) = (document.times.received_at.is_some(), person.member_since.is_some());
                 let entry = BoxEntry::of(entered, member, person.behaviour, document.times.sent_at);
-                Announcement::Due { text, entry }
+                Announcement::Due { document, text, entry }
             }
             Err(error) => Announcement::Unreadable(error),
         }
