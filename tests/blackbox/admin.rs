@@ -103,6 +103,50 @@ async fn people_are_imported_line_by_line() {
     assert_eq!(server.admin("GET", "documents/BIN-1", None).await.0, 404);
 }
 
+/// A number that passed on to another person: the next owner gets their own documents, and nothing that was sent to
+/// the number lets anybody into the former owner's box.
+#[tokio::test]
+async fn a_number_passes_on_to_its_next_owner() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let number = "01077775009";
+    let (mut browser, _, id) = crate::inbox::signed_in(&server, &city, number).await;
+    let link = crate::inbox::newest_link(&server, number, &[]).await;
+    let next = |assigned_on: &str| {
+        json!({ "phone_number": number, "phone_assigned_on": assigned_on, "name": "박다음", "birthday": "19850505",
+                "member": true })
+        .to_string()
+    };
+    // The former owner was registered today, without a day.
+    let refused = server.import(next("2020-01-01")).await;
+    let message = refused["rejected"][0]["error_message"].as_str().unwrap().to_owned();
+    assert!(message.contains("phone_assigned_on") && refused["imported"] == 0, "{message}");
+    let corrected = json!({ "phone_number": number, "phone_assigned_on": "2010. 3. 2", "name": "서함시험",
+                            "birthday": "19900101", "member": true });
+    let moved = server.import(format!("{corrected}\n{}", next("2020-01-01"))).await;
+    assert_eq!(
+        (&moved["imported"], moved["numbers_moved"][0]["line"].as_u64()),
+        (&json!(2), Some(2)),
+        "{moved}"
+    );
+    assert!(moved["numbers_moved"][0]["from_person_id"].as_str().is_some_and(|id| id.starts_with("PER-")));
+    assert!(!moved.to_string().contains(number));
+
+    browser.get("/documents").await.shows(200, "로그아웃되었습니다");
+    let mut phone = crate::harness::Browser::at(&server.url("web"));
+    assert_ne!(phone.get(&link).await.status, 303, "the link signs nobody in");
+    assert!(phone.cookie().is_none());
+    let shown = server.admin("GET", &format!("documents/{id}"), None).await.1;
+    assert!(shown["receiver"]["phone_number"].is_null() && shown["doc_box_status"] == "RECEIVED", "{shown}");
+    let mut theirs = document(number, "B");
+    theirs["receiver"]["birthday"] = json!("19850505");
+    let theirs = city.accepted(&[theirs]).await.remove(0);
+    city.until(&theirs, "RECEIVED").await;
+    city.until_notified(&theirs).await;
+    let former = city.send(&[document(number, "C")]).await;
+    assert_eq!(former[0]["error_code"], "NOT_FOUND", "the number is not theirs any more");
+}
+
 #[tokio::test]
 async fn an_import_that_ends_early_says_where_to_go_on() {
     let server = Start::sandbox().up();

@@ -57,12 +57,12 @@ pub struct Message {
 
 /// The notification of a document: institution, title, message and deadline, and for a non-member an
 /// invitation to join.
-pub(crate) fn document_arrived(claim: &Claim, box_url: &str) -> Message {
+pub(crate) fn document_arrived(claim: &Claim, to: SecretString, box_url: &str) -> Message {
     let text = arrival_text(&claim.institution_name, &claim.content, claim.deadline_at, claim.received);
     Message {
         id: MessageId::Document(NotificationId(claim.document)),
         kind: Kind::DocumentArrived,
-        to: claim.phone_number.clone(),
+        to,
         text: text.into(),
         link: link(box_url, &link_path(claim.link_token.expose_secret())),
     }

@@ -241,7 +241,12 @@ impl Worker {
             metrics::counter!("seoham_notifications_total", "outcome" => "dropped").increment(1);
             return finished(&claim, Outcome::GivenUp, Some(Failure::Dropped));
         }
-        let message = document_arrived(&claim, &self.options.box_url);
+        let Some(to) = claim.phone_number.clone() else {
+            tracing::warn!(document = %claim.document, "not announced: the recipient's number passed on to another person");
+            metrics::counter!("seoham_notifications_total", "outcome" => "given_up").increment(1);
+            return finished(&claim, Outcome::GivenUp, Some(Failure::NoNumber));
+        };
+        let message = document_arrived(&claim, to, &self.options.box_url);
         let sent = self.notifier.send(&message).await;
         match sent {
             Sent::NotNow { .. } => self.messenger.failed(),

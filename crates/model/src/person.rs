@@ -17,6 +17,9 @@ use crate::visible::is_ignorable;
 pub struct PersonRecord {
     /// 10 or 11 digits.
     pub phone_number: SecretString,
+    /// The day since which the number is this person's, if it is known. A later day than that of the number's
+    /// present owner moves the number.
+    pub phone_assigned_on: Option<SeoulDay>,
     /// 1 to 20 characters.
     pub name: SecretString,
     /// `YYYYMMDD`.
@@ -62,13 +65,15 @@ impl StoredNumber for Behaviour {
     }
 }
 
-/// Parses a person from `{"phone_number","name","birthday","ci"?,"member":bool,"pin"?}`.
+/// Parses a person from `{"phone_number","phone_assigned_on"?,"name","birthday","ci"?,"member":bool,"pin"?}`.
 pub fn read_person(json: &RawValue, today: SeoulDay) -> Result<PersonRecord, Vec<Violation>> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct RawPerson<'a> {
         #[serde(borrow)]
         phone_number: Option<&'a RawValue>,
+        #[serde(borrow)]
+        phone_assigned_on: Option<&'a RawValue>,
         #[serde(borrow)]
         name: Option<&'a RawValue>,
         #[serde(borrow)]
@@ -87,9 +92,11 @@ pub fn read_person(json: &RawValue, today: SeoulDay) -> Result<PersonRecord, Vec
     let any = StringRule::characters(1, usize::MAX);
     let phone_number = checker.required("phone_number", raw.phone_number, any);
     let phone_number = checker.written_phone_number("phone_number", phone_number);
+    let phone_assigned_on = checker.optional("phone_assigned_on", raw.phone_assigned_on, any);
+    let phone_assigned_on = checker.written_past_date("phone_assigned_on", phone_assigned_on, today);
     let name = checker.required("name", raw.name, StringRule::characters(1, 20));
     let birthday = checker.required("birthday", raw.birthday, any);
-    let birthday = checker.written_birthday("birthday", birthday, today);
+    let birthday = checker.written_past_date("birthday", birthday, today);
     let ci = checker.optional("ci", raw.ci, StringRule::characters(1, 88));
     let member = checker.boolean("member", raw.member);
     if raw.member.is_none() {
@@ -102,6 +109,7 @@ pub fn read_person(json: &RawValue, today: SeoulDay) -> Result<PersonRecord, Vec
     let person = (|| {
         Some(PersonRecord {
             phone_number: phone_number?.into(),
+            phone_assigned_on: phone_assigned_on.and_then(|day| SeoulDay::from_yyyymmdd(day.parse().ok()?)),
             name: identity::name(&name?).0.into(),
             birthday: birthday?.into(),
             ci: ci.map(SecretString::from),
@@ -146,10 +154,12 @@ mod tests {
 
     #[test]
     fn every_defect_is_told() {
-        let broken = read(r#"{"phone_number":"1","birthday":"20990101","member":"yes","pin":"12"}"#)
-            .expect_err("a bad person");
+        let broken = read(
+            r#"{"phone_number":"1","phone_assigned_on":"2099-01-01","birthday":"20990101","member":"yes","pin":"12"}"#,
+        )
+        .expect_err("a bad person");
         let members: Vec<_> = broken.iter().map(|v| v.member).collect();
-        assert_eq!(members, ["phone_number", "name", "birthday", "member", "pin"]);
+        assert_eq!(members, ["phone_number", "phone_assigned_on", "name", "birthday", "member", "pin"]);
     }
 
     #[test]

@@ -9,8 +9,9 @@ use backon::{ConstantBuilder, Retryable};
 use bytes::BytesMut;
 use futures_util::StreamExt;
 use seoham_http::{ApiError, Language, body};
-use seoham_model::{Lang, Text, forms};
+use seoham_model::{Lang, PersonId, Text, forms};
 use seoham_store::people::{Registered, Registration};
+use seoham_store::registering::number_taken;
 use seoham_store::{Mode, StoreError, personas};
 use seoham_vault::hash_pin_bounded;
 use serde::Serialize;
@@ -22,8 +23,8 @@ use crate::state::Operator;
 const LINE_MAX: usize = 16 * 1024;
 /// How many people are registered per batch.
 const BATCH: usize = 200;
-/// How many rejected lines are listed; further ones are only counted.
-const REJECTED_MAX: usize = 10_000;
+/// How many rejected lines, and how many moved numbers, are listed; further ones are only counted.
+const LISTED_MAX: usize = 10_000;
 /// The timeout for the next chunk of the body.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The delay between retries while the store is overloaded, and their number.
@@ -34,9 +35,22 @@ const STORE_RETRIES: usize = 199;
 struct Report {
     imported: u64,
     rejected: Vec<Rejected>,
+    /// The lines whose telephone number moved from another person, who can no longer sign in by it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    numbers_moved: Vec<NumberMoved>,
+    /// Only present if more numbers moved than are listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    numbers_moved_count: Option<u64>,
     /// Only present if more lines were rejected than are listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected_count: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct NumberMoved {
+    line: u64,
+    /// The former owner, whose documents stay in their box.
+    from_person_id: PersonId,
 }
 
 #[derive(Serialize)]
@@ -55,6 +69,7 @@ pub(crate) async fn import(
         lang,
         report: Report::default(),
         rejected: 0,
+        numbers_moved: 0,
         line: 0,
         next_line: 1,
         batch: Vec::new(),
@@ -81,6 +96,7 @@ struct Import {
     lang: Lang,
     report: Report,
     rejected: u64,
+    numbers_moved: u64,
     /// The last line read.
     line: u64,
     /// The first line that may not be imported: where to resume after a stop.
@@ -150,10 +166,13 @@ impl Import {
         if !people.is_empty() {
             let registered = self.register(people).await.map_err(Stop::Store)?;
             for (line, registered) in lines.into_iter().zip(registered) {
-                if registered == Registered::NumberTaken {
-                    self.reject(line, &NUMBER_TAKEN);
-                } else {
-                    self.report.imported += 1;
+                match registered {
+                    Registered::Added | Registered::Updated => self.report.imported += 1,
+                    Registered::NumberMoved { from } => {
+                        self.report.imported += 1;
+                        self.number_moved(line, from);
+                    }
+                    Registered::NumberTaken { since } => self.reject(line, &number_taken(since)),
                 }
             }
         }
@@ -171,16 +190,25 @@ impl Import {
 
     fn reject(&mut self, line: u64, reason: &Text) {
         self.rejected += 1;
-        if self.report.rejected.len() < REJECTED_MAX {
+        if self.report.rejected.len() < LISTED_MAX {
             let error_message = reason.in_lang(self.lang).to_owned();
             self.report.rejected.push(Rejected { line, error_message });
         }
     }
 
+    fn number_moved(&mut self, line: u64, from: PersonId) {
+        self.numbers_moved += 1;
+        tracing::info!(person = %from, "a telephone number moved to its next owner");
+        if self.report.numbers_moved.len() < LISTED_MAX {
+            self.report.numbers_moved.push(NumberMoved { line, from_person_id: from });
+        }
+    }
+
     fn finish(mut self) -> Report {
         self.report.rejected.sort_by_key(|r| r.line);
-        let is_cut_short = self.rejected > REJECTED_MAX as u64;
-        self.report.rejected_count = is_cut_short.then_some(self.rejected);
+        let cut_short = |count: u64| Some(count).filter(|count| *count > LISTED_MAX as u64);
+        self.report.rejected_count = cut_short(self.rejected);
+        self.report.numbers_moved_count = cut_short(self.numbers_moved);
         self.report
     }
 
@@ -211,10 +239,6 @@ const RESERVED: Text = Text::fixed(
 const CHOSEN_PIN: Text = Text::fixed(
     "pin: 실제 운영에서는 PIN을 대신 정할 수 없습니다. pin 없이 등록하면 본인이 직접 만듭니다",
     "pin: nobody chooses a PIN for another on a live server; register without one, and the person sets it",
-);
-const NUMBER_TAKEN: Text = Text::fixed(
-    "phone_number: 생년월일이나 CI가 다른 사람의 번호입니다",
-    "phone_number: belongs to a person with another birthday or ci",
 );
 const BROKEN_OFF: Text = Text::fixed("본문이 끝까지 도착하지 않았습니다", "the body did not arrive in full");
 const LINE_TOO_LONG: Text =

@@ -8,6 +8,7 @@ mod damage;
 mod deliveries;
 mod documents;
 mod idempotency;
+mod numbers;
 mod people;
 mod retention;
 mod undelivered;
@@ -20,6 +21,7 @@ pub use damage::*;
 pub use deliveries::*;
 pub use documents::*;
 pub use idempotency::*;
+pub use numbers::*;
 pub use people::*;
 pub use retention::*;
 pub use undelivered::*;
@@ -38,6 +40,7 @@ macro_rules! store_contract {
         $crate::store_contract!(@cases $open;
             tokens_open_their_own_institution_alone, the_use_of_a_token_is_noted, contracts_close_once, the_day_is_counted,
             receivers_are_identified, refusals_hold_for_one_institution, numbers_do_not_pass_to_others,
+            a_number_moves_to_its_next_owner, numbers_move_within_one_request, the_day_of_a_number_is_corrected,
             updates_keep_what_is_not_given, membership_is_never_taken_away,
             people_of_one_request_come_in_order, who_refuses_is_found_in_no_way,
             those_who_become_members_together_receive, pins_of_one_request_stay_apart,

@@ -31,8 +31,14 @@ pub async fn links_let_in_once(world: World) {
     let (once, late) = (link(), link());
     for token in [once, late] {
         let purpose = LinkPurpose::SignIn { document: None };
-        let link = LoginLink { person, token, purpose, expires_at: now.plus(600) };
-        world.store.add_login_link(link).await.expect("remembers");
+        let link = LoginLink {
+            person,
+            phone_number: "01011112222".into(),
+            token,
+            purpose,
+            expires_at: now.plus(600),
+        };
+        assert!(world.store.add_login_link(link).await.expect("remembers"));
     }
     let tries = join_all((0..20).map(|_| world.store.use_login_link(once, now))).await;
     let let_in =
@@ -79,8 +85,14 @@ pub async fn a_link_leads_to_its_document_until_the_deadline(world: World) {
 
     let fresh = OneTimeToken::generate().hash();
     let purpose = LinkPurpose::SignIn { document: Some(document) };
-    let link = LoginLink { person, token: fresh, purpose, expires_at: now.plus(600) };
-    world.store.add_login_link(link).await.expect("remembers");
+    let link = LoginLink {
+        person,
+        phone_number: "01011112222".into(),
+        token: fresh,
+        purpose,
+        expires_at: now.plus(600),
+    };
+    assert!(world.store.add_login_link(link).await.expect("remembers"));
     assert_eq!(world.store.new_pin_link(fresh, now).await.expect("answers"), None, "it sets no PIN");
     let used = world.store.use_login_link(fresh, now).await.expect("answers");
     assert_eq!(used, Some((person, Some(document))));
@@ -103,15 +115,27 @@ pub async fn a_pin_is_renewed(world: World) {
 
     let add = async || {
         let token = OneTimeToken::generate().hash();
-        let link = LoginLink { person, token, purpose: LinkPurpose::NewPin, expires_at: now.plus(600) };
-        world.store.add_login_link(link).await.expect("remembers");
+        let link = LoginLink {
+            person,
+            phone_number: "01011112222".into(),
+            token,
+            purpose: LinkPurpose::NewPin,
+            expires_at: now.plus(600),
+        };
+        assert!(world.store.add_login_link(link).await.expect("remembers"));
         token
     };
     let (token, late) = (add().await, add().await);
     let asked = OneTimeToken::generate().hash();
     let purpose = LinkPurpose::SignIn { document: None };
-    let link = LoginLink { person, token: asked, purpose, expires_at: now.plus(600) };
-    world.store.add_login_link(link).await.expect("remembers");
+    let link = LoginLink {
+        person,
+        phone_number: "01011112222".into(),
+        token: asked,
+        purpose,
+        expires_at: now.plus(600),
+    };
+    assert!(world.store.add_login_link(link).await.expect("remembers"));
     assert_eq!(world.store.use_login_link(token, now).await.expect("answers"), None, "it signs nobody in");
     assert_eq!(world.store.new_pin_link(token, now).await.expect("answers"), Some(person));
     assert_eq!(world.store.new_pin_link(token, now.plus(600)).await.expect("answers"), None);

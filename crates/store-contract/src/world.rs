@@ -246,6 +246,7 @@ pub fn record(
     member: bool,
 ) -> PersonRecord {
     PersonRecord {
+        phone_assigned_on: None,
         phone_number: phone_number.into(),
         name: name.into(),
         birthday: birthday.into(),

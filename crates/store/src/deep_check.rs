@@ -161,7 +161,12 @@ impl<'a> DeepCheck<'a> {
         match opened.map(|(key, sealed)| PersonPlaintext::open(&key, person, sealed)) {
             None => wrong.push("the data key does not open"),
             Some(Err(_)) => wrong.push("what is sealed of the person does not open"),
-            Some(Ok(_)) => {}
+            Some(Ok(person)) => {
+                let index = person.phone_number.as_deref().map(|number| self.vault.phone_index(number));
+                if row.bytes("phone_index") != index.as_ref().map(<[u8; 16]>::as_slice) {
+                    wrong.push("it is not found under its telephone number");
+                }
+            }
         }
         self.people.insert(id.to_vec(), wrapped);
     }
@@ -324,26 +329,33 @@ mod tests {
         let (key, wrapped) = vault.new_person_key(person);
         let plaintext = br#"{"phone_number":"01011112222","name":"","birthday":""}"#;
         let sealed = key.seal(&crate::sealing::person_row(person), plaintext);
-        let row = |sealed: Vec<u8>| {
+        let row = |sealed: Vec<u8>, number: &str| {
             let mut row = vec![Value::Null; table("people").columns.len()];
-            row[0] = Value::Bytes(person.as_bytes().to_vec());
-            row[5] = Value::Bytes(wrapped.0.clone());
-            row[6] = Value::Bytes(sealed);
+            let mut set = |name: &str, value: Vec<u8>| {
+                let at = table("people").columns.iter().position(|(column, _)| *column == name);
+                row[at.expect("there")] = Value::Bytes(value);
+            };
+            set("person_id", person.as_bytes().to_vec());
+            set("phone_index", vault.phone_index(number).to_vec());
+            set("wrapped_key", wrapped.0.clone());
+            set("sealed", sealed);
             row
         };
-        check.row(table("people"), &row(sealed.clone()));
+        check.row(table("people"), &row(sealed.clone(), "01011112222"));
         assert!(check.findings.is_sound(), "{:?}", check.findings);
-        let mut damaged = sealed;
+        let mut damaged = sealed.clone();
         damaged[20] ^= 1;
-        check.row(table("people"), &row(damaged));
+        check.row(table("people"), &row(damaged, "01011112222"));
+        check.row(table("people"), &row(sealed, "01011112223"));
         let nobody = vec![Value::Bytes(vec![7; 16]), Value::Number(0)];
         check.row(table("joins"), &nobody);
         check.row(table("joins"), &[Value::Bytes(person.as_bytes().to_vec()), Value::Number(0)]);
         let findings = check.findings();
-        assert_eq!((findings.rows, findings.messages.len()), (4, 2), "{findings:?}");
+        assert_eq!((findings.rows, findings.messages.len()), (5, 3), "{findings:?}");
         assert!(
             findings.messages[0].contains("does not open")
-                && findings.messages[1].contains("person is not there")
+                && findings.messages[1].contains("not found under its telephone number")
+                && findings.messages[2].contains("person is not there")
         );
     }
 

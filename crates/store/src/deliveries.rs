@@ -23,8 +23,8 @@ pub struct Claim {
     pub institution: InstitutionId,
     /// The sender's name.
     pub institution_name: Arc<str>,
-    /// The recipient's telephone number.
-    pub phone_number: SecretString,
+    /// The recipient's telephone number; `None` if it passed on to another person.
+    pub phone_number: Option<SecretString>,
     /// The token of the notification's link: the same on every send, and never stored.
     pub link_token: SecretString,
     /// The document is in the recipient's box; if not, the notification contains an invitation to join.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ambassador::delegatable_trait;
 use async_trait::async_trait;
+use secrecy::SecretString;
 use seoham_model::document::{Content, Own};
 use seoham_model::status::Times;
 use seoham_model::{BinderId, ContractUuid, InstitutionId, NamedNumber, ParcelId, UnixSeconds};
@@ -189,7 +190,7 @@ impl DocumentRecord {
             own,
             notification: stored.as_shown(document.times.notified_at, queued),
             recipient: PersonView {
-                phone_number: std::mem::take(&mut recipient.phone_number).into(),
+                phone_number: recipient.phone_number.take().map(SecretString::from),
                 name: std::mem::take(&mut recipient.name).into(),
                 member_since,
             },

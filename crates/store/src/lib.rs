@@ -21,6 +21,7 @@ pub mod matching;
 pub mod parcel;
 pub mod people;
 pub mod personas;
+pub mod registering;
 pub mod restore;
 pub mod retention;
 pub mod sealing;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use seoham_model::document::Receiver;
 use seoham_model::person::{Behaviour, PersonRecord};
-use seoham_model::{InstitutionId, PersonId, UnixSeconds};
+use seoham_model::{InstitutionId, PersonId, SeoulDay, UnixSeconds};
 use seoham_vault::{PersonKey, PinHash, WrappedKey};
 
 use crate::{Lane, Result};
@@ -27,8 +27,16 @@ pub enum Registered {
     Added,
     /// A known person was updated.
     Updated,
+    /// Added or updated, and the telephone number moved from another person, who now has none.
+    NumberMoved {
+        /// The former owner.
+        from: PersonId,
+    },
     /// Refused: the telephone number belongs to a person with another birthday or another ci.
-    NumberTaken,
+    NumberTaken {
+        /// Since this day.
+        since: SeoulDay,
+    },
 }
 
 /// A person found as the recipient of a document.
@@ -72,8 +80,8 @@ pub struct StoredPerson {
 /// A person, looked up by the operator or the sandbox.
 #[derive(Debug)]
 pub struct PersonView {
-    /// 10 or 11 digits.
-    pub phone_number: SecretString,
+    /// 10 or 11 digits; `None` if it passed on to another person.
+    pub phone_number: Option<SecretString>,
     /// As registered.
     pub name: SecretString,
     /// When the person became a member of the box.
@@ -94,9 +102,8 @@ pub struct Agreement {
 pub trait People: Send + Sync {
     /// Adds or updates people, one verdict each, in order.
     ///
-    /// A known ci identifies the person to update. Otherwise the telephone number does, if the birthday is
-    /// the same and no other ci is known: a number that was reassigned to another person must never open the
-    /// first person's box. Membership is granted, never revoked.
+    /// Who a registration is about, and when a number moves to its next owner, is decided by
+    /// [`registering::decide`](crate::registering::decide). Membership is granted, never revoked.
     async fn register(&self, people: Vec<Registration>, now: UnixSeconds) -> Result<Vec<Registered>>;
 
     /// Identifies receivers for `institution`, one verdict each, in order (SPEC 4).
@@ -110,7 +117,7 @@ pub trait People: Send + Sync {
     /// The person with a telephone number.
     async fn person_by_phone(&self, phone_number: &SecretString) -> Result<Option<PersonId>>;
 
-    /// The registered telephone number of a person.
+    /// The registered telephone number of a person, if they have one.
     async fn phone_number(&self, person: PersonId) -> Result<Option<SecretString>>;
 
     /// Records that a person agreed to `texts`; only the first agreement to the same text is stored.

@@ -87,6 +87,7 @@ pub fn registrations() -> Vec<Registration> {
     .into_iter()
     .map(|(phone_number, member, behaviour)| Registration {
         person: PersonRecord {
+            phone_assigned_on: None,
             phone_number: phone_number.into(),
             name: NAME.into(),
             birthday: BIRTHDAY.into(),

@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 use crate::error::AboutEntity;
 use crate::{Result, StoreError};
 
-/// Opens only a person's telephone number.
+/// Opens only a person's telephone number, if they have one.
 pub fn open_phone_number(
     vault: &Vault,
     person: PersonId,
     key: &WrappedKey,
     sealed: &[u8],
-) -> Result<SecretString> {
+) -> Result<Option<SecretString>> {
     let mut plaintext = PersonPlaintext::open(&person_key(vault, person, key)?, person, sealed)?;
-    Ok(std::mem::take(&mut plaintext.phone_number).into())
+    Ok(plaintext.phone_number.take().map(SecretString::from))
 }
 
 /// Opens a person's data key.
@@ -40,8 +40,9 @@ pub(crate) fn row(kind: u8, id: &[u8; 16]) -> [u8; 17] {
 /// The sealed data of a person.
 #[derive(Serialize, Deserialize)]
 pub struct PersonPlaintext {
-    /// 10 or 11 digits.
-    pub phone_number: String,
+    /// 10 or 11 digits; absent if it passed on to another person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
     /// As registered.
     pub name: String,
     /// `YYYYMMDD`.

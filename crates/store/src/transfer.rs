@@ -116,6 +116,8 @@ pub const TABLES: [Table; 26] = [
         columns: &[
             ("person_id", Kind::Id),
             ("phone_index", Kind::Bytes),
+            ("phone_assigned_on", Kind::Number32),
+            ("phone_changed_at", Kind::Number),
             ("ci_index", Kind::Bytes),
             ("birthday_tag", Kind::Bytes),
             ("name_tag", Kind::Bytes),

@@ -22,17 +22,20 @@ pub enum Failure {
     Dropped,
     /// The document, or what is stored of its recipient, cannot be read.
     Unreadable,
+    /// The recipient has no telephone number: it passed on to another person.
+    NoNumber,
     /// The messenger replied with this HTTP status.
     Status(u16),
 }
 
 impl Failure {
-    const NAMED: [(Self, i64, &'static str); 5] = [
+    const NAMED: [(Self, i64, &'static str); 6] = [
         (Self::Unreachable, 1, "unreachable"),
         (Self::NoMessenger, 2, "no_messenger"),
         (Self::Unsendable, 3, "unsendable"),
         (Self::Dropped, 4, "dropped"),
         (Self::Unreadable, 5, "unreadable"),
+        (Self::NoNumber, 6, "no_number"),
     ];
 }
 
@@ -141,7 +144,7 @@ mod tests {
             assert_eq!(Failure::from_number(failure.as_number()), Some(failure));
             assert!(!failure.to_string().is_empty());
         }
-        for unknown in [0, -1, 6, 99, 1_000, i64::MAX] {
+        for unknown in [0, -1, 7, 99, 1_000, i64::MAX] {
             assert_eq!(Failure::from_number(unknown), None, "{unknown}");
         }
         assert_eq!(Failure::Status(503).to_string(), "status_503");

@@ -12,6 +12,19 @@ pub use crate::attempts::{ATTEMPTS_MAX, LOCKED_SECONDS, Proof, Secret};
 /// How long after the document's acceptance the link in a notification is valid, in seconds.
 pub const NOTIFICATION_LINK_SECONDS: i64 = 3 * 24 * 60 * 60;
 
+/// Until when the link in the notification of a document that was accepted at `sent_at` signs its bearer in; `None`
+/// if at `now` it does not. Links of documents accepted until one of the times `void_until` are void: until the
+/// backup that was restored, or until the person's telephone number changed, since they went to the former one.
+pub fn notification_link_end(
+    sent_at: UnixSeconds,
+    void_until: [Option<UnixSeconds>; 2],
+    now: UnixSeconds,
+) -> Option<UnixSeconds> {
+    let ends_at = sent_at.plus(NOTIFICATION_LINK_SECONDS);
+    let is_void = void_until.into_iter().flatten().any(|time| sent_at <= time);
+    (!is_void && now < ends_at).then_some(ends_at)
+}
+
 /// Whether an attempt is allowed.
 #[derive(Clone)]
 pub enum Attempt {
@@ -61,10 +74,12 @@ pub enum LinkPurpose {
 }
 
 /// A requested link.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct LoginLink {
     /// The person.
     pub person: PersonId,
+    /// The telephone number that it is sent to.
+    pub phone_number: SecretString,
     /// Its token, by its hash.
     pub token: TokenHash,
     /// Its purpose.
@@ -106,8 +121,8 @@ pub trait Links: Send + Sync {
     /// can be opened (SPEC 8.9).
     async fn notified(&self, token: &SecretString, now: UnixSeconds) -> Result<Option<(PersonId, BinderId)>>;
 
-    /// Stores a link.
-    async fn add_login_link(&self, link: LoginLink) -> Result<()>;
+    /// Stores a link; `false` if its telephone number is no longer the person's.
+    async fn add_login_link(&self, link: LoginLink) -> Result<bool>;
 
     /// Uses a sign-in link; returns its person and document. Only the first use succeeds, and only while the
     /// link is valid.
@@ -138,7 +153,7 @@ pub trait Sessions: Send + Sync {
         expires_at: UnixSeconds,
     ) -> Result<()>;
 
-    /// The person of a session, if it has not ended.
+    /// The person of a session, if it has not ended and the person has a telephone number.
     async fn session(&self, session: TokenHash, now: UnixSeconds) -> Result<Option<Visitor>>;
 
     /// Ends a session.
@@ -193,4 +208,26 @@ pub trait Unlocking: Send + Sync {
     /// Lifts every lock of a person. With `forget_pin` it also deletes the PIN and ends every session and
     /// every requested link of the person, so that the person must set a new PIN (SPEC 8.8).
     async fn unlock(&self, person: PersonId, forget_pin: bool) -> Result<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notification_signs_in_for_three_days_unless_it_is_void() {
+        let at = |second| Some(UnixSeconds(second));
+        let end = 1_000 + NOTIFICATION_LINK_SECONDS;
+        let cases = [
+            ([None, None], 1_000, at(end)),
+            ([None, None], end - 1, at(end)),
+            ([None, None], end, None),
+            ([at(999), at(999)], 1_000, at(end)),
+            ([at(1_000), None], 1_000, None),
+            ([at(5), at(1_000)], 2_000, None),
+        ];
+        for (void_until, now, expected) in cases {
+            assert_eq!(notification_link_end(UnixSeconds(1_000), void_until, UnixSeconds(now)), expected);
+        }
+    }
 }

@@ -72,6 +72,7 @@ impl Person {
     /// Their registration.
     pub(crate) fn record(&self, member: bool) -> PersonRecord {
         PersonRecord {
+            phone_assigned_on: None,
             phone_number: self.phone_number.as_str().into(),
             name: "김가상".into(),
             birthday: self.birthday.as_str().into(),

@@ -6,6 +6,7 @@ use seoham_http::ApiError;
 use seoham_model::{PersonId, Text, forms};
 use seoham_store::people::{Registered, Registration};
 use seoham_store::personas;
+use seoham_store::registering::number_taken;
 use seoham_vault::hash_pin_bounded;
 use utoipa::ToSchema;
 
@@ -19,6 +20,9 @@ use crate::state::Gateway;
 pub(crate) struct Person {
     #[schema(pattern = "^[0-9]{10,11}$")]
     phone_number: String,
+    /// The day since which the number is theirs. A later day than that of its present owner moves the number.
+    #[schema(pattern = "^[0-9]{8}$")]
+    phone_assigned_on: Option<String>,
     #[schema(max_length = 20)]
     name: String,
     #[schema(pattern = "^[0-9]{8}$")]
@@ -65,11 +69,8 @@ pub(super) async fn add(
     };
     let registered = gateway.store.register(vec![Registration { person, pin }], now).await?;
     match registered.first() {
-        Some(Registered::Added | Registered::Updated) => Ok(StatusCode::CREATED),
-        _ => Err(ApiError::invalid(Text::fixed(
-            "phone_number: 생년월일이나 CI가 다른 사람의 번호입니다",
-            "phone_number: belongs to a person with another birthday or ci",
-        ))),
+        Some(Registered::NumberTaken { since }) => Err(ApiError::invalid(number_taken(*since))),
+        _ => Ok(StatusCode::CREATED),
     }
 }
 

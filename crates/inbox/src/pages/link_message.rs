@@ -81,7 +81,12 @@ pub(crate) async fn send(
         LinkKind::SignIn(destination) => LinkPurpose::SignIn { document: destination.document() },
         LinkKind::NewPin => LinkPurpose::NewPin,
     };
-    inbox.store.add_login_link(LoginLink { person, token: token.hash(), purpose, expires_at }).await?;
+    let link =
+        LoginLink { person, phone_number: phone_number.clone(), token: token.hash(), purpose, expires_at };
+    if !inbox.store.add_login_link(link).await? {
+        // The number moved to another person at this moment.
+        return Ok(());
+    }
     let path = link_path(token.expose());
     let message = match kind {
         // The link itself stores its document, so it needs no query.
@@ -102,13 +107,28 @@ pub(crate) async fn send_to(
     kind: LinkKind,
 ) -> Result<Result<(), NotBefore>, PageExit> {
     let Some(phone_number) = inbox.store.phone_number(person).await? else {
-        return Err(crate::page_exit::unknown().into());
+        return Err(without_number());
     };
     if let Err(not_before) = may_send(inbox, &phone_number).await? {
         return Ok(Err(not_before));
     }
     send(inbox, person, phone_number, kind).await?;
     Ok(Ok(()))
+}
+
+/// The person's number passed on to another person, and no other is known.
+fn without_number() -> PageExit {
+    ErrorPage::new(
+        StatusCode::CONFLICT,
+        Text::fixed("등록된 휴대전화 번호가 없습니다", "No mobile number is registered"),
+        Text::fixed(
+            "번호의 주인이 바뀌어 링크를 보내 드릴 수 없습니다. 쓰시는 번호를 새로 등록하시려면 문서를 보낸 기관에 \
+             문의해 주십시오.",
+            "The number passed on to somebody else, so no link can be sent. To have your number registered, please ask \
+             the institution that sent the document.",
+        ),
+    )
+    .into()
 }
 
 /// The address has exceeded its rate limit.

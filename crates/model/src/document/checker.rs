@@ -245,8 +245,9 @@ impl Checker {
         digits
     }
 
-    /// A birthday in any notation that people use, with a four-digit year or an unambiguous century.
-    pub(crate) fn written_birthday(
+    /// A birthday or another past date in any notation that people use, with a four-digit year or an unambiguous
+    /// century: `YYYYMMDD`.
+    pub(crate) fn written_past_date(
         &mut self,
         member: &'static str,
         value: Option<String>,
@@ -256,11 +257,11 @@ impl Checker {
         if digits.is_none() {
             self.report(member, Rule::Date);
         }
-        self.birthday(member, digits, today)
+        self.past_date(member, digits, today)
     }
 
-    /// A birthday: `YYYYMMDD`, a real date, not after `today`.
-    pub(crate) fn birthday(
+    /// A birthday or another past date: `YYYYMMDD`, a real date, not after `today`.
+    pub(crate) fn past_date(
         &mut self,
         member: &'static str,
         value: Option<String>,

@@ -114,7 +114,7 @@ fn receiver(checker: &mut Checker, item: &ReadItem<'_>, now: UnixSeconds) -> Opt
     let name = checker.required("receiver.name", raw.name, name_rule);
     let birthday = checker.required("receiver.birthday", raw.birthday, any);
     let phone_number = checker.phone_number("receiver.phone_number", phone_number);
-    let birthday = checker.birthday("receiver.birthday", birthday, SeoulDay::of(now));
+    let birthday = checker.past_date("receiver.birthday", birthday, SeoulDay::of(now));
     let identity = ReceiverIdentity::Phone {
         phone_number: SecretString::from(phone_number?),
         birthday: SecretString::from(birthday?),

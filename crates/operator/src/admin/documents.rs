@@ -51,7 +51,9 @@ struct DocumentReply {
 
 #[derive(Serialize)]
 struct Receiver {
-    phone_number: String,
+    /// Absent if the number passed on to another person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone_number: Option<String>,
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     member_since: Option<i64>,
@@ -96,7 +98,10 @@ fn shown(id: BinderId, record: DocumentRecord, operator: &Operator) -> DocumentR
         cs_number: record.content.cs_number,
         cs_name: record.content.cs_name,
         receiver: Receiver {
-            phone_number: mask::phone_number(record.recipient.phone_number.expose_secret()),
+            phone_number: record
+                .recipient
+                .phone_number
+                .map(|number| mask::phone_number(number.expose_secret())),
             name: mask::name(record.recipient.name.expose_secret()),
             member_since: record.recipient.member_since.map(|t| t.0),
         },

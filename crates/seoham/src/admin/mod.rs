@@ -64,7 +64,8 @@ enum AdminCommand {
     Plan(PlanCommand),
     /// Add or update people from a file of NDJSON, `-` for standard input.
     ImportPeople {
-        /// A line each: `{"phone_number","name","birthday","ci"?,"member":bool}`; in a sandbox also `"pin"`
+        /// A line each: `{"phone_number","phone_assigned_on"?,"name","birthday","ci"?,"member":bool}`; in a sandbox
+        /// also `"pin"`
         file: PathBuf,
     },
     /// Help for a person who is locked out.

@@ -57,7 +57,7 @@ impl People for PostgresStore {
         let sql = "SELECT wrapped_key, sealed FROM people WHERE person_id = $1";
         let Some(found) = session.query_opt(sql, &[&person.uuid()]).await? else { return Ok(None) };
         let (key, sealed): (_, Vec<u8>) = (WrappedKey(found.value("wrapped_key")?), found.value("sealed")?);
-        open_phone_number(&self.inner.vault, person, &key, &sealed).map(Some)
+        open_phone_number(&self.inner.vault, person, &key, &sealed)
     }
 
     async fn agreed(&self, person: PersonId, texts: Vec<String>, now: UnixSeconds) -> Result<()> {

@@ -6,10 +6,10 @@
 use std::collections::{HashMap, HashSet};
 
 use seoham_model::person::Behaviour;
-use seoham_model::{Clock, PersonId, UnixSeconds};
-use seoham_store::Result;
-use seoham_store::matching::{Existing, Indexes, PersonRow, RegistrationMatch, match_registration};
+use seoham_model::{Clock, PersonId, SeoulDay, UnixSeconds};
 use seoham_store::people::{Registered, Registration};
+use seoham_store::registering::{Decision, Existing, Indexes, PersonRow, ReleasedNumber, decide};
+use seoham_store::{Result, StoreError};
 use seoham_vault::{BlindIndex, Vault, WrappedKey};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -75,6 +75,7 @@ impl Registering<'_> {
         let by_ci = self.find(BY_CI, indexes.iter().filter_map(|own| own.ci)).await?;
 
         let (mut written, mut touched, mut joining) = (Rows::default(), HashSet::new(), Vec::new());
+        let (mut released, mut ended) = (Vec::new(), Vec::new());
         let before = self.verdicts.len();
         for (registration, own) in people.iter().zip(indexes) {
             let phone_of = by_phone.get(&own.phone);
@@ -82,27 +83,28 @@ impl Registering<'_> {
             if phone_of.iter().chain(&ci_of).any(|known| touched.contains(&known.person)) {
                 break;
             }
-            let (row, verdict) =
-                match match_registration(self.vault, registration, phone_of.cloned(), ci_of.cloned()) {
-                    RegistrationMatch::NumberTaken => {
-                        self.verdicts.push(Registered::NumberTaken);
-                        continue;
-                    }
-                    RegistrationMatch::New => {
-                        (PersonRow::of_new(self.vault, self.clock, registration)?, Registered::Added)
-                    }
-                    RegistrationMatch::Existing(known) => {
-                        (PersonRow::of_known(self.vault, &known, registration)?, Registered::Updated)
-                    }
-                };
+            let decision = decide(self.vault, self.clock, registration, phone_of, ci_of, self.now)?;
+            let (former, row, verdict) = match decision {
+                Decision::NumberTaken(since) => {
+                    self.verdicts.push(Registered::NumberTaken { since });
+                    continue;
+                }
+                Decision::Write { released, row, registered } => (released, row, registered),
+            };
             let member = registration.person.member;
-            if member && verdict == Registered::Updated {
+            if member && verdict != Registered::Added {
                 joining.push(row.person);
             }
             touched.insert(row.person);
+            touched.extend(former.as_ref().map(|former| former.person));
+            let visited = former.as_ref().map(|former| former.person);
+            ended.extend(visited.into_iter().chain(row.ends_visits.then_some(row.person)));
+            released.extend(former);
             written.push(own, row, registration, member.then_some(self.now.0));
             self.verdicts.push(verdict);
         }
+        self.release(&released).await?;
+        self.end_visits(&ended).await?;
         self.write(&written).await?;
         if !joining.is_empty() {
             let became = self.session.query(BECOME_MEMBERS, &[&uuids(&joining), &self.now.0]).await?;
@@ -127,13 +129,32 @@ impl Registering<'_> {
         self.session.query(sql, &[&asked]).await?.iter().map(existing).collect()
     }
 
+    /// Takes their numbers from their former owners.
+    async fn release(&self, released: &[ReleasedNumber]) -> Result<()> {
+        if released.is_empty() {
+            return Ok(());
+        }
+        let people: Vec<Uuid> = released.iter().map(|former| former.person.uuid()).collect();
+        let sealed: Vec<&[u8]> = released.iter().map(|former| former.sealed.as_slice()).collect();
+        self.session.query(RELEASE, &[&people, &sealed, &self.now.0]).await.map(drop)
+    }
+
+    async fn end_visits(&self, people: &[PersonId]) -> Result<()> {
+        if people.is_empty() {
+            return Ok(());
+        }
+        self.session.query(END_VISITS, &[&uuids(people)]).await.map(drop)
+    }
+
     async fn write(&self, rows: &Rows<'_>) -> Result<()> {
         if rows.person.is_empty() {
             return Ok(());
         }
-        let params: [Param<'_>; 10] = [
+        let params: [Param<'_>; 12] = [
             &rows.person,
             &rows.phone,
+            &rows.phone_assigned_on,
+            &rows.phone_changed_at,
             &rows.ci,
             &rows.birthday_tag,
             &rows.name_tag,
@@ -149,20 +170,30 @@ impl Registering<'_> {
 
 // An import grants membership and never removes it. Existing people become members by BECOME_MEMBERS.
 const UPSERT: &str =
-    "INSERT INTO people (person_id, phone_index, ci_index, birthday_tag, name_tag, sealed, pin_hash,
-      wrapped_key, behaviour, member_since)
-    SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::text[],
-      $8::bytea[], $9::smallint[], $10::bigint[])
+    "INSERT INTO people (person_id, phone_index, phone_assigned_on, phone_changed_at, ci_index, birthday_tag,
+      name_tag, sealed, pin_hash, wrapped_key, behaviour, member_since)
+    SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::integer[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bytea[],
+      $8::bytea[], $9::text[], $10::bytea[], $11::smallint[], $12::bigint[])
     ON CONFLICT (person_id) DO UPDATE SET
-      phone_index = excluded.phone_index, ci_index = coalesce(excluded.ci_index, people.ci_index),
+      phone_index = excluded.phone_index, phone_assigned_on = excluded.phone_assigned_on,
+      phone_changed_at = excluded.phone_changed_at, ci_index = coalesce(excluded.ci_index, people.ci_index),
       birthday_tag = excluded.birthday_tag, name_tag = excluded.name_tag, sealed = excluded.sealed,
       pin_hash = coalesce(excluded.pin_hash, people.pin_hash)";
+
+const RELEASE: &str = "UPDATE people p SET phone_index = NULL, phone_changed_at = $3, sealed = former.sealed
+    FROM unnest($1::uuid[], $2::bytea[]) AS former (person_id, sealed) WHERE p.person_id = former.person_id";
+
+const END_VISITS: &str = "WITH ended AS (DELETE FROM sessions WHERE person_id = ANY($1)),
+      unasked AS (DELETE FROM login_links WHERE used_at IS NULL AND person_id = ANY($1))
+    DELETE FROM new_pin_links WHERE person_id = ANY($1)";
 
 /// Rows of people to write, by column.
 #[derive(Default)]
 struct Rows<'a> {
     person: Vec<Uuid>,
     phone: Vec<Vec<u8>>,
+    phone_assigned_on: Vec<Number<SeoulDay>>,
+    phone_changed_at: Vec<Option<i64>>,
     ci: Vec<Option<Vec<u8>>>,
     birthday_tag: Vec<Vec<u8>>,
     name_tag: Vec<Vec<u8>>,
@@ -183,6 +214,8 @@ impl<'a> Rows<'a> {
     ) {
         self.person.push(row.person.uuid());
         self.phone.push(indexes.phone.to_vec());
+        self.phone_assigned_on.push(Number(row.phone_assigned_on));
+        self.phone_changed_at.push(row.phone_changed_at.map(|at| at.0));
         self.ci.push(indexes.ci.map(|index| index.to_vec()));
         self.birthday_tag.push(row.birthday_tag.to_vec());
         self.name_tag.push(row.name_tag.to_vec());
@@ -194,18 +227,25 @@ impl<'a> Rows<'a> {
     }
 }
 
-const BY_PHONE: &str = "SELECT p.person_id, p.ci_index, p.birthday_tag, p.wrapped_key, p.sealed,
-      p.phone_index AS found_by
+const BY_PHONE: &str =
+    "SELECT p.person_id, p.phone_index, p.phone_assigned_on, p.phone_changed_at, p.ci_index,
+      p.birthday_tag, p.wrapped_key, p.sealed, p.phone_index AS found_by
     FROM unnest($1::bytea[]) AS asked (found_by) JOIN people p ON p.phone_index = asked.found_by";
-const BY_CI: &str = "SELECT p.person_id, p.ci_index, p.birthday_tag, p.wrapped_key, p.sealed,
-      p.ci_index AS found_by
+const BY_CI: &str = "SELECT p.person_id, p.phone_index, p.phone_assigned_on, p.phone_changed_at, p.ci_index,
+      p.birthday_tag, p.wrapped_key, p.sealed, p.ci_index AS found_by
     FROM unnest($1::bytea[]) AS asked (found_by) JOIN people p ON p.ci_index = asked.found_by";
 
 fn existing(row: &Row) -> Result<Existing> {
-    let ci_index: Option<&[u8]> = row.value("ci_index")?;
+    let index = |column| {
+        let index: Option<&[u8]> = row.value(column)?;
+        index.map(|index| index.try_into().map_err(|_| StoreError::damaged(column))).transpose()
+    };
     Ok(Existing {
         person: row.id("person_id")?,
-        ci_index: ci_index.and_then(|index| index.try_into().ok()),
+        phone_index: index("phone_index")?,
+        phone_assigned_on: row.number("phone_assigned_on")?,
+        phone_changed_at: row.moment("phone_changed_at")?,
+        ci_index: index("ci_index")?,
         birthday_tag: row.index("birthday_tag")?,
         key: WrappedKey(row.value("wrapped_key")?),
         sealed: row.value("sealed")?,

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use seoham_model::status::Opening;
 use seoham_model::{BinderId, PersonId, UnixSeconds};
 use seoham_store::attempts::LinkRequests;
-use seoham_store::visits::{LinkPurpose, LoginLink, NOTIFICATION_LINK_SECONDS};
+use seoham_store::visits::{LinkPurpose, LoginLink, notification_link_end};
 use seoham_store::{Links, Result, StoreError};
 use seoham_vault::{PinHash, TokenHash};
 
@@ -25,22 +25,24 @@ impl Links for PostgresStore {
         let Some(document) = self.inner.vault.document_of_link(token) else { return Ok(None) };
         let session = self.inner.sessions.interactive().await?;
         clear(&session, now).await?;
-        let sql = "SELECT value::bigint AS void_before FROM deployment WHERE name = 'links_void_before'";
-        let (found, void_before) =
-            futures_util::try_join!(rows::document(&session, None, document), session.query_opt(sql, &[]))?;
-        let Some(found) = found else { return Ok(None) };
-        let (person, sent_at) = (found.person, found.times.sent_at.0);
-        let void_before = void_before.map(|row| row.moment("void_before")).transpose()?.flatten();
-        let expires_at = sent_at + NOTIFICATION_LINK_SECONDS;
-        if now.0 >= expires_at || void_before.is_some_and(|moment| sent_at <= moment.0) {
+        let Some(found) = rows::document(&session, None, document).await? else { return Ok(None) };
+        let person = found.person;
+        let sql = "SELECT
+                     (SELECT value::bigint FROM deployment WHERE name = 'links_void_before') AS restored_at,
+                     (SELECT phone_changed_at FROM people WHERE person_id = $1) AS phone_changed_at";
+        let void = session.query_opt(sql, &[&person.uuid()]).await?;
+        let void = void.ok_or_else(|| StoreError::Failed("a row without a table".to_owned()))?;
+        let void_until = [void.moment("restored_at")?, void.moment("phone_changed_at")?];
+        let Some(expires_at) = notification_link_end(found.times.sent_at, void_until, now) else {
             return Ok(None);
-        }
+        };
         let sql =
             "INSERT INTO login_links (token_hash, person_id, expires_at, used_at) VALUES ($1, $2, $3, $4)
                    ON CONFLICT DO NOTHING RETURNING person_id";
         let hash = TokenHash::of(token.expose_secret());
-        let used =
-            session.write("a link", sql, &[&hash.0.as_slice(), &person.uuid(), &expires_at, &now.0]).await?;
+        let used = session
+            .write("a link", sql, &[&hash.0.as_slice(), &person.uuid(), &expires_at.0, &now.0])
+            .await?;
         Ok((!used.is_empty()).then_some((person, document)))
     }
 
@@ -80,24 +82,30 @@ impl Links for PostgresStore {
         Ok(open.map(|document| (document.person, id)))
     }
 
-    async fn add_login_link(&self, link: LoginLink) -> Result<()> {
+    async fn add_login_link(&self, link: LoginLink) -> Result<bool> {
         let session = self.inner.sessions.interactive().await?;
         // Delete some expired rows as well.
         clear(&session, self.inner.clock.now()).await?;
         let (token, person, expires_at) = (link.token.0.as_slice(), link.person.uuid(), link.expires_at.0);
+        let index = self.inner.vault.phone_index(link.phone_number.expose_secret());
+        // The lock makes a registration that moves the number wait, and then delete the link.
         let written = match link.purpose {
             LinkPurpose::SignIn { document } => {
                 let sql = "INSERT INTO login_links (token_hash, person_id, expires_at, document_id)
-                           VALUES ($1, $2, $3, $4)";
+                           SELECT $1, person_id, $3, $4 FROM people WHERE person_id = $2 AND phone_index = $5 FOR SHARE
+                           RETURNING token_hash";
                 let document = document.map(|id| id.uuid());
-                session.write("a link", sql, &[&token, &person, &expires_at, &document]).await
+                let params: [Param<'_>; 5] = [&token, &person, &expires_at, &document, &index.as_slice()];
+                session.write("a link", sql, &params).await
             }
             LinkPurpose::NewPin => {
-                let sql = "INSERT INTO new_pin_links (token_hash, person_id, expires_at) VALUES ($1, $2, $3)";
-                session.write("a link", sql, &[&token, &person, &expires_at]).await
+                let sql = "INSERT INTO new_pin_links (token_hash, person_id, expires_at)
+                           SELECT $1, person_id, $3 FROM people WHERE person_id = $2 AND phone_index = $4 FOR SHARE
+                           RETURNING token_hash";
+                session.write("a link", sql, &[&token, &person, &expires_at, &index.as_slice()]).await
             }
         };
-        written.map(drop)
+        Ok(!written?.is_empty())
     }
 
     async fn use_login_link(

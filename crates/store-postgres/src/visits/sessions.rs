@@ -34,7 +34,8 @@ impl Sessions for PostgresStore {
             return Ok(None);
         };
         let person: PersonId = found.id("person_id")?;
-        let sql = "SELECT member_since IS NOT NULL AS member FROM people WHERE person_id = $1";
+        let sql = "SELECT member_since IS NOT NULL AS member FROM people
+                   WHERE person_id = $1 AND phone_index IS NOT NULL";
         let known = connection.query_opt(sql, &[&person.uuid()]).await?;
         known.map(|row| Ok(Visitor { person, member: row.value("member")? })).transpose()
     }

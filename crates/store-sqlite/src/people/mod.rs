@@ -37,9 +37,10 @@ impl People for SqliteStore {
             .writer
             .bulk(Weight::rows(people.len()), move |connection| {
                 let register = |person| {
-                    let (id, registered) = register_one(connection, &vault, &clock, &box_index, person, now)?;
-                    if let Some(id) = id {
-                        known.invalidate_after(id);
+                    let (changed, registered) =
+                        register_one(connection, &vault, &clock, &box_index, person, now)?;
+                    for person in changed {
+                        known.invalidate_after(person);
                     }
                     Ok(registered)
                 };
@@ -95,7 +96,7 @@ impl People for SqliteStore {
                 .query_row([Id(person)], |row| Ok((WrappedKey(row.get(0)?), row.get::<_, Vec<u8>>(1)?)))
                 .optional()?;
             let Some((key, sealed)) = found else { return Ok(None) };
-            Ok(Some(open_phone_number(&vault, person, &key, &sealed)?))
+            Ok(open_phone_number(&vault, person, &key, &sealed)?)
         });
         read.await
     }

@@ -16,7 +16,7 @@ const CAPACITY: usize = 100_000;
 /// What sending needs to know about a person.
 pub(crate) struct CachedPerson {
     pub(super) person: PersonId,
-    pub(super) phone_index: BlindIndex,
+    pub(super) phone_index: Option<BlindIndex>,
     pub(super) ci_index: Option<BlindIndex>,
     pub(super) key: WrappedKey,
     pub(super) birthday_tag: BlindIndex,
@@ -30,7 +30,7 @@ pub(crate) struct CachedPerson {
 impl CachedPerson {
     fn is_under(&self, look_up: LookUp) -> bool {
         match look_up {
-            LookUp::Phone(index) => self.phone_index == index,
+            LookUp::Phone(index) => self.phone_index == Some(index),
             LookUp::Ci(index) => self.ci_index == Some(index),
         }
     }
@@ -129,7 +129,7 @@ mod tests {
     fn person(phone_index: BlindIndex) -> Arc<CachedPerson> {
         Arc::new(CachedPerson {
             person: PersonId::generate(&Clock::default()),
-            phone_index,
+            phone_index: Some(phone_index),
             ci_index: None,
             key: WrappedKey(Vec::new()),
             birthday_tag: [0; 16],

@@ -7,13 +7,13 @@ use seoham_model::status::Opening;
 use seoham_model::{BinderId, PersonId, UnixSeconds};
 use seoham_store::attempts::{LinkRequests, Proof, Tries};
 use seoham_store::restore::names;
-use seoham_store::visits::{LinkPurpose, LoginLink, NOTIFICATION_LINK_SECONDS};
+use seoham_store::visits::{LinkPurpose, LoginLink, notification_link_end};
 use seoham_store::{Lane, Links, Result};
 use seoham_vault::{PinHash, TokenHash};
 
 use super::{CLEARED_AT_ONCE, clear, end_visits, keep_tries};
 use crate::SqliteStore;
-use crate::columns::Id;
+use crate::columns::{Id, moment};
 use crate::documents::rows;
 use crate::open::deployment_value;
 
@@ -30,19 +30,19 @@ impl Links for SqliteStore {
             .writer
             .interactive(move |connection| {
                 let Some(found) = rows::document(connection, None, document)? else { return Ok(None) };
-                let (person, sent_at) = (found.person, found.times.sent_at.0);
-                let expires_at = sent_at + NOTIFICATION_LINK_SECONDS;
-                let void_before: Option<i64> = deployment_value(connection, names::LINKS_VOID_BEFORE)?;
-                if now.0 >= expires_at || void_before.is_some_and(|moment| sent_at <= moment) {
+                let person = found.person;
+                let restored: Option<i64> = deployment_value(connection, names::LINKS_VOID_BEFORE)?;
+                let void_until = [restored.map(UnixSeconds), phone_changed_at(connection, person)?];
+                let Some(expires_at) = notification_link_end(found.times.sent_at, void_until, now) else {
                     return Ok(None);
-                }
+                };
                 clear(connection, "login_links", "token_hash", now)?;
                 let sql = "INSERT INTO login_links (token_hash, person_id, expires_at, used_at)
                            VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
                 let used = connection.prepare_cached(sql)?.execute(params![
                     hash.0,
                     Id(person),
-                    expires_at,
+                    expires_at.0,
                     now.0
                 ])?;
                 Ok((used == 1).then_some((person, document)))
@@ -70,28 +70,30 @@ impl Links for SqliteStore {
         read.await
     }
 
-    async fn add_login_link(&self, link: LoginLink) -> Result<()> {
+    async fn add_login_link(&self, link: LoginLink) -> Result<bool> {
         let now = self.inner.clock.now();
+        let index = self.inner.vault.phone_index(link.phone_number.expose_secret());
         self.inner
             .writer
             .interactive(move |connection| {
                 clear(connection, "login_links", "token_hash", now)?;
                 clear(connection, "new_pin_links", "token_hash", now)?;
                 let (token, person, expires_at) = (link.token.0, Id(link.person), link.expires_at.0);
-                match link.purpose {
+                let added = match link.purpose {
                     LinkPurpose::SignIn { document } => connection
                         .prepare_cached(
                             "INSERT INTO login_links (token_hash, person_id, expires_at, document_id)
-                             VALUES (?1, ?2, ?3, ?4)",
+                             SELECT ?1, person_id, ?3, ?4 FROM people WHERE person_id = ?2 AND phone_index = ?5",
                         )?
-                        .execute(params![token, person, expires_at, document.map(Id)])?,
+                        .execute(params![token, person, expires_at, document.map(Id), index])?,
                     LinkPurpose::NewPin => connection
                         .prepare_cached(
-                            "INSERT INTO new_pin_links (token_hash, person_id, expires_at) VALUES (?1, ?2, ?3)",
+                            "INSERT INTO new_pin_links (token_hash, person_id, expires_at)
+                             SELECT ?1, person_id, ?3 FROM people WHERE person_id = ?2 AND phone_index = ?4",
                         )?
-                        .execute(params![token, person, expires_at])?,
+                        .execute(params![token, person, expires_at, index])?,
                 };
-                Ok(())
+                Ok(added == 1)
             })
             .await
     }
@@ -153,6 +155,12 @@ impl Links for SqliteStore {
             })
             .await
     }
+}
+
+fn phone_changed_at(connection: &Connection, person: PersonId) -> rusqlite::Result<Option<UnixSeconds>> {
+    let sql = "SELECT phone_changed_at FROM people WHERE person_id = ?1";
+    let found = connection.prepare_cached(sql)?.query_row([Id(person)], |row| moment(row, 0)).optional()?;
+    Ok(found.flatten())
 }
 
 /// Counts a request for a link, and deletes some expired counts.

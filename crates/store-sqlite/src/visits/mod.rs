@@ -42,7 +42,7 @@ fn end_sessions(connection: &Connection, person: PersonId) -> rusqlite::Result<(
 }
 
 /// Ends all sessions of a person, and deletes every link that could start one.
-fn end_visits(connection: &Connection, person: PersonId) -> rusqlite::Result<()> {
+pub(crate) fn end_visits(connection: &Connection, person: PersonId) -> rusqlite::Result<()> {
     end_sessions(connection, person)?;
     for sql in [
         "DELETE FROM login_links WHERE person_id = ?1 AND used_at IS NULL",

@@ -35,7 +35,7 @@ impl Sessions for SqliteStore {
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
             let sql = "SELECT s.person_id, p.member_since IS NOT NULL
                        FROM sessions s JOIN people p USING (person_id)
-                       WHERE s.session_hash = ?1 AND s.expires_at > ?2";
+                       WHERE s.session_hash = ?1 AND s.expires_at > ?2 AND p.phone_index IS NOT NULL";
             let found = connection
                 .prepare_cached(sql)?
                 .query_row(params![session.0, now.0], |row| {

@@ -166,8 +166,8 @@ pub struct OpenedText {
 pub struct NoticeText {
     /// What the document says.
     pub content: Arc<Content>,
-    /// The recipient's telephone number.
-    pub phone_number: SecretString,
+    /// The recipient's telephone number, if they have one.
+    pub phone_number: Option<SecretString>,
 }
 
 impl SealedDocument<'_> {
@@ -215,7 +215,7 @@ impl SealedDocument<'_> {
             Arc::new(own.content.ok_or_else(|| self.without_content())?.into_owned())
         };
         let mut person = PersonPlaintext::open(&key, self.person, sealed_person)?;
-        Ok(NoticeText { content, phone_number: std::mem::take(&mut person.phone_number).into() })
+        Ok(NoticeText { content, phone_number: person.phone_number.take().map(SecretString::from) })
     }
 
     fn own_part<T: DeserializeOwned>(&self, key: &PersonKey) -> Result<T> {

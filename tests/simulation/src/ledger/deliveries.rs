@@ -48,7 +48,8 @@ impl Ledger {
             claim.institution == sender.id && *claim.institution_name == *sender.name,
             "{id}: its sender"
         );
-        demand!(claim.phone_number.expose_secret() == person.phone_number, "{id}: goes to somebody else");
+        let number = claim.phone_number.as_ref().map_or("", |number| number.expose_secret());
+        demand!(*number == *person.phone_number, "{id}: goes to somebody else");
         demand!(claim.content.title == document.title, "{id}: says {:?}", claim.content.title);
         demand!(claim.deadline_at == document.deadline_at, "{id}: deadline {}", claim.deadline_at);
         demand!(document.is_open_at(now), "{id} was claimed after its deadline");
