@@ -4,6 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use seoham_model::UnixSeconds;
 use seoham_model::clock::seoul_minutes;
 use seoham_model::notification::{NotificationId, arrival_text};
+use seoham_model::template::Values;
 use seoham_model::token::link_path;
 use seoham_store::deliveries::Claim;
 use serde::Serialize;
@@ -55,16 +56,26 @@ pub struct Message {
     pub link: String,
 }
 
-/// The notification of a document: institution, title, message and deadline, and for a non-member an
-/// invitation to join.
+/// The notification of a document by the template of the institution, or else the built-in one: institution, title,
+/// message and deadline, and for a non-member an invitation to join.
 pub(crate) fn document_arrived(claim: &Claim, to: SecretString, box_url: &str) -> Message {
-    let text = arrival_text(&claim.institution_name, &claim.content, claim.deadline_at, claim.received);
+    let link = link(box_url, &link_path(claim.link_token.expose_secret()));
+    let institution_name = claim.sender.institution_name.as_str();
+    let text = match &claim.sender.template {
+        Some(template) => template.render(Values {
+            institution_name,
+            content: &claim.content,
+            deadline_at: claim.deadline_at,
+            link: &link,
+        }),
+        None => arrival_text(institution_name, &claim.content, claim.deadline_at, claim.received),
+    };
     Message {
         id: MessageId::Document(NotificationId(claim.document)),
         kind: Kind::DocumentArrived,
         to,
         text: text.into(),
-        link: link(box_url, &link_path(claim.link_token.expose_secret())),
+        link,
     }
 }
 

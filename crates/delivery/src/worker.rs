@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use secrecy::SecretString;
+use seoham_model::contract::Notice;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
 use seoham_store::restore::WorkOrder;
 use seoham_store::retention::Tidied;
@@ -236,15 +238,33 @@ impl Worker {
             .await;
     }
 
-    async fn announce_one(&self, claim: Claim) -> Finished {
-        if self.is_dropped(&claim) {
-            metrics::counter!("seoham_notifications_total", "outcome" => "dropped").increment(1);
-            return finished(&claim, Outcome::GivenUp, Some(Failure::Dropped));
+    /// The number that a claimed document is announced to, or why it is not announced at all.
+    fn reachable(&self, claim: &Claim) -> Result<SecretString, Failure> {
+        if self.is_dropped(claim) {
+            return Err(Failure::Dropped);
         }
-        let Some(to) = claim.phone_number.clone() else {
-            tracing::warn!(document = %claim.document, "not announced: the recipient's number passed on to another person");
-            metrics::counter!("seoham_notifications_total", "outcome" => "given_up").increment(1);
-            return finished(&claim, Outcome::GivenUp, Some(Failure::NoNumber));
+        if claim.sender.notice == Notice::Institution && claim.sender.template.is_none() {
+            return Err(Failure::NoTemplate);
+        }
+        claim.phone_number.clone().ok_or(Failure::NoNumber)
+    }
+
+    async fn announce_one(&self, claim: Claim) -> Finished {
+        if claim.sender.notice == Notice::None {
+            // The claim has put it into the box, and there is nothing to send.
+            return finished(&claim, Outcome::Taken, None);
+        }
+        let to = match self.reachable(&claim) {
+            Ok(to) => to,
+            Err(failure) => {
+                if failure == Failure::Dropped {
+                    metrics::counter!("seoham_notifications_total", "outcome" => "dropped").increment(1);
+                } else {
+                    tracing::warn!(document = %claim.document, %failure, "notification given up");
+                    metrics::counter!("seoham_notifications_total", "outcome" => "given_up").increment(1);
+                }
+                return finished(&claim, Outcome::GivenUp, Some(failure));
+            }
         };
         let message = document_arrived(&claim, to, &self.options.box_url);
         let sent = self.notifier.send(&message).await;

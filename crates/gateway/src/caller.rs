@@ -1,9 +1,10 @@
 //! Who calls, and under which contract (SPEC 2).
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderName;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
-use seoham_http::{ApiError, headers};
+use seoham_http::error::wrong_network;
+use seoham_http::{ApiError, client_address, headers};
 use seoham_model::token::is_access_token;
 use seoham_model::{ContractUuid, InstitutionId, Text};
 use seoham_store::Lane;
@@ -23,13 +24,14 @@ pub(crate) struct Caller {
 pub(crate) struct Sender {
     pub(crate) institution: InstitutionId,
     pub(crate) contract: Contract,
+    suspended: bool,
 }
 
 impl FromRequestParts<Gateway> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, ApiError> {
-        let (caller, names_contract) = authenticate(gateway, &parts.headers).await?;
+        let (caller, names_contract) = authenticate(gateway, parts).await?;
         if names_contract && caller.contract.is_none() {
             return Err(no_such_contract());
         }
@@ -41,7 +43,7 @@ impl FromRequestParts<Gateway> for Sender {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, ApiError> {
-        let (caller, names_contract) = authenticate(gateway, &parts.headers).await?;
+        let (caller, names_contract) = authenticate(gateway, parts).await?;
         if !names_contract {
             return Err(ApiError::invalid(Text::fixed(
                 "Contract-Uuid 헤더가 없습니다",
@@ -49,12 +51,33 @@ impl FromRequestParts<Gateway> for Sender {
             )));
         }
         let contract = caller.contract.ok_or_else(no_such_contract)?;
-        Ok(Self { institution: caller.institution, contract })
+        Ok(Self { institution: caller.institution, contract, suspended: caller.suspended })
+    }
+}
+
+impl Sender {
+    /// Refuses a send under a contract that cannot be sent under now.
+    pub(crate) fn may_send(&self) -> Result<(), ApiError> {
+        if self.suspended {
+            return Err(ApiError::forbidden(Text::fixed(
+                "이 기관의 발송이 정지되어 있습니다. 접수된 문서는 없습니다. 운영자에게 문의해 주십시오",
+                "this institution's sends are suspended and nothing was accepted; please ask the operator",
+            )));
+        }
+        if self.contract.lacks_template {
+            return Err(ApiError::invalid(Text::fixed(
+                "document_arrived: 이 계약은 기관의 채널로 알리는데 기관의 템플릿이 아직 없습니다",
+                "document_arrived: this contract notifies by the institution's own channel, whose template does not \
+                 exist yet",
+            )));
+        }
+        Ok(())
     }
 }
 
 /// Authenticates the caller. Also returns whether the request names a contract.
-async fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<(accounts::Caller, bool), ApiError> {
+async fn authenticate(gateway: &Gateway, parts: &Parts) -> Result<(accounts::Caller, bool), ApiError> {
+    let headers = &parts.headers;
     let token = headers::bearer(headers)?
         .filter(|token| is_access_token(token))
         .ok_or_else(ApiError::unauthorized)?;
@@ -68,10 +91,14 @@ async fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<(account
     if gateway.lane == Lane::Bulk {
         gateway.admission.learn(hash, caller.as_ref().map(|caller| caller.institution));
     }
-    if caller.is_some() {
-        gateway.token_uses.used(&gateway.store, hash, gateway.now());
+    let caller = caller.ok_or_else(ApiError::unauthorized)?;
+    if let Some(networks) = &caller.allowed_networks
+        && !networks.contain(client_address(&parts.extensions, headers, gateway.behind_proxy))
+    {
+        return Err(wrong_network());
     }
-    caller.map(|caller| (caller, contract.is_some())).ok_or_else(ApiError::unauthorized)
+    gateway.token_used(hash);
+    Ok((caller, contract.is_some()))
 }
 
 fn no_such_contract() -> ApiError {

@@ -15,7 +15,6 @@ mod sandbox;
 mod send;
 mod state;
 mod status;
-mod token_uses;
 mod tokens;
 
 use axum::Router;

@@ -9,14 +9,15 @@ use secrecy::SecretString;
 use seoham_http::ApiError;
 use seoham_model::document::{CheckContext, ReadItem, Receiver};
 use seoham_model::{InstitutionId, UnixSeconds};
+use seoham_store::token_uses::TokenUses;
 use seoham_store::{GatewayStore, Lane, Mode};
+use seoham_vault::TokenHash;
 use tokio::runtime::Handle;
 
 use crate::admission::{Admission, AdmissionLimits};
 use crate::bulk_work::BulkWork;
 use crate::receipts::Receipts;
 use crate::sandbox::troubles::{Trouble, Troubles};
-use crate::token_uses::TokenUses;
 
 /// The gateway's configuration.
 pub struct GatewayOptions {
@@ -24,6 +25,8 @@ pub struct GatewayOptions {
     pub admission: AdmissionLimits,
     /// The messenger provider's signing secret. Without it, no reports are accepted over HTTP.
     pub receipt_secret: Option<SecretString>,
+    /// A trusted proxy is in front, and sets `X-Forwarded-For`: tokens that are bound to networks go by it.
+    pub behind_proxy: bool,
     /// The thread pool for bulk requests, separate from the listener threads.
     pub bulk_threads: Handle,
 }
@@ -37,7 +40,9 @@ pub struct Gateway {
     pub(crate) small_calls: Arc<Admission>,
     pub(crate) bulk_work: BulkWork,
     pub(crate) receipts: Option<Arc<Receipts>>,
-    pub(crate) token_uses: TokenUses,
+    pub(crate) token_uses: TokenUses<[u8; 32]>,
+    /// A trusted proxy is in front, and sets `X-Forwarded-For`.
+    pub(crate) behind_proxy: bool,
     /// Fault injection; `None` outside a sandbox.
     pub(crate) troubles: Option<Troubles>,
     /// The lane of its listener: bulk requests are authenticated in a separate lane.
@@ -59,9 +64,23 @@ impl Gateway {
             bulk_work: BulkWork::on(options.bulk_threads),
             receipts,
             token_uses: TokenUses::default(),
+            behind_proxy: options.behind_proxy,
             troubles,
             lane: Lane::Interactive,
         })
+    }
+
+    /// Reports the use of a valid access token, outside the request path.
+    pub(crate) fn token_used(&self, hash: TokenHash) {
+        let now = self.now();
+        if self.token_uses.is_due(hash.0, now) {
+            let store = Arc::clone(&self.store);
+            tokio::spawn(async move {
+                if let Err(error) = store.token_used(hash, now).await {
+                    tracing::debug!(%error, "the use of an access token was not noted");
+                }
+            });
+        }
     }
 
     pub(crate) fn now(&self) -> UnixSeconds {

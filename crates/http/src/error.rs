@@ -16,6 +16,14 @@ pub const JSON: HeaderValue = HeaderValue::from_static("application/json;charset
 /// The `Retry-After` for a store that is temporarily at capacity.
 pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
 
+/// 403: the token is bound to other networks (SPEC 2).
+pub fn wrong_network() -> ApiError {
+    ApiError::forbidden(Text::fixed(
+        "이 토큰은 등록된 네트워크에서만 쓸 수 있습니다. 지금 주소는 등록되어 있지 않습니다",
+        "the token may be used from its registered networks only, and this address is in none of them",
+    ))
+}
+
 /// An error of a whole request. It becomes a response whose body the observing layer writes, because that
 /// layer knows the client's language and the request id.
 #[derive(Clone, Debug)]

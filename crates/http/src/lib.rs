@@ -4,6 +4,7 @@
 //! It has no endpoints, and nothing that only one interface needs.
 
 pub mod body;
+mod client;
 mod discard;
 pub mod error;
 mod extract;
@@ -12,6 +13,7 @@ mod language;
 mod normalize;
 mod observe;
 
+pub use client::client_address;
 pub use error::ApiError;
 pub use extract::{Path, Query};
 pub use language::Language;

@@ -1,16 +1,15 @@
 //! The visitor: the session of a cookie, and the proof that a form came from one of our pages.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
-use seoham_http::Language;
-use seoham_model::peer::client_address;
+use seoham_http::{Language, client_address};
 use seoham_model::{Lang, PersonId, Text};
 use seoham_pages::Site;
 use seoham_vault::{OneTimeToken, TokenHash, sha256};
@@ -145,9 +144,6 @@ impl FromRequestParts<Inbox> for Address {
     type Rejection = PageExit;
 
     async fn from_request_parts(parts: &mut Parts, inbox: &Inbox) -> Result<Self, PageExit> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let forwarded_for = parts.headers.get_all("x-forwarded-for").into_iter().map(HeaderValue::as_bytes);
-        Ok(Self(client_address(peer, forwarded_for, inbox.behind_proxy)))
+        Ok(Self(client_address(&parts.extensions, &parts.headers, inbox.behind_proxy)))
     }
 }

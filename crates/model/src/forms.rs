@@ -8,10 +8,13 @@ use serde_json::value::RawValue;
 use crate::bulk::{MalformedRequest, any};
 use crate::card::{Card, MEMBER_CHARACTERS_MAX};
 use crate::clock::{SeoulDay, UnixSeconds};
-use crate::contract::Authentication;
+use crate::contract::{Authentication, Notice, Product};
 use crate::document::{Checker, StringRule, raw_kind};
+use crate::ids::AgencyId;
+use crate::network::Networks;
 use crate::notification::NotificationId;
 use crate::person::{PersonRecord, read_person};
+use crate::template::Template;
 use crate::violation::{JsonKind, Place, Rule, Violation, text};
 
 /// The maximum number of receipts in one call (SPEC 13).
@@ -68,28 +71,92 @@ pub fn person(body: &[u8], now: UnixSeconds) -> Result<PersonRecord, MalformedRe
     read_person(any(body)?, SeoulDay::of(now)).map_err(|v| MalformedRequest(text(&v, Place::Body)))
 }
 
-/// `{"name"}` of an institution: 1 to 40 characters.
-pub fn institution_name(body: &[u8]) -> Result<String, MalformedRequest> {
+/// `{"name"}` of an operator or an agency: 1 to 40 characters.
+pub fn name(body: &[u8]) -> Result<String, MalformedRequest> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Form<'a> {
         #[serde(borrow)]
         name: Raw<'a>,
     }
-    form(body, |checker, form: Form<'_>| checker.required("name", form.name, StringRule::characters(1, 40)))
+    form(body, |checker, form: Form<'_>| checker.required("name", form.name, NAME))
 }
 
-/// A new contract's terms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ContractTerms {
-    /// How recipients authenticate.
-    pub authentication: Authentication,
-    /// Documents need a hash of the original.
-    pub certified: bool,
+const NAME: StringRule = StringRule::characters(1, 40);
+const CONTACT: StringRule = StringRule::characters(1, 200);
+
+/// A new institution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewInstitution {
+    /// Its name, 1 to 40 characters.
+    pub name: String,
+    /// Whom to ask about it, at most 200 characters.
+    pub contact: Option<String>,
+    /// The agency that administers it.
+    pub agency: Option<AgencyId>,
 }
 
-/// `{"authentication": "pin"|"certificate"|"none", "certified"?: bool}`.
-pub fn contract_terms(body: &[u8]) -> Result<ContractTerms, MalformedRequest> {
+/// `{"name", "contact"?, "agency_id"?}` of an institution.
+pub fn institution(body: &[u8]) -> Result<NewInstitution, MalformedRequest> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Form<'a> {
+        #[serde(borrow)]
+        name: Raw<'a>,
+        #[serde(borrow)]
+        contact: Raw<'a>,
+        #[serde(borrow)]
+        agency_id: Raw<'a>,
+    }
+    form(body, |checker, form: Form<'_>| {
+        let name = checker.required("name", form.name, NAME);
+        let contact = checker.optional("contact", form.contact, CONTACT);
+        let agency = checker.optional("agency_id", form.agency_id, StringRule::characters(1, 40));
+        let known = agency.as_deref().map(AgencyId::parse);
+        if known == Some(None) {
+            checker.report("agency_id", Rule::UnknownAgency);
+        }
+        Some(NewInstitution { name: name?, contact, agency: known.flatten() })
+    })
+}
+
+/// What changes of an institution; an absent member stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InstitutionChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// Whom to ask about it; `Some(None)` for nobody.
+    pub contact: Option<Option<String>>,
+}
+
+/// `{"name"?, "contact"?}` of an institution; a contact that is `null` is removed.
+pub fn institution_change(body: &[u8]) -> Result<InstitutionChange, MalformedRequest> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Form<'a> {
+        #[serde(borrow)]
+        name: Raw<'a>,
+        #[serde(borrow)]
+        contact: Raw<'a>,
+    }
+    let is_removed = names_null(body, "contact");
+    form(body, |checker, form: Form<'_>| {
+        let name = checker.optional("name", form.name, NAME);
+        let contact = checker.optional("contact", form.contact, CONTACT);
+        let contact = if is_removed { Some(None) } else { contact.map(Some) };
+        Some(InstitutionChange { name, contact })
+    })
+}
+
+/// Whether the object has this member with the value `null`, which [`form`] takes for an absent one.
+fn names_null(body: &[u8], member: &str) -> bool {
+    let members: Option<std::collections::HashMap<String, Option<serde::de::IgnoredAny>>> =
+        serde_json::from_slice(body).ok();
+    members.is_some_and(|members| matches!(members.get(member), Some(None)))
+}
+
+/// `{"authentication": "pin"|"certificate"|"none", "certified"?: bool, "notice"?: "platform"|"institution"|"none"}`.
+pub fn product(body: &[u8]) -> Result<Product, MalformedRequest> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Form<'a> {
@@ -97,17 +164,39 @@ pub fn contract_terms(body: &[u8]) -> Result<ContractTerms, MalformedRequest> {
         authentication: Raw<'a>,
         #[serde(borrow)]
         certified: Raw<'a>,
+        #[serde(borrow)]
+        notice: Raw<'a>,
     }
     form(body, |checker, form: Form<'_>| {
         let any = StringRule::characters(1, usize::MAX);
         let certified = checker.boolean("certified", form.certified).unwrap_or(false);
-        let name = checker.required("authentication", form.authentication, any)?;
-        let Some(authentication) = Authentication::from_name(&name) else {
-            checker.report("authentication", Rule::UnknownAuthentication);
-            return None;
+        let notice = match checker.optional("notice", form.notice, any) {
+            Some(name) => Notice::from_name(&name),
+            None => Some(Notice::Platform),
         };
-        Some(ContractTerms { authentication, certified })
+        if notice.is_none() {
+            checker.report("notice", Rule::UnknownNotice);
+        }
+        let name = checker.required("authentication", form.authentication, any)?;
+        let authentication = Authentication::from_name(&name);
+        if authentication.is_none() {
+            checker.report("authentication", Rule::UnknownAuthentication);
+        }
+        Some(Product { authentication: authentication?, certified, notice: notice? })
     })
+}
+
+/// `{"body"}` of a template (SPEC 13).
+pub fn template(body: &[u8]) -> Result<Template, MalformedRequest> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Form<'a> {
+        #[serde(borrow)]
+        body: Raw<'a>,
+    }
+    let rule = StringRule::characters(1, usize::MAX).shown().lines();
+    let text = form(body, |checker, form: Form<'_>| checker.required("body", form.body, rule))?;
+    Template::parse(&text).map_err(MalformedRequest)
 }
 
 /// `{"amount"?, "due"?}`: the members of a JSON payload that the box shows. Without either it shows none.
@@ -128,27 +217,88 @@ pub fn card(body: &[u8]) -> Result<Card, MalformedRequest> {
     })
 }
 
-/// `{"label", "expires_at"?}` of an access token; it must expire in the future.
-pub fn access_token(
-    body: &[u8],
-    now: UnixSeconds,
-) -> Result<(String, Option<UnixSeconds>), MalformedRequest> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Form<'a> {
-        #[serde(borrow)]
-        label: Raw<'a>,
-        #[serde(borrow)]
-        expires_at: Raw<'a>,
-    }
-    form(body, |checker, form: Form<'_>| {
-        let label = checker.required("label", form.label, StringRule::characters(1, 40));
-        let expires_at = checker.integer("expires_at", form.expires_at, 0, 9_999_999_999).map(UnixSeconds);
+/// A new token of an institution, an operator or an agency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewToken {
+    /// What it is for, 1 to 40 characters.
+    pub label: String,
+    /// From when on it is no longer valid.
+    pub expires_at: Option<UnixSeconds>,
+    /// From where it may be used; from anywhere without them.
+    pub allowed_networks: Option<Networks>,
+}
+
+/// `{"label", "expires_at"?, "allowed_networks"?}` of a token; it must expire in the future.
+pub fn token(body: &[u8], now: UnixSeconds) -> Result<NewToken, MalformedRequest> {
+    let change = |checker: &mut Checker, form: TokenForm<'_>| {
+        let TokenChange { label, expires_at, allowed_networks } = form.read(checker, now)?;
+        let label = match label {
+            Some(label) => label,
+            None => checker.required("label", None, LABEL)?,
+        };
+        let (expires_at, allowed_networks) = (expires_at.flatten(), allowed_networks.flatten());
+        Some(NewToken { label, expires_at, allowed_networks })
+    };
+    form(body, change)
+}
+
+const LABEL: StringRule = StringRule::characters(1, 40);
+
+/// What changes of a token; an absent member stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenChange {
+    /// What it is for.
+    pub label: Option<String>,
+    /// From when on it is no longer valid; `Some(None)` for never.
+    pub expires_at: Option<Option<UnixSeconds>>,
+    /// From where it may be used; `Some(None)` for anywhere.
+    pub allowed_networks: Option<Option<Networks>>,
+}
+
+/// `{"label"?, "expires_at"?, "allowed_networks"?}` of a token; an end or networks that are `null` are removed.
+pub fn token_change(body: &[u8], now: UnixSeconds) -> Result<TokenChange, MalformedRequest> {
+    let (no_end, anywhere) = (names_null(body, "expires_at"), names_null(body, "allowed_networks"));
+    form(body, |checker, form: TokenForm<'_>| {
+        let mut change = form.read(checker, now)?;
+        if no_end {
+            change.expires_at = Some(None);
+        }
+        if anywhere {
+            change.allowed_networks = Some(None);
+        }
+        Some(change)
+    })
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TokenForm<'a> {
+    #[serde(borrow)]
+    label: Raw<'a>,
+    #[serde(borrow)]
+    expires_at: Raw<'a>,
+    #[serde(borrow)]
+    allowed_networks: Raw<'a>,
+}
+
+impl TokenForm<'_> {
+    fn read(&self, checker: &mut Checker, now: UnixSeconds) -> Option<TokenChange> {
+        let label = checker.optional("label", self.label, LABEL);
+        let expires_at = checker.integer("expires_at", self.expires_at, 0, 9_999_999_999).map(UnixSeconds);
         if expires_at.is_some_and(|at| at <= now) {
             checker.report("expires_at", Rule::PastDeadline);
         }
-        Some((label?, expires_at))
-    })
+        let mut texts = Vec::new();
+        checker.strings("allowed_networks", self.allowed_networks, |text| {
+            texts.push(text.to_owned());
+            Ok(())
+        });
+        let networks = Networks::parse(texts.iter().map(String::as_str));
+        if self.allowed_networks.is_some() && networks.is_none() {
+            checker.report("allowed_networks", Rule::Networks);
+        }
+        Some(TokenChange { label, expires_at: expires_at.map(Some), allowed_networks: networks.map(Some) })
+    }
 }
 
 /// An announced volume (SPEC 9).
@@ -307,15 +457,36 @@ mod tests {
     fn forms_tell_the_wrong_member() {
         let reason = |broken: MalformedRequest| broken.0.in_lang(Lang::En).to_owned();
         let now = UnixSeconds(1_000);
-        assert_eq!(
-            reason(institution_name(b"{}").expect_err("no name")),
-            "name: is required and missing or blank"
-        );
+        assert_eq!(reason(name(b"{}").expect_err("no name")), "name: is required and missing or blank");
+        assert!(reason(product(br#"{"authentication":"x"}"#).expect_err("bad")).contains("authentication"));
         assert!(
-            reason(contract_terms(br#"{"authentication":"x"}"#).expect_err("bad")).contains("authentication")
+            reason(product(br#"{"authentication":"pin","notice":"x"}"#).expect_err("bad")).contains("notice")
         );
-        assert!(access_token(br#"{"label":"a","expires_at":1001}"#, now).is_ok());
-        assert!(access_token(br#"{"label":"a","expires_at":1000}"#, now).is_err());
+        assert_eq!(product(br#"{"authentication":"pin"}"#).expect("good"), Product::default());
+        assert!(token(br#"{"label":"a","expires_at":1001}"#, now).is_ok());
+        assert!(token(br#"{"label":"a","expires_at":1000}"#, now).is_err());
+        assert!(token(br#"{"allowed_networks":["203.0.113.7"]}"#, now).is_err(), "no label");
+        let made = token(br#"{"label":"a","allowed_networks":["203.0.113.7"]}"#, now).expect("good");
+        assert_eq!(
+            made.allowed_networks.map(|networks| networks.to_string()),
+            Some("203.0.113.7/32".to_owned())
+        );
+        for wrong in ["[]", "\"203.0.113.7\"", "[\"x\"]", "[5]"] {
+            let body = format!(r#"{{"label":"a","allowed_networks":{wrong}}}"#);
+            assert!(reason(token(body.as_bytes(), now).expect_err(wrong)).contains("allowed_networks"));
+        }
+        let change = token_change(br#"{"expires_at":null,"allowed_networks":null}"#, now).expect("good");
+        assert_eq!(
+            (change.label, change.expires_at, change.allowed_networks),
+            (None, Some(None), Some(None))
+        );
+        assert_eq!(token_change(b"{}", now).expect("good"), TokenChange::default());
+        let change = institution_change("{\"contact\":null,\"name\":\"가\"}".as_bytes()).expect("good");
+        assert_eq!(change, InstitutionChange { name: Some("가".to_owned()), contact: Some(None) });
+        assert_eq!(institution_change(b"{}").expect("good"), InstitutionChange::default());
+        assert!(
+            reason(institution(br#"{"name":"a","agency_id":"x"}"#).expect_err("bad")).contains("agency_id")
+        );
         assert_eq!(advance_seconds(br#"{"advance_seconds":60}"#).expect("good"), 60);
         assert!(advance_seconds(br#"{"advance_seconds":-1}"#).is_err());
         assert!(advance_seconds(b"{}").is_err());

@@ -96,6 +96,21 @@ id!(
     "TOK-"
 );
 id!(
+    /// An action of an operator or an agency, `ACT-…` (SPEC 11).
+    ActionId,
+    "ACT-"
+);
+id!(
+    /// An agency (대행사), `AGC-…` (SPEC 11).
+    AgencyId,
+    "AGC-"
+);
+id!(
+    /// A named operator, `OPR-…` (SPEC 11).
+    OperatorId,
+    "OPR-"
+);
+id!(
     /// A volume that an institution announces, `VPL-…` (SPEC 9).
     PlanId,
     "VPL-"

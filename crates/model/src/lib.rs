@@ -16,11 +16,13 @@ pub mod ids;
 pub mod lang;
 pub mod link;
 pub mod mask;
+pub mod network;
 pub mod notification;
 pub mod peer;
 pub mod person;
 pub mod status;
 pub mod stored;
+pub mod template;
 pub mod token;
 pub mod violation;
 pub mod visible;
@@ -28,6 +30,9 @@ pub mod visible;
 pub use clock::{Clock, SeoulDay, Standing, UnixSeconds};
 pub use document::Document;
 pub use error_code::ErrorCode;
-pub use ids::{AccessTokenId, BinderId, BlockId, ContractUuid, InstitutionId, ParcelId, PersonId, PlanId};
+pub use ids::{
+    AccessTokenId, ActionId, AgencyId, BinderId, BlockId, ContractUuid, InstitutionId, OperatorId, ParcelId,
+    PersonId, PlanId,
+};
 pub use lang::{Lang, Text};
 pub use stored::{NamedNumber, StoredNumber};

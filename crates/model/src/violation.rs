@@ -96,8 +96,14 @@ pub enum Rule {
     Unreadable,
     /// Not six digits.
     PinDigits,
-    /// Neither `pin` nor `certificate`.
+    /// None of `pin`, `certificate` and `none`.
     UnknownAuthentication,
+    /// None of `platform`, `institution` and `none`.
+    UnknownNotice,
+    /// Not the id of an agency.
+    UnknownAgency,
+    /// Not a list of networks.
+    Networks,
     /// Neither `delivered` nor `failed`.
     UnknownReceiptStatus,
     /// Not `YYYY-MM-DD`, or not a real date.
@@ -183,6 +189,15 @@ impl Rule {
             Self::UnknownAuthentication => {
                 Text::fixed("pin, certificate, none 중 하나여야 합니다", "must be pin, certificate or none")
             }
+            Self::UnknownAgency => Text::fixed("없는 대행사입니다", "there is no such agency"),
+            Self::Networks => Text::fixed(
+                "203.0.113.7/32 같은 IPv4나 IPv6 네트워크 1~64개의 목록이어야 합니다",
+                "must be a list of 1 to 64 IPv4 or IPv6 networks such as 203.0.113.7/32",
+            ),
+            Self::UnknownNotice => Text::fixed(
+                "platform, institution, none 중 하나여야 합니다",
+                "must be platform, institution or none",
+            ),
             Self::UnknownReceiptStatus => {
                 Text::fixed("delivered와 failed 중 하나여야 합니다", "must be delivered or failed")
             }

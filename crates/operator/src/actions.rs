@@ -1,19 +1,23 @@
-//! The audit log: a line for every call of the operator's API, with who, from where, which action, on what
-//! and the result. Separate from the process log, which has its own level and destination.
+//! The audit log: who called the operator's API, from where, which action, on what and the result. Every call is a line
+//! of a file, separate from the process log, which has its own level and destination. What changed something or looked
+//! at a document is also in the store, where every node writes it and an agency can read its part.
 
 use std::fs::File;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
-use seoham_model::PersonId;
+use seoham_http::client_address;
+use seoham_model::{ActionId, InstitutionId, PersonId};
+use seoham_store::admins::Action;
 use serde::Serialize;
 
+use crate::access::Administrator;
 use crate::state::Operator;
 
 /// The audit log file.
@@ -22,18 +26,25 @@ pub struct ActionLog {
     file: Mutex<Option<File>>,
 }
 
+/// A line of the file.
 #[derive(Serialize)]
-struct Action<'a> {
+struct Line<'a> {
     /// Unix seconds.
     at: i64,
-    /// The first digits of the token's hash, which identify the token.
+    /// `OPR-…`, `AGC-…`, or `operator` for the token of the first start.
+    by: &'a str,
+    /// The token's public name, or the first digits of the first token's hash.
     token: &'a str,
-    from: Option<String>,
-    method: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a str>,
     what: &'a str,
     /// The ids of the objects affected, as far as the path contains ids.
-    on: Vec<&'a str>,
+    on: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    institution: Option<InstitutionId>,
     status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 impl ActionLog {
@@ -42,8 +53,18 @@ impl ActionLog {
         Self { path, file: Mutex::default() }
     }
 
-    fn write(&self, action: &Action<'_>) -> std::io::Result<()> {
-        let mut line = serde_json::to_vec(action)?;
+    fn write(&self, action: &Action) -> std::io::Result<()> {
+        let mut line = serde_json::to_vec(&Line {
+            at: action.at.0,
+            by: &action.by,
+            token: &action.token,
+            from: action.from.as_deref(),
+            what: &action.what,
+            on: &action.on,
+            institution: action.institution,
+            status: action.status,
+            reason: action.reason.as_deref(),
+        })?;
         line.push(b'\n');
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if file.is_none() {
@@ -61,6 +82,14 @@ impl ActionLog {
 #[derive(Clone, Copy)]
 pub(crate) struct OnPerson(pub(crate) PersonId);
 
+/// A response extension: the institution that the call is about.
+#[derive(Clone, Copy)]
+pub(crate) struct OnInstitution(pub(crate) InstitutionId);
+
+/// A response extension: why the call was made, as it said.
+#[derive(Clone)]
+pub(crate) struct Reason(pub(crate) String);
+
 /// Whether a path segment is an id of the platform: three letters and 32 hex digits. Anything else could be a
 /// personal value that somebody typed.
 fn is_id(segment: &str) -> bool {
@@ -72,26 +101,41 @@ fn is_id(segment: &str) -> bool {
     })
 }
 
-pub(crate) async fn record(State(operator): State<Operator>, request: Request, next: Next) -> Response {
-    let method = request.method().as_str().to_owned();
-    let what = request.extensions().get::<MatchedPath>().map_or("unknown", |path| path.as_str()).to_owned();
+pub(crate) async fn record(
+    State(operator): State<Operator>,
+    administrator: Administrator,
+    request: Request,
+    next: Next,
+) -> Response {
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("unknown", |path| path.as_str()).to_owned();
     let path = request.uri().path().to_owned();
-    let from =
-        request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(from)| from.to_string());
+    let from = client_address(request.extensions(), request.headers(), operator.behind_proxy);
     let response = next.run(request).await;
-    let person = response.extensions().get::<OnPerson>().map(|OnPerson(person)| person.to_string());
-    let on_path = path.split('/').filter(|segment| is_id(segment));
+    let said = response.extensions();
+    let person = said.get::<OnPerson>().map(|OnPerson(person)| person.to_string());
+    let on_path = path.split('/').filter(|segment| is_id(segment)).map(str::to_owned);
     let action = Action {
-        at: operator.now().0,
-        token: operator.token_name(),
-        from,
-        method: &method,
-        what: &what,
-        on: on_path.chain(person.as_deref()).collect(),
+        id: ActionId::generate(operator.store.clock()),
+        at: operator.now(),
+        by: administrator.name(),
+        token: administrator.token().to_owned(),
+        from: Some(from.to_string()),
+        what: format!("{method} {route}"),
+        on: on_path.chain(person).collect(),
+        institution: said.get::<OnInstitution>().map(|OnInstitution(id)| *id),
         status: response.status().as_u16(),
+        reason: said.get::<Reason>().map(|Reason(reason)| reason.clone()),
     };
     if let Err(error) = operator.actions.write(&action) {
         tracing::error!(%error, "an action of the operator could not be written to the action log");
+    }
+    // What only lists is in the file alone: a script that watches would fill the store.
+    let looks_at_document = route.contains("/documents/");
+    if method != Method::GET || looks_at_document {
+        if let Err(error) = operator.store.record_action(action).await {
+            tracing::error!(%error, "an action could not be recorded in the store; it is in the action log");
+        }
     }
     response
 }

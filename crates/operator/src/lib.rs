@@ -3,8 +3,10 @@
 //! It has its own listener. Nothing here is for institutions or recipients, and every personal value in a
 //! response is masked.
 
+mod access;
 mod actions;
 mod admin;
+mod calls;
 mod health;
 mod import;
 mod metrics_page;
@@ -14,8 +16,11 @@ mod volume;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{MethodFilter, get};
 use seoham_http::{Listener, normalized, with_api_layers};
+
+use crate::access::Who;
+use crate::calls::Calls;
 
 pub use actions::ActionLog;
 pub use metrics_page::{install_metrics, start_upkeep};
@@ -24,44 +29,9 @@ pub use volume::{VolumeWatch, VolumeWatchOptions};
 
 /// The admin listener.
 pub fn admin_router(operator: &Operator) -> Router {
-    let admin = Router::new()
-        .route("/admin/v1/institutions", post(admin::institutions::create).get(admin::institutions::list))
-        .route("/admin/v1/institutions/{institution}", get(admin::institutions::show))
-        .route("/admin/v1/institutions/{institution}/contracts", post(admin::contracts::create))
-        .route("/admin/v1/institutions/{institution}/contracts/{contract}", delete(admin::contracts::close))
-        .route("/admin/v1/institutions/{institution}/tokens", post(admin::tokens::create))
-        .route("/admin/v1/institutions/{institution}/tokens/{token}", delete(admin::tokens::revoke))
-        .route(
-            "/admin/v1/institutions/{institution}/volume-plans",
-            post(volume::plans::announce).get(volume::plans::list),
-        )
-        .route(
-            "/admin/v1/institutions/{institution}/volume-plans/{plan}/approve",
-            post(volume::plans::approve),
-        )
-        .route(
-            "/admin/v1/institutions/{institution}/volume-plans/{plan}/decline",
-            post(volume::plans::decline),
-        )
-        .route("/admin/v1/volume-plans", get(volume::plans::waiting))
-        .route("/admin/v1/clock", get(admin::clock::show))
-        .route("/admin/v1/clock/confirm", post(admin::clock::confirm))
-        .route("/admin/v1/deliveries", get(admin::deliveries::show))
-        .route("/admin/v1/deliveries/release", post(admin::deliveries::release))
-        .route("/admin/v1/people", post(import::import))
-        .route("/admin/v1/people/unlock", post(admin::people::unlock))
-        .route("/admin/v1/people/new-pin", post(admin::people::force_new_pin))
-        .route("/admin/v1/contracts/{contract}/card", put(admin::contracts::set_card))
-        .route(
-            "/admin/v1/institutions/{institution}/mark",
-            put(admin::institutions::set_mark).delete(admin::institutions::remove_mark),
-        )
-        .route("/admin/v1/documents/{binder}", get(admin::documents::show))
-        .route("/admin/v1/documents/{binder}/send-again", post(admin::notifications::send_one_again))
-        .route("/admin/v1/notifications/{list}", get(admin::notifications::list))
-        .route("/admin/v1/notifications/{list}/send-again", post(admin::notifications::send_again))
+    let admin = calls(operator)
         .route_layer(from_fn_with_state(operator.clone(), actions::record))
-        .route_layer(from_fn_with_state(operator.clone(), state::require_admin_token));
+        .route_layer(from_fn_with_state(operator.clone(), access::authenticate));
     // Probes and scrapers have no token; on the operator's listener, what they see is not secret.
     let router = admin
         .route("/healthz", get(health::live))
@@ -69,4 +39,73 @@ pub fn admin_router(operator: &Operator) -> Router {
         .route("/metrics", get(metrics_page::metrics))
         .with_state(operator.clone());
     normalized(with_api_layers(router.layer(axum::extract::DefaultBodyLimit::disable()), Listener("admin")))
+}
+
+/// Every call, and who may make it (SPEC 11).
+#[rustfmt::skip]
+fn calls(operator: &Operator) -> Router<Operator> {
+    use Who::{Agencies, Operators, TheAgency};
+    use admin::{admins, clock, contracts, deliveries, documents, institutions, log, notifications, people, templates, tokens};
+    use volume::plans;
+    const OPERATORS: bool = false;
+    const AGENCIES: bool = true;
+    const GET: MethodFilter = MethodFilter::GET;
+    const POST: MethodFilter = MethodFilter::POST;
+    const PUT: MethodFilter = MethodFilter::PUT;
+    const PATCH: MethodFilter = MethodFilter::PATCH;
+    const DELETE: MethodFilter = MethodFilter::DELETE;
+    Calls::of(operator)
+        .call(Agencies,  POST,   "institutions", institutions::create)
+        .call(Agencies,  GET,    "institutions", institutions::list)
+        .call(TheAgency, GET,    "institutions/{institution}", institutions::show)
+        .call(TheAgency, PATCH,  "institutions/{institution}", institutions::change)
+        .call(TheAgency, POST,   "institutions/{institution}/suspend", institutions::suspend)
+        .call(TheAgency, POST,   "institutions/{institution}/resume", institutions::resume)
+        .call(TheAgency, PUT,    "institutions/{institution}/mark", institutions::set_mark)
+        .call(TheAgency, DELETE, "institutions/{institution}/mark", institutions::remove_mark)
+        .call(TheAgency, POST,   "institutions/{institution}/contracts", contracts::create)
+        .call(TheAgency, DELETE, "institutions/{institution}/contracts/{contract}", contracts::close)
+        .call(TheAgency, PUT,    "contracts/{contract}/card", contracts::set_card)
+        .call(TheAgency, PUT,    "institutions/{institution}/templates/{kind}", templates::set)
+        .call(TheAgency, GET,    "institutions/{institution}/templates/{kind}", templates::show)
+        .call(TheAgency, DELETE, "institutions/{institution}/templates/{kind}", templates::remove)
+        .call(TheAgency, POST,   "institutions/{institution}/tokens", tokens::create)
+        .call(TheAgency, PATCH,  "institutions/{institution}/tokens/{token}", tokens::change)
+        .call(TheAgency, DELETE, "institutions/{institution}/tokens/{token}", tokens::revoke)
+        .call(TheAgency, POST,   "institutions/{institution}/volume-plans", plans::announce)
+        .call(TheAgency, GET,    "institutions/{institution}/volume-plans", plans::list)
+        // A promise of the platform's capacity.
+        .call(Operators, POST,   "institutions/{institution}/volume-plans/{plan}/approve", plans::approve)
+        .call(Operators, POST,   "institutions/{institution}/volume-plans/{plan}/decline", plans::decline)
+        .call(Operators, GET,    "volume-plans", plans::waiting)
+        .call(TheAgency, GET,    "institutions/{institution}/log", log::of_institution)
+        .call(TheAgency, GET,    "institutions/{institution}/notifications/{list}", notifications::list_of_institution)
+        .call(TheAgency, POST,   "institutions/{institution}/notifications/{list}/send-again", notifications::send_again_of_institution)
+        .call(TheAgency, GET,    "documents/{binder}", documents::show)
+        .call(TheAgency, POST,   "documents/{binder}/send-again", notifications::send_one_again)
+        .call(Operators, GET,    "notifications/{list}", notifications::list)
+        .call(Operators, POST,   "notifications/{list}/send-again", notifications::send_again)
+        .call(Operators, GET,    "log", log::all)
+        .call(Operators, POST,   "people", import::import)
+        .call(Operators, POST,   "people/unlock", people::unlock)
+        .call(Operators, POST,   "people/new-pin", people::force_new_pin)
+        .call(Operators, GET,    "clock", clock::show)
+        .call(Operators, POST,   "clock/confirm", clock::confirm)
+        .call(Operators, GET,    "deliveries", deliveries::show)
+        .call(Operators, POST,   "deliveries/release", deliveries::release)
+        .call(Operators, POST,   "operators", admins::create_operator)
+        .call(Operators, GET,    "operators", admins::list::<OPERATORS>)
+        .call(Operators, GET,    "operators/{id}", admins::show::<OPERATORS>)
+        .call(Operators, DELETE, "operators/{id}", admins::remove::<OPERATORS>)
+        .call(Operators, POST,   "operators/{id}/tokens", admins::create_token::<OPERATORS>)
+        .call(Operators, PATCH,  "operators/{id}/tokens/{token}", admins::change_token::<OPERATORS>)
+        .call(Operators, DELETE, "operators/{id}/tokens/{token}", admins::revoke_token::<OPERATORS>)
+        .call(Operators, POST,   "agencies", admins::create_agency)
+        .call(Operators, GET,    "agencies", admins::list::<AGENCIES>)
+        .call(Operators, GET,    "agencies/{id}", admins::show::<AGENCIES>)
+        .call(Operators, DELETE, "agencies/{id}", admins::remove::<AGENCIES>)
+        .call(Operators, POST,   "agencies/{id}/tokens", admins::create_token::<AGENCIES>)
+        .call(Operators, PATCH,  "agencies/{id}/tokens/{token}", admins::change_token::<AGENCIES>)
+        .call(Operators, DELETE, "agencies/{id}/tokens/{token}", admins::revoke_token::<AGENCIES>)
+        .router()
 }

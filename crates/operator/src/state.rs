@@ -1,15 +1,12 @@
-//! State shared by all endpoints, and authentication.
+//! State shared by all endpoints.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
 use metrics_exporter_prometheus::PrometheusHandle;
-use seoham_http::{ApiError, headers};
-use seoham_model::UnixSeconds;
-use seoham_store::OperatorStore;
+use seoham_model::{AccessTokenId, AgencyId, InstitutionId, UnixSeconds};
+use seoham_store::token_uses::TokenUses;
+use seoham_store::{OperatorStore, StoreError};
 use seoham_vault::TokenHash;
 
 use crate::actions::ActionLog;
@@ -19,12 +16,14 @@ use crate::queue_gauges::QueueGauges;
 pub struct OperatorOptions {
     /// The store.
     pub store: Arc<dyn OperatorStore>,
-    /// The admin token's hash.
+    /// The hash of the first operator's token.
     pub admin_token: TokenHash,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
     /// The audit log of the API.
     pub actions: ActionLog,
+    /// A trusted proxy is in front, and sets `X-Forwarded-For`: tokens that are bound to networks go by it.
+    pub behind_proxy: bool,
 }
 
 /// The operator's side. Clones share all state.
@@ -34,8 +33,10 @@ pub struct Operator {
     pub(crate) metrics: PrometheusHandle,
     pub(crate) gauges: Arc<QueueGauges>,
     pub(crate) actions: Arc<ActionLog>,
-    admin_token: TokenHash,
-    token_name: Arc<str>,
+    pub(crate) first_token: TokenHash,
+    pub(crate) behind_proxy: bool,
+    first_token_name: Arc<str>,
+    token_uses: TokenUses<AccessTokenId>,
     draining: Arc<AtomicBool>,
 }
 
@@ -47,8 +48,10 @@ impl Operator {
             metrics: options.metrics,
             gauges: Arc::default(),
             actions: Arc::new(options.actions),
-            token_name: token_name(options.admin_token).into(),
-            admin_token: options.admin_token,
+            first_token_name: token_name(options.admin_token).into(),
+            first_token: options.admin_token,
+            behind_proxy: options.behind_proxy,
+            token_uses: TokenUses::default(),
             draining: Arc::default(),
         }
     }
@@ -62,9 +65,26 @@ impl Operator {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// The first digits of the token's hash: they identify the token, but grant nothing.
-    pub(crate) fn token_name(&self) -> &str {
-        &self.token_name
+    /// The first digits of the first token's hash: they identify the token, but grant nothing.
+    pub(crate) fn first_token_name(&self) -> &str {
+        &self.first_token_name
+    }
+
+    /// Reports the use of an admin token.
+    pub(crate) fn token_used(&self, token: AccessTokenId, now: UnixSeconds) {
+        if self.token_uses.is_due(token, now) {
+            let store = Arc::clone(&self.store);
+            tokio::spawn(async move {
+                if let Err(error) = store.admin_token_used(token, now).await {
+                    tracing::debug!(%error, "the use of an admin token was not noted");
+                }
+            });
+        }
+    }
+
+    /// The agency of an institution, if it has one.
+    pub(crate) async fn agency_of(&self, id: InstitutionId) -> Result<Option<AgencyId>, StoreError> {
+        self.store.agency_of(id).await
     }
 
     pub(crate) fn now(&self) -> UnixSeconds {
@@ -75,17 +95,4 @@ impl Operator {
 fn token_name(TokenHash(hash): TokenHash) -> String {
     let [a, b, c, d, ..] = hash;
     format!("{:08x}", u32::from_be_bytes([a, b, c, d]))
-}
-
-pub(crate) async fn require_admin_token(
-    State(operator): State<Operator>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    let token = headers::bearer(request.headers())?;
-    if token.is_some_and(|token| operator.admin_token.is_of(token)) {
-        Ok(next.run(request).await)
-    } else {
-        Err(ApiError::unauthorized())
-    }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::{self, Formatter};
 
+use seoham_model::contract::Product;
 use seoham_model::document::{CheckContext, ReadItem};
 use seoham_model::{Text, UnixSeconds};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -95,7 +96,7 @@ impl Layout {
             ))]);
         }
         let item = ReadItem::read(raw);
-        match item.check(CheckContext { now, certified: false, bulk: true }) {
+        match item.check(CheckContext { now, product: Product::default(), bulk: true }) {
             Ok(_) => Ok(Good {
                 external_document_uuid: item.external_document_uuid().unwrap_or_default(),
                 json: raw.get().to_owned(),

@@ -28,7 +28,7 @@ pub async fn members_receive_and_others_wait(world: World) {
     assert_eq!(claims.len(), 2);
     for claim in &claims {
         assert_eq!(claim.received, claim.document == received);
-        assert_eq!(&*claim.institution_name, "가상시청");
+        assert_eq!(claim.sender.institution_name, "가상시청");
         assert_eq!(claim.content.title, "안내문");
     }
     assert!(status(waiting).await.expect("there").times.received_at.is_none());

@@ -4,6 +4,7 @@
 //! the backend, and call only the traits.
 
 mod accounts;
+mod admins;
 mod damage;
 mod deliveries;
 mod documents;
@@ -17,6 +18,7 @@ mod volumes;
 pub mod world;
 
 pub use accounts::*;
+pub use admins::*;
 pub use damage::*;
 pub use deliveries::*;
 pub use documents::*;
@@ -39,6 +41,9 @@ macro_rules! store_contract {
         );
         $crate::store_contract!(@cases $open;
             tokens_open_their_own_institution_alone, the_use_of_a_token_is_noted, contracts_close_once, the_day_is_counted,
+            a_token_is_changed_without_changing_it, an_institution_is_changed_and_suspended,
+            an_agency_lists_its_own_institutions, an_institutions_template_is_kept, a_silent_contract_notifies_nobody,
+            admin_tokens_identify_their_owners, admins_are_listed_by_kind, actions_are_recorded,
             receivers_are_identified, refusals_hold_for_one_institution, numbers_do_not_pass_to_others,
             a_number_moves_to_its_next_owner, numbers_move_within_one_request, the_day_of_a_number_is_corrected,
             updates_keep_what_is_not_given, membership_is_never_taken_away,

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use secrecy::SecretString;
 use seoham_model::card::{Card, CardValues};
 use seoham_model::{BinderId, ContractUuid, InstitutionId, PersonId, SeoulDay};
-use seoham_store::accounts::{Authentication, Contract};
+use seoham_store::accounts::{Authentication, Contract, Product};
 use seoham_store::attempts::Tries;
 use seoham_store::boxes::{OpenVerdict, Opener, Shelf};
 use seoham_store::deliveries::Outcome;
@@ -516,13 +516,7 @@ pub async fn without_authentication_no_time_of_it(world: World) {
     let person = member(&world, "01011112222").await;
     let recipient = world.recipient("01011112222", "19800229").await;
     let uuid = ContractUuid::generate(&world.clock);
-    let terms = Contract {
-        uuid,
-        authentication: Authentication::None,
-        certified: false,
-        closed_at: None,
-        card: None,
-    };
+    let terms = Contract::new(uuid, Product { authentication: Authentication::None, ..Product::default() });
     let institution = world.city.institution;
     assert!(world.store.create_contract(institution, terms).await.expect("creates"));
     let sender = crate::world::Sender { institution, contract: uuid };

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seoham_model::document::{Categories, Content, Own, Receiver, ReceiverIdentity};
+use seoham_model::forms::NewToken;
 use seoham_model::person::{Behaviour, PersonRecord};
 use seoham_model::{AccessTokenId, BinderId, Clock, ContractUuid, InstitutionId, ParcelId, UnixSeconds};
-use seoham_store::accounts::{AccessTokenRecord, Authentication, Contract, Institution};
+use seoham_store::accounts::{AccessTokenRecord, Contract, Institution, Product};
 use seoham_store::boxes::Opener;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
 use seoham_store::documents::{Acceptance, Accepted, DocumentStatus, IdentifiedDocument};
@@ -63,7 +64,7 @@ impl World {
         let token = AccessToken::generate();
         let id = AccessTokenId::generate(&self.clock);
         let label = "시험".to_owned();
-        let record = AccessTokenRecord { id, label, expires_at: None, revoked_at: None, last_used_at: None };
+        let record = AccessTokenRecord::new(id, NewToken { label, expires_at: None, allowed_networks: None });
         assert!(self.store.create_token(sender.institution, record, token.hash()).await.expect("creates"));
         token
     }
@@ -223,16 +224,10 @@ async fn sender(store: &dyn Store, clock: &Clock, name: &str) -> Sender {
     let institution = InstitutionId::generate(clock);
     let contract = ContractUuid::generate(clock);
     store
-        .create_institution(Institution { id: institution, name: name.to_owned(), created_at: clock.now() })
+        .create_institution(Institution::new(institution, name.to_owned(), clock.now()))
         .await
         .expect("creates");
-    let terms = Contract {
-        uuid: contract,
-        authentication: Authentication::Pin,
-        certified: false,
-        closed_at: None,
-        card: None,
-    };
+    let terms = Contract::new(contract, Product::default());
     assert!(store.create_contract(institution, terms).await.expect("creates"));
     Sender { institution, contract }
 }
@@ -272,6 +267,7 @@ pub fn by_ci(ci: &str) -> Receiver {
 pub fn content(title: &str) -> Content {
     Content {
         title: title.to_owned(),
+        bridge: None,
         message: None,
         link: "https://notice.example.kr/open".to_owned(),
         cs_number: "02-000-0000".to_owned(),

@@ -1,45 +1,90 @@
 //! Institutions, contracts, access tokens.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use seoham_model::card::Card;
-use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
+use seoham_model::forms::{InstitutionChange, TokenChange};
+use seoham_model::template::Template;
+use seoham_model::{AccessTokenId, AgencyId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
 use seoham_store::accounts::{
-    AccessTokenRecord, Authentication, Caller, Contract, Institution, InstitutionOverview,
+    AccessTokenRecord, Authentication, Caller, Contract, Institution, InstitutionOverview, Notice, Product,
 };
+use seoham_store::admins::stored_networks;
 use seoham_store::{Accounts, Callers, Lane, Marks, Overviews, Result, StoreError};
 use seoham_vault::TokenHash;
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use crate::PostgresStore;
 use crate::columns::{Columns, Id, Number};
 use crate::session::{Param, Session};
+use crate::tokens::OF_INSTITUTIONS;
 
 #[async_trait]
 impl Accounts for PostgresStore {
     async fn create_institution(&self, institution: Institution) -> Result<()> {
-        let sql = "INSERT INTO institutions (institution_id, name, created_at) VALUES ($1, $2, $3)";
-        let Institution { id, name, created_at } = institution;
+        let sql = "INSERT INTO institutions (institution_id, name, created_at, agency_id, contact)
+                   VALUES ($1, $2, $3, $4, $5)";
+        let Institution { id, name, created_at, agency, contact, suspended_at: _ } = institution;
+        let agency = agency.map(|id| id.uuid());
         let session = self.inner.sessions.interactive().await?;
-        session.write("an institution", sql, &[&id.uuid(), &name, &created_at.0]).await.map(drop)
+        let params: [Param<'_>; 5] = [&id.uuid(), &name, &created_at.0, &agency, &contact];
+        session.write("an institution", sql, &params).await.map(drop)
     }
 
-    async fn institutions(&self, after: Option<InstitutionId>, limit: usize) -> Result<Vec<Institution>> {
-        let sql = "SELECT institution_id, name, created_at FROM institutions
-                   WHERE $1::uuid IS NULL OR institution_id > $1 ORDER BY institution_id LIMIT $2";
+    async fn institutions(
+        &self,
+        agency: Option<AgencyId>,
+        after: Option<InstitutionId>,
+        limit: usize,
+    ) -> Result<Vec<Institution>> {
         let session = self.inner.sessions.interactive().await?;
+        let after = after.map_or(Uuid::nil(), |id| id.uuid());
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = session.query(sql, &[&after.map(|id| id.uuid()), &limit]).await?;
+        let rows = match agency {
+            None => session.query(ALL_INSTITUTIONS, &[&after, &limit]).await?,
+            Some(agency) => session.query(INSTITUTIONS_OF_AGENCY, &[&after, &limit, &agency.uuid()]).await?,
+        };
         rows.iter().map(institution).collect()
     }
 
-    async fn create_contract(&self, institution: InstitutionId, contract: Contract) -> Result<bool> {
-        let sql = "INSERT INTO contracts (contract_id, institution_id, authentication, certified)
-                   SELECT $1, institution_id, $3, $4 FROM institutions WHERE institution_id = $2
-                   RETURNING contract_id";
-        let authentication = contract.authentication.name();
+    async fn change_institution(&self, id: InstitutionId, change: InstitutionChange) -> Result<bool> {
+        let sql = "UPDATE institutions
+                   SET name = coalesce($2, name), contact = CASE WHEN $3 THEN $4 ELSE contact END
+                   WHERE institution_id = $1 RETURNING institution_id";
+        let InstitutionChange { name, contact } = change;
         let session = self.inner.sessions.interactive().await?;
         let params: [Param<'_>; 4] =
-            [&contract.uuid.uuid(), &institution.uuid(), &authentication, &contract.certified];
+            [&id.uuid(), &name, &contact.is_some(), &contact.as_ref().and_then(Option::as_ref)];
+        Ok(!session.write("an institution", sql, &params).await?.is_empty())
+    }
+
+    async fn agency_of(&self, id: InstitutionId) -> Result<Option<AgencyId>> {
+        let sql = "SELECT agency_id FROM institutions WHERE institution_id = $1";
+        let session = self.inner.sessions.interactive().await?;
+        let Some(row) = session.query_opt(sql, &[&id.uuid()]).await? else { return Ok(None) };
+        Ok(row.value::<Option<Uuid>>("agency_id")?.map(AgencyId::of))
+    }
+
+    async fn set_suspended(&self, id: InstitutionId, since: Option<UnixSeconds>) -> Result<bool> {
+        let sql = "UPDATE institutions
+                   SET suspended_at = CASE WHEN $2::bigint IS NULL THEN NULL ELSE coalesce(suspended_at, $2) END
+                   WHERE institution_id = $1 RETURNING institution_id";
+        let session = self.inner.sessions.interactive().await?;
+        let since = since.map(|at| at.0);
+        Ok(!session.write("suspending an institution", sql, &[&id.uuid(), &since]).await?.is_empty())
+    }
+
+    async fn create_contract(&self, institution: InstitutionId, contract: Contract) -> Result<bool> {
+        let sql = "INSERT INTO contracts (contract_id, institution_id, authentication, certified, notice)
+                   SELECT $1, institution_id, $3, $4, $5 FROM institutions WHERE institution_id = $2
+                   RETURNING contract_id";
+        let Product { authentication, certified, notice } = contract.product;
+        let (authentication, notice) = (authentication.name(), notice.name());
+        let session = self.inner.sessions.interactive().await?;
+        let params: [Param<'_>; 5] =
+            [&contract.uuid.uuid(), &institution.uuid(), &authentication, &certified, &notice];
         Ok(!session.write("a contract", sql, &params).await?.is_empty())
     }
 
@@ -54,6 +99,13 @@ impl Accounts for PostgresStore {
         let session = self.inner.sessions.interactive().await?;
         let params: [Param<'_>; 3] = [&uuid.uuid(), &institution.uuid(), &now.0];
         Ok(!session.write("closing a contract", sql, &params).await?.is_empty())
+    }
+
+    async fn institution_of(&self, contract: ContractUuid) -> Result<Option<InstitutionId>> {
+        let sql = "SELECT institution_id FROM contracts WHERE contract_id = $1";
+        let session = self.inner.sessions.interactive().await?;
+        let found = session.query_opt(sql, &[&contract.uuid()]).await?;
+        found.map(|row| row.id("institution_id")).transpose()
     }
 
     async fn set_card(&self, contract: ContractUuid, card: Option<Card>) -> Result<bool> {
@@ -80,20 +132,48 @@ impl Accounts for PostgresStore {
         Ok(true)
     }
 
+    async fn set_template(&self, institution: InstitutionId, template: Option<Template>) -> Result<bool> {
+        let session = self.inner.sessions.interactive().await?;
+        let Some(template) = template else {
+            let sql = "WITH gone AS (
+                         DELETE FROM institution_templates WHERE institution_id = $1 AND kind = 'document_arrived')
+                       SELECT 1 FROM institutions WHERE institution_id = $1";
+            return Ok(!session.write("a template", sql, &[&institution.uuid()]).await?.is_empty());
+        };
+        let sql = "INSERT INTO institution_templates (institution_id, kind, body)
+                   SELECT institution_id, 'document_arrived', $2 FROM institutions WHERE institution_id = $1
+                   ON CONFLICT (institution_id, kind) DO UPDATE SET body = excluded.body
+                   RETURNING institution_id";
+        Ok(!session.write("a template", sql, &[&institution.uuid(), &template.body()]).await?.is_empty())
+    }
+
+    async fn template(&self, institution: InstitutionId) -> Result<Option<Template>> {
+        let sql = "SELECT body FROM institution_templates
+                   WHERE institution_id = $1 AND kind = 'document_arrived'";
+        let session = self.inner.sessions.interactive().await?;
+        let Some(row) = session.query_opt(sql, &[&institution.uuid()]).await? else { return Ok(None) };
+        let template = Template::parse(row.value("body")?);
+        template.map(Some).map_err(|_| StoreError::damaged("an institution's template"))
+    }
+
     async fn create_token(
         &self,
         institution: InstitutionId,
         token: AccessTokenRecord,
         hash: TokenHash,
     ) -> Result<bool> {
-        let sql = "INSERT INTO access_tokens (token_hash, token_id, institution_id, label, expires_at)
-                   SELECT $1, $2, institution_id, $4, $5 FROM institutions WHERE institution_id = $3
-                   RETURNING token_id";
         let session = self.inner.sessions.interactive().await?;
-        let (hash, expires_at) = (hash.0.as_slice(), token.expires_at.map(|t| t.0));
-        let params: [Param<'_>; 5] =
-            [&hash, &token.id.uuid(), &institution.uuid(), &token.label, &expires_at];
-        Ok(!session.write("an access token", sql, &params).await?.is_empty())
+        OF_INSTITUTIONS.create(&session, institution.uuid(), &token, hash).await
+    }
+
+    async fn change_token(
+        &self,
+        institution: InstitutionId,
+        id: AccessTokenId,
+        change: TokenChange,
+    ) -> Result<bool> {
+        let session = self.inner.sessions.interactive().await?;
+        OF_INSTITUTIONS.change(&session, institution.uuid(), id, &change).await
     }
 
     async fn revoke_token(
@@ -102,11 +182,8 @@ impl Accounts for PostgresStore {
         id: AccessTokenId,
         now: UnixSeconds,
     ) -> Result<bool> {
-        let sql = "UPDATE access_tokens SET revoked_at = coalesce(revoked_at, $3)
-                   WHERE token_id = $1 AND institution_id = $2 RETURNING token_id";
         let session = self.inner.sessions.interactive().await?;
-        let params: [Param<'_>; 3] = [&id.uuid(), &institution.uuid(), &now.0];
-        Ok(!session.write("revoking an access token", sql, &params).await?.is_empty())
+        OF_INSTITUTIONS.revoke(&session, institution.uuid(), id, now).await
     }
 }
 
@@ -120,17 +197,28 @@ impl Callers for PostgresStore {
         now: UnixSeconds,
     ) -> Result<Option<Caller>> {
         // Looked up each time, so that every node rejects a revoked token at once.
-        let sql = "SELECT t.institution_id, c.contract_id, c.authentication, c.certified, c.closed_at, c.card
-                   FROM access_tokens t LEFT JOIN contracts c
+        let sql = "SELECT t.institution_id, t.allowed_networks, i.suspended_at IS NOT NULL AS suspended,
+                     c.contract_id, c.authentication, c.certified, c.notice, c.closed_at, c.card,
+                     c.notice = 'institution' AND NOT EXISTS (
+                       SELECT 1 FROM institution_templates m WHERE m.institution_id = c.institution_id)
+                       AS lacks_template
+                   FROM access_tokens t JOIN institutions i ON i.institution_id = t.institution_id
+                   LEFT JOIN contracts c
                      ON c.contract_id = $3 AND c.institution_id = t.institution_id AND c.closed_at IS NULL
                    WHERE t.token_hash = $1 AND t.revoked_at IS NULL
                      AND (t.expires_at IS NULL OR t.expires_at > $2)";
         let session = self.inner.sessions.of(lane).await?;
         let params: [Param<'_>; 3] = [&hash.0.as_slice(), &now.0, &contract.map(|uuid| uuid.uuid())];
         let Some(found) = session.query_opt(sql, &params).await? else { return Ok(None) };
-        let is_open = found.value::<Option<uuid::Uuid>>("contract_id")?.is_some();
+        let is_open = found.value::<Option<Uuid>>("contract_id")?.is_some();
         let contract = if is_open { Some(self::contract(&found)?) } else { None };
-        Ok(Some(Caller { institution: found.id("institution_id")?, contract }))
+        let allowed_networks: Option<&str> = found.value("allowed_networks")?;
+        Ok(Some(Caller {
+            institution: found.id("institution_id")?,
+            contract,
+            suspended: found.value("suspended")?,
+            allowed_networks: allowed_networks.map(stored_networks).transpose()?.map(Arc::new),
+        }))
     }
 
     async fn token_used(&self, hash: TokenHash, at: UnixSeconds) -> Result<()> {
@@ -146,8 +234,7 @@ impl Callers for PostgresStore {
 impl Overviews for PostgresStore {
     async fn institution(&self, id: InstitutionId, day: SeoulDay) -> Result<Option<InstitutionOverview>> {
         let session = self.inner.sessions.interactive().await?;
-        let sql = "SELECT institution_id, name, created_at FROM institutions WHERE institution_id = $1";
-        let Some(row) = session.query_opt(sql, &[&id.uuid()]).await? else { return Ok(None) };
+        let Some(row) = session.query_opt(ONE_INSTITUTION, &[&id.uuid()]).await? else { return Ok(None) };
         let sql = "SELECT coalesce(sum(accepted), 0)::bigint AS accepted FROM daily_counts
                    WHERE institution_id = $1 AND day = $2";
         let day = Number(day);
@@ -156,7 +243,7 @@ impl Overviews for PostgresStore {
         Ok(Some(InstitutionOverview {
             institution: institution(&row)?,
             contracts: contracts(&session, id).await?,
-            tokens: tokens(&session, id).await?,
+            tokens: OF_INSTITUTIONS.list(&session, id.uuid()).await?,
             accepted_on_day: accepted.unsigned_abs(),
         }))
     }
@@ -172,31 +259,36 @@ impl Marks for PostgresStore {
 }
 
 async fn contracts(session: &Session, id: InstitutionId) -> Result<Vec<Contract>> {
-    let sql = "SELECT contract_id, authentication, certified, closed_at, card FROM contracts
-               WHERE institution_id = $1 ORDER BY contract_id";
+    let sql = "SELECT contract_id, authentication, certified, notice, closed_at, card,
+                 notice = 'institution' AND NOT EXISTS (
+                   SELECT 1 FROM institution_templates m WHERE m.institution_id = c.institution_id)
+                   AS lacks_template
+               FROM contracts c WHERE institution_id = $1 ORDER BY contract_id";
     session.query(sql, &[&id.uuid()]).await?.iter().map(contract).collect()
 }
 
-async fn tokens(session: &Session, id: InstitutionId) -> Result<Vec<AccessTokenRecord>> {
-    let sql = "SELECT token_id, label, expires_at, revoked_at, last_used_at FROM access_tokens
-               WHERE institution_id = $1 ORDER BY token_id";
-    let read = |row: &Row| {
-        Ok(AccessTokenRecord {
-            id: row.id("token_id")?,
-            label: row.value("label")?,
-            expires_at: row.moment("expires_at")?,
-            revoked_at: row.moment("revoked_at")?,
-            last_used_at: row.moment("last_used_at")?,
-        })
+macro_rules! institutions {
+    ($rest:literal) => {
+        concat!(
+            "SELECT institution_id, name, created_at, agency_id, contact, suspended_at FROM institutions WHERE ",
+            $rest
+        )
     };
-    session.query(sql, &[&id.uuid()]).await?.iter().map(read).collect()
 }
 
-pub(crate) fn institution(row: &Row) -> Result<Institution> {
+const ONE_INSTITUTION: &str = institutions!("institution_id = $1");
+const ALL_INSTITUTIONS: &str = institutions!("institution_id > $1 ORDER BY institution_id LIMIT $2");
+const INSTITUTIONS_OF_AGENCY: &str =
+    institutions!("agency_id = $3 AND institution_id > $1 ORDER BY institution_id LIMIT $2");
+
+fn institution(row: &Row) -> Result<Institution> {
     Ok(Institution {
         id: row.id("institution_id")?,
         name: row.value("name")?,
         created_at: UnixSeconds(row.value("created_at")?),
+        agency: row.value::<Option<Uuid>>("agency_id")?.map(AgencyId::of),
+        contact: row.value("contact")?,
+        suspended_at: row.moment("suspended_at")?,
     })
 }
 
@@ -209,9 +301,14 @@ pub(crate) fn card(row: &Row) -> Result<Option<Card>> {
 fn contract(row: &Row) -> Result<Contract> {
     Ok(Contract {
         uuid: row.id("contract_id")?,
-        authentication: Authentication::from_name(row.value("authentication")?)
-            .ok_or(StoreError::damaged("authentication"))?,
-        certified: row.value("certified")?,
+        product: Product {
+            authentication: Authentication::from_name(row.value("authentication")?)
+                .ok_or(StoreError::damaged("authentication"))?,
+            certified: row.value("certified")?,
+            notice: Notice::from_name(row.value("notice")?)
+                .ok_or(StoreError::damaged("a contract's notice"))?,
+        },
+        lacks_template: row.value("lacks_template")?,
         closed_at: row.moment("closed_at")?,
         card: card(row)?,
     })

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use seoham_model::status::{Opening, token_expires_at};
 use seoham_model::{BinderId, ContractUuid, PersonId, UnixSeconds};
-use seoham_store::accounts::{Authentication, Institution};
-use seoham_store::boxes::{BoxDocument, BoxSender, OpenVerdict, Opener, Shelf, in_box};
+use seoham_store::accounts::Authentication;
+use seoham_store::boxes::{BoxDocument, BoxSender, OpenVerdict, Opener, RefusedInstitution, Shelf, in_box};
 use seoham_store::parcel::document::open_text;
 use seoham_store::parcel::{StoredDocument, mark};
 use seoham_store::{AboutEntity, Boxes, Result, StoreError};
@@ -14,7 +14,7 @@ use seoham_vault::TokenHash;
 use tokio_postgres::Row;
 
 use crate::PostgresStore;
-use crate::accounts::{card, institution};
+use crate::accounts::card;
 use crate::box_index::documents_of;
 use crate::columns::{Columns, Id, uuids};
 use crate::documents::rows;
@@ -158,12 +158,14 @@ impl Boxes for PostgresStore {
         Ok(Self::on_shelf(&session, person, Shelf::Unread, None, limit, now).await?.len())
     }
 
-    async fn refused_institutions(&self, person: PersonId) -> Result<Vec<Institution>> {
+    async fn refused_institutions(&self, person: PersonId) -> Result<Vec<RefusedInstitution>> {
         let session = self.inner.sessions.interactive().await?;
-        let sql = "SELECT i.institution_id, i.name, i.created_at
+        let sql = "SELECT i.institution_id, i.name
                    FROM refusals r JOIN institutions i ON i.institution_id = r.institution_id
                    WHERE r.person_id = $1 AND r.refused ORDER BY i.institution_id LIMIT 1000";
-        session.query(sql, &[&person.uuid()]).await?.iter().map(institution).collect()
+        let refused =
+            |row: &Row| Ok(RefusedInstitution { id: row.id("institution_id")?, name: row.value("name")? });
+        session.query(sql, &[&person.uuid()]).await?.iter().map(refused).collect()
     }
 
     async fn open(

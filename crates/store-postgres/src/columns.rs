@@ -5,8 +5,8 @@ use std::fmt::Debug;
 
 use bytes::BytesMut;
 use seoham_model::{
-    AccessTokenId, BinderId, BlockId, ContractUuid, InstitutionId, ParcelId, PersonId, PlanId, StoredNumber,
-    UnixSeconds,
+    AccessTokenId, ActionId, AgencyId, BinderId, BlockId, ContractUuid, InstitutionId, ParcelId, PersonId,
+    PlanId, StoredNumber, UnixSeconds,
 };
 use seoham_store::{Result, StoreError};
 use seoham_vault::BlindIndex;
@@ -36,7 +36,18 @@ macro_rules! ids {
     )*};
 }
 
-ids!(AccessTokenId, BinderId, BlockId, ContractUuid, InstitutionId, ParcelId, PersonId, PlanId);
+ids!(
+    AccessTokenId,
+    ActionId,
+    AgencyId,
+    BinderId,
+    BlockId,
+    ContractUuid,
+    InstitutionId,
+    ParcelId,
+    PersonId,
+    PlanId
+);
 
 pub(crate) fn uuids<T: Id>(ids: &[T]) -> Vec<Uuid> {
     ids.iter().map(Id::uuid).collect()

@@ -6,6 +6,7 @@
 //! during I/O with anything but the database. Nothing outside this crate sees SQL, and nothing in it knows HTTP.
 
 mod accounts;
+mod admins;
 mod box_index;
 mod boxes;
 mod clock;
@@ -26,6 +27,7 @@ mod restore;
 mod retention;
 mod session;
 mod signals;
+mod tokens;
 mod transfer;
 mod visits;
 mod volumes;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use seoham_model::card::Card;
-use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
+use seoham_model::forms::{InstitutionChange, TokenChange};
+use seoham_model::template::Template;
+use seoham_model::{AccessTokenId, AgencyId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
 use seoham_store::accounts::{
-    AccessTokenRecord, Authentication, Caller, Contract, Institution, InstitutionOverview,
+    AccessTokenRecord, Authentication, Caller, Contract, Institution, InstitutionOverview, Notice, Product,
 };
 use seoham_store::{Accounts, Callers, Lane, Marks, Overviews, Result};
 use seoham_vault::TokenHash;
@@ -15,6 +17,7 @@ use seoham_vault::TokenHash;
 use crate::SqliteStore;
 use crate::caller_cache::{CachedToken, Lookup};
 use crate::columns::{Id, Number, known, moment};
+use crate::tokens::{OF_INSTITUTIONS, networks};
 use crate::writer::Weight;
 
 #[async_trait]
@@ -25,24 +28,84 @@ impl Accounts for SqliteStore {
             .interactive(move |connection| {
                 connection
                     .prepare_cached(
-                        "INSERT INTO institutions (institution_id, name, created_at) VALUES (?1, ?2, ?3)",
+                        "INSERT INTO institutions (institution_id, name, created_at, agency_id, contact)
+                         VALUES (?1, ?2, ?3, ?4, ?5)",
                     )?
-                    .execute(params![Id(institution.id), institution.name, institution.created_at.0])?;
+                    .execute(params![
+                        Id(institution.id),
+                        institution.name,
+                        institution.created_at.0,
+                        institution.agency.map(Id),
+                        institution.contact,
+                    ])?;
                 Ok(())
             })
             .await
     }
 
-    async fn institutions(&self, after: Option<InstitutionId>, limit: usize) -> Result<Vec<Institution>> {
+    async fn institutions(
+        &self,
+        agency: Option<AgencyId>,
+        after: Option<InstitutionId>,
+        limit: usize,
+    ) -> Result<Vec<Institution>> {
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT institution_id, name, created_at FROM institutions
-                 WHERE ?1 IS NULL OR institution_id > ?1 ORDER BY institution_id LIMIT ?2",
-            )?;
-            let rows = statement.query_map(params![after.map(Id), limit], institution)?;
+            let whose = if agency.is_some() { "agency_id = ?3" } else { "?3 IS NULL" };
+            let sql = format!(
+                "{INSTITUTION} WHERE {whose} AND (?1 IS NULL OR institution_id > ?1) ORDER BY institution_id LIMIT ?2"
+            );
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map(params![after.map(Id), limit, agency.map(Id)], institution)?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         });
         read.await
+    }
+
+    async fn change_institution(&self, id: InstitutionId, change: InstitutionChange) -> Result<bool> {
+        let work = move |connection: &Connection| {
+            let InstitutionChange { name, contact } = &change;
+            let changed = connection
+                .prepare_cached(
+                    "UPDATE institutions
+                     SET name = coalesce(?2, name), contact = CASE WHEN ?3 THEN ?4 ELSE contact END
+                     WHERE institution_id = ?1",
+                )?
+                .execute(params![
+                    Id(id),
+                    name,
+                    contact.is_some(),
+                    contact.as_ref().and_then(Option::as_ref)
+                ])?;
+            Ok(changed == 1)
+        };
+        self.inner.writer.interactive(work).await
+    }
+
+    async fn agency_of(&self, id: InstitutionId) -> Result<Option<AgencyId>> {
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let found = connection
+                .prepare_cached("SELECT agency_id FROM institutions WHERE institution_id = ?1")?
+                .query_row([Id(id)], |row| row.get::<_, Option<Id<AgencyId>>>(0))
+                .optional()?;
+            Ok(found.flatten().map(|id| id.0))
+        });
+        read.await
+    }
+
+    async fn set_suspended(&self, id: InstitutionId, since: Option<UnixSeconds>) -> Result<bool> {
+        let callers = Arc::clone(&self.inner.callers);
+        let work = move |connection: &Connection| {
+            callers.invalidate_after();
+            let changed = connection
+                .prepare_cached(
+                    "UPDATE institutions
+                     SET suspended_at = CASE WHEN ?2 IS NULL THEN NULL ELSE coalesce(suspended_at, ?2) END
+                     WHERE institution_id = ?1",
+                )?
+                .execute(params![Id(id), since.map(|at| at.0)])?;
+            Ok(changed == 1)
+        };
+        self.inner.writer.interactive(work).await
     }
 
     async fn create_contract(&self, institution: InstitutionId, contract: Contract) -> Result<bool> {
@@ -51,14 +114,15 @@ impl Accounts for SqliteStore {
             .interactive(move |connection| {
                 let added = connection
                     .prepare_cached(
-                        "INSERT INTO contracts (contract_id, institution_id, authentication, certified)
-                         SELECT ?1, institution_id, ?3, ?4 FROM institutions WHERE institution_id = ?2",
+                        "INSERT INTO contracts (contract_id, institution_id, authentication, certified, notice)
+                         SELECT ?1, institution_id, ?3, ?4, ?5 FROM institutions WHERE institution_id = ?2",
                     )?
                     .execute(params![
                         Id(contract.uuid),
                         Id(institution),
-                        contract.authentication.name(),
-                        contract.certified,
+                        contract.product.authentication.name(),
+                        contract.product.certified,
+                        contract.product.notice.name(),
                     ])?;
                 Ok(added == 1)
             })
@@ -85,6 +149,17 @@ impl Accounts for SqliteStore {
                 Ok(closed == 1)
             })
             .await
+    }
+
+    async fn institution_of(&self, contract: ContractUuid) -> Result<Option<InstitutionId>> {
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let found = connection
+                .prepare_cached("SELECT institution_id FROM contracts WHERE contract_id = ?1")?
+                .query_row([Id(contract)], |row| row.get::<_, Id<InstitutionId>>(0))
+                .optional()?;
+            Ok(found.map(|id| id.0))
+        });
+        read.await
     }
 
     async fn set_card(&self, contract: ContractUuid, card: Option<Card>) -> Result<bool> {
@@ -127,30 +202,67 @@ impl Accounts for SqliteStore {
             .await
     }
 
+    async fn set_template(&self, institution: InstitutionId, template: Option<Template>) -> Result<bool> {
+        let callers = Arc::clone(&self.inner.callers);
+        let work = move |connection: &Connection| {
+            callers.invalidate_after();
+            let known = connection
+                .prepare_cached("SELECT 1 FROM institutions WHERE institution_id = ?1")?
+                .exists([Id(institution)])?;
+            match &template {
+                _ if !known => return Ok(false),
+                Some(template) => connection
+                    .prepare_cached(
+                        "INSERT INTO institution_templates (institution_id, kind, body)
+                         VALUES (?1, 'document_arrived', ?2)
+                         ON CONFLICT (institution_id, kind) DO UPDATE SET body = excluded.body",
+                    )?
+                    .execute(params![Id(institution), template.body()])?,
+                None => connection
+                    .prepare_cached(
+                        "DELETE FROM institution_templates WHERE institution_id = ?1 AND kind = 'document_arrived'",
+                    )?
+                    .execute([Id(institution)])?,
+            };
+            Ok(true)
+        };
+        self.inner.writer.interactive(work).await
+    }
+
+    async fn template(&self, institution: InstitutionId) -> Result<Option<Template>> {
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let sql = "SELECT body FROM institution_templates
+                       WHERE institution_id = ?1 AND kind = 'document_arrived'";
+            let read = |row: &Row<'_>| known(0, Template::parse(row.get_ref(0)?.as_str()?).ok());
+            Ok(connection.prepare_cached(sql)?.query_row([Id(institution)], read).optional()?)
+        });
+        read.await
+    }
+
     async fn create_token(
         &self,
         institution: InstitutionId,
         token: AccessTokenRecord,
         hash: TokenHash,
     ) -> Result<bool> {
-        self.inner
-            .writer
-            .interactive(move |connection| {
-                let added = connection
-                    .prepare_cached(
-                        "INSERT INTO access_tokens (token_hash, token_id, institution_id, label, expires_at)
-                         SELECT ?1, ?2, institution_id, ?4, ?5 FROM institutions WHERE institution_id = ?3",
-                    )?
-                    .execute(params![
-                        hash.0,
-                        Id(token.id),
-                        Id(institution),
-                        token.label,
-                        token.expires_at.map(|t| t.0),
-                    ])?;
-                Ok(added == 1)
-            })
-            .await
+        let owner = *institution.as_bytes();
+        let work =
+            move |connection: &Connection| Ok(OF_INSTITUTIONS.create(connection, owner, &token, hash)?);
+        self.inner.writer.interactive(work).await
+    }
+
+    async fn change_token(
+        &self,
+        institution: InstitutionId,
+        id: AccessTokenId,
+        change: TokenChange,
+    ) -> Result<bool> {
+        let (callers, owner) = (Arc::clone(&self.inner.callers), *institution.as_bytes());
+        let work = move |connection: &Connection| {
+            callers.invalidate_after();
+            Ok(OF_INSTITUTIONS.change(connection, owner, id, &change)?)
+        };
+        self.inner.writer.interactive(work).await
     }
 
     async fn revoke_token(
@@ -159,20 +271,12 @@ impl Accounts for SqliteStore {
         id: AccessTokenId,
         now: UnixSeconds,
     ) -> Result<bool> {
-        let callers = Arc::clone(&self.inner.callers);
-        self.inner
-            .writer
-            .interactive(move |connection| {
-                callers.invalidate_after();
-                let revoked = connection
-                    .prepare_cached(
-                        "UPDATE access_tokens SET revoked_at = coalesce(revoked_at, ?3)
-                         WHERE token_id = ?1 AND institution_id = ?2",
-                    )?
-                    .execute(params![Id(id), Id(institution), now.0])?;
-                Ok(revoked == 1)
-            })
-            .await
+        let (callers, owner) = (Arc::clone(&self.inner.callers), *institution.as_bytes());
+        let work = move |connection: &Connection| {
+            callers.invalidate_after();
+            Ok(OF_INSTITUTIONS.revoke(connection, owner, id, now)?)
+        };
+        self.inner.writer.interactive(work).await
     }
 }
 
@@ -196,8 +300,8 @@ impl Callers for SqliteStore {
             Ok(Some((token, contract.transpose()?.flatten())))
         });
         let Some((token, contract)) = read.await? else { return Ok(None) };
-        callers.insert(version, hash, token, contract.as_ref());
-        Ok(Some(Caller { institution: token.institution, contract }))
+        callers.insert(version, hash, token.clone(), contract.as_ref());
+        Ok(Some(token.caller(contract)))
     }
 
     async fn token_used(&self, hash: TokenHash, at: UnixSeconds) -> Result<()> {
@@ -219,16 +323,14 @@ impl Overviews for SqliteStore {
     async fn institution(&self, id: InstitutionId, day: SeoulDay) -> Result<Option<InstitutionOverview>> {
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
             let found = connection
-                .prepare_cached(
-                    "SELECT institution_id, name, created_at FROM institutions WHERE institution_id = ?1",
-                )?
+                .prepare_cached(&format!("{INSTITUTION} WHERE institution_id = ?1"))?
                 .query_row([Id(id)], institution)
                 .optional()?;
             let Some(institution) = found else { return Ok(None) };
             Ok(Some(InstitutionOverview {
                 institution,
                 contracts: contracts(connection, id)?,
-                tokens: tokens(connection, id)?,
+                tokens: OF_INSTITUTIONS.list(connection, *id.as_bytes())?,
                 accepted_on_day: connection
                     .prepare_cached(
                         "SELECT accepted FROM daily_counts WHERE institution_id = ?1 AND day = ?2",
@@ -260,12 +362,17 @@ fn valid_token(
 ) -> rusqlite::Result<Option<CachedToken>> {
     connection
         .prepare_cached(
-            "SELECT institution_id, expires_at FROM access_tokens
-             WHERE token_hash = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)",
+            "SELECT t.institution_id, t.expires_at, t.allowed_networks, i.suspended_at IS NOT NULL
+             FROM access_tokens t JOIN institutions i USING (institution_id)
+             WHERE t.token_hash = ?1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > ?2)",
         )?
         .query_row(params![hash.0, now.0], |row| {
-            let institution = row.get::<_, Id<InstitutionId>>(0)?.0;
-            Ok(CachedToken { institution, expires_at: moment(row, 1)? })
+            Ok(CachedToken {
+                institution: row.get::<_, Id<InstitutionId>>(0)?.0,
+                expires_at: moment(row, 1)?,
+                allowed_networks: networks(row, 2)?.map(Arc::new),
+                suspended: row.get(3)?,
+            })
         })
         .optional()
 }
@@ -276,39 +383,17 @@ fn open_contract(
     uuid: ContractUuid,
 ) -> rusqlite::Result<Option<Contract>> {
     connection
-        .prepare_cached(
-            "SELECT contract_id, authentication, certified, closed_at, card FROM contracts
-             WHERE contract_id = ?1 AND institution_id = ?2 AND closed_at IS NULL",
-        )?
+        .prepare_cached(&format!(
+            "{CONTRACT} WHERE contract_id = ?1 AND institution_id = ?2 AND closed_at IS NULL"
+        ))?
         .query_row(params![Id(uuid), Id(institution)], contract)
         .optional()
 }
 
 fn contracts(connection: &Connection, id: InstitutionId) -> rusqlite::Result<Vec<Contract>> {
     connection
-        .prepare_cached(
-            "SELECT contract_id, authentication, certified, closed_at, card FROM contracts
-             WHERE institution_id = ?1 ORDER BY contract_id",
-        )?
+        .prepare_cached(&format!("{CONTRACT} WHERE institution_id = ?1 ORDER BY contract_id"))?
         .query_map([Id(id)], contract)?
-        .collect()
-}
-
-fn tokens(connection: &Connection, id: InstitutionId) -> rusqlite::Result<Vec<AccessTokenRecord>> {
-    connection
-        .prepare_cached(
-            "SELECT token_id, label, expires_at, revoked_at, last_used_at FROM access_tokens
-             WHERE institution_id = ?1 ORDER BY token_id",
-        )?
-        .query_map([Id(id)], |row| {
-            Ok(AccessTokenRecord {
-                id: row.get::<_, Id<AccessTokenId>>(0)?.0,
-                label: row.get(1)?,
-                expires_at: moment(row, 2)?,
-                revoked_at: moment(row, 3)?,
-                last_used_at: moment(row, 4)?,
-            })
-        })?
         .collect()
 }
 
@@ -317,8 +402,19 @@ fn institution(row: &Row<'_>) -> rusqlite::Result<Institution> {
         id: row.get::<_, Id<InstitutionId>>(0)?.0,
         name: row.get(1)?,
         created_at: UnixSeconds(row.get(2)?),
+        agency: row.get::<_, Option<Id<AgencyId>>>(3)?.map(|id| id.0),
+        contact: row.get(4)?,
+        suspended_at: moment(row, 5)?,
     })
 }
+
+const INSTITUTION: &str =
+    "SELECT institution_id, name, created_at, agency_id, contact, suspended_at FROM institutions";
+
+const CONTRACT: &str = "SELECT contract_id, authentication, certified, notice, closed_at, card,
+      notice = 'institution' AND NOT EXISTS (
+        SELECT 1 FROM institution_templates t WHERE t.institution_id = contracts.institution_id)
+    FROM contracts";
 
 /// Reads from column `index` which payload members a card shows.
 pub(crate) fn card(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Card>> {
@@ -329,9 +425,13 @@ pub(crate) fn card(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Card>
 fn contract(row: &Row<'_>) -> rusqlite::Result<Contract> {
     Ok(Contract {
         uuid: row.get::<_, Id<ContractUuid>>(0)?.0,
-        authentication: known(1, Authentication::from_name(row.get_ref(1)?.as_str()?))?,
-        certified: row.get(2)?,
-        closed_at: moment(row, 3)?,
-        card: card(row, 4)?,
+        product: Product {
+            authentication: known(1, Authentication::from_name(row.get_ref(1)?.as_str()?))?,
+            certified: row.get(2)?,
+            notice: known(3, Notice::from_name(row.get_ref(3)?.as_str()?))?,
+        },
+        closed_at: moment(row, 4)?,
+        card: card(row, 5)?,
+        lacks_template: row.get(6)?,
     })
 }

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use rusqlite::{Connection, params};
 use seoham_model::status::{Opening, token_expires_at};
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
-use seoham_store::accounts::{Authentication, Institution};
-use seoham_store::boxes::{BoxDocument, BoxSender, OpenVerdict, Opener, Shelf, in_box};
+use seoham_store::accounts::Authentication;
+use seoham_store::boxes::{BoxDocument, BoxSender, OpenVerdict, Opener, RefusedInstitution, Shelf, in_box};
 use seoham_store::parcel::document::open_text;
 use seoham_store::parcel::{StoredDocument, mark};
 use seoham_store::{Boxes, Lane, Result};
@@ -56,19 +56,15 @@ impl Boxes for SqliteStore {
         read.await
     }
 
-    async fn refused_institutions(&self, person: PersonId) -> Result<Vec<Institution>> {
+    async fn refused_institutions(&self, person: PersonId) -> Result<Vec<RefusedInstitution>> {
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
             let refused = connection
                 .prepare_cached(
-                    "SELECT i.institution_id, i.name, i.created_at FROM refusals r JOIN institutions i USING (institution_id)
+                    "SELECT i.institution_id, i.name FROM refusals r JOIN institutions i USING (institution_id)
                      WHERE r.person_id = ?1 AND r.refused ORDER BY i.institution_id LIMIT 1000",
                 )?
                 .query_map([Id(person)], |row| {
-                    Ok(Institution {
-                        id: row.get::<_, Id<InstitutionId>>(0)?.0,
-                        name: row.get(1)?,
-                        created_at: UnixSeconds(row.get(2)?),
-                    })
+                    Ok(RefusedInstitution { id: row.get::<_, Id<InstitutionId>>(0)?.0, name: row.get(1)? })
                 })?
                 .collect::<rusqlite::Result<_>>()?;
             Ok(refused)

@@ -5,9 +5,10 @@
 //! it, and a change clears the cache before its caller gets a reply.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quick_cache::unsync::Cache;
+use seoham_model::network::Networks;
 use seoham_model::{ContractUuid, InstitutionId, UnixSeconds};
 use seoham_vault::TokenHash;
 
@@ -17,18 +18,30 @@ use seoham_store::accounts::{Caller, Contract};
 const CAPACITY: usize = 4_096;
 
 /// A token that is valid until it expires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CachedToken {
     /// The institution it belongs to.
     pub(crate) institution: InstitutionId,
     /// When it expires.
     pub(crate) expires_at: Option<UnixSeconds>,
+    /// From where it may be used.
+    pub(crate) allowed_networks: Option<Arc<Networks>>,
+    /// The institution's sends are refused.
+    pub(crate) suspended: bool,
+}
+
+impl CachedToken {
+    /// Its owner as a caller.
+    pub(crate) fn caller(&self, contract: Option<Contract>) -> Caller {
+        let Self { institution, allowed_networks, suspended, .. } = self.clone();
+        Caller { institution, contract, suspended, allowed_networks }
+    }
 }
 
 /// The cache.
 pub(crate) struct CallerCache {
     state: Mutex<State>,
-    /// The current transaction revokes a token or closes a contract.
+    /// The current transaction changes a token, a contract or an institution.
     changing: AtomicBool,
 }
 
@@ -71,7 +84,7 @@ impl CallerCache {
                 Some(uuid) => Some(state.contracts.get(&(institution, uuid))?.clone()),
                 None => None,
             };
-            Some(Caller { institution, contract })
+            Some(token.caller(contract))
         };
         lookup().map_or(Lookup::Miss(state.version), Lookup::Hit)
     }
@@ -86,14 +99,15 @@ impl CallerCache {
     ) {
         let mut state = self.lock();
         if state.version == version {
+            let institution = token.institution;
             state.tokens.insert(hash.0, token);
             if let Some(contract) = contract {
-                state.contracts.insert((token.institution, contract.uuid), contract.clone());
+                state.contracts.insert((institution, contract.uuid), contract.clone());
             }
         }
     }
 
-    /// Clears the cache when the current transaction ends, committed or not: it revokes a token or closes a contract.
+    /// Clears the cache when the current transaction ends, committed or not: it changes a token, a contract or an institution.
     pub(crate) fn invalidate_after(&self) {
         self.changing.store(true, Ordering::Relaxed);
     }
@@ -124,13 +138,18 @@ mod tests {
         let cache = CallerCache::default();
         let (hash, now) = (TokenHash([1; 32]), UnixSeconds(100));
         let institution = InstitutionId::generate(&Clock::default());
-        let token = CachedToken { institution, expires_at: Some(UnixSeconds(110)) };
+        let token = CachedToken {
+            institution,
+            expires_at: Some(UnixSeconds(110)),
+            allowed_networks: None,
+            suspended: false,
+        };
         let Lookup::Miss(version) = cache.caller(hash, None, now) else { panic!("nobody is known") };
         cache.invalidate_after();
         cache.after_commit();
-        cache.insert(version, hash, token, None);
+        cache.insert(version, hash, token.clone(), None);
         let Lookup::Miss(version) = cache.caller(hash, None, now) else { panic!("it may be revoked by now") };
-        cache.insert(version, hash, token, None);
+        cache.insert(version, hash, token.clone(), None);
         assert!(
             matches!(cache.caller(hash, None, now), Lookup::Hit(caller) if caller.institution == institution)
         );

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, Value, ValueRef};
 use rusqlite::{Error, Row};
 use seoham_model::{
-    AccessTokenId, BinderId, BlockId, ContractUuid, InstitutionId, ParcelId, PersonId, PlanId, StoredNumber,
-    UnixSeconds,
+    AccessTokenId, ActionId, AgencyId, BinderId, BlockId, ContractUuid, InstitutionId, ParcelId, PersonId,
+    PlanId, StoredNumber, UnixSeconds,
 };
 use seoham_store::StoreError;
 
@@ -30,7 +30,18 @@ macro_rules! id_column {
     )*};
 }
 
-id_column!(AccessTokenId, BinderId, BlockId, ContractUuid, InstitutionId, ParcelId, PersonId, PlanId);
+id_column!(
+    AccessTokenId,
+    ActionId,
+    AgencyId,
+    BinderId,
+    BlockId,
+    ContractUuid,
+    InstitutionId,
+    ParcelId,
+    PersonId,
+    PlanId
+);
 
 /// An enum stored as a number. An unknown number is reported as damage, never replaced by a default.
 pub(crate) struct Number<T>(pub(crate) T);

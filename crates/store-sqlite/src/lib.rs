@@ -5,6 +5,7 @@
 //! connections. Nothing outside this crate sees SQL, and nothing in it knows HTTP.
 
 mod accounts;
+mod admins;
 mod backup;
 mod box_index;
 mod boxes;
@@ -23,6 +24,7 @@ mod people;
 mod readers;
 mod retention;
 mod timekeeping;
+mod tokens;
 mod transfer;
 mod visits;
 mod volumes;

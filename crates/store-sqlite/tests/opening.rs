@@ -73,7 +73,7 @@ async fn left_behind(key: &KeyRing, institutions: usize) -> TempDir {
     let store = reopen(directory.path(), key).expect("opens");
     for _ in 0..institutions {
         let id = InstitutionId::generate(store.clock());
-        let made = Institution { id, name: "가상시청".repeat(900), created_at: store.clock().now() };
+        let made = Institution::new(id, "가상시청".repeat(900), store.clock().now());
         store.create_institution(made).await.expect("created");
     }
     for name in ["seoham.db", "seoham.db-wal", "seoham.store"] {
@@ -83,7 +83,7 @@ async fn left_behind(key: &KeyRing, institutions: usize) -> TempDir {
 }
 
 async fn institutions(store: &SqliteStore) -> usize {
-    store.institutions(None, 1_000).await.expect("listed").len()
+    store.institutions(None, None, 1_000).await.expect("listed").len()
 }
 
 fn bytes(directory: &Path) -> Vec<Vec<u8>> {

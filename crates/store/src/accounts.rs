@@ -1,10 +1,15 @@
 //! Institutions, their contracts and their access tokens (SPEC 2 and 11).
 
+use std::sync::Arc;
+
 use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use seoham_model::card::Card;
-pub use seoham_model::contract::Authentication;
-use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
+pub use seoham_model::contract::{Authentication, Notice, Product};
+use seoham_model::forms::{InstitutionChange, NewToken, TokenChange};
+use seoham_model::network::Networks;
+use seoham_model::template::Template;
+use seoham_model::{AccessTokenId, AgencyId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
 use seoham_vault::TokenHash;
 
 use crate::{Lane, Result};
@@ -18,6 +23,19 @@ pub struct Institution {
     pub name: String,
     /// When it was created.
     pub created_at: UnixSeconds,
+    /// The agency that administers it; `None` if operators alone do.
+    pub agency: Option<AgencyId>,
+    /// Whom to ask about it.
+    pub contact: Option<String>,
+    /// Since when its sends are refused, if they are.
+    pub suspended_at: Option<UnixSeconds>,
+}
+
+impl Institution {
+    /// An institution of the operators' own, which may send.
+    pub fn new(id: InstitutionId, name: String, created_at: UnixSeconds) -> Self {
+        Self { id, name, created_at, agency: None, contact: None, suspended_at: None }
+    }
 }
 
 /// One product bought by one institution.
@@ -25,17 +43,24 @@ pub struct Institution {
 pub struct Contract {
     /// Its id.
     pub uuid: ContractUuid,
-    /// How recipients authenticate.
-    pub authentication: Authentication,
-    /// Documents need a hash of their original.
-    pub certified: bool,
+    /// What it is.
+    pub product: Product,
+    /// The institution is to notify by its own template, and has none: nothing can be sent (SPEC 14).
+    pub lacks_template: bool,
     /// When it was closed, if it was.
     pub closed_at: Option<UnixSeconds>,
     /// The members of a payload that the box shows on a document's card.
     pub card: Option<Card>,
 }
 
-/// An access token, without the token.
+impl Contract {
+    /// A contract that is open. Whether its institution has a template is not part of it.
+    pub fn new(uuid: ContractUuid, product: Product) -> Self {
+        Self { uuid, product, lacks_template: false, closed_at: None, card: None }
+    }
+}
+
+/// A token of an institution, an operator or an agency, without the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessTokenRecord {
     /// Its public name.
@@ -48,6 +73,16 @@ pub struct AccessTokenRecord {
     pub revoked_at: Option<UnixSeconds>,
     /// When it was last used, as reported by [`Callers::token_used`].
     pub last_used_at: Option<UnixSeconds>,
+    /// From where it may be used; from anywhere without them.
+    pub allowed_networks: Option<Networks>,
+}
+
+impl AccessTokenRecord {
+    /// A new token, not used yet.
+    pub fn new(id: AccessTokenId, token: NewToken) -> Self {
+        let NewToken { label, expires_at, allowed_networks } = token;
+        Self { id, label, expires_at, revoked_at: None, last_used_at: None, allowed_networks }
+    }
 }
 
 /// An institution with its contracts and tokens.
@@ -70,6 +105,10 @@ pub struct Caller {
     pub institution: InstitutionId,
     /// The requested contract, if the institution has it and it is open.
     pub contract: Option<Contract>,
+    /// The institution's sends are refused; everything else goes on.
+    pub suspended: bool,
+    /// From where the token may be used; from anywhere without them.
+    pub allowed_networks: Option<Arc<Networks>>,
 }
 
 /// Institutions, contracts and access tokens, for the operator.
@@ -79,8 +118,23 @@ pub trait Accounts: Send + Sync {
     /// Adds an institution.
     async fn create_institution(&self, institution: Institution) -> Result<()>;
 
-    /// Institutions after `after` in creation order, at most `limit`.
-    async fn institutions(&self, after: Option<InstitutionId>, limit: usize) -> Result<Vec<Institution>>;
+    /// Institutions after `after` in creation order, at most `limit`; with an agency, only its own.
+    async fn institutions(
+        &self,
+        agency: Option<AgencyId>,
+        after: Option<InstitutionId>,
+        limit: usize,
+    ) -> Result<Vec<Institution>>;
+
+    /// Changes an institution; `false` if it does not exist.
+    async fn change_institution(&self, id: InstitutionId, change: InstitutionChange) -> Result<bool>;
+
+    /// The agency that administers an institution; `None` if there is none, or no such institution.
+    async fn agency_of(&self, id: InstitutionId) -> Result<Option<AgencyId>>;
+
+    /// Refuses the sends of an institution from now on, or takes them again (`None`); `false` if it does not exist.
+    /// Suspending it again keeps the first time.
+    async fn set_suspended(&self, id: InstitutionId, since: Option<UnixSeconds>) -> Result<bool>;
 
     /// Adds a contract; `false` if the institution does not exist.
     async fn create_contract(&self, institution: InstitutionId, contract: Contract) -> Result<bool>;
@@ -94,6 +148,9 @@ pub trait Accounts: Send + Sync {
         now: UnixSeconds,
     ) -> Result<bool>;
 
+    /// The institution of a contract, if the contract exists.
+    async fn institution_of(&self, contract: ContractUuid) -> Result<Option<InstitutionId>>;
+
     /// Sets the members of a payload that the box shows for a contract; `false` if the contract does not
     /// exist.
     async fn set_card(&self, contract: ContractUuid, card: Option<Card>) -> Result<bool>;
@@ -101,12 +158,28 @@ pub trait Accounts: Send + Sync {
     /// Sets or removes an institution's picture, a PNG; `false` if the institution does not exist.
     async fn set_mark(&self, institution: InstitutionId, picture: Option<Vec<u8>>) -> Result<bool>;
 
+    /// Sets or removes the template by which an institution's own channel announces documents; `false` if the
+    /// institution does not exist.
+    async fn set_template(&self, institution: InstitutionId, template: Option<Template>) -> Result<bool>;
+
+    /// The template by which an institution's own channel announces documents, if it has one.
+    async fn template(&self, institution: InstitutionId) -> Result<Option<Template>>;
+
     /// Adds an access token, stored only by its hash; `false` if the institution does not exist.
     async fn create_token(
         &self,
         institution: InstitutionId,
         token: AccessTokenRecord,
         hash: TokenHash,
+    ) -> Result<bool>;
+
+    /// Changes an access token without changing the token itself; `false` if the institution has no such token, or it
+    /// is revoked.
+    async fn change_token(
+        &self,
+        institution: InstitutionId,
+        id: AccessTokenId,
+        change: TokenChange,
     ) -> Result<bool>;
 
     /// Revokes an access token; `false` if the institution has no such token.

@@ -9,7 +9,7 @@ use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
 use seoham_vault::TokenHash;
 
 use crate::Result;
-use crate::accounts::{Authentication, Institution};
+use crate::accounts::Authentication;
 use crate::parcel::sealed::OpenedText;
 use crate::parcel::{Found, StoredDocument};
 
@@ -129,6 +129,15 @@ pub struct BoxDocument {
     pub refused: bool,
 }
 
+/// An institution whose documents a recipient refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedInstitution {
+    /// Its id.
+    pub id: InstitutionId,
+    /// Its name.
+    pub name: String,
+}
+
 /// The sender of a document, as its recipient sees it.
 #[derive(Clone, Debug)]
 pub struct BoxSender {
@@ -184,7 +193,7 @@ pub trait Boxes: Send + Sync {
     async fn unread(&self, person: PersonId, limit: usize, now: UnixSeconds) -> Result<usize>;
 
     /// The institutions that a person refuses.
-    async fn refused_institutions(&self, person: PersonId) -> Result<Vec<Institution>>;
+    async fn refused_institutions(&self, person: PersonId) -> Result<Vec<RefusedInstitution>>;
 
     /// Opens a document. Records `authenticated_at` if the contract requires authentication, which the caller
     /// has just performed, and stores the token by its hash.

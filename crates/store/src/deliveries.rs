@@ -7,11 +7,13 @@ use std::time::Duration;
 use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use secrecy::SecretString;
+use seoham_model::contract::Notice;
 use seoham_model::document::Content;
+use seoham_model::template::Template;
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 
-use crate::Result;
 use crate::undelivered::Failure;
+use crate::{Result, StoreError};
 
 /// A delivery leased to this worker.
 pub struct Claim {
@@ -21,8 +23,8 @@ pub struct Claim {
     pub document: BinderId,
     /// Who sent it.
     pub institution: InstitutionId,
-    /// The sender's name.
-    pub institution_name: Arc<str>,
+    /// The sender, as its notification names it.
+    pub sender: Arc<ClaimSender>,
     /// The recipient's telephone number; `None` if it passed on to another person.
     pub phone_number: Option<SecretString>,
     /// The token of the notification's link: the same on every send, and never stored.
@@ -37,6 +39,33 @@ pub struct Claim {
     pub attempts: u32,
     /// The time of the first attempt.
     pub first_attempt_at: Option<UnixSeconds>,
+}
+
+/// The sender of claimed documents, and how their contract notifies.
+#[derive(Debug)]
+pub struct ClaimSender {
+    /// Its name.
+    pub institution_name: String,
+    /// Who notifies.
+    pub notice: Notice,
+    /// The template of the institution's own channel, if it notifies and has one.
+    pub template: Option<Template>,
+}
+
+impl ClaimSender {
+    /// A sender of whom nothing is stored: its contract was removed.
+    pub fn unknown() -> Self {
+        Self { institution_name: String::new(), notice: Notice::Platform, template: None }
+    }
+
+    /// A sender from its stored values.
+    pub fn stored(institution_name: String, notice: &str, template: Option<&str>) -> Result<Self> {
+        let notice = Notice::from_name(notice).ok_or(StoreError::damaged("a contract's notice"))?;
+        let template = template.map(Template::parse).transpose();
+        let template = template.map_err(|_| StoreError::damaged("an institution's template"))?;
+        let template = template.filter(|_| notice == Notice::Institution);
+        Ok(Self { institution_name, notice, template })
+    }
 }
 
 /// The result of [`Deliveries::claim`].

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use secrecy::SecretString;
+use seoham_model::contract::Notice;
 use seoham_model::document::{Content, Own};
 use seoham_model::status::Times;
 use seoham_model::{BinderId, ContractUuid, InstitutionId, NamedNumber, ParcelId, UnixSeconds};
@@ -116,6 +117,8 @@ pub enum Notification {
     Failed,
     /// Not sent: the deadline had passed.
     Expired,
+    /// Nobody notifies under the contract.
+    None,
 }
 
 impl Notification {
@@ -139,6 +142,7 @@ impl NamedNumber for Notification {
         (Self::Delivered, 3, "delivered"),
         (Self::Failed, 4, "failed"),
         (Self::Expired, 5, "expired"),
+        (Self::None, 6, "none"),
     ];
 }
 
@@ -163,16 +167,26 @@ pub struct DocumentRecord {
     pub recipient: PersonView,
 }
 
+/// What is known of a document's notification beside the document.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownNotice {
+    /// Who notifies under its contract.
+    pub notice: Notice,
+    /// It waits in the queue.
+    pub queued: bool,
+    /// It was given up.
+    pub given_up: bool,
+}
+
 impl DocumentRecord {
-    /// All data about a stored document with its opened text. `queued` tells whether its notification waits, and
-    /// `given_up` whether it was given up.
+    /// All data about a stored document with its opened text, and what is known of its notification.
     pub fn of(
         document: StoredDocument,
         text: OpenedText,
         member_since: Option<UnixSeconds>,
-        queued: bool,
-        given_up: bool,
+        known: KnownNotice,
     ) -> Self {
+        let KnownNotice { notice, queued, given_up } = known;
         let OpenedText { content, own, mut recipient } = text;
         let is_given_up = given_up && document.times.notified_at.is_none();
         let stored = if is_given_up { Notification::GivenUp } else { document.notice.outcome };
@@ -188,7 +202,10 @@ impl DocumentRecord {
                 external_document_uuid: own.external_document_uuid.clone(),
             },
             own,
-            notification: stored.as_shown(document.times.notified_at, queued),
+            notification: match notice {
+                Notice::None => Notification::None,
+                Notice::Platform | Notice::Institution => stored.as_shown(document.times.notified_at, queued),
+            },
             recipient: PersonView {
                 phone_number: recipient.phone_number.take().map(SecretString::from),
                 name: std::mem::take(&mut recipient.name).into(),
@@ -251,6 +268,9 @@ pub trait Documents: Send + Sync {
 pub trait Records: Send + Sync {
     /// All data about a document: for the operator, not for an institution.
     async fn describe(&self, document: BinderId) -> Result<Option<DocumentRecord>>;
+
+    /// Who sent a document.
+    async fn sender_of(&self, document: BinderId) -> Result<Option<InstitutionId>>;
 }
 
 #[cfg(test)]

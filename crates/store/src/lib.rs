@@ -7,6 +7,7 @@
 //! Tenancy is a parameter: on behalf of an institution nothing is looked up by id alone.
 
 pub mod accounts;
+pub mod admins;
 pub mod attempts;
 pub mod box_entry;
 pub mod boxes;
@@ -26,12 +27,14 @@ pub mod restore;
 pub mod retention;
 pub mod sealing;
 pub mod timekeeping;
+pub mod token_uses;
 pub mod transfer;
 pub mod undelivered;
 pub mod visits;
 pub mod volumes;
 
 pub use accounts::{Accounts, Callers, Marks, Overviews};
+pub use admins::Admins;
 pub use boxes::Boxes;
 pub use deliveries::{Deliveries, QueueDepths, Receipts};
 pub use deployment::{Deployment, Mode};
@@ -67,7 +70,7 @@ role! {
 }
 role! {
     /// The capabilities of the operator API.
-    OperatorStore: Accounts + Overviews + People + Records + Notices + QueueDepths + Unlocking + Volumes + Deployment
+    OperatorStore: Accounts + Admins + Overviews + People + Records + Notices + QueueDepths + Unlocking + Volumes + Deployment
 }
 role! {
     /// The capabilities of the delivery worker.

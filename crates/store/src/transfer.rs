@@ -46,10 +46,17 @@ pub enum Value {
 }
 
 /// All tables, referenced ones first.
-pub const TABLES: [Table; 26] = [
+pub const TABLES: [Table; 30] = [
     Table {
         name: "institutions",
-        columns: &[("institution_id", Kind::Id), ("name", Kind::Text), ("created_at", Kind::Number)],
+        columns: &[
+            ("institution_id", Kind::Id),
+            ("name", Kind::Text),
+            ("created_at", Kind::Number),
+            ("agency_id", Kind::Id),
+            ("contact", Kind::Text),
+            ("suspended_at", Kind::Number),
+        ],
     },
     Table {
         name: "contracts",
@@ -58,6 +65,7 @@ pub const TABLES: [Table; 26] = [
             ("institution_id", Kind::Id),
             ("authentication", Kind::Text),
             ("certified", Kind::Flag),
+            ("notice", Kind::Text),
             ("closed_at", Kind::Number),
             ("card", Kind::Text),
         ],
@@ -73,6 +81,49 @@ pub const TABLES: [Table; 26] = [
             ("expires_at", Kind::Number),
             ("revoked_at", Kind::Number),
             ("last_used_at", Kind::Number),
+            ("allowed_networks", Kind::Text),
+        ],
+    },
+    Table {
+        name: "institution_templates",
+        columns: &[("institution_id", Kind::Id), ("kind", Kind::Text), ("body", Kind::Text)],
+    },
+    Table {
+        name: "admins",
+        columns: &[
+            ("admin_id", Kind::Id),
+            ("kind", Kind::Number16),
+            ("name", Kind::Text),
+            ("created_at", Kind::Number),
+            ("closed_at", Kind::Number),
+        ],
+    },
+    Table {
+        name: "admin_tokens",
+        columns: &[
+            ("token_hash", Kind::Bytes),
+            ("token_id", Kind::Id),
+            ("admin_id", Kind::Id),
+            ("label", Kind::Text),
+            ("expires_at", Kind::Number),
+            ("revoked_at", Kind::Number),
+            ("last_used_at", Kind::Number),
+            ("allowed_networks", Kind::Text),
+        ],
+    },
+    Table {
+        name: "admin_actions",
+        columns: &[
+            ("action_id", Kind::Id),
+            ("at", Kind::Number),
+            ("by_whom", Kind::Text),
+            ("token", Kind::Text),
+            ("from_address", Kind::Text),
+            ("what", Kind::Text),
+            ("on_what", Kind::Text),
+            ("institution_id", Kind::Id),
+            ("status", Kind::Number32),
+            ("reason", Kind::Text),
         ],
     },
     Table {

@@ -24,18 +24,21 @@ pub enum Failure {
     Unreadable,
     /// The recipient has no telephone number: it passed on to another person.
     NoNumber,
+    /// The institution notifies by its own template, and has none.
+    NoTemplate,
     /// The messenger replied with this HTTP status.
     Status(u16),
 }
 
 impl Failure {
-    const NAMED: [(Self, i64, &'static str); 6] = [
+    const NAMED: [(Self, i64, &'static str); 7] = [
         (Self::Unreachable, 1, "unreachable"),
         (Self::NoMessenger, 2, "no_messenger"),
         (Self::Unsendable, 3, "unsendable"),
         (Self::Dropped, 4, "dropped"),
         (Self::Unreadable, 5, "unreadable"),
         (Self::NoNumber, 6, "no_number"),
+        (Self::NoTemplate, 7, "no_template"),
     ];
 }
 
@@ -144,7 +147,7 @@ mod tests {
             assert_eq!(Failure::from_number(failure.as_number()), Some(failure));
             assert!(!failure.to_string().is_empty());
         }
-        for unknown in [0, -1, 7, 99, 1_000, i64::MAX] {
+        for unknown in [0, -1, 8, 99, 1_000, i64::MAX] {
             assert_eq!(Failure::from_number(unknown), None, "{unknown}");
         }
         assert_eq!(Failure::Status(503).to_string(), "status_503");

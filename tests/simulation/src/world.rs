@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use seoham_model::{Clock, UnixSeconds};
-use seoham_store::accounts::{Authentication, Contract, Institution as Account};
+use seoham_store::accounts::{Contract, Institution as Account, Product};
 use seoham_store::{Store, StoreError};
 
 use crate::chance::Chance;
@@ -112,9 +112,8 @@ impl<'a> World<'a> {
             let now = self.now();
             let (id, uuid) = (self.chance.institution(now), self.chance.contract(now));
             let store = self.store();
-            let account = Account { id, name: name.to_owned(), created_at: now };
-            let authentication = Authentication::Pin;
-            let contract = Contract { uuid, authentication, certified: false, closed_at: None, card: None };
+            let account = Account::new(id, name.to_owned(), now);
+            let contract = Contract::new(uuid, Product::default());
             answered("an institution", store.create_institution(account).await)?;
             let made = answered("a contract", store.create_contract(id, contract).await)?;
             demand!(made, "a contract of an institution that was just made");

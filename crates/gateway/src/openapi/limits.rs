@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests {
     use seoham_model::UnixSeconds;
+    use seoham_model::contract::Product;
     use seoham_model::document::{CheckContext, ReadItem};
     use serde_json::{Value, json};
 
@@ -24,7 +25,11 @@ mod tests {
             } else {
                 "가".repeat(length)
             };
-            let context = CheckContext { now: UnixSeconds(1_800_000_000), certified: true, bulk: true };
+            let context = CheckContext {
+                now: UnixSeconds(1_800_000_000),
+                product: Product { certified: true, ..Product::default() },
+                bulk: true,
+            };
             let item = with(name, &text).to_string();
             let raw = serde_json::from_str(&item).expect("JSON");
             ReadItem::read(raw).check(context).is_ok()

@@ -63,6 +63,7 @@ pub(crate) async fn bulk(
     sender: Sender,
     request: Request,
 ) -> Result<Response, ApiError> {
+    sender.may_send()?;
     let (parts, stream) = request.into_parts();
     let additions = Additions::of(&parts.headers)?;
     let body = admit_body(&gateway.admission, sender.institution, &parts.headers, stream).await?;
@@ -84,7 +85,7 @@ async fn send(
     let external_ids: Vec<String> =
         read.iter().map(|item| item.external_document_uuid().unwrap_or_default()).collect();
     let repeated = envelope::repeated(external_ids.iter().map(String::as_str).filter(|id| !id.is_empty()));
-    let context = |now| CheckContext { now, certified: sender.contract.certified, bulk: true };
+    let context = |now| CheckContext { now, product: sender.contract.product, bulk: true };
     let trouble = additions.trouble(&gateway, sender.institution, &body.bytes, &read, context(gateway.now()));
     trouble.before()?;
     let check = |now: UnixSeconds| {
@@ -108,7 +109,12 @@ async fn send(
     if additions.dry_run {
         let today = SeoulDay::of(gateway.now());
         if let Some(overview) = gateway.store.institution(sender.institution, today).await? {
-            add_dry_run_headers(&mut answer, &overview.institution.name, gateway.store.mode());
+            add_dry_run_headers(
+                &mut answer,
+                &overview.institution.name,
+                gateway.store.mode(),
+                sender.contract.product,
+            );
         }
     }
     drop(read);

@@ -12,6 +12,7 @@ pub(crate) use single::{__path_single, single};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use seoham_http::{ApiError, headers};
+use seoham_model::contract::Product;
 use seoham_model::document::{CheckContext, ReadItem};
 use seoham_model::{InstitutionId, Text};
 use seoham_store::Mode;
@@ -43,14 +44,22 @@ const ADDITIONS: (HeaderName, HeaderValue) =
 /// Tell a client that performs a dry run the institution and the mode that it will send for.
 const INSTITUTION: HeaderName = HeaderName::from_static("seoham-institution");
 const MODE: HeaderName = HeaderName::from_static("seoham-mode");
+/// And the product of the contract (SPEC 14).
+const AUTHENTICATION: HeaderName = HeaderName::from_static("seoham-contract-authentication");
+const CERTIFIED: HeaderName = HeaderName::from_static("seoham-contract-certified");
+const NOTICE: HeaderName = HeaderName::from_static("seoham-contract-notice");
 
 /// The headers of a dry run's response. The name can be Korean, so it is percent-encoded.
-fn add_dry_run_headers(answer: &mut Response, name: &str, mode: Mode) {
+fn add_dry_run_headers(answer: &mut Response, name: &str, mode: Mode, product: Product) {
     let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string();
     if let Ok(name) = HeaderValue::from_str(&name) {
         answer.headers_mut().insert(INSTITUTION, name);
     }
-    answer.headers_mut().insert(MODE, HeaderValue::from_static(mode.name()));
+    let headers = answer.headers_mut();
+    headers.insert(MODE, HeaderValue::from_static(mode.name()));
+    headers.insert(AUTHENTICATION, HeaderValue::from_static(product.authentication.name()));
+    headers.insert(CERTIFIED, HeaderValue::from_static(if product.certified { "true" } else { "false" }));
+    headers.insert(NOTICE, HeaderValue::from_static(product.notice.name()));
 }
 
 impl Additions {

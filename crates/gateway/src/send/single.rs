@@ -46,11 +46,12 @@ pub(crate) async fn single(
     sender: Sender,
     request: Request,
 ) -> Result<Response, ApiError> {
+    sender.may_send()?;
     let (parts, stream) = request.into_parts();
     let additions = Additions::of(&parts.headers)?;
     let body = admit_body(&gateway.admission, sender.institution, &parts.headers, stream).await?;
     let read = ReadItem::read(envelope::document(&body.bytes)?);
-    let context = |now| CheckContext { now, certified: sender.contract.certified, bulk: false };
+    let context = |now| CheckContext { now, product: sender.contract.product, bulk: false };
     let trouble = additions.trouble(
         &gateway,
         sender.institution,

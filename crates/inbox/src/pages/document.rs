@@ -28,6 +28,8 @@ struct DocumentPage {
     institution: String,
     title: String,
     message: Option<String>,
+    /// The text under a contract that notifies nobody.
+    bridge: Option<String>,
     kind: &'static str,
     deadline: String,
     left: words::Left,
@@ -81,6 +83,7 @@ pub(crate) async fn show(
         institution: document.institution_name.clone(),
         title: document.content.title.clone(),
         message: document.content.message.clone(),
+        bridge: document.content.bridge.clone(),
         kind: words::kind(&document, lang),
         deadline: words::moment(document.deadline_at, lang),
         left: words::Left::of(document.deadline_at, now, lang),

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::ops::ControlFlow;
 
 use seoham_kit::client::Capabilities;
+use seoham_model::contract::Product;
 use seoham_model::document::{CheckContext, Document, check};
 use seoham_model::notification::arrival_text;
 use seoham_sheets::SheetError;
@@ -87,7 +88,7 @@ fn first(table: &Table) -> Result<Option<Document>, SheetError> {
         place += 1;
         ControlFlow::Continue(())
     })?;
-    let context = CheckContext { now: table.now, certified: false, bulk: true };
+    let context = CheckContext { now: table.now, product: Product::default(), bulk: true };
     let raw = found.and_then(|json| serde_json::from_str::<Box<RawValue>>(&json).ok());
     Ok(raw.and_then(|raw| check(&raw, context).ok()))
 }

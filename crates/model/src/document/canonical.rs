@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::ReadItem;
-use super::raw::{Raw, RawDocument, RawProperty, RawReceiver, kind};
+use super::raw::{Raw, RawBridge, RawDocument, RawProperty, RawReceiver, kind};
 use crate::violation::JsonKind;
 
 pub(super) fn canonical(item: &ReadItem<'_>) -> Vec<u8> {
@@ -22,6 +22,7 @@ pub(super) fn canonical(item: &ReadItem<'_>) -> Vec<u8> {
         common_categories,
         receiver: raw_receiver,
         property: raw_property,
+        bridge: raw_bridge,
     } = document;
     for (number, member) in
         [(1, title), (2, read_expired_at), (3, read_expired_sec), (4, hash), (5, common_categories)]
@@ -52,6 +53,10 @@ pub(super) fn canonical(item: &ReadItem<'_>) -> Vec<u8> {
             }
         }
         Err(_) => put_member(&mut form, 40, *raw_property),
+    }
+    match &item.bridge {
+        Ok(RawBridge { content }) => put_member(&mut form, 61, *content),
+        Err(_) => put_member(&mut form, 60, *raw_bridge),
     }
     form
 }
@@ -128,6 +133,8 @@ mod tests {
             (r#"{"ci":"C"}"#, r#""C""#),
             (r#""title":"T","#, r#""title":["T"],"#),
             (r#""title":"T","#, r#""title":"T","hash":"T","#),
+            (r#""title":"T","#, r#""title":"T","bridge":{"content":"T"},"#),
+            (r#""title":"T","#, r#""title":"T","bridge":"T","#),
             (r#""title":"T","#, r#""title":"T","common_categories":["BILL"],"#),
         ] {
             forms.push(of(&base.replace(from, to)));

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::raw::{Raw, RawDocument, RawProperty, RawReceiver, kind};
+use super::raw::{Raw, RawBridge, RawDocument, RawProperty, RawReceiver, kind};
 use super::{CheckContext, Document, canonical, rules};
 use crate::violation::{JsonKind, Rule, Violation};
 
@@ -16,6 +16,7 @@ pub struct ReadItem<'a> {
     pub(super) document: Parsed<RawDocument<'a>>,
     pub(super) receiver: Parsed<RawReceiver<'a>>,
     pub(super) property: Parsed<RawProperty<'a>>,
+    pub(super) bridge: Parsed<RawBridge<'a>>,
 }
 
 impl<'a> ReadItem<'a> {
@@ -24,7 +25,8 @@ impl<'a> ReadItem<'a> {
         let document: Parsed<RawDocument<'a>> = object(Some(raw));
         let part = |of: fn(&RawDocument<'a>) -> Raw<'a>| document.as_ref().ok().and_then(of);
         let (receiver, property) = (object(part(|d| d.receiver)), object(part(|d| d.property)));
-        Self { raw, document, receiver, property }
+        let bridge = object(part(|d| d.bridge));
+        Self { raw, document, receiver, property, bridge }
     }
 
     /// Checks every rule of SPEC 4. Reports all violations, not only the first; none contains a value.

@@ -43,6 +43,9 @@ pub struct Content {
     /// At most 500 characters, shown in the notification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// `bridge.content`: at most 500 characters, shown in the box under a contract whose notice is `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<String>,
     /// The institution's page: an absolute http(s) URL of 10 to 100 characters.
     pub link: String,
     /// Customer-service telephone, 1 to 20 characters.

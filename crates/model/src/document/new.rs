@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{CheckContext, check};
 use crate::clock::UnixSeconds;
+use crate::contract::Product;
 use crate::violation::{Rule, Violation};
 
 /// The deadline for opening a document.
@@ -83,6 +84,13 @@ pub struct NewDocument {
     common_categories: Vec<String>,
     receiver: NewReceiver,
     property: Property,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bridge: Option<Bridge>,
+}
+
+#[derive(Clone, Serialize)]
+struct Bridge {
+    content: String,
 }
 
 #[derive(Clone, Default, Serialize)]
@@ -109,6 +117,7 @@ impl NewDocument {
             common_categories: Vec::new(),
             receiver,
             property: Property { link: link.to_owned(), ..Property::default() },
+            bridge: None,
         }
     }
 
@@ -165,13 +174,20 @@ impl NewDocument {
         self
     }
 
-    /// The document in JSON, if it is valid at `now`. Only the platform knows whether the contract is
-    /// certified.
+    /// Sets the text that the box shows under a contract whose notice is `none`; at most 500 characters.
+    #[must_use]
+    pub fn bridge(mut self, content: &str) -> Self {
+        self.bridge = Some(Bridge { content: content.to_owned() });
+        self
+    }
+
+    /// The document in JSON, if it is valid at `now`. Only the platform knows the contract's
+    /// product.
     pub fn check(&self, now: UnixSeconds, bulk: bool) -> Result<String, Vec<Violation>> {
         let unreadable = |_| vec![Violation::new("", Rule::Unreadable)];
         let json = serde_json::to_string(self).map_err(unreadable)?;
         let raw = serde_json::from_str(&json).map_err(unreadable)?;
-        check(raw, CheckContext { now, certified: false, bulk }).map(|_| json)
+        check(raw, CheckContext { now, product: Product::default(), bulk }).map(|_| json)
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct RawDocument<'a> {
     pub(super) receiver: Raw<'a>,
     #[serde(borrow)]
     pub(super) property: Raw<'a>,
+    #[serde(borrow)]
+    pub(super) bridge: Raw<'a>,
 }
 
 #[derive(Default, Deserialize)]
@@ -61,6 +63,13 @@ pub(super) struct RawProperty<'a> {
     pub(super) message: Raw<'a>,
     #[serde(borrow)]
     pub(super) external_document_uuid: Raw<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawBridge<'a> {
+    #[serde(borrow)]
+    pub(super) content: Raw<'a>,
 }
 
 /// The kind of the value in `raw`, from its first byte.

@@ -8,6 +8,7 @@ use super::checker::{Checker, StringRule};
 use super::raw::RawDocument;
 use super::{Content, Document, Own, ReadItem, Receiver, ReceiverIdentity};
 use crate::clock::{SeoulDay, UnixSeconds};
+use crate::contract::{Notice, Product};
 use crate::link;
 use crate::violation::{Rule, Violation};
 
@@ -16,8 +17,8 @@ use crate::violation::{Rule, Violation};
 pub struct CheckContext {
     /// The time at which the document would be accepted.
     pub now: UnixSeconds,
-    /// The contract is certified: `hash` is required.
-    pub certified: bool,
+    /// What the contract is: a certified one requires `hash`, and one whose notice is `none` keeps `bridge.content`.
+    pub product: Product,
     /// A bulk send: `property.external_document_uuid` is required.
     pub bulk: bool,
 }
@@ -46,10 +47,10 @@ fn read(checker: &mut Checker, item: &ReadItem<'_>, context: CheckContext) -> Op
     // Read all members before returning, so that all violations are reported together.
     let title = checker.required("title", raw.title, StringRule::characters(1, 40).shown());
     let deadline_at = deadline(checker, raw, context.now);
-    let hash = if context.certified && raw.hash.is_none() {
+    let hash = if context.product.certified && raw.hash.is_none() {
         checker.report("hash", Rule::RequiredByCertifiedContract);
         None
-    } else if context.certified {
+    } else if context.product.certified {
         checker.required("hash", raw.hash, StringRule::characters(1, 99))
     } else {
         // Clients also send hashes of any kind under contracts that do not require one.
@@ -58,10 +59,11 @@ fn read(checker: &mut Checker, item: &ReadItem<'_>, context: CheckContext) -> Op
     let categories = categories(checker, raw);
     let receiver = receiver(checker, item, context.now);
     let property = property(checker, item, context.bulk);
+    let bridge = if context.product.notice == Notice::None { bridge(checker, item) } else { None };
 
     let (link, cs_number, cs_name, message, own) = property?;
     Some(Document {
-        content: Content { title: title?, message, link, cs_number, cs_name, categories },
+        content: Content { title: title?, message, bridge, link, cs_number, cs_name, categories },
         own,
         hash,
         deadline_at: deadline_at?,
@@ -151,6 +153,13 @@ fn property(checker: &mut Checker, item: &ReadItem<'_>, bulk: bool) -> Option<Pr
     Some((link?, cs_number?, cs_name?, message, own))
 }
 
+/// `bridge` may be absent.
+fn bridge(checker: &mut Checker, item: &ReadItem<'_>) -> Option<String> {
+    let is_absent = item.document.as_ref().is_ok_and(|document| document.bridge.is_none());
+    let raw = if is_absent { None } else { checker.part("bridge", &item.bridge) };
+    checker.optional("bridge.content", raw?.content, StringRule::characters(1, 500).shown().lines())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -185,8 +194,12 @@ mod tests {
     }
 
     fn checked(document: &Value, certified: bool) -> Result<Document, Vec<(&'static str, Rule)>> {
+        checked_under(document, Product { certified, ..Product::default() })
+    }
+
+    fn checked_under(document: &Value, product: Product) -> Result<Document, Vec<(&'static str, Rule)>> {
         let raw = serde_json::value::to_raw_value(document).expect("JSON");
-        let context = CheckContext { now: NOW, certified, bulk: true };
+        let context = CheckContext { now: NOW, product, bulk: true };
         check(&raw, context).map_err(|broken| broken.iter().map(|v| (v.member, v.rule)).collect())
     }
 
@@ -231,6 +244,37 @@ mod tests {
             checked(&document(), true).map(|_| ()),
             Err(vec![("hash", Rule::RequiredByCertifiedContract)])
         );
+    }
+
+    #[test]
+    fn a_bridge_is_kept_where_nobody_notifies() {
+        let silent = Product { notice: Notice::None, ..Product::default() };
+        for (bridge, kept) in [
+            (
+                json!({ "content": "자세한 내용은 홈페이지에서\r\n확인해 주십시오." }),
+                Some("자세한 내용은 홈페이지에서\n확인해 주십시오."),
+            ),
+            (json!({ "content": null }), None),
+            (json!({}), None),
+            (json!(null), None),
+        ] {
+            let read = checked_under(&with("/bridge", bridge.clone()), silent).expect("good");
+            assert_eq!(read.content.bridge.as_deref(), kept, "{bridge}");
+        }
+        for wrong in [
+            json!("x"),
+            json!({ "content": 5 }),
+            json!({ "content": "x".repeat(501) }),
+            json!({ "content": "a\u{202e}" }),
+        ] {
+            let document = with("/bridge", wrong.clone());
+            assert!(checked_under(&document, silent).is_err(), "{wrong}");
+            for notice in [Notice::Platform, Notice::Institution] {
+                let read =
+                    checked_under(&document, Product { notice, ..Product::default() }).expect("dropped");
+                assert_eq!(read.content.bridge, None);
+            }
+        }
     }
 
     #[test]

@@ -5,11 +5,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use seoham_http::{ApiError, Path, body};
 use seoham_model::card::Card;
-use seoham_model::{ContractUuid, Text, forms};
+use seoham_model::{ContractUuid, forms};
 use seoham_store::accounts::Contract;
 use serde::Serialize;
 
-use super::{created, institution, unknown_institution};
+use super::{created, institution, unknown_contract, unknown_institution};
 use crate::state::Operator;
 
 #[derive(Serialize)]
@@ -23,24 +23,13 @@ pub(crate) async fn create(
     request: Request,
 ) -> Result<Response, ApiError> {
     let institution = institution(&id)?;
-    let terms = forms::contract_terms(&body::json(request).await?)?;
+    let product = forms::product(&body::json(request).await?)?;
     let uuid = ContractUuid::generate(operator.store.clock());
-    let contract = Contract {
-        uuid,
-        authentication: terms.authentication,
-        certified: terms.certified,
-        closed_at: None,
-        card: None,
-    };
-    if !operator.store.create_contract(institution, contract).await? {
+    if !operator.store.create_contract(institution, Contract::new(uuid, product)).await? {
         return Err(unknown_institution());
     }
     tracing::info!(%institution, contract = %uuid, "contract created");
     created(&Created { contract_uuid: uuid })
-}
-
-fn unknown() -> ApiError {
-    ApiError::not_found(Text::fixed("없는 계약입니다", "there is no such contract"))
 }
 
 /// Sets the members of a JSON payload that the box shows on a document's card; without members the card is
@@ -50,11 +39,11 @@ pub(crate) async fn set_card(
     Path(contract): Path<String>,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
-    let uuid = ContractUuid::parse(&contract).ok_or_else(unknown)?;
+    let uuid = ContractUuid::parse(&contract).ok_or_else(unknown_contract)?;
     let card = forms::card(&body::json(request).await?)?;
     let card = Some(card).filter(|card| *card != Card::default());
     if !operator.store.set_card(uuid, card).await? {
-        return Err(unknown());
+        return Err(unknown_contract());
     }
     tracing::info!(contract = %uuid, "a contract's card was set");
     Ok(StatusCode::NO_CONTENT)
@@ -65,9 +54,9 @@ pub(crate) async fn close(
     Path((id, contract)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let institution = institution(&id)?;
-    let uuid = ContractUuid::parse(&contract).ok_or_else(unknown)?;
+    let uuid = ContractUuid::parse(&contract).ok_or_else(unknown_contract)?;
     if !operator.store.close_contract(institution, uuid, operator.now()).await? {
-        return Err(unknown());
+        return Err(unknown_contract());
     }
     tracing::info!(%institution, contract = %uuid, "contract closed");
     Ok(StatusCode::NO_CONTENT)

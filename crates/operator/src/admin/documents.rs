@@ -5,11 +5,11 @@ use axum::response::Response;
 use secrecy::ExposeSecret;
 use seoham_http::{ApiError, Path};
 use seoham_model::status::DocBoxStatus;
-use seoham_model::{BinderId, ContractUuid, InstitutionId, NamedNumber, Text, mask};
+use seoham_model::{BinderId, ContractUuid, InstitutionId, NamedNumber, mask};
 use seoham_store::documents::DocumentRecord;
 use serde::Serialize;
 
-use super::{json, notifications};
+use super::{json, notifications, unknown_document};
 use crate::state::Operator;
 
 #[derive(Serialize)]
@@ -63,9 +63,8 @@ pub(crate) async fn show(
     State(operator): State<Operator>,
     Path(binder): Path<String>,
 ) -> Result<Response, ApiError> {
-    let unknown = || ApiError::not_found(Text::fixed("없는 문서입니다", "there is no such document"));
-    let id = BinderId::parse(&binder).ok_or_else(unknown)?;
-    let record = operator.store.describe(id).await?.ok_or_else(unknown)?;
+    let id = BinderId::parse(&binder).ok_or_else(unknown_document)?;
+    let record = operator.store.describe(id).await?.ok_or_else(unknown_document)?;
     tracing::info!(document = %id, "document looked at by the operator");
     let undelivered = operator.store.undelivered_one(id).await?.map(notifications::NotificationReply::from);
     json(&DocumentReply { undelivered, ..shown(id, record, &operator) })

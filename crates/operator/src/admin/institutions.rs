@@ -5,11 +5,15 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use seoham_http::{ApiError, Path, Query, body};
 use seoham_model::card::Card;
-use seoham_model::{AccessTokenId, ContractUuid, InstitutionId, SeoulDay, Text, forms};
-use seoham_store::accounts::{Authentication, Institution};
+use seoham_model::forms::NewInstitution;
+use seoham_model::{AgencyId, ContractUuid, InstitutionId, SeoulDay, Text, UnixSeconds, forms};
+use seoham_store::accounts::{Authentication, Institution, Notice};
+use seoham_store::admins::AdminId;
 use serde::{Deserialize, Serialize};
 
+use super::tokens::TokenReply;
 use super::{created, institution, json, unknown_institution};
+use crate::access::Administrator;
 use crate::state::Operator;
 
 /// Institutions per page.
@@ -19,19 +23,45 @@ const PAGE: usize = 100;
 struct InstitutionReply {
     institution_id: InstitutionId,
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agency_id: Option<AgencyId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact: Option<String>,
+    /// Since when its sends are refused; absent if they are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suspended_at: Option<i64>,
 }
 
 impl From<Institution> for InstitutionReply {
     fn from(institution: Institution) -> Self {
-        Self { institution_id: institution.id, name: institution.name }
+        let Institution { id, name, created_at: _, agency, contact, suspended_at } = institution;
+        let suspended_at = suspended_at.map(|at| at.0);
+        Self { institution_id: id, name, agency_id: agency, contact, suspended_at }
     }
 }
 
-pub(crate) async fn create(State(operator): State<Operator>, request: Request) -> Result<Response, ApiError> {
-    let name = forms::institution_name(&body::json(request).await?)?;
-    let same = of_name(&operator, &name).await?;
+pub(crate) async fn create(
+    State(operator): State<Operator>,
+    administrator: Administrator,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let NewInstitution { name, contact, agency } = forms::institution(&body::json(request).await?)?;
+    let own = administrator.agency();
+    let agency = match (own, agency) {
+        // Another agency is not told apart from one that does not exist.
+        (Some(own), Some(named)) if own != named => return Err(unknown_agency()),
+        (Some(own), _) => Some(own),
+        (None, Some(named)) => {
+            let found = operator.store.admin(AdminId::Agency(named)).await?;
+            let is_open = found.is_some_and(|(agency, _)| agency.closed_at.is_none());
+            Some(named).filter(|_| is_open).ok_or_else(unknown_agency).map(Some)?
+        }
+        (None, None) => None,
+    };
+    let same = of_name(&operator, own, &name).await?;
     let id = InstitutionId::generate(operator.store.clock());
-    let institution = Institution { id, name, created_at: operator.now() };
+    let institution =
+        Institution { id, name, created_at: operator.now(), agency, contact, suspended_at: None };
     operator.store.create_institution(institution.clone()).await?;
     tracing::info!(institution = %id, "institution created");
     if let Some(same) = same {
@@ -49,11 +79,19 @@ struct Created {
     same_name_as: Option<InstitutionId>,
 }
 
-/// The first institution of this name, if any.
-async fn of_name(operator: &Operator, name: &str) -> Result<Option<InstitutionId>, ApiError> {
+fn unknown_agency() -> ApiError {
+    ApiError::invalid(Text::fixed("agency_id: 없는 대행사입니다", "agency_id: there is no such agency"))
+}
+
+/// The first institution of this name, if any; for an agency, among its own.
+async fn of_name(
+    operator: &Operator,
+    agency: Option<AgencyId>,
+    name: &str,
+) -> Result<Option<InstitutionId>, ApiError> {
     let mut after = None;
     loop {
-        let page = operator.store.institutions(after, PAGE).await?;
+        let page = operator.store.institutions(agency, after, PAGE).await?;
         if let Some(same) = page.iter().find(|institution| institution.name == name) {
             return Ok(Some(same.id));
         }
@@ -79,23 +117,24 @@ struct List {
 
 pub(crate) async fn list(
     State(operator): State<Operator>,
+    administrator: Administrator,
     Query(query): Query<After>,
 ) -> Result<Response, ApiError> {
     let after = query.after.as_deref().map(institution).transpose()?;
-    let found = operator.store.institutions(after, PAGE).await?;
+    let found = operator.store.institutions(administrator.agency(), after, PAGE).await?;
     let next_after = if found.len() == PAGE { found.last().map(|i| i.id) } else { None };
     json(&List { institutions: found.into_iter().map(InstitutionReply::from).collect(), next_after })
 }
 
 #[derive(Serialize)]
 struct Overview {
-    institution_id: InstitutionId,
-    name: String,
+    #[serde(flatten)]
+    institution: InstitutionReply,
     created_at: i64,
     /// Documents accepted today, a day in Asia/Seoul.
     accepted_today: u64,
     contracts: Vec<ShownContract>,
-    tokens: Vec<ShownToken>,
+    tokens: Vec<TokenReply>,
 }
 
 #[derive(Serialize)]
@@ -103,26 +142,15 @@ struct ShownContract {
     contract_uuid: ContractUuid,
     authentication: Authentication,
     certified: bool,
+    notice: Notice,
+    /// Nothing can be sent under it until the institution has a template; absent otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    lacks_template: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     closed_at: Option<i64>,
     /// The members of a JSON payload that the box shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     card: Option<Card>,
-}
-
-#[derive(Serialize)]
-struct ShownToken {
-    token_id: AccessTokenId,
-    label: String,
-    /// When it was created.
-    created_at: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revoked_at: Option<i64>,
-    /// When it was last used, to the minute; absent if never.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_used_at: Option<i64>,
 }
 
 pub(crate) async fn show(
@@ -133,35 +161,68 @@ pub(crate) async fn show(
     let found =
         operator.store.institution(institution(&id)?, today).await?.ok_or_else(unknown_institution)?;
     json(&Overview {
-        institution_id: found.institution.id,
-        name: found.institution.name,
         created_at: found.institution.created_at.0,
+        institution: InstitutionReply::from(found.institution),
         accepted_today: found.accepted_on_day,
         contracts: found
             .contracts
             .into_iter()
             .map(|c| ShownContract {
                 contract_uuid: c.uuid,
-                authentication: c.authentication,
-                certified: c.certified,
+                authentication: c.product.authentication,
+                certified: c.product.certified,
+                notice: c.product.notice,
+                lacks_template: c.lacks_template,
                 closed_at: c.closed_at.map(|t| t.0),
                 card: c.card,
             })
             .collect(),
-        tokens: found
-            .tokens
-            .into_iter()
-            .map(|t| ShownToken {
-                token_id: t.id,
-                // The id contains the creation time.
-                created_at: i64::try_from(t.id.unix_millis() / 1000).unwrap_or(0),
-                label: t.label,
-                expires_at: t.expires_at.map(|t| t.0),
-                revoked_at: t.revoked_at.map(|t| t.0),
-                last_used_at: t.last_used_at.map(|t| t.0),
-            })
-            .collect(),
+        tokens: found.tokens.into_iter().map(TokenReply::from).collect(),
     })
+}
+
+/// `PATCH /admin/v1/institutions/{id}`: changes the name or the contact.
+pub(crate) async fn change(
+    State(operator): State<Operator>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<StatusCode, ApiError> {
+    let id = institution(&id)?;
+    let change = forms::institution_change(&body::json(request).await?)?;
+    if !operator.store.change_institution(id, change).await? {
+        return Err(unknown_institution());
+    }
+    tracing::info!(institution = %id, "an institution was changed");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /admin/v1/institutions/{id}/suspend`: its sends are refused; opening, status and everything else goes on.
+pub(crate) async fn suspend(
+    State(operator): State<Operator>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    set_suspended(&operator, &id, Some(operator.now())).await
+}
+
+/// `POST /admin/v1/institutions/{id}/resume`
+pub(crate) async fn resume(
+    State(operator): State<Operator>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    set_suspended(&operator, &id, None).await
+}
+
+async fn set_suspended(
+    operator: &Operator,
+    id: &str,
+    since: Option<UnixSeconds>,
+) -> Result<StatusCode, ApiError> {
+    let id = institution(id)?;
+    if !operator.store.set_suspended(id, since).await? {
+        return Err(unknown_institution());
+    }
+    tracing::info!(institution = %id, suspended = since.is_some(), "an institution was suspended or resumed");
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The largest picture of an institution.

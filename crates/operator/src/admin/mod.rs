@@ -1,12 +1,15 @@
 //! The calls of SPEC 11, one file per resource.
 
+pub(crate) mod admins;
 pub(crate) mod clock;
 pub(crate) mod contracts;
 pub(crate) mod deliveries;
 pub(crate) mod documents;
 pub(crate) mod institutions;
+pub(crate) mod log;
 pub(crate) mod notifications;
 pub(crate) mod people;
+pub(crate) mod templates;
 pub(crate) mod tokens;
 
 use axum::http::header::CONTENT_TYPE;
@@ -36,4 +39,14 @@ pub(crate) fn institution(text: &str) -> Result<InstitutionId, ApiError> {
 /// 404: no such institution.
 pub(crate) fn unknown_institution() -> ApiError {
     ApiError::not_found(Text::fixed("없는 기관입니다", "there is no such institution"))
+}
+
+/// 404: no such contract.
+pub(crate) fn unknown_contract() -> ApiError {
+    ApiError::not_found(Text::fixed("없는 계약입니다", "there is no such contract"))
+}
+
+/// 404: no such document.
+pub(crate) fn unknown_document() -> ApiError {
+    ApiError::not_found(Text::fixed("없는 문서입니다", "there is no such document"))
 }

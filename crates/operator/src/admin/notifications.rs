@@ -7,7 +7,7 @@ use seoham_model::{BinderId, InstitutionId, Text};
 use seoham_store::undelivered::{Kind, NoticeState, Page, Undelivered};
 use serde::{Deserialize, Serialize};
 
-use super::json;
+use super::{institution, json, unknown_document};
 use crate::state::Operator;
 
 /// Notifications per page; also how many one call sends again.
@@ -106,7 +106,21 @@ pub(crate) async fn list(
     Path(name): Path<String>,
     Query(asked): Query<NotificationFilter>,
 ) -> Result<Response, ApiError> {
-    let found = operator.store.undelivered(kind(&name)?, asked.page()?).await?;
+    show(&operator, &name, asked.page()?).await
+}
+
+/// `GET /admin/v1/institutions/{id}/notifications/{list}`
+pub(crate) async fn list_of_institution(
+    State(operator): State<Operator>,
+    Path((id, name)): Path<(String, String)>,
+    Query(asked): Query<NotificationFilter>,
+) -> Result<Response, ApiError> {
+    let page = Page { institution: Some(institution(&id)?), ..asked.page()? };
+    show(&operator, &name, page).await
+}
+
+async fn show(operator: &Operator, name: &str, page: Page) -> Result<Response, ApiError> {
+    let found = operator.store.undelivered(kind(name)?, page).await?;
     let next_before = next_before(&found);
     json(&List { notifications: found.into_iter().map(NotificationReply::from).collect(), next_before })
 }
@@ -125,14 +139,31 @@ pub(crate) async fn send_again(
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let kind = kind(&name)?;
-    let asked: NotificationFilter = serde_json::from_slice(&body::json(request).await?).map_err(|_| {
+    let asked = filter(request).await?;
+    send_page_again(&operator, &name, asked.page()?).await
+}
+
+/// `POST /admin/v1/institutions/{id}/notifications/{list}/send-again`
+pub(crate) async fn send_again_of_institution(
+    State(operator): State<Operator>,
+    Path((id, name)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let page = Page { institution: Some(institution(&id)?), ..filter(request).await?.page()? };
+    send_page_again(&operator, &name, page).await
+}
+
+async fn filter(request: Request) -> Result<NotificationFilter, ApiError> {
+    serde_json::from_slice(&body::json(request).await?).map_err(|_| {
         ApiError::invalid(Text::fixed(
             "본문은 {\"institution\"?, \"before\"?} 형식의 JSON이어야 합니다",
             "the body must be JSON: {\"institution\"?, \"before\"?}",
         ))
-    })?;
-    let found = operator.store.undelivered(kind, asked.page()?).await?;
+    })
+}
+
+async fn send_page_again(operator: &Operator, name: &str, page: Page) -> Result<Response, ApiError> {
+    let found = operator.store.undelivered(kind(name)?, page).await?;
     let next_before = next_before(&found);
     let documents: Vec<BinderId> = found.into_iter().map(|notice| notice.document).collect();
     let sent_again =
@@ -146,10 +177,9 @@ pub(crate) async fn send_one_again(
     State(operator): State<Operator>,
     Path(binder): Path<String>,
 ) -> Result<Response, ApiError> {
-    let unknown = || ApiError::not_found(Text::fixed("없는 문서입니다", "there is no such document"));
-    let document = BinderId::parse(&binder).ok_or_else(unknown)?;
+    let document = BinderId::parse(&binder).ok_or_else(unknown_document)?;
     if operator.store.describe(document).await?.is_none() {
-        return Err(unknown());
+        return Err(unknown_document());
     }
     if operator.store.undelivered_one(document).await?.is_none() {
         return Err(ApiError::invalid(Text::fixed(

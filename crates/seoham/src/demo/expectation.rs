@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use secrecy::ExposeSecret;
 use seoham_kit::client::StatusData;
 use seoham_model::UnixSeconds;
+use seoham_model::contract::Product;
 use seoham_model::document::{CheckContext, Receiver, ReceiverIdentity, check};
 use seoham_model::status::DocBoxStatus;
 use seoham_store::personas;
@@ -78,7 +79,7 @@ pub(super) fn expect(notices: &[String], people: &[Person], now: UnixSeconds) ->
         let known = Known { birthday: personas::BIRTHDAY, name: personas::NAME, outcome };
         by_phone.insert(number.to_owned(), known);
     }
-    let context = CheckContext { now, certified: false, bulk: true };
+    let context = CheckContext { now, product: Product::default(), bulk: true };
     let verdict = |notice: &String| {
         let Ok(raw) = serde_json::from_str::<&RawValue>(notice) else {
             return Expected::refused("INVALID_VALUE");

@@ -234,6 +234,7 @@ impl Server {
             store: store.clone(),
             admin_token,
             metrics,
+            behind_proxy: config.listen.behind_tls_proxy,
             actions: ActionLog::new(
                 config.log.actions.clone().unwrap_or_else(|| config.store.data.join("actions.log")),
             ),
@@ -319,7 +320,12 @@ fn gateway(config: &Config, store: &Arc<dyn Store>, bulk: &Handle) -> Result<Gat
         bytes_per_institution: config.admission.bytes_per_institution.unwrap_or(config.admission.bytes / 2),
     };
     let receipt_secret = config.notifier.secret.clone();
-    let options = GatewayOptions { admission, receipt_secret, bulk_threads: bulk.clone() };
+    let options = GatewayOptions {
+        admission,
+        receipt_secret,
+        behind_proxy: config.listen.behind_tls_proxy,
+        bulk_threads: bulk.clone(),
+    };
     match Gateway::new(store.clone(), options) {
         Some(gateway) => Ok(gateway),
         None => bail!("notifier.secret: must be base64, with or without whsec_"),

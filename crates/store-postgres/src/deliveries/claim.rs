@@ -4,23 +4,25 @@
 //! are claimed again.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use seoham_model::{BinderId, InstitutionId, ParcelId, PersonId, UnixSeconds};
+use seoham_model::{BinderId, ContractUuid, InstitutionId, ParcelId, PersonId, UnixSeconds};
 use seoham_store::box_entry::BoxEntry;
-use seoham_store::deliveries::{Claim, Claimed};
+use seoham_store::deliveries::{Claim, ClaimSender, Claimed};
 use seoham_store::parcel::StoredDocument;
 use seoham_store::parcel::announce::{self, Announcement, Announcements};
 use seoham_store::parcel::head::DOCUMENTS_MAX;
 use seoham_store::undelivered::Failure;
 use seoham_store::{Result, StoreError};
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use super::finish::{self, Done, DoneOutcome};
 use super::notices;
-use crate::columns::{Columns, uuids};
+use crate::columns::{Columns, Id, uuids};
 use crate::documents::rows;
-use crate::session::Session;
+use crate::session::{Param, Session};
 use crate::{Inner, people};
 
 /// A claimed document.
@@ -53,7 +55,7 @@ pub(super) async fn claim(
     let people = rows::people(session, readable().map(|document| document.person)).await?;
     let open = readable().filter(|document| now < document.deadline_at);
     let read = rows::slices(session, open.map(announce::slice)).await?;
-    let names = names(session, readable()).await?;
+    let senders = senders(session, readable()).await?;
 
     let (mut over, mut unreadable, mut claims) = (Vec::new(), Vec::new(), Vec::new());
     let mut entries = Vec::new();
@@ -66,7 +68,9 @@ pub(super) async fn claim(
                     ticket: ticket.number.unsigned_abs(),
                     document: held.document,
                     institution: held.institution,
-                    institution_name: names.get(&held.institution).map_or("", String::as_str).into(),
+                    sender: senders
+                        .get(&document.contract)
+                        .map_or_else(|| Arc::new(ClaimSender::unknown()), Arc::clone),
                     phone_number: text.phone_number,
                     link_token: store.vault.document_link(held.document),
                     received: entry.is_in_box(),
@@ -250,47 +254,103 @@ async fn in_turns(session: &Session, store: &Inner, ticket: &Ticket, room: usize
     Ok(held)
 }
 
+/// Rows that the first look takes for documents: as many as parcels that are full.
+const DOCUMENTS_PER_ROW: usize = seoham_model::bulk::ITEMS_MAX;
+/// How much more the next look takes if the rows held fewer.
+const MORE_ROWS: usize = 8;
+
+/// Claims up to `each` documents of every one of `institutions`. Looks at few rows first, and at more only if they hold
+/// fewer documents than a parcel can.
 async fn take(
     session: &Session,
     ticket: &Ticket,
     institutions: &[InstitutionId],
     each: usize,
 ) -> Result<Vec<Held>> {
-    let each = i64::try_from(each).unwrap_or(i64::MAX);
-    let rows = session
-        .write("claiming", CLAIM, &[&uuids(institutions), &each, &ticket.number, &ticket.lease_millis()])
-        .await?;
+    let mut wanting: Vec<(InstitutionId, usize)> = institutions.iter().map(|id| (*id, each)).collect();
+    let mut rows_max = each.div_ceil(DOCUMENTS_PER_ROW).max(1);
     let mut held = Vec::new();
-    for row in &rows {
-        let institution = row.id("institution_id")?;
-        let parcel: ParcelId = row.id("parcel_id")?;
-        let positions: &[u8] = row.value("positions")?;
-        let (sound, damaged): (Vec<u8>, Vec<u8>) =
-            positions.iter().partition(|position| usize::from(**position) < DOCUMENTS_MAX);
-        if !damaged.is_empty() {
-            tracing::error!(%parcel, "positions of a delivery are damaged");
+    while !wanting.is_empty() {
+        let found = take_rows(session, ticket, &wanting, rows_max).await?;
+        let mut next = Vec::new();
+        for (institution, wanted) in wanting {
+            let rows = found.iter().filter(|row| row.institution == institution);
+            let (count, documents) = rows.fold((0, 0), |(n, sum), row| (n + 1, sum + row.positions.len()));
+            if count == rows_max && documents < wanted {
+                next.push((institution, wanted - documents));
+            }
         }
-        held.extend(sound.iter().map(|position| Held {
-            institution,
-            document: parcel.document(*position),
-            attempts: 0,
-            first_attempt_at: None,
-        }));
+        held.extend(found.into_iter().flat_map(ClaimedRow::documents));
+        wanting = next;
+        rows_max = rows_max.saturating_mul(MORE_ROWS).min(each);
     }
     Ok(held)
 }
 
-async fn names<'a>(
+/// Documents of one parcel.
+struct ClaimedRow {
+    institution: InstitutionId,
+    parcel: ParcelId,
+    positions: Vec<u8>,
+}
+
+impl ClaimedRow {
+    fn documents(self) -> impl Iterator<Item = Held> {
+        let Self { institution, parcel, positions } = self;
+        let (sound, damaged): (Vec<u8>, Vec<u8>) =
+            positions.into_iter().partition(|position| usize::from(*position) < DOCUMENTS_MAX);
+        if !damaged.is_empty() {
+            tracing::error!(%parcel, "positions of a delivery are damaged");
+        }
+        sound.into_iter().map(move |position| Held {
+            institution,
+            document: parcel.document(position),
+            attempts: 0,
+            first_attempt_at: None,
+        })
+    }
+}
+
+async fn take_rows(
+    session: &Session,
+    ticket: &Ticket,
+    wanting: &[(InstitutionId, usize)],
+    rows_max: usize,
+) -> Result<Vec<ClaimedRow>> {
+    let big = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    let (institutions, wanted): (Vec<Uuid>, Vec<i64>) =
+        wanting.iter().map(|(id, wanted)| (id.uuid(), big(*wanted))).unzip();
+    let params: [Param<'_>; 5] =
+        [&institutions, &wanted, &ticket.number, &ticket.lease_millis(), &big(rows_max)];
+    let rows = session.write("claiming", CLAIM, &params).await?;
+    let claimed = |row: &Row| {
+        Ok(ClaimedRow {
+            institution: row.id("institution_id")?,
+            parcel: row.id("parcel_id")?,
+            positions: row.value("positions")?,
+        })
+    };
+    rows.iter().map(claimed).collect()
+}
+
+/// The senders of documents by contract, read together.
+async fn senders<'a>(
     session: &Session,
     documents: impl Iterator<Item = &'a StoredDocument>,
-) -> Result<HashMap<InstitutionId, String>> {
-    let mut ids: Vec<InstitutionId> = documents.map(|d| d.institution).collect();
-    ids.sort();
-    ids.dedup();
-    let sql = "SELECT i.institution_id, i.name
-               FROM unnest($1::uuid[]) AS asked (id) JOIN institutions i ON i.institution_id = asked.id";
-    let rows = session.query(sql, &[&uuids(&ids)]).await?;
-    rows.iter().map(|row| Ok((row.id("institution_id")?, row.value("name")?))).collect()
+) -> Result<HashMap<ContractUuid, Arc<ClaimSender>>> {
+    let mut contracts: Vec<ContractUuid> = documents.map(|d| d.contract).collect();
+    contracts.sort();
+    contracts.dedup();
+    let sql = "SELECT c.contract_id, i.name, c.notice, t.body FROM unnest($1::uuid[]) AS asked (id)
+               JOIN contracts c ON c.contract_id = asked.id
+               JOIN institutions i ON i.institution_id = c.institution_id
+               LEFT JOIN institution_templates t
+                 ON t.institution_id = c.institution_id AND t.kind = 'document_arrived'";
+    let sender = |row: &Row| {
+        let sender = ClaimSender::stored(row.value("name")?, row.value("notice")?, row.value("body")?)?;
+        Ok((row.id("contract_id")?, Arc::new(sender)))
+    };
+    session.query(sql, &[&uuids(&contracts)]).await?.iter().map(sender).collect()
 }
 
 /// Moves a document into the box of a person who became a member while it was being accepted. Schedules people who

@@ -11,9 +11,10 @@ mod transaction;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use seoham_model::contract::Notice;
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::documents::{
-    Acceptance, Accepted, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict,
+    Acceptance, Accepted, DocumentRecord, DocumentStatus, KnownNotice, ReadVerdict, TokenVerdict,
 };
 use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, key_history};
 use seoham_store::parcel::Batch;
@@ -107,17 +108,31 @@ impl Records for PostgresStore {
         let session = self.inner.sessions.interactive().await?;
         let Some(document) = rows::document(&session, None, id).await? else { return Ok(None) };
         let (text, person) = rows::text(&session, &self.inner.vault, &document).await?;
-        let params: [Param<'_>; 4] =
-            [&document.institution.uuid(), &id.uuid(), &id.parcel().uuid(), &i32::from(id.position())];
+        let params: [Param<'_>; 5] = [
+            &document.institution.uuid(),
+            &id.uuid(),
+            &id.parcel().uuid(),
+            &i32::from(id.position()),
+            &document.contract.uuid(),
+        ];
         let row = session.query_opt(QUEUED, &params).await?.ok_or(StoreError::damaged("the queue"))?;
         let (queued, given_up) = (row.value("waiting")?, row.value("given_up")?);
-        Ok(Some(DocumentRecord::of(document, text, person.member_since, queued, given_up)))
+        let notice =
+            Notice::from_name(row.value("notice")?).ok_or(StoreError::damaged("a contract's notice"))?;
+        let known = KnownNotice { notice, queued, given_up };
+        Ok(Some(DocumentRecord::of(document, text, person.member_since, known)))
+    }
+
+    async fn sender_of(&self, document: BinderId) -> Result<Option<InstitutionId>> {
+        let session = self.inner.sessions.interactive().await?;
+        Ok(rows::document(&session, None, document).await?.map(|found| found.institution))
     }
 }
 
-/// Whether a document's notification waits, and whether it was given up.
+/// Whether a document's notification waits, whether it was given up, and who notifies under its contract.
 const QUEUED: &str = "SELECT
     EXISTS (SELECT 1 FROM deliveries
             WHERE institution_id = $1 AND parcel_id = $3 AND position(set_byte('\\x00', 0, $4) IN positions) > 0)
     OR EXISTS (SELECT 1 FROM delivery_retries WHERE institution_id = $1 AND document_id = $2) AS waiting,
-    EXISTS (SELECT 1 FROM given_up_notices WHERE document_id = $2) AS given_up";
+    EXISTS (SELECT 1 FROM given_up_notices WHERE document_id = $2) AS given_up,
+    (SELECT notice FROM contracts WHERE contract_id = $5) AS notice";

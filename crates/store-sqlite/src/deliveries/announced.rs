@@ -4,17 +4,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension};
-use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
+use rusqlite::{Connection, OptionalExtension, Row};
+use seoham_model::{BinderId, ContractUuid, PersonId, UnixSeconds};
 use seoham_store::box_entry::BoxEntry;
-use seoham_store::deliveries::Claim;
+use seoham_store::deliveries::{Claim, ClaimSender};
 use seoham_store::parcel::StoredDocument;
 use seoham_store::parcel::announce::{self, Announcement, Announcements};
 use seoham_vault::Vault;
 
 use super::book::Held;
 use super::claim::Taken;
-use crate::columns::Id;
+use crate::columns::{Id, known};
 use crate::documents::rows;
 
 /// Documents read in one snapshot: the log cannot restart while a reader uses it.
@@ -52,7 +52,7 @@ pub(super) fn read(
     now: UnixSeconds,
 ) -> rusqlite::Result<Read> {
     let mut read = Read::default();
-    let mut names = Names { connection, names: HashMap::new() };
+    let mut senders = Senders { connection, senders: HashMap::new() };
     for taken in taken.chunks(SNAPSHOT_MAX) {
         let _snapshot = connection.unchecked_transaction()?;
         let ids: Vec<BinderId> = taken.iter().map(|taken| taken.of.held.document).collect();
@@ -75,7 +75,7 @@ pub(super) fn read(
                         ticket: taken.ticket,
                         document: held.document,
                         institution: held.institution,
-                        institution_name: names.of(held.institution)?,
+                        sender: senders.of(document.contract)?,
                         phone_number: text.phone_number,
                         link_token: vault.document_link(held.document),
                         received: entry.is_in_box(),
@@ -101,22 +101,30 @@ pub(super) fn read(
     Ok(read)
 }
 
-/// The names of institutions, each read once.
-struct Names<'a> {
+/// The senders of documents by contract, each read once.
+struct Senders<'a> {
     connection: &'a Connection,
-    names: HashMap<InstitutionId, Arc<str>>,
+    senders: HashMap<ContractUuid, Arc<ClaimSender>>,
 }
 
-impl Names<'_> {
-    fn of(&mut self, id: InstitutionId) -> rusqlite::Result<Arc<str>> {
-        if let Some(known) = self.names.get(&id) {
+impl Senders<'_> {
+    fn of(&mut self, contract: ContractUuid) -> rusqlite::Result<Arc<ClaimSender>> {
+        if let Some(known) = self.senders.get(&contract) {
             return Ok(Arc::clone(known));
         }
-        let mut statement =
-            self.connection.prepare_cached("SELECT name FROM institutions WHERE institution_id = ?1")?;
-        let name = statement.query_row([Id(id)], |row| row.get::<_, String>(0)).optional()?;
-        let name: Arc<str> = name.unwrap_or_default().into();
-        self.names.insert(id, Arc::clone(&name));
-        Ok(name)
+        let sql =
+            "SELECT i.name, c.notice, t.body FROM contracts c JOIN institutions i USING (institution_id)
+                   LEFT JOIN institution_templates t
+                     ON t.institution_id = c.institution_id AND t.kind = 'document_arrived'
+                   WHERE c.contract_id = ?1";
+        let sender = |row: &Row<'_>| {
+            let (name, template): (String, Option<String>) = (row.get(0)?, row.get(2)?);
+            let sender = ClaimSender::stored(name, row.get_ref(1)?.as_str()?, template.as_deref());
+            known(1, sender.ok())
+        };
+        let found = self.connection.prepare_cached(sql)?.query_row([Id(contract)], sender).optional()?;
+        let sender = Arc::new(found.unwrap_or_else(ClaimSender::unknown));
+        self.senders.insert(contract, Arc::clone(&sender));
+        Ok(sender)
     }
 }

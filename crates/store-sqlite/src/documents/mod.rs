@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
+use seoham_model::contract::Notice;
+use seoham_model::{BinderId, ContractUuid, InstitutionId, PersonId, UnixSeconds};
 use seoham_store::documents::{
-    Acceptance, Accepted, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict,
+    Acceptance, Accepted, DocumentRecord, DocumentStatus, KnownNotice, ReadVerdict, TokenVerdict,
 };
 use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, key_history};
 use seoham_store::parcel::Batch;
@@ -21,6 +22,7 @@ use seoham_store::{Documents, Lane, Records, Result};
 use seoham_vault::{TokenHash, WrappedKey};
 
 use crate::SqliteStore;
+use crate::columns::{Id, known};
 use crate::deliveries::{queue, undelivered};
 use crate::writer::Weight;
 
@@ -118,8 +120,24 @@ impl Records for SqliteStore {
             let (text, person) = rows::text(connection, &vault, &found)?;
             let queued = queue::is_queued(connection, found.institution, document)?;
             let given_up = undelivered::is_given_up(connection, document)?;
-            Ok(Some(DocumentRecord::of(found, text, person.member_since, queued, given_up)))
+            let notice = notice(connection, found.contract)?;
+            let known = KnownNotice { notice, queued, given_up };
+            Ok(Some(DocumentRecord::of(found, text, person.member_since, known)))
         });
         read.await
     }
+
+    async fn sender_of(&self, document: BinderId) -> Result<Option<InstitutionId>> {
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            Ok(rows::document(connection, None, document)?.map(|found| found.institution))
+        });
+        read.await
+    }
+}
+
+/// Who notifies under a contract.
+fn notice(connection: &Connection, contract: ContractUuid) -> rusqlite::Result<Notice> {
+    connection
+        .prepare_cached("SELECT notice FROM contracts WHERE contract_id = ?1")?
+        .query_row([Id(contract)], |row| known(0, Notice::from_name(row.get_ref(0)?.as_str()?)))
 }

@@ -306,6 +306,7 @@ mod tests {
 
     fn content(title: &str) -> Content {
         Content {
+            bridge: None,
             title: title.to_owned(),
             message: None,
             link: "https://notice.example.kr".to_owned(),

@@ -45,7 +45,7 @@ impl Ledger {
         let document = &mut self.documents[no];
         let (person, sender) = (&self.people[document.person], &self.institutions[document.institution]);
         demand!(
-            claim.institution == sender.id && *claim.institution_name == *sender.name,
+            claim.institution == sender.id && claim.sender.institution_name == sender.name,
             "{id}: its sender"
         );
         let number = claim.phone_number.as_ref().map_or("", |number| number.expose_secret());

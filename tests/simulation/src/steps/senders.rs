@@ -103,6 +103,7 @@ impl World<'_> {
 
 fn content(title: &str) -> Content {
     Content {
+        bridge: None,
         title: title.to_owned(),
         message: None,
         link: "https://notice.example.kr/open".to_owned(),

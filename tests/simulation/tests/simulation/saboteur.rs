@@ -8,15 +8,23 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use seoham_model::card::Card;
 use seoham_model::document::Receiver;
+use seoham_model::forms::{InstitutionChange, TokenChange};
+use seoham_model::template::Template;
 use seoham_model::{
-    AccessTokenId, BinderId, Clock, ContractUuid, InstitutionId, PersonId, PlanId, SeoulDay, UnixSeconds,
+    AccessTokenId, AgencyId, BinderId, Clock, ContractUuid, InstitutionId, PersonId, PlanId, SeoulDay,
+    UnixSeconds,
 };
 use seoham_simulation::{Opener as StoreOpener, Traits};
 use seoham_store::accounts::{
     AccessTokenRecord, Caller, Contract, Institution, InstitutionOverview, ambassador_impl_Accounts,
     ambassador_impl_Callers, ambassador_impl_Marks,
 };
-use seoham_store::boxes::{BoxDocument, OpenVerdict, Opener, Shelf, ambassador_impl_Boxes};
+use seoham_store::admins::{
+    Action, ActionPage, Admin, AdminCaller, AdminId, AdminKind, ambassador_impl_Admins,
+};
+use seoham_store::boxes::{
+    BoxDocument, OpenVerdict, Opener, RefusedInstitution, Shelf, ambassador_impl_Boxes,
+};
 use seoham_store::deliveries::{
     Claimed, Finished, Outcome, QueueDepth, Receipt, ambassador_impl_QueueDepths,
 };
@@ -37,8 +45,8 @@ use seoham_store::volumes::{
     CountedVolume, DayVolume, PlanState, VolumeAlert, VolumePlan, ambassador_impl_Volumes,
 };
 use seoham_store::{
-    Accounts, Boxes, Callers, Deliveries, Deployment, Documents, Health, Lane, Links, Marks, Mode, Notices,
-    Overviews, People, QueueDepths, Receipts, Records, Result, Retention, Secrets, Sessions, Store,
+    Accounts, Admins, Boxes, Callers, Deliveries, Deployment, Documents, Health, Lane, Links, Marks, Mode,
+    Notices, Overviews, People, QueueDepths, Receipts, Records, Result, Retention, Secrets, Sessions, Store,
     Unlocking, Volumes,
 };
 use seoham_store_sqlite::SqliteStore;
@@ -106,6 +114,7 @@ impl StoreOpener for Saboteur {
 #[derive(Delegate)]
 #[allow(clippy::duplicated_attributes, reason = "the same target for each trait")]
 #[delegate(Accounts, target = "store")]
+#[delegate(Admins, target = "store")]
 #[delegate(Callers, target = "store")]
 #[delegate(Marks, target = "store")]
 #[delegate(Records, target = "store")]
