@@ -10,6 +10,7 @@
 
 use seoham_harness as harness;
 
+mod access;
 mod admin;
 mod backup;
 mod clerk;
@@ -39,6 +40,7 @@ mod overload;
 mod peers;
 mod pins;
 mod privacy;
+mod products;
 mod provider;
 mod proxy;
 mod reading;

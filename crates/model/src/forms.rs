@@ -231,7 +231,7 @@ pub struct NewToken {
 /// `{"label", "expires_at"?, "allowed_networks"?}` of a token; it must expire in the future.
 pub fn token(body: &[u8], now: UnixSeconds) -> Result<NewToken, MalformedRequest> {
     let change = |checker: &mut Checker, form: TokenForm<'_>| {
-        let TokenChange { label, expires_at, allowed_networks } = form.read(checker, now)?;
+        let TokenChange { label, expires_at, allowed_networks } = form.read(checker, now);
         let label = match label {
             Some(label) => label,
             None => checker.required("label", None, LABEL)?,
@@ -259,7 +259,7 @@ pub struct TokenChange {
 pub fn token_change(body: &[u8], now: UnixSeconds) -> Result<TokenChange, MalformedRequest> {
     let (no_end, anywhere) = (names_null(body, "expires_at"), names_null(body, "allowed_networks"));
     form(body, |checker, form: TokenForm<'_>| {
-        let mut change = form.read(checker, now)?;
+        let mut change = form.read(checker, now);
         if no_end {
             change.expires_at = Some(None);
         }
@@ -282,7 +282,7 @@ struct TokenForm<'a> {
 }
 
 impl TokenForm<'_> {
-    fn read(&self, checker: &mut Checker, now: UnixSeconds) -> Option<TokenChange> {
+    fn read(&self, checker: &mut Checker, now: UnixSeconds) -> TokenChange {
         let label = checker.optional("label", self.label, LABEL);
         let expires_at = checker.integer("expires_at", self.expires_at, 0, 9_999_999_999).map(UnixSeconds);
         if expires_at.is_some_and(|at| at <= now) {
@@ -297,7 +297,7 @@ impl TokenForm<'_> {
         if self.allowed_networks.is_some() && networks.is_none() {
             checker.report("allowed_networks", Rule::Networks);
         }
-        Some(TokenChange { label, expires_at: expires_at.map(Some), allowed_networks: networks.map(Some) })
+        TokenChange { label, expires_at: expires_at.map(Some), allowed_networks: networks.map(Some) }
     }
 }
 

@@ -132,10 +132,10 @@ pub(crate) async fn record(
     }
     // What only lists is in the file alone: a script that watches would fill the store.
     let looks_at_document = route.contains("/documents/");
-    if method != Method::GET || looks_at_document {
-        if let Err(error) = operator.store.record_action(action).await {
-            tracing::error!(%error, "an action could not be recorded in the store; it is in the action log");
-        }
+    if (method != Method::GET || looks_at_document)
+        && let Err(error) = operator.store.record_action(action).await
+    {
+        tracing::error!(%error, "an action could not be recorded in the store; it is in the action log");
     }
     response
 }

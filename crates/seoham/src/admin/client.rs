@@ -59,6 +59,27 @@ impl AdminClient {
         self.send(self.request(Method::DELETE, path)).await
     }
 
+    /// `PATCH`.
+    pub(super) async fn patch(&self, path: &str, body: &Value) -> Result<Value> {
+        self.send(self.request(Method::PATCH, path).json(body)).await
+    }
+
+    /// All pages of a list, whose entries are in the member `name`.
+    pub(super) async fn all_pages(&self, path: &str, name: &str) -> Result<Value> {
+        let mut all = Vec::new();
+        let mut page_path = path.to_owned();
+        loop {
+            let mut page = self.get(&page_path).await?;
+            if let Some(Value::Array(found)) = page.get_mut(name).map(Value::take) {
+                all.extend(found);
+            }
+            match page.get("next_after").and_then(Value::as_str) {
+                Some(after) => page_path = format!("{path}?after={after}"),
+                None => return Ok(json!({ name: all })),
+            }
+        }
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}/admin/v1/{path}", self.url));
         // The server's messages are displayed as received, so request the user's language.

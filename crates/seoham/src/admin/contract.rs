@@ -21,6 +21,9 @@ pub(super) enum ContractCommand {
         /// Documents need a hash of their original.
         #[arg(long)]
         certified: bool,
+        /// Who notifies recipients: the platform, the institution's own channel and template, or nobody.
+        #[arg(long, value_enum, default_value_t = Notice::Platform)]
+        notice: Notice,
     },
     /// Say which members of a JSON payload the box shows on a document's card; neither: nothing of it.
     Card {
@@ -52,16 +55,29 @@ pub(super) enum Authentication {
     None,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Notice {
+    Platform,
+    Institution,
+    None,
+}
+
 impl ContractCommand {
     pub(super) async fn run(self, client: &AdminClient) -> Result<Value> {
         match self {
-            Self::Create { institution, authentication, certified } => {
+            Self::Create { institution, authentication, certified, notice } => {
                 let authentication = match authentication {
                     Authentication::Pin => "pin",
                     Authentication::Certificate => "certificate",
                     Authentication::None => "none",
                 };
-                let terms = json!({ "authentication": authentication, "certified": certified });
+                let notice = match notice {
+                    Notice::Platform => "platform",
+                    Notice::Institution => "institution",
+                    Notice::None => "none",
+                };
+                let terms =
+                    json!({ "authentication": authentication, "certified": certified, "notice": notice });
                 client.post(&format!("institutions/{institution}/contracts"), &terms).await
             }
             Self::Card { contract, amount, due } => {

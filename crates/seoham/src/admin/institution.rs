@@ -14,6 +14,40 @@ pub(super) enum InstitutionCommand {
     Create {
         /// Its name, as recipients see it.
         name: String,
+        /// Whom to ask about it.
+        #[arg(long)]
+        contact: Option<String>,
+        /// AGC-…: the agency that administers it. An agency's own institutions are its own without it.
+        #[arg(long)]
+        agency: Option<String>,
+    },
+    /// Give an institution another name, as recipients see it.
+    Rename {
+        /// INS-…
+        institution: String,
+        /// The new name.
+        name: String,
+    },
+    /// Whom to ask about an institution.
+    Contact {
+        /// INS-…
+        institution: String,
+        /// A person, an office, a number.
+        #[arg(required_unless_present = "remove")]
+        contact: Option<String>,
+        /// Nobody.
+        #[arg(long, conflicts_with = "contact")]
+        remove: bool,
+    },
+    /// Refuse what an institution sends from now on. Opening, status and everything else goes on.
+    Suspend {
+        /// INS-…
+        institution: String,
+    },
+    /// Take what a suspended institution sends again.
+    Resume {
+        /// INS-…
+        institution: String,
     },
     /// All institutions.
     List,
@@ -38,7 +72,10 @@ pub(super) enum InstitutionCommand {
 impl InstitutionCommand {
     pub(super) async fn run(self, client: &AdminClient) -> Result<Value> {
         match self {
-            Self::Create { name } => client.post("institutions", &json!({ "name": name })).await,
+            Self::Create { name, contact, agency } => {
+                let body = json!({ "name": name, "contact": contact, "agency_id": agency });
+                client.post("institutions", &body).await
+            }
             Self::Show { institution } => client.get(&format!("institutions/{institution}")).await,
             Self::Mark { institution, file, remove: _ } => {
                 let path = format!("institutions/{institution}/mark");
@@ -46,19 +83,18 @@ impl InstitutionCommand {
                 let picture = tokio::fs::read(&file).await.with_context(|| file.display().to_string())?;
                 client.put(&path, |request| request.header("content-type", "image/png").body(picture)).await
             }
-            Self::List => {
-                let mut all = Vec::new();
-                let mut path = "institutions".to_owned();
-                loop {
-                    let mut page = client.get(&path).await?;
-                    if let Some(Value::Array(found)) = page.get_mut("institutions").map(Value::take) {
-                        all.extend(found);
-                    }
-                    match page.get("next_after").and_then(Value::as_str) {
-                        Some(after) => path = format!("institutions?after={after}"),
-                        None => return Ok(json!({ "institutions": all })),
-                    }
-                }
+            Self::List => client.all_pages("institutions", "institutions").await,
+            Self::Rename { institution, name } => {
+                client.patch(&format!("institutions/{institution}"), &json!({ "name": name })).await
+            }
+            Self::Contact { institution, contact, remove: _ } => {
+                client.patch(&format!("institutions/{institution}"), &json!({ "contact": contact })).await
+            }
+            Self::Suspend { institution } => {
+                client.post(&format!("institutions/{institution}/suspend"), &json!({})).await
+            }
+            Self::Resume { institution } => {
+                client.post(&format!("institutions/{institution}/resume"), &json!({})).await
             }
         }
     }

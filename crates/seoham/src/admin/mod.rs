@@ -1,5 +1,6 @@
 //! `seoham admin`: SPEC 11 from the command line, as a client of the admin listener.
 
+mod admins;
 mod client;
 mod clock;
 mod contract;
@@ -9,6 +10,7 @@ mod notifications;
 mod output;
 mod person;
 mod plan;
+mod template;
 mod token;
 
 use std::path::PathBuf;
@@ -20,6 +22,7 @@ use seoham_institution_cli::terminal::{complain, localized, say};
 use seoham_vault::read_private;
 use serde_json::Value;
 
+use admins::AdminsCommand;
 use clock::ClockCommand;
 use contract::ContractCommand;
 use deliveries::DeliveriesCommand;
@@ -28,6 +31,7 @@ use notifications::NotificationsCommand;
 use output::for_people;
 use person::PersonCommand;
 use plan::PlanCommand;
+use template::TemplateCommand;
 use token::TokenCommand;
 
 pub(crate) use client::AdminClient;
@@ -59,6 +63,24 @@ enum AdminCommand {
     /// An institution's access tokens.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// The text by which an institution's own channel announces documents.
+    #[command(subcommand)]
+    Template(TemplateCommand),
+    /// Named operators, who may do everything.
+    #[command(subcommand)]
+    Operator(AdminsCommand),
+    /// Agencies, which may do everything with their own institutions.
+    #[command(subcommand)]
+    Agency(AdminsCommand),
+    /// What operators and agencies did, newest first: who, from where, on what, and why.
+    Log {
+        /// INS-…: on one institution alone.
+        #[arg(long)]
+        institution: Option<String>,
+        /// ACT-…: before this action, as `next_before` of the page before says.
+        #[arg(long)]
+        before: Option<String>,
+    },
     /// Volumes that institutions announce, beside what comes.
     #[command(subcommand)]
     Plan(PlanCommand),
@@ -93,6 +115,14 @@ impl AdminCommand {
             Self::Institution(command) => command.run(client).await,
             Self::Contract(command) => command.run(client).await,
             Self::Token(command) => command.run(client).await,
+            Self::Template(command) => command.run(client).await,
+            Self::Operator(command) => command.run(client, "operators").await,
+            Self::Agency(command) => command.run(client, "agencies").await,
+            Self::Log { institution, before } => {
+                let path = institution.map_or_else(String::new, |id| format!("institutions/{id}/"));
+                let before = before.map_or_else(String::new, |before| format!("?before={before}"));
+                client.get(&format!("{path}log{before}")).await
+            }
             Self::Plan(command) => command.run(client).await,
             Self::ImportPeople { file } => person::import(client, &file).await,
             Self::Person(command) => command.run(client).await,

@@ -72,10 +72,9 @@ impl NotificationsCommand {
 
 impl ListArgs {
     async fn run(self, client: &AdminClient, list: List) -> Result<Value> {
-        let asked = [("institution", self.institution), ("before", self.before)];
-        let asked: Vec<String> =
-            asked.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?))).collect();
-        client.get(&format!("notifications/{}?{}", list.path(), asked.join("&"))).await
+        let path = self.institution.map_or_else(String::new, |id| format!("institutions/{id}/"));
+        let before = self.before.map_or_else(String::new, |before| format!("?before={before}"));
+        client.get(&format!("{path}notifications/{}{before}", list.path())).await
     }
 }
 
@@ -85,10 +84,9 @@ impl SendAgainArgs {
             return client.post(&format!("documents/{document}/send-again"), &json!({})).await;
         }
         let mut body = json!({});
-        if let Some(institution) = self.institution {
-            body["institution"] = institution.into();
-        }
-        let path = format!("notifications/{}/send-again", self.list.path());
+        // An agency may ask for its own institutions alone.
+        let of = self.institution.map_or_else(String::new, |id| format!("institutions/{id}/"));
+        let path = format!("{of}notifications/{}/send-again", self.list.path());
         let mut sent_again = 0;
         loop {
             let page = client.post(&path, &body).await?;
