@@ -27,7 +27,10 @@ rest AS (
   SELECT institution_id, parcel_id, get_byte(positions, room), substr(positions, room + 1)
   FROM chosen WHERE room < length(positions))
 -- The claim: a ticket, and a lease by the database's clock, which is the same for every node and never advanced.
-SELECT institution_id, parcel_id, substr(positions, 1, room) AS positions,
-       lease_delivery(institution_id, parcel_id, first_position, substr(positions, 1, room), $3,
-                      clock_timestamp() + $4::float8 * interval '1 millisecond')
+UPDATE deliveries d
+SET ticket = $3, leased_until = clock_timestamp() + $4::float8 * interval '1 millisecond',
+    positions = substr(chosen.positions, 1, chosen.room)
 FROM chosen
+WHERE d.institution_id = chosen.institution_id AND d.parcel_id = chosen.parcel_id
+  AND d.first_position = chosen.first_position
+RETURNING d.institution_id, d.parcel_id, d.positions

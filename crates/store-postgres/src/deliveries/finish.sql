@@ -33,9 +33,16 @@ left_over AS MATERIALIZED (
          string_agg(set_byte('\x00'::bytea, 0, position), ''::bytea ORDER BY position)
            FILTER (WHERE outcome IS NULL) AS positions
   FROM own GROUP BY institution_id, ticket, parcel_id, first_position HAVING count(outcome) > 0),
--- Delete rows without remaining documents, and cut the others.
-cut AS MATERIALIZED (
-  SELECT cut_delivery(institution_id, parcel_id, first_position, positions) FROM left_over),
+-- Delete rows without remaining documents.
+gone AS (
+  DELETE FROM deliveries q USING left_over
+  WHERE q.institution_id = left_over.institution_id AND q.parcel_id = left_over.parcel_id
+    AND q.first_position = left_over.first_position AND left_over.positions IS NULL RETURNING 1),
+-- Update rows with remaining documents.
+cut AS (
+  UPDATE deliveries q SET positions = left_over.positions FROM left_over
+  WHERE q.institution_id = left_over.institution_id AND q.parcel_id = left_over.parcel_id
+    AND q.first_position = left_over.first_position AND left_over.positions IS NOT NULL RETURNING 1),
 -- Delete retries that have ended.
 again AS (
   DELETE FROM delivery_retries q USING done
@@ -68,6 +75,6 @@ noted AS (
     failure = excluded.failure)
 -- The documents that were held and are now finished, and how many rows of the queue left a dead version to vacuum.
 SELECT finished.document_id, finished.ticket,
-       (SELECT count(*) FROM cut) AS rows_gone
+       (SELECT count(*) FROM gone) + (SELECT count(*) FROM cut) AS rows_gone
 FROM (SELECT document_id, ticket FROM fresh UNION ALL SELECT document_id, ticket FROM again
       UNION ALL SELECT document_id, ticket FROM later) AS finished
