@@ -8,6 +8,7 @@ use seoham_store::deliveries::Receipt;
 use seoham_store::documents::Notification;
 use seoham_store::parcel::notices::{Report, after_reports};
 use seoham_store::{Result, StoreError};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::columns::{Columns, Id, uuids};
@@ -16,10 +17,10 @@ use crate::session::Session;
 /// How often to retry rows that other nodes change at the same time.
 const TRIES_MAX: u32 = 64;
 
+// Not in any order: to sort, the plan would read all parcels by their index and look for each among those asked for.
 const READ: &str = "SELECT p.parcel_id, p.sent_at, octet_length(p.persons) / 16 AS count, n.packed
-    FROM unnest($1::uuid[]) AS asked (id)
-    JOIN parcels p ON p.parcel_id = asked.id LEFT JOIN notices n ON n.parcel_id = asked.id
-    ORDER BY p.parcel_id";
+    FROM parcels p LEFT JOIN notices n ON n.parcel_id = p.parcel_id
+    WHERE p.parcel_id = ANY($1::uuid[])";
 
 /// Writes what is still as it was read, and returns those parcels.
 const WRITE: &str = "WITH changed AS MATERIALIZED (
@@ -45,8 +46,12 @@ pub(super) async fn record(session: &Session, reports: Vec<Report>, now: UnixSec
         }
         let parcels: Vec<ParcelId> = of_parcels.keys().copied().collect();
         let (mut ids, mut before, mut after) = (Vec::new(), Vec::new(), Vec::new());
-        for row in session.query(READ, &[&uuids(&parcels)]).await? {
-            let parcel: ParcelId = row.id("parcel_id")?;
+        let rows = session.query(READ, &[&uuids(&parcels)]).await?;
+        let mut rows: Vec<(ParcelId, &Row)> =
+            rows.iter().map(|row| Ok((row.id("parcel_id")?, row))).collect::<Result<_>>()?;
+        // Written in one order, so that two nodes cannot deadlock.
+        rows.sort_by_key(|(parcel, _)| *parcel);
+        for (parcel, row) in rows {
             let packed: Option<Vec<u8>> = row.value("packed")?;
             let count = usize::try_from(row.value::<i32>("count")?).unwrap_or(0);
             let sent_at = UnixSeconds(row.value("sent_at")?);

@@ -26,16 +26,19 @@ pub(super) const BEGIN_PATIENT: &str = "BEGIN; SET LOCAL lock_timeout = '2s'";
 /// Records deleted in one statement.
 const BATCH_ROWS: i64 = 2_000;
 
-// Ordered by key, so that two transactions cannot deadlock. If a transaction contains a key twice, the first record
+// Ordered by key, so that two transactions cannot deadlock; what is looked up is ordered, not what is found, for which
+// the plan would read all records by their index. If a transaction contains a key twice, the first record
 // wins.
 // A record is added only to one that is there, and that no other transaction removes meanwhile: see FORGET.
 const INSERT: &str = "WITH locked AS MATERIALIZED (
       SELECT before.institution_id, before.key_tag, before.seq
-      FROM unnest($1::uuid[], $2::bytea[], $3::integer[]) AS record (institution_id, key_tag, seq)
-      JOIN idempotency_records AS before
-        ON before.institution_id = record.institution_id AND before.key_tag = record.key_tag
-          AND before.seq = record.seq - 1
-      ORDER BY before.institution_id, before.key_tag, before.seq FOR KEY SHARE OF before)
+      FROM (SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::integer[]) AS record (institution_id, key_tag, seq)
+            ORDER BY institution_id, key_tag, seq) AS record
+      CROSS JOIN LATERAL (
+        SELECT institution_id, key_tag, seq FROM idempotency_records AS known
+        WHERE known.institution_id = record.institution_id AND known.key_tag = record.key_tag
+          AND known.seq = record.seq - 1
+        FOR KEY SHARE) AS before)
     INSERT INTO idempotency_records (institution_id, key_tag, seq, recorded_at, verdicts)
     SELECT institution_id, key_tag, seq, recorded_at, verdicts
     FROM unnest($1::uuid[], $2::bytea[], $3::integer[], $4::bigint[], $5::bytea[]) WITH ORDINALITY

@@ -19,12 +19,11 @@ use crate::session::{Param, Session};
 
 const PARCELS: &str =
     "SELECT p.parcel_id, p.institution_id, p.contract_id, p.sent_at, p.head, p.persons, n.packed
-    FROM unnest($1::uuid[]) AS asked (id)
-    JOIN parcels p ON p.parcel_id = asked.id LEFT JOIN notices n ON n.parcel_id = asked.id
-    WHERE $2::uuid IS NULL OR p.institution_id = $2";
+    FROM parcels p LEFT JOIN notices n ON n.parcel_id = p.parcel_id
+    WHERE p.parcel_id = ANY($1::uuid[]) AND ($2::uuid IS NULL OR p.institution_id = $2)";
 
 const MARKS: &str = "SELECT m.document_id, m.received_at, m.authenticated_at, m.token_used_at, m.read_at
-    FROM unnest($1::uuid[]) AS asked (id) JOIN marks m ON m.document_id = asked.id";
+    FROM marks m WHERE m.document_id = ANY($1::uuid[])";
 
 /// Documents by id, optionally only those of one institution.
 pub(crate) async fn documents(
