@@ -3,9 +3,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use reqwest::Method;
+use seoham_model::{SeoulDay, UnixSeconds};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Client, Server, Start, eventually, http, member_document};
+use crate::harness::{Answer, Client, Server, Start, document, eventually, http, member_document};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
@@ -41,6 +42,7 @@ fn calls() -> Vec<(Who, &'static str, &'static str)> {
         (TheAgency, "GET", "institutions/{institution}/log"),
         (TheAgency, "GET", "institutions/{institution}/notifications/{list}"),
         (TheAgency, "POST", "institutions/{institution}/notifications/{list}/send-again"),
+        (TheAgency, "POST", "institutions/{institution}/documents/search"),
         (TheAgency, "GET", "documents/{binder}"),
         (TheAgency, "POST", "documents/{binder}/send-again"),
         (Operators, "GET", "notifications/{list}"),
@@ -297,6 +299,45 @@ async fn tokens_are_bound_to_networks() {
     assert_eq!(sent_from("198.51.100.1").await, 403, "a wrong change changes nothing");
     assert_eq!(bind(Value::Null).await, 204);
     assert_eq!(sent_from("198.51.100.1").await, 200);
+}
+
+#[tokio::test]
+async fn documents_are_found_by_receiver_and_by_external_id() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let bank = server.institution("가상은행").await;
+    let ids =
+        city.accepted(&[member_document("A"), document("01000000003", "B"), member_document("C")]).await;
+    bank.accepted(&[member_document("A")]).await;
+    let path = format!("institutions/{}/documents/search", city.id);
+    let search = async |body: Value| {
+        let (status, found) = server.admin("POST", &path, Some(body)).await;
+        assert_eq!(status, 200, "{found}");
+        let mut ids: Vec<String> =
+            found["documents"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    let reason = "민원 2026-1 문의";
+    let by_number = json!({ "reason": reason, "receiver": { "phone_number": "010-0000-0001" } });
+    assert_eq!(search(by_number).await, [ids[0].clone(), ids[2].clone()]);
+    let waiting = json!({ "reason": reason, "receiver": { "ci": "SANDBOX-CI-3" } });
+    assert_eq!(search(waiting).await, [ids[1].clone()], "not in the box yet");
+    let nobody = json!({ "reason": reason, "receiver": { "phone_number": "01099999999" } });
+    assert_eq!(search(nobody).await, Vec::<String>::new());
+    let today = SeoulDay::of(UnixSeconds(city.advance(0).await)).to_string();
+    let by_id =
+        |id: &str| json!({ "reason": reason, "external_document_uuid": id, "from": &today, "to": &today });
+    assert_eq!(search(by_id("A")).await, [ids[0].clone()]);
+    assert_eq!(search(by_id("X")).await, Vec::<String>::new());
+    let without = server.admin("POST", &path, Some(json!({ "receiver": { "ci": "SANDBOX-CI-3" } }))).await;
+    assert!(without.0 == 400 && without.1["error_message"].as_str().unwrap().contains("reason"));
+
+    let log = server.admin("GET", &format!("institutions/{}/log", city.id), None).await.1;
+    let searches: Vec<_> =
+        log["actions"].as_array().unwrap().iter().filter(|action| action["reason"] == reason).collect();
+    assert_eq!(searches.len(), 5, "{log}");
+    assert!(!log.to_string().contains("0000-0001") && !log.to_string().contains("SANDBOX-CI"));
 }
 
 #[tokio::test]

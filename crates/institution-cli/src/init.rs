@@ -8,6 +8,7 @@ use dialoguer::{Input, Password};
 
 use super::platform::{PlatformArgs, stopped};
 use super::profile::{DEFAULT, Profile, Profiles};
+use crate::product::described;
 use crate::terminal::{Failure, Outcome, localized, say};
 
 /// Arguments of `seoham init`; the rest it asks for.
@@ -62,6 +63,9 @@ pub async fn run(args: &InitArgs) -> Outcome {
             "주소, 접근 토큰, 계약을 확인했습니다(시험 전송, 접수된 문서 없음).",
             "Address, token and contract are right (tried with a dry run; nothing was accepted).",
         ));
+        if let Some(product) = known.product {
+            say(&described(product));
+        }
         if !known.idempotency_key {
             say(&localized(
                 "이 서버는 Idempotency-Key를 모릅니다. 응답을 잃은 요청은 자동으로 다시 보내지 않습니다.",

@@ -7,6 +7,7 @@ pub mod exchange_log;
 pub mod init;
 mod own_files;
 mod platform;
+mod product;
 mod profile;
 pub mod send;
 pub mod status;

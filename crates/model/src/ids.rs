@@ -141,6 +141,12 @@ id!(
 const POSITION_BITS: u128 = 0x7f;
 
 impl ParcelId {
+    /// The lowest id behind this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128().saturating_add(POSITION_BITS + 1)))
+    }
+
     /// The document at `position`.
     ///
     /// # Panics

@@ -104,6 +104,12 @@ pub enum Rule {
     UnknownAgency,
     /// Not a list of networks.
     Networks,
+    /// Both or neither of a receiver and an external id.
+    ReceiverOrExternalId,
+    /// Not a document's id.
+    Binder,
+    /// A last day before the first, or more than 31 days.
+    SearchDays,
     /// Neither `delivered` nor `failed`.
     UnknownReceiptStatus,
     /// Not `YYYY-MM-DD`, or not a real date.
@@ -193,6 +199,15 @@ impl Rule {
             Self::Networks => Text::fixed(
                 "203.0.113.7/32 같은 IPv4나 IPv6 네트워크 1~64개의 목록이어야 합니다",
                 "must be a list of 1 to 64 IPv4 or IPv6 networks such as 203.0.113.7/32",
+            ),
+            Self::ReceiverOrExternalId => Text::fixed(
+                "receiver와 external_document_uuid 가운데 하나만 있어야 합니다",
+                "either a receiver or an external_document_uuid must be given",
+            ),
+            Self::Binder => Text::fixed("문서 번호(BIN-…)여야 합니다", "must be a document's id, BIN-…"),
+            Self::SearchDays => Text::fixed(
+                "첫날 이후여야 하고, 한 번에 31일까지 찾습니다",
+                "must not lie before the first day; 31 days can be searched at once",
             ),
             Self::UnknownNotice => Text::fixed(
                 "platform, institution, none 중 하나여야 합니다",

@@ -45,7 +45,7 @@ pub fn admin_router(operator: &Operator) -> Router {
 #[rustfmt::skip]
 fn calls(operator: &Operator) -> Router<Operator> {
     use Who::{Agencies, Operators, TheAgency};
-    use admin::{admins, clock, contracts, deliveries, documents, institutions, log, notifications, people, templates, tokens};
+    use admin::{admins, clock, contracts, deliveries, documents, institutions, log, notifications, people, search, templates, tokens};
     use volume::plans;
     const OPERATORS: bool = false;
     const AGENCIES: bool = true;
@@ -81,6 +81,7 @@ fn calls(operator: &Operator) -> Router<Operator> {
         .call(TheAgency, GET,    "institutions/{institution}/log", log::of_institution)
         .call(TheAgency, GET,    "institutions/{institution}/notifications/{list}", notifications::list_of_institution)
         .call(TheAgency, POST,   "institutions/{institution}/notifications/{list}/send-again", notifications::send_again_of_institution)
+        .call(TheAgency, POST,   "institutions/{institution}/documents/search", search::search)
         .call(TheAgency, GET,    "documents/{binder}", documents::show)
         .call(TheAgency, POST,   "documents/{binder}/send-again", notifications::send_one_again)
         .call(Operators, GET,    "notifications/{list}", notifications::list)

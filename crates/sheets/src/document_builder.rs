@@ -63,6 +63,9 @@ impl DocumentBuilder<'_> {
         if let Some(message) = self.value(Member::Message, repair::text) {
             document = document.message(&message);
         }
+        if let Some(bridge) = self.value(Member::BridgeContent, repair::text) {
+            document = document.bridge(&bridge);
+        }
         for category in self.value(Member::CommonCategories, repair::text).iter().flat_map(|c| categories(c))
         {
             document = document.category(&category);

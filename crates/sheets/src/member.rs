@@ -39,13 +39,15 @@ pub enum Member {
     Payload,
     /// `property.message`
     Message,
+    /// `bridge.content`
+    BridgeContent,
     /// `property.external_document_uuid`
     ExternalDocumentUuid,
 }
 
 impl Member {
     /// All members.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Title,
         Self::ReadExpiredAt,
         Self::ReadExpiredSec,
@@ -62,6 +64,7 @@ impl Member {
         Self::CsName,
         Self::Payload,
         Self::Message,
+        Self::BridgeContent,
         Self::ExternalDocumentUuid,
     ];
 
@@ -84,6 +87,7 @@ impl Member {
             Self::CsName => "property.cs_name",
             Self::Payload => "property.payload",
             Self::Message => "property.message",
+            Self::BridgeContent => "bridge.content",
             Self::ExternalDocumentUuid => "property.external_document_uuid",
         }
     }
@@ -129,6 +133,7 @@ mod tests {
             ("연계정보", Member::Ci),
             ("제목", Member::Title),
             ("내용", Member::Message),
+            ("문서함 안내문", Member::BridgeContent),
             ("링크", Member::Link),
             ("URL", Member::Link),
             ("열람기한", Member::ReadExpiredAt),

@@ -4,7 +4,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::Member;
 
-pub(crate) const NAMES: [(Member, &[&str]); 17] = [
+pub(crate) const NAMES: [(Member, &[&str]); 18] = [
     (Member::Title, &["제목", "문서제목", "문서명", "고지서명", "title", "subject", "documenttitle"]),
     (
         Member::ReadExpiredAt,
@@ -74,6 +74,7 @@ pub(crate) const NAMES: [(Member, &[&str]); 17] = [
     ),
     (Member::CsName, &["문의처", "고객센터", "고객센터명", "고객센터이름", "담당부서", "csname"]),
     (Member::Payload, &["페이로드", "전달값", "payload"]),
+    (Member::BridgeContent, &["문서함안내문", "문서함안내", "문서함내용", "bridgecontent", "bridge"]),
     (Member::Message, &["내용", "메시지", "안내문", "알림내용", "안내내용", "본문", "message", "body"]),
     (
         Member::ExternalDocumentUuid,

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use seoham_model::document::Own;
 use seoham_model::status::DocBoxStatus;
-use seoham_model::{BinderId, UnixSeconds};
+use seoham_model::{BinderId, ParcelId, UnixSeconds};
 use seoham_store::Lane;
 use seoham_store::boxes::{OpenVerdict, Opener};
 use seoham_store::documents::{IdentifiedDocument, Notification, ReadVerdict, TokenVerdict};
@@ -211,4 +211,48 @@ pub async fn a_read_document_does_not_open_after_its_deadline(world: World) {
     assert_eq!(external_document_uuid.as_deref(), Some("EXT-0"));
     let status = world.status(world.city, id).await.expect("there");
     assert_eq!(status.times.status(deadline, deadline.plus(1)), DocBoxStatus::Read);
+}
+
+/// An institution's documents are found by their person, waiting or not, and by the parcels of some time.
+pub async fn documents_are_found_for_those_who_ask(world: World) {
+    let institution = world.city.institution;
+    let mut expected = Vec::new();
+    for (number, member) in [("01011112222", true), ("01033334444", false)] {
+        world.person(number, member).await;
+        let recipient = world.recipient(number, "19800229").await;
+        let mut ids = world.send(world.city, &recipient, 3).await;
+        world.send(world.bank, &recipient, 2).await;
+        ids.reverse();
+        expected.push((recipient.person, ids));
+    }
+    let find = async |person, before, limit| {
+        world.store.documents_for(institution, person, before, limit).await.expect("finds")
+    };
+    for (person, ids) in &expected {
+        assert_eq!(find(*person, None, 10).await, *ids);
+        assert_eq!(find(*person, None, 2).await, ids[..2]);
+        assert_eq!(find(*person, Some(ids[1]), 10).await, ids[2..]);
+    }
+    let (first, last) = (ParcelId::first_at(0), ParcelId::first_at(u64::MAX >> 16));
+    let within =
+        async |from, limit| world.store.parcels_within(institution, from..last, limit).await.expect("looks");
+    let all = within(first, 10).await;
+    let of_city: Vec<_> = expected.iter().map(|(_, ids)| (ids[0].parcel(), 3)).collect();
+    let mut found = all.of_institution.clone();
+    found.sort_unstable();
+    let mut sorted = of_city.clone();
+    sorted.sort_unstable();
+    assert_eq!((found, all.last), (sorted, None));
+    // One by one, over those of others too.
+    let (mut from, mut one_by_one, mut looks) = (first, Vec::new(), 0);
+    loop {
+        let page = within(from, 1).await;
+        one_by_one.extend(page.of_institution);
+        looks += 1;
+        match page.last {
+            Some(last) => from = last.next(),
+            None => break,
+        }
+    }
+    assert_eq!((one_by_one, looks), (all.of_institution, 5));
 }

@@ -49,7 +49,7 @@ macro_rules! store_contract {
             updates_keep_what_is_not_given, membership_is_never_taken_away,
             people_of_one_request_come_in_order, who_refuses_is_found_in_no_way,
             those_who_become_members_together_receive, pins_of_one_request_stay_apart,
-            personas_are_there, an_acceptance_is_there_whole, statuses_keep_their_order_and_owner,
+            personas_are_there, an_acceptance_is_there_whole, documents_are_found_for_those_who_ask, statuses_keep_their_order_and_owner,
             shared_and_own_texts_read_back, one_of_many_verifications_wins,
             tokens_end_with_their_time, tokens_belong_to_their_document, reads_need_a_verified_token,
             times_are_set_once, expired_documents_do_not_open, a_read_document_does_not_open_after_its_deadline,

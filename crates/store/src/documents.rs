@@ -1,5 +1,6 @@
 //! Documents: acceptance, status queries, token verification, read reports (SPEC 5 to 7).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use ambassador::delegatable_trait;
@@ -8,11 +9,12 @@ use secrecy::SecretString;
 use seoham_model::contract::Notice;
 use seoham_model::document::{Content, Own};
 use seoham_model::status::Times;
-use seoham_model::{BinderId, ContractUuid, InstitutionId, NamedNumber, ParcelId, UnixSeconds};
+use seoham_model::{BinderId, ContractUuid, InstitutionId, NamedNumber, ParcelId, PersonId, UnixSeconds};
 use seoham_vault::TokenHash;
 
 use crate::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, Remember};
 use crate::parcel::StoredDocument;
+use crate::parcel::document::PERSON_BYTES;
 use crate::parcel::sealed::OpenedText;
 use crate::people::{PersonView, Recipient};
 use crate::{Lane, Result};
@@ -146,6 +148,28 @@ impl NamedNumber for Notification {
     ];
 }
 
+/// Parcels that were looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ParcelsWithin {
+    /// Those of the institution, with their numbers of documents.
+    pub of_institution: Vec<(ParcelId, u8)>,
+    /// The last one that was looked at, of any institution; `None` if there are no more.
+    pub last: Option<ParcelId>,
+}
+
+impl ParcelsWithin {
+    /// The result of looking at `rows`, at most `limit` of them: a parcel, its institution and the length of its column
+    /// `persons`.
+    pub fn of(rows: &[(ParcelId, InstitutionId, usize)], institution: InstitutionId, limit: usize) -> Self {
+        let own = rows.iter().filter(|(_, of, _)| *of == institution);
+        let count = |bytes: usize| u8::try_from(bytes / PERSON_BYTES).unwrap_or(u8::MAX);
+        Self {
+            of_institution: own.map(|(parcel, _, bytes)| (*parcel, count(*bytes))).collect(),
+            last: if rows.len() == limit { rows.last().map(|(parcel, ..)| *parcel) } else { None },
+        }
+    }
+}
+
 /// All data about a document (SPEC 11).
 #[derive(Debug)]
 pub struct DocumentRecord {
@@ -268,6 +292,23 @@ pub trait Documents: Send + Sync {
 pub trait Records: Send + Sync {
     /// All data about a document: for the operator, not for an institution.
     async fn describe(&self, document: BinderId) -> Result<Option<DocumentRecord>>;
+
+    /// Documents of an institution for a person, in the box or waiting for it, newest first and older than `before`.
+    async fn documents_for(
+        &self,
+        institution: InstitutionId,
+        person: PersonId,
+        before: Option<BinderId>,
+        limit: usize,
+    ) -> Result<Vec<BinderId>>;
+
+    /// Looks at `limit` parcels with ids in `within`, oldest first.
+    async fn parcels_within(
+        &self,
+        institution: InstitutionId,
+        within: Range<ParcelId>,
+        limit: usize,
+    ) -> Result<ParcelsWithin>;
 
     /// Who sent a document.
     async fn sender_of(&self, document: BinderId) -> Result<Option<InstitutionId>>;

@@ -70,7 +70,7 @@ role! {
 }
 role! {
     /// The capabilities of the operator API.
-    OperatorStore: Accounts + Admins + Overviews + People + Records + Notices + QueueDepths + Unlocking + Volumes + Deployment
+    OperatorStore: Accounts + Admins + Overviews + People + Documents + Records + Notices + QueueDepths + Unlocking + Volumes + Deployment
 }
 role! {
     /// The capabilities of the delivery worker.

@@ -5,8 +5,8 @@ use std::io::IsTerminal;
 use std::ops::ControlFlow;
 
 use seoham_kit::client::Capabilities;
-use seoham_model::contract::Product;
-use seoham_model::document::{CheckContext, Document, check};
+use seoham_model::contract::{Notice, Product};
+use seoham_model::document::{CheckContext, Content, Document, check};
 use seoham_model::notification::arrival_text;
 use seoham_sheets::SheetError;
 use serde_json::value::RawValue;
@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use super::args::SendArgs;
 use super::of_sheet;
 use super::table::Table;
+use crate::product::described;
 use crate::profile::Profile;
 use crate::terminal::{Failure, Outcome, complain, localized};
 
@@ -58,6 +59,9 @@ fn show(table: &Table, profile: &Profile, known: &Capabilities) -> Outcome<()> {
         &format!("보내는 기관: {whom}{ko} ({})", profile.url),
         &format!("from: {whom}{en} ({})", profile.url),
     ));
+    if let Some(product) = known.product {
+        complain(&described(product));
+    }
     complain(&localized(&format!("보낼 문서: {rows}건"), &format!("to be sent: {rows} documents")));
     if table.survey.later_rows > 0 {
         let later = table.survey.later_rows;
@@ -66,18 +70,43 @@ fn show(table: &Table, profile: &Profile, known: &Capabilities) -> Outcome<()> {
             &format!("{later} others are not sent now (--first)"),
         ));
     }
-    if let Some(document) = first(table).map_err(|e| of_sheet(&e))? {
-        let text = arrival_text(&whom, &document.content, document.deadline_at, true);
-        complain(&localized("첫 알림은 다음과 같습니다.", "the first notification reads:"));
-        for line in text.lines() {
-            complain(&format!("  │ {line}"));
-        }
+    let product = known.product.unwrap_or_default();
+    if let Some(document) = first(table, product).map_err(|e| of_sheet(&e))? {
+        show_notice(&whom, &document, product.notice);
     }
     Ok(())
 }
 
+/// What the recipient of the first document is told, and by whom.
+fn show_notice(whom: &str, document: &Document, notice: Notice) {
+    let text = match notice {
+        Notice::Platform => {
+            complain(&localized("첫 알림은 다음과 같습니다.", "the first notification reads:"));
+            Some(arrival_text(whom, &document.content, document.deadline_at, true))
+        }
+        Notice::Institution => {
+            complain(&localized(
+                "알림은 기관의 채널에서 기관의 템플릿으로 나갑니다.",
+                "notifications go out by the institution's own channel and template.",
+            ));
+            None
+        }
+        Notice::None => {
+            complain(&localized(
+                "이 계약은 수신자에게 알리지 않습니다. 첫 문서는 문서함에 이렇게 보입니다.",
+                "nobody is notified under this contract; in the box the first document reads:",
+            ));
+            let Content { title, bridge, .. } = &document.content;
+            Some(format!("{title}\n{}", bridge.as_deref().unwrap_or_default()))
+        }
+    };
+    for line in text.as_deref().unwrap_or_default().lines() {
+        complain(&format!("  │ {line}"));
+    }
+}
+
 /// The first document to send.
-fn first(table: &Table) -> Result<Option<Document>, SheetError> {
+fn first(table: &Table, product: Product) -> Result<Option<Document>, SheetError> {
     let mut place = 0;
     let mut found = None;
     table.sheet.read(&mut |record| {
@@ -88,7 +117,7 @@ fn first(table: &Table) -> Result<Option<Document>, SheetError> {
         place += 1;
         ControlFlow::Continue(())
     })?;
-    let context = CheckContext { now: table.now, product: Product::default(), bulk: true };
+    let context = CheckContext { now: table.now, product, bulk: true };
     let raw = found.and_then(|json| serde_json::from_str::<Box<RawValue>>(&json).ok());
     Ok(raw.and_then(|raw| check(&raw, context).ok()))
 }

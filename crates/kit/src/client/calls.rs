@@ -4,6 +4,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::RequestBuilder;
 use seoham_model::Clock;
 use seoham_model::bulk::ITEMS_MAX;
+use seoham_model::contract::{Authentication, Notice, Product};
 use seoham_model::document::NewDocument;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -42,6 +43,8 @@ pub struct Capabilities {
     pub institution: Option<String>,
     /// Whether the platform is a sandbox; `None` if it does not report it.
     pub is_sandbox: Option<bool>,
+    /// What the contract is (SPEC 14); `None` if the platform does not report it.
+    pub product: Option<Product>,
 }
 
 #[derive(Deserialize)]
@@ -183,7 +186,14 @@ impl Client {
             _ => None,
         };
         let (idempotency_key, dry_run) = (knows("idempotency-key"), knows("dry-run"));
-        Ok(Capabilities { idempotency_key, dry_run, institution, is_sandbox })
+        let product = (|| {
+            Some(Product {
+                authentication: Authentication::from_name(header("seoham-contract-authentication")?)?,
+                certified: header("seoham-contract-certified")? == "true",
+                notice: Notice::from_name(header("seoham-contract-notice")?)?,
+            })
+        })();
+        Ok(Capabilities { idempotency_key, dry_run, institution, is_sandbox, product })
     }
 
     /// Performs one exchange; returns the response if it is a success.

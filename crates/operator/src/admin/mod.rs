@@ -9,6 +9,7 @@ pub(crate) mod institutions;
 pub(crate) mod log;
 pub(crate) mod notifications;
 pub(crate) mod people;
+pub(crate) mod search;
 pub(crate) mod templates;
 pub(crate) mod tokens;
 

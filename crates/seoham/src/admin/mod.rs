@@ -5,6 +5,7 @@ mod client;
 mod clock;
 mod contract;
 mod deliveries;
+mod document;
 mod institution;
 mod notifications;
 mod output;
@@ -26,6 +27,7 @@ use admins::AdminsCommand;
 use clock::ClockCommand;
 use contract::ContractCommand;
 use deliveries::DeliveriesCommand;
+use document::FindArgs;
 use institution::InstitutionCommand;
 use notifications::NotificationsCommand;
 use output::for_people;
@@ -98,6 +100,8 @@ enum AdminCommand {
         /// BIN-…
         binder: String,
     },
+    /// Find an institution's documents for somebody who asks: by their receiver, or by its own id within some days.
+    FindDocuments(FindArgs),
     /// Notifications that the messenger did not take: why, and sending them again.
     #[command(subcommand)]
     Notifications(NotificationsCommand),
@@ -127,6 +131,7 @@ impl AdminCommand {
             Self::ImportPeople { file } => person::import(client, &file).await,
             Self::Person(command) => command.run(client).await,
             Self::Document { binder } => client.get(&format!("documents/{binder}")).await,
+            Self::FindDocuments(args) => args.run(client).await,
             Self::Notifications(command) => command.run(client).await,
             Self::Deliveries(command) => command.run(client).await,
             Self::Clock(command) => command.run(client).await,

@@ -3,7 +3,7 @@
 /// A command by its path below `seoham`, its description, and the text after its help.
 pub(super) struct Page(pub(super) &'static str, pub(super) &'static str, pub(super) &'static str);
 
-pub(super) const PAGES: [Page; 89] = [
+pub(super) const PAGES: [Page; 90] = [
     Page("", "서함: 전자문서를 대량으로 보내고, 열람을 시각으로 확인합니다", ""),
     Page("demo", "가상의 사람들로 만든 시험 환경에서 플랫폼 전체를 보여 줍니다", ""),
     Page("serve", "플랫폼을 실행합니다", ""),
@@ -134,6 +134,11 @@ pub(super) const PAGES: [Page; 89] = [
     Page("admin person unlock", "여러 번 틀려서 걸린 잠금을 모두 풉니다", ""),
     Page("admin person force-new-pin", "PIN을 지웁니다. 본인이 휴대전화 링크와 생년월일로 새로 만듭니다", ""),
     Page("admin document", "문서에 대해 알려진 모든 것을 개인정보는 가린 채 보여 줍니다", ""),
+    Page(
+        "admin find-documents",
+        "문의한 사람을 위해 기관의 문서를 찾습니다: 수신자로, 또는 기간과 외부 문서번호로",
+        "",
+    ),
     Page("admin notifications", "메신저가 받지 않은 알림의 까닭을 보고 다시 보냅니다", ""),
     Page(
         "admin notifications waiting",

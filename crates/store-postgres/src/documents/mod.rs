@@ -8,25 +8,31 @@ pub(crate) mod rows;
 mod tokens;
 mod transaction;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use seoham_model::contract::Notice;
-use seoham_model::{BinderId, InstitutionId, UnixSeconds};
+use seoham_model::{BinderId, InstitutionId, ParcelId, PersonId, UnixSeconds};
 use seoham_store::documents::{
-    Acceptance, Accepted, DocumentRecord, DocumentStatus, KnownNotice, ReadVerdict, TokenVerdict,
+    Acceptance, Accepted, DocumentRecord, DocumentStatus, KnownNotice, ParcelsWithin, ReadVerdict,
+    TokenVerdict,
 };
 use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, key_history};
-use seoham_store::parcel::Batch;
 use seoham_store::parcel::sealed::statuses;
+use seoham_store::parcel::{Batch, document};
 use seoham_store::{Documents, Lane, Records, Result, StoreError};
 use seoham_vault::TokenHash;
 
+use crate::box_index::documents_of;
 use crate::columns::{Columns, Id};
 use crate::session::Param;
 use crate::{Inner, PostgresStore};
 pub(crate) use group_commit::GroupCommit;
 pub(crate) use keys::forget;
+
+/// Documents read at once while searching.
+const READ_AT_ONCE: usize = 256;
 
 #[async_trait]
 impl Documents for PostgresStore {
@@ -121,6 +127,46 @@ impl Records for PostgresStore {
             Notice::from_name(row.value("notice")?).ok_or(StoreError::damaged("a contract's notice"))?;
         let known = KnownNotice { notice, queued, given_up };
         Ok(Some(DocumentRecord::of(document, text, person.member_since, known)))
+    }
+
+    async fn documents_for(
+        &self,
+        institution: InstitutionId,
+        person: PersonId,
+        before: Option<BinderId>,
+        limit: usize,
+    ) -> Result<Vec<BinderId>> {
+        let session = self.inner.sessions.interactive().await?;
+        let mut ids = documents_of(&session, person).await?;
+        ids.retain(|id| before.is_none_or(|before| *id < before));
+        let mut theirs = Vec::new();
+        for ids in ids.chunks(READ_AT_ONCE) {
+            let found = rows::documents(&session, Some(institution), ids).await?;
+            theirs.extend(document::of_person(&found, ids, person).take(limit - theirs.len()));
+            if theirs.len() >= limit {
+                break;
+            }
+        }
+        Ok(theirs)
+    }
+
+    async fn parcels_within(
+        &self,
+        institution: InstitutionId,
+        within: Range<ParcelId>,
+        limit: usize,
+    ) -> Result<ParcelsWithin> {
+        let sql = "SELECT parcel_id, institution_id, octet_length(persons) AS bytes FROM parcels
+                   WHERE parcel_id >= $1 AND parcel_id < $2 ORDER BY parcel_id LIMIT $3";
+        let session = self.inner.sessions.interactive().await?;
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = session.query(sql, &[&within.start.uuid(), &within.end.uuid(), &most]).await?;
+        let row = |row: &tokio_postgres::Row| {
+            let bytes = usize::try_from(row.value::<i32>("bytes")?).unwrap_or(0);
+            Ok((row.id("parcel_id")?, row.id("institution_id")?, bytes))
+        };
+        let rows = rows.iter().map(row).collect::<Result<Vec<_>>>()?;
+        Ok(ParcelsWithin::of(&rows, institution, limit))
     }
 
     async fn sender_of(&self, document: BinderId) -> Result<Option<InstitutionId>> {

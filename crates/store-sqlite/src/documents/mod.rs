@@ -6,18 +6,20 @@ pub(crate) mod rows;
 mod tokens;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use seoham_model::contract::Notice;
-use seoham_model::{BinderId, ContractUuid, InstitutionId, PersonId, UnixSeconds};
+use seoham_model::{BinderId, ContractUuid, InstitutionId, ParcelId, PersonId, UnixSeconds};
 use seoham_store::documents::{
-    Acceptance, Accepted, DocumentRecord, DocumentStatus, KnownNotice, ReadVerdict, TokenVerdict,
+    Acceptance, Accepted, DocumentRecord, DocumentStatus, KnownNotice, ParcelsWithin, ReadVerdict,
+    TokenVerdict,
 };
 use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, key_history};
-use seoham_store::parcel::Batch;
 use seoham_store::parcel::sealed::statuses;
+use seoham_store::parcel::{Batch, document};
 use seoham_store::{Documents, Lane, Records, Result};
 use seoham_vault::{TokenHash, WrappedKey};
 
@@ -27,6 +29,9 @@ use crate::deliveries::{queue, undelivered};
 use crate::writer::Weight;
 
 pub(crate) use keys::forget;
+
+/// Documents read at once while searching.
+const READ_AT_ONCE: usize = 256;
 
 #[async_trait]
 impl Documents for SqliteStore {
@@ -123,6 +128,52 @@ impl Records for SqliteStore {
             let notice = notice(connection, found.contract)?;
             let known = KnownNotice { notice, queued, given_up };
             Ok(Some(DocumentRecord::of(found, text, person.member_since, known)))
+        });
+        read.await
+    }
+
+    async fn documents_for(
+        &self,
+        institution: InstitutionId,
+        person: PersonId,
+        before: Option<BinderId>,
+        limit: usize,
+    ) -> Result<Vec<BinderId>> {
+        let box_index = Arc::clone(&self.inner.box_index);
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let mut ids = box_index.documents_of(connection, person)?;
+            ids.retain(|id| before.is_none_or(|before| *id < before));
+            let mut theirs = Vec::new();
+            for ids in ids.chunks(READ_AT_ONCE) {
+                let found = rows::documents(connection, Some(institution), ids)?;
+                theirs.extend(document::of_person(&found, ids, person).take(limit - theirs.len()));
+                if theirs.len() >= limit {
+                    break;
+                }
+            }
+            Ok(theirs)
+        });
+        read.await
+    }
+
+    async fn parcels_within(
+        &self,
+        institution: InstitutionId,
+        within: Range<ParcelId>,
+        limit: usize,
+    ) -> Result<ParcelsWithin> {
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let sql = "SELECT parcel_id, institution_id, length(persons) FROM parcels
+                       WHERE parcel_id >= ?1 AND parcel_id < ?2 ORDER BY parcel_id LIMIT ?3";
+            let row = |row: &rusqlite::Row<'_>| {
+                let (parcel, institution) =
+                    (row.get::<_, Id<ParcelId>>(0)?, row.get::<_, Id<InstitutionId>>(1)?);
+                Ok((parcel.0, institution.0, row.get(2)?))
+            };
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![Id(within.start), Id(within.end), limit], row)?;
+            let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok(ParcelsWithin::of(&rows, institution, limit))
         });
         read.await
     }

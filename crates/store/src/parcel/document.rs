@@ -111,6 +111,23 @@ impl StoredParcel {
     }
 }
 
+/// Those of `ids` that are for `person`, in that order. One that cannot be read is left out and logged.
+pub fn of_person<'a>(
+    found: &'a Found,
+    ids: &'a [BinderId],
+    person: PersonId,
+) -> impl Iterator<Item = BinderId> + 'a {
+    let is_theirs = move |id: &BinderId| match found.get(id) {
+        Some(Ok(document)) => document.person == person,
+        Some(Err(error)) => {
+            tracing::error!(%error, document = %id, "a document cannot be read");
+            false
+        }
+        None => false,
+    };
+    ids.iter().copied().filter(is_theirs)
+}
+
 /// The documents of `person` in a parcel with the column `persons`.
 pub fn documents_of(parcel: ParcelId, persons: &[u8], person: PersonId) -> impl Iterator<Item = BinderId> {
     recipients(parcel, persons).filter(move |(id, _)| *id == person).map(|(_, document)| document)

@@ -1,5 +1,6 @@
 //! Stores that each break one guarantee. The simulation must detect all of them.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use seoham_model::document::Receiver;
 use seoham_model::forms::{InstitutionChange, TokenChange};
 use seoham_model::template::Template;
 use seoham_model::{
-    AccessTokenId, AgencyId, BinderId, Clock, ContractUuid, InstitutionId, PersonId, PlanId, SeoulDay,
-    UnixSeconds,
+    AccessTokenId, AgencyId, BinderId, Clock, ContractUuid, InstitutionId, ParcelId, PersonId, PlanId,
+    SeoulDay, UnixSeconds,
 };
 use seoham_simulation::{Opener as StoreOpener, Traits};
 use seoham_store::accounts::{
@@ -30,7 +31,8 @@ use seoham_store::deliveries::{
 };
 use seoham_store::deployment::ambassador_impl_Deployment;
 use seoham_store::documents::{
-    Acceptance, Accepted, DocumentRecord, DocumentStatus, ReadVerdict, TokenVerdict, ambassador_impl_Records,
+    Acceptance, Accepted, DocumentRecord, DocumentStatus, ParcelsWithin, ReadVerdict, TokenVerdict,
+    ambassador_impl_Records,
 };
 use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem};
 use seoham_store::people::{Agreement, Identified, Registered, Registration};
