@@ -69,7 +69,10 @@ async fn every_action_is_one_line_of_its_own_log() {
     let revoked = &actions[3];
     assert_eq!(revoked["status"], 204);
     assert_eq!(revoked["what"], "DELETE /admin/v1/institutions/{institution}/tokens/{token}");
-    assert_eq!((&revoked["on"], &revoked["institution"]), (&json!([city.id, city.token_id]), &json!(city.id)));
+    assert_eq!(
+        (&revoked["on"], &revoked["institution"]),
+        (&json!([city.id, city.token_id]), &json!(city.id))
+    );
     assert_eq!((&revoked["by"], &revoked["from"]), (&json!("operator"), &json!("127.0.0.1")));
     assert_eq!(revoked["token"].as_str().unwrap().len(), 8);
     assert!(!text.contains("01012345678"), "only ids are told: {text}");
