@@ -302,6 +302,22 @@ async fn tokens_are_bound_to_networks() {
 }
 
 #[tokio::test]
+async fn an_agency_does_not_lift_an_operators_suspension() {
+    let server = Start::sandbox().up();
+    let (_, own) = agency(&server, "가상대행").await;
+    let city = institution_of(&server, &own, "가상시청").await;
+    let path = |what: &str| format!("institutions/{}/{what}", city.id);
+    assert_eq!(admin_as(&server, &own, "POST", &path("suspend"), None).await.status, 204);
+    assert_eq!(admin_as(&server, &own, "POST", &path("resume"), None).await.status, 204);
+    assert_eq!(server.admin("POST", &path("suspend"), None).await.0, 204);
+    let refused = admin_as(&server, &own, "POST", &path("resume"), None).await;
+    refused.is_error(403, "FORBIDDEN");
+    assert!(refused.message().contains("운영자"), "{}", refused.message());
+    assert_eq!(server.admin("POST", &path("resume"), None).await.0, 204);
+    assert_eq!(city.accepted(&[member_document("A")]).await.len(), 1);
+}
+
+#[tokio::test]
 async fn documents_are_found_by_receiver_and_by_external_id() {
     let server = Start::sandbox().up();
     let city = server.institution("가상시청").await;
@@ -321,6 +337,8 @@ async fn documents_are_found_by_receiver_and_by_external_id() {
     let reason = "민원 2026-1 문의";
     let by_number = json!({ "reason": reason, "receiver": { "phone_number": "010-0000-0001" } });
     assert_eq!(search(by_number).await, [ids[0].clone(), ids[2].clone()]);
+    // Also for somebody who refuses the institution by now.
+    assert_eq!(city.sandbox("people/refuse", json!({ "phone_number": "01000000003" })).await.status, 204);
     let waiting = json!({ "reason": reason, "receiver": { "ci": "SANDBOX-CI-3" } });
     assert_eq!(search(waiting).await, [ids[1].clone()], "not in the box yet");
     let nobody = json!({ "reason": reason, "receiver": { "phone_number": "01099999999" } });

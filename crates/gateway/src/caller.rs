@@ -60,8 +60,8 @@ impl Sender {
     pub(crate) fn may_send(&self) -> Result<(), ApiError> {
         if self.suspended {
             return Err(ApiError::forbidden(Text::fixed(
-                "이 기관의 발송이 정지되어 있습니다. 접수된 문서는 없습니다. 운영자에게 문의해 주십시오",
-                "this institution's sends are suspended and nothing was accepted; please ask the operator",
+                "이 기관의 발송이 정지되어 있어 이 요청으로 접수된 문서는 없습니다. 운영자에게 문의해 주십시오",
+                "this institution's sends are suspended and this request accepted nothing; please ask the operator",
             )));
         }
         if self.contract.lacks_template {

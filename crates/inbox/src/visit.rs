@@ -10,13 +10,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_http::{Language, client_address};
-use seoham_model::{Lang, PersonId, Text};
+use seoham_model::{Lang, PersonId, Text, UnixSeconds};
 use seoham_pages::Site;
 use seoham_vault::{OneTimeToken, TokenHash, sha256};
 
 use crate::Inbox;
 use crate::destination::Destination;
 use crate::page_exit::{ErrorPage, PageExit};
+use crate::pages::link::leads_nowhere;
 
 /// The lifetime of a session from sign-in, in seconds.
 const SESSION_SECONDS: i64 = 60 * 60;
@@ -99,10 +100,12 @@ pub(crate) async fn present(
     }))
 }
 
-/// Starts a new session, never reusing the request's, and redirects to `address`.
+/// Starts a new session of a person who proved at `proved_at` who they are, never reusing the request's, and redirects
+/// to `address`.
 pub(crate) async fn begin(
     inbox: &Inbox,
     person: PersonId,
+    proved_at: UnixSeconds,
     before: Option<&Visit>,
     address: &str,
 ) -> Result<Response, PageExit> {
@@ -110,7 +113,10 @@ pub(crate) async fn begin(
         inbox.store.end_session(before.session()).await?;
     }
     let token = OneTimeToken::generate();
-    inbox.store.start_session(person, token.hash(), inbox.now().plus(SESSION_SECONDS)).await?;
+    let expires_at = inbox.now().plus(SESSION_SECONDS);
+    if !inbox.store.start_session(person, token.hash(), proved_at, expires_at).await? {
+        return Err(leads_nowhere());
+    }
     let mut response = Redirect::to(address).into_response();
     inbox.cookie.set(response.headers_mut(), &token.expose().into());
     Ok(response)

@@ -28,7 +28,8 @@ impl Variable {
     const NAMED: [(Self, &'static str, usize); 7] = [
         (Self::Institution, "기관명", 40),
         (Self::Title, "제목", 40),
-        (Self::Message, "내용", 0),
+        // At least the ellipsis.
+        (Self::Message, "내용", 1),
         (Self::Deadline, "열람기한", 24),
         (Self::CsName, "고객센터명", 10),
         (Self::CsNumber, "고객센터번호", 20),
@@ -40,6 +41,14 @@ impl Variable {
 enum Part {
     Text(String),
     Variable(Variable),
+}
+
+impl Part {
+    /// The name in a text that is all a variable, which there is not.
+    fn unknown_variable(&self) -> Option<&str> {
+        let Self::Text(text) = self else { return None };
+        text.strip_prefix("#{").and_then(|rest| rest.strip_suffix('}')).filter(|name| !name.contains("#{"))
+    }
 }
 
 /// A template.
@@ -66,23 +75,10 @@ impl Template {
     /// Parses a body with variables in the form `#{제목}`. An error says what is wrong: no text, a variable that there
     /// is not, or a text that would be too long with the longest values that the contract allows.
     pub fn parse(body: &str) -> Result<Self, Text> {
-        let mut parts = Vec::new();
-        let mut rest = body;
-        while let Some(at) = rest.find("#{") {
-            let (text, variable) = rest.split_at(at);
-            let Some((name, after)) = variable[2..].split_once('}') else { break };
-            let known = Variable::NAMED.iter().find(|(_, known, _)| *known == name.trim());
-            let (variable, ..) = known.ok_or_else(|| unknown_variable(name))?;
-            if !text.is_empty() {
-                parts.push(Part::Text(text.to_owned()));
-            }
-            parts.push(Part::Variable(*variable));
-            rest = after;
+        let template = Self::stored(body);
+        if let Some(name) = template.parts.iter().find_map(Part::unknown_variable) {
+            return Err(unknown_variable(name));
         }
-        if !rest.is_empty() {
-            parts.push(Part::Text(rest.to_owned()));
-        }
-        let template = Self { body: body.to_owned(), parts };
         if body.trim().is_empty() {
             return Err(Text::fixed("body: 내용이 없습니다", "body: is empty"));
         }
@@ -90,7 +86,7 @@ impl Template {
         if longest > CHARACTERS_MAX {
             return Err(Text::made(
                 format!(
-                    "body: 값이 모두 가장 길면 {longest}자입니다. {CHARACTERS_MAX}자까지 보낼 수 있습니다"
+                    "body: 변수 값이 가장 길 때 {longest}자가 됩니다. {CHARACTERS_MAX}자까지 보낼 수 있습니다"
                 ),
                 format!(
                     "body: is {longest} characters with the longest values; {CHARACTERS_MAX} can be sent"
@@ -98,6 +94,29 @@ impl Template {
             ));
         }
         Ok(template)
+    }
+
+    /// A body that was parsed before, perhaps by another version: a variable that there is not stays as it is.
+    pub fn stored(body: &str) -> Self {
+        let mut parts = Vec::new();
+        let mut rest = body;
+        while let Some(at) = rest.find("#{") {
+            let (text, variable) = rest.split_at(at);
+            let Some((name, after)) = variable[2..].split_once('}') else { break };
+            if !text.is_empty() {
+                parts.push(Part::Text(text.to_owned()));
+            }
+            let known = Variable::NAMED.iter().find(|(_, known, _)| *known == name.trim());
+            parts.push(match known {
+                Some((variable, ..)) => Part::Variable(*variable),
+                None => Part::Text(format!("#{{{name}}}")),
+            });
+            rest = after;
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        Self { body: body.to_owned(), parts }
     }
 
     /// The body, as it was parsed.
@@ -157,7 +176,7 @@ fn unknown_variable(name: &str) -> Text {
     // What somebody typed is cut, so that the message stays within its bounds.
     let name: String = name.chars().take(40).collect();
     Text::made(
-        format!("body: #{{{name}}}은(는) 없는 변수입니다. 쓸 수 있는 변수: {known}"),
+        format!("body: 없는 변수입니다: #{{{name}}}. 쓸 수 있는 변수: {known}"),
         format!("body: there is no variable #{{{name}}}; there are: {known}"),
     )
 }

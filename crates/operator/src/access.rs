@@ -7,12 +7,15 @@ use axum::middleware::Next;
 use axum::response::Response;
 use seoham_http::{ApiError, client_address, headers};
 use seoham_model::{AgencyId, BinderId, ContractUuid, ErrorCode, InstitutionId, Text};
-use seoham_store::admins::{AdminCaller, AdminId};
+use seoham_store::admins::{AdminCaller, AdminId, AdminKind};
 use seoham_vault::TokenHash;
 
 use crate::actions::OnInstitution;
 use crate::admin::{unknown_contract, unknown_document, unknown_institution};
 use crate::state::Operator;
+
+/// Where the calls about one institution are.
+const OF_INSTITUTION: &str = "/admin/v1/institutions/";
 
 /// Who may make a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,11 @@ impl Administrator {
             Some(AdminId::Agency(id)) => Some(id),
             Some(AdminId::Operator(_)) | None => None,
         }
+    }
+
+    /// What it is.
+    pub(crate) fn kind(&self) -> AdminKind {
+        self.id.map_or(AdminKind::Operator, AdminId::kind)
     }
 
     /// Its name in the log of actions.
@@ -100,6 +108,9 @@ pub(crate) async fn authorize(
         return Err(for_operators());
     }
     let named = match who {
+        Who::Operators if parts.uri.path().starts_with(OF_INSTITUTION) => {
+            Some(institution(&operator, &mut parts).await?)
+        }
         Who::Operators | Who::Agencies => None,
         Who::TheAgency => Some(institution(&operator, &mut parts).await?),
     };

@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use seoham_http::{ApiError, Language, body};
 use seoham_model::{Lang, PersonId, Text, forms};
 use seoham_store::people::{Registered, Registration};
-use seoham_store::registering::number_taken;
+use seoham_store::registering::{number_outdated, number_taken};
 use seoham_store::{Mode, StoreError, personas};
 use seoham_vault::hash_pin_bounded;
 use serde::Serialize;
@@ -172,6 +172,7 @@ impl Import {
                         self.report.imported += 1;
                         self.number_moved(line, from);
                     }
+                    Registered::NumberOutdated { since } => self.reject(line, &number_outdated(since)),
                     Registered::NumberTaken { since } => self.reject(line, &number_taken(since)),
                 }
             }

@@ -8,7 +8,7 @@ use seoham_store::Lane;
 use seoham_store::accounts::{
     AccessTokenRecord, Contract, Institution, InstitutionOverview, Notice, Product,
 };
-use seoham_store::admins::{Admin, AdminId};
+use seoham_store::admins::{Admin, AdminId, AdminKind};
 use seoham_store::deliveries::Outcome;
 use seoham_store::documents::Notification;
 use seoham_vault::AccessToken;
@@ -172,13 +172,25 @@ pub async fn an_institution_is_changed_and_suspended(world: World) {
         caller.expect("the token stays valid").suspended
     };
     assert!(!suspended().await);
-    assert!(store.set_suspended(city, Some(now)).await.expect("suspends"));
-    assert!(store.set_suspended(city, Some(now.plus(5))).await.expect("again"));
+    let (agency, operator) = (AdminKind::Agency, AdminKind::Operator);
+    assert!(store.suspend(city, agency, now).await.expect("suspends"));
+    assert!(store.suspend(city, agency, now.plus(5)).await.expect("again"));
     assert!(suspended().await);
     assert_eq!(shown(&world, city).await.institution.suspended_at, Some(now), "the first time stays");
-    assert!(store.set_suspended(city, None).await.expect("resumes"));
+    assert_eq!(store.resume(city, agency).await.expect("resumes"), Some(true));
     assert!(!suspended().await);
-    assert!(!store.set_suspended(nobody, Some(now)).await.expect("answers"));
+    assert_eq!(store.resume(city, agency).await.expect("again"), Some(true));
+    // An operator takes over what an agency suspended, and lifts it alone.
+    for (first, second) in [(agency, operator), (operator, agency)] {
+        assert!(store.suspend(city, first, now).await.expect("suspends"));
+        assert!(store.suspend(city, second, now).await.expect("suspends"));
+        assert_eq!(store.resume(city, agency).await.expect("answers"), Some(false));
+        assert!(suspended().await);
+        assert_eq!(store.resume(city, operator).await.expect("resumes"), Some(true));
+        assert!(!suspended().await);
+    }
+    assert!(!store.suspend(nobody, operator, now).await.expect("answers"));
+    assert_eq!(store.resume(nobody, operator).await.expect("answers"), None);
 }
 
 /// Each agency finds its own institutions alone.

@@ -45,7 +45,7 @@ macro_rules! store_contract {
             an_agency_lists_its_own_institutions, an_institutions_template_is_kept, a_silent_contract_notifies_nobody,
             admin_tokens_identify_their_owners, admins_are_listed_by_kind, actions_are_recorded,
             receivers_are_identified, refusals_hold_for_one_institution, numbers_do_not_pass_to_others,
-            a_number_moves_to_its_next_owner, numbers_move_within_one_request, the_day_of_a_number_is_corrected,
+            a_number_moves_to_its_next_owner, numbers_move_within_one_request, a_number_moves_to_somebody_of_the_same_birthday, an_old_number_does_not_come_back, the_day_of_a_number_is_corrected,
             updates_keep_what_is_not_given, membership_is_never_taken_away,
             people_of_one_request_come_in_order, who_refuses_is_found_in_no_way,
             those_who_become_members_together_receive, pins_of_one_request_stay_apart,

@@ -53,7 +53,7 @@ pub async fn a_number_moves_to_its_next_owner(world: World) {
     let documents = world.send(world.city, &first, 2).await;
     let claims = world.claim(1).await;
     let (session, link, new_pin) = (token(), token(), token());
-    world.store.start_session(first.person, session, now.plus(600)).await.expect("starts");
+    assert!(world.store.start_session(first.person, session, now, now.plus(600)).await.expect("starts"));
     let asked = |token, purpose| LoginLink {
         person: first.person,
         phone_number: NUMBER.into(),
@@ -83,9 +83,9 @@ pub async fn a_number_moves_to_its_next_owner(world: World) {
     for purpose in [sign_in, LinkPurpose::NewPin] {
         assert!(!world.store.add_login_link(asked(token(), purpose)).await.expect("answers"), "on its way");
     }
-    // A session from a link that was used at the same moment opens nothing either.
+    // Nor does a session start from a link that was used before.
     let session = token();
-    world.store.start_session(first.person, session, now.plus(600)).await.expect("starts");
+    assert!(!world.store.start_session(first.person, session, now, now.plus(600)).await.expect("answers"));
     assert!(world.store.session(session, now).await.expect("answers").is_none());
 
     // What waits for the first person is told to nobody.
@@ -152,4 +152,34 @@ async fn person(world: &World, ci: &str) -> seoham_model::PersonId {
 
 fn token() -> seoham_vault::TokenHash {
     OneTimeToken::generate().hash()
+}
+
+/// The next owner of a number who happens to have the former's birthday gets a box of their own.
+pub async fn a_number_moves_to_somebody_of_the_same_birthday(world: World) {
+    let owner = PersonRecord { phone_assigned_on: Some(ago(&world, 30)), ..first_owner() };
+    world.register(owner).await;
+    let first = person(&world, "CI-1").await;
+    let twin = |assigned_on| PersonRecord {
+        phone_assigned_on: assigned_on,
+        ..record(NUMBER, "박둘", "19800229", None, true)
+    };
+    let moved = world.register(twin(Some(ago(&world, 1)))).await;
+    assert_eq!(moved, Registered::NumberMoved { from: first });
+    assert_ne!(world.recipient(NUMBER, "19800229").await.person, first);
+    // The same person under a new name is known by a day that is not later.
+    assert_eq!(world.register(twin(None)).await, Registered::Updated);
+}
+
+/// A line of an old list does not bring back a number that the person no longer has.
+pub async fn an_old_number_does_not_come_back(world: World) {
+    let with = |number: &str, days: i32| PersonRecord {
+        phone_number: number.into(),
+        phone_assigned_on: Some(ago(&world, days)),
+        ..first_owner()
+    };
+    assert_eq!(world.register(with(NUMBER, 400)).await, Registered::Added);
+    assert_eq!(world.register(with("01033334444", 30)).await, Registered::Updated);
+    let since = ago(&world, 30);
+    assert_eq!(world.register(with(NUMBER, 400)).await, Registered::NumberOutdated { since });
+    assert_eq!(world.register(with(NUMBER, 10)).await, Registered::Updated);
 }

@@ -109,7 +109,7 @@ pub async fn a_pin_is_renewed(world: World) {
         world.store.begin_attempt(person, Secret::Pin, now).await.expect("answers");
     }
     let session = OneTimeToken::generate().hash();
-    world.store.start_session(person, session, now.plus(600)).await.expect("starts");
+    assert!(world.store.start_session(person, session, now, now.plus(600)).await.expect("starts"));
     let phone = world.store.phone_number(person).await.expect("answers").expect("there");
     assert_eq!(secrecy::ExposeSecret::expose_secret(&phone), "01011112222");
 
@@ -195,7 +195,7 @@ pub async fn a_secret_is_changed_in_the_place_of_the_proved_one(world: World) {
         let session = OneTimeToken::generate().hash();
         assert!(change(None, "first").await);
         assert!(!change(None, "second").await, "there is one");
-        world.store.start_session(person, session, now.plus(600)).await.expect("starts");
+        assert!(world.store.start_session(person, session, now, now.plus(600)).await.expect("starts"));
         assert!(!change(Some("other"), "second").await, "it is another one by now");
         assert!(world.store.session(session, now).await.expect("answers").is_some());
         let changed = join_all((0..8).map(|_| change(Some("first"), "second"))).await;
@@ -220,7 +220,7 @@ pub async fn an_operator_unlocks(world: World) {
         }
     }
     let session = OneTimeToken::generate().hash();
-    world.store.start_session(person, session, now.plus(600)).await.expect("starts");
+    assert!(world.store.start_session(person, session, now, now.plus(600)).await.expect("starts"));
     let attempt = async |secret| world.store.begin_attempt(person, secret, now).await.expect("answers");
     assert!(matches!(attempt(Secret::Pin).await, Attempt::Locked { .. }));
     world.store.unlock(person, false).await.expect("unlocks");
@@ -264,9 +264,9 @@ pub async fn sessions_end(world: World) {
     let now = world.now();
     let hashes: Vec<_> = (0..4).map(|_| OneTimeToken::generate().hash()).collect();
     for hash in &hashes[..3] {
-        world.store.start_session(person, *hash, now.plus(600)).await.expect("starts");
+        assert!(world.store.start_session(person, *hash, now, now.plus(600)).await.expect("starts"));
     }
-    world.store.start_session(outsider, hashes[3], now.plus(600)).await.expect("starts");
+    assert!(world.store.start_session(outsider, hashes[3], now, now.plus(600)).await.expect("starts"));
     let visitor = async |i: usize, at| world.store.session(hashes[i], at).await.expect("answers");
     let first = visitor(0, now).await.expect("a session");
     assert_eq!((first.person, first.member), (person, true));

@@ -10,7 +10,7 @@ use seoham_model::{AccessTokenId, AgencyId, ContractUuid, InstitutionId, SeoulDa
 use seoham_store::accounts::{
     AccessTokenRecord, Authentication, Caller, Contract, Institution, InstitutionOverview, Notice, Product,
 };
-use seoham_store::admins::stored_networks;
+use seoham_store::admins::{AdminKind, stored_networks};
 use seoham_store::{Accounts, Callers, Lane, Marks, Overviews, Result, StoreError};
 use seoham_vault::TokenHash;
 use tokio_postgres::Row;
@@ -67,13 +67,23 @@ impl Accounts for PostgresStore {
         Ok(row.value::<Option<Uuid>>("agency_id")?.map(AgencyId::of))
     }
 
-    async fn set_suspended(&self, id: InstitutionId, since: Option<UnixSeconds>) -> Result<bool> {
+    async fn suspend(&self, id: InstitutionId, by: AdminKind, now: UnixSeconds) -> Result<bool> {
         let sql = "UPDATE institutions
-                   SET suspended_at = CASE WHEN $2::bigint IS NULL THEN NULL ELSE coalesce(suspended_at, $2) END
+                   SET suspended_at = coalesce(suspended_at, $2), suspended_by = least(suspended_by, $3)
                    WHERE institution_id = $1 RETURNING institution_id";
         let session = self.inner.sessions.interactive().await?;
-        let since = since.map(|at| at.0);
-        Ok(!session.write("suspending an institution", sql, &[&id.uuid(), &since]).await?.is_empty())
+        let params: [Param<'_>; 3] = [&id.uuid(), &now.0, &Number(by)];
+        Ok(!session.write("suspending an institution", sql, &params).await?.is_empty())
+    }
+
+    async fn resume(&self, id: InstitutionId, by: AdminKind) -> Result<Option<bool>> {
+        let sql = "WITH resumed AS (
+                     UPDATE institutions SET suspended_at = NULL, suspended_by = NULL
+                     WHERE institution_id = $1 AND coalesce(suspended_by, $2) >= $2 RETURNING institution_id)
+                   SELECT EXISTS (SELECT 1 FROM resumed) AS resumed FROM institutions WHERE institution_id = $1";
+        let session = self.inner.sessions.interactive().await?;
+        let known = session.write("resuming an institution", sql, &[&id.uuid(), &Number(by)]).await?;
+        known.first().map(|row| row.value("resumed")).transpose()
     }
 
     async fn create_contract(&self, institution: InstitutionId, contract: Contract) -> Result<bool> {
@@ -151,9 +161,8 @@ impl Accounts for PostgresStore {
         let sql = "SELECT body FROM institution_templates
                    WHERE institution_id = $1 AND kind = 'document_arrived'";
         let session = self.inner.sessions.interactive().await?;
-        let Some(row) = session.query_opt(sql, &[&institution.uuid()]).await? else { return Ok(None) };
-        let template = Template::parse(row.value("body")?);
-        template.map(Some).map_err(|_| StoreError::damaged("an institution's template"))
+        let found = session.query_opt(sql, &[&institution.uuid()]).await?;
+        found.map(|row| Ok(Template::stored(row.value("body")?))).transpose()
     }
 
     async fn create_token(

@@ -35,6 +35,8 @@ ALTER TABLE access_tokens ADD COLUMN allowed_networks TEXT;
 ALTER TABLE institutions ADD COLUMN agency_id BLOB;
 ALTER TABLE institutions ADD COLUMN contact TEXT;
 ALTER TABLE institutions ADD COLUMN suspended_at INTEGER;
+-- Who suspended it, a kind of admins: an agency does not lift an operator's suspension.
+ALTER TABLE institutions ADD COLUMN suspended_by INTEGER;
 CREATE INDEX institutions_by_agency ON institutions (agency_id, institution_id) WHERE agency_id IS NOT NULL;
 
 -- What operators and agencies did: every call that changed something or looked at a document. `on_what` holds ids,

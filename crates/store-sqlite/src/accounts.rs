@@ -11,6 +11,7 @@ use seoham_model::{AccessTokenId, AgencyId, ContractUuid, InstitutionId, SeoulDa
 use seoham_store::accounts::{
     AccessTokenRecord, Authentication, Caller, Contract, Institution, InstitutionOverview, Notice, Product,
 };
+use seoham_store::admins::AdminKind;
 use seoham_store::{Accounts, Callers, Lane, Marks, Overviews, Result};
 use seoham_vault::TokenHash;
 
@@ -92,18 +93,36 @@ impl Accounts for SqliteStore {
         read.await
     }
 
-    async fn set_suspended(&self, id: InstitutionId, since: Option<UnixSeconds>) -> Result<bool> {
+    async fn suspend(&self, id: InstitutionId, by: AdminKind, now: UnixSeconds) -> Result<bool> {
         let callers = Arc::clone(&self.inner.callers);
         let work = move |connection: &Connection| {
             callers.invalidate_after();
-            let changed = connection
+            let suspended = connection
                 .prepare_cached(
                     "UPDATE institutions
-                     SET suspended_at = CASE WHEN ?2 IS NULL THEN NULL ELSE coalesce(suspended_at, ?2) END
+                     SET suspended_at = coalesce(suspended_at, ?2), suspended_by = min(coalesce(suspended_by, ?3), ?3)
                      WHERE institution_id = ?1",
                 )?
-                .execute(params![Id(id), since.map(|at| at.0)])?;
-            Ok(changed == 1)
+                .execute(params![Id(id), now.0, Number(by)])?;
+            Ok(suspended == 1)
+        };
+        self.inner.writer.interactive(work).await
+    }
+
+    async fn resume(&self, id: InstitutionId, by: AdminKind) -> Result<Option<bool>> {
+        let callers = Arc::clone(&self.inner.callers);
+        let work = move |connection: &Connection| {
+            callers.invalidate_after();
+            let resumed = connection
+                .prepare_cached(
+                    "UPDATE institutions SET suspended_at = NULL, suspended_by = NULL
+                     WHERE institution_id = ?1 AND coalesce(suspended_by, ?2) >= ?2",
+                )?
+                .execute(params![Id(id), Number(by)])?;
+            let known = connection
+                .prepare_cached("SELECT 1 FROM institutions WHERE institution_id = ?1")?
+                .exists([Id(id)])?;
+            Ok(known.then_some(resumed == 1))
         };
         self.inner.writer.interactive(work).await
     }
@@ -233,7 +252,7 @@ impl Accounts for SqliteStore {
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
             let sql = "SELECT body FROM institution_templates
                        WHERE institution_id = ?1 AND kind = 'document_arrived'";
-            let read = |row: &Row<'_>| known(0, Template::parse(row.get_ref(0)?.as_str()?).ok());
+            let read = |row: &Row<'_>| Ok(Template::stored(row.get_ref(0)?.as_str()?));
             Ok(connection.prepare_cached(sql)?.query_row([Id(institution)], read).optional()?)
         });
         read.await

@@ -100,7 +100,7 @@ impl Admins for SqliteStore {
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
             let sql = "SELECT a.kind, a.admin_id, t.token_id, t.allowed_networks
                        FROM admin_tokens t JOIN admins a USING (admin_id)
-                       WHERE t.token_hash = ?1 AND t.revoked_at IS NULL
+                       WHERE t.token_hash = ?1 AND t.revoked_at IS NULL AND a.closed_at IS NULL
                          AND (t.expires_at IS NULL OR t.expires_at > ?2)";
             let caller = |row: &Row<'_>| {
                 Ok(AdminCaller {

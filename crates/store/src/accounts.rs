@@ -12,6 +12,7 @@ use seoham_model::template::Template;
 use seoham_model::{AccessTokenId, AgencyId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
 use seoham_vault::TokenHash;
 
+use crate::admins::AdminKind;
 use crate::{Lane, Result};
 
 /// An institution.
@@ -132,9 +133,13 @@ pub trait Accounts: Send + Sync {
     /// The agency that administers an institution; `None` if there is none, or no such institution.
     async fn agency_of(&self, id: InstitutionId) -> Result<Option<AgencyId>>;
 
-    /// Refuses the sends of an institution from now on, or takes them again (`None`); `false` if it does not exist.
-    /// Suspending it again keeps the first time.
-    async fn set_suspended(&self, id: InstitutionId, since: Option<UnixSeconds>) -> Result<bool>;
+    /// Refuses the sends of an institution from now on. Suspending it again keeps the first time, and an operator takes
+    /// an agency's suspension over. `false` if it does not exist.
+    async fn suspend(&self, id: InstitutionId, by: AdminKind, now: UnixSeconds) -> Result<bool>;
+
+    /// Takes the sends of an institution again; `None` if it does not exist, `false` if an operator suspended it and an
+    /// agency resumes it.
+    async fn resume(&self, id: InstitutionId, by: AdminKind) -> Result<Option<bool>>;
 
     /// Adds a contract; `false` if the institution does not exist.
     async fn create_contract(&self, institution: InstitutionId, contract: Contract) -> Result<bool>;

@@ -61,9 +61,7 @@ impl ClaimSender {
     /// A sender from its stored values.
     pub fn stored(institution_name: String, notice: &str, template: Option<&str>) -> Result<Self> {
         let notice = Notice::from_name(notice).ok_or(StoreError::damaged("a contract's notice"))?;
-        let template = template.map(Template::parse).transpose();
-        let template = template.map_err(|_| StoreError::damaged("an institution's template"))?;
-        let template = template.filter(|_| notice == Notice::Institution);
+        let template = template.filter(|_| notice == Notice::Institution).map(Template::stored);
         Ok(Self { institution_name, notice, template })
     }
 }

@@ -37,6 +37,11 @@ pub enum Registered {
         /// Since this day.
         since: SeoulDay,
     },
+    /// Refused: the person has another number, which was assigned later.
+    NumberOutdated {
+        /// On this day.
+        since: SeoulDay,
+    },
 }
 
 /// A person found as the recipient of a document.
@@ -116,6 +121,9 @@ pub trait People: Send + Sync {
 
     /// The person with a telephone number.
     async fn person_by_phone(&self, phone_number: &SecretString) -> Result<Option<PersonId>>;
+
+    /// The person with a ci.
+    async fn person_by_ci(&self, ci: &SecretString) -> Result<Option<PersonId>>;
 
     /// The registered telephone number of a person, if they have one.
     async fn phone_number(&self, person: PersonId) -> Result<Option<SecretString>>;

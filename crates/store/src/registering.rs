@@ -46,6 +46,8 @@ pub struct Existing {
     pub ci_index: Option<BlindIndex>,
     /// Tag of their birthday.
     pub birthday_tag: BlindIndex,
+    /// Tag of their name.
+    pub name_tag: BlindIndex,
     /// Their wrapped data key.
     pub key: WrappedKey,
     /// Their sealed row.
@@ -65,6 +67,8 @@ pub enum Decision {
     },
     /// Nothing is written: the number belongs to another person, since this day.
     NumberTaken(SeoulDay),
+    /// Nothing is written: the person has another number, which was assigned later, on this day.
+    NumberOutdated(SeoulDay),
 }
 
 /// A former owner of a telephone number. All their visits end.
@@ -98,8 +102,10 @@ pub struct PersonRow {
 /// What `registration` comes to at `now`, given the owners of its telephone number and its ci.
 ///
 /// A known ci identifies the person. Otherwise the telephone number does, if the birthday is the same and no other
-/// ci is known. A number that belongs to another person moves only if the registration says that it was assigned
-/// later than to its present owner: the former owner's box can then no longer be entered by it.
+/// ci is known; not if the number was assigned later and the name is another, too. A number that belongs to another
+/// person moves only if the registration says that it was assigned later than to its present owner: the former owner's
+/// box can then no longer be entered by it. A number that was assigned earlier than the one that a person has by now
+/// does not replace it.
 pub fn decide(
     vault: &Vault,
     clock: &Clock,
@@ -117,6 +123,12 @@ pub fn decide(
     {
         return Ok(Decision::NumberTaken(owner.phone_assigned_on));
     }
+    if let Some(known) = known
+        && known.phone_index.is_some_and(|index| index != Indexes::of(vault, registration).phone)
+        && assigned_on.is_some_and(|day| day < known.phone_assigned_on)
+    {
+        return Ok(Decision::NumberOutdated(known.phone_assigned_on));
+    }
     let released = former_owner.map(|owner| ReleasedNumber::of(vault, owner)).transpose()?;
     let row = match known {
         Some(known) => PersonRow::of_known(vault, known, registration, now)?,
@@ -128,6 +140,20 @@ pub fn decide(
         (None, None) => Registered::Added,
     };
     Ok(Decision::Write { released, row, registered })
+}
+
+/// Why a number that was assigned earlier than the person's present one is not registered.
+pub fn number_outdated(since: SeoulDay) -> Text {
+    Text::made(
+        format!(
+            "phone_assigned_on: 이 사람에게는 {since}에 받은 다른 번호가 있습니다. 이 번호가 맞으면 phone_assigned_on을 \
+             그 뒤의 날짜로 고치거나 빼 주십시오"
+        ),
+        format!(
+            "phone_assigned_on: the person has another number since {since}; if this one is right, give a later day \
+             or none"
+        ),
+    )
 }
 
 /// Why a number that belongs to another person since a day is not registered.
@@ -148,7 +174,12 @@ pub fn number_taken(since: SeoulDay) -> Text {
 fn is_of(vault: &Vault, registration: &Registration, owner: &Existing) -> bool {
     let person = &registration.person;
     let another_ci = person.ci.is_some() && owner.ci_index.is_some();
-    !another_ci && vault.birthday_tag(owner.person, person.birthday.expose_secret()) == owner.birthday_tag
+    let another_birthday =
+        vault.birthday_tag(owner.person, person.birthday.expose_secret()) != owner.birthday_tag;
+    // Two people of one birthday: the next owner of a number must not get the box of the former.
+    let is_later = person.phone_assigned_on.is_some_and(|day| day > owner.phone_assigned_on);
+    let next_owner = is_later && vault.name_tag(owner.person, person.name.expose_secret()) != owner.name_tag;
+    !another_ci && !another_birthday && !next_owner
 }
 
 impl ReleasedNumber {

@@ -56,6 +56,7 @@ pub const TABLES: [Table; 30] = [
             ("agency_id", Kind::Id),
             ("contact", Kind::Text),
             ("suspended_at", Kind::Number),
+            ("suspended_by", Kind::Number16),
         ],
     },
     Table {

@@ -145,13 +145,15 @@ pub trait Links: Send + Sync {
 #[async_trait]
 #[delegatable_trait]
 pub trait Sessions: Send + Sync {
-    /// Starts a session.
+    /// Starts a session of a person who proved at `proved_at` who they are; `false` if their telephone number changed
+    /// since: the link that proved it went to the former one.
     async fn start_session(
         &self,
         person: PersonId,
         session: TokenHash,
+        proved_at: UnixSeconds,
         expires_at: UnixSeconds,
-    ) -> Result<()>;
+    ) -> Result<bool>;
 
     /// The person of a session, if it has not ended and the person has a telephone number.
     async fn session(&self, session: TokenHash, now: UnixSeconds) -> Result<Option<Visitor>>;

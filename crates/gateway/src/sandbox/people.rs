@@ -6,7 +6,7 @@ use seoham_http::ApiError;
 use seoham_model::{PersonId, Text, forms};
 use seoham_store::people::{Registered, Registration};
 use seoham_store::personas;
-use seoham_store::registering::number_taken;
+use seoham_store::registering::{number_outdated, number_taken};
 use seoham_vault::hash_pin_bounded;
 use utoipa::ToSchema;
 
@@ -69,6 +69,7 @@ pub(super) async fn add(
     };
     let registered = gateway.store.register(vec![Registration { person, pin }], now).await?;
     match registered.first() {
+        Some(Registered::NumberOutdated { since }) => Err(ApiError::invalid(number_outdated(*since))),
         Some(Registered::NumberTaken { since }) => Err(ApiError::invalid(number_taken(*since))),
         _ => Ok(StatusCode::CREATED),
     }

@@ -156,5 +156,6 @@ pub(crate) async fn join(
         }
         other => other,
     };
-    visit::begin(&inbox, visit.person, None, &format!("{}?done=joined", destination.address())).await
+    visit::begin(&inbox, visit.person, inbox.now(), None, &format!("{}?done=joined", destination.address()))
+        .await
 }

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use seoham_http::{Language, Path, Query};
 use seoham_model::token::is_one_time_token;
 use seoham_model::token::link_path;
-use seoham_model::{BinderId, Lang, PersonId, Text};
+use seoham_model::{BinderId, Lang, PersonId, Text, UnixSeconds};
 use seoham_pages::{FormTarget, Navigation, Site, navigation, page};
 use seoham_vault::TokenHash;
 
@@ -113,9 +113,10 @@ async fn go_in(
     }
     let before = visit::present(inbox, headers, lang).await?;
     let secret = SecretString::from(token.clone());
-    if let Some((person, document)) = use_link(inbox, &secret).await? {
+    let now = inbox.now();
+    if let Some((person, document)) = use_link(inbox, &secret, now).await? {
         let destination = document.map_or(destination, Destination::Document);
-        return visit::begin(inbox, person, before.as_ref(), &destination.address()).await;
+        return visit::begin(inbox, person, now, before.as_ref(), &destination.address()).await;
     }
     if let Some(response) = new_pin::follow(inbox, lang, &secret).await? {
         return Ok(response);
@@ -136,7 +137,7 @@ async fn go_in(
 }
 
 /// Neither a sign-in link nor one of a document that can still be opened.
-pub(super) fn leads_nowhere() -> PageExit {
+pub(crate) fn leads_nowhere() -> PageExit {
     ErrorPage::new(
         StatusCode::GONE,
         Text::fixed("더는 쓸 수 없는 링크입니다", "This link can no longer be used"),
@@ -152,8 +153,8 @@ pub(super) fn leads_nowhere() -> PageExit {
 async fn use_link(
     inbox: &Inbox,
     token: &SecretString,
+    now: UnixSeconds,
 ) -> Result<Option<(PersonId, Option<BinderId>)>, PageExit> {
-    let now = inbox.now();
     if let Some((person, document)) = inbox.store.use_notification_link(token, now).await? {
         return Ok(Some((person, Some(document))));
     }

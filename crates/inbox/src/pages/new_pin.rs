@@ -162,7 +162,7 @@ pub(crate) async fn renew(
         return Err(leads_nowhere());
     }
     tell_of_change(&inbox, person).await;
-    visit::begin(&inbox, person, None, "/documents?done=pin").await
+    visit::begin(&inbox, person, inbox.now(), None, "/documents?done=pin").await
 }
 
 /// Notifies a person that the PIN was changed, in case somebody else did it.

@@ -122,7 +122,7 @@ pub(crate) async fn change_pin(
         return Err(PageExit::Redirect("/settings".to_owned()));
     }
     new_pin::tell_of_change(&inbox, visit.person).await;
-    visit::begin(&inbox, visit.person, None, "/settings?done=pin").await
+    visit::begin(&inbox, visit.person, inbox.now(), None, "/settings?done=pin").await
 }
 
 #[derive(Deserialize)]

@@ -1,12 +1,13 @@
 //! `/admin/v1/institutions`: creates institutions, and lists them with cursor pagination (`next_after`).
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use seoham_http::{ApiError, Path, Query, body};
 use seoham_model::card::Card;
 use seoham_model::forms::NewInstitution;
-use seoham_model::{AgencyId, ContractUuid, InstitutionId, SeoulDay, Text, UnixSeconds, forms};
+use seoham_model::{AgencyId, ContractUuid, InstitutionId, SeoulDay, Text, forms};
 use seoham_store::accounts::{Authentication, Institution, Notice};
 use seoham_store::admins::AdminId;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::tokens::TokenReply;
 use super::{created, institution, json, unknown_institution};
 use crate::access::Administrator;
+use crate::actions::OnInstitution;
 use crate::state::Operator;
 
 /// Institutions per page.
@@ -67,7 +69,8 @@ pub(crate) async fn create(
     if let Some(same) = same {
         tracing::warn!(institution = %id, %same, "another institution has the same name");
     }
-    created(&Created { shown: InstitutionReply::from(institution), same_name_as: same })
+    let created = created(&Created { shown: InstitutionReply::from(institution), same_name_as: same })?;
+    Ok((Extension(OnInstitution(id)), created).into_response())
 }
 
 #[derive(Serialize)]
@@ -199,29 +202,31 @@ pub(crate) async fn change(
 /// `POST /admin/v1/institutions/{id}/suspend`: its sends are refused; opening, status and everything else goes on.
 pub(crate) async fn suspend(
     State(operator): State<Operator>,
+    administrator: Administrator,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    set_suspended(&operator, &id, Some(operator.now())).await
-}
-
-/// `POST /admin/v1/institutions/{id}/resume`
-pub(crate) async fn resume(
-    State(operator): State<Operator>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, ApiError> {
-    set_suspended(&operator, &id, None).await
-}
-
-async fn set_suspended(
-    operator: &Operator,
-    id: &str,
-    since: Option<UnixSeconds>,
-) -> Result<StatusCode, ApiError> {
-    let id = institution(id)?;
-    if !operator.store.set_suspended(id, since).await? {
+    let id = institution(&id)?;
+    if !operator.store.suspend(id, administrator.kind(), operator.now()).await? {
         return Err(unknown_institution());
     }
-    tracing::info!(institution = %id, suspended = since.is_some(), "an institution was suspended or resumed");
+    tracing::info!(institution = %id, "an institution was suspended");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /admin/v1/institutions/{id}/resume`: an agency does not lift an operator's suspension.
+pub(crate) async fn resume(
+    State(operator): State<Operator>,
+    administrator: Administrator,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let id = institution(&id)?;
+    if !operator.store.resume(id, administrator.kind()).await?.ok_or_else(unknown_institution)? {
+        return Err(ApiError::forbidden(Text::fixed(
+            "운영자가 정지한 기관입니다. 운영자만 풀 수 있습니다",
+            "an operator suspended this institution, and only an operator can resume it",
+        )));
+    }
+    tracing::info!(institution = %id, "an institution was resumed");
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -3,11 +3,12 @@
 use axum::extract::State;
 use axum::response::Response;
 use seoham_http::{ApiError, Path, Query};
-use seoham_model::{ActionId, InstitutionId, Text};
+use seoham_model::{ActionId, AgencyId, InstitutionId, PersonId, Text};
 use seoham_store::admins::{Action, ActionPage};
 use serde::{Deserialize, Serialize};
 
 use super::{institution, json};
+use crate::access::Administrator;
 use crate::state::Operator;
 
 /// Actions per page.
@@ -67,20 +68,22 @@ pub(crate) async fn all(
     State(operator): State<Operator>,
     Query(asked): Query<Before>,
 ) -> Result<Response, ApiError> {
-    list(&operator, None, &asked).await
+    list(&operator, None, None, &asked).await
 }
 
 pub(crate) async fn of_institution(
     State(operator): State<Operator>,
+    administrator: Administrator,
     Path(id): Path<String>,
     Query(asked): Query<Before>,
 ) -> Result<Response, ApiError> {
-    list(&operator, Some(institution(&id)?), &asked).await
+    list(&operator, Some(institution(&id)?), administrator.agency(), &asked).await
 }
 
 async fn list(
     operator: &Operator,
     institution: Option<InstitutionId>,
+    agency: Option<AgencyId>,
     asked: &Before,
 ) -> Result<Response, ApiError> {
     let before = asked.before.as_deref().map(|text| {
@@ -92,7 +95,13 @@ async fn list(
         })
     });
     let page = ActionPage { institution, before: before.transpose()?, limit: PAGE };
-    let found = operator.store.actions(page).await?;
+    let mut found = operator.store.actions(page).await?;
+    if agency.is_some() {
+        // A person has one id for all institutions.
+        for action in &mut found {
+            action.on.retain(|id| !id.starts_with(PersonId::PREFIX));
+        }
+    }
     let next_before = if found.len() == PAGE { found.last().map(|action| action.id) } else { None };
     json(&List { actions: found.into_iter().map(ActionReply::from).collect(), next_before })
 }

@@ -6,12 +6,9 @@ use std::ops::Range;
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use secrecy::ExposeSecret;
 use seoham_http::{ApiError, Path, body};
-use seoham_model::document::{Receiver, ReceiverIdentity};
 use seoham_model::forms::{self, Searched, SearchedReceiver};
 use seoham_model::{BinderId, InstitutionId, ParcelId, PersonId, SeoulDay};
-use seoham_store::people::Identified;
 use seoham_store::{Lane, StoreError};
 use serde::Serialize;
 
@@ -46,13 +43,19 @@ pub(crate) async fn search(
     let reason = Extension(Reason(search.reason));
     match search.searched {
         Searched::Receiver { receiver, before } => {
-            let Some(person) = person(&operator, institution, &receiver).await? else {
+            let Some(person) = person(&operator, &receiver).await? else {
                 return Ok((reason, json(&Found::default())?).into_response());
             };
             let documents = operator.store.documents_for(institution, person, before, DOCUMENTS).await?;
             let next_before = documents.last().copied().filter(|_| documents.len() == DOCUMENTS);
-            let found = Found { documents, next_before, next_after: None };
-            Ok((reason, Extension(OnPerson(person)), json(&found)?).into_response())
+            // Whether somebody is registered whom the institution never wrote to is not its agency's business.
+            let is_theirs = !documents.is_empty();
+            let found = json(&Found { documents, next_before, next_after: None })?;
+            Ok(if is_theirs {
+                (reason, Extension(OnPerson(person)), found).into_response()
+            } else {
+                (reason, found).into_response()
+            })
         }
         Searched::ExternalId { external_document_uuid, from, to, after } => {
             let within = range(from, to, after);
@@ -63,22 +66,10 @@ pub(crate) async fn search(
 }
 
 /// The person with a number or a ci, whether or not they refuse the institution.
-async fn person(
-    operator: &Operator,
-    institution: InstitutionId,
-    receiver: &SearchedReceiver,
-) -> Result<Option<PersonId>, StoreError> {
+async fn person(operator: &Operator, receiver: &SearchedReceiver) -> Result<Option<PersonId>, StoreError> {
     match receiver {
         SearchedReceiver::PhoneNumber(number) => operator.store.person_by_phone(number).await,
-        SearchedReceiver::Ci(ci) => {
-            let identity = ReceiverIdentity::Ci(ci.expose_secret().into());
-            let receiver = Receiver { identity, verify_name: None };
-            let found = operator.store.identify(Lane::Interactive, institution, vec![receiver]).await?;
-            Ok(found.into_iter().find_map(|found| match found {
-                Identified::Found(recipient) => Some(recipient.person),
-                Identified::NotFound | Identified::Refused | Identified::Breaks => None,
-            }))
-        }
+        SearchedReceiver::Ci(ci) => operator.store.person_by_ci(ci).await,
     }
 }
 
@@ -86,8 +77,16 @@ async fn person(
 fn range(from: SeoulDay, to: SeoulDay, after: Option<BinderId>) -> Range<ParcelId> {
     let at = |day: SeoulDay| ParcelId::first_at(u64::try_from(day.begins_at().0 * 1000).unwrap_or(0));
     let begin = at(from);
-    let start = after.map_or(begin, |after| begin.max(after.parcel().next()));
+    let start = after.map_or(begin, |after| begin.max(after.parcel()));
     start..at(to.next())
+}
+
+/// The cursor behind `last`, from `start` on. It is a time and not an id: the parcel may be another institution's.
+fn cursor(start: ParcelId, last: ParcelId) -> BinderId {
+    let time = ParcelId::first_at(last.unix_millis());
+    // More than one page within a millisecond.
+    let cursor = if time > start { time } else { last.next() };
+    cursor.document(0)
 }
 
 async fn by_external_id(
@@ -96,6 +95,7 @@ async fn by_external_id(
     external_id: &str,
     within: Range<ParcelId>,
 ) -> Result<Found, StoreError> {
+    let start = within.start;
     let parcels = operator.store.parcels_within(institution, within, PARCELS).await?;
     let mut documents = Vec::new();
     for (parcel, count) in parcels.of_institution {
@@ -111,5 +111,5 @@ async fn by_external_id(
             }
         }
     }
-    Ok(Found { documents, next_before: None, next_after: parcels.last.map(|parcel| parcel.document(0)) })
+    Ok(Found { documents, next_before: None, next_after: parcels.last.map(|last| cursor(start, last)) })
 }

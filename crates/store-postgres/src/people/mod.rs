@@ -52,6 +52,14 @@ impl People for PostgresStore {
         found.map(|row| row.id("person_id")).transpose()
     }
 
+    async fn person_by_ci(&self, ci: &SecretString) -> Result<Option<PersonId>> {
+        let index = self.inner.vault.ci_index(ci.expose_secret());
+        let session = self.inner.sessions.interactive().await?;
+        let sql = "SELECT person_id FROM people WHERE ci_index = $1";
+        let found = session.query_opt(sql, &[&index.as_slice()]).await?;
+        found.map(|row| row.id("person_id")).transpose()
+    }
+
     async fn phone_number(&self, person: PersonId) -> Result<Option<SecretString>> {
         let session = self.inner.sessions.interactive().await?;
         let sql = "SELECT wrapped_key, sealed FROM people WHERE person_id = $1";

@@ -32,6 +32,8 @@ pub(super) async fn register(
     let begin = format!("BEGIN; {}", locks::REGISTRATION);
     let begun = session.within(Doing::Reading, session.client().batch_execute(&begin)).await;
     begun.inspect_err(|_| session.spoil())?;
+    // Not before the numbers change: links of documents accepted until then are void.
+    let now = clock.now().max(now);
     let mut registering =
         Registering { session, vault, clock, now, verdicts: Vec::new(), joined: Vec::new() };
     let end = match registering.all(people).await {
@@ -89,6 +91,10 @@ impl Registering<'_> {
                     self.verdicts.push(Registered::NumberTaken { since });
                     continue;
                 }
+                Decision::NumberOutdated(since) => {
+                    self.verdicts.push(Registered::NumberOutdated { since });
+                    continue;
+                }
                 Decision::Write { released, row, registered } => (released, row, registered),
             };
             let member = registration.person.member;
@@ -104,8 +110,9 @@ impl Registering<'_> {
             self.verdicts.push(verdict);
         }
         self.release(&released).await?;
-        self.end_visits(&ended).await?;
         self.write(&written).await?;
+        // Last: the rows of people are locked now, so that a link that is being added to one is seen, or refused.
+        self.end_visits(&ended).await?;
         if !joining.is_empty() {
             let became = self.session.query(BECOME_MEMBERS, &[&uuids(&joining), &self.now.0]).await?;
             for row in &became {
@@ -229,10 +236,10 @@ impl<'a> Rows<'a> {
 
 const BY_PHONE: &str =
     "SELECT p.person_id, p.phone_index, p.phone_assigned_on, p.phone_changed_at, p.ci_index,
-      p.birthday_tag, p.wrapped_key, p.sealed, p.phone_index AS found_by
+      p.birthday_tag, p.name_tag, p.wrapped_key, p.sealed, p.phone_index AS found_by
     FROM unnest($1::bytea[]) AS asked (found_by) JOIN people p ON p.phone_index = asked.found_by";
 const BY_CI: &str = "SELECT p.person_id, p.phone_index, p.phone_assigned_on, p.phone_changed_at, p.ci_index,
-      p.birthday_tag, p.wrapped_key, p.sealed, p.ci_index AS found_by
+      p.birthday_tag, p.name_tag, p.wrapped_key, p.sealed, p.ci_index AS found_by
     FROM unnest($1::bytea[]) AS asked (found_by) JOIN people p ON p.ci_index = asked.found_by";
 
 fn existing(row: &Row) -> Result<Existing> {
@@ -247,6 +254,7 @@ fn existing(row: &Row) -> Result<Existing> {
         phone_changed_at: row.moment("phone_changed_at")?,
         ci_index: index("ci_index")?,
         birthday_tag: row.index("birthday_tag")?,
+        name_tag: row.index("name_tag")?,
         key: WrappedKey(row.value("wrapped_key")?),
         sealed: row.value("sealed")?,
     })

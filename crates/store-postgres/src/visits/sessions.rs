@@ -15,16 +15,21 @@ impl Sessions for PostgresStore {
         &self,
         person: PersonId,
         session: TokenHash,
+        proved_at: UnixSeconds,
         expires_at: UnixSeconds,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let sql = "WITH ended AS (
                      DELETE FROM sessions WHERE session_hash IN
                        (SELECT session_hash FROM sessions WHERE expires_at <= $4 LIMIT 20 FOR UPDATE SKIP LOCKED))
-                   INSERT INTO sessions (session_hash, person_id, expires_at) VALUES ($1, $2, $3)";
+                   INSERT INTO sessions (session_hash, person_id, expires_at)
+                   SELECT $1, person_id, $3 FROM people
+                   WHERE person_id = $2 AND (phone_changed_at IS NULL OR phone_changed_at < $5) FOR SHARE
+                   RETURNING person_id";
         let connection = self.inner.sessions.interactive().await?;
         let now = self.inner.clock.now();
-        let params: [Param<'_>; 4] = [&session.0.as_slice(), &person.uuid(), &expires_at.0, &now.0];
-        connection.write("a session", sql, &params).await.map(drop)
+        let params: [Param<'_>; 5] =
+            [&session.0.as_slice(), &person.uuid(), &expires_at.0, &now.0, &proved_at.0];
+        Ok(!connection.write("a session", sql, &params).await?.is_empty())
     }
 
     async fn session(&self, session: TokenHash, now: UnixSeconds) -> Result<Option<Visitor>> {

@@ -36,6 +36,8 @@ impl People for SqliteStore {
         self.inner
             .writer
             .bulk(Weight::rows(people.len()), move |connection| {
+                // Not before the numbers change: links of documents accepted until then are void.
+                let now = clock.now().max(now);
                 let register = |person| {
                     let (changed, registered) =
                         register_one(connection, &vault, &clock, &box_index, person, now)?;
@@ -78,14 +80,12 @@ impl People for SqliteStore {
 
     async fn person_by_phone(&self, phone_number: &SecretString) -> Result<Option<PersonId>> {
         let index = self.inner.vault.phone_index(phone_number.expose_secret());
-        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
-            let found = connection
-                .prepare_cached("SELECT person_id FROM people WHERE phone_index = ?1")?
-                .query_row([index], |row| row.get::<_, Id<PersonId>>(0))
-                .optional()?;
-            Ok(found.map(|id| id.0))
-        });
-        read.await
+        self.person_by("phone_index", index).await
+    }
+
+    async fn person_by_ci(&self, ci: &SecretString) -> Result<Option<PersonId>> {
+        let index = self.inner.vault.ci_index(ci.expose_secret());
+        self.person_by("ci_index", index).await
     }
 
     async fn phone_number(&self, person: PersonId) -> Result<Option<SecretString>> {
@@ -158,5 +158,19 @@ impl People for SqliteStore {
                 Ok(())
             })
             .await
+    }
+}
+
+impl SqliteStore {
+    /// The person with a blind index.
+    async fn person_by(&self, column: &'static str, index: BlindIndex) -> Result<Option<PersonId>> {
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let found = connection
+                .prepare_cached(&format!("SELECT person_id FROM people WHERE {column} = ?1"))?
+                .query_row([index], |row| row.get::<_, Id<PersonId>>(0))
+                .optional()?;
+            Ok(found.map(|id| id.0))
+        });
+        read.await
     }
 }

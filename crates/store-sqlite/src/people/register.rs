@@ -29,6 +29,7 @@ pub(crate) fn register_one(
     let decision = decide(vault, clock, registration, by_phone.as_ref(), by_ci.as_ref(), now)?;
     let (released, row, registered) = match decision {
         Decision::NumberTaken(since) => return Ok((Vec::new(), Registered::NumberTaken { since })),
+        Decision::NumberOutdated(since) => return Ok((Vec::new(), Registered::NumberOutdated { since })),
         Decision::Write { released, row, registered } => (released, row, registered),
     };
     let mut changed = vec![row.person];
@@ -79,8 +80,8 @@ fn find(
 ) -> rusqlite::Result<Option<Existing>> {
     connection
         .prepare_cached(&format!(
-            "SELECT person_id, phone_index, phone_assigned_on, phone_changed_at, ci_index, birthday_tag, wrapped_key,
-               sealed
+            "SELECT person_id, phone_index, phone_assigned_on, phone_changed_at, ci_index, birthday_tag, name_tag,
+               wrapped_key, sealed
              FROM people WHERE {column} = ?1"
         ))?
         .query_row([index], existing)
@@ -95,7 +96,8 @@ fn existing(row: &Row<'_>) -> rusqlite::Result<Existing> {
         phone_changed_at: moment(row, 3)?,
         ci_index: row.get(4)?,
         birthday_tag: row.get(5)?,
-        key: WrappedKey(row.get(6)?),
-        sealed: row.get(7)?,
+        name_tag: row.get(6)?,
+        key: WrappedKey(row.get(7)?),
+        sealed: row.get(8)?,
     })
 }

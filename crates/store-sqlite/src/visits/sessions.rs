@@ -17,16 +17,19 @@ impl Sessions for SqliteStore {
         &self,
         person: PersonId,
         session: TokenHash,
+        proved_at: UnixSeconds,
         expires_at: UnixSeconds,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let now = self.inner.clock.now();
         self.inner
             .writer
             .interactive(move |connection| {
                 clear(connection, "sessions", "session_hash", now)?;
-                let sql = "INSERT INTO sessions (session_hash, person_id, expires_at) VALUES (?1, ?2, ?3)";
-                connection.prepare_cached(sql)?.execute(params![session.0, Id(person), expires_at.0])?;
-                Ok(())
+                let sql = "INSERT INTO sessions (session_hash, person_id, expires_at)
+                           SELECT ?1, person_id, ?3 FROM people
+                           WHERE person_id = ?2 AND (phone_changed_at IS NULL OR phone_changed_at < ?4)";
+                let params = params![session.0, Id(person), expires_at.0, proved_at.0];
+                Ok(connection.prepare_cached(sql)?.execute(params)? == 1)
             })
             .await
     }

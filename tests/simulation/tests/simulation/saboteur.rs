@@ -171,6 +171,10 @@ impl People for Sabotaged {
         self.store.person_by_phone(phone_number).await
     }
 
+    async fn person_by_ci(&self, ci: &SecretString) -> Result<Option<PersonId>> {
+        self.store.person_by_ci(ci).await
+    }
+
     async fn phone_number(&self, person: PersonId) -> Result<Option<SecretString>> {
         self.store.phone_number(person).await
     }
