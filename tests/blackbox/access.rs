@@ -247,7 +247,7 @@ async fn an_agency_sees_its_own_alone() {
     // Its part of the log names who did what.
     let log = admin_as(&server, &own, "GET", &format!("institutions/{}/log", city.id), None).await.body;
     let actions = log["actions"].as_array().unwrap();
-    assert_eq!(actions.len(), 2, "a contract and a token: {log}");
+    assert_eq!(actions.len(), 3, "the institution, a contract and a token: {log}");
     assert!(actions.iter().all(|action| action["by"] == agency_id && action["institution_id"] == city.id));
     assert_eq!(actions[0]["what"], "POST /admin/v1/institutions/{institution}/tokens");
 
