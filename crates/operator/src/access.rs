@@ -1,12 +1,11 @@
 //! Who calls the operator's API, and what each may do (SPEC 11): decided for every call beside its route.
 
 use axum::extract::{FromRequestParts, RawPathParams, Request, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
 use seoham_http::{ApiError, client_address, headers};
-use seoham_model::{AgencyId, BinderId, ContractUuid, ErrorCode, InstitutionId, Text};
+use seoham_model::{AgencyId, BinderId, ContractUuid, InstitutionId, Text};
 use seoham_store::admins::{AdminCaller, AdminId, AdminKind};
 use seoham_vault::TokenHash;
 
@@ -116,7 +115,7 @@ pub(crate) async fn authorize(
     };
     if let Some(named) = &named
         && let Some(agency) = agency
-        && operator.agency_of(named.institution).await? != Some(agency)
+        && operator.store.agency_of(named.institution).await? != Some(agency)
     {
         return Err((named.unknown)());
     }
@@ -154,9 +153,5 @@ async fn institution(operator: &Operator, parts: &mut Parts) -> Result<Named, Ap
 }
 
 fn for_operators() -> ApiError {
-    ApiError::new(
-        StatusCode::FORBIDDEN,
-        ErrorCode::Forbidden,
-        Text::fixed("운영자만 할 수 있는 일입니다", "only an operator may do this"),
-    )
+    ApiError::forbidden(Text::fixed("운영자만 할 수 있는 일입니다", "only an operator may do this"))
 }

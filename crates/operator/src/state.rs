@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use seoham_model::{AccessTokenId, AgencyId, InstitutionId, UnixSeconds};
+use seoham_model::{AccessTokenId, UnixSeconds};
+use seoham_store::OperatorStore;
 use seoham_store::token_uses::TokenUses;
-use seoham_store::{OperatorStore, StoreError};
 use seoham_vault::TokenHash;
 
 use crate::actions::ActionLog;
@@ -80,11 +80,6 @@ impl Operator {
                 }
             });
         }
-    }
-
-    /// The agency of an institution, if it has one.
-    pub(crate) async fn agency_of(&self, id: InstitutionId) -> Result<Option<AgencyId>, StoreError> {
-        self.store.agency_of(id).await
     }
 
     pub(crate) fn now(&self) -> UnixSeconds {
