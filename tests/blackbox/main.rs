@@ -31,6 +31,7 @@ mod interrupted;
 mod java;
 mod landing;
 mod lifecycle;
+mod messengers;
 mod moving;
 mod nodes;
 mod old_clients;

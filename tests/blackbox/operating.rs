@@ -29,14 +29,14 @@ async fn an_unreachable_messenger_is_told_once_and_its_return_once() {
         log().contains("the messenger takes no messages").then_some(())
     })
     .await;
-    assert!(server.metrics().await.contains("seoham_messenger_unreachable 1"));
+    assert!(server.metrics().await.contains("seoham_messenger_unreachable{provider=\"http\"} 1"));
 
     let app = Router::new().route("/send", post(async || StatusCode::OK));
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     let messenger = tokio::spawn(async move { axum::serve(listener, app).await });
     city.accepted(&[member_document("new")]).await;
     eventually("its return is told", async || log().contains("takes messages again").then_some(())).await;
-    assert!(server.metrics().await.contains("seoham_messenger_unreachable 0"));
+    assert!(server.metrics().await.contains("seoham_messenger_unreachable{provider=\"http\"} 0"));
     assert_eq!(log().matches("the messenger takes no messages").count(), 1, "once");
     messenger.abort();
 }

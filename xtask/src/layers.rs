@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use crate::run::{cargo, output};
 
 /// A crate, and those of our crates that it may depend on outside of tests.
-const LAYERS: [(&str, &[&str]); 22] = [
+const LAYERS: [(&str, &[&str]); 24] = [
     ("model", &[]),
     ("vault", &["model"]),
     ("store", &["model", "vault"]),
@@ -22,7 +22,9 @@ const LAYERS: [(&str, &[&str]); 22] = [
     ("gateway", &["model", "vault", "store", "http"]),
     ("operator", &["model", "vault", "store", "http", "webhook"]),
     ("inbox", &["model", "vault", "store", "http", "pages"]),
-    ("delivery", &["model", "store", "webhook"]),
+    ("delivery", &["model", "store"]),
+    ("messengers", &["model", "store", "webhook", "delivery"]),
+    ("messenger-fakes", &[]),
     ("institution-cli", &["model", "vault", "kit", "sheets"]),
     ("scratch-postgres", &[]),
     ("harness", &["scratch-postgres"]),
@@ -44,6 +46,8 @@ const LAYERS: [(&str, &[&str]); 22] = [
             "operator",
             "inbox",
             "delivery",
+            "messengers",
+            "messenger-fakes",
             "institution-cli",
         ],
     ),

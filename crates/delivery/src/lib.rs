@@ -1,19 +1,26 @@
 //! The worker: it claims accepted documents, delivers them to the recipients' boxes, notifies the recipients
-//! through the messenger, and moves documents that wait for a person to join.
+//! through messenger providers, and moves documents that wait for a person to join.
 //!
-//! The messenger is a port, [`Notifier`], with a simulator and an HTTP provider as implementations. No SQL
-//! and no API here: the worker reads all its data through the storage traits.
+//! A provider is a port, [`Provider`], which the messengers crate implements; which of them a message goes through is
+//! decided here, by their weights. No SQL, no API and no provider's wire format: the worker reads all its data through
+//! the storage traits.
 
-mod http;
+mod health;
+mod lines;
 mod message;
-mod notifier;
+mod no_messenger;
+mod provider;
 mod reachability;
+mod reports;
 mod retry;
-mod simulator;
 mod worker;
 
-pub use http::HttpNotifier;
-pub use message::{Kind, Message, MessageId, login_link, new_pin_link, pin_changed};
-pub use notifier::{NoMessenger, Notifier, Sent};
-pub use simulator::{Report, ShownMessage, Simulator};
-pub use worker::{Worker, WorkerOptions};
+pub use lines::{Line, LineOptions, Lines};
+pub use message::{BoxMessage, Message, MessageId};
+pub use no_messenger::NoMessenger;
+pub use provider::{
+    Abilities, ApprovedTemplate, Batch, LookedUp, Provider, Pushed, Recovery, Reported, Reports, Sent,
+    Trouble, in_one_call, one_by_one,
+};
+pub use reports::{Report, record_reported, record_reports};
+pub use worker::{UnknownPolicy, Worker, WorkerOptions};

@@ -38,16 +38,24 @@ impl State {
     }
 }
 
-/// The messenger's current state.
-#[derive(Default)]
-pub(crate) struct Reachability(Mutex<State>);
+/// The current state of a provider.
+pub(crate) struct Reachability {
+    provider: String,
+    state: Mutex<State>,
+}
 
 impl Reachability {
+    /// A provider of which nothing is known yet.
+    pub(crate) fn of(provider: &str) -> Self {
+        metrics::gauge!("seoham_messenger_unreachable", "provider" => provider.to_owned()).set(0.0);
+        Self { provider: provider.to_owned(), state: Mutex::default() }
+    }
+
     /// Records that the messenger responded to a message, with whatever result.
     pub(crate) fn answered(&self) {
         let change = self.lock().answered();
         if let Some(change) = change {
-            log_change(change);
+            self.log_change(change);
         }
     }
 
@@ -60,24 +68,26 @@ impl Reachability {
     pub(crate) fn look(&self) {
         let change = self.lock().look(Instant::now());
         if let Some(change) = change {
-            log_change(change);
+            self.log_change(change);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-fn log_change(change: Change) {
-    let unreachable = change == Change::Unreachable;
-    metrics::gauge!("seoham_messenger_unreachable").set(f64::from(u8::from(unreachable)));
-    if unreachable {
-        tracing::warn!(
-            "the messenger takes no messages: notifications wait, and are tried again for 24 hours"
-        );
-    } else {
-        tracing::warn!("the messenger takes messages again");
+    fn log_change(&self, change: Change) {
+        let (provider, unreachable) = (&self.provider, change == Change::Unreachable);
+        metrics::gauge!("seoham_messenger_unreachable", "provider" => provider.clone())
+            .set(f64::from(u8::from(unreachable)));
+        if unreachable {
+            tracing::warn!(
+                provider,
+                "the messenger takes no messages: notifications wait, and are tried again for 24 hours"
+            );
+        } else {
+            tracing::warn!(provider, "the messenger takes messages again");
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod bulk_work;
 mod caller;
 mod openapi;
 mod reads;
+mod pushed;
 mod receipts;
 mod reply;
 mod sandbox;
@@ -27,6 +28,7 @@ use utoipa_axum::routes;
 
 pub use admission::AdmissionLimits;
 pub use openapi::openapi;
+pub use pushed::{Push, PushedReports};
 pub use state::{Gateway, GatewayOptions};
 
 /// The API listener: every call of institutions and of the messenger provider.
@@ -34,6 +36,9 @@ pub fn api_router(gateway: &Gateway) -> Router {
     let (mut router, _) = described().split_for_parts();
     if gateway.takes_receipts() {
         router = router.route(receipts::PATH, axum::routing::post(receipts::receipts));
+    }
+    if gateway.pushed_reports.is_some() {
+        router = router.route(pushed::PATH, axum::routing::post(pushed::take));
     }
     if gateway.is_sandbox() {
         router = router.merge(sandbox::routes().split_for_parts().0);

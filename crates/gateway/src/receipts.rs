@@ -4,15 +4,16 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use bytes::Bytes;
 use secrecy::SecretString;
 use seoham_http::{ApiError, body, headers};
 use seoham_model::{UnixSeconds, forms};
-use seoham_store::deliveries::Receipt;
+use seoham_store::deliveries::{Arrival, Receipt};
 use seoham_vault::WebhookKey;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use crate::state::Gateway;
 
@@ -34,16 +35,21 @@ const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
 /// Authenticates the messenger's reports and limits how many are processed concurrently.
 pub(crate) struct Receipts {
-    key: WebhookKey,
+    keys: Vec<WebhookKey>,
     reading: Reading,
     recording: Semaphore,
 }
 
 impl Receipts {
-    /// `None` when the signing secret cannot be used.
-    pub(crate) fn new(secret: &SecretString) -> Option<Self> {
+    /// `None` when a signing secret cannot be used.
+    pub(crate) fn new(secrets: &[SecretString]) -> Option<Self> {
         let recording = Semaphore::new(RECORDED_AT_ONCE);
-        Some(Self { key: WebhookKey::new(secret)?, reading: Reading::default(), recording })
+        let keys = secrets.iter().map(WebhookKey::new).collect::<Option<_>>()?;
+        Some(Self { keys, reading: Reading::default(), recording })
+    }
+
+    pub(crate) fn has_keys(&self) -> bool {
+        !self.keys.is_empty()
     }
 
     /// Verifies the signature of a request sent at about `now`, and returns its body.
@@ -51,19 +57,27 @@ impl Receipts {
         let (parts, stream) = request.into_parts();
         let signed = Signed::of(&parts.headers)?.filter(|signed| signed.is_of(now)).ok_or_else(unsigned)?;
         body::require_json(&parts.headers)?;
+        let bytes = self.read(&parts.headers, stream).await?;
+        let is_signed =
+            |key: &WebhookKey| key.is_signed(signed.id, signed.timestamp, &bytes, signed.signatures);
+        if self.keys.iter().any(is_signed) { Ok(bytes) } else { Err(unsigned()) }
+    }
+
+    /// Reads the body of somebody who is not authenticated yet.
+    pub(crate) async fn read(&self, headers: &HeaderMap, stream: Body) -> Result<Bytes, ApiError> {
         let mut place = self.reading.begin();
-        let bytes = tokio::select! {
-            read = body::read_granted(&parts.headers, stream, BODY_MAX, |_| Ok(())) => read?,
+        tokio::select! {
+            read = body::read_granted(headers, stream, BODY_MAX, |_| Ok(())) => read,
             () = place.is_lost() => {
                 metrics::counter!("seoham_refused_total", "bound" => "receipts").increment(1);
-                return Err(ApiError::unavailable());
+                Err(ApiError::unavailable())
             }
-        };
-        if self.key.is_signed(signed.id, signed.timestamp, &bytes, signed.signatures) {
-            Ok(bytes)
-        } else {
-            Err(unsigned())
         }
+    }
+
+    /// A turn at recording reports.
+    pub(crate) async fn turn(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        self.recording.acquire().await.map_err(|_| ApiError::unavailable())
     }
 }
 
@@ -71,16 +85,16 @@ pub(crate) async fn receipts(
     State(gateway): State<Gateway>,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
-    let signed = gateway.receipts.as_ref().ok_or_else(ApiError::unknown_path)?;
+    let signed = &gateway.receipts;
     // The provider does not know how far a sandbox's clock was advanced.
     let now = gateway.now().plus(-gateway.store.clock().advanced_seconds());
     let bytes = signed.read_signed(request, now).await?;
     let reported = forms::receipts(&body::without_mark(bytes))?;
     let receipts: Vec<Receipt> = reported
         .into_iter()
-        .filter_map(|r| Some(Receipt { document: r.id?.0, delivered: r.delivered, at: r.at }))
+        .filter_map(|r| Some(Receipt { document: r.id?.0, arrival: Arrival::of_messenger(r.delivered), at: r.at }))
         .collect();
-    let Ok(_turn) = signed.recording.acquire().await else { return Err(ApiError::unavailable()) };
+    let _turn = signed.turn().await?;
     metrics::counter!("seoham_receipts_total").increment(receipts.len() as u64);
     gateway.store.record_receipts(receipts, gateway.now()).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -158,7 +172,7 @@ impl Drop for Place<'_> {
     }
 }
 
-fn unsigned() -> ApiError {
+pub(crate) fn unsigned() -> ApiError {
     metrics::counter!("seoham_receipts_refused_total").increment(1);
     ApiError::unauthorized()
 }

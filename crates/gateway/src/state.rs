@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 
 use crate::admission::{Admission, AdmissionLimits};
 use crate::bulk_work::BulkWork;
+use crate::pushed::PushedReports;
 use crate::receipts::Receipts;
 use crate::sandbox::troubles::{Trouble, Troubles};
 
@@ -23,8 +24,10 @@ use crate::sandbox::troubles::{Trouble, Troubles};
 pub struct GatewayOptions {
     /// Limits on concurrent work.
     pub admission: AdmissionLimits,
-    /// The messenger provider's signing secret. Without it, no reports are accepted over HTTP.
-    pub receipt_secret: Option<SecretString>,
+    /// The signing secrets of HTTP providers. Without any, no reports are accepted from them.
+    pub receipt_secrets: Vec<SecretString>,
+    /// Takes the reports that other providers push. Without it, none are accepted.
+    pub pushed_reports: Option<Arc<dyn PushedReports>>,
     /// A trusted proxy is in front, and sets `X-Forwarded-For`: tokens that are bound to networks go by it.
     pub behind_proxy: bool,
     /// The thread pool for bulk requests, separate from the listener threads.
@@ -39,7 +42,8 @@ pub struct Gateway {
     /// Admission control for calls with a single item.
     pub(crate) small_calls: Arc<Admission>,
     pub(crate) bulk_work: BulkWork,
-    pub(crate) receipts: Option<Arc<Receipts>>,
+    pub(crate) receipts: Arc<Receipts>,
+    pub(crate) pushed_reports: Option<Arc<dyn PushedReports>>,
     pub(crate) token_uses: TokenUses<[u8; 32]>,
     /// A trusted proxy is in front, and sets `X-Forwarded-For`.
     pub(crate) behind_proxy: bool,
@@ -50,12 +54,9 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway over `store`; `None` if the receipt secret is not usable.
+    /// A gateway over `store`; `None` if a receipt secret is not usable.
     pub fn new(store: Arc<dyn GatewayStore>, options: GatewayOptions) -> Option<Self> {
-        let receipts = match options.receipt_secret {
-            Some(secret) => Some(Arc::new(Receipts::new(&secret)?)),
-            None => None,
-        };
+        let receipts = Arc::new(Receipts::new(&options.receipt_secrets)?);
         let troubles = (store.mode() == Mode::Sandbox).then(Troubles::default);
         Some(Self {
             store,
@@ -63,6 +64,7 @@ impl Gateway {
             small_calls: Arc::new(Admission::new(AdmissionLimits::of_small_calls())),
             bulk_work: BulkWork::on(options.bulk_threads),
             receipts,
+            pushed_reports: options.pushed_reports,
             token_uses: TokenUses::default(),
             behind_proxy: options.behind_proxy,
             troubles,
@@ -118,7 +120,7 @@ impl Gateway {
     }
 
     pub(crate) fn takes_receipts(&self) -> bool {
-        self.receipts.is_some()
+        self.receipts.has_keys()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::ids::{AgencyId, BinderId};
 use crate::network::Networks;
 use crate::notification::NotificationId;
 use crate::person::{PersonRecord, read_person};
-use crate::template::Template;
+use crate::message::MessageTemplate;
 use crate::violation::{JsonKind, Place, Rule, Violation, text};
 
 /// The maximum number of receipts in one call (SPEC 13).
@@ -186,17 +186,9 @@ pub fn product(body: &[u8]) -> Result<Product, MalformedRequest> {
     })
 }
 
-/// `{"body"}` of a template (SPEC 13).
-pub fn template(body: &[u8]) -> Result<Template, MalformedRequest> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Form<'a> {
-        #[serde(borrow)]
-        body: Raw<'a>,
-    }
-    let rule = StringRule::characters(1, usize::MAX).shown().lines();
-    let text = form(body, |checker, form: Form<'_>| checker.required("body", form.body, rule))?;
-    Template::parse(&text).map_err(MalformedRequest)
+/// A template of SPEC 13.
+pub fn template(body: &[u8]) -> Result<MessageTemplate, MalformedRequest> {
+    MessageTemplate::parse(body).map_err(MalformedRequest)
 }
 
 /// `{"amount"?, "due"?}`: the members of a JSON payload that the box shows. Without either it shows none.

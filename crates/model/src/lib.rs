@@ -16,6 +16,7 @@ pub mod ids;
 pub mod lang;
 pub mod link;
 pub mod mask;
+pub mod message;
 pub mod network;
 pub mod notification;
 pub mod peer;

@@ -1,13 +1,16 @@
 //! The text of a message as a messenger approved it: a template, and its variables (SPEC 13).
 
-use std::fmt::Write;
+use std::borrow::Cow;
 
 use crate::clock::{UnixSeconds, seoul_minutes};
 use crate::document::Content;
 use crate::lang::Text;
+use crate::visible::{is_bidirectional_control, is_visible};
 
 /// The longest text that a messenger takes, in characters.
 pub const CHARACTERS_MAX: usize = 1_000;
+/// The longest message of a document (SPEC 4).
+const MESSAGE_CHARACTERS_MAX: usize = 500;
 /// The longest link into the box: a public address of at most 200 characters, and a path.
 const LINK_CHARACTERS_MAX: usize = 256;
 
@@ -35,6 +38,10 @@ impl Variable {
         (Self::CsNumber, "고객센터번호", 20),
         (Self::Link, "링크", LINK_CHARACTERS_MAX),
     ];
+
+    fn characters_max(self) -> usize {
+        Self::NAMED.iter().find(|(known, ..)| *known == self).map_or(0, |(.., most)| *most)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,17 +65,60 @@ pub struct Template {
     parts: Vec<Part>,
 }
 
-/// Values for the variables of a template about an arrived document.
-#[derive(Clone, Copy)]
+/// Values for the variables of a template. A message that is not about a document has fewer; the others are empty.
+#[derive(Clone)]
 pub struct Values<'a> {
     /// The sender's name.
     pub institution_name: &'a str,
-    /// What the document says.
-    pub content: &'a Content,
-    /// Until when it can be opened.
-    pub deadline_at: UnixSeconds,
+    /// The title.
+    pub title: &'a str,
+    /// The message, which is cut if the text would be too long.
+    pub message: &'a str,
+    /// Until when, as it is shown.
+    pub deadline: String,
+    /// Customer service: its name.
+    pub cs_name: &'a str,
+    /// Customer service: its telephone number.
+    pub cs_number: &'a str,
     /// The link into the box.
     pub link: &'a str,
+}
+
+impl<'a> Values<'a> {
+    /// The values of an arrived document.
+    pub fn of_document(
+        institution_name: &'a str,
+        content: &'a Content,
+        deadline_at: UnixSeconds,
+        link: &'a str,
+    ) -> Self {
+        Self {
+            institution_name,
+            title: &content.title,
+            message: content.message.as_deref().unwrap_or_default(),
+            deadline: seoul_minutes(deadline_at).to_string(),
+            cs_name: &content.cs_name,
+            cs_number: &content.cs_number,
+            link,
+        }
+    }
+
+    /// All variables with their values.
+    pub fn all(&self) -> Vec<(&'static str, String)> {
+        Variable::NAMED.iter().map(|(variable, name, _)| (*name, self.of(*variable).to_owned())).collect()
+    }
+
+    fn of(&self, variable: Variable) -> &str {
+        match variable {
+            Variable::Institution => self.institution_name,
+            Variable::Title => self.title,
+            Variable::Message => self.message,
+            Variable::Deadline => &self.deadline,
+            Variable::CsName => self.cs_name,
+            Variable::CsNumber => self.cs_number,
+            Variable::Link => self.link,
+        }
+    }
 }
 
 impl Template {
@@ -79,8 +129,16 @@ impl Template {
         if let Some(name) = template.parts.iter().find_map(Part::unknown_variable) {
             return Err(unknown_variable(name));
         }
-        if body.trim().is_empty() {
+        if !is_visible(body) {
             return Err(Text::fixed("body: 내용이 없습니다", "body: is empty"));
+        }
+        let is_unfit = |c: char| (c.is_control() && !matches!(c, '\n' | '\t')) || is_bidirectional_control(c);
+        if let Some(c) = body.chars().find(|c| is_unfit(*c)) {
+            let code = u32::from(c);
+            return Err(Text::made(
+                format!("body: 쓸 수 없는 제어 문자가 있습니다: U+{code:04X}"),
+                format!("body: contains a control character: U+{code:04X}"),
+            ));
         }
         let longest = template.longest_characters();
         if longest > CHARACTERS_MAX {
@@ -128,46 +186,104 @@ impl Template {
     fn longest_characters(&self) -> usize {
         let of_part = |part: &Part| match part {
             Part::Text(text) => text.chars().count(),
-            Part::Variable(variable) => {
-                Variable::NAMED.iter().find(|(known, ..)| known == variable).map_or(0, |(.., most)| *most)
-            }
+            Part::Variable(variable) => variable.characters_max(),
         };
         self.parts.iter().map(of_part).sum()
     }
 
+    /// The text with the longest values that the contract allows.
+    pub fn longest_text(&self) -> String {
+        let of = |variable: Variable| "가".repeat(variable.characters_max());
+        let (institution, title, deadline) =
+            (of(Variable::Institution), of(Variable::Title), of(Variable::Deadline));
+        let (cs_name, cs_number, link) = (of(Variable::CsName), of(Variable::CsNumber), of(Variable::Link));
+        self.render(&Values {
+            institution_name: &institution,
+            title: &title,
+            message: &"가".repeat(MESSAGE_CHARACTERS_MAX),
+            deadline,
+            cs_name: &cs_name,
+            cs_number: &cs_number,
+            link: &link,
+        })
+    }
+
     /// The text. If it is too long, the message is cut, and ends with `…`.
-    pub fn render(&self, values: Values<'_>) -> String {
-        let message = values.content.message.as_deref().unwrap_or_default();
-        let text = self.render_with(values, message);
-        let excess = text.chars().count().saturating_sub(CHARACTERS_MAX);
+    pub fn render(&self, values: &Values<'_>) -> String {
+        self.render_with(values, &self.fitting_message(values))
+    }
+
+    /// The message, cut so that the text is not too long.
+    fn fitting_message<'v>(&self, values: &Values<'v>) -> Cow<'v, str> {
+        let message = values.message;
+        let characters = |part: &Part| match part {
+            Part::Text(text) => text.chars().count(),
+            Part::Variable(variable) => values.of(*variable).chars().count(),
+        };
+        let excess = self.parts.iter().map(characters).sum::<usize>().saturating_sub(CHARACTERS_MAX);
         let uses = self.parts.iter().filter(|part| **part == Part::Variable(Variable::Message)).count();
         if excess == 0 || uses == 0 {
-            return text;
+            return Cow::Borrowed(message);
         }
         // The ellipsis takes a character itself.
         let kept = message.chars().count().saturating_sub(excess.div_ceil(uses) + 1);
-        let cut: String = message.chars().take(kept).chain(['…']).collect();
-        self.render_with(values, &cut)
+        Cow::Owned(message.chars().take(kept).chain(['…']).collect())
     }
 
-    fn render_with(&self, values: Values<'_>, message: &str) -> String {
+    fn render_with(&self, values: &Values<'_>, message: &str) -> String {
         let mut text = String::with_capacity(self.body.len() + message.len() + 200);
         for part in &self.parts {
-            match part {
-                Part::Text(part) => text.push_str(part),
-                Part::Variable(Variable::Institution) => text.push_str(values.institution_name),
-                Part::Variable(Variable::Title) => text.push_str(&values.content.title),
-                Part::Variable(Variable::Message) => text.push_str(message),
-                Part::Variable(Variable::Deadline) => {
-                    let _ = write!(text, "{}", seoul_minutes(values.deadline_at));
-                }
-                Part::Variable(Variable::CsName) => text.push_str(&values.content.cs_name),
-                Part::Variable(Variable::CsNumber) => text.push_str(&values.content.cs_number),
-                Part::Variable(Variable::Link) => text.push_str(values.link),
-            }
+            text.push_str(match part {
+                Part::Text(part) => part,
+                Part::Variable(Variable::Message) => message,
+                Part::Variable(variable) => values.of(*variable),
+            });
         }
         text
     }
+
+    /// The variables of this template and of `others` with their values, for a messenger that fills them in itself. The
+    /// link is without its scheme if the template has that: `https://#{링크}`.
+    pub fn variables<'t>(
+        &'t self,
+        others: impl Iterator<Item = &'t Self>,
+        values: &Values<'_>,
+    ) -> Vec<(&'static str, String)> {
+        let message = self.fitting_message(values);
+        let all: Vec<&Self> = std::iter::once(self).chain(others).collect();
+        let has = |variable| all.iter().any(|template| template.parts.contains(&Part::Variable(variable)));
+        let has_scheme = all.iter().any(|template| template.gives_scheme());
+        let used = Variable::NAMED.iter().filter(|(variable, ..)| has(*variable));
+        used.map(|(variable, name, _)| {
+            let value = match variable {
+                Variable::Message => message.as_ref(),
+                Variable::Link if has_scheme => without_scheme(values.link),
+                _ => values.of(*variable),
+            };
+            (*name, value.to_owned())
+        })
+        .collect()
+    }
+
+    /// The address of a button.
+    pub fn address(&self, values: &Values<'_>) -> String {
+        if self.gives_scheme() {
+            let link = without_scheme(values.link);
+            return self.render_with(&Values { link, ..values.clone() }, values.message);
+        }
+        self.render_with(values, values.message)
+    }
+
+    /// Whether the scheme of the link is part of the template.
+    fn gives_scheme(&self) -> bool {
+        self.parts.windows(2).any(|parts| {
+            matches!(parts, [Part::Text(text), Part::Variable(Variable::Link)] if text.ends_with("://"))
+        })
+    }
+}
+
+fn without_scheme(link: &str) -> &str {
+    link.split_once("://").map_or(link, |(_, rest)| rest)
 }
 
 fn unknown_variable(name: &str) -> Text {
@@ -199,14 +315,13 @@ mod tests {
         }
     }
 
+    fn values(content: &Content) -> Values<'_> {
+        let link = "https://box.example.kr/l/x";
+        Values::of_document("가상시청", content, UnixSeconds(1_795_359_600), link)
+    }
+
     fn rendered(body: &str, content: &Content) -> String {
-        let values = Values {
-            institution_name: "가상시청",
-            content,
-            deadline_at: UnixSeconds(1_795_359_600),
-            link: "https://box.example.kr/l/x",
-        };
-        Template::parse(body).expect("good").render(values)
+        Template::parse(body).expect("good").render(&values(content))
     }
 
     #[test]
@@ -236,7 +351,24 @@ mod tests {
         let says = |body: &str| Template::parse(body).expect_err("bad").in_lang(Lang::En).to_owned();
         assert!(says("#{이름}").contains("no variable #{이름}") && says("#{이름}").contains("고객센터번호"));
         assert!(says(" \n").contains("is empty"));
+        assert!(says("가\u{202e}").contains("U+202E") && says("가\r").contains("U+000D"));
         assert!(says(&"가".repeat(1_001)).contains("1001 characters"));
         assert!(says(&format!("#{{링크}}{}", "가".repeat(800))).contains("1056 characters"));
+    }
+
+    #[test]
+    fn a_messenger_is_given_the_variables_that_are_used() {
+        let content = content(Some(&"나".repeat(500)));
+        let body = Template::parse(&format!("#{{제목}}{}#{{내용}}", "가".repeat(600))).expect("good");
+        let button = Template::parse("https://#{링크}").expect("good");
+        let variables = body.variables([&button].into_iter(), &values(&content));
+        let names: Vec<_> = variables.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["제목", "내용", "링크"]);
+        assert_eq!(variables[1].1.chars().count(), 1_000 - 600 - content.title.chars().count());
+        assert_eq!(variables[2].1, "box.example.kr/l/x", "the template has the scheme");
+        assert_eq!(button.address(&values(&content)), "https://box.example.kr/l/x");
+        let whole = Template::parse("#{링크}").expect("good");
+        assert_eq!(whole.address(&values(&content)), "https://box.example.kr/l/x");
+        assert_eq!(whole.variables([].into_iter(), &values(&content))[0].1, "https://box.example.kr/l/x");
     }
 }

@@ -9,6 +9,7 @@ mod admin;
 mod calls;
 mod health;
 mod import;
+mod messengers;
 mod metrics_page;
 mod queue_gauges;
 mod state;
@@ -23,6 +24,7 @@ use crate::access::Who;
 use crate::calls::Calls;
 
 pub use actions::ActionLog;
+pub use messengers::{ConfiguredProvider, Messengers, TemplateFinding, TestAnswer};
 pub use metrics_page::{install_metrics, start_upkeep};
 pub use state::{Operator, OperatorOptions};
 pub use volume::{VolumeWatch, VolumeWatchOptions};
@@ -45,7 +47,7 @@ pub fn admin_router(operator: &Operator) -> Router {
 #[rustfmt::skip]
 fn calls(operator: &Operator) -> Router<Operator> {
     use Who::{Agencies, Operators, TheAgency};
-    use admin::{admins, clock, contracts, deliveries, documents, institutions, log, notifications, people, search, templates, tokens};
+    use admin::{admins, clock, contracts, deliveries, documents, institutions, log, messenger, notifications, people, search, templates, tokens};
     use volume::plans;
     const OPERATORS: bool = false;
     const AGENCIES: bool = true;
@@ -69,6 +71,14 @@ fn calls(operator: &Operator) -> Router<Operator> {
         .call(TheAgency, PUT,    "institutions/{institution}/templates/{kind}", templates::set)
         .call(TheAgency, GET,    "institutions/{institution}/templates/{kind}", templates::show)
         .call(TheAgency, DELETE, "institutions/{institution}/templates/{kind}", templates::remove)
+        .call(TheAgency, POST,   "institutions/{institution}/templates/check", templates::check_of_institution)
+        .call(Operators, PUT,    "templates/{kind}", templates::set_platform)
+        .call(Operators, GET,    "templates/{kind}", templates::show_platform)
+        .call(Operators, DELETE, "templates/{kind}", templates::remove_platform)
+        .call(Operators, POST,   "templates/check", templates::check_all)
+        .call(Operators, GET,    "messenger", messenger::show)
+        .call(Operators, POST,   "messenger/test", messenger::test)
+        .call(Operators, GET,    "messenger/uncertain", messenger::uncertain)
         .call(TheAgency, POST,   "institutions/{institution}/tokens", tokens::create)
         .call(TheAgency, PATCH,  "institutions/{institution}/tokens/{token}", tokens::change)
         .call(TheAgency, DELETE, "institutions/{institution}/tokens/{token}", tokens::revoke)

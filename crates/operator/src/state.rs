@@ -10,6 +10,7 @@ use seoham_store::token_uses::TokenUses;
 use seoham_vault::TokenHash;
 
 use crate::actions::ActionLog;
+use crate::messengers::Messengers;
 use crate::queue_gauges::QueueGauges;
 
 /// The configuration of the operator's side.
@@ -18,6 +19,8 @@ pub struct OperatorOptions {
     pub store: Arc<dyn OperatorStore>,
     /// The hash of the first operator's token.
     pub admin_token: TokenHash,
+    /// The messenger providers of this process.
+    pub messengers: Arc<dyn Messengers>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
     /// The audit log of the API.
@@ -30,6 +33,7 @@ pub struct OperatorOptions {
 #[derive(Clone)]
 pub struct Operator {
     pub(crate) store: Arc<dyn OperatorStore>,
+    pub(crate) messengers: Arc<dyn Messengers>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) gauges: Arc<QueueGauges>,
     pub(crate) actions: Arc<ActionLog>,
@@ -45,6 +49,7 @@ impl Operator {
     pub fn new(options: OperatorOptions) -> Self {
         Self {
             store: options.store,
+            messengers: options.messengers,
             metrics: options.metrics,
             gauges: Arc::default(),
             actions: Arc::new(options.actions),

@@ -2,7 +2,9 @@
 
 use seoham_model::forms::{InstitutionChange, NewToken, TokenChange};
 use seoham_model::network::Networks;
+use seoham_model::message::{MessageKind, MessageTemplate};
 use seoham_model::template::Template;
+use seoham_store::templates::TemplateOwner;
 use seoham_model::{AccessTokenId, AgencyId, ContractUuid, InstitutionId, SeoulDay};
 use seoham_store::Lane;
 use seoham_store::accounts::{
@@ -215,9 +217,45 @@ pub async fn an_agency_lists_its_own_institutions(world: World) {
     assert_eq!(store.agency_of(InstitutionId::generate(&world.clock)).await.expect("answers"), None);
 }
 
+/// The platform's templates are kept by their kind, and its own is what a claim is announced by.
+pub async fn the_platforms_templates_are_kept(world: World) {
+    let store = &world.store;
+    let json = |body: &str| {
+        format!(
+            r##"{{"body": "{body}", "buttons": [{{"name": "문서확인", "url": "#{{링크}}"}}],
+                 "fallback": {{"from": "020000000", "body": "#{{링크}}"}},
+                 "providers": {{"nhn": {{"template_code": "DOC"}}}}}}"##
+        )
+    };
+    let parse = |body| MessageTemplate::parse(json(body).as_bytes()).expect("good");
+    for kind in MessageKind::ALL {
+        assert_eq!(store.template(TemplateOwner::Platform, kind).await.expect("answers"), None);
+        let template = parse(kind.name());
+        assert!(store.set_template(TemplateOwner::Platform, kind, Some(template)).await.expect("sets"));
+    }
+    let own = TemplateOwner::Institution(world.city.institution);
+    let arrived = MessageKind::DocumentArrived;
+    assert!(store.set_template(own, arrived, Some(parse("own"))).await.expect("sets"));
+    let all = store.templates().await.expect("lists");
+    let owners: Vec<_> = all.iter().map(|one| (one.owner, one.template.body.body().to_owned())).collect();
+    assert_eq!(owners.len(), 4);
+    assert!(owners[..3].iter().all(|(owner, _)| *owner == TemplateOwner::Platform));
+    assert_eq!(owners[3], (own, "own".to_owned()));
+    world.person("01011112222", true).await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    world.send(world.city, &recipient, 1).await;
+    let claims = world.claim(10).await;
+    let template = claims[0].sender.template.as_deref().expect("the platform's");
+    assert_eq!((template.body.body(), template.buttons.len()), ("document_arrived", 1));
+    assert!(store.set_template(TemplateOwner::Platform, arrived, None).await.expect("removes"));
+    assert_eq!(store.template(TemplateOwner::Platform, arrived).await.expect("answers"), None);
+}
+
 /// A contract that notifies by the institution's own channel lacks a template until there is one.
 pub async fn an_institutions_template_is_kept(world: World) {
+    const ARRIVED: MessageKind = MessageKind::DocumentArrived;
     let (store, city) = (&world.store, world.city.institution);
+    let own = TemplateOwner::Institution(city);
     let uuid = ContractUuid::generate(&world.clock);
     let product = Product { notice: Notice::Institution, ..Product::default() };
     assert!(store.create_contract(city, Contract::new(uuid, product)).await.expect("creates"));
@@ -232,26 +270,29 @@ pub async fn an_institutions_template_is_kept(world: World) {
     assert!(contract(uuid).await.lacks_template && contract(uuid).await.product == product);
     assert!(!contract(world.city.contract).await.lacks_template, "the platform notifies");
     for body in ["#{제목}", "[#{기관명}] #{제목}\n#{링크}"] {
-        let template = Template::parse(body).expect("good");
-        assert!(store.set_template(city, Some(template.clone())).await.expect("sets"));
-        assert_eq!(store.template(city).await.expect("answers"), Some(template));
+        let template = MessageTemplate::of_body(Template::parse(body).expect("good"));
+        assert!(store.set_template(own, ARRIVED, Some(template.clone())).await.expect("sets"));
+        assert_eq!(store.template(own, ARRIVED).await.expect("answers"), Some(template));
         assert!(!contract(uuid).await.lacks_template);
     }
-    assert_eq!(store.template(world.bank.institution).await.expect("answers"), None);
+    let of_bank = TemplateOwner::Institution(world.bank.institution);
+    assert_eq!(store.template(of_bank, ARRIVED).await.expect("answers"), None);
     world.person("01011112222", true).await;
     let recipient = world.recipient("01011112222", "19800229").await;
     world.send(crate::world::Sender { institution: city, contract: uuid }, &recipient, 1).await;
     let claims = world.claim(10).await;
-    let template = claims[0].sender.template.as_ref().map(Template::body);
+    let template = claims[0].sender.template.as_ref().map(|template| template.body.body());
     assert_eq!(
         (claims[0].sender.notice, template),
         (Notice::Institution, Some("[#{기관명}] #{제목}\n#{링크}"))
     );
-    assert!(store.set_template(city, None).await.expect("removes"));
+    assert!(store.set_template(own, ARRIVED, None).await.expect("removes"));
     assert!(contract(uuid).await.lacks_template);
     let nobody = InstitutionId::generate(&world.clock);
-    assert!(!store.set_template(nobody, None).await.expect("answers"));
-    assert!(!store.set_template(nobody, Template::parse("가").ok()).await.expect("answers"));
+    let nobody = TemplateOwner::Institution(nobody);
+    assert!(!store.set_template(nobody, ARRIVED, None).await.expect("answers"));
+    let template = Template::parse("가").ok().map(MessageTemplate::of_body);
+    assert!(!store.set_template(nobody, ARRIVED, template).await.expect("answers"));
 }
 
 /// Under a contract that notifies nobody, a document goes into its box, and its notification is none.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use seoham_model::status::DocBoxStatus;
 use seoham_store::boxes::{OpenVerdict, Opener};
-use seoham_store::deliveries::{Outcome, Receipt};
+use seoham_store::deliveries::{Arrival, Outcome, Receipt};
 use seoham_store::deployment::ADVANCED_SECONDS_MAX;
 use seoham_store::documents::Notification;
 use seoham_store::personas;
@@ -184,7 +184,7 @@ pub async fn expired_deliveries_are_dropped(world: World) {
 pub async fn receipts_are_harmless_in_any_order(world: World) {
     let id = world.delivered_document().await;
     let sent_at = world.status(world.city, id).await.expect("there").times.sent_at;
-    let receipt = |delivered, at| Receipt { document: id, delivered, at };
+    let receipt = |delivered, at| Receipt { document: id, arrival: Arrival::of_messenger(delivered), at };
     let report = |receipts| world.store.record_receipts(receipts, world.now());
     let unknown =
         Receipt { document: seoham_model::BinderId::generate(&world.clock), ..receipt(true, sent_at) };
@@ -201,7 +201,7 @@ pub async fn receipts_are_harmless_in_any_order(world: World) {
     let recipient = world.recipient("01011112222", "19800229").await;
     let other = world.send(world.city, &recipient, 1).await[0];
     let now = world.now();
-    let ahead = Receipt { document: other, delivered: true, at: now.plus(9_999) };
+    let ahead = Receipt { document: other, arrival: Arrival::Messenger, at: now.plus(9_999) };
     world.store.record_receipts(vec![ahead], now).await.expect("records");
     let at = world.status(world.city, other).await.expect("there").times.notified_at;
     assert_eq!(at, Some(now), "never after now");

@@ -8,6 +8,7 @@ mod admins;
 mod damage;
 mod deliveries;
 mod documents;
+mod handovers;
 mod idempotency;
 mod numbers;
 mod people;
@@ -22,6 +23,7 @@ pub use admins::*;
 pub use damage::*;
 pub use deliveries::*;
 pub use documents::*;
+pub use handovers::*;
 pub use idempotency::*;
 pub use numbers::*;
 pub use people::*;
@@ -42,7 +44,7 @@ macro_rules! store_contract {
         $crate::store_contract!(@cases $open;
             tokens_open_their_own_institution_alone, the_use_of_a_token_is_noted, contracts_close_once, the_day_is_counted,
             a_token_is_changed_without_changing_it, an_institution_is_changed_and_suspended,
-            an_agency_lists_its_own_institutions, an_institutions_template_is_kept, a_silent_contract_notifies_nobody,
+            an_agency_lists_its_own_institutions, an_institutions_template_is_kept, the_platforms_templates_are_kept, a_silent_contract_notifies_nobody,
             admin_tokens_identify_their_owners, admins_are_listed_by_kind, actions_are_recorded,
             receivers_are_identified, refusals_hold_for_one_institution, numbers_do_not_pass_to_others,
             a_number_moves_to_its_next_owner, numbers_move_within_one_request, a_number_moves_to_somebody_of_the_same_birthday, an_old_number_does_not_come_back, the_day_of_a_number_is_corrected,
@@ -58,6 +60,8 @@ macro_rules! store_contract {
             retries_wait_for_their_time, expired_deliveries_are_dropped, a_depth_is_of_every_institution,
             given_up_is_shown, waiting_is_shown_and_hurried, given_up_is_sent_again,
             receipts_are_harmless_in_any_order, later_joiners_take_after_ten_seconds,
+            a_handover_takes_its_documents_off_the_queue, a_lost_handover_is_found_once, awaited_reports_are_asked_for,
+            a_handover_ends_with_its_documents, providers_are_limited_and_shown,
             the_clock_moves_forward_only, work_wakes_a_waiting_worker,
             old_documents_are_removed, what_can_still_be_opened_is_kept, a_late_deadline_keeps_its_own_request_alone,
             a_box_is_found_among_thousands,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use seoham_model::card::Card;
 use seoham_model::forms::{InstitutionChange, TokenChange};
-use seoham_model::template::Template;
 use seoham_model::{AccessTokenId, AgencyId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
 use seoham_store::accounts::{
     AccessTokenRecord, Authentication, Caller, Contract, Institution, InstitutionOverview, Notice, Product,
@@ -140,29 +139,6 @@ impl Accounts for PostgresStore {
             session.write("an institution's picture", sql, &[&institution.uuid()]).await?;
         }
         Ok(true)
-    }
-
-    async fn set_template(&self, institution: InstitutionId, template: Option<Template>) -> Result<bool> {
-        let session = self.inner.sessions.interactive().await?;
-        let Some(template) = template else {
-            let sql = "WITH gone AS (
-                         DELETE FROM institution_templates WHERE institution_id = $1 AND kind = 'document_arrived')
-                       SELECT 1 FROM institutions WHERE institution_id = $1";
-            return Ok(!session.write("a template", sql, &[&institution.uuid()]).await?.is_empty());
-        };
-        let sql = "INSERT INTO institution_templates (institution_id, kind, body)
-                   SELECT institution_id, 'document_arrived', $2 FROM institutions WHERE institution_id = $1
-                   ON CONFLICT (institution_id, kind) DO UPDATE SET body = excluded.body
-                   RETURNING institution_id";
-        Ok(!session.write("a template", sql, &[&institution.uuid(), &template.body()]).await?.is_empty())
-    }
-
-    async fn template(&self, institution: InstitutionId) -> Result<Option<Template>> {
-        let sql = "SELECT body FROM institution_templates
-                   WHERE institution_id = $1 AND kind = 'document_arrived'";
-        let session = self.inner.sessions.interactive().await?;
-        let found = session.query_opt(sql, &[&institution.uuid()]).await?;
-        found.map(|row| Ok(Template::stored(row.value("body")?))).transpose()
     }
 
     async fn create_token(

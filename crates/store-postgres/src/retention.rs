@@ -120,6 +120,7 @@ async fn drop_month(session: &Session, month: Month, now: UnixSeconds) -> Result
         ("box_pending", "parcel_id"),
         ("delivery_retries", "document_id"),
         ("given_up_notices", "document_id"),
+        ("uncertain_notices", "document_id"),
     ]
     .map(|(table, id)| format!("DELETE FROM {table} WHERE {id} >= '{from}' AND {id} < '{to}';"));
     let dropped = TABLES.map(|table| format!("DROP TABLE IF EXISTS {table}_{month};"));
@@ -155,7 +156,7 @@ async fn remove_closed(session: &Session, month: Month, now: UnixSeconds) -> Res
          removed AS (
            DELETE FROM parcels_{month} p USING closed WHERE p.parcel_id = closed.parcel_id
            RETURNING p.parcel_id, p.institution_id, octet_length(p.persons) / 16 AS count),
-         {}, {}, {}, {}, {},
+         {}, {}, {}, {}, {}, {},
          unqueued AS (DELETE FROM deliveries t USING removed
            WHERE t.institution_id = removed.institution_id AND t.parcel_id = removed.parcel_id),
          unretried AS (DELETE FROM delivery_retries t USING removed
@@ -168,6 +169,7 @@ async fn remove_closed(session: &Session, month: Month, now: UnixSeconds) -> Res
         of_documents(&format!("marks_{month}"), "unmarked"),
         of_documents(&format!("one_time_tokens_{month}"), "untokened"),
         of_documents("given_up_notices", "forgiven"),
+        of_documents("uncertain_notices", "certain"),
     );
     let removing = Doing::Writing("removing old documents");
     let rows = session.within_long(removing, session.client().query(&sql, &[])).await?;

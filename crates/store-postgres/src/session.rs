@@ -126,6 +126,26 @@ impl Session {
         self.within(Doing::Writing(what), work).await
     }
 
+    /// Runs `work` in a transaction, and commits unless it fails. `what` names what is written in the error of a commit
+    /// that broke off.
+    pub(crate) async fn transaction<T>(
+        &self,
+        what: &'static str,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        self.within(Doing::Reading, self.client().batch_execute("BEGIN")).await.inspect_err(|_| self.spoil())?;
+        match work.await {
+            Ok(value) => {
+                let commit = self.client().batch_execute("COMMIT");
+                self.within(Doing::Writing(what), commit).await.map(|()| value)
+            }
+            Err(error) => {
+                self.spoil();
+                Err(error)
+            }
+        }
+    }
+
     /// Waits for a database operation, with a time limit.
     pub(crate) async fn within<T>(
         &self,

@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use seoham_model::card::Card;
 use seoham_model::forms::{InstitutionChange, TokenChange};
-use seoham_model::template::Template;
 use seoham_model::{AccessTokenId, AgencyId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
 use seoham_store::accounts::{
     AccessTokenRecord, Authentication, Caller, Contract, Institution, InstitutionOverview, Notice, Product,
@@ -219,43 +218,6 @@ impl Accounts for SqliteStore {
                 Ok(true)
             })
             .await
-    }
-
-    async fn set_template(&self, institution: InstitutionId, template: Option<Template>) -> Result<bool> {
-        let callers = Arc::clone(&self.inner.callers);
-        let work = move |connection: &Connection| {
-            callers.invalidate_after();
-            let known = connection
-                .prepare_cached("SELECT 1 FROM institutions WHERE institution_id = ?1")?
-                .exists([Id(institution)])?;
-            match &template {
-                _ if !known => return Ok(false),
-                Some(template) => connection
-                    .prepare_cached(
-                        "INSERT INTO institution_templates (institution_id, kind, body)
-                         VALUES (?1, 'document_arrived', ?2)
-                         ON CONFLICT (institution_id, kind) DO UPDATE SET body = excluded.body",
-                    )?
-                    .execute(params![Id(institution), template.body()])?,
-                None => connection
-                    .prepare_cached(
-                        "DELETE FROM institution_templates WHERE institution_id = ?1 AND kind = 'document_arrived'",
-                    )?
-                    .execute([Id(institution)])?,
-            };
-            Ok(true)
-        };
-        self.inner.writer.interactive(work).await
-    }
-
-    async fn template(&self, institution: InstitutionId) -> Result<Option<Template>> {
-        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
-            let sql = "SELECT body FROM institution_templates
-                       WHERE institution_id = ?1 AND kind = 'document_arrived'";
-            let read = |row: &Row<'_>| Ok(Template::stored(row.get_ref(0)?.as_str()?));
-            Ok(connection.prepare_cached(sql)?.query_row([Id(institution)], read).optional()?)
-        });
-        read.await
     }
 
     async fn create_token(

@@ -17,12 +17,14 @@ mod deliveries;
 mod deployment;
 mod documents;
 mod existing;
+mod handovers;
 mod migrations;
 mod open;
 mod open_error;
 mod people;
 mod readers;
 mod retention;
+mod templates;
 mod timekeeping;
 mod tokens;
 mod transfer;
@@ -55,6 +57,7 @@ struct Inner {
     health: Health,
     readers: readers::Readers,
     claims: Arc<deliveries::ClaimBook>,
+    handovers: Arc<handovers::HandoverBook>,
     person_cache: Arc<people::PersonCache>,
     timekeeping: timekeeping::Timekeeping,
     callers: Arc<caller_cache::CallerCache>,

@@ -158,6 +158,7 @@ impl SqliteStore {
             health,
             readers,
             claims,
+            handovers: Arc::default(),
             person_cache,
             timekeeping,
             callers,

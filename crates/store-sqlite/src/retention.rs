@@ -108,6 +108,7 @@ fn remove(connection: &Connection, institution: InstitutionId, parcel: ParcelId)
         "DELETE FROM one_time_tokens WHERE document_id BETWEEN ?1 AND ?2",
         "DELETE FROM delivery_retries WHERE document_id BETWEEN ?1 AND ?2",
         "DELETE FROM given_up_notices WHERE document_id BETWEEN ?1 AND ?2",
+        "DELETE FROM uncertain_notices WHERE document_id BETWEEN ?1 AND ?2",
         "DELETE FROM marks WHERE document_id BETWEEN ?1 AND ?2",
     ] {
         connection.prepare_cached(sql)?.execute(params![Id(parcel), Id(rows::last_of(parcel))])?;

@@ -8,7 +8,6 @@ use seoham_model::card::Card;
 pub use seoham_model::contract::{Authentication, Notice, Product};
 use seoham_model::forms::{InstitutionChange, NewToken, TokenChange};
 use seoham_model::network::Networks;
-use seoham_model::template::Template;
 use seoham_model::{AccessTokenId, AgencyId, ContractUuid, InstitutionId, SeoulDay, UnixSeconds};
 use seoham_vault::TokenHash;
 
@@ -162,13 +161,6 @@ pub trait Accounts: Send + Sync {
 
     /// Sets or removes an institution's picture, a PNG; `false` if the institution does not exist.
     async fn set_mark(&self, institution: InstitutionId, picture: Option<Vec<u8>>) -> Result<bool>;
-
-    /// Sets or removes the template by which an institution's own channel announces documents; `false` if the
-    /// institution does not exist.
-    async fn set_template(&self, institution: InstitutionId, template: Option<Template>) -> Result<bool>;
-
-    /// The template by which an institution's own channel announces documents, if it has one.
-    async fn template(&self, institution: InstitutionId) -> Result<Option<Template>>;
 
     /// Adds an access token, stored only by its hash; `false` if the institution does not exist.
     async fn create_token(

@@ -9,11 +9,12 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use seoham_model::contract::Notice;
 use seoham_model::document::Content;
-use seoham_model::template::Template;
+use seoham_model::message::MessageTemplate;
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 
+use crate::documents::Notification;
 use crate::undelivered::Failure;
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, templates};
 
 /// A delivery leased to this worker.
 pub struct Claim {
@@ -48,8 +49,8 @@ pub struct ClaimSender {
     pub institution_name: String,
     /// Who notifies.
     pub notice: Notice,
-    /// The template of the institution's own channel, if it notifies and has one.
-    pub template: Option<Template>,
+    /// The template of the channel that notifies, if there is one.
+    pub template: Option<Arc<MessageTemplate>>,
 }
 
 impl ClaimSender {
@@ -58,10 +59,20 @@ impl ClaimSender {
         Self { institution_name: String::new(), notice: Notice::Platform, template: None }
     }
 
-    /// A sender from its stored values.
-    pub fn stored(institution_name: String, notice: &str, template: Option<&str>) -> Result<Self> {
+    /// A sender from its stored values: `own` is the template of its own channel, `platform` that of the platform's.
+    pub fn stored(
+        institution_name: String,
+        notice: &str,
+        own: Option<&str>,
+        platform: Option<&str>,
+    ) -> Result<Self> {
         let notice = Notice::from_name(notice).ok_or(StoreError::damaged("a contract's notice"))?;
-        let template = template.filter(|_| notice == Notice::Institution).map(Template::stored);
+        let template = match notice {
+            Notice::Institution => own,
+            Notice::Platform => platform,
+            Notice::None => None,
+        };
+        let template = template.map(templates::stored).transpose()?.map(Arc::new);
         Ok(Self { institution_name, notice, template })
     }
 }
@@ -84,6 +95,11 @@ pub enum Outcome {
         /// Not before this time.
         not_before: UnixSeconds,
     },
+    /// Back to the queue without an attempt: no provider could be given it.
+    Later {
+        /// Not before this time.
+        not_before: UnixSeconds,
+    },
     /// Given up.
     GivenUp,
 }
@@ -103,13 +119,45 @@ pub struct Finished {
     pub failure: Option<Failure>,
 }
 
+/// What became of a notification that a messenger took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// The messenger delivered it.
+    Messenger,
+    /// It was delivered as an SMS or LMS instead.
+    Fallback,
+    /// It was not delivered.
+    Failed,
+}
+
+impl Arrival {
+    /// Whether the person was told, in either way.
+    pub fn is_delivered(self) -> bool {
+        self != Self::Failed
+    }
+
+    /// What is recorded of the notification.
+    pub fn notification(self) -> Notification {
+        match self {
+            Self::Messenger => Notification::Delivered,
+            Self::Fallback => Notification::Fallback,
+            Self::Failed => Notification::Failed,
+        }
+    }
+
+    /// As a messenger of one channel reports it.
+    pub fn of_messenger(is_delivered: bool) -> Self {
+        if is_delivered { Self::Messenger } else { Self::Failed }
+    }
+}
+
 /// The messenger's report about a notification (SPEC 13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// Which document's notification.
     pub document: BinderId,
-    /// It was delivered; otherwise it failed.
-    pub delivered: bool,
+    /// What became of it.
+    pub arrival: Arrival,
     /// When, by the messenger's clock.
     pub at: UnixSeconds,
 }

@@ -121,6 +121,8 @@ pub enum Notification {
     Expired,
     /// Nobody notifies under the contract.
     None,
+    /// The messenger reported that it was delivered as an SMS or LMS instead.
+    Fallback,
 }
 
 impl Notification {
@@ -145,6 +147,7 @@ impl NamedNumber for Notification {
         (Self::Failed, 4, "failed"),
         (Self::Expired, 5, "expired"),
         (Self::None, 6, "none"),
+        (Self::Fallback, 7, "fallback"),
     ];
 }
 

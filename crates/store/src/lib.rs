@@ -16,6 +16,7 @@ pub mod deliveries;
 pub mod deployment;
 pub mod documents;
 pub mod error;
+pub mod handovers;
 pub mod health;
 pub mod idempotency;
 pub mod matching;
@@ -26,6 +27,7 @@ pub mod registering;
 pub mod restore;
 pub mod retention;
 pub mod sealing;
+pub mod templates;
 pub mod timekeeping;
 pub mod token_uses;
 pub mod transfer;
@@ -40,9 +42,11 @@ pub use deliveries::{Deliveries, QueueDepths, Receipts};
 pub use deployment::{Deployment, Mode};
 pub use documents::{Documents, Records};
 pub use error::{AboutEntity, StoreError};
+pub use handovers::{Handovers, ProviderViews};
 pub use health::{Health, Obstacle};
 pub use people::People;
 pub use retention::Retention;
+pub use templates::Templates;
 pub use undelivered::Notices;
 pub use visits::{Links, Secrets, Sessions, Unlocking};
 pub use volumes::Volumes;
@@ -70,11 +74,11 @@ role! {
 }
 role! {
     /// The capabilities of the operator API.
-    OperatorStore: Accounts + Admins + Overviews + People + Documents + Records + Notices + QueueDepths + Unlocking + Volumes + Deployment
+    OperatorStore: Accounts + Templates + ProviderViews + Admins + Overviews + People + Documents + Records + Notices + QueueDepths + Unlocking + Volumes + Deployment
 }
 role! {
     /// The capabilities of the delivery worker.
-    WorkerStore: Deliveries + Receipts + Retention + Deployment
+    WorkerStore: Deliveries + Handovers + Receipts + Retention + Deployment
 }
 role! {
     /// All capabilities of a store.

@@ -46,7 +46,7 @@ pub enum Value {
 }
 
 /// All tables, referenced ones first.
-pub const TABLES: [Table; 30] = [
+pub const TABLES: [Table; 33] = [
     Table {
         name: "institutions",
         columns: &[
@@ -87,8 +87,9 @@ pub const TABLES: [Table; 30] = [
     },
     Table {
         name: "institution_templates",
-        columns: &[("institution_id", Kind::Id), ("kind", Kind::Text), ("body", Kind::Text)],
+        columns: &[("institution_id", Kind::Id), ("kind", Kind::Text), ("content", Kind::Text)],
     },
+    Table { name: "platform_templates", columns: &[("kind", Kind::Text), ("content", Kind::Text)] },
     Table {
         name: "admins",
         columns: &[
@@ -270,6 +271,30 @@ pub const TABLES: [Table; 30] = [
             ("attempts", Kind::Number32),
             ("first_attempt_at", Kind::Number),
             ("failure", Kind::Number16),
+            ("said", Kind::Text),
+        ],
+    },
+    Table {
+        name: "handovers",
+        columns: &[
+            ("handover_id", Kind::Id),
+            ("provider", Kind::Text),
+            ("begun_at", Kind::Number),
+            ("look_at", Kind::Number),
+            ("looks", Kind::Number32),
+            ("handed_count", Kind::Number32),
+            ("awaited_count", Kind::Number32),
+            ("handed", Kind::Bytes),
+            ("awaited", Kind::Bytes),
+        ],
+    },
+    Table {
+        name: "uncertain_notices",
+        columns: &[
+            ("document_id", Kind::Id),
+            ("institution_id", Kind::Id),
+            ("at", Kind::Number),
+            ("sent_again", Kind::Flag),
         ],
     },
     Table {
@@ -281,6 +306,7 @@ pub const TABLES: [Table; 30] = [
             ("first_attempt_at", Kind::Number),
             ("given_up_at", Kind::Number),
             ("failure", Kind::Number16),
+            ("said", Kind::Text),
         ],
     },
     Table {

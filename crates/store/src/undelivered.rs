@@ -26,12 +26,20 @@ pub enum Failure {
     NoNumber,
     /// The institution notifies by its own template, and has none.
     NoTemplate,
+    /// Whether the provider has the message is unknown, and cannot be found out.
+    Uncertain,
+    /// The provider refused it, or could not take it; its own words say why.
+    Provider,
+    /// The provider is misconfigured: what it answered is not about the message.
+    Misconfigured,
+    /// No provider can send it now: none has an approved template for it, or those that have are held.
+    NoProvider,
     /// The messenger replied with this HTTP status.
     Status(u16),
 }
 
 impl Failure {
-    const NAMED: [(Self, i64, &'static str); 7] = [
+    const NAMED: [(Self, i64, &'static str); 11] = [
         (Self::Unreachable, 1, "unreachable"),
         (Self::NoMessenger, 2, "no_messenger"),
         (Self::Unsendable, 3, "unsendable"),
@@ -39,6 +47,10 @@ impl Failure {
         (Self::Unreadable, 5, "unreadable"),
         (Self::NoNumber, 6, "no_number"),
         (Self::NoTemplate, 7, "no_template"),
+        (Self::Uncertain, 8, "uncertain"),
+        (Self::Provider, 9, "provider"),
+        (Self::Misconfigured, 10, "misconfigured"),
+        (Self::NoProvider, 11, "no_provider"),
     ];
 }
 
@@ -84,7 +96,7 @@ pub enum NoticeState {
 }
 
 /// An undelivered notification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undelivered {
     /// Its document.
     pub document: BinderId,
@@ -96,6 +108,8 @@ pub struct Undelivered {
     pub first_attempt_at: Option<UnixSeconds>,
     /// Why the last attempt failed; `None` if it failed before this was recorded.
     pub failure: Option<Failure>,
+    /// The provider's own words about it, without personal values.
+    pub said: Option<String>,
     /// Its state.
     pub state: NoticeState,
 }
@@ -147,7 +161,7 @@ mod tests {
             assert_eq!(Failure::from_number(failure.as_number()), Some(failure));
             assert!(!failure.to_string().is_empty());
         }
-        for unknown in [0, -1, 8, 99, 1_000, i64::MAX] {
+        for unknown in [0, -1, 12, 99, 1_000, i64::MAX] {
             assert_eq!(Failure::from_number(unknown), None, "{unknown}");
         }
         assert_eq!(Failure::Status(503).to_string(), "status_503");

@@ -13,6 +13,8 @@ pub use reqwest::StatusCode;
 
 /// How long a connection may take to be made.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
+/// The largest answer that is read.
+const ANSWER_MAX: usize = 1024 * 1024;
 
 /// Where to, and how the receiver knows us.
 pub struct SignedPostOptions {
@@ -43,7 +45,7 @@ pub struct SignedPost {
 /// What the receiver answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// The status; the body is not read.
+    /// The status.
     pub status: StatusCode,
     /// The pause that it asks for.
     pub retry_after: Option<Duration>,
@@ -78,6 +80,23 @@ impl SignedPost {
 
     /// Posts a JSON body under an id, which is the same on every retry.
     pub async fn send(&self, id: &str, body: Vec<u8>) -> Result<Answer, NoAnswer> {
+        self.post(id, body).await.map(|(answer, _)| answer)
+    }
+
+    /// The same, and reads the body of the answer.
+    pub async fn send_for_answer(&self, id: &str, body: Vec<u8>) -> Result<(Answer, Vec<u8>), NoAnswer> {
+        let (answer, mut response) = self.post(id, body).await?;
+        let mut answered = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|_| NoAnswer::NotReached)? {
+            if answered.len() + chunk.len() > ANSWER_MAX {
+                return Err(NoAnswer::NotReached);
+            }
+            answered.extend_from_slice(&chunk);
+        }
+        Ok((answer, answered))
+    }
+
+    async fn post(&self, id: &str, body: Vec<u8>) -> Result<(Answer, reqwest::Response), NoAnswer> {
         // The signature's time guards the transport, so it is the real one, not a sandbox's.
         let timestamp = jiff::Timestamp::now().as_second();
         let signature = self.webhook.sign(id, timestamp, &body).map_err(|_| NoAnswer::Unsigned)?;
@@ -93,7 +112,11 @@ impl SignedPost {
             .send()
             .await;
         match answer {
-            Ok(answer) => Ok(Answer { status: answer.status(), retry_after: retry_after(answer.headers()) }),
+            Ok(response) => {
+                let answer =
+                    Answer { status: response.status(), retry_after: retry_after(response.headers()) };
+                Ok((answer, response))
+            }
             Err(error) => {
                 tracing::debug!(error = %error.without_url(), "no answer to a webhook");
                 Err(NoAnswer::NotReached)

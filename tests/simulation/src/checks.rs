@@ -127,8 +127,8 @@ impl World<'_> {
             Notification::Expired => !document.is_open_at(self.now()),
             Notification::Taken => document.delivery == Delivery::Taken || document.delivery_unsure,
             Notification::Pending => !document.delivery.is_over() || document.delivery_unsure,
-            // Its contracts notify by the platform.
-            Notification::None => false,
+            // Its contracts notify by the platform, and its messenger by no other way.
+            Notification::None | Notification::Fallback => false,
         };
         demand!(possible, "notification {notification:?}, and the delivery is {:?}", document.delivery);
         Ok(())

@@ -8,7 +8,7 @@ use seoham_model::link::redirect_url;
 use seoham_model::{BinderId, Text};
 use seoham_store::Lane;
 use seoham_store::boxes::{OpenVerdict, Opener};
-use seoham_store::deliveries::Receipt;
+use seoham_store::deliveries::{Arrival, Receipt};
 use seoham_vault::OneTimeToken;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -69,6 +69,6 @@ pub(super) async fn notified(
     let found = gateway.store.statuses(Lane::Interactive, caller.institution, vec![id]).await?;
     found.into_iter().next().transpose()?.flatten().ok_or_else(unknown_document)?;
     let now = gateway.now();
-    gateway.store.record_receipts(vec![Receipt { document: id, delivered: true, at: now }], now).await?;
+    gateway.store.record_receipts(vec![Receipt { document: id, arrival: Arrival::Messenger, at: now }], now).await?;
     Ok(StatusCode::NO_CONTENT)
 }

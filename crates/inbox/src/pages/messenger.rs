@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use seoham_http::{Language, Query};
 use seoham_model::BinderId;
 use seoham_pages::{FormTarget, Site, page};
-use seoham_store::deliveries::Receipt;
+use seoham_store::deliveries::{Arrival, Receipt};
 use serde::Deserialize;
 
 use crate::page_exit::{PageExit, unknown};
@@ -65,6 +65,6 @@ pub(crate) async fn arrived(
     let document = BinderId::parse(&form.document).filter(|_| inbox.phones.is_some());
     let document = document.ok_or_else(|| PageExit::from(unknown()))?;
     let now = inbox.now();
-    inbox.store.record_receipts(vec![Receipt { document, delivered: true, at: now }], now).await?;
+    inbox.store.record_receipts(vec![Receipt { document, arrival: Arrival::Messenger, at: now }], now).await?;
     Ok(Redirect::to("/messenger").into_response())
 }

@@ -7,6 +7,7 @@ pub(crate) mod deliveries;
 pub(crate) mod documents;
 pub(crate) mod institutions;
 pub(crate) mod log;
+pub(crate) mod messenger;
 pub(crate) mod notifications;
 pub(crate) mod people;
 pub(crate) mod search;

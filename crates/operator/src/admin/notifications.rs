@@ -71,6 +71,9 @@ pub(crate) struct NotificationReply {
     attempts: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
+    /// The provider's own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_said: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_attempt_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,6 +93,7 @@ impl From<Undelivered> for NotificationReply {
             institution_id: notice.institution,
             attempts: notice.attempts,
             last_error: notice.failure.map(|failure| failure.to_string()),
+            provider_said: notice.said,
             first_attempt_at: notice.first_attempt_at.map(|at| at.0),
             next_attempt_at,
             given_up_at,

@@ -11,6 +11,7 @@ mod notifications;
 mod output;
 mod person;
 mod plan;
+mod messenger;
 mod template;
 mod token;
 
@@ -33,6 +34,7 @@ use notifications::NotificationsCommand;
 use output::for_people;
 use person::PersonCommand;
 use plan::PlanCommand;
+use messenger::MessengerArgs;
 use template::TemplateCommand;
 use token::TokenCommand;
 
@@ -65,7 +67,7 @@ enum AdminCommand {
     /// An institution's access tokens.
     #[command(subcommand)]
     Token(TokenCommand),
-    /// The text by which an institution's own channel announces documents.
+    /// The texts of messages: the platform's, and those of institutions' own channels.
     #[command(subcommand)]
     Template(TemplateCommand),
     /// Named operators, who may do everything.
@@ -105,6 +107,8 @@ enum AdminCommand {
     /// Notifications that the messenger did not take: why, and sending them again.
     #[command(subcommand)]
     Notifications(NotificationsCommand),
+    /// The messenger providers: how they fare, trying them, and messages of unknown outcome.
+    Messenger(MessengerArgs),
     /// Whether workers deliver.
     #[command(subcommand)]
     Deliveries(DeliveriesCommand),
@@ -133,6 +137,7 @@ impl AdminCommand {
             Self::Document { binder } => client.get(&format!("documents/{binder}")).await,
             Self::FindDocuments(args) => args.run(client).await,
             Self::Notifications(command) => command.run(client).await,
+            Self::Messenger(args) => args.run(client).await,
             Self::Deliveries(command) => command.run(client).await,
             Self::Clock(command) => command.run(client).await,
         }

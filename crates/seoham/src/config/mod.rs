@@ -2,6 +2,7 @@
 //! Unknown keys are errors, so that a misspelt key does not silently keep its default.
 
 mod args;
+mod messenger;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use args::{ListenArgs, ServeArgs};
+pub(crate) use messenger::{MessengerSection, ProviderKind, ProviderSection, Unknown};
 
 /// The complete configuration.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -27,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) web: Web,
     pub(crate) brand: BrandSection,
     pub(crate) notifier: Notifier,
+    pub(crate) messenger: MessengerSection,
     pub(crate) delivery: Delivery,
     pub(crate) admission: Admission,
     pub(crate) volume: Volume,

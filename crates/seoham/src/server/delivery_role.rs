@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use seoham_delivery::{Report, Worker, WorkerOptions};
+use seoham_delivery::{Report, Worker, WorkerOptions, record_reports};
 use seoham_store::Store;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::messenger::Messenger;
+use super::messenger::{self, Messenger};
 use crate::config::Config;
 
 /// A running worker.
@@ -30,33 +30,17 @@ impl DeliveryTask {
         box_url: &str,
         bulk: &Handle,
     ) -> Self {
-        let defaults = WorkerOptions::default();
-        // The simulator answers a whole batch at once; a real messenger must not be flooded.
-        let at_once = if messenger.simulator.is_some() {
-            defaults.batch
-        } else {
-            config.notifier.concurrent_messages.clamp(1, 1_000)
-        };
-        // The lease must outlast the slowest messages, so that none is sent twice: a claim contains as many messages
-        // as can be sent in half a lease, each at the timeout.
-        let slowest_seconds = config.notifier.timeout_seconds.clamp(1, 60);
-        let lease_seconds = config.delivery.lease_seconds.max(2 * slowest_seconds);
-        let turns = usize::try_from(lease_seconds / 2 / slowest_seconds).unwrap_or(1);
-        let batch =
-            if messenger.simulator.is_some() { defaults.batch } else { defaults.batch.min(at_once * turns) };
         let options = WorkerOptions {
             box_url: box_url.to_owned(),
-            concurrent_messages: at_once,
-            lease: Duration::from_secs(lease_seconds),
-            slowest_message: Duration::from_secs(slowest_seconds),
-            batch,
+            lease: Duration::from_secs(messenger::lease_seconds(config)),
             retention_days: config.store.retention_days,
-            ..defaults
+            unknown: messenger::policy(config.messenger.unknown_document_arrived),
+            ..WorkerOptions::default()
         };
         let stop = CancellationToken::new();
-        let worker = Worker::new(store.clone(), Arc::clone(&messenger.notifier), options);
+        let worker = Worker::new(store.clone(), messenger.lines.clone(), options);
         let worker = bulk.spawn(worker.run(stop.clone()));
-        let reports = bulk.spawn(Worker::record_reports(store.clone(), reports));
+        let reports = bulk.spawn(record_reports(store.clone(), reports));
         Self { stop, worker, reports }
     }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use seoham_delivery::Simulator;
+use seoham_messengers::Simulator;
 use seoham_gateway::{AdmissionLimits, Gateway, GatewayOptions};
 use seoham_inbox::{Inbox, InboxOptions};
 use seoham_model::Lang;
@@ -36,8 +36,8 @@ use certificate::Certificate;
 use delivery_role::DeliveryTask;
 use health_check::HealthCheckTask;
 use listeners::{Bound, Running};
-use message_sender::MessageSender;
-use messenger::Messenger;
+use message_sender::{MessageSender, SenderParts};
+use messenger::{Messenger, OperatingMessengers, Pushes};
 pub(crate) use runtimes::{BulkThreads, Runtimes};
 use seoham_institution_cli::terminal::{complain, language, localized, say};
 use volume_watch::VolumeWatchTask;
@@ -178,7 +178,7 @@ pub(crate) fn check_deep(config: &Config) -> Result<ExitCode> {
 fn check_all(config: &Config) -> Result<()> {
     listeners::check_exposure(config)?;
     store::check(config)?;
-    messenger::options(config)?;
+    messenger::check(config)?;
     volume_watch::webhook(config)?;
     brand::brand(config)?;
     if !(1..=1_000_000_000).contains(&config.volume.documents_per_day) {
@@ -215,24 +215,27 @@ impl Server {
         let volume_watch = delivers.then(|| VolumeWatchTask::start(config, &store)).transpose()?;
         let metrics = seoham_operator::install_metrics().context("metrics")?;
         tokio::spawn(seoham_operator::start_upkeep(metrics.clone()));
-        let gateway = gateway(config, &store, &bulk.work)?;
+        let pushes = Pushes { lines: messenger.lines.clone(), store: store.clone() };
+        let gateway = gateway(config, &store, pushes, &bulk.work)?;
         let brand = Arc::new(brand::brand(config)?);
         let inbox = Inbox::new(InboxOptions {
             store: store.clone(),
             phones: messenger.simulator.clone().map(|s| Arc::new(Phones(s)) as Arc<_>),
             secure: box_url.starts_with("https://"),
             behind_proxy: config.listen.behind_tls_proxy,
-            messages: Arc::new(MessageSender::start(
-                messenger.notifier,
-                Arc::clone(&brand),
-                box_url,
-                store.clock().clone(),
-            )),
+            messages: Arc::new(MessageSender::start(SenderParts {
+                lines: messenger.lines.clone(),
+                store: store.clone(),
+                brand: Arc::clone(&brand),
+                box_url: box_url.clone(),
+                unknown: messenger::policy(config.messenger.unknown_personal),
+            })),
             brand,
         });
         let operator = Operator::new(OperatorOptions {
             store: store.clone(),
             admin_token,
+            messengers: Arc::new(OperatingMessengers::new(config, &messenger.lines, &store, &box_url)),
             metrics,
             behind_proxy: config.listen.behind_tls_proxy,
             actions: ActionLog::new(
@@ -312,23 +315,23 @@ fn tell_end(ended: Result<()>) {
     }
 }
 
-fn gateway(config: &Config, store: &Arc<dyn Store>, bulk: &Handle) -> Result<Gateway> {
+fn gateway(config: &Config, store: &Arc<dyn Store>, pushes: Pushes, bulk: &Handle) -> Result<Gateway> {
     let admission = AdmissionLimits {
         requests: config.admission.requests,
         bytes: config.admission.bytes,
         requests_per_institution: config.admission.requests_per_institution,
         bytes_per_institution: config.admission.bytes_per_institution.unwrap_or(config.admission.bytes / 2),
     };
-    let receipt_secret = config.notifier.secret.clone();
     let options = GatewayOptions {
         admission,
-        receipt_secret,
+        receipt_secrets: messenger::receipt_secrets(config)?,
+        pushed_reports: Some(Arc::new(pushes)),
         behind_proxy: config.listen.behind_tls_proxy,
         bulk_threads: bulk.clone(),
     };
     match Gateway::new(store.clone(), options) {
         Some(gateway) => Ok(gateway),
-        None => bail!("notifier.secret: must be base64, with or without whsec_"),
+        None => bail!("the secret of an HTTP provider must be base64, with or without whsec_"),
     }
 }
 

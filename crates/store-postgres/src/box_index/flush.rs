@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::columns::{Columns, Id, uuids};
 use crate::deliveries::Sweeper;
-use crate::failure::Doing;
 use crate::locks::BOX_INDEX;
 use crate::session::{Param, Session};
 
@@ -98,12 +97,12 @@ impl FlushTask {
     async fn run(&self) -> Result<()> {
         loop {
             let session = Session::from(&self.pool).await?;
-            let did_flush = in_transaction(&session, self.flush(&session)).await?;
+            let did_flush = session.transaction("the box index", self.flush(&session)).await?;
             if !did_flush {
                 return Ok(());
             }
             // Boxes are found whole without it, only slower.
-            if let Err(error) = in_transaction(&session, self.merge(&session)).await {
+            if let Err(error) = session.transaction("the box index", self.merge(&session)).await {
                 tracing::error!(%error, "runs of the box index could not be merged");
                 return Ok(());
             }
@@ -197,21 +196,6 @@ impl FlushTask {
 async fn is_first(session: &Session) -> Result<bool> {
     let row = session.query_opt(BOX_INDEX, &[]).await?.ok_or(StoreError::damaged("a lock"))?;
     row.value("locked")
-}
-
-async fn in_transaction<T>(session: &Session, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let begin = session.client().batch_execute("BEGIN");
-    session.within(Doing::Reading, begin).await.inspect_err(|_| session.spoil())?;
-    match work.await {
-        Ok(value) => {
-            let commit = session.client().batch_execute("COMMIT");
-            session.within(Doing::Writing("the box index"), commit).await.map(|()| value)
-        }
-        Err(error) => {
-            session.spoil();
-            Err(error)
-        }
-    }
 }
 
 /// Sorting a run takes milliseconds.

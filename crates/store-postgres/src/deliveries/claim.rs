@@ -12,9 +12,10 @@ use seoham_store::box_entry::BoxEntry;
 use seoham_store::deliveries::{Claim, ClaimSender, Claimed};
 use seoham_store::parcel::StoredDocument;
 use seoham_store::parcel::announce::{self, Announcement, Announcements};
+use seoham_store::handovers::Handed;
 use seoham_store::parcel::head::DOCUMENTS_MAX;
 use seoham_store::undelivered::Failure;
-use seoham_store::{Result, StoreError};
+use seoham_store::Result;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -49,22 +50,49 @@ pub(super) async fn claim(
         return Ok(Claimed { claims: Vec::new(), expired: 0 });
     }
 
+    let read = read(session, store, &ticket, &held, now).await?;
+    let over: Vec<&Held> = read.over.iter().map(|index| &held[*index]).collect();
+    let unreadable: Vec<&Held> = read.unreadable.iter().map(|index| &held[*index]).collect();
+    let expired = end(session, store, &ticket, &over, &unreadable, now).await?;
+    look_after_joins(session, &read.entries, now).await?;
+    Ok(Claimed { claims: read.claims, expired })
+}
+
+/// What was read of held documents.
+struct ReadClaims {
+    claims: Vec<Claim>,
+    /// Past their deadline or removed, by their place.
+    over: Vec<usize>,
+    /// Not to be read, by their place.
+    unreadable: Vec<usize>,
+    /// The documents that are announced, and their relation to their recipients' boxes.
+    entries: Vec<(StoredDocument, BoxEntry)>,
+}
+
+/// Reads what the notifications of held documents need.
+async fn read(
+    session: &Session,
+    store: &Inner,
+    ticket: &Ticket,
+    held: &[Held],
+    now: UnixSeconds,
+) -> Result<ReadClaims> {
     let ids: Vec<BinderId> = held.iter().map(|h| h.document).collect();
     let found = rows::documents(session, None, &ids).await?;
     let readable = || found.values().flatten();
     let people = rows::people(session, readable().map(|document| document.person)).await?;
     let open = readable().filter(|document| now < document.deadline_at);
-    let read = rows::slices(session, open.map(announce::slice)).await?;
+    let slices = rows::slices(session, open.map(announce::slice)).await?;
     let senders = senders(session, readable()).await?;
 
-    let (mut over, mut unreadable, mut claims) = (Vec::new(), Vec::new(), Vec::new());
-    let mut entries = Vec::new();
-    let mut announcements = Announcements::new(&store.vault, &people, &read, now);
-    for held in &held {
+    let mut read =
+        ReadClaims { claims: Vec::new(), over: Vec::new(), unreadable: Vec::new(), entries: Vec::new() };
+    let mut announcements = Announcements::new(&store.vault, &people, &slices, now);
+    for (index, held) in held.iter().enumerate() {
         match announcements.of(found.get(&held.document)) {
             Announcement::Due { document, text, entry } => {
-                entries.push((document, entry));
-                claims.push(Claim {
+                read.entries.push((document.clone(), entry));
+                read.claims.push(Claim {
                     ticket: ticket.number.unsigned_abs(),
                     document: held.document,
                     institution: held.institution,
@@ -80,13 +108,48 @@ pub(super) async fn claim(
                     first_attempt_at: held.first_attempt_at,
                 });
             }
-            Announcement::Unreadable(error) => unreadable.push((held, error)),
-            Announcement::Over => over.push(held),
+            Announcement::Unreadable(error) => {
+                tracing::error!(%error, document = %held.document,
+                    "a document cannot be read, and is not announced");
+                read.unreadable.push(index);
+            }
+            Announcement::Over => read.over.push(index),
         }
     }
-    let expired = end(session, store, &ticket, &over, &unreadable, now).await?;
-    look_after_joins(session, &entries, now).await?;
-    Ok(Claimed { claims, expired })
+    Ok(read)
+}
+
+/// What was read again of documents of a hand-over.
+pub(crate) struct ReadAgain {
+    pub(crate) claims: Vec<Claim>,
+    /// Past their deadline, or removed.
+    pub(crate) over: Vec<BinderId>,
+    /// Not to be read.
+    pub(crate) unreadable: Vec<BinderId>,
+}
+
+/// Reads what the notifications of a hand-over's documents need. Their tickets are 0: the hand-over holds them.
+pub(crate) async fn read_again(
+    session: &Session,
+    store: &Inner,
+    handed: &[Handed],
+    now: UnixSeconds,
+) -> Result<ReadAgain> {
+    let one = |handed: &Handed| Held {
+        institution: handed.institution,
+        document: handed.document,
+        attempts: handed.attempts,
+        first_attempt_at: handed.first_attempt_at,
+    };
+    let held: Vec<Held> = handed.iter().map(one).collect();
+    let ticket = Ticket { number: 0, lease: Duration::ZERO };
+    let read = read(session, store, &ticket, &held, now).await?;
+    let documents = |places: Vec<usize>| places.into_iter().map(|place| held[place].document).collect();
+    Ok(ReadAgain {
+        claims: read.claims,
+        over: documents(read.over),
+        unreadable: documents(read.unreadable),
+    })
 }
 
 /// Ends what is not to be announced: documents past their deadline or removed meanwhile, and those that cannot be read,
@@ -96,7 +159,7 @@ async fn end(
     store: &Inner,
     ticket: &Ticket,
     over: &[&Held],
-    unreadable: &[(&Held, StoreError)],
+    unreadable: &[&Held],
     now: UnixSeconds,
 ) -> Result<usize> {
     let done = |held: &Held, outcome, failure| Done {
@@ -110,11 +173,8 @@ async fn end(
     notices::record_expired(session, &over_documents, now).await?;
     let over = over.iter().map(|held| done(held, DoneOutcome::Expired, None));
     let ended = finish::finish(session, &over.collect::<Vec<_>>(), now).await?;
-    for (held, error) in unreadable {
-        tracing::error!(%error, document = %held.document, "a document cannot be read, and is not announced");
-    }
     let given_up =
-        unreadable.iter().map(|(held, _)| done(held, DoneOutcome::GivenUp, Some(Failure::Unreadable)));
+        unreadable.iter().map(|held| done(held, DoneOutcome::GivenUp, Some(Failure::Unreadable)));
     let given_up = finish::finish(session, &given_up.collect::<Vec<_>>(), now).await?;
     store.sweeper.gone(ended.rows_gone + given_up.rows_gone);
     Ok(ended.documents.len())
@@ -341,13 +401,19 @@ async fn senders<'a>(
     let mut contracts: Vec<ContractUuid> = documents.map(|d| d.contract).collect();
     contracts.sort();
     contracts.dedup();
-    let sql = "SELECT c.contract_id, i.name, c.notice, t.body FROM unnest($1::uuid[]) AS asked (id)
+    let sql = "SELECT c.contract_id, i.name, c.notice, t.content AS own, p.content AS platform FROM unnest($1::uuid[]) AS asked (id)
                JOIN contracts c ON c.contract_id = asked.id
                JOIN institutions i ON i.institution_id = c.institution_id
                LEFT JOIN institution_templates t
-                 ON t.institution_id = c.institution_id AND t.kind = 'document_arrived'";
+                 ON t.institution_id = c.institution_id AND t.kind = 'document_arrived'
+               LEFT JOIN platform_templates p ON p.kind = 'document_arrived'";
     let sender = |row: &Row| {
-        let sender = ClaimSender::stored(row.value("name")?, row.value("notice")?, row.value("body")?)?;
+        let sender = ClaimSender::stored(
+            row.value("name")?,
+            row.value("notice")?,
+            row.value("own")?,
+            row.value("platform")?,
+        )?;
         Ok((row.id("contract_id")?, Arc::new(sender)))
     };
     session.query(sql, &[&uuids(&contracts)]).await?.iter().map(sender).collect()
@@ -357,7 +423,7 @@ async fn senders<'a>(
 /// will join by themselves.
 async fn look_after_joins(
     session: &Session,
-    entries: &[(&StoredDocument, BoxEntry)],
+    entries: &[(StoredDocument, BoxEntry)],
     now: UnixSeconds,
 ) -> Result<()> {
     let mut joined: Vec<&StoredDocument> = Vec::new();

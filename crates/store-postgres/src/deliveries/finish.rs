@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::Result;
 use seoham_store::deliveries::{Finished, Outcome};
+use seoham_store::handovers::HandoverClaim;
 use seoham_store::undelivered::Failure;
 use uuid::Uuid;
 
@@ -31,6 +32,10 @@ pub(super) enum DoneOutcome {
     Retry {
         not_before: UnixSeconds,
     },
+    /// Back to the queue without an attempt.
+    Later {
+        not_before: UnixSeconds,
+    },
     GivenUp,
     /// Past its deadline, or its document was removed.
     Expired,
@@ -41,6 +46,7 @@ impl DoneOutcome {
         match self {
             Self::Taken => (0, 0),
             Self::Retry { not_before } => (1, not_before.0),
+            Self::Later { not_before } => (4, not_before.0),
             Self::GivenUp => (2, 0),
             Self::Expired => (3, 0),
         }
@@ -52,6 +58,7 @@ impl From<&Finished> for Done {
         let outcome = match finished.outcome {
             Outcome::Taken => DoneOutcome::Taken,
             Outcome::Retry { not_before } => DoneOutcome::Retry { not_before },
+            Outcome::Later { not_before } => DoneOutcome::Later { not_before },
             Outcome::GivenUp => DoneOutcome::GivenUp,
         };
         let ticket = i64::try_from(finished.ticket).unwrap_or(0);
@@ -106,4 +113,23 @@ pub(super) async fn finish(session: &Session, done: &[Done], now: UnixSeconds) -
         finished.rows_gone = usize::try_from(row.value::<i64>("rows_gone")?).unwrap_or(0);
     }
     Ok(finished)
+}
+
+/// Takes claims off the queue: a hand-over decides about them from now on. Returns those that were still held, and how
+/// many rows of the queue that removed.
+pub(crate) async fn take_over(
+    session: &Session,
+    claims: &[HandoverClaim],
+    now: UnixSeconds,
+) -> Result<(HashSet<BinderId>, usize)> {
+    let taken = |claim: &HandoverClaim| Done {
+        institution: claim.handed.institution,
+        document: claim.handed.document,
+        ticket: i64::try_from(claim.ticket).unwrap_or(0),
+        outcome: DoneOutcome::Taken,
+        failure: None,
+    };
+    let finished = finish(session, &claims.iter().map(taken).collect::<Vec<_>>(), now).await?;
+    let documents = finished.documents.into_iter().map(|(document, _)| document).collect();
+    Ok((documents, finished.rows_gone))
 }

@@ -1,6 +1,7 @@
 -- Finishes documents under their tickets. $1 to $7 are the documents: institution, parcel, position, ticket, outcome,
 -- next attempt and failure; $8 is now, $9 the tickets.
--- Outcomes: 0 accepted by the messenger, 1 retry, 2 given up, 3 expired.
+-- Outcomes: 0 accepted by the messenger, 1 retry, 2 given up, 3 expired, 4 later without an attempt: the day of
+-- attempts then begins anew.
 -- The worker's outcomes.
 WITH done AS MATERIALIZED (
   SELECT institution_id, parcel_id, position, document_in(parcel_id, position) AS document_id, ticket, outcome,
@@ -47,20 +48,22 @@ cut AS (
 again AS (
   DELETE FROM delivery_retries q USING done
   WHERE q.institution_id = done.institution_id AND q.document_id = done.document_id
-    AND q.ticket = done.ticket AND q.leased_until > clock_timestamp() AND done.outcome <> 1
+    AND q.ticket = done.ticket AND q.leased_until > clock_timestamp() AND done.outcome NOT IN (1, 4)
   RETURNING q.institution_id, q.document_id, done.ticket, done.outcome, done.failure, q.attempts, q.first_attempt_at),
 -- Reschedule retries that failed again.
 later AS (
   UPDATE delivery_retries q
-  SET attempts = q.attempts + 1, not_before = done.not_before, failure = done.failure, ticket = NULL, leased_until = NULL
+  SET attempts = q.attempts + CASE done.outcome WHEN 1 THEN 1 ELSE 0 END,
+      first_attempt_at = CASE done.outcome WHEN 1 THEN q.first_attempt_at ELSE $8 END, not_before = done.not_before, failure = done.failure, ticket = NULL, leased_until = NULL
   FROM done
   WHERE q.institution_id = done.institution_id AND q.document_id = done.document_id
-    AND q.ticket = done.ticket AND q.leased_until > clock_timestamp() AND done.outcome = 1
+    AND q.ticket = done.ticket AND q.leased_until > clock_timestamp() AND done.outcome IN (1, 4)
   RETURNING q.document_id, done.ticket),
 -- Schedule first failures for a retry.
 retried AS (
   INSERT INTO delivery_retries (institution_id, document_id, not_before, attempts, first_attempt_at, failure)
-  SELECT institution_id, document_id, not_before, 1, $8, failure FROM fresh WHERE outcome = 1
+  SELECT institution_id, document_id, not_before, CASE outcome WHEN 1 THEN 1 ELSE 0 END, $8, failure
+  FROM fresh WHERE outcome IN (1, 4)
   ON CONFLICT DO NOTHING),
 -- Record notices that are given up, with their attempts.
 noted AS (

@@ -23,7 +23,10 @@ use crate::PostgresStore;
 use crate::documents::rows;
 use crate::people;
 
+pub(crate) use claim::read_again;
+pub(crate) use finish::take_over;
 pub(crate) use finish_batch::FinishBatcher;
+pub(crate) use notices::record_expired;
 pub(crate) use sweep::Sweeper;
 
 /// The institution that had the last turn on this node.
@@ -83,7 +86,7 @@ impl PostgresStore {
         Ok(())
     }
 
-    async fn forget_what_arrived(&self, given_up: &[BinderId]) -> Result<()> {
+    pub(crate) async fn forget_what_arrived(&self, given_up: &[BinderId]) -> Result<()> {
         let arrived = self.arrived(given_up).await?;
         if arrived.is_empty() {
             return Ok(());

@@ -80,11 +80,11 @@ pub(super) async fn record(session: &Session, reports: Vec<Report>, now: UnixSec
 pub(super) async fn record_receipts(session: &Session, receipts: &[Receipt], now: UnixSeconds) -> Result<()> {
     let report = |receipt: &Receipt| Report {
         document: receipt.document,
-        outcome: if receipt.delivered { Notification::Delivered } else { Notification::Failed },
+        outcome: receipt.arrival.notification(),
         at: receipt.at,
     };
     record(session, receipts.iter().map(report).collect(), now).await?;
-    let delivered = receipts.iter().filter(|receipt| receipt.delivered);
+    let delivered = receipts.iter().filter(|receipt| receipt.arrival.is_delivered());
     let delivered: Vec<BinderId> = delivered.map(|receipt| receipt.document).collect();
     if delivered.is_empty() { Ok(()) } else { forget_given_up(session, &delivered).await }
 }
@@ -97,11 +97,14 @@ pub(super) async fn forget_given_up(session: &Session, arrived: &[BinderId]) -> 
 }
 
 /// Records that the deadlines of documents passed before they were announced.
-pub(super) async fn record_expired(
+pub(crate) async fn record_expired(
     session: &Session,
     documents: &[BinderId],
     now: UnixSeconds,
 ) -> Result<()> {
+    if documents.is_empty() {
+        return Ok(());
+    }
     let report =
         |document: &BinderId| Report { document: *document, outcome: Notification::Expired, at: now };
     record(session, documents.iter().map(report).collect(), now).await

@@ -29,7 +29,7 @@ macro_rules! statements {
     };
     (@select $table:literal, $at:literal, $condition:literal) => {
         concat!(
-            "SELECT document_id, institution_id, attempts, first_attempt_at, failure, ", $at, " AS at FROM ", $table,
+            "SELECT document_id, institution_id, attempts, first_attempt_at, failure, said, ", $at, " AS at FROM ", $table,
             " WHERE ", $condition
         )
     };
@@ -51,6 +51,7 @@ fn undelivered(row: &Row, kind: Kind) -> Result<Undelivered> {
         attempts: row.value::<Option<i32>>("attempts")?.map(i32::unsigned_abs),
         first_attempt_at: row.moment("first_attempt_at")?,
         failure: failure.map(|failure| failure.0),
+        said: row.value("said")?,
         state: match kind {
             Kind::Waiting => {
                 NoticeState::Waiting { next_attempt_at: at.ok_or(StoreError::damaged("not_before"))? }

@@ -179,6 +179,8 @@ impl Records for PostgresStore {
 const QUEUED: &str = "SELECT
     EXISTS (SELECT 1 FROM deliveries
             WHERE institution_id = $1 AND parcel_id = $3 AND position(set_byte('\\x00', 0, $4) IN positions) > 0)
-    OR EXISTS (SELECT 1 FROM delivery_retries WHERE institution_id = $1 AND document_id = $2) AS waiting,
+    OR EXISTS (SELECT 1 FROM delivery_retries WHERE institution_id = $1 AND document_id = $2)
+    -- There are few such hand-overs: those under way, and those whose outcome is unknown.
+    OR EXISTS (SELECT 1 FROM handovers WHERE handed_count > 0 AND position(uuid_send($2) IN handed) > 0) AS waiting,
     EXISTS (SELECT 1 FROM given_up_notices WHERE document_id = $2) AS given_up,
     (SELECT notice FROM contracts WHERE contract_id = $5) AS notice";

@@ -113,13 +113,15 @@ impl Senders<'_> {
             return Ok(Arc::clone(known));
         }
         let sql =
-            "SELECT i.name, c.notice, t.body FROM contracts c JOIN institutions i USING (institution_id)
+            "SELECT i.name, c.notice, t.content, p.content FROM contracts c JOIN institutions i USING (institution_id)
                    LEFT JOIN institution_templates t
                      ON t.institution_id = c.institution_id AND t.kind = 'document_arrived'
+                   LEFT JOIN platform_templates p ON p.kind = 'document_arrived'
                    WHERE c.contract_id = ?1";
         let sender = |row: &Row<'_>| {
-            let (name, template): (String, Option<String>) = (row.get(0)?, row.get(2)?);
-            let sender = ClaimSender::stored(name, row.get_ref(1)?.as_str()?, template.as_deref());
+            let (own, platform): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
+            let notice = row.get_ref(1)?.as_str()?;
+            let sender = ClaimSender::stored(row.get(0)?, notice, own.as_deref(), platform.as_deref());
             known(1, sender.ok())
         };
         let found = self.connection.prepare_cached(sql)?.query_row([Id(contract)], sender).optional()?;

@@ -33,10 +33,10 @@ struct Entry {
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Held {
-    pub(super) document: BinderId,
-    pub(super) institution: InstitutionId,
-    pub(super) is_retry: bool,
+pub(crate) struct Held {
+    pub(crate) document: BinderId,
+    pub(crate) institution: InstitutionId,
+    pub(crate) is_retry: bool,
 }
 
 impl ClaimBook {
@@ -53,7 +53,7 @@ impl ClaimBook {
     }
 
     /// Starts finishing what is still held under its ticket, and skips the rest.
-    pub(super) fn begin_to_finish(self: &Arc<Self>, finished: &[Finished]) -> FinishGuard {
+    pub(crate) fn begin_to_finish(self: &Arc<Self>, finished: &[Finished]) -> FinishGuard {
         let now = Instant::now();
         let mut state = self.lock();
         let mut guard = FinishGuard { book: Arc::clone(self), tickets: Vec::new(), held: Vec::new() };
@@ -129,15 +129,15 @@ impl Drop for Claims {
 }
 
 /// Claims whose outcome is being written. If this is dropped before [`FinishGuard::finished`], they stay held.
-pub(super) struct FinishGuard {
+pub(crate) struct FinishGuard {
     book: Arc<ClaimBook>,
     tickets: Vec<u64>,
-    pub(super) held: Vec<(Held, Outcome, Option<Failure>)>,
+    pub(crate) held: Vec<(Held, Outcome, Option<Failure>)>,
 }
 
 impl FinishGuard {
     /// Releases the claims after their outcome is written.
-    pub(super) fn finished(mut self) {
+    pub(crate) fn finished(mut self) {
         self.book.lock().let_go(&std::mem::take(&mut self.tickets));
     }
 }

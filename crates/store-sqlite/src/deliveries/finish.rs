@@ -32,13 +32,23 @@ pub(super) fn finish(
                 remove(connection, *held)?;
             }
             Outcome::GivenUp => give_up(connection, *held, *failure, now)?,
-            Outcome::Retry { not_before } => retry(connection, *held, *not_before, *failure, now)?,
+            Outcome::Retry { not_before } => retry(connection, *held, *not_before, true, *failure, now)?,
+            Outcome::Later { not_before } => retry(connection, *held, *not_before, false, *failure, now)?,
         }
     }
     for ((institution, parcel), positions) in taken {
         take_off(connection, institution, parcel, &positions)?;
     }
     Ok(finishing.len())
+}
+
+/// Takes claims off the queue: a hand-over decides about them from now on.
+pub(crate) fn take_over(
+    connection: &Connection,
+    held: &[(Held, Outcome, Option<Failure>)],
+    now: UnixSeconds,
+) -> rusqlite::Result<()> {
+    finish(connection, held, now).map(drop)
 }
 
 /// Gives up a notification, unless the messenger reported its arrival before.
@@ -88,17 +98,20 @@ fn retry(
     connection: &Connection,
     held: Held,
     not_before: UnixSeconds,
+    counts: bool,
     failure: Option<Failure>,
     now: UnixSeconds,
 ) -> rusqlite::Result<()> {
     let failure = failure.map(Number);
     if held.is_retry {
+        // After an attempt that does not count, the day of attempts begins anew.
         connection
             .prepare_cached(
-                "UPDATE delivery_retries SET attempts = attempts + 1, not_before = ?2, failure = ?3
+                "UPDATE delivery_retries SET attempts = attempts + ?4, not_before = ?2, failure = ?3,
+                   first_attempt_at = iif(?4, first_attempt_at, ?5)
                  WHERE document_id = ?1",
             )?
-            .execute(params![Id(held.document), not_before.0, failure])?;
+            .execute(params![Id(held.document), not_before.0, failure, counts, now.0])?;
         return Ok(());
     }
     if !remove(connection, held)? {
@@ -109,8 +122,8 @@ fn retry(
         .prepare_cached(
             "INSERT INTO delivery_retries
                (document_id, institution_id, not_before, attempts, first_attempt_at, failure)
-             VALUES (?1, ?2, ?3, 1, ?4, ?5) ON CONFLICT DO NOTHING",
+             VALUES (?1, ?2, ?3, ?6, ?4, ?5) ON CONFLICT DO NOTHING",
         )?
-        .execute(params![Id(held.document), Id(held.institution), not_before.0, now.0, failure])?;
+        .execute(params![Id(held.document), Id(held.institution), not_before.0, now.0, failure, counts])?;
     Ok(())
 }

@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::deliveries::{Claim, Claimed, Finished, QueueDepth, Receipt};
+use seoham_store::handovers::Handed;
 use seoham_store::undelivered::{Failure, Kind, Page, Undelivered};
 use seoham_store::{Deliveries, Lane, Notices, QueueDepths, Receipts, Result};
 
@@ -25,6 +26,8 @@ use crate::people::{enter_boxes, move_due, schedule};
 use crate::writer::Weight;
 
 pub(crate) use book::ClaimBook;
+pub(crate) use finish::take_over;
+pub(crate) use notices::{has_arrived, record};
 
 /// Finished documents are mostly removed from the queue in whole rows, a fraction of the cost of a document.
 const FINISHING: usize = 10;
@@ -113,6 +116,40 @@ impl Notices for SqliteStore {
         self.inner.claims.wake();
         Ok(count)
     }
+}
+
+/// What was read again of documents of a hand-over.
+pub(crate) struct ReadAgain {
+    pub(crate) claims: Vec<Claim>,
+    /// Past their deadline, or removed.
+    pub(crate) over: Vec<BinderId>,
+    /// Not to be read.
+    pub(crate) unreadable: Vec<BinderId>,
+}
+
+/// Reads what the notifications of a hand-over's documents need. Their tickets are 0: the hand-over holds them.
+pub(crate) fn read_again(
+    connection: &Connection,
+    vault: &seoham_vault::Vault,
+    handed: &[Handed],
+    now: UnixSeconds,
+) -> rusqlite::Result<ReadAgain> {
+    let taken = |handed: &Handed| claim::Taken {
+        ticket: 0,
+        of: claim::Free {
+            held: book::Held { document: handed.document, institution: handed.institution, is_retry: false },
+            attempts: handed.attempts,
+            first_attempt_at: handed.first_attempt_at,
+        },
+    };
+    let taken: Vec<_> = handed.iter().map(taken).collect();
+    let read = announced::read(connection, vault, &taken, now)?;
+    let documents = |held: Vec<book::Held>| held.into_iter().map(|held| held.document).collect();
+    Ok(ReadAgain {
+        claims: read.claims,
+        over: documents(read.over),
+        unreadable: documents(read.unreadable),
+    })
 }
 
 impl SqliteStore {

@@ -6,13 +6,12 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 use seoham_model::{BinderId, ParcelId, UnixSeconds};
 use seoham_store::deliveries::Receipt;
-use seoham_store::documents::Notification;
 use seoham_store::parcel::notices::{Report, after_reports, notice};
 
 use crate::columns::Id;
 
 /// Records reports. Those for documents that do not exist are ignored.
-pub(super) fn record(
+pub(crate) fn record(
     connection: &Connection,
     reports: impl Iterator<Item = Report>,
     now: UnixSeconds,
@@ -52,19 +51,19 @@ pub(super) fn record_receipts(
 ) -> rusqlite::Result<()> {
     let report = |receipt: &Receipt| Report {
         document: receipt.document,
-        outcome: if receipt.delivered { Notification::Delivered } else { Notification::Failed },
+        outcome: receipt.arrival.notification(),
         at: receipt.at,
     };
     record(connection, receipts.iter().map(report), now)?;
     let mut arrived = connection.prepare_cached("DELETE FROM given_up_notices WHERE document_id = ?1")?;
-    for receipt in receipts.iter().filter(|receipt| receipt.delivered) {
+    for receipt in receipts.iter().filter(|receipt| receipt.arrival.is_delivered()) {
         arrived.execute([Id(receipt.document)])?;
     }
     Ok(())
 }
 
 /// Whether the messenger reported the arrival of a notification.
-pub(super) fn has_arrived(connection: &Connection, document: BinderId) -> rusqlite::Result<bool> {
+pub(crate) fn has_arrived(connection: &Connection, document: BinderId) -> rusqlite::Result<bool> {
     let packed: Option<Vec<u8>> = connection
         .prepare_cached("SELECT packed FROM notices WHERE parcel_id = ?1")?
         .query_row([Id(document.parcel())], |row| row.get(0))

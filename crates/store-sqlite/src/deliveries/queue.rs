@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use seoham_model::{BinderId, InstitutionId, ParcelId};
 
 use crate::columns::Id;
+use crate::handovers;
 
 /// Queues all documents of a parcel.
 pub(crate) fn add(
@@ -43,7 +44,7 @@ pub(crate) fn take_off(
     Ok(queued.len() - left.len())
 }
 
-/// Whether the notification of a document waits, for its first attempt or another.
+/// Whether the notification of a document waits, for its first attempt or another, or for the outcome of one.
 pub(crate) fn is_queued(
     connection: &Connection,
     institution: InstitutionId,
@@ -53,9 +54,10 @@ pub(crate) fn is_queued(
     if queued.is_some_and(|positions| positions.contains(&document.position())) {
         return Ok(true);
     }
-    connection
+    let is_retried: bool = connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM delivery_retries WHERE document_id = ?1)")?
-        .query_row([Id(document)], |row| row.get(0))
+        .query_row([Id(document)], |row| row.get(0))?;
+    Ok(is_retried || handovers::has_document(connection, document)?)
 }
 
 fn queued(

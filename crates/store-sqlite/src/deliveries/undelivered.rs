@@ -13,10 +13,10 @@ use crate::documents::rows;
 fn select(kind: Kind) -> &'static str {
     match kind {
         Kind::Waiting => {
-            "SELECT document_id, institution_id, attempts, first_attempt_at, failure, not_before FROM delivery_retries"
+            "SELECT document_id, institution_id, attempts, first_attempt_at, failure, not_before, said FROM delivery_retries"
         }
         Kind::GivenUp => {
-            "SELECT document_id, institution_id, attempts, first_attempt_at, failure, given_up_at FROM given_up_notices"
+            "SELECT document_id, institution_id, attempts, first_attempt_at, failure, given_up_at, said FROM given_up_notices"
         }
     }
 }
@@ -29,6 +29,7 @@ fn undelivered(row: &Row<'_>, kind: Kind) -> rusqlite::Result<Undelivered> {
         attempts: row.get(2)?,
         first_attempt_at: moment(row, 3)?,
         failure: failure.map(|failure| failure.0),
+        said: row.get(6)?,
         state: match kind {
             Kind::Waiting => NoticeState::Waiting { next_attempt_at: UnixSeconds(row.get(5)?) },
             Kind::GivenUp => NoticeState::GivenUp { given_up_at: moment(row, 5)? },

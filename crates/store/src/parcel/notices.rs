@@ -35,10 +35,10 @@ impl Notice {
         now: UnixSeconds,
     ) -> Self {
         match (outcome, self.outcome, self.notified_at) {
-            (Notification::Delivered, _, None) => {
+            (Notification::Delivered | Notification::Fallback, _, None) => {
                 Self { outcome, notified_at: Some(at.min(now).max(sent_at)) }
             }
-            (Notification::Delivered, ..) => self,
+            (Notification::Delivered | Notification::Fallback, ..) => self,
             (_, Notification::Pending | Notification::Taken, None) => Self { outcome, notified_at: None },
             _ => self,
         }
@@ -119,7 +119,7 @@ pub fn set(
 
 #[cfg(test)]
 mod tests {
-    use Notification::{Delivered, Expired, Failed, GivenUp, Pending, Taken};
+    use Notification::{Delivered, Expired, Failed, Fallback, GivenUp, Pending, Taken};
 
     use super::*;
 
@@ -184,6 +184,8 @@ mod tests {
             (open(GivenUp), Delivered, at, arrived(at)),
             (arrived(at), Delivered, SENT.plus(50), arrived(at)),
             (arrived(at), Failed, at, arrived(at)),
+            (open(Failed), Fallback, at, Notice { outcome: Fallback, notified_at: Some(at) }),
+            (arrived(at), Fallback, SENT.plus(50), arrived(at)),
             (arrived(at), Taken, at, arrived(at)),
             (open(Taken), Failed, at, open(Failed)),
             (open(Pending), Expired, at, open(Expired)),

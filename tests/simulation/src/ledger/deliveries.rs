@@ -126,6 +126,11 @@ impl Ledger {
                     document.attempts += 1;
                     document.first_attempt_at.get_or_insert(now);
                 }
+                // No attempt, and the day of attempts begins anew.
+                Outcome::Later { not_before } => {
+                    document.delivery = Delivery::Again { not_before };
+                    document.first_attempt_at = Some(now);
+                }
             }
         }
         Ok(())
@@ -152,7 +157,7 @@ impl Ledger {
         for receipt in receipts {
             let Some(no) = self.document_by_id(receipt.document) else { continue };
             let document = &mut self.documents[no];
-            if !receipt.delivered {
+            if !receipt.arrival.is_delivered() {
                 document.reported_failed = true;
                 continue;
             }

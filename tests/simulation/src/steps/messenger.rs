@@ -1,7 +1,7 @@
 //! The messenger: its replies to messages, and its reports, in any order.
 
 use seoham_model::UnixSeconds;
-use seoham_store::deliveries::{Outcome, Receipt};
+use seoham_store::deliveries::{Arrival, Outcome, Receipt};
 
 use crate::Found;
 use crate::faults::Answer;
@@ -44,10 +44,10 @@ impl World<'_> {
             };
             let at = now.plus(self.chance.between(-500_000, 100_000));
             let at = if self.chance.percent(70) { now.plus(-self.chance.between(0, 60)) } else { at };
-            let receipt = Receipt { document, delivered: !self.chance.percent(20), at };
+            let receipt = Receipt { document, arrival: Arrival::of_messenger(!self.chance.percent(20)), at };
             receipts.push(receipt);
             if self.chance.percent(10) {
-                receipts.push(Receipt { delivered: !receipt.delivered, ..receipt });
+                receipts.push(Receipt { arrival: Arrival::of_messenger(!receipt.arrival.is_delivered()), ..receipt });
             }
         }
         self.say(format!("the messenger reports on {}", receipts.len()));

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use seoham_model::card::Card;
 use seoham_model::document::Receiver;
 use seoham_model::forms::{InstitutionChange, TokenChange};
-use seoham_model::template::Template;
+use seoham_model::message::{MessageKind, MessageTemplate};
 use seoham_model::{
     AccessTokenId, AgencyId, BinderId, Clock, ContractUuid, InstitutionId, ParcelId, PersonId, PlanId,
     SeoulDay, UnixSeconds,
@@ -34,10 +34,15 @@ use seoham_store::documents::{
     Acceptance, Accepted, DocumentRecord, DocumentStatus, ParcelsWithin, ReadVerdict, TokenVerdict,
     ambassador_impl_Records,
 };
+use seoham_store::handovers::{
+    BegunHandover, DueHandover, Found, HandoverClaim, HandoverDepth, HandoverId, ProviderState, Uncertain,
+    ambassador_impl_Handovers, ambassador_impl_ProviderViews,
+};
 use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem};
 use seoham_store::people::{Agreement, Identified, Registered, Registration};
 use seoham_store::restore::WorkOrder;
 use seoham_store::retention::Tidied;
+use seoham_store::templates::{OwnedTemplate, TemplateOwner, ambassador_impl_Templates};
 use seoham_store::undelivered::{Kind, Page, Undelivered, ambassador_impl_Notices};
 use seoham_store::visits::{
     Attempt, BirthdayAttempt, LoginLink, Secret, Visitor, ambassador_impl_Links, ambassador_impl_Secrets,
@@ -47,12 +52,13 @@ use seoham_store::volumes::{
     CountedVolume, DayVolume, PlanState, VolumeAlert, VolumePlan, ambassador_impl_Volumes,
 };
 use seoham_store::{
-    Accounts, Admins, Boxes, Callers, Deliveries, Deployment, Documents, Health, Lane, Links, Marks, Mode,
-    Notices, Overviews, People, QueueDepths, Receipts, Records, Result, Retention, Secrets, Sessions, Store,
-    Unlocking, Volumes,
+    Accounts, Admins, Boxes, Callers, Deliveries, Deployment, Documents, Handovers, Health, Lane, Links, Marks, Mode,
+    Notices, Overviews, People, ProviderViews, QueueDepths, Receipts, Records, Result, Retention, Secrets, Sessions, Store,
+    Templates, Unlocking, Volumes,
 };
 use seoham_store_sqlite::SqliteStore;
 use seoham_vault::{PinHash, TokenHash};
+use uuid::Uuid;
 
 use crate::openers::Sqlite;
 
@@ -129,6 +135,9 @@ impl StoreOpener for Saboteur {
 #[delegate(Unlocking, target = "store")]
 #[delegate(Volumes, target = "store")]
 #[delegate(Deployment, target = "store")]
+#[delegate(Templates, target = "store")]
+#[delegate(Handovers, target = "store")]
+#[delegate(ProviderViews, target = "store")]
 struct Sabotaged {
     store: SqliteStore,
     sabotage: Sabotage,

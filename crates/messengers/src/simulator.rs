@@ -2,20 +2,24 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
+use seoham_delivery::{
+    Abilities, Batch, Message, Provider, Recovery, Report, Sent, Trouble, one_by_one,
+};
 use seoham_model::{BinderId, Clock, UnixSeconds};
-use seoham_store::deliveries::Receipt;
+use seoham_store::deliveries::{Arrival, Receipt};
 use seoham_store::personas;
 use seoham_store::undelivered::Failure;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::message::{Message, MessageId};
-use crate::notifier::{Notifier, Sent};
-
 /// Messages kept for viewing; older ones are dropped.
 const KEPT: usize = 2_000;
+/// Messages in one batch.
+const BATCH: usize = 1_000;
 
 /// A message as it appears on a phone.
 #[derive(Clone, Debug)]
@@ -39,12 +43,6 @@ pub struct Simulator {
     reports: mpsc::Sender<Report>,
 }
 
-/// A delivery report, and the channel that confirms its durable recording.
-pub struct Report {
-    pub(crate) receipt: Receipt,
-    pub(crate) recorded: oneshot::Sender<()>,
-}
-
 impl Simulator {
     /// Creates a messenger that sends its reports to `reports`.
     pub fn new(clock: Clock, reports: mpsc::Sender<Report>) -> Self {
@@ -55,20 +53,14 @@ impl Simulator {
     pub fn messages(&self) -> Vec<ShownMessage> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect()
     }
-}
 
-#[async_trait]
-impl Notifier for Simulator {
-    async fn send(&self, message: &Message) -> Sent {
+    async fn take(&self, message: &Message) -> Sent {
         let number = message.to.expose_secret();
         if number == personas::NUMBER_REFUSED {
-            return Sent::Refused(Failure::Status(400));
+            return Sent::Refused(Trouble::of(Failure::Status(400)));
         }
         let now = self.clock.now();
-        let document = match message.id {
-            MessageId::Document(id) => Some(id.0),
-            MessageId::Login(_) | MessageId::PinChanged(_) => None,
-        };
+        let document = message.document();
         {
             let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
             if messages.len() == KEPT {
@@ -83,15 +75,35 @@ impl Notifier for Simulator {
             });
         }
         let Some(document) = document.filter(|_| number != personas::NEVER_REPORTED) else {
-            return Sent::Taken;
+            return Sent::Taken { reference: None };
         };
         // A real messenger reports even if this process crashes. This one lives in the same process, so a
         // message counts as accepted only once its report is durable.
         let (recorded, wait) = oneshot::channel();
-        let report = Report { receipt: Receipt { document, delivered: true, at: now }, recorded };
-        match self.reports.send(report).await {
-            Ok(()) if wait.await.is_ok() => Sent::Taken,
-            _ => Sent::NotNow { retry_after: None, failure: Failure::Unreachable },
+        let receipt = Receipt { document, arrival: Arrival::Messenger, at: now };
+        match self.reports.send(Report { receipt, recorded }).await {
+            Ok(()) if wait.await.is_ok() => Sent::Taken { reference: None },
+            _ => Sent::NotNow { retry_after: None, trouble: Trouble::of(Failure::Unreachable) },
         }
+    }
+}
+
+#[async_trait]
+impl Provider for Simulator {
+    fn abilities(&self) -> Abilities {
+        Abilities {
+            batch_max: BATCH,
+            calls_max: 8,
+            recovery: Recovery::Deduplicates,
+            needs_template: false,
+            falls_back: false,
+            one_per_number: false,
+            asks_after: None,
+            slowest: Duration::from_secs(10),
+        }
+    }
+
+    fn send<'a>(&'a self, batch: &'a Batch) -> BoxStream<'a, (usize, Sent)> {
+        one_by_one(batch, BATCH, |message| self.take(message))
     }
 }

@@ -1,0 +1,282 @@
+//! The configured providers of this process: which one a message goes through.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use seoham_model::UnixSeconds;
+use seoham_model::message::MessageTemplate;
+use seoham_store::handovers::ProviderState;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use crate::health::{Health, choose};
+use crate::message::Message;
+use crate::provider::{Abilities, Batch, Provider, Sent, Trouble};
+use crate::reachability::Reachability;
+
+/// An answer later than this is slow.
+const SLOW: Duration = Duration::from_secs(5);
+/// For how long nothing is sent to a misconfigured provider before it is tried again.
+const HELD: Duration = Duration::from_secs(30);
+
+/// How a provider is used.
+#[derive(Clone, Debug)]
+pub struct LineOptions {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its share of the messages, relative to the others.
+    pub weight: f64,
+    /// Messages a second of all nodes together, about documents.
+    pub rate_per_second: Option<f64>,
+    /// The same for messages that a person waits for.
+    pub personal_rate_per_second: Option<f64>,
+}
+
+/// A provider, and how it fares.
+pub struct Line {
+    /// How it is used.
+    pub options: LineOptions,
+    /// The provider.
+    pub provider: Arc<dyn Provider>,
+    abilities: Abilities,
+    calls: Arc<Semaphore>,
+    reachability: Reachability,
+    state: Mutex<State>,
+    taken: AtomicU64,
+}
+
+struct State {
+    health: Health,
+    last_success_at: Option<UnixSeconds>,
+    last_error: Option<(UnixSeconds, String)>,
+    held_until: Option<Instant>,
+    free_at: Instant,
+}
+
+impl Line {
+    /// A provider that was not used yet.
+    pub fn new(options: LineOptions, provider: Arc<dyn Provider>) -> Self {
+        let (abilities, now) = (provider.abilities(), Instant::now());
+        let state = State {
+            health: Health::new(options.weight, now),
+            last_success_at: None,
+            last_error: None,
+            held_until: None,
+            free_at: now,
+        };
+        Self {
+            reachability: Reachability::of(&options.name),
+            options,
+            provider,
+            abilities,
+            calls: Arc::new(Semaphore::new(abilities.calls_max)),
+            state: Mutex::new(state),
+            taken: AtomicU64::new(0),
+        }
+    }
+
+    /// Its name in the configuration.
+    pub fn name(&self) -> &str {
+        &self.options.name
+    }
+
+    /// What the provider can do.
+    pub fn abilities(&self) -> Abilities {
+        self.abilities
+    }
+
+    /// Whether it can send a message with this template.
+    pub fn suits(&self, template: Option<&MessageTemplate>) -> bool {
+        !self.abilities.needs_template
+            || template.is_some_and(|template| template.providers.contains_key(self.name()))
+    }
+
+    /// Records the answers to messages, which came after `took`.
+    pub(crate) fn record<'a>(&self, sent: impl Iterator<Item = &'a Sent>, took: Duration, now: UnixSeconds) {
+        let (mut good, mut bad, mut is_held) = (0, 0, false);
+        let mut last: Option<&Trouble> = None;
+        for sent in sent {
+            match sent {
+                Sent::Taken { .. } => good += 1,
+                Sent::Refused(trouble) => {
+                    good += 1;
+                    last = Some(trouble);
+                }
+                Sent::NotNow { trouble, .. } | Sent::Unknown(trouble) => {
+                    bad += 1;
+                    last = Some(trouble);
+                }
+                Sent::Misconfigured(trouble) => {
+                    bad += 1;
+                    is_held = true;
+                    last = Some(trouble);
+                }
+                Sent::NotSent => {}
+            }
+        }
+        if good > 0 {
+            self.reachability.answered();
+        }
+        if bad > 0 && good == 0 {
+            self.reachability.failed();
+        }
+        self.taken.fetch_add(good, Ordering::Relaxed);
+        let was_slow = took >= SLOW;
+        let instant = Instant::now();
+        let mut state = self.lock();
+        state.health.count(if was_slow { 0 } else { good }, if was_slow { good + bad } else { bad }, instant);
+        if good > 0 {
+            state.last_success_at = Some(now);
+            state.held_until = None;
+        }
+        if let Some(trouble) = last {
+            let words = trouble.said.clone().unwrap_or_else(|| trouble.failure.to_string());
+            state.last_error = Some((now, words));
+        }
+        if is_held {
+            let is_new = state.held_until.is_none();
+            state.held_until = Some(instant + HELD);
+            if is_new {
+                let error = state.last_error.as_ref().map_or("", |(_, words)| words);
+                tracing::error!(provider = self.name(), error,
+                    "a messenger provider is misconfigured: nothing is sent to it, and nothing is given up");
+            }
+        }
+        metrics::gauge!("seoham_messenger_held", "provider" => self.options.name.clone())
+            .set(f64::from(u8::from(state.held_until.is_some())));
+    }
+
+    /// Nothing more is sent before `wait` has passed: the rate limit is used up until then.
+    pub(crate) fn is_used_up_for(&self, wait: Duration) {
+        let until = Instant::now() + wait;
+        let mut state = self.lock();
+        state.free_at = state.free_at.max(until);
+    }
+
+    fn is_usable(&self, now: Instant) -> bool {
+        let state = self.lock();
+        state.held_until.is_none_or(|until| until <= now) && state.free_at <= now
+    }
+
+    fn weight(&self) -> f64 {
+        self.lock().health.weight()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How it fares now.
+    pub fn state(&self) -> ProviderState {
+        let state = self.lock();
+        ProviderState {
+            provider: self.options.name.clone(),
+            weight: state.health.weight(),
+            last_success_at: state.last_success_at.map(|at| at.0),
+            last_error_at: state.last_error.as_ref().map(|(at, _)| at.0),
+            last_error: state.last_error.as_ref().map(|(_, words)| words.clone()),
+            is_held: state.held_until.is_some(),
+        }
+    }
+}
+
+/// The right to make one call to a provider.
+pub(crate) struct Turn {
+    pub(crate) line: Arc<Line>,
+    freed: Arc<Notify>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.freed.notify_one();
+    }
+}
+
+/// The configured providers. Clones share them.
+#[derive(Clone, Default)]
+pub struct Lines {
+    lines: Arc<Vec<Arc<Line>>>,
+    freed: Arc<Notify>,
+}
+
+impl Lines {
+    /// These providers.
+    pub fn new(lines: Vec<Line>) -> Self {
+        Self { lines: Arc::new(lines.into_iter().map(Arc::new).collect()), freed: Arc::default() }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Arc<Line>] {
+        &self.lines
+    }
+
+    /// The one with this name.
+    pub fn named(&self, name: &str) -> Option<&Arc<Line>> {
+        self.lines.iter().find(|line| line.name() == name)
+    }
+
+    /// A turn at one of those that `suits`, chosen by weight among those that have one now.
+    pub(crate) fn turn(&self, suits: impl Fn(&Line) -> bool) -> Option<Turn> {
+        let now = Instant::now();
+        let usable = |line: &&Arc<Line>| {
+            line.calls.available_permits() > 0 && line.is_usable(now) && suits(line)
+        };
+        let mut open: Vec<&Arc<Line>> = self.lines.iter().filter(usable).collect();
+        while !open.is_empty() {
+            let weights: Vec<f64> = open.iter().map(|line| line.weight()).collect();
+            let line = open.swap_remove(choose(&weights, rand::random())?);
+            if let Ok(permit) = Arc::clone(&line.calls).try_acquire_owned() {
+                return Some(Turn { line: Arc::clone(line), freed: Arc::clone(&self.freed), _permit: permit });
+            }
+        }
+        None
+    }
+
+    /// Waits until a turn may be free, for at most `at_most`.
+    pub(crate) async fn freed(&self, at_most: Duration) {
+        let _ = tokio::time::timeout(at_most, self.freed.notified()).await;
+    }
+
+    /// Adapts the weights, and reports what is unreachable. Call it every few seconds.
+    pub fn tick(&self) {
+        let now = Instant::now();
+        for line in self.lines.iter() {
+            line.reachability.look();
+            line.lock().health.tick(now);
+            metrics::gauge!("seoham_messenger_weight", "provider" => line.options.name.clone())
+                .set(line.weight());
+        }
+    }
+
+    /// Sends one message that a person waits for, through one of those that suit it and are not among `tried`. Returns
+    /// its name and its answer; `None` if there is none left.
+    pub async fn send_one(
+        &self,
+        message: Message,
+        tried: &[String],
+        now: UnixSeconds,
+    ) -> Option<(String, Sent)> {
+        let template = message.template.clone();
+        let suits =
+            |line: &Line| line.suits(template.as_deref()) && !tried.iter().any(|name| name == line.name());
+        let open: Vec<&Arc<Line>> = self.lines.iter().filter(|line| suits(line)).collect();
+        // One that is held is the last resort.
+        let instant = Instant::now();
+        let usable: Vec<&Arc<Line>> = open.iter().copied().filter(|line| line.is_usable(instant)).collect();
+        let open = if usable.is_empty() { open } else { usable };
+        let weights: Vec<f64> = open.iter().map(|line| line.weight()).collect();
+        let line = open.get(choose(&weights, rand::random())?)?;
+        let batch = Batch {
+            id: message.id.to_string(),
+            messages: vec![message],
+            start_by: instant + Duration::from_mins(1),
+            stop: tokio_util::sync::CancellationToken::new(),
+        };
+        let answer = line.provider.send(&batch).next().await;
+        let sent = answer.map_or(Sent::NotSent, |(_, sent)| sent);
+        line.record(std::iter::once(&sent), instant.elapsed(), now);
+        Some((line.name().to_owned(), sent))
+    }
+}

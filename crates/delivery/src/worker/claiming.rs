@@ -1,0 +1,182 @@
+//! Claims deliveries, and decides through which provider each is announced.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use secrecy::SecretString;
+use seoham_model::contract::Notice;
+use seoham_store::StoreError;
+use seoham_store::deliveries::{Claim, Finished, Outcome};
+use seoham_store::undelivered::Failure;
+use tokio_util::sync::CancellationToken;
+
+use super::handing::Announced;
+use super::settling::{count, finished, later};
+use super::{Worker, pause};
+use crate::lines::{Line, Turn};
+use crate::message::document_arrived;
+use crate::provider::Recovery;
+
+/// How long a call that is not full waits for more documents: a provider counts calls.
+const LINGER: Duration = Duration::from_millis(100);
+/// A rate limit is used up in steps of at most this long.
+const RATE_STEP_SECONDS: f64 = 1.0;
+
+impl Worker {
+    /// Processes batches one after the other: claim, hand over, record. Several of these loops run concurrently,
+    /// and the store's group commit combines their writes.
+    pub(super) async fn deliver(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let Some(turn) = self.lines.turn(|_| true) else {
+                self.lines.freed(self.options.idle).await;
+                continue;
+            };
+            // Measured from before the claim, so that the lease never ends later here than in the store.
+            let held_until = Instant::now() + self.options.lease;
+            match self.claim_for(&turn, &stop).await {
+                Ok(claims) if !claims.is_empty() => {
+                    self.announce(turn, claims, held_until, &stop).await;
+                    continue;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "could not claim deliveries");
+                    pause(self.options.idle, &stop).await;
+                }
+            }
+            drop(turn);
+            tokio::select! {
+                () = self.store.wait_for_work(self.options.idle) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Claims as many documents as the provider takes in one call.
+    async fn claim_for(&self, turn: &Turn, stop: &CancellationToken) -> Result<Vec<Claim>, StoreError> {
+        let room = room(&turn.line, self.options.batch);
+        let mut claims = self.claim(room).await?;
+        let abilities = turn.line.abilities();
+        let is_worth_it = abilities.recovery != Recovery::Deduplicates && room > 1;
+        if is_worth_it && !claims.is_empty() && claims.len() < room {
+            pause(LINGER, stop).await;
+            claims.extend(self.claim(room - claims.len()).await?);
+        }
+        Ok(claims)
+    }
+
+    async fn claim(&self, limit: usize) -> Result<Vec<Claim>, StoreError> {
+        // While the clock or the store is in doubt, this process sends nothing and gives nothing up. Expired
+        // documents are dropped with the claim, which uses the certain time.
+        self.store.health().check()?;
+        if self.order.is_held(&*self.store).await? {
+            return Ok(Vec::new());
+        }
+        let now = self.store.clock().certain_now();
+        let claimed = self.store.claim(limit, self.options.lease, now).await?;
+        metrics::counter!("seoham_deliveries_total", "outcome" => "expired")
+            .increment(claimed.expired as u64);
+        Ok(claimed.claims)
+    }
+
+    /// Hands claimed documents to their providers, and records what becomes of them. What cannot be sent is recorded
+    /// first.
+    async fn announce(&self, turn: Turn, claims: Vec<Claim>, held_until: Instant, stop: &CancellationToken) {
+        let routed = self.route(&turn.line, claims);
+        if !routed.done.is_empty() {
+            self.finish(routed.done, held_until, stop).await;
+        }
+        let main = self.hand_over(turn, routed.main, held_until, stop);
+        let others = async {
+            for (name, group) in routed.others {
+                match self.lines.turn(|line| line.name() == name) {
+                    Some(turn) => self.hand_over(turn, group, held_until, stop).await,
+                    None => self.put_back(&group, Failure::NoProvider, held_until, stop).await,
+                }
+            }
+        };
+        tokio::join!(main, others);
+    }
+
+    /// Puts claims back into the queue: no provider can be given them now.
+    pub(super) async fn put_back(
+        &self,
+        group: &[Announced],
+        failure: Failure,
+        held_until: Instant,
+        stop: &CancellationToken,
+    ) {
+        let now = self.store.clock().certain_now();
+        let back: Vec<Finished> = group.iter().map(|one| later(&one.claim, failure, now)).collect();
+        if !back.is_empty() {
+            self.finish(back, held_until, stop).await;
+        }
+    }
+
+    fn route(&self, line: &Line, claims: Vec<Claim>) -> Routed {
+        let now = self.store.clock().certain_now();
+        let mut routed = Routed::default();
+        for claim in claims {
+            if claim.sender.notice == Notice::None {
+                // The claim has put it into the box, and there is nothing to send.
+                routed.done.push(finished(&claim, Outcome::Taken, None));
+                continue;
+            }
+            let to = match self.reachable(&claim) {
+                Ok(to) => to,
+                Err(failure) => {
+                    count(&claim, Outcome::GivenUp, Some(failure));
+                    routed.done.push(finished(&claim, Outcome::GivenUp, Some(failure)));
+                    continue;
+                }
+            };
+            let template = claim.sender.template.clone();
+            let message = document_arrived(&claim, to, &self.options.box_url);
+            if line.suits(template.as_deref()) {
+                routed.main.push(Announced { claim, message });
+                continue;
+            }
+            let other = self.lines.all().iter().find(|other| other.suits(template.as_deref()));
+            let Some(other) = other else {
+                count(&claim, Outcome::Later { not_before: now }, Some(Failure::NoProvider));
+                routed.done.push(later(&claim, Failure::NoProvider, now));
+                continue;
+            };
+            routed.others.entry(other.name().to_owned()).or_default().push(Announced { claim, message });
+        }
+        routed
+    }
+
+    /// The number that a claimed document is announced to, or why it is not announced at all.
+    fn reachable(&self, claim: &Claim) -> Result<SecretString, Failure> {
+        if self.order.drops(claim) {
+            return Err(Failure::Dropped);
+        }
+        if claim.sender.notice == Notice::Institution && claim.sender.template.is_none() {
+            return Err(Failure::NoTemplate);
+        }
+        claim.phone_number.clone().ok_or(Failure::NoNumber)
+    }
+}
+
+/// Claimed documents by what happens to them.
+#[derive(Default)]
+struct Routed {
+    /// Without a message.
+    done: Vec<Finished>,
+    /// Through the provider that they were claimed for.
+    main: Vec<Announced>,
+    /// Through others, by name.
+    others: HashMap<String, Vec<Announced>>,
+}
+
+/// How many documents are claimed for a provider: as many as it takes in one call, and as its rate limit allows within a
+/// second.
+fn room(line: &Line, batch: usize) -> usize {
+    let room = line.abilities().batch_max.min(batch);
+    match line.options.rate_per_second {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small whole number")]
+        Some(rate) => room.min((rate * RATE_STEP_SECONDS).ceil().max(1.0) as usize),
+        None => room,
+    }
+}

@@ -1,0 +1,264 @@
+//! Hands messages to a provider, and records what it answers.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use seoham_model::{BinderId, UnixSeconds};
+use seoham_store::deliveries::{Claim, Finished, Outcome};
+use seoham_store::handovers::{Found, Handed, HandoverClaim, HandoverId, Settled};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::settling::{count, count_settled, outcome, settled};
+use super::{LONGEST_PAUSE, Worker, pause};
+use crate::lines::{Line, Turn};
+use crate::message::Message;
+use crate::provider::{Batch, Recovery};
+
+/// Outcomes recorded together, at most.
+const RECORDED_TOGETHER: usize = 5_000;
+/// Concurrent recordings per batch; sending continues meanwhile.
+const RECORDING: usize = 4;
+
+/// A claim, and its message.
+pub(super) struct Announced {
+    pub(super) claim: Claim,
+    pub(super) message: Message,
+}
+
+impl Worker {
+    /// Hands a group of messages to a provider, in as many calls as it needs. Messages that could outlast the lease are
+    /// not sent, because another worker may hold the claim by then.
+    pub(super) async fn hand_over(
+        &self,
+        turn: Turn,
+        group: Vec<Announced>,
+        held_until: Instant,
+        stop: &CancellationToken,
+    ) {
+        let line = &*turn.line;
+        let mut group = group;
+        while !group.is_empty() {
+            let batch = next_batch(&mut group, line);
+            let start_by = held_until - line.abilities().slowest.min(self.options.lease);
+            if !self.wait_for_rate(line, batch.len(), start_by, stop).await {
+                // Left to the lease: there is no time for it.
+                return;
+            }
+            if line.abilities().recovery == Recovery::Deduplicates {
+                self.send(line, batch, held_until, start_by, stop).await;
+            } else {
+                self.send_once(line, batch, start_by, stop).await;
+            }
+        }
+    }
+
+    /// Waits until the provider's rate limit allows so many messages; `false` if that is too late.
+    async fn wait_for_rate(
+        &self,
+        line: &Line,
+        messages: usize,
+        start_by: Instant,
+        stop: &CancellationToken,
+    ) -> bool {
+        if let Some(rate) = line.options.rate_per_second {
+            match self.store.reserve(line.name(), messages, rate).await {
+                Ok(wait) if wait > Duration::ZERO => {
+                    line.is_used_up_for(wait);
+                    pause(wait, stop).await;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, provider = line.name(), "a rate limit could not be kept");
+                    return false;
+                }
+            }
+        }
+        Instant::now() < start_by && !stop.is_cancelled()
+    }
+
+    /// Sends through a provider that deduplicates: the claims are finished as the outcomes come.
+    async fn send(
+        &self,
+        line: &Line,
+        group: Vec<Announced>,
+        held_until: Instant,
+        start_by: Instant,
+        stop: &CancellationToken,
+    ) {
+        let (claims, messages): (Vec<Claim>, Vec<Message>) =
+            group.into_iter().map(|one| (one.claim, one.message)).unzip();
+        let id = messages.first().map_or_else(String::new, |message| message.id.to_string());
+        let batch = Batch { id, messages, start_by, stop: stop.clone() };
+        let started = Instant::now();
+        line.provider
+            .send(&batch)
+            .ready_chunks(RECORDED_TOGETHER)
+            .for_each_concurrent(RECORDING, |sent| {
+                let now = self.store.clock().certain_now();
+                line.record(sent.iter().map(|(_, sent)| sent), started.elapsed(), now);
+                let finished = sent.iter().filter_map(|(place, sent)| {
+                    let claim = claims.get(*place)?;
+                    let finished = outcome(claim, sent, now)?;
+                    count(claim, finished.outcome, finished.failure);
+                    Some(finished)
+                });
+                let finished: Vec<Finished> = finished.collect();
+                self.finish(finished, held_until, stop)
+            })
+            .await;
+    }
+
+    /// Sends through a provider that cannot deduplicate: the hand-over is recorded first, and decides.
+    async fn send_once(
+        &self,
+        line: &Line,
+        group: Vec<Announced>,
+        start_by: Instant,
+        stop: &CancellationToken,
+    ) {
+        let id = HandoverId(Uuid::now_v7());
+        let now = self.store.clock().certain_now();
+        let taken = group.iter().map(|one| HandoverClaim { ticket: one.claim.ticket, handed: handed(&one.claim) });
+        let begun =
+            self.store.begin_handover(id, line.name(), taken.collect(), self.options.lease, now).await;
+        let begun = match begun {
+            Ok(Some(begun)) => begun,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(%error, "a hand-over could not be recorded: nothing is sent");
+                return;
+            }
+        };
+        let has: HashSet<BinderId> = begun.documents.into_iter().collect();
+        let group = group.into_iter().filter(|one| has.contains(&one.claim.document));
+        let (claims, messages): (Vec<Claim>, Vec<Message>) =
+            group.map(|one| (one.claim, one.message)).unzip();
+        let batch = Batch { id: id.to_string(), messages, start_by, stop: stop.clone() };
+        let started = Instant::now();
+        let mut answers = line.provider.send(&batch).ready_chunks(RECORDED_TOGETHER);
+        let mut left = claims.len();
+        while let Some(sent) = answers.next().await {
+            let now = self.store.clock().certain_now();
+            line.record(sent.iter().map(|(_, sent)| sent), started.elapsed(), now);
+            left = left.saturating_sub(sent.len());
+            let recovery = line.abilities().recovery;
+            let outcomes = sent.into_iter().filter_map(|(place, sent)| {
+                let claim = claims.get(place)?;
+                let outcome = settled(claim, sent, recovery, self.options.unknown, now)?;
+                count_settled(claim, &outcome);
+                Some((claim.document, outcome))
+            });
+            let found = Found {
+                settled: outcomes.collect(),
+                still_awaited: None,
+                goes_on: left > 0,
+                look_at: next_look(line, now),
+            };
+            self.settle(id, begun.ticket, found, stop).await;
+        }
+        if left > 0 {
+            // The provider did not account for all of them.
+            let look_at = next_look(line, self.store.clock().certain_now());
+            let found = Found { settled: Vec::new(), still_awaited: None, goes_on: false, look_at };
+            self.settle(id, begun.ticket, found, stop).await;
+        }
+    }
+
+    /// Records the outcomes of a hand-over. If the store rejects them, retries with growing delays for as long as the
+    /// lease can last; after that they count as unknown.
+    pub(super) async fn settle(&self, id: HandoverId, ticket: i64, found: Found, stop: &CancellationToken) {
+        let taken = found.settled.iter().filter(|(_, settled)| matches!(settled, Settled::Taken { .. })).count();
+        let until = Instant::now() + self.options.lease;
+        let mut wait = self.options.idle;
+        loop {
+            match self.store.settle_handover(id, ticket, found.clone(), self.store.clock().now()).await {
+                Ok(true) => {
+                    metrics::counter!("seoham_deliveries_total", "outcome" => "announced")
+                        .increment(taken as u64);
+                    return;
+                }
+                Ok(false) => {
+                    tracing::warn!(handover = %id, "another worker looks after a hand-over whose lease ended");
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, handover = %id, "could not record the outcome of a hand-over");
+                    if stop.is_cancelled() || Instant::now() + wait >= until {
+                        return;
+                    }
+                }
+            }
+            pause(wait, stop).await;
+            wait = (wait * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Records the results of claims. If the store rejects them, retries with growing delays for as long as
+    /// the lease lasts. A result that is not recorded causes a resend under the same id.
+    pub(super) async fn finish(&self, finished: Vec<Finished>, held_until: Instant, stop: &CancellationToken) {
+        if finished.is_empty() {
+            return;
+        }
+        let taken = finished.iter().filter(|f| f.outcome == Outcome::Taken).count() as u64;
+        let mut wait = self.options.idle;
+        loop {
+            match self.store.finish(finished.clone(), self.store.clock().now()).await {
+                Ok(_) => {
+                    metrics::counter!("seoham_deliveries_total", "outcome" => "announced").increment(taken);
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, count = finished.len(), "could not finish deliveries");
+                    if stop.is_cancelled() || Instant::now() + wait >= held_until {
+                        return;
+                    }
+                }
+            }
+            pause(wait, stop).await;
+            wait = (wait * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+fn handed(claim: &Claim) -> Handed {
+    Handed {
+        document: claim.document,
+        institution: claim.institution,
+        attempts: claim.attempts,
+        first_attempt_at: claim.first_attempt_at,
+    }
+}
+
+/// When to look at what is left of a hand-over: soon where an outcome may be unknown, otherwise when reports are asked
+/// for.
+fn next_look(line: &Line, now: UnixSeconds) -> UnixSeconds {
+    let abilities = line.abilities();
+    let lookup = match abilities.recovery {
+        Recovery::LooksUp { after } => Some(after),
+        Recovery::Deduplicates | Recovery::None => None,
+    };
+    let soonest = abilities.asks_after.into_iter().chain(lookup).min().unwrap_or(Duration::from_mins(1));
+    now.plus(i64::try_from(soonest.as_secs()).unwrap_or(60))
+}
+
+/// Takes the next call's messages from a group. With some providers a call has one message for each number only.
+fn next_batch(group: &mut Vec<Announced>, line: &Line) -> Vec<Announced> {
+    use secrecy::ExposeSecret;
+    let abilities = line.abilities();
+    let mut batch = Vec::new();
+    let mut rest = Vec::new();
+    let mut numbers: HashMap<String, ()> = HashMap::new();
+    for one in std::mem::take(group) {
+        let is_alone = !abilities.one_per_number
+            || numbers.insert(one.message.to.expose_secret().to_owned(), ()).is_none();
+        if batch.len() < abilities.batch_max && is_alone {
+            batch.push(one);
+        } else {
+            rest.push(one);
+        }
+    }
+    *group = rest;
+    batch
+}

@@ -1,0 +1,469 @@
+//! NHN Cloud, KakaoTalk Bizmessage v2.3. It fills in the template itself, and takes an idempotency key: within ten
+//! minutes the same key fails with −1005, which means that it has the messages.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use secrecy::{ExposeSecret, SecretString};
+use seoham_delivery::{
+    Abilities, ApprovedTemplate, Batch, LookedUp, Message, Provider, Pushed, Recovery, Reported, Reports,
+    Sent, Trouble, in_one_call,
+};
+use seoham_model::UnixSeconds;
+use seoham_model::message::ProviderTemplate;
+use seoham_store::deliveries::Arrival;
+use seoham_store::handovers::Awaited;
+use seoham_store::undelivered::Failure;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::call::{CallOptions, Caller, text_of, unanswered};
+use crate::fallback::Fallback;
+use crate::grouping::{Group, TemplateKey, all, by_template, document, number};
+use crate::{signature, time};
+
+/// Messages in one call.
+const BATCH_MAX: usize = 1_000;
+/// The key is remembered for ten minutes: well within them it is used to ask.
+const KEY_AGE_MAX: Duration = Duration::from_mins(8);
+/// Results of a page.
+const PAGE: usize = 1_000;
+/// Pages that are read for one question.
+const PAGES_MAX: usize = 100;
+/// Up to so many messages are asked about one by one.
+const SINGLY: usize = 5;
+
+const DUPLICATE: i64 = -1005;
+const ALL_FAILED: i64 = -1031;
+/// The key of the application or the secret is wrong.
+const UNAUTHORIZED: [i64; 2] = [-1000, -1001];
+
+/// How NHN knows us.
+pub struct NhnOptions {
+    /// How it is called.
+    pub call: CallOptions,
+    /// The application's key.
+    pub app_key: String,
+    /// Its secret key.
+    pub secret: SecretString,
+    /// The sender channel, unless a template has its own.
+    pub sender_key: String,
+    /// What the header of a push carries.
+    pub push_secret: Option<SecretString>,
+}
+
+/// NHN Cloud.
+pub struct Nhn {
+    caller: Caller,
+    options: NhnOptions,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Header {
+    #[serde(rename = "isSuccessful")]
+    is_successful: bool,
+    #[serde(rename = "resultCode")]
+    result_code: i64,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SendAnswer {
+    header: Header,
+    message: Option<SendResults>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct SendResults {
+    request_id: String,
+    send_results: Vec<SendResult>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct SendResult {
+    recipient_seq: usize,
+    recipient_grouping_key: Option<String>,
+    result_code: Value,
+    result_message: Option<String>,
+}
+
+/// What became of a message, in a push or an answer.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Outcome {
+    request_id: Option<String>,
+    recipient_seq: Option<u64>,
+    recipient_grouping_key: Option<String>,
+    receive_date: Option<String>,
+    message_status: Option<String>,
+    result_code: Value,
+    result_code_name: Option<String>,
+    resend_status: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Outcomes {
+    messages: Vec<Outcome>,
+    #[serde(rename = "messageSearchResultResponse")]
+    search: Option<Box<Outcomes>>,
+    message: Option<Outcome>,
+    hooks: Vec<Outcome>,
+}
+
+impl Outcome {
+    fn reference(&self) -> Option<String> {
+        Some(format!("{}/{}", self.request_id.as_deref()?, self.recipient_seq?))
+    }
+
+    /// What became of it; `None` while that is open.
+    fn arrival(&self) -> Option<Arrival> {
+        let code = text_of(&self.result_code).unwrap_or_default();
+        // Their list of results says MRC01, their table of codes 1000.
+        if code == "MRC01" || code == "1000" {
+            return Some(Arrival::Messenger);
+        }
+        match self.resend_status.as_deref() {
+            Some("RSC04") => Some(Arrival::Fallback),
+            Some("RSC02" | "RSC03") => None,
+            _ if self.message_status.as_deref() == Some("READY") || code.is_empty() => None,
+            _ => Some(Arrival::Failed),
+        }
+    }
+
+    fn said(&self) -> Option<String> {
+        let code = text_of(&self.result_code)?;
+        Trouble::said(Failure::Provider, &code, self.result_code_name.as_deref().unwrap_or("")).said
+    }
+}
+
+impl Nhn {
+    /// Builds the provider; `None` if its address cannot be used.
+    pub fn new(options: NhnOptions) -> Option<Self> {
+        Some(Self { caller: Caller::new(options.call.clone())?, options })
+    }
+
+    fn url(&self, path: &str) -> String {
+        self.caller.url(&format!("/alimtalk/v2.3/appkeys/{}{path}", self.options.app_key))
+    }
+
+    fn get(&self, path: &str, query: &[(&str, String)]) -> reqwest::RequestBuilder {
+        let request = self.caller.client.get(self.url(path)).query(query);
+        request.header("X-Secret-Key", self.options.secret.expose_secret())
+    }
+
+    async fn send_all(&self, batch: &Batch) -> Vec<Sent> {
+        let (groups, without) =
+            by_template(batch, &self.options.call.name, &self.options.sender_key, BATCH_MAX);
+        let mut sent = vec![Sent::NotSent; batch.messages.len()];
+        for (place, outcome) in without {
+            sent[place] = outcome;
+        }
+        for group in groups {
+            if !batch.goes_on() {
+                break;
+            }
+            for (place, outcome) in self.send_group(&batch.id, &group).await {
+                sent[place] = outcome;
+            }
+        }
+        sent
+    }
+
+    async fn send_group(&self, id: &str, (key, messages): &Group<'_>) -> Vec<(usize, Sent)> {
+        let recipients: Vec<Value> = messages.iter().map(|(_, message)| recipient(message)).collect();
+        let body = json!({
+            "senderKey": key.sender_key,
+            "templateCode": key.template_code,
+            "senderGroupingKey": id,
+            "recipientList": recipients,
+        });
+        let request = self
+            .caller
+            .client
+            .post(self.url("/messages"))
+            .header("X-Secret-Key", self.options.secret.expose_secret())
+            .header("X-NC-API-IDEMPOTENCY-KEY", idempotency_key(id, key))
+            .json(&body);
+        let answer = match self.caller.call(request).await {
+            Ok(answer) => answer,
+            Err(error) => return all(messages, &unanswered(error)),
+        };
+        let Some(parsed) = answer.parse::<SendAnswer>().filter(|_| answer.status.is_success()) else {
+            // After a success whose answer is not what it should be, they may have the messages.
+            let sent =
+                if answer.status.is_success() { Sent::Unknown(answer.trouble()) } else { answer.refusal() };
+            return all(messages, &sent);
+        };
+        let code = parsed.header.result_code;
+        match parsed.message {
+            Some(results)
+                if parsed.header.is_successful
+                    || (code == ALL_FAILED && !results.send_results.is_empty()) =>
+            {
+                each(messages, &results)
+            }
+            _ if code == DUPLICATE => all(messages, &Sent::Taken { reference: None }),
+            _ if UNAUTHORIZED.contains(&code) => all(messages, &Sent::Misconfigured(answer.trouble())),
+            _ => {
+                // About the template or the call, so no single message is to blame.
+                let trouble = Trouble { failure: Failure::NoTemplate, ..answer.trouble() };
+                all(messages, &Sent::NotNow { retry_after: None, trouble })
+            }
+        }
+    }
+
+    /// The outcomes of a question, page by page, until all of `wanted` are found.
+    async fn pages(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        mut is_enough: impl FnMut(Outcome) -> bool,
+    ) -> Result<(), Trouble> {
+        for page in 1..=PAGES_MAX {
+            let mut query = query.to_vec();
+            query.extend([("pageNum", page.to_string()), ("pageSize", PAGE.to_string())]);
+            let outcomes: Outcomes = self.caller.ask(self.get(path, &query)).await?;
+            let messages = outcomes.search.map_or(outcomes.messages, |search| search.messages);
+            let count = messages.len();
+            for outcome in messages {
+                if is_enough(outcome) {
+                    return Ok(());
+                }
+            }
+            if count < PAGE {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// What a hand-over's messages are at NHN, by our ids: their references.
+    async fn find(&self, batch: &Batch, age: Duration) -> Result<HashMap<String, Option<String>>, Trouble> {
+        let now = time::now();
+        let began = now.plus(-i64::try_from(age.as_secs()).unwrap_or(0) - 600);
+        let minute = |at: UnixSeconds| time::in_seoul(at)[..16].to_owned();
+        let query = [
+            ("startRequestDate", minute(began)),
+            ("endRequestDate", minute(now.plus(60))),
+            ("senderGroupingKey", batch.id.clone()),
+        ];
+        let mut found = HashMap::new();
+        self.pages("/messages", &query, |outcome| {
+            let reference = outcome.reference();
+            if let Some(id) = outcome.recipient_grouping_key {
+                found.insert(id, reference);
+            }
+            false
+        })
+        .await?;
+        Ok(found)
+    }
+}
+
+fn recipient(message: &Message) -> Value {
+    let parameters: Map<String, Value> =
+        message.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
+    let resend = match Fallback::of(message) {
+        Some(fallback) => json!({
+            "isResend": true,
+            "resendType": fallback.kind(),
+            "resendContent": fallback.text,
+            "resendSendNo": fallback.from,
+        }),
+        None => json!({"isResend": false}),
+    };
+    json!({
+        "recipientNo": number(message),
+        "templateParameter": parameters,
+        "recipientGroupingKey": message.id.to_string(),
+        "resendParameter": resend,
+    })
+}
+
+/// The same on every attempt of a hand-over's call for one template.
+fn idempotency_key(id: &str, key: &TemplateKey) -> String {
+    let TemplateKey { sender_key, template_code, falls_back } = key;
+    format!("{id}-{}", signature::short(&format!("{sender_key}\n{template_code}\n{falls_back}")))
+}
+
+/// The outcome of each message of a call that was accepted.
+fn each(messages: &[(usize, &Message)], results: &SendResults) -> Vec<(usize, Sent)> {
+    let ids: HashMap<String, usize> =
+        messages.iter().map(|(place, message)| (message.id.to_string(), *place)).collect();
+    let trouble = Trouble::of(Failure::Unreachable);
+    let mut sent: HashMap<usize, Sent> =
+        messages.iter().map(|(place, _)| (*place, Sent::Unknown(trouble.clone()))).collect();
+    for result in &results.send_results {
+        let own = result.recipient_grouping_key.as_ref().and_then(|id| ids.get(id).copied());
+        let by_seq = || messages.get(result.recipient_seq.checked_sub(1)?).map(|(place, _)| *place);
+        let Some(place) = own.or_else(by_seq) else { continue };
+        let code = text_of(&result.result_code).unwrap_or_default();
+        let outcome = if code == "0" {
+            Sent::Taken { reference: Some(format!("{}/{}", results.request_id, result.recipient_seq)) }
+        } else {
+            let words = result.result_message.as_deref().unwrap_or("");
+            Sent::Refused(Trouble::said(Failure::Provider, &code, words))
+        };
+        sent.insert(place, outcome);
+    }
+    sent.into_iter().collect()
+}
+
+#[async_trait]
+impl Provider for Nhn {
+    fn abilities(&self) -> Abilities {
+        Abilities {
+            batch_max: BATCH_MAX,
+            calls_max: self.options.call.concurrent_calls,
+            recovery: Recovery::LooksUp { after: Duration::from_secs(5) },
+            needs_template: true,
+            falls_back: true,
+            one_per_number: false,
+            asks_after: Some(self.options.call.asks_after()),
+            slowest: self.options.call.timeout,
+        }
+    }
+
+    fn send<'a>(&'a self, batch: &'a Batch) -> BoxStream<'a, (usize, Sent)> {
+        in_one_call(batch, self.send_all(batch))
+    }
+
+    async fn look_up(&self, batch: &Batch, age: Duration) -> Vec<LookedUp> {
+        if age < KEY_AGE_MAX {
+            // The same key again: they have it already, or they take it now.
+            let sent = self.send_all(batch).await;
+            let found = |sent| match sent {
+                Sent::Taken { reference } => LookedUp::Taken { reference },
+                _ => LookedUp::Unknown,
+            };
+            return sent.into_iter().map(found).collect();
+        }
+        let Ok(mut found) = self.find(batch, age).await else {
+            return vec![LookedUp::Unknown; batch.messages.len()];
+        };
+        let of = |message: &Message| match found.remove(&message.id.to_string()) {
+            Some(reference) => LookedUp::Taken { reference },
+            None => LookedUp::NotTaken,
+        };
+        batch.messages.iter().map(of).collect()
+    }
+
+    async fn reports(&self, awaited: &[Awaited], since: UnixSeconds) -> Result<Reports, Trouble> {
+        let mut open: HashMap<&str, &Awaited> =
+            awaited.iter().map(|one| (one.reference.as_str(), one)).collect();
+        let mut reports = Reports::default();
+        let mut record = |outcome: Outcome| {
+            let known = outcome.reference().and_then(|reference| open.remove(reference.as_str()));
+            let own = outcome.recipient_grouping_key.as_deref().and_then(document);
+            if let (Some(arrival), Some(document)) = (outcome.arrival(), known.map(|one| one.document).or(own)) {
+                let at = outcome.receive_date.as_deref().and_then(time::parse).unwrap_or_else(time::now);
+                reports.reported.push(Reported { document, arrival, at, said: outcome.said() });
+            }
+            open.is_empty()
+        };
+        if awaited.len() <= SINGLY {
+            for one in awaited {
+                let request = self.get(&format!("/messages/{}", one.reference), &[]);
+                let outcomes: Outcomes = self.caller.ask(request).await?;
+                outcomes.message.map(&mut record);
+            }
+        } else {
+            let query = [
+                ("startUpdateDate", time::in_seoul(since.plus(-60))),
+                ("endUpdateDate", time::in_seoul(time::now().plus(60))),
+            ];
+            self.pages("/message-results", &query, record).await?;
+        }
+        Ok(reports)
+    }
+
+    fn pushed(&self, header: &dyn Fn(&str) -> Option<String>, body: &[u8]) -> Pushed {
+        let Some(secret) = &self.options.push_secret else { return Pushed::Ask };
+        let given = header("x-toast-webhook-signature").unwrap_or_default();
+        if !signature::is_secret(&given, secret.expose_secret()) {
+            return Pushed::Unauthorized;
+        }
+        let Ok(pushed) = serde_json::from_slice::<Outcomes>(body) else { return Pushed::Malformed };
+        let report = |outcome: &Outcome| {
+            // Whether a fallback follows a failure is not in a push, so failures are asked about.
+            let arrival = outcome.arrival().filter(|arrival| arrival.is_delivered())?;
+            let document = outcome.recipient_grouping_key.as_deref().and_then(document)?;
+            let at = outcome.receive_date.as_deref().and_then(time::parse).unwrap_or_else(time::now);
+            Some(Reported { document, arrival, at, said: None })
+        };
+        Pushed::Reports(pushed.hooks.iter().filter_map(report).collect())
+    }
+
+    async fn approved(&self, template: &ProviderTemplate) -> Option<Result<ApprovedTemplate, Trouble>> {
+        let sender = template.sender_key.as_deref().unwrap_or(&self.options.sender_key);
+        let path = format!("/senders/{sender}/templates/{}", template.template_code);
+        let answer: Result<Value, Trouble> = self.caller.ask(self.get(&path, &[])).await;
+        Some(answer.and_then(|answer| {
+            // Named in the plural, and one object.
+            let found = [&answer["templates"], &answer["template"]];
+            let found = found.into_iter().find(|found| found.is_object());
+            let Some(found) = found.filter(|found| found["templateContent"].is_string()) else {
+                let code = text_of(&answer["header"]["resultCode"]).unwrap_or_default();
+                let words = answer["header"]["resultMessage"].as_str().unwrap_or("no such template");
+                return Err(Trouble::said(Failure::NoTemplate, &code, words));
+            };
+            let button = |button: &Value| {
+                let text = |name: &str| button[name].as_str().unwrap_or_default().to_owned();
+                (text("name"), text("linkMo"))
+            };
+            Ok(ApprovedTemplate {
+                body: found["templateContent"].as_str().unwrap_or_default().to_owned(),
+                buttons: found["buttons"].as_array().into_iter().flatten().map(button).collect(),
+                status: format!(
+                    "{} {}",
+                    found["status"].as_str().unwrap_or(""),
+                    found["statusName"].as_str().unwrap_or("")
+                ),
+                is_usable: found["status"].as_str().is_none_or(|status| status == "TSC03")
+                    && found["block"].as_bool() != Some(true),
+            })
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(json: Value) -> Option<Arrival> {
+        serde_json::from_value::<Outcome>(json).expect("an outcome").arrival()
+    }
+
+    #[test]
+    fn results_are_read_as_they_are_documented() {
+        for (json, arrival) in [
+            (json!({"resultCode": "MRC01"}), Some(Arrival::Messenger)),
+            (json!({"resultCode": 1000, "messageStatus": "COMPLETED"}), Some(Arrival::Messenger)),
+            (json!({"resultCode": "MRC02"}), Some(Arrival::Failed)),
+            (json!({"resultCode": "3019", "resendStatus": "RSC01"}), Some(Arrival::Failed)),
+            (json!({"resultCode": "3019", "resendStatus": "RSC03"}), None),
+            (json!({"resultCode": "3019", "resendStatus": "RSC04"}), Some(Arrival::Fallback)),
+            (json!({"resultCode": "3019", "resendStatus": "RSC05"}), Some(Arrival::Failed)),
+            (json!({"messageStatus": "READY"}), None),
+        ] {
+            assert_eq!(outcome(json.clone()), arrival, "{json}");
+        }
+    }
+
+    #[test]
+    fn the_key_of_a_call_is_the_same_on_every_attempt() {
+        let key = |code: &str| TemplateKey {
+            sender_key: "S".to_owned(),
+            template_code: code.to_owned(),
+            falls_back: false,
+        };
+        assert_eq!(idempotency_key("HND-1", &key("A")), idempotency_key("HND-1", &key("A")));
+        assert_ne!(idempotency_key("HND-1", &key("A")), idempotency_key("HND-1", &key("B")));
+    }
+}

@@ -1,0 +1,178 @@
+//! The messenger providers of the configuration.
+
+mod build;
+mod operating;
+mod pushed;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use secrecy::{ExposeSecret, SecretString};
+use seoham_delivery::{Line, LineOptions, Lines, NoMessenger, Report, UnknownPolicy};
+use seoham_inbox::PhoneMessage;
+use seoham_messengers::{Http, HttpOptions, ShownMessage, Simulator};
+use seoham_model::Text;
+use seoham_model::clock::seoul_minutes;
+use seoham_store::{Mode, Store};
+use seoham_vault::webhook_secret_is_sound;
+use seoham_webhook::SignedPostOptions;
+use tokio::sync::mpsc;
+
+use crate::config::{Config, ProviderKind, Unknown};
+
+pub(super) use operating::OperatingMessengers;
+pub(super) use pushed::Pushes;
+
+/// Number of messages that the simulator's page shows.
+const SHOWN: usize = 2_000;
+
+pub(super) struct Messenger {
+    pub(super) lines: Lines,
+    pub(super) simulator: Option<Arc<Simulator>>,
+}
+
+impl Messenger {
+    /// Starts the configured providers. Without any, a sandbox simulates a messenger; with real people, no messages
+    /// are sent, rather than recorded as sent without being sent.
+    pub(super) fn start(
+        config: &Config,
+        store: &Arc<dyn Store>,
+        reports: mpsc::Sender<Report>,
+    ) -> Result<Self> {
+        let is_sandbox = store.mode() == Mode::Sandbox;
+        let simulates = config.messenger.providers.iter().any(|one| one.kind == ProviderKind::Simulator);
+        let is_alone = config.notifier.url.is_none() && config.messenger.providers.is_empty();
+        if simulates && !is_sandbox {
+            bail!("messenger.providers: a simulator delivers nothing; it is for a sandbox only");
+        }
+        let simulator = ((is_alone || simulates) && is_sandbox)
+            .then(|| Arc::new(Simulator::new(store.clock().clone(), reports)));
+        let mut lines = Vec::new();
+        if let Some(line) = notifier(config)? {
+            lines.push(line);
+        }
+        for provider in &config.messenger.providers {
+            lines.push(build::line(provider, simulator.as_ref())?);
+        }
+        if lines.is_empty() {
+            lines.push(match &simulator {
+                Some(simulator) => Line::new(options("simulator"), Arc::clone(simulator) as Arc<_>),
+                None => Line::new(options("none"), Arc::new(NoMessenger)),
+            });
+        }
+        Ok(Self { lines: Lines::new(lines), simulator })
+    }
+}
+
+fn options(name: &str) -> LineOptions {
+    LineOptions {
+        name: name.to_owned(),
+        weight: 1.0,
+        rate_per_second: None,
+        personal_rate_per_second: None,
+    }
+}
+
+/// The HTTP provider of the section `notifier`.
+fn notifier(config: &Config) -> Result<Option<Line>> {
+    let Some(post) = post_options(config)? else { return Ok(None) };
+    let section = &config.notifier;
+    let concurrent_calls = section.concurrent_messages.clamp(1, 1_000);
+    let timeout_seconds = section.timeout_seconds.clamp(1, 60);
+    // A claim contains as many messages as can be sent in half a lease, each at the timeout, so that none outlasts it.
+    let turns = lease_seconds(config) / 2 / timeout_seconds;
+    let batch_max = 1_000.min(concurrent_calls * usize::try_from(turns).unwrap_or(1).max(1));
+    let options_of = HttpOptions { name: "http".to_owned(), post, batch: false, batch_max, concurrent_calls };
+    let provider = Http::new(&options_of).map_err(|error| build::setup(&error, "notifier"))?;
+    Ok(Some(Line::new(options("http"), Arc::new(provider))))
+}
+
+/// The lease of a claim outlasts the slowest call, so that nothing is sent twice.
+pub(super) fn lease_seconds(config: &Config) -> u64 {
+    let timeouts = config.messenger.providers.iter().map(|provider| provider.timeout_seconds);
+    let slowest = timeouts.chain([config.notifier.timeout_seconds]).max().unwrap_or(10).clamp(1, 60);
+    config.delivery.lease_seconds.max(2 * slowest)
+}
+
+/// What happens to a message whose outcome stays unknown.
+pub(super) fn policy(unknown: Unknown) -> UnknownPolicy {
+    match unknown {
+        Unknown::AtLeastOnce => UnknownPolicy::AtLeastOnce,
+        Unknown::AtMostOnce => UnknownPolicy::AtMostOnce,
+    }
+}
+
+/// Settings that real people need and that are missing.
+pub(super) fn missing(config: &Config) -> Vec<Text> {
+    let live = !config.store.sandbox;
+    let mut missing = Vec::new();
+    if live && config.notifier.url.is_none() && config.messenger.providers.is_empty() {
+        missing.push(Text::fixed(
+            "메신저가 설정되지 않았습니다(messenger.providers 또는 notifier.url). 알림은 기다리다가 24시간 뒤에 포기됩니다",
+            "no messenger is configured (messenger.providers or notifier.url): notifications wait, and are given up \
+             after 24 hours",
+        ));
+    }
+    if live && config.web.public_url.is_none() {
+        missing.push(Text::fixed(
+            "web.public_url이 없습니다. 알림의 링크가 이 컴퓨터로만 이어집니다",
+            "web.public_url is not set: the links in notifications lead to this machine alone",
+        ));
+    }
+    missing
+}
+
+/// Checks the providers without starting them.
+pub(super) fn check(config: &Config) -> Result<()> {
+    post_options(config)?;
+    let mut names = std::collections::HashSet::new();
+    if config.notifier.url.is_some() {
+        names.insert("http");
+    }
+    for provider in &config.messenger.providers {
+        build::check(provider)?;
+        if !names.insert(&provider.name) {
+            bail!("messenger.providers: there are two of the name {}", provider.name);
+        }
+    }
+    Ok(())
+}
+
+/// The signing secrets of HTTP providers, for their reports.
+pub(super) fn receipt_secrets(config: &Config) -> Result<Vec<SecretString>> {
+    let mut secrets: Vec<SecretString> = config.notifier.secret.iter().cloned().collect();
+    for provider in config.messenger.providers.iter().filter(|one| one.kind == ProviderKind::Http) {
+        secrets.push(build::secret(provider)?);
+    }
+    Ok(secrets)
+}
+
+/// Where the section `notifier` posts to, if it is set.
+fn post_options(config: &Config) -> Result<Option<SignedPostOptions>> {
+    let Some(url) = &config.notifier.url else { return Ok(None) };
+    let Some(secret) = config.notifier.secret.clone().filter(webhook_secret_is_sound) else {
+        bail!("notifier.secret: a messenger needs a signing secret, base64 of at least 24 bytes");
+    };
+    let timeout = Duration::from_secs(config.notifier.timeout_seconds.clamp(1, 60));
+    Ok(Some(SignedPostOptions { url: url.clone(), secret, timeout }))
+}
+
+/// The address of the document box for messages. `web` is the web listener of this process.
+pub(super) fn box_url(config: &Config, web: Option<&str>) -> String {
+    if let Some(url) = &config.web.public_url {
+        return url.clone();
+    }
+    web.map_or_else(|| format!("http://{}", config.listen.web), str::to_owned)
+}
+
+pub(super) fn shown(simulator: &Simulator) -> Vec<PhoneMessage> {
+    let show = |message: ShownMessage| PhoneMessage {
+        to: message.to.expose_secret().to_owned(),
+        text: message.text.expose_secret().to_owned(),
+        at: seoul_minutes(message.taken_at),
+        link: message.link,
+        document: message.document,
+    };
+    simulator.messages().into_iter().take(SHOWN).map(show).collect()
+}

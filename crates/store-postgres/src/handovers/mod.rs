@@ -1,0 +1,161 @@
+//! Hand-overs: what is given to a provider in one call. What outcomes change is decided in the store's `handovers`.
+
+mod rows;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use seoham_model::{BinderId, UnixSeconds};
+use seoham_store::handovers::{
+    BegunHandover, DueHandover, Found, HandoverClaim, HandoverDepth, HandoverId, ProviderState, Uncertain,
+};
+use seoham_store::{Handovers, Lane, ProviderViews, Result};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::PostgresStore;
+use crate::columns::{Columns, Id};
+
+/// For how long the states of workers that report no more are kept.
+const STATES_SECONDS: i64 = 3_600;
+
+/// In milliseconds of the database's clock, which is the same for every node.
+const RESERVE: &str = "INSERT INTO provider_rates AS r (provider, free_at)
+    VALUES ($1, extract(epoch FROM clock_timestamp())::float8 * 1000 + $2)
+    ON CONFLICT (provider) DO UPDATE
+      SET free_at = greatest(r.free_at, extract(epoch FROM clock_timestamp())::float8 * 1000) + $2
+    RETURNING greatest(r.free_at - $2 - extract(epoch FROM clock_timestamp())::float8 * 1000, 0) AS wait";
+
+#[async_trait]
+impl Handovers for PostgresStore {
+    async fn begin_handover(
+        &self,
+        id: HandoverId,
+        provider: &str,
+        claims: Vec<HandoverClaim>,
+        lease: Duration,
+        now: UnixSeconds,
+    ) -> Result<Option<BegunHandover>> {
+        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
+        let begun = rows::begin(&session, id, provider, &claims, lease, now);
+        let (begun, rows_gone) = session.transaction("a hand-over", begun).await?;
+        self.inner.sweeper.gone(rows_gone);
+        Ok(begun)
+    }
+
+    async fn settle_handover(
+        &self,
+        id: HandoverId,
+        ticket: i64,
+        found: Found,
+        now: UnixSeconds,
+    ) -> Result<bool> {
+        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
+        let settled = rows::settle(&session, &self.inner.vault, id, ticket, found, now);
+        let Some(after) = session.transaction("the outcome of a hand-over", settled).await? else {
+            return Ok(false);
+        };
+        // Notices are written as reports are: read, changed, and written unless somebody else was faster.
+        crate::deliveries::record_expired(&session, &after.expired, now).await?;
+        // A report may have come before the notification was given up.
+        let given_up: Vec<BinderId> = after.given_up.iter().map(|row| row.document).collect();
+        self.forget_what_arrived(&given_up).await?;
+        Ok(true)
+    }
+
+    async fn due_handovers(
+        &self,
+        providers: &[String],
+        limit: usize,
+        lease: Duration,
+        now: UnixSeconds,
+    ) -> Result<Vec<DueHandover>> {
+        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
+        let leased = rows::lease(&session, providers, limit, lease, now).await?;
+        let mut due = Vec::with_capacity(leased.len());
+        for leased in leased {
+            let (handover, ended) = rows::read(&session, &self.inner, leased, now).await?;
+            if !ended.is_empty() {
+                let found = Found { settled: ended, still_awaited: None, goes_on: true, look_at: now };
+                self.settle_handover(handover.id, handover.ticket, found, now).await?;
+            }
+            due.push(handover);
+        }
+        Ok(due)
+    }
+
+    async fn reserve(&self, provider: &str, messages: usize, rate_per_second: f64) -> Result<Duration> {
+        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
+        #[allow(clippy::cast_precision_loss, reason = "a batch is small")]
+        let takes_millis = (messages as f64 / rate_per_second * 1_000.0).min(3_600_000.0);
+        let rows = session.write("a rate limit", RESERVE, &[&provider, &takes_millis]).await?;
+        let wait: f64 = rows.first().map_or(Ok(0.0), |row| row.value("wait"))?;
+        Ok(Duration::from_secs_f64(wait.clamp(0.0, 7_200_000.0) / 1_000.0))
+    }
+
+    async fn report_providers(
+        &self,
+        worker: Uuid,
+        states: Vec<ProviderState>,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
+        let (providers, json): (Vec<String>, Vec<String>) = states
+            .iter()
+            .map(|state| (state.provider.clone(), serde_json::to_string(state).unwrap_or_default()))
+            .unzip();
+        let sql = "WITH gone AS (DELETE FROM provider_states WHERE at < $4)
+                   INSERT INTO provider_states (worker_id, provider, at, state)
+                   SELECT $1, provider, $5, state FROM unnest($2::text[], $3::text[]) AS given (provider, state)
+                   ON CONFLICT (worker_id, provider) DO UPDATE SET at = excluded.at, state = excluded.state";
+        let params: [crate::session::Param<'_>; 5] =
+            [&worker, &providers, &json, &(now.0 - STATES_SECONDS), &now.0];
+        session.write("the states of providers", sql, &params).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl ProviderViews for PostgresStore {
+    async fn provider_states(&self, since: UnixSeconds) -> Result<Vec<ProviderState>> {
+        let session = self.inner.sessions.interactive().await?;
+        let sql = "SELECT state FROM provider_states WHERE at >= $1 ORDER BY provider, worker_id";
+        let rows = session.query(sql, &[&since.0]).await?;
+        // One of another version is skipped: it is a view.
+        let state = |row: &Row| serde_json::from_str(row.value("state").ok()?).ok();
+        Ok(rows.iter().filter_map(state).collect())
+    }
+
+    async fn handover_depths(&self) -> Result<Vec<HandoverDepth>> {
+        let session = self.inner.sessions.interactive().await?;
+        let sql = "SELECT provider, sum(handed_count)::bigint AS unsettled,
+                     min(begun_at) FILTER (WHERE handed_count > 0) AS oldest_at,
+                     sum(awaited_count)::bigint AS awaited
+                   FROM handovers GROUP BY provider ORDER BY provider";
+        let depth = |row: &Row| {
+            Ok(HandoverDepth {
+                provider: row.value("provider")?,
+                unsettled: row.value::<i64>("unsettled")?.unsigned_abs(),
+                oldest_at: row.moment("oldest_at")?,
+                awaited: row.value::<i64>("awaited")?.unsigned_abs(),
+            })
+        };
+        session.query(sql, &[]).await?.iter().map(depth).collect()
+    }
+
+    async fn uncertain(&self, before: Option<BinderId>, limit: usize) -> Result<Vec<Uncertain>> {
+        let session = self.inner.sessions.interactive().await?;
+        let before = before.map_or(Uuid::max(), |id| id.uuid());
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let sql = "SELECT document_id, institution_id, at, sent_again FROM uncertain_notices
+                   WHERE document_id < $1 ORDER BY document_id DESC LIMIT $2";
+        let uncertain = |row: &Row| {
+            Ok(Uncertain {
+                document: row.id("document_id")?,
+                institution: row.id("institution_id")?,
+                at: UnixSeconds(row.value("at")?),
+                sent_again: row.value("sent_again")?,
+            })
+        };
+        session.query(sql, &[&before, &limit]).await?.iter().map(uncertain).collect()
+    }
+}
