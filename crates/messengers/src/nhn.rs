@@ -1,7 +1,7 @@
 //! NHN Cloud, KakaoTalk Bizmessage v2.3. It fills in the template itself, and takes an idempotency key: within ten
 //! minutes the same key fails with −1005, which means that it has the messages.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +11,7 @@ use seoham_delivery::{
     Abilities, ApprovedTemplate, Batch, LookedUp, Message, Provider, Pushed, Recovery, Reported, Reports,
     Sent, Trouble, in_one_call,
 };
-use seoham_model::UnixSeconds;
+use seoham_model::{BinderId, UnixSeconds};
 use seoham_model::message::ProviderTemplate;
 use seoham_store::deliveries::Arrival;
 use seoham_store::handovers::Awaited;
@@ -34,6 +34,9 @@ const PAGE: usize = 1_000;
 const PAGES_MAX: usize = 100;
 /// Up to so many messages are asked about one by one.
 const SINGLY: usize = 5;
+
+/// The reference of a message that they have, without their having named it.
+const UNNAMED: &str = "?";
 
 const DUPLICATE: i64 = -1005;
 const ALL_FAILED: i64 = -1031;
@@ -208,7 +211,7 @@ impl Nhn {
             {
                 each(messages, &results)
             }
-            _ if code == DUPLICATE => all(messages, &Sent::Taken { reference: None }),
+            _ if code == DUPLICATE => all(messages, &Sent::Taken { reference: Some(UNNAMED.to_owned()) }),
             _ if UNAUTHORIZED.contains(&code) => all(messages, &Sent::Misconfigured(answer.trouble())),
             _ => {
                 // About the template or the call, so no single message is to blame.
@@ -243,16 +246,31 @@ impl Nhn {
         Ok(())
     }
 
+    /// What became of messages that they have without having named them.
+    async fn reports_by_own_id(
+        &self,
+        awaited: &[&Awaited],
+        since: UnixSeconds,
+    ) -> Result<Vec<Reported>, Trouble> {
+        let mut open: HashSet<BinderId> = awaited.iter().map(|one| one.document).collect();
+        let mut reported = Vec::new();
+        self.pages("/messages", &requested_since(since), |outcome| {
+            let own = outcome.recipient_grouping_key.as_deref().and_then(document);
+            if let (Some(document), Some(arrival)) = (own.filter(|own| open.remove(own)), outcome.arrival()) {
+                let at = outcome.receive_date.as_deref().and_then(time::parse).unwrap_or_else(time::now);
+                reported.push(Reported { document, arrival, at, said: outcome.said() });
+            }
+            open.is_empty()
+        })
+        .await?;
+        Ok(reported)
+    }
+
     /// What a hand-over's messages are at NHN, by our ids: their references.
     async fn find(&self, batch: &Batch, age: Duration) -> Result<HashMap<String, Option<String>>, Trouble> {
-        let now = time::now();
-        let began = now.plus(-i64::try_from(age.as_secs()).unwrap_or(0) - 600);
-        let minute = |at: UnixSeconds| time::in_seoul(at)[..16].to_owned();
-        let query = [
-            ("startRequestDate", minute(began)),
-            ("endRequestDate", minute(now.plus(60))),
-            ("senderGroupingKey", batch.id.clone()),
-        ];
+        let began = time::now().plus(-i64::try_from(age.as_secs()).unwrap_or(0));
+        let mut query = requested_since(began);
+        query.push(("senderGroupingKey", batch.id.clone()));
         let mut found = HashMap::new();
         self.pages("/messages", &query, |outcome| {
             let reference = outcome.reference();
@@ -264,6 +282,13 @@ impl Nhn {
         .await?;
         Ok(found)
     }
+}
+
+/// The parameters of a question about messages that were sent since then, with room for their clock.
+fn requested_since(since: UnixSeconds) -> Vec<(&'static str, String)> {
+    let minute = |at: UnixSeconds| time::in_seoul(at)[..16].to_owned();
+    let (from, to) = (minute(since.plus(-600)), minute(time::now().plus(60)));
+    vec![("startRequestDate", from), ("endRequestDate", to)]
 }
 
 fn recipient(message: &Message) -> Value {
@@ -355,9 +380,17 @@ impl Provider for Nhn {
     }
 
     async fn reports(&self, awaited: &[Awaited], since: UnixSeconds) -> Result<Reports, Trouble> {
-        let mut open: HashMap<&str, &Awaited> =
-            awaited.iter().map(|one| (one.reference.as_str(), one)).collect();
+        let (unnamed, named): (Vec<&Awaited>, Vec<&Awaited>) =
+            awaited.iter().partition(|one| one.reference == UNNAMED);
         let mut reports = Reports::default();
+        if !unnamed.is_empty() {
+            reports.reported = self.reports_by_own_id(&unnamed, since).await?;
+        }
+        if named.is_empty() {
+            return Ok(reports);
+        }
+        let mut open: HashMap<&str, &Awaited> =
+            named.iter().map(|one| (one.reference.as_str(), *one)).collect();
         let mut record = |outcome: Outcome| {
             let known = outcome.reference().and_then(|reference| open.remove(reference.as_str()));
             let own = outcome.recipient_grouping_key.as_deref().and_then(document);
@@ -367,8 +400,8 @@ impl Provider for Nhn {
             }
             open.is_empty()
         };
-        if awaited.len() <= SINGLY {
-            for one in awaited {
+        if named.len() <= SINGLY {
+            for one in named {
                 let request = self.get(&format!("/messages/{}", one.reference), &[]);
                 let outcomes: Outcomes = self.caller.ask(request).await?;
                 outcomes.message.map(&mut record);

@@ -93,7 +93,7 @@ impl Provider for Simulator {
     fn abilities(&self) -> Abilities {
         Abilities {
             batch_max: BATCH,
-            calls_max: 8,
+            calls_max: 4,
             recovery: Recovery::Deduplicates,
             needs_template: false,
             falls_back: false,

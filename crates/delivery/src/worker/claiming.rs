@@ -8,6 +8,7 @@ use seoham_model::contract::Notice;
 use seoham_store::StoreError;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
 use seoham_store::undelivered::Failure;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::handing::Announced;
@@ -23,10 +24,14 @@ const LINGER: Duration = Duration::from_millis(100);
 const RATE_STEP_SECONDS: f64 = 1.0;
 
 impl Worker {
-    /// Processes batches one after the other: claim, hand over, record. Several of these loops run concurrently,
-    /// and the store's group commit combines their writes.
+    /// Claims a batch for whichever provider has a turn, and leaves it to a task of its own: a slow provider holds up
+    /// nobody but itself. Several of these loops run concurrently, and the store's group commit combines their writes.
     pub(super) async fn deliver(self, stop: CancellationToken) {
+        let mut announcing = JoinSet::new();
         while !stop.is_cancelled() {
+            while let Some(ended) = announcing.try_join_next() {
+                tell_broken(ended);
+            }
             let Some(turn) = self.lines.turn(|_| true) else {
                 self.lines.freed(self.options.idle).await;
                 continue;
@@ -35,7 +40,8 @@ impl Worker {
             let held_until = Instant::now() + self.options.lease;
             match self.claim_for(&turn, &stop).await {
                 Ok(claims) if !claims.is_empty() => {
-                    self.announce(turn, claims, held_until, &stop).await;
+                    let (worker, stop) = (self.clone(), stop.clone());
+                    announcing.spawn(async move { worker.announce(turn, claims, held_until, &stop).await });
                     continue;
                 }
                 Ok(_) => {}
@@ -49,6 +55,9 @@ impl Worker {
                 () = self.store.wait_for_work(self.options.idle) => {}
                 () = stop.cancelled() => {}
             }
+        }
+        while let Some(ended) = announcing.join_next().await {
+            tell_broken(ended);
         }
     }
 
@@ -156,6 +165,12 @@ impl Worker {
             return Err(Failure::NoTemplate);
         }
         claim.phone_number.clone().ok_or(Failure::NoNumber)
+    }
+}
+
+fn tell_broken(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a batch of the worker broke off; leases bring back what it held");
     }
 }
 

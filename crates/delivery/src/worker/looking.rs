@@ -1,6 +1,6 @@
 //! Looks after hand-overs: asks providers for delivery reports, and for what became of messages without an answer.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use seoham_model::{BinderId, UnixSeconds};
@@ -23,11 +23,15 @@ const TOGETHER: usize = 20;
 const UNKNOWN_SECONDS_MAX: i64 = 24 * 60 * 60;
 
 impl Worker {
-    pub(super) async fn look_after(self, stop: CancellationToken) {
-        let names: Vec<String> = self.lines.all().iter().map(|line| line.name().to_owned()).collect();
+    pub(super) async fn look_after(self, place: usize, stop: CancellationToken) {
+        let Some(line) = self.lines.all().get(place) else { return };
+        if line.abilities().recovery == Recovery::Deduplicates {
+            return;
+        }
+        let names = [line.name().to_owned()];
         while !stop.is_cancelled() {
             match self.due(&names).await {
-                Ok(due) if !due.is_empty() => self.look_at(due, &stop).await,
+                Ok(due) if !due.is_empty() => self.look_at_provider(line, due, &stop).await,
                 Ok(_) => pause(self.options.idle, &stop).await,
                 Err(error) => {
                     tracing::warn!(%error, "could not look after hand-overs");
@@ -44,18 +48,6 @@ impl Worker {
         }
         let now = self.store.clock().certain_now();
         self.store.due_handovers(names, TOGETHER, self.options.lease, now).await
-    }
-
-    async fn look_at(&self, due: Vec<DueHandover>, stop: &CancellationToken) {
-        let mut of_providers: BTreeMap<String, Vec<DueHandover>> = BTreeMap::new();
-        for handover in due {
-            of_providers.entry(handover.provider.clone()).or_default().push(handover);
-        }
-        let looks = of_providers.into_iter().filter_map(|(name, handovers)| {
-            let line = self.lines.named(&name)?;
-            Some(self.look_at_provider(line, handovers, stop))
-        });
-        futures_util::future::join_all(looks).await;
     }
 
     async fn look_at_provider(&self, line: &Line, handovers: Vec<DueHandover>, stop: &CancellationToken) {

@@ -35,8 +35,8 @@ pub enum UnknownPolicy {
 pub struct WorkerOptions {
     /// How many deliveries are claimed together, at most.
     pub batch: usize,
-    /// The number of concurrent batches.
-    pub batches: usize,
+    /// The number of loops that claim. How many batches are with providers is limited by these.
+    pub claiming: usize,
     /// The lease of a claim; longer than a batch of messages takes.
     pub lease: Duration,
     /// How long to sleep if nothing wakes the worker.
@@ -53,7 +53,7 @@ impl Default for WorkerOptions {
     fn default() -> Self {
         Self {
             batch: 10_000,
-            batches: 4,
+            claiming: 4,
             lease: Duration::from_mins(5),
             idle: Duration::from_millis(500),
             box_url: String::new(),
@@ -77,7 +77,8 @@ pub struct Worker {
 #[derive(Clone, Copy)]
 enum Loop {
     Deliver,
-    LookAfter,
+    /// Of the provider at this place: one that is silent does not hold up the others.
+    LookAfter(usize),
     MoveJoined,
     Tidy,
     Watch,
@@ -104,8 +105,9 @@ impl Worker {
     pub async fn run(self, stop: CancellationToken) {
         let mut running = JoinSet::new();
         let mut kinds = HashMap::new();
-        let batches = std::iter::repeat_n(Loop::Deliver, self.options.batches);
-        for kind in batches.chain([Loop::LookAfter, Loop::MoveJoined, Loop::Tidy, Loop::Watch]) {
+        let batches = std::iter::repeat_n(Loop::Deliver, self.options.claiming);
+        let looks = (0..self.lines.all().len()).map(Loop::LookAfter);
+        for kind in batches.chain(looks).chain([Loop::MoveJoined, Loop::Tidy, Loop::Watch]) {
             kinds.insert(running.spawn(self.clone().keep(kind, stop.clone())).id(), kind);
         }
         while let Some(ended) = running.join_next_with_id().await {
@@ -120,7 +122,7 @@ impl Worker {
     async fn keep(self, kind: Loop, stop: CancellationToken) {
         match kind {
             Loop::Deliver => self.deliver(stop).await,
-            Loop::LookAfter => self.look_after(stop).await,
+            Loop::LookAfter(place) => self.look_after(place, stop).await,
             Loop::MoveJoined => self.move_joined(stop).await,
             Loop::Tidy => self.tidy(stop).await,
             Loop::Watch => self.watch(stop).await,
