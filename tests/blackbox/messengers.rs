@@ -149,7 +149,8 @@ async fn lost_answers_duplicate_nothing() {
         city.sandbox("clock", json!({ "advance_seconds": 70 })).await;
         eventually(&format!("{kind}: every document is told, or listed"), async || {
             let statuses = city.statuses(&ids).await;
-            let told = statuses.iter().filter(|status| status["status_data"]["user_notified_at"].is_i64()).count();
+            let told =
+                statuses.iter().filter(|status| status["status_data"]["user_notified_at"].is_i64()).count();
             let given_up = if policy == "at_most_once" { listed().await } else { 0 };
             (told + given_up == ids.len()).then_some(())
         })
@@ -162,7 +163,11 @@ async fn lost_answers_duplicate_nothing() {
                 assert_eq!((twice, times(&fakes).len()), (0, ids.len()), "{kind}: none twice");
                 assert!(listed().await > 0, "{kind}: each is listed");
             }
-            _ => assert!(listed().await >= twice && twice > 0, "{kind}: {twice} twice, {} listed", listed().await),
+            _ => assert!(
+                listed().await >= twice && twice > 0,
+                "{kind}: {twice} twice, {} listed",
+                listed().await
+            ),
         }
     }
 }
@@ -214,7 +219,8 @@ async fn a_silent_provider_leaves_its_messages_to_the_other() {
         ids.extend(city.accepted(&documents(10)).await);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    eventually("the sound one has most of them", async || (sound.count() * 2 >= ids.len()).then_some(())).await;
+    eventually("the sound one has most of them", async || (sound.count() * 2 >= ids.len()).then_some(()))
+        .await;
     silent.faults().set_silent(false);
     city.sandbox("clock", json!({ "advance_seconds": 70 })).await;
     eventually("every document is told", async || {
@@ -294,4 +300,34 @@ async fn pushed_reports_are_taken_once() {
     assert_eq!(forged.send().await.unwrap().status(), 401);
     let unknown = crate::harness::http().post(format!("{}/provider/v1/x/reports", city.api)).body("{}");
     assert_eq!(unknown.send().await.unwrap().status(), 404);
+}
+
+/// kill -9 at any moment around a call, again and again: everybody is told exactly once.
+#[tokio::test]
+async fn fifty_kills_tell_everybody_once() {
+    const KILLS: usize = 50;
+    let fakes = Fakes::start().await.unwrap();
+    fakes.faults().set_latency(Duration::from_millis(40));
+    let start = start(&fakes, &["nhn"], "timeout_seconds = 2").env("SEOHAM_DELIVERY__LEASE_SECONDS", "4");
+    let mut server = start.up();
+    let body = template(&["nhn"], TEMPLATE, false);
+    assert_eq!(server.admin("PUT", "templates/document_arrived", Some(body)).await.0, 204);
+    let mut city = server.institution("가상시청").await;
+    let mut ids = Vec::new();
+    for kill in 0..KILLS {
+        ids.extend(city.accepted(&documents(20)).await);
+        // A different moment each time: before the call, within it, and while its outcome is recorded.
+        tokio::time::sleep(Duration::from_millis((kill as u64 * 7) % 130)).await;
+        drop(server);
+        server = start.up();
+        city = city.at(&server);
+    }
+    eventually("everybody is told", async || {
+        let statuses = city.statuses(&ids).await;
+        statuses.iter().all(|status| status["status_data"]["user_notified_at"].is_i64()).then_some(())
+    })
+    .await;
+    let times = times(&fakes);
+    assert!(times.values().all(|times| *times == 1), "nobody twice");
+    assert_eq!(times.len(), ids.len());
 }

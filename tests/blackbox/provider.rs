@@ -92,7 +92,8 @@ async fn messages_are_signed_and_reports_come_back() {
     assert_eq!(to_member["kind"], "document_arrived");
     let link = to_member["link"].as_str().unwrap();
     assert!(link.starts_with("https://box.example.kr/l/") && link.len() > 60, "{link}");
-    assert_eq!(to_member.as_object().unwrap().len(), 5);
+    assert_eq!(to_member.as_object().unwrap().len(), 6, "no template: the text is the built-in one");
+    assert_eq!(to_member["variables"]["기관명"], "가상시청");
     let text = to_member["text"].as_str().unwrap();
     assert!(text.contains("가상시청") && text.contains("자동차세") && text.contains("납부"), "{text}");
     let to_stranger = taken.iter().find(|m| m["to"] == "01000000003").unwrap();

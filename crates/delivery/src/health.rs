@@ -133,6 +133,9 @@ mod tests {
     #[test]
     fn choices_follow_the_weights() {
         assert_eq!(choose(&[], 0.5), None);
-        assert_eq!([0.0, 0.24, 0.26, 1.0].map(|chance| choose(&[1.0, 3.0], chance)), [Some(0), Some(0), Some(1), Some(1)]);
+        assert_eq!(
+            [0.0, 0.24, 0.26, 1.0].map(|chance| choose(&[1.0, 3.0], chance)),
+            [Some(0), Some(0), Some(1), Some(1)]
+        );
     }
 }

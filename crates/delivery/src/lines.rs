@@ -139,8 +139,11 @@ impl Line {
             state.held_until = Some(instant + HELD);
             if is_new {
                 let error = state.last_error.as_ref().map_or("", |(_, words)| words);
-                tracing::error!(provider = self.name(), error,
-                    "a messenger provider is misconfigured: nothing is sent to it, and nothing is given up");
+                tracing::error!(
+                    provider = self.name(),
+                    error,
+                    "a messenger provider is misconfigured: nothing is sent to it, and nothing is given up"
+                );
             }
         }
         metrics::gauge!("seoham_messenger_held", "provider" => self.options.name.clone())
@@ -220,15 +223,18 @@ impl Lines {
     /// A turn at one of those that `suits`, chosen by weight among those that have one now.
     pub(crate) fn turn(&self, suits: impl Fn(&Line) -> bool) -> Option<Turn> {
         let now = Instant::now();
-        let usable = |line: &&Arc<Line>| {
-            line.calls.available_permits() > 0 && line.is_usable(now) && suits(line)
-        };
+        let usable =
+            |line: &&Arc<Line>| line.calls.available_permits() > 0 && line.is_usable(now) && suits(line);
         let mut open: Vec<&Arc<Line>> = self.lines.iter().filter(usable).collect();
         while !open.is_empty() {
             let weights: Vec<f64> = open.iter().map(|line| line.weight()).collect();
             let line = open.swap_remove(choose(&weights, rand::random())?);
             if let Ok(permit) = Arc::clone(&line.calls).try_acquire_owned() {
-                return Some(Turn { line: Arc::clone(line), freed: Arc::clone(&self.freed), _permit: permit });
+                return Some(Turn {
+                    line: Arc::clone(line),
+                    freed: Arc::clone(&self.freed),
+                    _permit: permit,
+                });
             }
         }
         None

@@ -86,9 +86,8 @@ impl Message {
             };
         };
         let addresses = template.buttons.iter().map(|button| &button.address);
-        let address = |button: &seoham_model::message::Button| {
-            (button.name.clone(), button.address.address(values))
-        };
+        let address =
+            |button: &seoham_model::message::Button| (button.name.clone(), button.address.address(values));
         Self {
             id,
             kind,

@@ -56,9 +56,11 @@ pub async fn record_reported(
         }
     }
     let name = || provider.to_owned();
-    metrics::counter!("seoham_reports_total", "provider" => name(), "outcome" => "delivered").increment(arrived);
+    metrics::counter!("seoham_reports_total", "provider" => name(), "outcome" => "delivered")
+        .increment(arrived);
     metrics::counter!("seoham_reports_total", "provider" => name(), "outcome" => "failed").increment(failed);
-    let receipt = |report: Reported| Receipt { document: report.document, arrival: report.arrival, at: report.at };
+    let receipt =
+        |report: Reported| Receipt { document: report.document, arrival: report.arrival, at: report.at };
     let now = store.clock().now();
     store.record_receipts(reported.into_iter().map(receipt).collect(), now).await
 }

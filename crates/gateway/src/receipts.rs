@@ -92,7 +92,9 @@ pub(crate) async fn receipts(
     let reported = forms::receipts(&body::without_mark(bytes))?;
     let receipts: Vec<Receipt> = reported
         .into_iter()
-        .filter_map(|r| Some(Receipt { document: r.id?.0, arrival: Arrival::of_messenger(r.delivered), at: r.at }))
+        .filter_map(|r| {
+            Some(Receipt { document: r.id?.0, arrival: Arrival::of_messenger(r.delivered), at: r.at })
+        })
         .collect();
     let _turn = signed.turn().await?;
     metrics::counter!("seoham_receipts_total").increment(receipts.len() as u64);

@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::faults::json;
-use crate::ledger::{BUTTON, Message, Result, TEMPLATE_CODE};
+use crate::ledger::{BUTTON, Message, Result};
 use crate::server::{ACCOUNT, SECRET, Shared};
 
 const BATCH_MAX: usize = 500;
@@ -33,7 +33,10 @@ pub(crate) async fn token(State(shared): State<Shared>, axum::Form(form): Form) 
     if !is_known(&shared, &form) {
         return failed("인증오류입니다.");
     }
-    json(200, &json!({"code": 0, "message": "정상적으로 생성하였습니다.", "token": TOKEN, "urlencode": TOKEN}))
+    json(
+        200,
+        &json!({"code": 0, "message": "정상적으로 생성하였습니다.", "token": TOKEN, "urlencode": TOKEN}),
+    )
 }
 
 pub(crate) async fn send(State(shared): State<Shared>, axum::Form(form): Form) -> Response {
@@ -42,7 +45,7 @@ pub(crate) async fn send(State(shared): State<Shared>, axum::Form(form): Form) -
         return failed("인증오류입니다.");
     }
     let text = |name: &str| form.get(name).cloned().unwrap_or_default();
-    if text("tpl_code") != TEMPLATE_CODE {
+    if shared.ledger.approved(&text("tpl_code")).is_none() {
         return failed("템플릿이 존재하지 않습니다.");
     }
     let mid = shared.ledger.lock().len() + 1;
@@ -53,6 +56,7 @@ pub(crate) async fn send(State(shared): State<Shared>, axum::Form(form): Form) -
         let buttons: Value = serde_json::from_str(&of("button")).unwrap_or_default();
         shared.ledger.add(Message {
             own_id: format!("{mid}-{count}"),
+            template: text("tpl_code"),
             to: of("receiver"),
             text: of("message"),
             link: buttons["button"][0]["linkMo"].as_str().unwrap_or_default().to_owned(),
@@ -64,7 +68,9 @@ pub(crate) async fn send(State(shared): State<Shared>, axum::Form(form): Form) -
         });
     }
     let info = json!({"type": "AT", "mid": mid, "scnt": count, "fcnt": 0});
-    shared.faults.answer(json(200, &json!({"code": 0, "message": "성공적으로 전송요청 하였습니다.", "info": info})))
+    shared
+        .faults
+        .answer(json(200, &json!({"code": 0, "message": "성공적으로 전송요청 하였습니다.", "info": info})))
 }
 
 pub(crate) async fn detail(State(shared): State<Shared>, axum::Form(form): Form) -> Response {
@@ -98,9 +104,13 @@ pub(crate) async fn template(State(shared): State<Shared>, axum::Form(form): For
     if !is_known(&shared, &form) {
         return failed("인증오류입니다.");
     }
+    let code = form.get("tpl_code").map_or("", String::as_str);
+    let Some(approved) = shared.ledger.approved(code) else {
+        return json(200, &json!({"code": 0, "message": "", "list": []}));
+    };
     let template = json!({
-        "templtCode": TEMPLATE_CODE,
-        "templtContent": shared.ledger.approved(),
+        "templtCode": code,
+        "templtContent": approved,
         "status": "A",
         "inspStatus": "APR",
         "buttons": [{"ordering": "1", "name": BUTTON, "linkType": "WL", "linkMo": "#{링크}", "linkPc": "#{링크}"}],

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::faults::json;
-use crate::ledger::{Message, REFUSED_NUMBER, Result, TEMPLATE_CODE};
+use crate::ledger::{Message, Result, is_refused};
 use crate::server::{ACCOUNT, SECRET, Shared};
 
 const TOKEN: &str = "fake-token";
@@ -48,14 +48,16 @@ pub(crate) async fn send(
     }
     let (to, key) = (body["to"].as_str().unwrap_or_default(), body["refkey"].as_str().unwrap_or_default());
     let content = &body["content"]["at"];
-    let is_known = content["templatecode"] == TEMPLATE_CODE && body["account"] == ACCOUNT;
-    if !is_known || to == REFUSED_NUMBER || key.is_empty() || key.len() > REFERENCE_MAX {
+    let template = content["templatecode"].as_str().unwrap_or_default();
+    let is_known = shared.ledger.approved(template).is_some() && body["account"] == ACCOUNT;
+    if !is_known || is_refused(to) || key.is_empty() || key.len() > REFERENCE_MAX {
         return failed(2000, "invalid message");
     }
     let message_key = format!("{:024}", shared.ledger.lock().len());
     let fallback = body["resend"]["first"].as_str().map(|kind| body["recontent"][kind]["message"].clone());
     shared.ledger.add(Message {
         own_id: key.to_owned(),
+        template: template.to_owned(),
         to: to.to_owned(),
         text: content["message"].as_str().unwrap_or_default().to_owned(),
         link: content["button"][0]["url_mobile"].as_str().unwrap_or_default().to_owned(),

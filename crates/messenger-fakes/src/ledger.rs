@@ -8,10 +8,20 @@ use std::time::{Duration, Instant};
 pub const TEMPLATE_CODE: &str = "DOC_ARR";
 /// The approved text.
 pub const TEMPLATE: &str = "[#{기관명}] 전자문서가 도착했습니다.\n제목: #{제목}\n#{내용}\n열람기한: #{열람기한}까지\n문의: #{고객센터명} #{고객센터번호}";
+/// The approved templates: for arrived documents, for links that a person requested, and for changed PINs.
+pub const TEMPLATES: [(&str, &str); 3] = [
+    (TEMPLATE_CODE, TEMPLATE),
+    ("LOGIN_LINK", "[#{기관명}] #{내용}\n#{열람기한}까지 쓸 수 있습니다."),
+    ("PIN_CHANGED", "[#{기관명}] #{내용}"),
+];
 /// The name of the approved button.
 pub(crate) const BUTTON: &str = "문서확인";
 /// A person without the messenger, who gets an SMS or LMS instead if the message has one.
 pub const FALLBACK_NUMBER: &str = "01099990001";
+/// A sandbox's person of whom nothing is ever reported.
+const NEVER_REPORTED: &str = "01000000005";
+/// A sandbox's person whose number is refused.
+const PERSONA_REFUSED: &str = "01000000006";
 /// A number that is refused at once.
 pub const REFUSED_NUMBER: &str = "01099990002";
 
@@ -20,6 +30,8 @@ pub const REFUSED_NUMBER: &str = "01099990002";
 pub struct Message {
     /// The id of the platform, or what its answer was given for where the provider keeps none.
     pub own_id: String,
+    /// The code of its template.
+    pub template: String,
     /// The number.
     pub to: String,
     /// The text, as the person sees it.
@@ -32,7 +44,8 @@ pub struct Message {
     pub call_id: String,
     /// Its place in that call, from 1.
     pub place: usize,
-    pub(crate) taken_at: Instant,
+    /// When it was taken.
+    pub taken_at: Instant,
     pub(crate) confirmed: bool,
 }
 
@@ -76,10 +89,13 @@ impl Ledger {
         true
     }
 
-    /// The text that is approved.
-    pub(crate) fn approved(&self) -> String {
+    /// The text that is approved under a code.
+    pub(crate) fn approved(&self, code: &str) -> Option<String> {
         let approved = self.approved.lock().unwrap_or_else(PoisonError::into_inner);
-        approved.clone().unwrap_or_else(|| TEMPLATE.to_owned())
+        if let Some(own) = approved.as_ref().filter(|_| code == TEMPLATE_CODE) {
+            return Some(own.clone());
+        }
+        TEMPLATES.iter().find(|(known, _)| *known == code).map(|(_, text)| (*text).to_owned())
     }
 
     pub(crate) fn approve(&self, body: &str) {
@@ -87,11 +103,14 @@ impl Ledger {
     }
 
     pub(crate) fn result(&self, message: &Message) -> Result {
-        if message.taken_at.elapsed() < RESULT_AFTER {
+        if message.taken_at.elapsed() < RESULT_AFTER || message.to == NEVER_REPORTED {
             return Result::Pending;
         }
-        if !matches(&self.approved(), &message.text) {
+        if !self.approved(&message.template).is_some_and(|approved| matches(&approved, &message.text)) {
             return Result::WrongTemplate;
+        }
+        if message.to == PERSONA_REFUSED {
+            return Result::NoUser;
         }
         match (message.to == FALLBACK_NUMBER, &message.fallback) {
             (true, Some(_)) => Result::Fallback,
@@ -99,6 +118,11 @@ impl Ledger {
             (false, _) => Result::Arrived,
         }
     }
+}
+
+/// Whether a number is refused at once.
+pub(crate) fn is_refused(number: &str) -> bool {
+    number == REFUSED_NUMBER || number == PERSONA_REFUSED
 }
 
 /// The approved text with its variables substituted; `None` if one is missing.

@@ -15,5 +15,5 @@ mod server;
 mod solapi;
 
 pub use faults::Faults;
-pub use ledger::{FALLBACK_NUMBER, Message, REFUSED_NUMBER, TEMPLATE, TEMPLATE_CODE};
+pub use ledger::{FALLBACK_NUMBER, Message, REFUSED_NUMBER, TEMPLATE, TEMPLATE_CODE, TEMPLATES};
 pub use server::{ACCOUNT, Fakes, SECRET, SENDER_KEY};

@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::faults::json;
-use crate::ledger::{BUTTON, Message, REFUSED_NUMBER, Result, TEMPLATE_CODE, fill};
+use crate::ledger::{BUTTON, Message, Result, fill, is_refused};
 use crate::server::{SECRET, Shared};
 
 const BATCH_MAX: usize = 1_000;
@@ -35,9 +35,10 @@ pub(crate) async fn send(
     if !is_known(&shared, &headers) {
         return failed(-1001, "Invalid secret key.");
     }
-    if body["templateCode"] != TEMPLATE_CODE {
+    let template = body["templateCode"].as_str().unwrap_or_default();
+    let Some(approved) = shared.ledger.approved(template) else {
         return failed(-3003, "Template not exists.");
-    }
+    };
     let recipients = body["recipientList"].as_array().cloned().unwrap_or_default();
     if recipients.len() > BATCH_MAX || recipients.is_empty() {
         return failed(-2004, "Invalid recipient count.");
@@ -51,9 +52,9 @@ pub(crate) async fn send(
     for (index, recipient) in recipients.iter().enumerate() {
         let to = recipient["recipientNo"].as_str().unwrap_or_default();
         let value = |name: &str| recipient["templateParameter"][name].as_str().map(str::to_owned);
-        let text = fill(&shared.ledger.approved(), value);
+        let text = fill(&approved, value);
         let code = match &text {
-            _ if to == REFUSED_NUMBER => -4019,
+            _ if is_refused(to) => -4019,
             None => -3004,
             Some(_) => 0,
         };
@@ -70,6 +71,7 @@ pub(crate) async fn send(
             let fallback = resend["isResend"] == true;
             shared.ledger.add(Message {
                 own_id: own_id.to_owned(),
+                template: template.to_owned(),
                 to: to.to_owned(),
                 text,
                 link: value("링크").unwrap_or_default(),
@@ -131,7 +133,10 @@ pub(crate) async fn list(
     let messages = shared.ledger.lock().clone();
     let all: Vec<Value> = messages.iter().map(|message| outcome(&shared, message, true)).collect();
     let found = page(&all, &query);
-    json(200, &json!({"header": good(), "messageSearchResultResponse": {"messages": found, "totalCount": all.len()}}))
+    json(
+        200,
+        &json!({"header": good(), "messageSearchResultResponse": {"messages": found, "totalCount": all.len()}}),
+    )
 }
 
 pub(crate) async fn results(
@@ -165,16 +170,20 @@ pub(crate) async fn one(
     }
 }
 
-pub(crate) async fn template(State(shared): State<Shared>, headers: HeaderMap, Path((_, _, code)): Path<(String, String, String)>) -> Response {
+pub(crate) async fn template(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Path((_, _, code)): Path<(String, String, String)>,
+) -> Response {
     if !is_known(&shared, &headers) {
         return failed(-1001, "Invalid secret key.");
     }
-    if code != TEMPLATE_CODE {
+    let Some(approved) = shared.ledger.approved(&code) else {
         return failed(-3003, "Template not exists.");
-    }
+    };
     let template = json!({
         "templateCode": code,
-        "templateContent": shared.ledger.approved(),
+        "templateContent": approved,
         "status": "TSC03",
         "statusName": "승인",
         "block": false,

@@ -19,7 +19,9 @@ pub(crate) async fn push(shared: Shared) {
     let mut pushed: HashSet<(String, usize)> = HashSet::new();
     loop {
         tokio::time::sleep(EVERY).await;
-        let Some(url) = shared.push_to.lock().unwrap_or_else(PoisonError::into_inner).clone() else { continue };
+        let Some(url) = shared.push_to.lock().unwrap_or_else(PoisonError::into_inner).clone() else {
+            continue;
+        };
         let messages = shared.ledger.lock().clone();
         let done = messages.iter().filter(|message| {
             shared.ledger.result(message) != Result::Pending
@@ -29,7 +31,8 @@ pub(crate) async fn push(shared: Shared) {
         if done.is_empty() {
             continue;
         }
-        let hooks: Vec<Value> = done.iter().rev().map(|message| nhn::outcome(&shared, message, true)).collect();
+        let hooks: Vec<Value> =
+            done.iter().rev().map(|message| nhn::outcome(&shared, message, true)).collect();
         let body = json!({"event": "MESSAGE_RESULT_UPDATE", "hooks": hooks});
         let mut was_taken = true;
         for _ in 0..2 {

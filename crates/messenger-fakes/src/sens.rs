@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::faults::json;
-use crate::ledger::{BUTTON, Message, REFUSED_NUMBER, Result, TEMPLATE_CODE};
+use crate::ledger::{BUTTON, Message, Result, is_refused};
 use crate::server::{ACCOUNT, SECRET, Shared};
 
 const BATCH_MAX: usize = 100;
@@ -47,7 +47,8 @@ pub(crate) async fn send(
         return unauthorized();
     }
     let messages = body["messages"].as_array().cloned().unwrap_or_default();
-    if body["templateCode"] != TEMPLATE_CODE || messages.len() > BATCH_MAX || messages.is_empty() {
+    let template = body["templateCode"].as_str().unwrap_or_default();
+    if shared.ledger.approved(template).is_none() || messages.len() > BATCH_MAX || messages.is_empty() {
         return json(400, &json!({"error": {"errorCode": "400", "message": "Bad Request", "details": ""}}));
     }
     let request = format!("RPMSMM{:012}", shared.ledger.lock().len());
@@ -55,7 +56,7 @@ pub(crate) async fn send(
     for (index, message) in messages.iter().enumerate() {
         let to = message["to"].as_str().unwrap_or_default();
         let id = format!("{request}-{index}");
-        let is_refused = to == REFUSED_NUMBER;
+        let is_refused = is_refused(to);
         results.push(json!({
             "messageId": id,
             "to": to,
@@ -68,6 +69,7 @@ pub(crate) async fn send(
             let content = &message["failoverConfig"]["content"];
             shared.ledger.add(Message {
                 own_id: id.clone(),
+                template: template.to_owned(),
                 to: to.to_owned(),
                 text: message["content"].as_str().unwrap_or_default().to_owned(),
                 link: message["buttons"][0]["linkMobile"].as_str().unwrap_or_default().to_owned(),
@@ -79,7 +81,8 @@ pub(crate) async fn send(
             });
         }
     }
-    let answer = json!({"requestId": request, "statusCode": "202", "statusName": "success", "messages": results});
+    let answer =
+        json!({"requestId": request, "statusCode": "202", "statusName": "success", "messages": results});
     shared.faults.answer(json(202, &answer))
 }
 
@@ -135,10 +138,11 @@ pub(crate) async fn template(
         return unauthorized();
     }
     let mut found = Vec::new();
-    if query.get("templateCode").is_none_or(|code| code == TEMPLATE_CODE) {
+    let code = query.get("templateCode").map_or("", String::as_str);
+    if let Some(approved) = shared.ledger.approved(code) {
         found.push(json!({
-            "templateCode": TEMPLATE_CODE,
-            "content": shared.ledger.approved(),
+            "templateCode": code,
+            "content": approved,
             "templateInspectionStatus": "COMPLETE",
             "templateStatus": "ACTIVE",
             "buttons": [{"order": 1, "type": "WL", "name": BUTTON, "linkMobile": "#{링크}", "linkPc": "#{링크}"}],

@@ -10,7 +10,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::faults::json;
-use crate::ledger::{BUTTON, Message, REFUSED_NUMBER, Result, TEMPLATE_CODE, fill};
+use crate::ledger::{BUTTON, Message, Result, fill, is_refused};
 use crate::server::{SECRET, Shared};
 
 const BATCH_MAX: usize = 10_000;
@@ -24,7 +24,8 @@ fn is_signed(shared: &Shared, headers: &HeaderMap) -> bool {
     let header = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some(parts) = header.strip_prefix("HMAC-SHA256 ") else { return false };
     let parts: HashMap<&str, &str> = parts.split(", ").filter_map(|part| part.split_once('=')).collect();
-    let (Some(date), Some(salt), Some(signature)) = (parts.get("date"), parts.get("salt"), parts.get("signature"))
+    let (Some(date), Some(salt), Some(signature)) =
+        (parts.get("date"), parts.get("salt"), parts.get("signature"))
     else {
         return false;
     };
@@ -56,10 +57,12 @@ pub(crate) async fn send(
         let to = message["to"].as_str().unwrap_or_default();
         let options = &message["kakaoOptions"];
         let value = |name: &str| options["variables"][format!("#{{{name}}}")].as_str().map(str::to_owned);
-        let text = fill(&shared.ledger.approved(), value);
+        let template = options["templateId"].as_str().unwrap_or_default();
+        let approved = shared.ledger.approved(template);
+        let text = approved.as_deref().and_then(|approved| fill(approved, value));
         let code = match &text {
-            _ if to == REFUSED_NUMBER => "3010",
-            _ if options["templateId"] != TEMPLATE_CODE => "1042",
+            _ if is_refused(to) => "3010",
+            _ if approved.is_none() => "1042",
             None => "1043",
             Some(_) => "2000",
         };
@@ -76,6 +79,7 @@ pub(crate) async fn send(
             let fallback = options["disableSms"] == false;
             shared.ledger.add(Message {
                 own_id: message["customFields"]["seoham"].as_str().unwrap_or_default().to_owned(),
+                template: template.to_owned(),
                 to: to.to_owned(),
                 text,
                 link: value("링크").unwrap_or_default(),
@@ -106,7 +110,8 @@ pub(crate) async fn list(
     let ids: Option<Vec<&str>> = query.get("messageIds").map(|ids| ids.split(',').collect());
     let start: usize = query.get("startKey").and_then(|key| key.parse().ok()).unwrap_or(0);
     let messages = shared.ledger.lock().clone();
-    let is_asked = |message: &&Message| ids.as_ref().is_none_or(|ids| ids.contains(&message.call_id.as_str()));
+    let is_asked =
+        |message: &&Message| ids.as_ref().is_none_or(|ids| ids.contains(&message.call_id.as_str()));
     let asked: Vec<&Message> = messages.iter().filter(is_asked).collect();
     let item = |message: &&&Message| {
         let (code, kind) = match shared.ledger.result(message) {
@@ -130,16 +135,20 @@ pub(crate) async fn list(
     json(200, &json!({"startKey": start.to_string(), "nextKey": next, "limit": limit, "messageList": found}))
 }
 
-pub(crate) async fn template(State(shared): State<Shared>, headers: HeaderMap, Path(code): Path<String>) -> Response {
+pub(crate) async fn template(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Path(code): Path<String>,
+) -> Response {
     if !is_signed(&shared, &headers) {
         return json(403, &json!({"errorCode": "SignatureDoesNotMatch", "errorMessage": "signature"}));
     }
-    if code != TEMPLATE_CODE {
+    let Some(approved) = shared.ledger.approved(&code) else {
         return json(404, &json!({"errorCode": "ResourceNotFound", "errorMessage": "template"}));
-    }
+    };
     let template = json!({
         "templateId": code,
-        "content": shared.ledger.approved(),
+        "content": approved,
         "status": "APPROVED",
         "buttons": [{"buttonName": BUTTON, "buttonType": "WL", "linkMo": "#{링크}", "linkPc": "#{링크}"}],
     });

@@ -209,7 +209,9 @@ impl Aligo {
         for page in 1..=BATCH_MAX.div_ceil(PAGE) + 1 {
             let mut form = self.form();
             form.push(("token".to_owned(), self.token().await?.expose_secret().to_owned()));
-            for (name, value) in [("mid", mid.to_owned()), ("page", page.to_string()), ("limit", PAGE.to_string())] {
+            for (name, value) in
+                [("mid", mid.to_owned()), ("page", page.to_string()), ("limit", PAGE.to_string())]
+            {
                 form.push((name.to_owned(), value));
             }
             let reply = self.ask("/akv10/history/detail/", &form).await?;
@@ -224,9 +226,7 @@ impl Aligo {
 }
 
 fn buttons(message: &Message) -> Value {
-    let button = |(name, url): &(String, String)| {
-        json!({"name": name, "linkType": "WL", "linkTypeName": "웹링크", "linkMo": url, "linkPc": url})
-    };
+    let button = |(name, url): &(String, String)| json!({"name": name, "linkType": "WL", "linkTypeName": "웹링크", "linkMo": url, "linkPc": url});
     json!({"button": message.buttons.iter().map(button).collect::<Vec<_>>()})
 }
 
@@ -276,8 +276,11 @@ impl Provider for Aligo {
             for result in self.results(mid).await? {
                 let text = |name: &str| result.get(name).and_then(text_of).unwrap_or_default();
                 let phone: String = text("phone").chars().filter(char::is_ascii_digit).collect();
-                let (Some(one), Some(arrival)) = (numbers.get(phone.as_str()), arrival(&result)) else { continue };
-                let date = ["reportdate", "rsltdate", "sentdate"].iter().find_map(|name| time::parse(&text(name)));
+                let (Some(one), Some(arrival)) = (numbers.get(phone.as_str()), arrival(&result)) else {
+                    continue;
+                };
+                let date =
+                    ["reportdate", "rsltdate", "sentdate"].iter().find_map(|name| time::parse(&text(name)));
                 let said = Trouble::said(Failure::Provider, &text("rslt"), &text("rslt_message")).said;
                 let at = date.unwrap_or_else(time::now);
                 reports.reported.push(Reported { document: one.document, arrival, at, said });
@@ -342,7 +345,9 @@ mod tests {
 
     #[test]
     fn who_we_are_is_not_about_a_message() {
-        let refusal = |message: &str| Reply { code: (-99).into(), message: Some(message.to_owned()), ..Reply::default() }.refusal();
+        let refusal = |message: &str| {
+            Reply { code: (-99).into(), message: Some(message.to_owned()), ..Reply::default() }.refusal()
+        };
         for held in ["인증오류입니다.", "포인트가 부족합니다."] {
             assert!(matches!(refusal(held), Sent::Misconfigured(_)), "{held}");
         }

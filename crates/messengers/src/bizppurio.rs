@@ -123,9 +123,7 @@ impl Bizppurio {
     fn body(&self, message: &Message) -> Option<Value> {
         let template = message.template.as_ref()?.providers.get(&self.options.call.name)?;
         let sender = template.sender_key.as_deref().unwrap_or(&self.options.sender_key);
-        let button = |(name, url): &(String, String)| {
-            json!({"name": name, "type": "WL", "url_mobile": url, "url_pc": url})
-        };
+        let button = |(name, url): &(String, String)| json!({"name": name, "type": "WL", "url_mobile": url, "url_pc": url});
         let fallback = Fallback::of(message);
         let mut at = json!({
             "senderkey": sender,
@@ -269,7 +267,8 @@ mod tests {
 
     #[test]
     fn a_reference_key_leads_back_to_its_document() {
-        let id = seoham_model::notification::NotificationId(BinderId::generate(&seoham_model::Clock::default()));
+        let id =
+            seoham_model::notification::NotificationId(BinderId::generate(&seoham_model::Clock::default()));
         let key = reference_key(&id.to_string()).to_owned();
         assert_eq!(key.len(), 32);
         assert_eq!(document_of(&key), Some(id.0));

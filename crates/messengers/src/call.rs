@@ -83,7 +83,10 @@ impl Caller {
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| no_answer(&error))? {
             if body.len() + chunk.len() > ANSWER_MAX {
-                tracing::warn!(provider = self.options.name, "an answer of a messenger provider is too large");
+                tracing::warn!(
+                    provider = self.options.name,
+                    "an answer of a messenger provider is too large"
+                );
                 return Err(NoAnswer::Lost);
             }
             body.extend_from_slice(&chunk);
@@ -116,7 +119,8 @@ impl Answer {
             all.filter_map(text_of).find(|text| !text.is_empty()).unwrap_or_default()
         };
         let code = find(&["resultCode", "errorCode", "statusCode", "code"]);
-        let words = find(&["resultMessage", "errorMessage", "message", "description", "statusName", "details"]);
+        let words =
+            find(&["resultMessage", "errorMessage", "message", "description", "statusName", "details"]);
         let status = self.status.as_u16();
         if code.is_empty() && words.is_empty() {
             return Trouble::of(Failure::Status(status));
@@ -176,9 +180,17 @@ mod tests {
     #[test]
     fn a_refusal_is_told_in_the_providers_words() {
         for (status, body, says) in [
-            (400, r#"{"errorCode":"ValidationError","errorMessage":"to: 01000000001"}"#, "400 ValidationError to: …"),
+            (
+                400,
+                r#"{"errorCode":"ValidationError","errorMessage":"to: 01000000001"}"#,
+                "400 ValidationError to: …",
+            ),
             (200, r#"{"header":{"resultCode":-1000,"resultMessage":"no appkey"}}"#, "200 -1000 no appkey"),
-            (401, r#"{"error":{"errorCode":"200","message":"Authentication Failed"}}"#, "401 200 Authentication Failed"),
+            (
+                401,
+                r#"{"error":{"errorCode":"200","message":"Authentication Failed"}}"#,
+                "401 200 Authentication Failed",
+            ),
         ] {
             assert_eq!(answer(status, body).trouble().said.as_deref(), Some(says));
         }

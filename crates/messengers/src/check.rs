@@ -118,8 +118,11 @@ fn compare(template: &MessageTemplate, approved: &ApprovedTemplate, name: &str) 
     if let Some(place) = difference(template.body.body(), &approved.body) {
         findings.push(Finding::of(Some(name), true, place.text("body")));
     }
-    let own: Vec<(String, String)> =
-        template.buttons.iter().map(|button| (button.name.clone(), button.address.body().to_owned())).collect();
+    let own: Vec<(String, String)> = template
+        .buttons
+        .iter()
+        .map(|button| (button.name.clone(), button.address.body().to_owned()))
+        .collect();
     if own.len() != approved.buttons.len() {
         let (own, theirs) = (own.len(), approved.buttons.len());
         findings.push(Finding::of(
@@ -179,7 +182,9 @@ impl Difference {
         let Self { line, column, own, approved } = self;
         Text::made(
             format!("{place} {line}행 {column}열이 승인된 내용과 다릅니다: ‘{own}’ / 승인 ‘{approved}’"),
-            format!("{place}, line {line}, column {column} differs from what was approved: ‘{own}’, approved ‘{approved}’"),
+            format!(
+                "{place}, line {line}, column {column} differs from what was approved: ‘{own}’, approved ‘{approved}’"
+            ),
         )
     }
 }
@@ -206,9 +211,16 @@ mod tests {
         assert_eq!(compare(&own, &approved("[#{기관명}] 도착\r\n#{제목} 확인"), "nhn"), []);
         let found = compare(&own, &approved("[#{기관명}] 도착\n#{제목}  확인"), "nhn");
         let [finding] = &found[..] else { panic!("one finding: {found:?}") };
-        assert!(finding.is_fault && finding.text.in_lang(Lang::En).contains("line 2, column 7"), "{finding:?}");
+        assert!(
+            finding.is_fault && finding.text.in_lang(Lang::En).contains("line 2, column 7"),
+            "{finding:?}"
+        );
         assert!(finding.text.in_lang(Lang::Ko).contains("␣"));
-        let none = ApprovedTemplate { buttons: Vec::new(), is_usable: false, ..approved("[#{기관명}] 도착\n#{제목} 확인") };
+        let none = ApprovedTemplate {
+            buttons: Vec::new(),
+            is_usable: false,
+            ..approved("[#{기관명}] 도착\n#{제목} 확인")
+        };
         assert_eq!(compare(&own, &none, "nhn").len(), 2);
     }
 }

@@ -44,7 +44,8 @@ pub(crate) fn by_template<'a>(
         groups.entry(key).or_default().push((place, message));
     }
     let split = |(key, messages): (TemplateKey, Vec<(usize, &'a Message)>)| {
-        let chunks: Vec<Group<'a>> = messages.chunks(most).map(|chunk| (key.clone(), chunk.to_vec())).collect();
+        let chunks: Vec<Group<'a>> =
+            messages.chunks(most).map(|chunk| (key.clone(), chunk.to_vec())).collect();
         chunks
     };
     (groups.into_iter().flat_map(split).collect(), without)

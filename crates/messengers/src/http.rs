@@ -76,7 +76,8 @@ impl Http {
 
     fn body<'a>(&self, message: &'a Message) -> Body<'a> {
         let template = message.template.as_ref().and_then(|template| template.providers.get(&self.name));
-        let variables = message.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into()));
+        let variables =
+            message.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into()));
         Body {
             id: message.id.to_string(),
             kind: message.kind,
@@ -123,7 +124,8 @@ impl Http {
 
 impl ItemAnswer {
     fn sent(self) -> Sent {
-        let trouble = || Trouble::said(Failure::Provider, &self.outcome, self.reason.as_deref().unwrap_or(""));
+        let trouble =
+            || Trouble::said(Failure::Provider, &self.outcome, self.reason.as_deref().unwrap_or(""));
         match self.outcome.as_str() {
             "taken" => Sent::Taken { reference: None },
             "refused" => Sent::Refused(trouble()),
@@ -197,7 +199,11 @@ mod tests {
             assert_eq!(verdict(held), Sent::Misconfigured(trouble(held)), "{held}");
         }
         for again in [302, 408, 429, 500, 502, 503] {
-            assert_eq!(verdict(again), Sent::NotNow { retry_after: None, trouble: trouble(again) }, "{again}");
+            assert_eq!(
+                verdict(again),
+                Sent::NotNow { retry_after: None, trouble: trouble(again) },
+                "{again}"
+            );
         }
     }
 
@@ -206,7 +212,10 @@ mod tests {
         let item = |json: &str| serde_json::from_str::<ItemAnswer>(json).expect("an item").sent();
         assert_eq!(item(r#"{"id":"a","outcome":"taken"}"#), Sent::Taken { reference: None });
         let refused = Trouble::said(Failure::Provider, "refused", "no such number");
-        assert_eq!(item(r#"{"id":"a","outcome":"refused","reason":"no such number"}"#), Sent::Refused(refused));
+        assert_eq!(
+            item(r#"{"id":"a","outcome":"refused","reason":"no such number"}"#),
+            Sent::Refused(refused)
+        );
         assert!(matches!(item(r#"{"id":"a","outcome":"retry"}"#), Sent::NotNow { .. }));
     }
 }

@@ -11,8 +11,8 @@ use seoham_delivery::{
     Abilities, ApprovedTemplate, Batch, LookedUp, Message, Provider, Pushed, Recovery, Reported, Reports,
     Sent, Trouble, in_one_call,
 };
-use seoham_model::{BinderId, UnixSeconds};
 use seoham_model::message::ProviderTemplate;
+use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::deliveries::Arrival;
 use seoham_store::handovers::Awaited;
 use seoham_store::undelivered::Failure;
@@ -394,7 +394,9 @@ impl Provider for Nhn {
         let mut record = |outcome: Outcome| {
             let known = outcome.reference().and_then(|reference| open.remove(reference.as_str()));
             let own = outcome.recipient_grouping_key.as_deref().and_then(document);
-            if let (Some(arrival), Some(document)) = (outcome.arrival(), known.map(|one| one.document).or(own)) {
+            if let (Some(arrival), Some(document)) =
+                (outcome.arrival(), known.map(|one| one.document).or(own))
+            {
                 let at = outcome.receive_date.as_deref().and_then(time::parse).unwrap_or_else(time::now);
                 reports.reported.push(Reported { document, arrival, at, said: outcome.said() });
             }

@@ -109,7 +109,8 @@ impl Sens {
         let request = request.ok()?;
         let timestamp = jiff::Timestamp::now().as_millisecond().to_string();
         let url = request.url();
-        let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        let path =
+            url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
         let (method, key) = (request.method().as_str(), &self.options.access_key);
         let text = format!("{method} {path}\n{timestamp}\n{key}");
         let signature = signature::base64(self.options.secret.expose_secret(), &text);
@@ -187,9 +188,7 @@ impl Sens {
 }
 
 fn body(message: &Message) -> Value {
-    let button = |(name, url): &(String, String)| {
-        json!({"type": "WL", "name": name, "linkMobile": url, "linkPc": url})
-    };
+    let button = |(name, url): &(String, String)| json!({"type": "WL", "name": name, "linkMobile": url, "linkPc": url});
     let mut body = json!({
         "to": number(message),
         "content": message.text.expose_secret(),
@@ -229,8 +228,7 @@ impl Provider for Sens {
             let (path, document) = (format!("/messages/{}", one.reference), one.document);
             async move { (document, self.get::<Item>(&path, &[]).await) }
         };
-        let mut answers =
-            futures_util::stream::iter(awaited.iter().map(ask)).buffer_unordered(ASKED_AT_ONCE);
+        let mut answers = futures_util::stream::iter(awaited.iter().map(ask)).buffer_unordered(ASKED_AT_ONCE);
         let (mut reports, mut trouble) = (Reports::default(), None);
         while let Some((document, answer)) = answers.next().await {
             let mut item = match answer {

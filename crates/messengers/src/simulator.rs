@@ -7,9 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
-use seoham_delivery::{
-    Abilities, Batch, Message, Provider, Recovery, Report, Sent, Trouble, one_by_one,
-};
+use seoham_delivery::{Abilities, Batch, Message, Provider, Recovery, Report, Sent, Trouble, one_by_one};
 use seoham_model::{BinderId, Clock, UnixSeconds};
 use seoham_store::deliveries::{Arrival, Receipt};
 use seoham_store::personas;

@@ -129,16 +129,18 @@ impl Solapi {
         let (date, salt) = (time::in_utc(time::now()), hex::encode(rand::random::<[u8; 16]>()));
         let signature = signature::hex(self.options.secret.expose_secret(), &format!("{date}{salt}"));
         let key = &self.options.api_key;
-        let header =
-            format!("HMAC-SHA256 apiKey={key}, date={date}, salt={salt}, signature={signature}");
+        let header = format!("HMAC-SHA256 apiKey={key}, date={date}, salt={salt}, signature={signature}");
         request.header("authorization", header)
     }
 
     fn message(&self, message: &Message) -> Option<Value> {
         let template = message.template.as_ref()?.providers.get(&self.options.call.name)?;
         let channel = template.sender_key.as_deref().unwrap_or(&self.options.sender_key);
-        let variables: Map<String, Value> =
-            message.variables.iter().map(|(name, value)| (format!("#{{{name}}}"), value.clone().into())).collect();
+        let variables: Map<String, Value> = message
+            .variables
+            .iter()
+            .map(|(name, value)| (format!("#{{{name}}}"), value.clone().into()))
+            .collect();
         let fallback = Fallback::of(message);
         let mut body = json!({
             "to": number(message),
@@ -159,8 +161,7 @@ impl Solapi {
 
     async fn send_all(&self, batch: &Batch) -> Vec<Sent> {
         let bodies: Vec<Option<Value>> = batch.messages.iter().map(|message| self.message(message)).collect();
-        let no_template =
-            || Sent::NotNow { retry_after: None, trouble: Trouble::of(Failure::NoTemplate) };
+        let no_template = || Sent::NotNow { retry_after: None, trouble: Trouble::of(Failure::NoTemplate) };
         let whole = |sent: &Sent| -> Vec<Sent> {
             bodies.iter().map(|body| if body.is_some() { sent.clone() } else { no_template() }).collect()
         };

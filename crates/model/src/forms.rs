@@ -11,10 +11,10 @@ use crate::clock::{SeoulDay, UnixSeconds};
 use crate::contract::{Authentication, Notice, Product};
 use crate::document::{Checker, StringRule, raw_kind};
 use crate::ids::{AgencyId, BinderId};
+use crate::message::MessageTemplate;
 use crate::network::Networks;
 use crate::notification::NotificationId;
 use crate::person::{PersonRecord, read_person};
-use crate::message::MessageTemplate;
 use crate::violation::{JsonKind, Place, Rule, Violation, text};
 
 /// The maximum number of receipts in one call (SPEC 13).

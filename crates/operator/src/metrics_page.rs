@@ -51,7 +51,10 @@ fn describe() {
     describe_gauge!("seoham_obstacle", "1 while something keeps the process from serving, by kind");
     describe_gauge!("seoham_clock_apart_seconds", "How far the machine's or the database's clock is ahead");
     describe_gauge!("seoham_messenger_unreachable", "1 while the messenger provider takes no messages");
-    describe_gauge!("seoham_messenger_held", "1 while the messenger provider is misconfigured, and nothing is sent to it");
+    describe_gauge!(
+        "seoham_messenger_held",
+        "1 while the messenger provider is misconfigured, and nothing is sent to it"
+    );
     describe_gauge!("seoham_messenger_weight", "The weight of the messenger provider now");
     describe_counter!("seoham_reports_total", "Delivery reports by provider and outcome");
     describe_gauge!("seoham_deliveries_held", "1 while deliveries wait for a decision after a restore");

@@ -1,10 +1,9 @@
 //! Institutions, contracts, tokens.
 
 use seoham_model::forms::{InstitutionChange, NewToken, TokenChange};
-use seoham_model::network::Networks;
 use seoham_model::message::{MessageKind, MessageTemplate};
+use seoham_model::network::Networks;
 use seoham_model::template::Template;
-use seoham_store::templates::TemplateOwner;
 use seoham_model::{AccessTokenId, AgencyId, ContractUuid, InstitutionId, SeoulDay};
 use seoham_store::Lane;
 use seoham_store::accounts::{
@@ -13,6 +12,7 @@ use seoham_store::accounts::{
 use seoham_store::admins::{Admin, AdminId, AdminKind};
 use seoham_store::deliveries::Outcome;
 use seoham_store::documents::Notification;
+use seoham_store::templates::TemplateOwner;
 use seoham_vault::AccessToken;
 
 use crate::world::World;

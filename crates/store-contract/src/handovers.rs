@@ -78,9 +78,11 @@ pub async fn a_handover_takes_its_documents_off_the_queue(world: World) {
         (all[2].document, retry),
         (all[3].document, Settled::GivenUp { failure: Failure::Provider, said: Some("-2 no".to_owned()) }),
     ];
-    let stale = world.store.settle_handover(id, begun.ticket + 1, found(&world, settled.clone()), world.now());
+    let stale =
+        world.store.settle_handover(id, begun.ticket + 1, found(&world, settled.clone()), world.now());
     assert!(!stale.await.expect("answers"), "another's ticket");
-    let settle = || world.store.settle_handover(id, begun.ticket, found(&world, settled.clone()), world.now());
+    let settle =
+        || world.store.settle_handover(id, begun.ticket, found(&world, settled.clone()), world.now());
     assert!(settle().await.expect("settles"));
     assert!(settle().await.expect("answers"), "what is awaited is still there; nothing happens twice");
     assert_eq!(notification(&world, all[1].document).await, Notification::Taken);
@@ -91,7 +93,10 @@ pub async fn a_handover_takes_its_documents_off_the_queue(world: World) {
     let given_up = world.store.undelivered_one(all[3].document).await.expect("answers").expect("there");
     assert_eq!((given_up.failure, given_up.said.as_deref()), (Some(Failure::Provider), Some("-2 no")));
     let again = world.claim(10).await;
-    assert_eq!(again.iter().map(|claim| (claim.document, claim.attempts)).collect::<Vec<_>>(), [(all[2].document, 1)]);
+    assert_eq!(
+        again.iter().map(|claim| (claim.document, claim.attempts)).collect::<Vec<_>>(),
+        [(all[2].document, 1)]
+    );
 }
 
 /// When a worker is lost during its call, another finds the hand-over with all that is unknown, once.
@@ -102,13 +107,20 @@ pub async fn a_lost_handover_is_found_once(world: World) {
     let [lost] = &a.iter().chain(&b).collect::<Vec<_>>()[..] else { panic!("one finds it") };
     assert_eq!((lost.id, lost.unknown.len(), lost.awaited.len()), (id, 3, 0));
     assert_eq!(lost.unknown[0].content.title, "안내문");
-    let late = world.store.settle_handover(id, begun.expect("held").ticket, found(&world, Vec::new()), world.now());
+    let late =
+        world.store.settle_handover(id, begun.expect("held").ticket, found(&world, Vec::new()), world.now());
     assert!(!late.await.expect("answers"), "who lost it changes nothing any more");
     let outcomes = vec![
         (all[0].document, Settled::Uncertain { again_at: Some(world.now()) }),
         (all[1].document, Settled::Uncertain { again_at: None }),
     ];
-    assert!(world.store.settle_handover(id, lost.ticket, found(&world, outcomes), world.now()).await.expect("settles"));
+    assert!(
+        world
+            .store
+            .settle_handover(id, lost.ticket, found(&world, outcomes), world.now())
+            .await
+            .expect("settles")
+    );
     let listed = world.store.uncertain(None, 10).await.expect("lists");
     let listed: HashSet<_> = listed.iter().map(|one| (one.document, one.sent_again)).collect();
     assert_eq!(listed, HashSet::from([(all[0].document, true), (all[1].document, false)]));

@@ -133,7 +133,9 @@ impl Session {
         what: &'static str,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        self.within(Doing::Reading, self.client().batch_execute("BEGIN")).await.inspect_err(|_| self.spoil())?;
+        self.within(Doing::Reading, self.client().batch_execute("BEGIN"))
+            .await
+            .inspect_err(|_| self.spoil())?;
         match work.await {
             Ok(value) => {
                 let commit = self.client().batch_execute("COMMIT");

@@ -193,7 +193,12 @@ pub trait Handovers: Send + Sync {
     async fn reserve(&self, provider: &str, messages: usize, rate_per_second: f64) -> Result<Duration>;
 
     /// Records how a worker sees its providers.
-    async fn report_providers(&self, worker: Uuid, states: Vec<ProviderState>, now: UnixSeconds) -> Result<()>;
+    async fn report_providers(
+        &self,
+        worker: Uuid,
+        states: Vec<ProviderState>,
+        now: UnixSeconds,
+    ) -> Result<()>;
 }
 
 /// A claim that a hand-over takes over.
@@ -333,9 +338,7 @@ pub fn seal_awaited(vault: &Vault, id: HandoverId, awaited: &[Awaited]) -> Vec<u
 /// Opens what [`seal_awaited`] sealed.
 pub fn open_awaited(vault: &Vault, id: HandoverId, sealed: &[u8]) -> Result<Vec<Awaited>> {
     let damaged = || StoreError::damaged("a hand-over");
-    let opened = vault
-        .open_shared(&row(b'H', id.0.as_bytes()), sealed)
-        .map_err(StoreError::from)?;
+    let opened = vault.open_shared(&row(b'H', id.0.as_bytes()), sealed).map_err(StoreError::from)?;
     let mut rest: &[u8] = &opened;
     let mut awaited = Vec::new();
     while !rest.is_empty() {
@@ -406,12 +409,7 @@ pub struct GivenUpRow {
 }
 
 /// Decides what outcomes change. Outcomes of documents that the hand-over does not have change nothing.
-pub fn settle(
-    handed: Vec<Handed>,
-    mut awaited: Vec<Awaited>,
-    found: Found,
-    now: UnixSeconds,
-) -> Settlement {
+pub fn settle(handed: Vec<Handed>, mut awaited: Vec<Awaited>, found: Found, now: UnixSeconds) -> Settlement {
     if let Some(still) = found.still_awaited {
         let still: HashSet<BinderId> = still.into_iter().collect();
         awaited.retain(|one| still.contains(&one.document));
@@ -524,7 +522,8 @@ mod tests {
         let found = Found { still_awaited: Some(vec![of(5)]), ..found(outcomes) };
         let after = settle(all.clone(), before, found, NOW);
         assert_eq!(after.handed, [all[5]]);
-        let awaited: Vec<_> = after.awaited.iter().map(|one| (one.document, one.reference.as_str())).collect();
+        let awaited: Vec<_> =
+            after.awaited.iter().map(|one| (one.document, one.reference.as_str())).collect();
         assert_eq!(awaited, [(of(5), "b"), (of(0), "a")]);
         let [retry] = &after.retries[..] else { panic!("one retry") };
         assert_eq!((retry.document, retry.attempts, retry.first_attempt_at), (of(2), 3, NOW.plus(-100)));
@@ -539,12 +538,8 @@ mod tests {
     fn after_an_attempt_that_does_not_count_the_day_begins_anew() {
         let all = handed(2);
         let again = |index: usize| {
-            let outcome = Settled::Retry {
-                not_before: NOW,
-                counts: false,
-                failure: Failure::NoTemplate,
-                said: None,
-            };
+            let outcome =
+                Settled::Retry { not_before: NOW, counts: false, failure: Failure::NoTemplate, said: None };
             let after = settle(all.clone(), Vec::new(), found(vec![(all[index].document, outcome)]), NOW);
             (after.retries[0].attempts, after.retries[0].first_attempt_at)
         };

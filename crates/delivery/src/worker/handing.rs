@@ -120,7 +120,8 @@ impl Worker {
     ) {
         let id = HandoverId(Uuid::now_v7());
         let now = self.store.clock().certain_now();
-        let taken = group.iter().map(|one| HandoverClaim { ticket: one.claim.ticket, handed: handed(&one.claim) });
+        let taken =
+            group.iter().map(|one| HandoverClaim { ticket: one.claim.ticket, handed: handed(&one.claim) });
         let begun =
             self.store.begin_handover(id, line.name(), taken.collect(), self.options.lease, now).await;
         let begun = match begun {
@@ -169,7 +170,8 @@ impl Worker {
     /// Records the outcomes of a hand-over. If the store rejects them, retries with growing delays for as long as the
     /// lease can last; after that they count as unknown.
     pub(super) async fn settle(&self, id: HandoverId, ticket: i64, found: Found, stop: &CancellationToken) {
-        let taken = found.settled.iter().filter(|(_, settled)| matches!(settled, Settled::Taken { .. })).count();
+        let taken =
+            found.settled.iter().filter(|(_, settled)| matches!(settled, Settled::Taken { .. })).count();
         let until = Instant::now() + self.options.lease;
         let mut wait = self.options.idle;
         loop {
@@ -197,7 +199,12 @@ impl Worker {
 
     /// Records the results of claims. If the store rejects them, retries with growing delays for as long as
     /// the lease lasts. A result that is not recorded causes a resend under the same id.
-    pub(super) async fn finish(&self, finished: Vec<Finished>, held_until: Instant, stop: &CancellationToken) {
+    pub(super) async fn finish(
+        &self,
+        finished: Vec<Finished>,
+        held_until: Instant,
+        stop: &CancellationToken,
+    ) {
         if finished.is_empty() {
             return;
         }

@@ -69,7 +69,11 @@ impl Worker {
             Ok(reports) => reports,
             Err(trouble) => {
                 let error = trouble.said.unwrap_or_else(|| trouble.failure.to_string());
-                tracing::warn!(provider = line.name(), error, "no delivery reports from a messenger provider");
+                tracing::warn!(
+                    provider = line.name(),
+                    error,
+                    "no delivery reports from a messenger provider"
+                );
                 return HashSet::new();
             }
         };

@@ -77,8 +77,14 @@ pub(super) fn uncertain(claim: &Claim, policy: UnknownPolicy, now: UnixSeconds) 
         UnknownPolicy::AtMostOnce => None,
         UnknownPolicy::AtLeastOnce => {
             let first_attempt_at = claim.first_attempt_at.unwrap_or(now);
-            match after_failure(claim.attempts, first_attempt_at, now, claim.deadline_at, None, rand::random())
-            {
+            match after_failure(
+                claim.attempts,
+                first_attempt_at,
+                now,
+                claim.deadline_at,
+                None,
+                rand::random(),
+            ) {
                 Outcome::Retry { not_before } => Some(not_before),
                 _ => None,
             }

@@ -69,6 +69,9 @@ pub(super) async fn notified(
     let found = gateway.store.statuses(Lane::Interactive, caller.institution, vec![id]).await?;
     found.into_iter().next().transpose()?.flatten().ok_or_else(unknown_document)?;
     let now = gateway.now();
-    gateway.store.record_receipts(vec![Receipt { document: id, arrival: Arrival::Messenger, at: now }], now).await?;
+    gateway
+        .store
+        .record_receipts(vec![Receipt { document: id, arrival: Arrival::Messenger, at: now }], now)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -65,6 +65,9 @@ pub(crate) async fn arrived(
     let document = BinderId::parse(&form.document).filter(|_| inbox.phones.is_some());
     let document = document.ok_or_else(|| PageExit::from(unknown()))?;
     let now = inbox.now();
-    inbox.store.record_receipts(vec![Receipt { document, arrival: Arrival::Messenger, at: now }], now).await?;
+    inbox
+        .store
+        .record_receipts(vec![Receipt { document, arrival: Arrival::Messenger, at: now }], now)
+        .await?;
     Ok(Redirect::to("/messenger").into_response())
 }

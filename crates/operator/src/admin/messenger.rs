@@ -120,10 +120,7 @@ struct TestResult {
 }
 
 /// `POST /admin/v1/messenger/test` `{"phone_number", "provider"?}`: sends a test message.
-pub(crate) async fn test(
-    State(operator): State<Operator>,
-    request: Request,
-) -> Result<Response, ApiError> {
+pub(crate) async fn test(State(operator): State<Operator>, request: Request) -> Result<Response, ApiError> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Named {

@@ -47,7 +47,7 @@ impl AdminClient {
         self.send(self.request(Method::POST, path).json(body)).await
     }
 
-    pub(super) async fn put(
+    pub(crate) async fn put(
         &self,
         path: &str,
         with: impl FnOnce(RequestBuilder) -> RequestBuilder,

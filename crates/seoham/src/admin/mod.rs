@@ -7,11 +7,11 @@ mod contract;
 mod deliveries;
 mod document;
 mod institution;
+mod messenger;
 mod notifications;
 mod output;
 mod person;
 mod plan;
-mod messenger;
 mod template;
 mod token;
 
@@ -30,11 +30,11 @@ use contract::ContractCommand;
 use deliveries::DeliveriesCommand;
 use document::FindArgs;
 use institution::InstitutionCommand;
+use messenger::MessengerArgs;
 use notifications::NotificationsCommand;
 use output::for_people;
 use person::PersonCommand;
 use plan::PlanCommand;
-use messenger::MessengerArgs;
 use template::TemplateCommand;
 use token::TokenCommand;
 

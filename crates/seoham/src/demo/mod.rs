@@ -8,6 +8,7 @@ mod expectation;
 mod input;
 mod institution;
 mod journal;
+mod messenger;
 mod notice;
 mod recipients;
 mod report;
@@ -33,6 +34,7 @@ use crate::server::{Runtimes, Server};
 use client::Client;
 use expectation::Expected;
 use journal::Journal;
+use messenger::FakeMessenger;
 use seoham_institution_cli::terminal::{language, say};
 
 #[derive(Args)]
@@ -43,6 +45,9 @@ pub(crate) struct DemoArgs {
     /// End after the table; 0 only if the counts are what the input demands.
     #[arg(long)]
     exit: bool,
+    /// Deliver through a real adapter, to a fake of this provider that runs beside the demo.
+    #[arg(long, value_enum, value_name = "PROVIDER")]
+    messenger: Option<messenger::Provider>,
     #[command(flatten)]
     listen: ListenArgs,
 }
@@ -65,9 +70,14 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
     runtimes.run(async {
         let mut terminate = seoham_institution_cli::terminal::termination()?;
         choose_ports(&mut config, args);
-        let server = Server::start(&config, &bulk).await?;
+        let fake = match args.messenger {
+            Some(provider) => Some(FakeMessenger::start(provider, &mut config).await?),
+            None => None,
+        };
+        let phones = fake.as_ref().map(FakeMessenger::phones);
+        let server = Server::start_with(&config, &bulk, phones).await?;
         let done = tokio::select! {
-            done = Demo::play(&config, &server, args.exit) => Some(done),
+            done = Demo::play(&config, &server, fake.as_ref(), args.exit) => Some(done),
             _ = terminate.recv() => None,
         };
         let code = match done {
@@ -116,12 +126,20 @@ struct Demo<'a> {
 impl Demo<'_> {
     /// Runs the demo. Returns whether the results match the expected ones, and the sample institution's gateway,
     /// which is still running.
-    async fn play(config: &Config, server: &Server, exit: bool) -> Result<(bool, LandingServer)> {
+    async fn play(
+        config: &Config,
+        server: &Server,
+        fake: Option<&FakeMessenger>,
+        exit: bool,
+    ) -> Result<(bool, LandingServer)> {
         let lang = language();
         let people = input::people()?;
         let admin = setup::admin(config, server)?;
         let institution = setup::institution(config, &admin).await?;
         setup::register(&admin).await?;
+        if let Some(fake) = fake {
+            fake.set_templates(&admin).await?;
+        }
         let client = Client::new(server, &institution)?;
         let landing_server = institution::start(config, server, &institution).await?;
         let lead = |notice: String| institution::lead_to(&notice, &landing_server.url);

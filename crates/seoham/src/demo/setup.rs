@@ -68,7 +68,7 @@ fn member(value: &Value, name: &str) -> Result<String> {
     text.map(str::to_owned).with_context(|| format!("the answer has no {name}"))
 }
 
-fn write_private(file: &Path, bytes: &[u8]) -> Result<()> {
+pub(super) fn write_private(file: &Path, bytes: &[u8]) -> Result<()> {
     let mut made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
     made.write_all(bytes)?;
     made.sync_all()?;

@@ -114,7 +114,11 @@ impl SenderParts {
                         .lines
                         .named(&name)
                         .is_some_and(|line| line.abilities().recovery == Recovery::Deduplicates);
-                    tracing::warn!(kind, provider = name, "it is unknown whether the messenger has a message");
+                    tracing::warn!(
+                        kind,
+                        provider = name,
+                        "it is unknown whether the messenger has a message"
+                    );
                     if self.unknown == UnknownPolicy::AtMostOnce && !deduplicates {
                         return;
                     }

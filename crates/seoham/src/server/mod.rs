@@ -19,9 +19,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use seoham_messengers::Simulator;
 use seoham_gateway::{AdmissionLimits, Gateway, GatewayOptions};
 use seoham_inbox::{Inbox, InboxOptions};
+use seoham_messengers::Simulator;
 use seoham_model::Lang;
 use seoham_operator::{ActionLog, Operator, OperatorOptions};
 use seoham_store::Store;
@@ -194,6 +194,15 @@ fn check_all(config: &Config) -> Result<()> {
 impl Server {
     /// Opens the store and starts the tasks of the role. Returns when every listener is up.
     pub(crate) async fn start(config: &Config, bulk: &BulkThreads) -> Result<Self> {
+        Self::start_with(config, bulk, None).await
+    }
+
+    /// The same, where `phones` shows the messages of a messenger other than the simulator.
+    pub(crate) async fn start_with(
+        config: &Config,
+        bulk: &BulkThreads,
+        phones: Option<Arc<dyn seoham_inbox::Phones>>,
+    ) -> Result<Self> {
         check_all(config)?;
         let certificate = listeners::tls(config).await?;
         let tls = certificate.as_ref().map(Certificate::config);
@@ -220,7 +229,7 @@ impl Server {
         let brand = Arc::new(brand::brand(config)?);
         let inbox = Inbox::new(InboxOptions {
             store: store.clone(),
-            phones: messenger.simulator.clone().map(|s| Arc::new(Phones(s)) as Arc<_>),
+            phones: phones.or_else(|| messenger.simulator.clone().map(|s| Arc::new(Phones(s)) as Arc<_>)),
             secure: box_url.starts_with("https://"),
             behind_proxy: config.listen.behind_tls_proxy,
             messages: Arc::new(MessageSender::start(SenderParts {

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seoham_model::{BinderId, ContractUuid, InstitutionId, ParcelId, PersonId, UnixSeconds};
+use seoham_store::Result;
 use seoham_store::box_entry::BoxEntry;
 use seoham_store::deliveries::{Claim, ClaimSender, Claimed};
+use seoham_store::handovers::Handed;
 use seoham_store::parcel::StoredDocument;
 use seoham_store::parcel::announce::{self, Announcement, Announcements};
-use seoham_store::handovers::Handed;
 use seoham_store::parcel::head::DOCUMENTS_MAX;
 use seoham_store::undelivered::Failure;
-use seoham_store::Result;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -145,11 +145,7 @@ pub(crate) async fn read_again(
     let ticket = Ticket { number: 0, lease: Duration::ZERO };
     let read = read(session, store, &ticket, &held, now).await?;
     let documents = |places: Vec<usize>| places.into_iter().map(|place| held[place].document).collect();
-    Ok(ReadAgain {
-        claims: read.claims,
-        over: documents(read.over),
-        unreadable: documents(read.unreadable),
-    })
+    Ok(ReadAgain { claims: read.claims, over: documents(read.over), unreadable: documents(read.unreadable) })
 }
 
 /// Ends what is not to be announced: documents past their deadline or removed meanwhile, and those that cannot be read,
@@ -173,8 +169,7 @@ async fn end(
     notices::record_expired(session, &over_documents, now).await?;
     let over = over.iter().map(|held| done(held, DoneOutcome::Expired, None));
     let ended = finish::finish(session, &over.collect::<Vec<_>>(), now).await?;
-    let given_up =
-        unreadable.iter().map(|held| done(held, DoneOutcome::GivenUp, Some(Failure::Unreadable)));
+    let given_up = unreadable.iter().map(|held| done(held, DoneOutcome::GivenUp, Some(Failure::Unreadable)));
     let given_up = finish::finish(session, &given_up.collect::<Vec<_>>(), now).await?;
     store.sweeper.gone(ended.rows_gone + given_up.rows_gone);
     Ok(ended.documents.len())

@@ -124,8 +124,7 @@ async fn write(session: &Session, after: &Settlement, now: UnixSeconds) -> Resul
                    ON CONFLICT (document_id) DO UPDATE SET attempts = excluded.attempts,
                      first_attempt_at = excluded.first_attempt_at, given_up_at = excluded.given_up_at,
                      failure = excluded.failure, said = excluded.said";
-        let params: [Param<'_>; 7] =
-            [&documents, &institutions, &attempts, &first, &failures, &said, &now.0];
+        let params: [Param<'_>; 7] = [&documents, &institutions, &attempts, &first, &failures, &said, &now.0];
         session.query(sql, &params).await?;
     }
     if !after.uncertain.is_empty() {
@@ -201,7 +200,8 @@ pub(super) async fn read(
 ) -> Result<(DueHandover, Vec<(BinderId, Settled)>)> {
     let Leased { mut handover, handed, awaited } = leased;
     let handed = decode_handed(&handed)?;
-    let awaited = awaited.map_or(Ok(Vec::new()), |sealed| open_awaited(&store.vault, handover.id, &sealed))?;
+    let awaited =
+        awaited.map_or(Ok(Vec::new()), |sealed| open_awaited(&store.vault, handover.id, &sealed))?;
     let all = awaited.iter().map(|one| one.document).chain(handed.iter().map(|one| one.document));
     let reported = reported(session, all.collect()).await?;
     let looked_at = split(handed, awaited, &reported);

@@ -145,11 +145,7 @@ pub(crate) fn read_again(
     let taken: Vec<_> = handed.iter().map(taken).collect();
     let read = announced::read(connection, vault, &taken, now)?;
     let documents = |held: Vec<book::Held>| held.into_iter().map(|held| held.document).collect();
-    Ok(ReadAgain {
-        claims: read.claims,
-        over: documents(read.over),
-        unreadable: documents(read.unreadable),
-    })
+    Ok(ReadAgain { claims: read.claims, over: documents(read.over), unreadable: documents(read.unreadable) })
 }
 
 impl SqliteStore {

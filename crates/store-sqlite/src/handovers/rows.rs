@@ -1,15 +1,14 @@
 //! The rows of hand-overs.
 
-use std::collections::{HashMap, HashSet};
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
 use seoham_model::{BinderId, ParcelId, UnixSeconds};
 use seoham_store::documents::Notification;
 use seoham_store::handovers::{
-    DueHandover, Found, Handed, HandoverId, Settled, Settlement, UNCERTAIN_SECONDS_MAX,
-    decode_handed, encode_handed, ended, is_reported, open_awaited, seal_awaited, settle as settle_rule,
-    split,
+    DueHandover, Found, Handed, HandoverId, Settled, Settlement, UNCERTAIN_SECONDS_MAX, decode_handed,
+    encode_handed, ended, is_reported, open_awaited, seal_awaited, settle as settle_rule, split,
 };
 use seoham_store::parcel::notices::{Report, notice};
 use seoham_vault::Vault;
@@ -151,9 +150,8 @@ pub(super) fn due(
          WHERE look_at <= ?1 AND provider IN (SELECT value FROM json_each(?2))
          ORDER BY look_at, handover_id LIMIT ?3",
     )?;
-    let rows = statement.query_map(params![now.0, names, rows_max], |row| {
-        Ok(HandoverId(Uuid::from_bytes(row.get(0)?)))
-    })?;
+    let rows = statement
+        .query_map(params![now.0, names, rows_max], |row| Ok(HandoverId(Uuid::from_bytes(row.get(0)?))))?;
     let mut due = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     due.retain(|id| !book.is_held(*id));
     due.truncate(limit);
@@ -222,8 +220,9 @@ fn reported(
         let parcel = document.parcel();
         let packed = match packed.entry(parcel) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place
-                .insert(read.query_row([Id(parcel)], |row| row.get(0)).optional()?.unwrap_or_default()),
+            Entry::Vacant(place) => {
+                place.insert(read.query_row([Id(parcel)], |row| row.get(0)).optional()?.unwrap_or_default())
+            }
         };
         // A damaged notice tells nothing: the report is recorded then, or not.
         if notice(packed, document.position(), UnixSeconds(0)).is_ok_and(is_reported) {

@@ -47,7 +47,10 @@ impl World<'_> {
             let receipt = Receipt { document, arrival: Arrival::of_messenger(!self.chance.percent(20)), at };
             receipts.push(receipt);
             if self.chance.percent(10) {
-                receipts.push(Receipt { arrival: Arrival::of_messenger(!receipt.arrival.is_delivered()), ..receipt });
+                receipts.push(Receipt {
+                    arrival: Arrival::of_messenger(!receipt.arrival.is_delivered()),
+                    ..receipt
+                });
             }
         }
         self.say(format!("the messenger reports on {}", receipts.len()));

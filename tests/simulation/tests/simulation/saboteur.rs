@@ -52,9 +52,9 @@ use seoham_store::volumes::{
     CountedVolume, DayVolume, PlanState, VolumeAlert, VolumePlan, ambassador_impl_Volumes,
 };
 use seoham_store::{
-    Accounts, Admins, Boxes, Callers, Deliveries, Deployment, Documents, Handovers, Health, Lane, Links, Marks, Mode,
-    Notices, Overviews, People, ProviderViews, QueueDepths, Receipts, Records, Result, Retention, Secrets, Sessions, Store,
-    Templates, Unlocking, Volumes,
+    Accounts, Admins, Boxes, Callers, Deliveries, Deployment, Documents, Handovers, Health, Lane, Links,
+    Marks, Mode, Notices, Overviews, People, ProviderViews, QueueDepths, Receipts, Records, Result,
+    Retention, Secrets, Sessions, Store, Templates, Unlocking, Volumes,
 };
 use seoham_store_sqlite::SqliteStore;
 use seoham_vault::{PinHash, TokenHash};

@@ -168,7 +168,8 @@ fn push_secret(section: &ProviderSection) -> Result<Option<SecretString>> {
 }
 
 fn read(file: &std::path::Path, name: &str) -> Result<SecretString> {
-    let text = read_private(file).with_context(|| format!("messenger.providers: {name}: {}", file.display()))?;
+    let text =
+        read_private(file).with_context(|| format!("messenger.providers: {name}: {}", file.display()))?;
     let text = text.trim();
     if text.is_empty() {
         bail!("messenger.providers: {name}: {} is empty", file.display());

@@ -66,12 +66,7 @@ impl Messenger {
 }
 
 fn options(name: &str) -> LineOptions {
-    LineOptions {
-        name: name.to_owned(),
-        weight: 1.0,
-        rate_per_second: None,
-        personal_rate_per_second: None,
-    }
+    LineOptions { name: name.to_owned(), weight: 1.0, rate_per_second: None, personal_rate_per_second: None }
 }
 
 /// The HTTP provider of the section `notifier`.
@@ -91,7 +86,8 @@ fn notifier(config: &Config) -> Result<Option<Line>> {
 /// The lease of a claim outlasts the slowest call, so that nothing is sent twice.
 pub(super) fn lease_seconds(config: &Config) -> u64 {
     let timeouts = config.messenger.providers.iter().map(|provider| provider.timeout_seconds);
-    let slowest = timeouts.chain([config.notifier.timeout_seconds]).max().unwrap_or(10).clamp(1, 60);
+    let notifier = config.notifier.url.as_ref().map(|_| config.notifier.timeout_seconds);
+    let slowest = timeouts.chain(notifier).max().unwrap_or(10).clamp(1, 60);
     config.delivery.lease_seconds.max(2 * slowest)
 }
 

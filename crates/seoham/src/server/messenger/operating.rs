@@ -30,7 +30,13 @@ impl OperatingMessengers {
             let section = config.messenger.providers.iter().find(|section| section.name == name);
             section.map_or(
                 match name {
-                    "http" | "simulator" => if name == "http" { "http" } else { "simulator" },
+                    "http" | "simulator" => {
+                        if name == "http" {
+                            "http"
+                        } else {
+                            "simulator"
+                        }
+                    }
                     _ => "none",
                 },
                 |section| section.kind.name(),
@@ -101,8 +107,7 @@ impl Messengers for OperatingMessengers {
                 Some(Sent::Unknown(trouble)) => ("unknown", Some(trouble)),
                 Some(Sent::NotSent) | None => ("retry", None),
             };
-            let said =
-                trouble.map(|trouble| trouble.said.unwrap_or_else(|| trouble.failure.to_string()));
+            let said = trouble.map(|trouble| trouble.said.unwrap_or_else(|| trouble.failure.to_string()));
             answers.push(TestAnswer { provider, outcome, said });
         }
         answers
