@@ -1,5 +1,5 @@
-//! The weight of a provider, which follows its health (SPEC 13): a provider that fails or slows down loses half of its
-//! weight each minute, down to a twentieth, and regains it the same way.
+//! The weight of a provider, for weighted load balancing that follows its health (SPEC 13): a provider that fails or slows
+//! down loses half of its weight each minute, down to a twentieth, and regains it the same way.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

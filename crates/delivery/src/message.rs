@@ -187,7 +187,7 @@ impl BoxMessage<'_> {
             institution_name: self.box_name,
             title: "",
             message: says,
-            deadline: seoul_minutes(until).to_string(),
+            deadline: seoul_minutes(until),
             cs_name: "",
             cs_number: "",
             link,

@@ -1,4 +1,4 @@
-//! NHN Cloud, KakaoTalk Bizmessage v2.3. It fills in the template itself, and takes an idempotency key: within ten
+//! NHN Cloud, `KakaoTalk` Bizmessage v2.3. It fills in the template itself, and takes an idempotency key: within ten
 //! minutes the same key fails with −1005, which means that it has the messages.
 
 use std::collections::{HashMap, HashSet};

@@ -39,7 +39,7 @@ pub struct SensOptions {
     pub access_key: String,
     /// Its secret.
     pub secret: SecretString,
-    /// The KakaoTalk channel, unless a template has its own.
+    /// The `KakaoTalk` channel, unless a template has its own.
     pub sender_key: String,
 }
 
@@ -81,9 +81,8 @@ impl Item {
     /// What became of it; `None` while that is open.
     fn arrival(&self) -> Option<Arrival> {
         match (self.message_status_code.as_deref(), self.message_status_name.as_deref()) {
-            (_, Some("processing")) => None,
+            (_, Some("processing")) | (None | Some(""), None | Some("")) => None,
             (Some("0000"), _) | (_, Some("success")) => Some(Arrival::Messenger),
-            (None | Some(""), None | Some("")) => None,
             _ if self.use_sms_failover => {
                 let failover = self.failover.as_ref()?;
                 match (failover.message_status_code.as_deref(), failover.message_status_name.as_deref()) {

@@ -44,7 +44,7 @@ pub struct SolapiOptions {
     pub api_key: String,
     /// Its secret.
     pub secret: SecretString,
-    /// The id of the KakaoTalk channel, unless a template has its own.
+    /// The id of the `KakaoTalk` channel, unless a template has its own.
     pub sender_key: String,
     /// The sending number.
     pub from: String,

@@ -96,7 +96,7 @@ impl<'a> Values<'a> {
             institution_name,
             title: &content.title,
             message: content.message.as_deref().unwrap_or_default(),
-            deadline: seoul_minutes(deadline_at).to_string(),
+            deadline: seoul_minutes(deadline_at),
             cs_name: &content.cs_name,
             cs_number: &content.cs_number,
             link,

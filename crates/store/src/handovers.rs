@@ -1,4 +1,4 @@
-//! Hand-overs: messages that a worker gives to a provider in one call (SPEC 13).
+//! Hand-overs: messages that a worker gives to a provider in one call, with a write-ahead intent of that call (SPEC 13).
 //!
 //! A provider that cannot deduplicate could be given a message twice: when a worker dies after its call, or when the
 //! answer is lost. Therefore a hand-over is recorded before its call, and takes the documents off the queue: from then
@@ -302,10 +302,14 @@ pub struct LookedAt {
 }
 
 /// Splits a hand-over by the documents on which there is a report.
-pub fn split(handed: Vec<Handed>, mut awaited: Vec<Awaited>, reported: &HashSet<BinderId>) -> LookedAt {
-    awaited.retain(|one| !reported.contains(&one.document));
+pub fn split(
+    handed: Vec<Handed>,
+    mut awaited: Vec<Awaited>,
+    is_reported: impl Fn(BinderId) -> bool,
+) -> LookedAt {
+    awaited.retain(|one| !is_reported(one.document));
     let (taken, unknown): (Vec<Handed>, Vec<Handed>) =
-        handed.into_iter().partition(|one| reported.contains(&one.document));
+        handed.into_iter().partition(|one| is_reported(one.document));
     let taken = taken.iter().map(|one| (one.document, Settled::Taken { reference: None }));
     LookedAt { unknown, awaited, taken: taken.collect() }
 }

@@ -1,6 +1,6 @@
 //! Hands messages to a provider, and records what it answers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -41,7 +41,8 @@ impl Worker {
         let mut group = group;
         while !group.is_empty() {
             let batch = next_batch(&mut group, line);
-            let start_by = held_until - line.abilities().slowest.min(self.options.lease);
+            let slowest = line.abilities().slowest.min(self.options.lease);
+            let start_by = held_until.checked_sub(slowest).unwrap_or(held_until);
             if !self.wait_for_rate(line, batch.len(), start_by, stop).await {
                 // Left to the lease: there is no time for it.
                 return;
@@ -256,10 +257,9 @@ fn next_batch(group: &mut Vec<Announced>, line: &Line) -> Vec<Announced> {
     let abilities = line.abilities();
     let mut batch = Vec::new();
     let mut rest = Vec::new();
-    let mut numbers: HashMap<String, ()> = HashMap::new();
+    let mut numbers: HashSet<String> = HashSet::new();
     for one in std::mem::take(group) {
-        let is_alone = !abilities.one_per_number
-            || numbers.insert(one.message.to.expose_secret().to_owned(), ()).is_none();
+        let is_alone = !abilities.one_per_number || numbers.insert(one.message.to.expose_secret().to_owned());
         if batch.len() < abilities.batch_max && is_alone {
             batch.push(one);
         } else {

@@ -77,6 +77,12 @@ impl ProviderReply {
     }
 }
 
+/// The provider of a name.
+fn of<'a>(providers: &'a mut BTreeMap<String, ProviderReply>, name: &str) -> &'a mut ProviderReply {
+    let new = || ProviderReply { name: name.to_owned(), ..ProviderReply::default() };
+    providers.entry(name.to_owned()).or_insert_with(new)
+}
+
 /// `GET`
 pub(crate) async fn show(State(operator): State<Operator>) -> Result<Response, ApiError> {
     let since = operator.now().plus(-REPORTED_WITHIN_SECONDS);
@@ -84,10 +90,6 @@ pub(crate) async fn show(State(operator): State<Operator>) -> Result<Response, A
     let depths = operator.store.handover_depths().await?;
     let queued = operator.store.queue_depths().await?;
     let mut providers: BTreeMap<String, ProviderReply> = BTreeMap::new();
-    fn of<'a>(providers: &'a mut BTreeMap<String, ProviderReply>, name: &str) -> &'a mut ProviderReply {
-        let new = || ProviderReply { name: name.to_owned(), ..ProviderReply::default() };
-        providers.entry(name.to_owned()).or_insert_with(new)
-    }
     for configured in operator.messengers.providers() {
         let reply = of(&mut providers, &configured.name);
         (reply.kind, reply.configured_weight) = (Some(configured.kind), Some(configured.weight));

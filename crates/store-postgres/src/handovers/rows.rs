@@ -204,7 +204,7 @@ pub(super) async fn read(
         awaited.map_or(Ok(Vec::new()), |sealed| open_awaited(&store.vault, handover.id, &sealed))?;
     let all = awaited.iter().map(|one| one.document).chain(handed.iter().map(|one| one.document));
     let reported = reported(session, all.collect()).await?;
-    let looked_at = split(handed, awaited, &reported);
+    let looked_at = split(handed, awaited, |document| reported.contains(&document));
     handover.awaited = looked_at.awaited;
     if looked_at.unknown.is_empty() {
         return Ok((handover, looked_at.taken));

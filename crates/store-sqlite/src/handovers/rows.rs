@@ -200,7 +200,7 @@ pub(super) fn read(
     let awaited = awaited.map_or(Ok(Vec::new()), |sealed| open_awaited(vault, id, &sealed))?;
     let all = awaited.iter().map(|one| one.document).chain(handed.iter().map(|one| one.document));
     let reported = reported(connection, all)?;
-    let looked_at = split(handed, awaited, &reported);
+    let looked_at = split(handed, awaited, |document| reported.contains(&document));
     handover.awaited = looked_at.awaited;
     let read = deliveries::read_again(connection, vault, &looked_at.unknown, now)?;
     handover.unknown = read.claims;

@@ -63,7 +63,7 @@ impl OperatingMessengers {
             institution_name: "서함",
             title: "발송 시험",
             message: "운영자가 보낸 시험 메시지입니다. 확인하실 문서는 없습니다.",
-            deadline: seoul_minutes(deadline_at).to_string(),
+            deadline: seoul_minutes(deadline_at),
             cs_name: "서함",
             cs_number: "-",
             link: &format!("{}/", self.box_url.trim_end_matches('/')),
