@@ -28,7 +28,7 @@ use crate::baseline::Baseline;
 use crate::engine::Engine;
 use crate::figures::Figure;
 use crate::scenario::{
-    Run, acceptance, delivery, fairness, growth, institution, keys, overload, peers, status,
+    Run, acceptance, delivery, fairness, growth, institution, keys, messenger, overload, peers, status,
 };
 
 /// Benchmarks Seoham beside its store's bare engine.
@@ -81,6 +81,8 @@ enum What {
     Client,
     Peers,
     Growth,
+    /// Also only when it is named.
+    Messenger,
 }
 
 fn main() -> Result<()> {
@@ -91,6 +93,11 @@ fn main() -> Result<()> {
         return runtime.block_on(baseline::serve(baseline));
     }
     let mut figures = Vec::new();
+    if arguments.only == [What::Messenger] {
+        figures = runtime.block_on(messenger::measure(&arguments))?;
+        report::print(&figures);
+        return Ok(());
+    }
     for store in &arguments.store {
         figures.extend(runtime.block_on(measure(&arguments, *store))?);
     }

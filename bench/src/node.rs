@@ -77,6 +77,13 @@ impl Node {
         })
     }
 
+    /// Sets the platform's template of arrived documents.
+    pub(crate) async fn set_template(&self, template: &Value) -> Result<()> {
+        let request = self.http.put(format!("{}/admin/v1/templates/document_arrived", self.url("admin")));
+        request.bearer_auth(&self.admin_token).json(template).send().await?.error_for_status()?;
+        Ok(())
+    }
+
     async fn admin(&self, path: &str, body: String) -> Result<Value> {
         let request = self.http.post(format!("{}/admin/v1/{path}", self.url("admin")));
         let request = request.bearer_auth(&self.admin_token).header("content-type", "application/json");

@@ -29,7 +29,7 @@ const LAYERS: [(&str, &[&str]); 24] = [
     ("scratch-postgres", &[]),
     ("harness", &["scratch-postgres"]),
     ("simulation", &["model", "vault", "store", "store-sqlite", "store-postgres", "scratch-postgres"]),
-    ("bench", &["model", "scratch-postgres", "store"]),
+    ("bench", &["model", "scratch-postgres", "store", "messenger-fakes"]),
     ("xtask", &[]),
     (
         "seoham",

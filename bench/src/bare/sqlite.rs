@@ -38,10 +38,10 @@ pub(crate) fn insert_again(
     let rows = documents(&reader(data)?, after, count)?;
     let mut rates = Vec::new();
     for batch in batches {
-        let directory = scratch.join(batch.to_string());
-        std::fs::create_dir_all(&directory)?;
-        rates.push((*batch, insert(&directory.join("bare.db"), &rows, *batch)?));
-        std::fs::remove_dir_all(&directory)?;
+        std::fs::create_dir_all(scratch)?;
+        // A directory of its own, so that nothing of an earlier measurement is in the way.
+        let directory = tempfile::tempdir_in(scratch)?;
+        rates.push((*batch, insert(&directory.path().join("bare.db"), &rows, *batch)?));
     }
     Ok(rates)
 }
@@ -132,7 +132,8 @@ pub(crate) fn look_ups(data: &Path, scratch: &Path, duration: Duration) -> Resul
         source.query_row("SELECT coalesce(max(parcel_no), 0) FROM parcels", [], |row| row.get(0))?;
     let rows = documents(&source, last - i64::try_from(IDS / 100)?, IDS)?;
     std::fs::create_dir_all(scratch)?;
-    let file = &scratch.join("look-ups.db");
+    let directory = tempfile::tempdir_in(scratch)?;
+    let file = &directory.path().join("look-ups.db");
     insert(file, &rows, 5_000)?;
     let copy = format!(
         "ATTACH '{}' AS source; INSERT INTO people SELECT person_id, wrapped_key FROM source.people",

@@ -47,7 +47,7 @@ pub(crate) async fn take(
         Push::UnknownProvider => Err(ApiError::unknown_path()),
         Push::Unauthorized => Err(unsigned()),
         Push::Malformed => Err(ApiError::invalid(Text::fixed(
-            "이 발송사의 발송 결과 형식이 아닙니다",
+            "이 제공자의 발송 결과 형식이 아닙니다",
             "this is not a report of this provider",
         ))),
         Push::Failed => Err(ApiError::unavailable()),

@@ -65,6 +65,7 @@ pub(crate) async fn send(State(shared): State<Shared>, axum::Form(form): Form) -
             place: count,
             taken_at: Instant::now(),
             confirmed: false,
+            outcome: Result::Pending,
         });
     }
     let info = json!({"type": "AT", "mid": mid, "scnt": count, "fcnt": 0});

@@ -66,6 +66,7 @@ pub(crate) async fn send(
         place: 1,
         taken_at: Instant::now(),
         confirmed: false,
+        outcome: Result::Pending,
     });
     let answer = json!({"code": 1000, "description": "success", "refkey": key, "messagekey": message_key});
     shared.faults.answer(json(200, &answer))

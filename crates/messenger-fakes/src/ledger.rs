@@ -47,6 +47,7 @@ pub struct Message {
     /// When it was taken.
     pub taken_at: Instant,
     pub(crate) confirmed: bool,
+    pub(crate) outcome: Result,
 }
 
 /// What became of a message.
@@ -67,7 +68,7 @@ pub(crate) struct Ledger {
 }
 
 /// How long a result takes.
-const RESULT_AFTER: Duration = Duration::from_millis(300);
+pub(crate) const RESULT_AFTER: Duration = Duration::from_millis(300);
 
 impl Ledger {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Vec<Message>> {
@@ -75,7 +76,8 @@ impl Ledger {
     }
 
     pub(crate) fn add(&self, message: Message) {
-        self.lock().push(message);
+        let outcome = self.outcome(&message);
+        self.lock().push(Message { outcome, ..message });
     }
 
     /// Remembers an idempotency key for `seconds`; `false` if it is known.
@@ -102,8 +104,14 @@ impl Ledger {
         *self.approved.lock().unwrap_or_else(PoisonError::into_inner) = Some(body.to_owned());
     }
 
+    /// What has become of a message by now.
     pub(crate) fn result(&self, message: &Message) -> Result {
-        if message.taken_at.elapsed() < RESULT_AFTER || message.to == NEVER_REPORTED {
+        if message.taken_at.elapsed() < RESULT_AFTER { Result::Pending } else { message.outcome }
+    }
+
+    /// What will become of a message.
+    fn outcome(&self, message: &Message) -> Result {
+        if message.to == NEVER_REPORTED {
             return Result::Pending;
         }
         if !self.approved(&message.template).is_some_and(|approved| matches(&approved, &message.text)) {

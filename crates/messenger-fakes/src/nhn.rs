@@ -80,6 +80,7 @@ pub(crate) async fn send(
                 place: index + 1,
                 taken_at: Instant::now(),
                 confirmed: false,
+                outcome: Result::Pending,
             });
         }
     }
@@ -148,10 +149,24 @@ pub(crate) async fn results(
     if !is_known(&shared, &headers) {
         return failed(-1001, "Invalid secret key.");
     }
-    let messages = shared.ledger.lock().clone();
-    let done = messages.iter().filter(|message| shared.ledger.result(message) != Result::Pending);
-    let all: Vec<Value> = done.map(|message| outcome(&shared, message, false)).collect();
+    let start = query.get("startUpdateDate").and_then(|date| seconds_ago(date)).unwrap_or(u64::MAX);
+    let done: Vec<Message> = {
+        let messages = shared.ledger.lock();
+        let is_done = |message: &&Message| {
+            shared.ledger.result(message) != Result::Pending && message.taken_at.elapsed().as_secs() <= start
+        };
+        messages.iter().filter(is_done).cloned().collect()
+    };
+    let all: Vec<Value> = done.iter().map(|message| outcome(&shared, message, false)).collect();
     json(200, &json!({"header": good(), "messages": page(&all, &query)}))
+}
+
+/// How long ago a time in Seoul is, in seconds.
+fn seconds_ago(date: &str) -> Option<u64> {
+    let civil: jiff::civil::DateTime = date.replace(' ', "T").parse().ok()?;
+    let seoul = jiff::tz::TimeZone::fixed(jiff::tz::Offset::constant(9));
+    let at = civil.to_zoned(seoul).ok()?.timestamp().as_second();
+    u64::try_from(jiff::Timestamp::now().as_second() - at).ok()
 }
 
 pub(crate) async fn one(

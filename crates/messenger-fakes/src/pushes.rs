@@ -1,12 +1,11 @@
 //! NHN's pushes: repeated, and out of order.
 
-use std::collections::HashSet;
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::ledger::Result;
+use crate::ledger::{Message, RESULT_AFTER, Result};
 use crate::nhn;
 use crate::server::{SECRET, Shared};
 
@@ -16,21 +15,22 @@ const TOGETHER: usize = 500;
 /// Pushes results for as long as it runs.
 pub(crate) async fn push(shared: Shared) {
     let client = reqwest::Client::new();
-    let mut pushed: HashSet<(String, usize)> = HashSet::new();
+    // Results come in the order of the messages.
+    let mut next = 0;
     loop {
-        tokio::time::sleep(EVERY).await;
-        let Some(url) = shared.push_to.lock().unwrap_or_else(PoisonError::into_inner).clone() else {
+        let done: Vec<Message> = {
+            let messages = shared.ledger.lock();
+            let is_due = |message: &&Message| message.taken_at.elapsed() >= RESULT_AFTER;
+            messages.iter().skip(next).take(TOGETHER).take_while(is_due).cloned().collect()
+        };
+        let url = shared.push_to.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(url) = url.filter(|_| !done.is_empty()) else {
+            tokio::time::sleep(EVERY).await;
             continue;
         };
-        let messages = shared.ledger.lock().clone();
-        let done = messages.iter().filter(|message| {
-            shared.ledger.result(message) != Result::Pending
-                && !pushed.contains(&(message.call_id.clone(), message.place))
-        });
-        let done: Vec<_> = done.take(TOGETHER).cloned().collect();
-        if done.is_empty() {
-            continue;
-        }
+        let count = done.len();
+        let done = done.into_iter().filter(|message| shared.ledger.result(message) != Result::Pending);
+        let done: Vec<Message> = done.collect();
         let hooks: Vec<Value> =
             done.iter().rev().map(|message| nhn::outcome(&shared, message, true)).collect();
         let body = json!({"event": "MESSAGE_RESULT_UPDATE", "hooks": hooks});
@@ -40,7 +40,9 @@ pub(crate) async fn push(shared: Shared) {
             was_taken &= request.send().await.is_ok_and(|answer| answer.status().is_success());
         }
         if was_taken {
-            pushed.extend(done.into_iter().map(|message| (message.call_id, message.place)));
+            next += count;
+        } else {
+            tokio::time::sleep(EVERY).await;
         }
     }
 }

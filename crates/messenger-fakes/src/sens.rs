@@ -78,6 +78,7 @@ pub(crate) async fn send(
                 place: index + 1,
                 taken_at: Instant::now(),
                 confirmed: false,
+                outcome: Result::Pending,
             });
         }
     }

@@ -88,6 +88,7 @@ pub(crate) async fn send(
                 place: index + 1,
                 taken_at: Instant::now(),
                 confirmed: false,
+                outcome: Result::Pending,
             });
         } else {
             failed.push(item);

@@ -45,7 +45,7 @@ pub async fn check(template: &MessageTemplate, lines: &Lines) -> Vec<Finding> {
             findings.push(Finding::of(
                 Some(name),
                 false,
-                Text::fixed("설정되지 않은 발송사입니다", "no provider of this name is configured"),
+                Text::fixed("설정되지 않은 제공자입니다", "no provider of this name is configured"),
             ));
         }
     }
@@ -56,7 +56,7 @@ pub async fn check(template: &MessageTemplate, lines: &Lines) -> Vec<Finding> {
     }
     if !suits_any {
         let text = Text::fixed(
-            "어느 발송사로도 보낼 수 없습니다: providers에 템플릿 코드가 있어야 합니다",
+            "어느 제공자로도 보낼 수 없습니다: providers에 템플릿 코드가 있어야 합니다",
             "no provider can send it: it needs a template code in providers",
         );
         findings.push(Finding::of(None, true, text));
@@ -69,7 +69,7 @@ async fn of_line(template: &MessageTemplate, line: &Line) -> Vec<Finding> {
     let name = Some(line.name());
     if template.fallback.is_some() && line.suits(Some(template)) && !line.abilities().falls_back {
         let text = Text::fixed(
-            "이 발송사는 대체발송(SMS, LMS)을 하지 않습니다",
+            "이 제공자는 대체발송(SMS, LMS)을 하지 않습니다",
             "this provider sends no fallback (SMS or LMS)",
         );
         findings.push(Finding::of(name, false, text));
@@ -82,7 +82,7 @@ async fn of_line(template: &MessageTemplate, line: &Line) -> Vec<Finding> {
             name,
             false,
             Text::fixed(
-                "승인된 내용을 물어볼 수 없는 발송사입니다. 내용이 다르면 발송 결과에 7204 같은 템플릿 불일치 오류로 \
+                "승인된 내용을 물어볼 수 없는 제공자입니다. 내용이 다르면 발송 결과에 7204 같은 템플릿 불일치 오류로 \
                  나타납니다",
                 "this provider cannot be asked what it approved; a text that differs would be refused with its \
                  template mismatch code in the delivery report (at Bizppurio, 7204)",
@@ -93,7 +93,7 @@ async fn of_line(template: &MessageTemplate, line: &Line) -> Vec<Finding> {
             findings.push(Finding::of(
                 name,
                 true,
-                Text::made(format!("발송사의 대답: {said}"), format!("the provider says: {said}")),
+                Text::made(format!("제공자의 대답: {said}"), format!("the provider says: {said}")),
             ));
         }
         Some(Ok(approved)) => findings.extend(compare(template, &approved, line.name())),

@@ -33,7 +33,7 @@ const PAGE: usize = 1_000;
 /// Pages that are read for one question.
 const PAGES_MAX: usize = 100;
 /// Up to so many messages are asked about one by one.
-const SINGLY: usize = 5;
+const SINGLY: usize = 20;
 
 /// The reference of a message that they have, without their having named it.
 const UNNAMED: &str = "?";

@@ -134,7 +134,7 @@ pub(crate) async fn test(State(operator): State<Operator>, request: Request) -> 
     let is_known = |name: &str| operator.messengers.providers().iter().any(|one| one.name == name);
     if named.provider.as_deref().is_some_and(|name| !is_known(name)) {
         return Err(ApiError::invalid(Text::fixed(
-            "provider: 이 이름으로 설정된 발송사가 없습니다",
+            "provider: 이 이름으로 설정된 제공자가 없습니다",
             "provider: no provider of this name is configured",
         )));
     }
