@@ -5,9 +5,9 @@ use std::process::{Child, Command, Output, Stdio};
 
 use crate::harness::{Browser, Client, binary, eventually, member_document};
 
-fn demo(data: &std::path::Path) -> Output {
+fn demo(data: &std::path::Path, more: &[&str]) -> Output {
     let mut command = Command::new(binary());
-    command.args(["demo", "--exit", "--data"]).arg(data).env("LC_ALL", "ko_KR.UTF-8");
+    command.args(["demo", "--exit", "--data"]).arg(data).args(more).env("LC_ALL", "ko_KR.UTF-8");
     for listen in ["api", "bulk", "web", "admin"] {
         command.arg(format!("--{listen}-listen=127.0.0.1:0"));
     }
@@ -23,16 +23,26 @@ fn it_ends_well_and_goes_on_from_what_is_there() {
         assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
         text.lines().filter(|l| l.starts_with('│')).map(str::to_owned).collect::<Vec<_>>()
     };
-    let first = table(&demo(&data));
+    let first = table(&demo(&data, &[]));
     assert!(first.iter().any(|l| l.contains("접수") && l.contains("1118")), "{first:?}");
     assert!(first.iter().any(|l| l.contains("상태 READ") && l.contains('5')), "{first:?}");
-    assert_eq!(table(&demo(&data)), first, "nothing is sent twice");
+    assert_eq!(table(&demo(&data, &[])), first, "nothing is sent twice");
 
     // With a truncated journal, it sends what is missing and still counts everything.
     let journal = data.join("demo-sent.jsonl");
     let text = std::fs::read_to_string(&journal).unwrap();
     std::fs::write(&journal, &text[..text.len() / 2]).unwrap();
-    assert_eq!(table(&demo(&data)), first);
+    assert_eq!(table(&demo(&data, &[])), first);
+}
+
+/// The same counts, through the adapter of a provider and a fake of it.
+#[test]
+fn it_delivers_through_a_provider() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = demo(&directory.path().join("data"), &["--messenger", "nhn"]);
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.lines().any(|line| line.contains("접수") && line.contains("1118")), "{text}");
 }
 
 /// A process that is killed at the end of its test.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Client, Server, Start, document, documents, eventually, private_file};
 use crate::inbox::person;
+use crate::products::of_product;
 
 const KINDS: [&str; 5] = ["nhn", "solapi", "sens", "aligo", "bizppurio"];
 
@@ -330,4 +331,53 @@ async fn fifty_kills_tell_everybody_once() {
     let times = times(&fakes);
     assert!(times.values().all(|times| *times == 1), "nobody twice");
     assert_eq!(times.len(), ids.len());
+}
+
+/// Every product that notifies, every category, members and non-members, through the adapters: from the send to the
+/// read.
+#[tokio::test]
+async fn every_product_that_notifies_is_delivered_and_read() {
+    let fakes = Fakes::start().await.unwrap();
+    let (server, _) = up(&fakes, &KINDS, "").await;
+    let mut sent = Vec::new();
+    let (mut number, mut product) = (0, 0);
+    for authentication in ["pin", "certificate", "none"] {
+        for certified in [false, true] {
+            for notice in ["platform", "institution"] {
+                let terms =
+                    json!({ "authentication": authentication, "certified": certified, "notice": notice });
+                let city = server.institution_with("가상시청", terms).await;
+                // An institution's own channel is at one provider; the platform's at all of them.
+                let own = template(&[KINDS[product % KINDS.len()]], TEMPLATE, false);
+                let path = format!("institutions/{}/templates/document_arrived", city.id);
+                assert_eq!(server.admin("PUT", &path, Some(own)).await.0, 204);
+                product += 1;
+                for category in ["Default", "BILL", "BILL_PAY", "NOTICE", "CONTRACT", "REPORT"] {
+                    for member in [true, false] {
+                        number += 1;
+                        let phone = format!("0107979{number:04}");
+                        person(&city, &phone, member).await;
+                        let id = city.accepted(&[of_product(&phone, "A", category)]).await.remove(0);
+                        sent.push((city.clone(), phone, id, member, authentication));
+                    }
+                }
+            }
+        }
+    }
+    for (city, phone, id, member, authentication) in &sent {
+        city.until_notified(id).await;
+        if !member {
+            assert_eq!(city.status(id).await["doc_box_status"], "SENT", "{phone}");
+            assert_eq!(city.sandbox("people/join", json!({ "phone_number": phone })).await.status, 204);
+        }
+        city.until(id, "RECEIVED").await;
+        let token = city.open_token(id).await;
+        assert_eq!(city.verify(id, &token).await.status, 200, "{phone}");
+        assert_eq!(city.mark_read(id).await.status, 204, "{phone}");
+        let status = city.status(id).await;
+        assert_eq!(status["doc_box_status"], "READ", "{phone}");
+        assert_eq!(status["authenticated_at"].is_i64(), *authentication != "none", "{phone}: {status}");
+    }
+    assert_eq!(fakes.count(), sent.len(), "everybody once");
+    assert!(times(&fakes).values().all(|times| *times == 1));
 }

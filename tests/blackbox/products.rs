@@ -17,7 +17,7 @@ async fn messages(server: &Server, number: &str) -> String {
     Browser::at(&server.url("web")).get(&format!("/messenger?number={number}")).await.html
 }
 
-fn of_product(number: &str, id: &str, category: &str) -> Value {
+pub(crate) fn of_product(number: &str, id: &str, category: &str) -> Value {
     let mut document = document(number, id);
     document["hash"] = json!("a".repeat(64));
     document["common_categories"] = json!([category]);

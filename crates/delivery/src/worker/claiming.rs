@@ -69,7 +69,11 @@ impl Worker {
         let is_worth_it = abilities.recovery != Recovery::Deduplicates && room > 1;
         if is_worth_it && !claims.is_empty() && claims.len() < room {
             pause(LINGER, stop).await;
-            claims.extend(self.claim(room - claims.len()).await?);
+            match self.claim(room - claims.len()).await {
+                Ok(more) => claims.extend(more),
+                // What was claimed is sent all the same.
+                Err(error) => tracing::warn!(%error, "could not claim deliveries"),
+            }
         }
         Ok(claims)
     }
