@@ -82,13 +82,13 @@ pub(crate) async fn detail(State(shared): State<Shared>, axum::Form(form): Form)
     let messages = shared.ledger.lock().clone();
     let of_call = messages.iter().filter(|message| Some(&message.call_id) == form.get("mid"));
     let item = |message: &Message| {
-        let (kind, result) = match shared.ledger.result(message) {
+        let (kind, result) = match message.result() {
             Result::Pending | Result::Arrived => ("AT", "0"),
             Result::Fallback => ("LM", "0"),
             Result::NoUser => ("AT", "A"),
             Result::WrongTemplate => ("AT", "U"),
         };
-        let is_pending = shared.ledger.result(message) == Result::Pending;
+        let is_pending = message.result() == Result::Pending;
         json!({
             "msgid": format!("{}{}", if is_pending { "Q" } else { "" }, message.own_id),
             "type": kind,

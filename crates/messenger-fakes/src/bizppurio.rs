@@ -80,7 +80,7 @@ pub(crate) async fn results(State(shared): State<Shared>, headers: HeaderMap) ->
     let messages = shared.ledger.lock().clone();
     let open = messages.iter().filter(|message| !message.confirmed);
     let report = |message: &Message| {
-        let (media, result) = match shared.ledger.result(message) {
+        let (media, result) = match message.result() {
             Result::Pending => return None,
             Result::Arrived => ("KAT", "7000"),
             Result::Fallback => ("LMS", "6600"),

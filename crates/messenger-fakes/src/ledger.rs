@@ -50,6 +50,13 @@ pub struct Message {
     pub(crate) outcome: Result,
 }
 
+impl Message {
+    /// What has become of it by now.
+    pub(crate) fn result(&self) -> Result {
+        if self.taken_at.elapsed() < RESULT_AFTER { Result::Pending } else { self.outcome }
+    }
+}
+
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Result {
@@ -102,11 +109,6 @@ impl Ledger {
 
     pub(crate) fn approve(&self, body: &str) {
         *self.approved.lock().unwrap_or_else(PoisonError::into_inner) = Some(body.to_owned());
-    }
-
-    /// What has become of a message by now.
-    pub(crate) fn result(&self, message: &Message) -> Result {
-        if message.taken_at.elapsed() < RESULT_AFTER { Result::Pending } else { message.outcome }
     }
 
     /// What will become of a message.

@@ -89,8 +89,8 @@ pub(crate) async fn send(
 }
 
 /// What became of a message, as the lists show it.
-pub(crate) fn outcome(shared: &Shared, message: &Message, with_key: bool) -> Value {
-    let (status, code, resend) = match shared.ledger.result(message) {
+pub(crate) fn outcome(message: &Message, with_key: bool) -> Value {
+    let (status, code, resend) = match message.result() {
         Result::Pending => ("READY", Value::Null, "RSC01"),
         Result::Arrived => ("COMPLETED", "MRC01".into(), "RSC01"),
         Result::Fallback => ("FAILED", "3019".into(), "RSC04"),
@@ -132,7 +132,7 @@ pub(crate) async fn list(
     }
     // The key of the sender is not kept here: everything is found, and the reader looks for its own.
     let messages = shared.ledger.lock().clone();
-    let all: Vec<Value> = messages.iter().map(|message| outcome(&shared, message, true)).collect();
+    let all: Vec<Value> = messages.iter().map(|message| outcome(message, true)).collect();
     let found = page(&all, &query);
     json(
         200,
@@ -153,11 +153,11 @@ pub(crate) async fn results(
     let done: Vec<Message> = {
         let messages = shared.ledger.lock();
         let is_done = |message: &&Message| {
-            shared.ledger.result(message) != Result::Pending && message.taken_at.elapsed().as_secs() <= start
+            message.result() != Result::Pending && message.taken_at.elapsed().as_secs() <= start
         };
         messages.iter().filter(is_done).cloned().collect()
     };
-    let all: Vec<Value> = done.iter().map(|message| outcome(&shared, message, false)).collect();
+    let all: Vec<Value> = done.iter().map(|message| outcome(message, false)).collect();
     json(200, &json!({"header": good(), "messages": page(&all, &query)}))
 }
 
@@ -180,7 +180,7 @@ pub(crate) async fn one(
     }
     let messages = shared.ledger.lock().clone();
     match messages.iter().find(|message| message.call_id == request && message.place == seq) {
-        Some(message) => json(200, &json!({"header": good(), "message": outcome(&shared, message, true)})),
+        Some(message) => json(200, &json!({"header": good(), "message": outcome(message, true)})),
         None => failed(-1016, "Not found."),
     }
 }

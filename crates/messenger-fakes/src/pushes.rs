@@ -29,10 +29,9 @@ pub(crate) async fn push(shared: Shared) {
             continue;
         };
         let count = done.len();
-        let done = done.into_iter().filter(|message| shared.ledger.result(message) != Result::Pending);
+        let done = done.into_iter().filter(|message| message.result() != Result::Pending);
         let done: Vec<Message> = done.collect();
-        let hooks: Vec<Value> =
-            done.iter().rev().map(|message| nhn::outcome(&shared, message, true)).collect();
+        let hooks: Vec<Value> = done.iter().rev().map(|message| nhn::outcome(message, true)).collect();
         let body = json!({"event": "MESSAGE_RESULT_UPDATE", "hooks": hooks});
         let mut was_taken = true;
         for _ in 0..2 {

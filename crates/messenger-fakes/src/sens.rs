@@ -109,7 +109,7 @@ pub(crate) async fn one(
         "useSmsFailover": message.fallback.is_some(),
         "completeTime": jiff::Timestamp::now().to_string(),
     });
-    match shared.ledger.result(message) {
+    match message.result() {
         Result::Pending => found["messageStatusName"] = "processing".into(),
         Result::Arrived => {
             (found["messageStatusCode"], found["messageStatusName"]) = ("0000".into(), "success".into());

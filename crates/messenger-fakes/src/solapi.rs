@@ -115,7 +115,7 @@ pub(crate) async fn list(
         |message: &&Message| ids.as_ref().is_none_or(|ids| ids.contains(&message.call_id.as_str()));
     let asked: Vec<&Message> = messages.iter().filter(is_asked).collect();
     let item = |message: &&&Message| {
-        let (code, kind) = match shared.ledger.result(message) {
+        let (code, kind) = match message.result() {
             Result::Pending => ("3000", "ATA"),
             Result::Arrived => ("4000", "ATA"),
             Result::Fallback => ("4000", "LMS"),
