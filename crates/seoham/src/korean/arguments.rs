@@ -100,6 +100,11 @@ pub(super) const ARGUMENTS: &[Argument] = &[
     Argument(&["landing"], "ready_json", "준비되면 주소를 JSON 한 줄로 출력합니다"),
     // For operators.
     Argument(&["demo"], "data", "데이터 디렉터리"),
+    Argument(
+        &["demo"],
+        "messenger",
+        "실제 연동 코드로, 옆에서 도는 가짜 제공자에게 보냅니다: nhn, solapi, sens, aligo, bizppurio",
+    ),
     Argument(&["demo"], "exit", "표를 보여 주고 끝납니다. 건수가 입력과 맞을 때만 0으로 끝납니다"),
     Argument(&["check"], "deep", "저장소의 모든 것을 읽어 확인합니다"),
     Argument(&["backup", "restore"], "file", "백업 파일"),
@@ -123,7 +128,22 @@ pub(super) const ARGUMENTS: &[Argument] = &[
     ),
     Argument(&["admin institution contact"], "contact", "담당자, 부서, 전화번호"),
     Argument(&["admin institution contact"], "remove", "연락처를 지웁니다"),
-    Argument(&["admin template"], "file", "문구가 든 텍스트 파일"),
+    Argument(
+        &["admin template"],
+        "file",
+        "글, 또는 JSON {\"body\",\"buttons\"?,\"fallback\"?,\"providers\"?}",
+    ),
+    Argument(&["admin template"], "owner", "기관 번호 INS-…, 또는 platform"),
+    Argument(
+        &["admin template"],
+        "kind",
+        "무엇에 대한 문구인지: document_arrived(문서 도착), login_link(로그인 링크), pin_changed(PIN 변경). 기관의 것은 언제나 \
+         document_arrived",
+    ),
+    Argument(&["admin template check"], "institution", "이 기관의 문구만: INS-…"),
+    Argument(&["admin messenger"], "phone_number", "메시지를 받을 휴대전화 번호"),
+    Argument(&["admin messenger"], "provider", "제공자의 이름"),
+    Argument(&["admin messenger"], "before", "이 문서보다 오래된 것만: 앞 쪽의 next_before, BIN-…"),
     Argument(&["admin operator", "admin agency"], "name", "이름"),
     Argument(&["admin operator"], "id", "운영자 번호 OPR-…"),
     Argument(&["admin agency"], "id", "대행사 번호 AGC-…"),

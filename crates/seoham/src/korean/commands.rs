@@ -3,7 +3,7 @@
 /// A command by its path below `seoham`, its description, and the text after its help.
 pub(super) struct Page(pub(super) &'static str, pub(super) &'static str, pub(super) &'static str);
 
-pub(super) const PAGES: [Page; 90] = [
+pub(super) const PAGES: [Page; 95] = [
     Page("", "서함: 전자문서를 대량으로 보내고, 열람을 시각으로 확인합니다", ""),
     Page("demo", "가상의 사람들로 만든 시험 환경에서 플랫폼 전체를 보여 줍니다", ""),
     Page("serve", "플랫폼을 실행합니다", ""),
@@ -88,14 +88,28 @@ pub(super) const PAGES: [Page; 90] = [
     Page("admin token create", "접근 토큰을 만듭니다. 이때 한 번만 보여 줍니다", ""),
     Page("admin token change", "접근 토큰의 용도, 만료 시각, 네트워크를 바꿉니다. 토큰은 그대로입니다", ""),
     Page("admin token revoke", "접근 토큰을 바로 폐기합니다", ""),
-    Page("admin template", "기관의 채널로 문서 도착을 알리는 문구", ""),
+    Page("admin template", "메시지의 문구. 플랫폼의 것과 기관 채널의 것", ""),
     Page(
         "admin template set",
-        "문구를 정합니다. 변수: #{기관명}, #{제목}, #{내용}, #{열람기한}, #{고객센터명}, #{고객센터번호}, #{링크}",
+        "파일로 문구를 정합니다. 글이거나, 단추와 대체 발송, 제공자의 코드가 든 JSON입니다. 변수: #{기관명}, #{제목}, #{내용}, \
+         #{열람기한}, #{고객센터명}, #{고객센터번호}, #{링크}",
         "",
     ),
     Page("admin template show", "문구를 보여 줍니다", ""),
     Page("admin template remove", "문구를 없앱니다. 이 문구가 필요한 계약으로는 보낼 수 없게 됩니다", ""),
+    Page("admin template check", "가장 긴 값을 넣어 보고, 제공자가 승인한 내용과 비교합니다", ""),
+    Page("admin messenger", "메신저 제공자의 상태와 시험, 결과를 알 수 없는 메시지", ""),
+    Page(
+        "admin messenger show",
+        "제공자마다 몫과 마지막 성공, 제공자가 말한 마지막 오류, 기다리는 건수를 보여 줍니다. 기본입니다",
+        "",
+    ),
+    Page("admin messenger test", "모든 제공자로, 또는 한 제공자로 시험 메시지를 보냅니다", ""),
+    Page(
+        "admin messenger uncertain",
+        "제공자가 받았는지 알아낼 수 없었던 메시지를 최근 것부터 보여 줍니다",
+        "",
+    ),
     Page("admin operator", "모든 일을 할 수 있는 운영자", ""),
     Page("admin operator create", "운영자를 만듭니다. 첫 토큰을 이때 한 번만 보여 줍니다", ""),
     Page("admin operator list", "모두 보여 줍니다", ""),
