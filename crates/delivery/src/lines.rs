@@ -1,6 +1,5 @@
 //! The configured providers of this process: which one a message goes through.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,7 @@ use seoham_model::UnixSeconds;
 use seoham_model::message::MessageTemplate;
 use seoham_store::handovers::ProviderState;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use crate::health::{Health, choose};
 use crate::message::Message;
@@ -25,6 +25,8 @@ const HELD: Duration = Duration::from_secs(30);
 pub struct LineOptions {
     /// Its name in the configuration.
     pub name: String,
+    /// What it is.
+    pub kind: &'static str,
     /// Its share of the messages, relative to the others.
     pub weight: f64,
     /// Messages a second of all nodes together, about documents.
@@ -43,7 +45,6 @@ pub struct Line {
     calls: Arc<Semaphore>,
     reachability: Reachability,
     state: Mutex<State>,
-    taken: AtomicU64,
 }
 
 struct State {
@@ -72,7 +73,6 @@ impl Line {
             abilities,
             calls: Arc::new(Semaphore::new(abilities.calls_max)),
             state: Mutex::new(state),
-            taken: AtomicU64::new(0),
         }
     }
 
@@ -90,6 +90,21 @@ impl Line {
     pub fn suits(&self, template: Option<&MessageTemplate>) -> bool {
         !self.abilities.needs_template
             || template.is_some_and(|template| template.providers.contains_key(self.name()))
+    }
+
+    /// Sends one message by itself.
+    pub async fn send_one(&self, message: Message, now: UnixSeconds) -> Sent {
+        let started = Instant::now();
+        let batch = Batch {
+            id: message.id.to_string(),
+            messages: vec![message],
+            start_by: started + Duration::from_mins(1),
+            stop: CancellationToken::new(),
+        };
+        let answer = self.provider.send(&batch).next().await;
+        let sent = answer.map_or(Sent::NotSent, |(_, sent)| sent);
+        self.record(std::iter::once(&sent), started.elapsed(), now);
+        sent
     }
 
     /// Records the answers to messages, which came after `took`.
@@ -121,7 +136,6 @@ impl Line {
         if bad > 0 && good == 0 {
             self.reachability.failed();
         }
-        self.taken.fetch_add(good, Ordering::Relaxed);
         let was_slow = took >= SLOW;
         let instant = Instant::now();
         let mut state = self.lock();
@@ -131,8 +145,7 @@ impl Line {
             state.held_until = None;
         }
         if let Some(trouble) = last {
-            let words = trouble.said.clone().unwrap_or_else(|| trouble.failure.to_string());
-            state.last_error = Some((now, words));
+            state.last_error = Some((now, trouble.words()));
         }
         if is_held {
             let is_new = state.held_until.is_none();
@@ -274,15 +287,6 @@ impl Lines {
         let open = if usable.is_empty() { open } else { usable };
         let weights: Vec<f64> = open.iter().map(|line| line.weight()).collect();
         let line = open.get(choose(&weights, rand::random())?)?;
-        let batch = Batch {
-            id: message.id.to_string(),
-            messages: vec![message],
-            start_by: instant + Duration::from_mins(1),
-            stop: tokio_util::sync::CancellationToken::new(),
-        };
-        let answer = line.provider.send(&batch).next().await;
-        let sent = answer.map_or(Sent::NotSent, |(_, sent)| sent);
-        line.record(std::iter::once(&sent), instant.elapsed(), now);
-        Some((line.name().to_owned(), sent))
+        Some((line.name().to_owned(), line.send_one(message, now).await))
     }
 }

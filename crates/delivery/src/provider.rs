@@ -41,6 +41,11 @@ impl Trouble {
         let said = if words.is_empty() { code.to_owned() } else { format!("{code} {words}") };
         Self { failure, said: Some(without_numbers(&said)) }
     }
+
+    /// The provider's own words, or what kind of failure it is.
+    pub fn words(&self) -> String {
+        self.said.clone().unwrap_or_else(|| self.failure.to_string())
+    }
 }
 
 /// The text without what could be a telephone number, cut to what is kept.

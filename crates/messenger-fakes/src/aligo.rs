@@ -1,7 +1,6 @@
 //! Aligo: forms, a token, results by the number of the call.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -63,9 +62,7 @@ pub(crate) async fn send(State(shared): State<Shared>, axum::Form(form): Form) -
             fallback: (text("failover") == "Y").then(|| of("fmessage")),
             call_id: mid.to_string(),
             place: count,
-            taken_at: Instant::now(),
-            confirmed: false,
-            outcome: Result::Pending,
+            ..Message::taken_now()
         });
     }
     let info = json!({"type": "AT", "mid": mid, "scnt": count, "fcnt": 0});

@@ -1,7 +1,5 @@
 //! Bizppurio: one message a call, results by polling and confirming.
 
-use std::time::Instant;
-
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -64,9 +62,7 @@ pub(crate) async fn send(
         fallback: fallback.map(|text| text.as_str().unwrap_or_default().to_owned()),
         call_id: message_key.clone(),
         place: 1,
-        taken_at: Instant::now(),
-        confirmed: false,
-        outcome: Result::Pending,
+        ..Message::taken_now()
     });
     let answer = json!({"code": 1000, "description": "success", "refkey": key, "messagekey": message_key});
     shared.faults.answer(json(200, &answer))

@@ -51,6 +51,23 @@ pub struct Message {
 }
 
 impl Message {
+    /// A message that is taken now; the provider adds what it knows of it.
+    pub(crate) fn taken_now() -> Self {
+        Self {
+            own_id: String::new(),
+            template: String::new(),
+            to: String::new(),
+            text: String::new(),
+            link: String::new(),
+            fallback: None,
+            call_id: String::new(),
+            place: 1,
+            taken_at: Instant::now(),
+            confirmed: false,
+            outcome: Result::Pending,
+        }
+    }
+
     /// What has become of it by now.
     pub(crate) fn result(&self) -> Result {
         if self.taken_at.elapsed() < RESULT_AFTER { Result::Pending } else { self.outcome }

@@ -1,7 +1,7 @@
 //! NHN Cloud: it fills in the template, and remembers an idempotency key for ten minutes.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
@@ -78,9 +78,7 @@ pub(crate) async fn send(
                 fallback: fallback.then(|| resend["resendContent"].as_str().unwrap_or_default().to_owned()),
                 call_id: request.clone(),
                 place: index + 1,
-                taken_at: Instant::now(),
-                confirmed: false,
-                outcome: Result::Pending,
+                ..Message::taken_now()
             });
         }
     }

@@ -1,7 +1,6 @@
 //! Naver Cloud SENS: finished texts, results by polling alone.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use aws_lc_rs::hmac;
 use axum::extract::{Path, Query, State};
@@ -76,9 +75,7 @@ pub(crate) async fn send(
                 fallback: fallback.then(|| content.as_str().unwrap_or_default().to_owned()),
                 call_id: id,
                 place: index + 1,
-                taken_at: Instant::now(),
-                confirmed: false,
-                outcome: Result::Pending,
+                ..Message::taken_now()
             });
         }
     }

@@ -1,7 +1,6 @@
 //! Solapi: it fills in the template, and keeps custom fields.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Instant;
 
 use aws_lc_rs::hmac;
 use axum::extract::{Path, Query, State};
@@ -86,9 +85,7 @@ pub(crate) async fn send(
                 fallback: fallback.then(|| message["text"].as_str().unwrap_or_default().to_owned()),
                 call_id: id,
                 place: index + 1,
-                taken_at: Instant::now(),
-                confirmed: false,
-                outcome: Result::Pending,
+                ..Message::taken_now()
             });
         } else {
             failed.push(item);

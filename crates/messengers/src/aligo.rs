@@ -2,7 +2,7 @@
 //! stays unknown. Its results name a message of a call by the number alone.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
@@ -18,20 +18,19 @@ use seoham_store::handovers::Awaited;
 use seoham_store::undelivered::Failure;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use crate::call::{Answer, CallOptions, Caller, text_of, unanswered};
 use crate::fallback::Fallback;
-use crate::grouping::{Group, all, by_template, number};
+use crate::grouping::{Group, GroupSender, all, approved_buttons, number, send_groups};
 use crate::time;
+use crate::token::TokenCache;
 
 /// Messages in one call.
 const BATCH_MAX: usize = 500;
 /// Results of a page.
 const PAGE: usize = 500;
-/// For how long a token is asked for, and how long it is used.
+/// For how long a token is asked for.
 const TOKEN_HOURS: u32 = 24;
-const TOKEN_AGE_MAX: Duration = Duration::from_hours(20);
 /// What is shown above a message in lists.
 const SUBJECT: &str = "알림";
 
@@ -53,7 +52,7 @@ pub struct AligoOptions {
 pub struct Aligo {
     caller: Caller,
     options: AligoOptions,
-    token: Mutex<Option<(SecretString, Instant)>>,
+    token: TokenCache,
 }
 
 #[derive(Default, Deserialize)]
@@ -95,7 +94,7 @@ type Form = Vec<(String, String)>;
 impl Aligo {
     /// Builds the provider; `None` if its address cannot be used.
     pub fn new(options: AligoOptions) -> Option<Self> {
-        Some(Self { caller: Caller::new(options.call.clone())?, options, token: Mutex::new(None) })
+        Some(Self { caller: Caller::new(options.call.clone())?, options, token: TokenCache::default() })
     }
 
     fn form(&self) -> Form {
@@ -119,35 +118,64 @@ impl Aligo {
 
     /// The token that calls carry, which belongs to this server's address.
     async fn token(&self) -> Result<SecretString, Trouble> {
-        let mut known = self.token.lock().await;
-        if let Some((token, _)) = known.as_ref().filter(|(_, since)| since.elapsed() < TOKEN_AGE_MAX) {
-            return Ok(token.clone());
-        }
+        self.token.get(self.new_token()).await
+    }
+
+    async fn new_token(&self) -> Result<SecretString, Trouble> {
         let reply = self.ask(&format!("/akv10/token/create/{TOKEN_HOURS}/h/"), &self.form()).await?;
-        let token = SecretString::from(reply.token.ok_or_else(|| Trouble::of(Failure::Misconfigured))?);
-        *known = Some((token.clone(), Instant::now()));
-        Ok(token)
+        reply.token.map(SecretString::from).ok_or_else(|| Trouble::of(Failure::Misconfigured))
     }
 
     async fn send_all(&self, batch: &Batch) -> Vec<Sent> {
-        let (groups, without) =
-            by_template(batch, &self.options.call.name, &self.options.sender_key, BATCH_MAX);
-        let mut sent = vec![Sent::NotSent; batch.messages.len()];
-        for (place, outcome) in without {
-            sent[place] = outcome;
-        }
-        for group in groups {
-            if !batch.goes_on() {
-                break;
-            }
-            for (place, outcome) in self.send_group(&group).await {
-                sent[place] = outcome;
-            }
-        }
-        sent
+        let (provider, sender_key) = (&self.options.call.name, &self.options.sender_key);
+        send_groups(self, batch, provider, sender_key, BATCH_MAX).await
     }
 
-    async fn send_group(&self, group: &Group<'_>) -> Vec<(usize, Sent)> {
+    /// The results of one call.
+    async fn results(&self, mid: &str) -> Result<Vec<HashMap<String, Value>>, Trouble> {
+        let mut all = Vec::new();
+        for page in 1..=BATCH_MAX.div_ceil(PAGE) + 1 {
+            let mut form = self.form();
+            form.push(("token".to_owned(), self.token().await?.expose_secret().to_owned()));
+            for (name, value) in
+                [("mid", mid.to_owned()), ("page", page.to_string()), ("limit", PAGE.to_string())]
+            {
+                form.push((name.to_owned(), value));
+            }
+            let reply = self.ask("/akv10/history/detail/", &form).await?;
+            all.extend(reply.list);
+            let pages: usize = text_of(&reply.total_page).and_then(|pages| pages.parse().ok()).unwrap_or(1);
+            if page >= pages {
+                break;
+            }
+        }
+        Ok(all)
+    }
+}
+
+fn buttons(message: &Message) -> Value {
+    let button = |(name, url): &(String, String)| json!({"name": name, "linkType": "WL", "linkTypeName": "웹링크", "linkMo": url, "linkPc": url});
+    json!({"button": message.buttons.iter().map(button).collect::<Vec<_>>()})
+}
+
+/// What became of a message; `None` while that is open.
+fn arrival(result: &HashMap<String, Value>) -> Option<Arrival> {
+    let text = |name: &str| result.get(name).and_then(text_of).unwrap_or_default();
+    if text("msgid").starts_with('Q') {
+        return None;
+    }
+    let was_replaced = matches!(text("type").as_str(), "SM" | "LM" | "MM" | "SMS" | "LMS");
+    match text("rslt").as_str() {
+        "0" | "0000" if was_replaced => Some(Arrival::Fallback),
+        "0" | "0000" => Some(Arrival::Messenger),
+        "" => None,
+        _ => Some(Arrival::Failed),
+    }
+}
+
+#[async_trait]
+impl GroupSender for Aligo {
+    async fn send_group(&self, _: &str, group: &Group<'_>) -> Vec<(usize, Sent)> {
         let (key, messages) = group;
         let token = match self.token().await {
             Ok(token) => token,
@@ -191,7 +219,7 @@ impl Aligo {
             let refusal = reply.refusal();
             if matches!(refusal, Sent::Misconfigured(_)) {
                 // The token may be the reason: the next call has a new one.
-                *self.token.lock().await = None;
+                self.token.forget().await;
             }
             return all(messages, &refusal);
         }
@@ -201,47 +229,6 @@ impl Aligo {
             (*place, Sent::Taken { reference })
         };
         messages.iter().map(taken).collect()
-    }
-
-    /// The results of one call.
-    async fn results(&self, mid: &str) -> Result<Vec<HashMap<String, Value>>, Trouble> {
-        let mut all = Vec::new();
-        for page in 1..=BATCH_MAX.div_ceil(PAGE) + 1 {
-            let mut form = self.form();
-            form.push(("token".to_owned(), self.token().await?.expose_secret().to_owned()));
-            for (name, value) in
-                [("mid", mid.to_owned()), ("page", page.to_string()), ("limit", PAGE.to_string())]
-            {
-                form.push((name.to_owned(), value));
-            }
-            let reply = self.ask("/akv10/history/detail/", &form).await?;
-            all.extend(reply.list);
-            let pages: usize = text_of(&reply.total_page).and_then(|pages| pages.parse().ok()).unwrap_or(1);
-            if page >= pages {
-                break;
-            }
-        }
-        Ok(all)
-    }
-}
-
-fn buttons(message: &Message) -> Value {
-    let button = |(name, url): &(String, String)| json!({"name": name, "linkType": "WL", "linkTypeName": "웹링크", "linkMo": url, "linkPc": url});
-    json!({"button": message.buttons.iter().map(button).collect::<Vec<_>>()})
-}
-
-/// What became of a message; `None` while that is open.
-fn arrival(result: &HashMap<String, Value>) -> Option<Arrival> {
-    let text = |name: &str| result.get(name).and_then(text_of).unwrap_or_default();
-    if text("msgid").starts_with('Q') {
-        return None;
-    }
-    let was_replaced = matches!(text("type").as_str(), "SM" | "LM" | "MM" | "SMS" | "LMS");
-    match text("rslt").as_str() {
-        "0" | "0000" if was_replaced => Some(Arrival::Fallback),
-        "0" | "0000" => Some(Arrival::Messenger),
-        "" => None,
-        _ => Some(Arrival::Failed),
     }
 }
 
@@ -310,14 +297,10 @@ impl Provider for Aligo {
                 return Err(Trouble::of(Failure::NoTemplate));
             };
             let text = |name: &str| found.get(name).and_then(text_of).unwrap_or_default();
-            let button = |button: &Value| {
-                let text = |name: &str| button[name].as_str().unwrap_or_default().to_owned();
-                (text("name"), text("linkMo"))
-            };
-            let buttons = found.get("buttons").and_then(Value::as_array).into_iter().flatten();
+            let buttons = found.get("buttons").unwrap_or(&Value::Null);
             Ok(ApprovedTemplate {
                 body: text("templtContent"),
-                buttons: buttons.map(button).collect(),
+                buttons: approved_buttons(buttons, "name", "linkMo"),
                 status: format!("{} {}", text("inspStatus"), text("status")),
                 is_usable: matches!(text("inspStatus").as_str(), "" | "APR") && text("status") != "S",
             })

@@ -1,7 +1,7 @@
 //! Bizppurio v3: one message a call, with a reference key of ours of at most 32 characters, by which its results name
 //! it. Its pushes are not signed, so its results are asked for, and confirmed once they are recorded.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
@@ -15,17 +15,15 @@ use seoham_store::deliveries::Arrival;
 use seoham_store::handovers::Awaited;
 use seoham_store::undelivered::Failure;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use crate::call::{Answer, CallOptions, Caller, NoAnswer, text_of, unanswered};
 use crate::fallback::Fallback;
 use crate::grouping::{document, number};
+use crate::token::TokenCache;
 use crate::{signature, time};
 
 /// Messages handed over together; each is a call.
 const BATCH_MAX: usize = 200;
-/// A token holds for a day.
-const TOKEN_AGE_MAX: Duration = Duration::from_hours(20);
 /// A message of which there is no result after this long was not taken: results come within a minute.
 const RESULT_AFTER: Duration = Duration::from_mins(10);
 /// Results of one question or confirmation.
@@ -49,20 +47,20 @@ pub struct BizppurioOptions {
 pub struct Bizppurio {
     caller: Caller,
     options: BizppurioOptions,
-    token: Mutex<Option<(SecretString, Instant)>>,
+    token: TokenCache,
 }
 
 impl Bizppurio {
     /// Builds the provider; `None` if its address cannot be used.
     pub fn new(options: BizppurioOptions) -> Option<Self> {
-        Some(Self { caller: Caller::new(options.call.clone())?, options, token: Mutex::new(None) })
+        Some(Self { caller: Caller::new(options.call.clone())?, options, token: TokenCache::default() })
     }
 
     async fn token(&self) -> Result<SecretString, Trouble> {
-        let mut known = self.token.lock().await;
-        if let Some((token, _)) = known.as_ref().filter(|(_, since)| since.elapsed() < TOKEN_AGE_MAX) {
-            return Ok(token.clone());
-        }
+        self.token.get(self.new_token()).await
+    }
+
+    async fn new_token(&self) -> Result<SecretString, Trouble> {
         let basic = signature::basic(&self.options.account, self.options.secret.expose_secret());
         let request = self.caller.client.post(self.caller.url("/v1/token")).header("authorization", basic);
         let answer = self.caller.call(request).await.map_err(|_| Trouble::of(Failure::Unreachable))?;
@@ -70,9 +68,7 @@ impl Bizppurio {
         let Some(token) = token.filter(|_| answer.status.is_success()) else {
             return Err(Trouble { failure: Failure::Misconfigured, ..answer.trouble() });
         };
-        let token = SecretString::from(token);
-        *known = Some((token.clone(), Instant::now()));
-        Ok(token)
+        Ok(SecretString::from(token))
     }
 
     /// Posts with a token, and once more with a new one if it has ended.
@@ -85,7 +81,7 @@ impl Bizppurio {
             let answer = self.caller.call(request).await;
             let has_ended = |answer: &Answer| matches!(code(answer).as_str(), "3002" | "3005");
             match answer {
-                Ok(answer) if !is_last && has_ended(&answer) => *self.token.lock().await = None,
+                Ok(answer) if !is_last && has_ended(&answer) => self.token.forget().await,
                 answer => return Ok(answer),
             }
         }

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, StatusCode};
-use seoham_delivery::{Sent, Trouble};
+use secrecy::{ExposeSecret, SecretString};
+use seoham_delivery::{Pushed, Sent, Trouble};
 use seoham_store::undelivered::Failure;
 use serde::de::DeserializeOwned;
+
+use crate::signature;
 
 /// How long a connection may take to be made.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
@@ -152,6 +155,19 @@ pub(crate) fn unanswered(error: NoAnswer) -> Sent {
 
 fn no_answer(error: &reqwest::Error) -> NoAnswer {
     if error.is_connect() || error.is_builder() { NoAnswer::NotSent } else { NoAnswer::Lost }
+}
+
+/// A push whose header carries a fixed secret; an error says what becomes of one that cannot be believed or read.
+pub(crate) fn signed_push<T: DeserializeOwned>(
+    secret: Option<&SecretString>,
+    given: Option<String>,
+    body: &[u8],
+) -> Result<T, Pushed> {
+    let secret = secret.ok_or(Pushed::Ask)?;
+    if !signature::is_secret(&given.unwrap_or_default(), secret.expose_secret()) {
+        return Err(Pushed::Unauthorized);
+    }
+    serde_json::from_slice(body).map_err(|_| Pushed::Malformed)
 }
 
 /// A number or a text as text: providers send codes as either.

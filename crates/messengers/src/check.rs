@@ -89,7 +89,7 @@ async fn of_line(template: &MessageTemplate, line: &Line) -> Vec<Finding> {
             ),
         )),
         Some(Err(trouble)) => {
-            let said = trouble.said.unwrap_or_else(|| trouble.failure.to_string());
+            let said = trouble.words();
             findings.push(Finding::of(
                 name,
                 true,

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use secrecy::ExposeSecret;
 use seoham_delivery::{Batch, Message, Sent, Trouble};
 use seoham_model::BinderId;
 use seoham_model::notification::NotificationId;
 use seoham_store::undelivered::Failure;
+use serde_json::Value;
 
 /// How a provider knows the template of a group's messages.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,9 +21,40 @@ pub(crate) struct TemplateKey {
 /// Messages of one template, each with its place in the batch.
 pub(crate) type Group<'a> = (TemplateKey, Vec<(usize, &'a Message)>);
 
+/// A provider whose calls have one template each.
+#[async_trait]
+pub(crate) trait GroupSender: Sync {
+    /// Sends the messages of one template in one call. `id` identifies the batch.
+    async fn send_group(&self, id: &str, group: &Group<'_>) -> Vec<(usize, Sent)>;
+}
+
+/// Sends a batch by the groups of its templates, of at most `most` messages each, one after the other.
+pub(crate) async fn send_groups(
+    sender: &impl GroupSender,
+    batch: &Batch,
+    provider: &str,
+    sender_key: &str,
+    most: usize,
+) -> Vec<Sent> {
+    let (groups, without) = by_template(batch, provider, sender_key, most);
+    let mut sent = vec![Sent::NotSent; batch.messages.len()];
+    for (place, outcome) in without {
+        sent[place] = outcome;
+    }
+    for group in groups {
+        if !batch.goes_on() {
+            break;
+        }
+        for (place, outcome) in sender.send_group(&batch.id, &group).await {
+            sent[place] = outcome;
+        }
+    }
+    sent
+}
+
 /// Groups of at most `most` messages, in an order that depends on the messages alone. Those without a template of this
 /// provider come with their outcome.
-pub(crate) fn by_template<'a>(
+fn by_template<'a>(
     batch: &'a Batch,
     provider: &str,
     sender_key: &str,
@@ -54,6 +87,13 @@ pub(crate) fn by_template<'a>(
 /// The same outcome for every message of a group.
 pub(crate) fn all(messages: &[(usize, &Message)], sent: &Sent) -> Vec<(usize, Sent)> {
     messages.iter().map(|(place, _)| (*place, sent.clone())).collect()
+}
+
+/// The buttons of an approved template: their names and addresses, under the provider's names for those.
+pub(crate) fn approved_buttons(list: &Value, name: &str, address: &str) -> Vec<(String, String)> {
+    let text = |button: &Value, member: &str| button[member].as_str().unwrap_or_default().to_owned();
+    let button = |button: &Value| (text(button, name), text(button, address));
+    list.as_array().into_iter().flatten().map(button).collect()
 }
 
 /// The telephone number, as digits.

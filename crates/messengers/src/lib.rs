@@ -16,6 +16,7 @@ mod signature;
 mod simulator;
 mod solapi;
 mod time;
+mod token;
 
 pub use aligo::{Aligo, AligoOptions};
 pub use bizppurio::{Bizppurio, BizppurioOptions};

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::call::{CallOptions, Caller, unanswered};
 use crate::fallback::Fallback;
-use crate::grouping::{Group, all, by_template, number};
+use crate::grouping::{Group, GroupSender, all, approved_buttons, number, send_groups};
 use crate::{signature, time};
 
 /// Messages in one call.
@@ -134,24 +134,31 @@ impl Sens {
     }
 
     async fn send_all(&self, batch: &Batch) -> Vec<Sent> {
-        let (groups, without) =
-            by_template(batch, &self.options.call.name, &self.options.sender_key, BATCH_MAX);
-        let mut sent = vec![Sent::NotSent; batch.messages.len()];
-        for (place, outcome) in without {
-            sent[place] = outcome;
-        }
-        for group in groups {
-            if !batch.goes_on() {
-                break;
-            }
-            for (place, outcome) in self.send_group(&group).await {
-                sent[place] = outcome;
-            }
-        }
-        sent
+        let (provider, sender_key) = (&self.options.call.name, &self.options.sender_key);
+        send_groups(self, batch, provider, sender_key, BATCH_MAX).await
     }
+}
 
-    async fn send_group(&self, (key, messages): &Group<'_>) -> Vec<(usize, Sent)> {
+fn body(message: &Message) -> Value {
+    let button = |(name, url): &(String, String)| json!({"type": "WL", "name": name, "linkMobile": url, "linkPc": url});
+    let mut body = json!({
+        "to": number(message),
+        "content": message.text.expose_secret(),
+        "useSmsFailover": message.fallback.is_some(),
+    });
+    if !message.buttons.is_empty() {
+        body["buttons"] = message.buttons.iter().map(button).collect();
+    }
+    if let Some(fallback) = Fallback::of(message) {
+        body["failoverConfig"] =
+            json!({"type": fallback.kind(), "from": fallback.from, "content": fallback.text});
+    }
+    body
+}
+
+#[async_trait]
+impl GroupSender for Sens {
+    async fn send_group(&self, _: &str, (key, messages): &Group<'_>) -> Vec<(usize, Sent)> {
         let bodies: Vec<Value> = messages.iter().map(|(_, message)| body(message)).collect();
         let body = json!({
             "plusFriendId": key.sender_key,
@@ -184,23 +191,6 @@ impl Sens {
         };
         messages.iter().enumerate().map(of).collect()
     }
-}
-
-fn body(message: &Message) -> Value {
-    let button = |(name, url): &(String, String)| json!({"type": "WL", "name": name, "linkMobile": url, "linkPc": url});
-    let mut body = json!({
-        "to": number(message),
-        "content": message.text.expose_secret(),
-        "useSmsFailover": message.fallback.is_some(),
-    });
-    if !message.buttons.is_empty() {
-        body["buttons"] = message.buttons.iter().map(button).collect();
-    }
-    if let Some(fallback) = Fallback::of(message) {
-        body["failoverConfig"] =
-            json!({"type": fallback.kind(), "from": fallback.from, "content": fallback.text});
-    }
-    body
 }
 
 #[async_trait]
@@ -261,15 +251,11 @@ impl Provider for Sens {
             let list = answer.as_array().or_else(|| answer["templates"].as_array());
             let found = list.into_iter().flatten().find(|one| one["templateCode"] == *template.template_code);
             let Some(found) = found else { return Err(Trouble::of(Failure::NoTemplate)) };
-            let button = |button: &Value| {
-                let text = |name: &str| button[name].as_str().unwrap_or_default().to_owned();
-                (text("name"), text("linkMobile"))
-            };
             let inspection = found["templateInspectionStatus"].as_str().unwrap_or("");
             let status = found["templateStatus"].as_str().unwrap_or("");
             Ok(ApprovedTemplate {
                 body: found["content"].as_str().unwrap_or_default().to_owned(),
-                buttons: found["buttons"].as_array().into_iter().flatten().map(button).collect(),
+                buttons: approved_buttons(&found["buttons"], "name", "linkMobile"),
                 status: format!("{inspection} {status}"),
                 is_usable: matches!(inspection, "" | "COMPLETE") && matches!(status, "" | "ACTIVE" | "READY"),
             })

@@ -18,9 +18,9 @@ use seoham_store::undelivered::Failure;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::call::{CallOptions, Caller, text_of, unanswered};
+use crate::call::{CallOptions, Caller, signed_push, text_of, unanswered};
 use crate::fallback::Fallback;
-use crate::grouping::{document, number};
+use crate::grouping::{approved_buttons, document, number};
 use crate::{signature, time};
 
 /// Messages in one call.
@@ -298,12 +298,11 @@ impl Provider for Solapi {
     }
 
     fn pushed(&self, header: &dyn Fn(&str) -> Option<String>, body: &[u8]) -> Pushed {
-        let Some(secret) = &self.options.push_secret else { return Pushed::Ask };
-        let given = header("x-solapi-secret").unwrap_or_default();
-        if !signature::is_secret(&given, secret.expose_secret()) {
-            return Pushed::Unauthorized;
-        }
-        let Ok(items) = serde_json::from_slice::<Vec<Item>>(body) else { return Pushed::Malformed };
+        let secret = self.options.push_secret.as_ref();
+        let items: Vec<Item> = match signed_push(secret, header("x-solapi-secret"), body) {
+            Ok(items) => items,
+            Err(pushed) => return pushed,
+        };
         let report = |item: &Item| {
             // Whether a fallback follows a failure is not in a push, so failures are asked about.
             let arrival = item.arrival().filter(|arrival| arrival.is_delivered())?;
@@ -319,14 +318,10 @@ impl Provider for Solapi {
             let Some(body) = found["content"].as_str() else {
                 return Err(Trouble::of(Failure::NoTemplate));
             };
-            let button = |button: &Value| {
-                let text = |name: &str| button[name].as_str().unwrap_or_default().to_owned();
-                (text("buttonName"), text("linkMo"))
-            };
             let status = found["status"].as_str().unwrap_or("").to_owned();
             Ok(ApprovedTemplate {
                 body: body.to_owned(),
-                buttons: found["buttons"].as_array().into_iter().flatten().map(button).collect(),
+                buttons: approved_buttons(&found["buttons"], "buttonName", "linkMo"),
                 is_usable: status.is_empty() || status == "APPROVED",
                 status,
             })

@@ -96,15 +96,13 @@ impl Worker {
     /// first.
     async fn announce(&self, turn: Turn, claims: Vec<Claim>, held_until: Instant, stop: &CancellationToken) {
         let routed = self.route(&turn.line, claims);
-        if !routed.done.is_empty() {
-            self.finish(routed.done, held_until, stop).await;
-        }
+        self.finish(routed.done, held_until, stop).await;
         let main = self.hand_over(turn, routed.main, held_until, stop);
         let others = async {
             for (name, group) in routed.others {
                 match self.lines.turn(|line| line.name() == name) {
                     Some(turn) => self.hand_over(turn, group, held_until, stop).await,
-                    None => self.put_back(&group, Failure::NoProvider, held_until, stop).await,
+                    None => self.put_back(&group, held_until, stop).await,
                 }
             }
         };
@@ -112,18 +110,10 @@ impl Worker {
     }
 
     /// Puts claims back into the queue: no provider can be given them now.
-    pub(super) async fn put_back(
-        &self,
-        group: &[Announced],
-        failure: Failure,
-        held_until: Instant,
-        stop: &CancellationToken,
-    ) {
+    async fn put_back(&self, group: &[Announced], held_until: Instant, stop: &CancellationToken) {
         let now = self.store.clock().certain_now();
-        let back: Vec<Finished> = group.iter().map(|one| later(&one.claim, failure, now)).collect();
-        if !back.is_empty() {
-            self.finish(back, held_until, stop).await;
-        }
+        let back = group.iter().map(|one| later(&one.claim, Failure::NoProvider, now));
+        self.finish(back.collect(), held_until, stop).await;
     }
 
     fn route(&self, line: &Line, claims: Vec<Claim>) -> Routed {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use seoham_model::{BinderId, UnixSeconds};
+use seoham_store::StoreError;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
 use seoham_store::handovers::{Found, Handed, HandoverClaim, HandoverId, Settled};
 use tokio_util::sync::CancellationToken;
@@ -174,27 +175,16 @@ impl Worker {
         let taken =
             found.settled.iter().filter(|(_, settled)| matches!(settled, Settled::Taken { .. })).count();
         let until = Instant::now() + self.options.lease;
-        let mut wait = self.options.idle;
-        loop {
-            match self.store.settle_handover(id, ticket, found.clone(), self.store.clock().now()).await {
-                Ok(true) => {
-                    metrics::counter!("seoham_deliveries_total", "outcome" => "announced")
-                        .increment(taken as u64);
-                    return;
-                }
-                Ok(false) => {
-                    tracing::warn!(handover = %id, "another worker looks after a hand-over whose lease ended");
-                    return;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, handover = %id, "could not record the outcome of a hand-over");
-                    if stop.is_cancelled() || Instant::now() + wait >= until {
-                        return;
-                    }
-                }
+        let write = || self.store.settle_handover(id, ticket, found.clone(), self.store.clock().now());
+        let warn = |error: &StoreError| {
+            tracing::warn!(%error, handover = %id, "could not record the outcome of a hand-over");
+        };
+        match self.record_until(until, stop, write, warn).await {
+            Some(true) => count_announced(taken),
+            Some(false) => {
+                tracing::warn!(handover = %id, "another worker looks after a hand-over whose lease ended");
             }
-            pause(wait, stop).await;
-            wait = (wait * 2).min(LONGEST_PAUSE);
+            None => {}
         }
     }
 
@@ -209,18 +199,36 @@ impl Worker {
         if finished.is_empty() {
             return;
         }
-        let taken = finished.iter().filter(|f| f.outcome == Outcome::Taken).count() as u64;
+        let taken = finished.iter().filter(|f| f.outcome == Outcome::Taken).count();
+        let write = || self.store.finish(finished.clone(), self.store.clock().now());
+        let warn = |error: &StoreError| {
+            tracing::warn!(%error, count = finished.len(), "could not finish deliveries");
+        };
+        if self.record_until(held_until, stop, write, warn).await.is_some() {
+            count_announced(taken);
+        }
+    }
+
+    /// Writes to the store, with growing delays while it refuses, until `until` at the latest. `None` if it was not
+    /// written.
+    async fn record_until<T, F>(
+        &self,
+        until: Instant,
+        stop: &CancellationToken,
+        write: impl Fn() -> F,
+        warn: impl Fn(&StoreError),
+    ) -> Option<T>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
         let mut wait = self.options.idle;
         loop {
-            match self.store.finish(finished.clone(), self.store.clock().now()).await {
-                Ok(_) => {
-                    metrics::counter!("seoham_deliveries_total", "outcome" => "announced").increment(taken);
-                    return;
-                }
+            match write().await {
+                Ok(written) => return Some(written),
                 Err(error) => {
-                    tracing::warn!(%error, count = finished.len(), "could not finish deliveries");
-                    if stop.is_cancelled() || Instant::now() + wait >= held_until {
-                        return;
+                    warn(&error);
+                    if stop.is_cancelled() || Instant::now() + wait >= until {
+                        return None;
                     }
                 }
             }
@@ -228,6 +236,11 @@ impl Worker {
             wait = (wait * 2).min(LONGEST_PAUSE);
         }
     }
+}
+
+/// Counts notifications that were taken, and recorded as that.
+fn count_announced(taken: usize) {
+    metrics::counter!("seoham_deliveries_total", "outcome" => "announced").increment(taken as u64);
 }
 
 fn handed(claim: &Claim) -> Handed {

@@ -1,9 +1,9 @@
-//! The worker's loops: claim and hand over, look after hand-overs, move documents for people who joined, tidy.
+//! The worker's loops: claim and hand over, reconcile hand-overs, move documents for people who joined, tidy.
 
 mod claiming;
 mod handing;
-mod looking;
 mod order;
+mod reconciling;
 mod settling;
 
 use std::collections::HashMap;
@@ -78,7 +78,7 @@ pub struct Worker {
 enum Loop {
     Deliver,
     /// Of the provider at this place: one that is silent does not hold up the others.
-    LookAfter(usize),
+    Reconcile(usize),
     MoveJoined,
     Tidy,
     Watch,
@@ -106,7 +106,7 @@ impl Worker {
         let mut running = JoinSet::new();
         let mut kinds = HashMap::new();
         let batches = std::iter::repeat_n(Loop::Deliver, self.options.claiming);
-        let looks = (0..self.lines.all().len()).map(Loop::LookAfter);
+        let looks = (0..self.lines.all().len()).map(Loop::Reconcile);
         for kind in batches.chain(looks).chain([Loop::MoveJoined, Loop::Tidy, Loop::Watch]) {
             kinds.insert(running.spawn(self.clone().keep(kind, stop.clone())).id(), kind);
         }
@@ -122,7 +122,7 @@ impl Worker {
     async fn keep(self, kind: Loop, stop: CancellationToken) {
         match kind {
             Loop::Deliver => self.deliver(stop).await,
-            Loop::LookAfter(place) => self.look_after(place, stop).await,
+            Loop::Reconcile(place) => self.reconcile(place, stop).await,
             Loop::MoveJoined => self.move_joined(stop).await,
             Loop::Tidy => self.tidy(stop).await,
             Loop::Watch => self.watch(stop).await,

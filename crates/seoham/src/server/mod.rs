@@ -244,7 +244,11 @@ impl Server {
         let operator = Operator::new(OperatorOptions {
             store: store.clone(),
             admin_token,
-            messengers: Arc::new(OperatingMessengers::new(config, &messenger.lines, &store, &box_url)),
+            messengers: Arc::new(OperatingMessengers {
+                lines: messenger.lines.clone(),
+                store: store.clone(),
+                box_url: box_url.clone(),
+            }),
             metrics,
             behind_proxy: config.listen.behind_tls_proxy,
             actions: ActionLog::new(

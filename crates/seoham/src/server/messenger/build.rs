@@ -23,6 +23,7 @@ const CONCURRENT_SINGLE_CALLS: usize = 32;
 pub(super) fn line(section: &ProviderSection, simulator: Option<&Arc<Simulator>>) -> Result<Line> {
     let options = LineOptions {
         name: section.name.clone(),
+        kind: section.kind.name(),
         weight: section.weight,
         rate_per_second: section.rate_per_second,
         personal_rate_per_second: section.personal_rate_per_second,

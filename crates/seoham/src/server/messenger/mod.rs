@@ -65,8 +65,15 @@ impl Messenger {
     }
 }
 
-fn options(name: &str) -> LineOptions {
-    LineOptions { name: name.to_owned(), weight: 1.0, rate_per_second: None, personal_rate_per_second: None }
+/// The only provider of a kind, whose name is that kind.
+fn options(kind: &'static str) -> LineOptions {
+    LineOptions {
+        name: kind.to_owned(),
+        kind,
+        weight: 1.0,
+        rate_per_second: None,
+        personal_rate_per_second: None,
+    }
 }
 
 /// The HTTP provider of the section `notifier`.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
-use seoham_delivery::{Lines, Message, MessageId, Sent};
+use seoham_delivery::{Line, Lines, Message, MessageId, Sent};
 use seoham_messengers::check;
-use seoham_model::Clock;
 use seoham_model::clock::seoul_minutes;
 use seoham_model::message::{MessageKind, MessageTemplate};
 use seoham_model::template::Values;
@@ -14,51 +13,16 @@ use seoham_operator::{ConfiguredProvider, Messengers, TemplateFinding, TestAnswe
 use seoham_store::Store;
 use seoham_store::templates::TemplateOwner;
 
-use crate::config::Config;
-
 pub(crate) struct OperatingMessengers {
-    lines: Lines,
-    configured: Vec<ConfiguredProvider>,
-    store: Arc<dyn Store>,
-    box_url: String,
-    clock: Clock,
+    pub(crate) lines: Lines,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) box_url: String,
 }
 
 impl OperatingMessengers {
-    pub(crate) fn new(config: &Config, lines: &Lines, store: &Arc<dyn Store>, box_url: &str) -> Self {
-        let kind_of = |name: &str| {
-            let section = config.messenger.providers.iter().find(|section| section.name == name);
-            section.map_or(
-                match name {
-                    "http" | "simulator" => {
-                        if name == "http" {
-                            "http"
-                        } else {
-                            "simulator"
-                        }
-                    }
-                    _ => "none",
-                },
-                |section| section.kind.name(),
-            )
-        };
-        let configured = lines.all().iter().map(|line| ConfiguredProvider {
-            name: line.name().to_owned(),
-            kind: kind_of(line.name()),
-            weight: line.options.weight,
-        });
-        Self {
-            configured: configured.collect(),
-            lines: lines.clone(),
-            store: store.clone(),
-            box_url: box_url.to_owned(),
-            clock: store.clock().clone(),
-        }
-    }
-
     /// A notification about an invented document.
     fn message(&self, number: SecretString, template: Option<MessageTemplate>) -> Message {
-        let deadline_at = self.clock.now().plus(30 * 24 * 60 * 60);
+        let deadline_at = self.store.clock().now().plus(30 * 24 * 60 * 60);
         let values = Values {
             institution_name: "서함",
             title: "발송 시험",
@@ -79,7 +43,12 @@ impl OperatingMessengers {
 #[async_trait]
 impl Messengers for OperatingMessengers {
     fn providers(&self) -> Vec<ConfiguredProvider> {
-        self.configured.clone()
+        let configured = |line: &Arc<Line>| ConfiguredProvider {
+            name: line.name().to_owned(),
+            kind: line.options.kind,
+            weight: line.options.weight,
+        };
+        self.lines.all().iter().map(configured).collect()
     }
 
     async fn test(&self, number: SecretString, provider: Option<&str>) -> Vec<TestAnswer> {
@@ -96,18 +65,15 @@ impl Messengers for OperatingMessengers {
                 continue;
             }
             let message = self.message(number.clone(), template.clone());
-            let others: Vec<String> = self.lines.all().iter().map(|line| line.name().to_owned()).collect();
-            let others: Vec<String> = others.into_iter().filter(|name| *name != provider).collect();
-            let sent = self.lines.send_one(message, &others, self.clock.now()).await;
-            let (outcome, trouble) = match sent.map(|(_, sent)| sent) {
-                Some(Sent::Taken { .. }) => ("taken", None),
-                Some(Sent::Refused(trouble)) => ("refused", Some(trouble)),
-                Some(Sent::NotNow { trouble, .. }) => ("retry", Some(trouble)),
-                Some(Sent::Misconfigured(trouble)) => ("misconfigured", Some(trouble)),
-                Some(Sent::Unknown(trouble)) => ("unknown", Some(trouble)),
-                Some(Sent::NotSent) | None => ("retry", None),
+            let (outcome, trouble) = match line.send_one(message, self.store.clock().now()).await {
+                Sent::Taken { .. } => ("taken", None),
+                Sent::Refused(trouble) => ("refused", Some(trouble)),
+                Sent::NotNow { trouble, .. } => ("retry", Some(trouble)),
+                Sent::Misconfigured(trouble) => ("misconfigured", Some(trouble)),
+                Sent::Unknown(trouble) => ("unknown", Some(trouble)),
+                Sent::NotSent => ("retry", None),
             };
-            let said = trouble.map(|trouble| trouble.said.unwrap_or_else(|| trouble.failure.to_string()));
+            let said = trouble.map(|trouble| trouble.words());
             answers.push(TestAnswer { provider, outcome, said });
         }
         answers

@@ -1,6 +1,8 @@
 //! NHN Cloud, `KakaoTalk` Bizmessage v2.3. It fills in the template itself, and takes an idempotency key: within ten
 //! minutes the same key fails with −1005, which means that it has the messages.
 
+mod answers;
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -13,15 +15,16 @@ use seoham_delivery::{
 };
 use seoham_model::message::ProviderTemplate;
 use seoham_model::{BinderId, UnixSeconds};
-use seoham_store::deliveries::Arrival;
 use seoham_store::handovers::Awaited;
 use seoham_store::undelivered::Failure;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::call::{CallOptions, Caller, text_of, unanswered};
+use self::answers::{Outcome, Outcomes, SendAnswer, SendResults};
+use crate::call::{CallOptions, Caller, signed_push, text_of, unanswered};
 use crate::fallback::Fallback;
-use crate::grouping::{Group, TemplateKey, all, by_template, document, number};
+use crate::grouping::{
+    Group, GroupSender, TemplateKey, all, approved_buttons, document, number, send_groups,
+};
 use crate::{signature, time};
 
 /// Messages in one call.
@@ -63,88 +66,6 @@ pub struct Nhn {
     options: NhnOptions,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Header {
-    #[serde(rename = "isSuccessful")]
-    is_successful: bool,
-    #[serde(rename = "resultCode")]
-    result_code: i64,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct SendAnswer {
-    header: Header,
-    message: Option<SendResults>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct SendResults {
-    request_id: String,
-    send_results: Vec<SendResult>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct SendResult {
-    recipient_seq: usize,
-    recipient_grouping_key: Option<String>,
-    result_code: Value,
-    result_message: Option<String>,
-}
-
-/// What became of a message, in a push or an answer.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Outcome {
-    request_id: Option<String>,
-    recipient_seq: Option<u64>,
-    recipient_grouping_key: Option<String>,
-    receive_date: Option<String>,
-    message_status: Option<String>,
-    result_code: Value,
-    result_code_name: Option<String>,
-    resend_status: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Outcomes {
-    messages: Vec<Outcome>,
-    #[serde(rename = "messageSearchResultResponse")]
-    search: Option<Box<Outcomes>>,
-    message: Option<Outcome>,
-    hooks: Vec<Outcome>,
-}
-
-impl Outcome {
-    fn reference(&self) -> Option<String> {
-        Some(format!("{}/{}", self.request_id.as_deref()?, self.recipient_seq?))
-    }
-
-    /// What became of it; `None` while that is open.
-    fn arrival(&self) -> Option<Arrival> {
-        let code = text_of(&self.result_code).unwrap_or_default();
-        // Their list of results says MRC01, their table of codes 1000.
-        if code == "MRC01" || code == "1000" {
-            return Some(Arrival::Messenger);
-        }
-        match self.resend_status.as_deref() {
-            Some("RSC04") => Some(Arrival::Fallback),
-            Some("RSC02" | "RSC03") => None,
-            _ if self.message_status.as_deref() == Some("READY") || code.is_empty() => None,
-            _ => Some(Arrival::Failed),
-        }
-    }
-
-    fn said(&self) -> Option<String> {
-        let code = text_of(&self.result_code)?;
-        Trouble::said(Failure::Provider, &code, self.result_code_name.as_deref().unwrap_or("")).said
-    }
-}
-
 impl Nhn {
     /// Builds the provider; `None` if its address cannot be used.
     pub fn new(options: NhnOptions) -> Option<Self> {
@@ -161,64 +82,8 @@ impl Nhn {
     }
 
     async fn send_all(&self, batch: &Batch) -> Vec<Sent> {
-        let (groups, without) =
-            by_template(batch, &self.options.call.name, &self.options.sender_key, BATCH_MAX);
-        let mut sent = vec![Sent::NotSent; batch.messages.len()];
-        for (place, outcome) in without {
-            sent[place] = outcome;
-        }
-        for group in groups {
-            if !batch.goes_on() {
-                break;
-            }
-            for (place, outcome) in self.send_group(&batch.id, &group).await {
-                sent[place] = outcome;
-            }
-        }
-        sent
-    }
-
-    async fn send_group(&self, id: &str, (key, messages): &Group<'_>) -> Vec<(usize, Sent)> {
-        let recipients: Vec<Value> = messages.iter().map(|(_, message)| recipient(message)).collect();
-        let body = json!({
-            "senderKey": key.sender_key,
-            "templateCode": key.template_code,
-            "senderGroupingKey": id,
-            "recipientList": recipients,
-        });
-        let request = self
-            .caller
-            .client
-            .post(self.url("/messages"))
-            .header("X-Secret-Key", self.options.secret.expose_secret())
-            .header("X-NC-API-IDEMPOTENCY-KEY", idempotency_key(id, key))
-            .json(&body);
-        let answer = match self.caller.call(request).await {
-            Ok(answer) => answer,
-            Err(error) => return all(messages, &unanswered(error)),
-        };
-        let Some(parsed) = answer.parse::<SendAnswer>().filter(|_| answer.status.is_success()) else {
-            // After a success whose answer is not what it should be, they may have the messages.
-            let sent =
-                if answer.status.is_success() { Sent::Unknown(answer.trouble()) } else { answer.refusal() };
-            return all(messages, &sent);
-        };
-        let code = parsed.header.result_code;
-        match parsed.message {
-            Some(results)
-                if parsed.header.is_successful
-                    || (code == ALL_FAILED && !results.send_results.is_empty()) =>
-            {
-                each(messages, &results)
-            }
-            _ if code == DUPLICATE => all(messages, &Sent::Taken { reference: Some(UNNAMED.to_owned()) }),
-            _ if UNAUTHORIZED.contains(&code) => all(messages, &Sent::Misconfigured(answer.trouble())),
-            _ => {
-                // About the template or the call, so no single message is to blame.
-                let trouble = Trouble { failure: Failure::NoTemplate, ..answer.trouble() };
-                all(messages, &Sent::NotNow { retry_after: None, trouble })
-            }
-        }
+        let (provider, sender_key) = (&self.options.call.name, &self.options.sender_key);
+        send_groups(self, batch, provider, sender_key, BATCH_MAX).await
     }
 
     /// The outcomes of a question, page by page, until all of `wanted` are found.
@@ -257,7 +122,7 @@ impl Nhn {
         self.pages("/messages", &requested_since(since), |outcome| {
             let own = outcome.recipient_grouping_key.as_deref().and_then(document);
             if let (Some(document), Some(arrival)) = (own.filter(|own| open.remove(own)), outcome.arrival()) {
-                let at = outcome.receive_date.as_deref().and_then(time::parse).unwrap_or_else(time::now);
+                let at = outcome.at();
                 reported.push(Reported { document, arrival, at, said: outcome.said() });
             }
             open.is_empty()
@@ -341,6 +206,52 @@ fn each(messages: &[(usize, &Message)], results: &SendResults) -> Vec<(usize, Se
 }
 
 #[async_trait]
+impl GroupSender for Nhn {
+    async fn send_group(&self, id: &str, (key, messages): &Group<'_>) -> Vec<(usize, Sent)> {
+        let recipients: Vec<Value> = messages.iter().map(|(_, message)| recipient(message)).collect();
+        let body = json!({
+            "senderKey": key.sender_key,
+            "templateCode": key.template_code,
+            "senderGroupingKey": id,
+            "recipientList": recipients,
+        });
+        let request = self
+            .caller
+            .client
+            .post(self.url("/messages"))
+            .header("X-Secret-Key", self.options.secret.expose_secret())
+            .header("X-NC-API-IDEMPOTENCY-KEY", idempotency_key(id, key))
+            .json(&body);
+        let answer = match self.caller.call(request).await {
+            Ok(answer) => answer,
+            Err(error) => return all(messages, &unanswered(error)),
+        };
+        let Some(parsed) = answer.parse::<SendAnswer>().filter(|_| answer.status.is_success()) else {
+            // After a success whose answer is not what it should be, they may have the messages.
+            let sent =
+                if answer.status.is_success() { Sent::Unknown(answer.trouble()) } else { answer.refusal() };
+            return all(messages, &sent);
+        };
+        let code = parsed.header.result_code;
+        match parsed.message {
+            Some(results)
+                if parsed.header.is_successful
+                    || (code == ALL_FAILED && !results.send_results.is_empty()) =>
+            {
+                each(messages, &results)
+            }
+            _ if code == DUPLICATE => all(messages, &Sent::Taken { reference: Some(UNNAMED.to_owned()) }),
+            _ if UNAUTHORIZED.contains(&code) => all(messages, &Sent::Misconfigured(answer.trouble())),
+            _ => {
+                // About the template or the call, so no single message is to blame.
+                let trouble = Trouble { failure: Failure::NoTemplate, ..answer.trouble() };
+                all(messages, &Sent::NotNow { retry_after: None, trouble })
+            }
+        }
+    }
+}
+
+#[async_trait]
 impl Provider for Nhn {
     fn abilities(&self) -> Abilities {
         Abilities {
@@ -397,7 +308,7 @@ impl Provider for Nhn {
             if let (Some(arrival), Some(document)) =
                 (outcome.arrival(), known.map(|one| one.document).or(own))
             {
-                let at = outcome.receive_date.as_deref().and_then(time::parse).unwrap_or_else(time::now);
+                let at = outcome.at();
                 reports.reported.push(Reported { document, arrival, at, said: outcome.said() });
             }
             open.is_empty()
@@ -419,17 +330,16 @@ impl Provider for Nhn {
     }
 
     fn pushed(&self, header: &dyn Fn(&str) -> Option<String>, body: &[u8]) -> Pushed {
-        let Some(secret) = &self.options.push_secret else { return Pushed::Ask };
-        let given = header("x-toast-webhook-signature").unwrap_or_default();
-        if !signature::is_secret(&given, secret.expose_secret()) {
-            return Pushed::Unauthorized;
-        }
-        let Ok(pushed) = serde_json::from_slice::<Outcomes>(body) else { return Pushed::Malformed };
+        let secret = self.options.push_secret.as_ref();
+        let pushed: Outcomes = match signed_push(secret, header("x-toast-webhook-signature"), body) {
+            Ok(pushed) => pushed,
+            Err(pushed) => return pushed,
+        };
         let report = |outcome: &Outcome| {
             // Whether a fallback follows a failure is not in a push, so failures are asked about.
             let arrival = outcome.arrival().filter(|arrival| arrival.is_delivered())?;
             let document = outcome.recipient_grouping_key.as_deref().and_then(document)?;
-            let at = outcome.receive_date.as_deref().and_then(time::parse).unwrap_or_else(time::now);
+            let at = outcome.at();
             Some(Reported { document, arrival, at, said: None })
         };
         Pushed::Reports(pushed.hooks.iter().filter_map(report).collect())
@@ -448,13 +358,9 @@ impl Provider for Nhn {
                 let words = answer["header"]["resultMessage"].as_str().unwrap_or("no such template");
                 return Err(Trouble::said(Failure::NoTemplate, &code, words));
             };
-            let button = |button: &Value| {
-                let text = |name: &str| button[name].as_str().unwrap_or_default().to_owned();
-                (text("name"), text("linkMo"))
-            };
             Ok(ApprovedTemplate {
                 body: found["templateContent"].as_str().unwrap_or_default().to_owned(),
-                buttons: found["buttons"].as_array().into_iter().flatten().map(button).collect(),
+                buttons: approved_buttons(&found["buttons"], "name", "linkMo"),
                 status: format!(
                     "{} {}",
                     found["status"].as_str().unwrap_or(""),
@@ -470,26 +376,6 @@ impl Provider for Nhn {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn outcome(json: Value) -> Option<Arrival> {
-        serde_json::from_value::<Outcome>(json).expect("an outcome").arrival()
-    }
-
-    #[test]
-    fn results_are_read_as_they_are_documented() {
-        for (json, arrival) in [
-            (json!({"resultCode": "MRC01"}), Some(Arrival::Messenger)),
-            (json!({"resultCode": 1000, "messageStatus": "COMPLETED"}), Some(Arrival::Messenger)),
-            (json!({"resultCode": "MRC02"}), Some(Arrival::Failed)),
-            (json!({"resultCode": "3019", "resendStatus": "RSC01"}), Some(Arrival::Failed)),
-            (json!({"resultCode": "3019", "resendStatus": "RSC03"}), None),
-            (json!({"resultCode": "3019", "resendStatus": "RSC04"}), Some(Arrival::Fallback)),
-            (json!({"resultCode": "3019", "resendStatus": "RSC05"}), Some(Arrival::Failed)),
-            (json!({"messageStatus": "READY"}), None),
-        ] {
-            assert_eq!(outcome(json.clone()), arrival, "{json}");
-        }
-    }
 
     #[test]
     fn the_key_of_a_call_is_the_same_on_every_attempt() {

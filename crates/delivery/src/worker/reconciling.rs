@@ -1,4 +1,5 @@
-//! Looks after hand-overs: asks providers for delivery reports, and for what became of messages without an answer.
+//! Reconciliation of hand-overs with their providers: asks for delivery reports, and for what became of messages without an
+//! answer.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -17,13 +18,13 @@ use crate::message::document_arrived;
 use crate::provider::{Batch, LookedUp, Recovery};
 use crate::reports::record_reported;
 
-/// Hand-overs that are looked after together.
+/// Hand-overs that are reconciled together.
 const TOGETHER: usize = 20;
 /// After this long an outcome that could not be found out is settled as the operator chose.
 const UNKNOWN_SECONDS_MAX: i64 = 24 * 60 * 60;
 
 impl Worker {
-    pub(super) async fn look_after(self, place: usize, stop: CancellationToken) {
+    pub(super) async fn reconcile(self, place: usize, stop: CancellationToken) {
         let Some(line) = self.lines.all().get(place) else { return };
         if line.abilities().recovery == Recovery::Deduplicates {
             return;
@@ -31,10 +32,10 @@ impl Worker {
         let names = [line.name().to_owned()];
         while !stop.is_cancelled() {
             match self.due(&names).await {
-                Ok(due) if !due.is_empty() => self.look_at_provider(line, due, &stop).await,
+                Ok(due) if !due.is_empty() => self.reconcile_provider(line, due, &stop).await,
                 Ok(_) => pause(self.options.idle, &stop).await,
                 Err(error) => {
-                    tracing::warn!(%error, "could not look after hand-overs");
+                    tracing::warn!(%error, "could not reconcile hand-overs");
                     pause(self.options.idle, &stop).await;
                 }
             }
@@ -50,10 +51,10 @@ impl Worker {
         self.store.due_handovers(names, TOGETHER, self.options.lease, now).await
     }
 
-    async fn look_at_provider(&self, line: &Line, handovers: Vec<DueHandover>, stop: &CancellationToken) {
+    async fn reconcile_provider(&self, line: &Line, handovers: Vec<DueHandover>, stop: &CancellationToken) {
         let reported = self.ask_for_reports(line, &handovers).await;
         for handover in handovers {
-            self.look_at_one(line, handover, &reported, stop).await;
+            self.reconcile_one(line, handover, &reported, stop).await;
         }
     }
 
@@ -68,7 +69,7 @@ impl Worker {
         let reports = match line.provider.reports(&awaited, since).await {
             Ok(reports) => reports,
             Err(trouble) => {
-                let error = trouble.said.unwrap_or_else(|| trouble.failure.to_string());
+                let error = trouble.words();
                 tracing::warn!(
                     provider = line.name(),
                     error,
@@ -86,13 +87,13 @@ impl Worker {
             && let Err(trouble) = line.provider.confirm(&reports.receipt).await
         {
             // They come again, and are harmless.
-            let error = trouble.said.unwrap_or_else(|| trouble.failure.to_string());
+            let error = trouble.words();
             tracing::warn!(provider = line.name(), error, "delivery reports were not confirmed");
         }
         documents
     }
 
-    async fn look_at_one(
+    async fn reconcile_one(
         &self,
         line: &Line,
         handover: DueHandover,
@@ -113,7 +114,8 @@ impl Worker {
         let still: Vec<BinderId> =
             awaited.iter().map(|one| one.document).filter(|id| !reported.contains(id)).collect();
         let is_awaited = age_seconds < AWAITED_SECONDS_MAX;
-        let look_at = now.plus(next_look_seconds(looks, age_seconds).unwrap_or(0).max(1));
+        let is_taken_now = settled.iter().any(|(_, settled)| matches!(settled, Settled::Taken { .. }));
+        let look_at = now.plus(next_look_seconds(looks, age_seconds, is_taken_now).unwrap_or(0).max(1));
         let still_awaited = Some(if is_awaited { still } else { Vec::new() });
         self.settle(id, ticket, Found { settled, still_awaited, goes_on: false, look_at }, stop).await;
     }
