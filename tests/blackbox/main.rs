@@ -51,5 +51,6 @@ mod sending;
 mod status;
 mod tenancy;
 mod tokens;
+mod unknown_outcomes;
 mod volume;
 mod workstation;

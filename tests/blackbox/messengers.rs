@@ -15,7 +15,7 @@ use crate::products::of_product;
 const KINDS: [&str; 5] = ["nhn", "solapi", "sens", "aligo", "bizppurio"];
 
 /// A server that delivers through these providers, which all are at the fakes.
-fn start(fakes: &Fakes, kinds: &[&str], more: &str) -> Start {
+pub(crate) fn start(fakes: &Fakes, kinds: &[&str], more: &str) -> Start {
     let start = Start::sandbox();
     let secret = start.directory().join("provider.secret");
     private_file(&secret, SECRET);
@@ -25,7 +25,7 @@ fn start(fakes: &Fakes, kinds: &[&str], more: &str) -> Start {
     start.argument("--config").argument(file.to_str().unwrap())
 }
 
-fn section(kind: &str, url: &str, secret: &std::path::Path, more: &str) -> String {
+pub(crate) fn section(kind: &str, url: &str, secret: &std::path::Path, more: &str) -> String {
     let own = match kind {
         "nhn" => format!("app_key = \"{ACCOUNT}\""),
         "solapi" => format!("api_key = \"{ACCOUNT}\"\nfrom = \"0200000000\""),
@@ -40,7 +40,7 @@ fn section(kind: &str, url: &str, secret: &std::path::Path, more: &str) -> Strin
     )
 }
 
-fn template(kinds: &[&str], body: &str, falls_back: bool) -> Value {
+pub(crate) fn template(kinds: &[&str], body: &str, falls_back: bool) -> Value {
     let providers: HashMap<&str, Value> =
         kinds.iter().map(|kind| (*kind, json!({ "template_code": TEMPLATE_CODE }))).collect();
     let mut template = json!({
@@ -65,7 +65,7 @@ async fn up(fakes: &Fakes, kinds: &[&str], more: &str) -> (Server, Client) {
 }
 
 /// How often each document's number got a message.
-fn times(fakes: &Fakes) -> HashMap<String, usize> {
+pub(crate) fn times(fakes: &Fakes) -> HashMap<String, usize> {
     let mut times = HashMap::new();
     for message in fakes.messages() {
         *times.entry(message.link).or_default() += 1;

@@ -13,14 +13,15 @@ mod provider;
 mod reachability;
 mod reports;
 mod retry;
+mod said;
 mod worker;
 
 pub use lines::{Line, LineOptions, Lines};
 pub use message::{BoxMessage, Message, MessageId};
 pub use no_messenger::NoMessenger;
 pub use provider::{
-    Abilities, ApprovedTemplate, Batch, LookedUp, Provider, Pushed, Recovery, Reported, Reports, Sent,
-    Trouble, in_one_call, one_by_one,
+    Abilities, ApprovedTemplate, Batch, LookUp, LookedUp, Provider, Pushed, Recovery, ReportQuestion,
+    Reported, Reports, Sent, Together, Trouble, in_one_call, one_by_one,
 };
 pub use reports::{Report, record_reported, record_reports};
 pub use worker::{UnknownPolicy, Worker, WorkerOptions};

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use seoham_model::UnixSeconds;
 use seoham_model::message::MessageTemplate;
 use seoham_store::handovers::ProviderState;
@@ -14,9 +15,12 @@ use crate::health::{Health, choose};
 use crate::message::Message;
 use crate::provider::{Abilities, Batch, Provider, Sent, Trouble};
 use crate::reachability::Reachability;
+use crate::said::redact_answers;
 
 /// An answer later than this is slow.
 const SLOW: Duration = Duration::from_secs(5);
+/// Answers yielded together, at most.
+const TOGETHER: usize = 5_000;
 /// For how long nothing is sent to a misconfigured provider before it is tried again.
 const HELD: Duration = Duration::from_secs(30);
 
@@ -92,23 +96,43 @@ impl Line {
             || template.is_some_and(|template| template.providers.contains_key(self.name()))
     }
 
+    /// Sends a batch. The answers come in chunks, by the places of their messages: without personal values, and counted at
+    /// the time that `now` tells.
+    pub fn send<'a>(
+        &'a self,
+        batch: &'a Batch,
+        now: impl Fn() -> UnixSeconds + Send + 'a,
+    ) -> BoxStream<'a, Vec<(usize, Sent)>> {
+        let started = Instant::now();
+        let answers = self.provider.send(batch).ready_chunks(TOGETHER);
+        let seen = answers.map(move |mut sent| {
+            redact_answers(&mut sent, &batch.messages);
+            self.record(sent.iter().map(|(_, sent)| sent), started.elapsed(), now());
+            sent
+        });
+        seen.boxed()
+    }
+
+    /// Waits for the right to make one call, at most until `until`.
+    pub(crate) async fn permit(&self, until: Instant) -> Option<OwnedSemaphorePermit> {
+        let permit = Arc::clone(&self.calls).acquire_owned();
+        tokio::time::timeout_at(until.into(), permit).await.ok()?.ok()
+    }
+
     /// Sends one message by itself.
     pub async fn send_one(&self, message: Message, now: UnixSeconds) -> Sent {
-        let started = Instant::now();
         let batch = Batch {
             id: message.id.to_string(),
             messages: vec![message],
-            start_by: started + Duration::from_mins(1),
+            start_by: Instant::now() + Duration::from_mins(1),
             stop: CancellationToken::new(),
         };
-        let answer = self.provider.send(&batch).next().await;
-        let sent = answer.map_or(Sent::NotSent, |(_, sent)| sent);
-        self.record(std::iter::once(&sent), started.elapsed(), now);
-        sent
+        let answer = self.send(&batch, || now).next().await;
+        answer.and_then(|mut sent| sent.pop()).map_or(Sent::NotSent, |(_, sent)| sent)
     }
 
     /// Records the answers to messages, which came after `took`.
-    pub(crate) fn record<'a>(&self, sent: impl Iterator<Item = &'a Sent>, took: Duration, now: UnixSeconds) {
+    fn record<'a>(&self, sent: impl Iterator<Item = &'a Sent>, took: Duration, now: UnixSeconds) {
         let (mut good, mut bad, mut is_held) = (0, 0, false);
         let mut last: Option<&Trouble> = None;
         for sent in sent {
@@ -118,7 +142,7 @@ impl Line {
                     good += 1;
                     last = Some(trouble);
                 }
-                Sent::NotNow { trouble, .. } | Sent::Unknown(trouble) => {
+                Sent::NotNow { trouble, .. } | Sent::Unknown { trouble, .. } => {
                     bad += 1;
                     last = Some(trouble);
                 }
@@ -269,24 +293,16 @@ impl Lines {
         }
     }
 
-    /// Sends one message that a person waits for, through one of those that suit it and are not among `tried`. Returns
-    /// its name and its answer; `None` if there is none left.
-    pub async fn send_one(
-        &self,
-        message: Message,
-        tried: &[String],
-        now: UnixSeconds,
-    ) -> Option<(String, Sent)> {
-        let template = message.template.clone();
-        let suits =
-            |line: &Line| line.suits(template.as_deref()) && !tried.iter().any(|name| name == line.name());
+    /// One of those that suit a template and are not among `tried`, chosen by weight, for a message that a person waits for.
+    /// `None` if there is none left.
+    pub fn choose(&self, template: Option<&MessageTemplate>, tried: &[String]) -> Option<&Arc<Line>> {
+        let suits = |line: &Line| line.suits(template) && !tried.iter().any(|name| name == line.name());
         let open: Vec<&Arc<Line>> = self.lines.iter().filter(|line| suits(line)).collect();
         // One that is held is the last resort.
-        let instant = Instant::now();
-        let usable: Vec<&Arc<Line>> = open.iter().copied().filter(|line| line.is_usable(instant)).collect();
+        let now = Instant::now();
+        let usable: Vec<&Arc<Line>> = open.iter().copied().filter(|line| line.is_usable(now)).collect();
         let open = if usable.is_empty() { open } else { usable };
         let weights: Vec<f64> = open.iter().map(|line| line.weight()).collect();
-        let line = open.get(choose(&weights, rand::random())?)?;
-        Some((line.name().to_owned(), line.send_one(message, now).await))
+        open.get(choose(&weights, rand::random())?).copied()
     }
 }

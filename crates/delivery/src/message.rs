@@ -104,6 +104,12 @@ impl Message {
         }
     }
 
+    /// How a provider knows its template; messages with equal keys can go in one call.
+    pub(crate) fn template_key(&self, provider: &str) -> Option<(Option<&str>, &str, bool)> {
+        let template = self.template.as_ref()?.providers.get(provider)?;
+        Some((template.sender_key.as_deref(), &template.template_code, self.fallback.is_some()))
+    }
+
     /// The document that it is about, if it is about one.
     pub fn document(&self) -> Option<seoham_model::BinderId> {
         match self.id {

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use seoham_store::undelivered::Failure;
 
-use crate::provider::{Abilities, Batch, Provider, Recovery, Sent, Trouble};
+use crate::provider::{Abilities, Batch, Provider, Recovery, Sent, Together, Trouble};
 
 /// It accepts nothing, so that no message is wrongly reported as sent. Messages stay queued, as they do while a
 /// messenger is unavailable.
@@ -22,7 +22,7 @@ impl Provider for NoMessenger {
             recovery: Recovery::Deduplicates,
             needs_template: false,
             falls_back: false,
-            one_per_number: false,
+            together: Together::Mixed,
             asks_after: None,
             slowest: Duration::from_secs(1),
         }

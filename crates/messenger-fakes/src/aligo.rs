@@ -76,6 +76,9 @@ pub(crate) async fn detail(State(shared): State<Shared>, axum::Form(form): Form)
     if !is_known(&shared, &form) {
         return failed("인증오류입니다.");
     }
+    if shared.faults.fails_question() {
+        return failed("일시적인 오류입니다.");
+    }
     let messages = shared.ledger.lock().clone();
     let of_call = messages.iter().filter(|message| Some(&message.call_id) == form.get("mid"));
     let item = |message: &Message| {

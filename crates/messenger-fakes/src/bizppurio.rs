@@ -73,6 +73,9 @@ pub(crate) async fn results(State(shared): State<Shared>, headers: HeaderMap) ->
     if !has_token(&shared, &headers) {
         return failed(3002, "invalid token");
     }
+    if shared.faults.fails_question() {
+        return json(500, &json!({"code": 5000, "description": "internal error"}));
+    }
     let messages = shared.ledger.lock().clone();
     let open = messages.iter().filter(|message| !message.confirmed);
     let report = |message: &Message| {

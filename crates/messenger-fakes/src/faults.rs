@@ -14,6 +14,8 @@ pub struct Faults {
     breaks_one_in: AtomicU64,
     is_silent: AtomicBool,
     is_unauthorized: AtomicBool,
+    fails_questions: AtomicBool,
+    failed_questions: AtomicU64,
     calls: AtomicU64,
     broken: AtomicU64,
 }
@@ -39,6 +41,16 @@ impl Faults {
         self.is_unauthorized.store(is_unauthorized, Ordering::Relaxed);
     }
 
+    /// Every question about messages is answered with an error.
+    pub fn set_questions_failing(&self, fails: bool) {
+        self.fails_questions.store(fails, Ordering::Relaxed);
+    }
+
+    /// How many questions were answered with an error because of that.
+    pub fn failed_questions(&self) -> u64 {
+        self.failed_questions.load(Ordering::Relaxed)
+    }
+
     /// How many sends there were.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
@@ -51,6 +63,13 @@ impl Faults {
 
     pub(crate) fn is_unauthorized_now(&self) -> bool {
         self.is_unauthorized.load(Ordering::Relaxed)
+    }
+
+    /// Whether a question about messages is to fail.
+    pub(crate) fn fails_question(&self) -> bool {
+        let fails = self.fails_questions.load(Ordering::Relaxed);
+        self.failed_questions.fetch_add(u64::from(fails), Ordering::Relaxed);
+        fails
     }
 
     /// Takes the time of a call; of a silent provider it never ends.

@@ -128,6 +128,9 @@ pub(crate) async fn list(
     if !is_known(&shared, &headers) {
         return failed(-1001, "Invalid secret key.");
     }
+    if shared.faults.fails_question() {
+        return failed(-9999, "System error.");
+    }
     // The key of the sender is not kept here: everything is found, and the reader looks for its own.
     let messages = shared.ledger.lock().clone();
     let all: Vec<Value> = messages.iter().map(|message| outcome(message, true)).collect();
@@ -146,6 +149,9 @@ pub(crate) async fn results(
     shared.faults.take_time().await;
     if !is_known(&shared, &headers) {
         return failed(-1001, "Invalid secret key.");
+    }
+    if shared.faults.fails_question() {
+        return failed(-9999, "System error.");
     }
     let start = query.get("startUpdateDate").and_then(|date| seconds_ago(date)).unwrap_or(u64::MAX);
     let done: Vec<Message> = {
@@ -175,6 +181,9 @@ pub(crate) async fn one(
     shared.faults.take_time().await;
     if !is_known(&shared, &headers) {
         return failed(-1001, "Invalid secret key.");
+    }
+    if shared.faults.fails_question() {
+        return failed(-9999, "System error.");
     }
     let messages = shared.ledger.lock().clone();
     match messages.iter().find(|message| message.call_id == request && message.place == seq) {

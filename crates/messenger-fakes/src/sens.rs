@@ -95,6 +95,9 @@ pub(crate) async fn one(
     if !is_signed(&shared, &headers, &method, &uri) {
         return unauthorized();
     }
+    if shared.faults.fails_question() {
+        return json(500, &json!({"error": {"errorCode": "900", "message": "Unexpected error"}}));
+    }
     let messages = shared.ledger.lock().clone();
     let Some(message) = messages.iter().find(|message| message.call_id == id) else {
         return json(404, &json!({}));

@@ -104,6 +104,9 @@ pub(crate) async fn list(
     if !is_signed(&shared, &headers) {
         return json(403, &json!({"errorCode": "SignatureDoesNotMatch", "errorMessage": "signature"}));
     }
+    if shared.faults.fails_question() {
+        return json(500, &json!({"errorCode": "InternalError", "errorMessage": "internal"}));
+    }
     let limit: usize = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(20).min(500);
     let ids: Option<Vec<&str>> = query.get("messageIds").map(|ids| ids.split(',').collect());
     let start: usize = query.get("startKey").and_then(|key| key.parse().ok()).unwrap_or(0);

@@ -8,10 +8,9 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_delivery::{
-    Abilities, ApprovedTemplate, Batch, Message, Provider, Recovery, Reported, Reports, Sent, Trouble,
-    in_one_call,
+    Abilities, ApprovedTemplate, Batch, Message, Provider, Recovery, ReportQuestion, Reported, Reports, Sent,
+    Together, Trouble, in_one_call,
 };
-use seoham_model::UnixSeconds;
 use seoham_model::message::ProviderTemplate;
 use seoham_store::deliveries::Arrival;
 use seoham_store::handovers::Awaited;
@@ -158,6 +157,16 @@ fn buttons(message: &Message) -> Value {
     json!({"button": message.buttons.iter().map(button).collect::<Vec<_>>()})
 }
 
+/// Reads a result of a call, by the numbers of its messages; `None` while it is open, or of another message.
+fn read_result(result: &HashMap<String, Value>, numbers: &HashMap<&str, &Awaited>) -> Option<Reported> {
+    let text = |name: &str| result.get(name).and_then(text_of).unwrap_or_default();
+    let phone: String = text("phone").chars().filter(char::is_ascii_digit).collect();
+    let (document, arrival) = (numbers.get(phone.as_str())?.document, arrival(result)?);
+    let date = ["reportdate", "rsltdate", "sentdate"].iter().find_map(|name| time::parse(&text(name)));
+    let said = Trouble::said(Failure::Provider, &text("rslt"), &text("rslt_message")).said;
+    Some(Reported { document, arrival, at: date.unwrap_or_else(time::now), said })
+}
+
 /// What became of a message; `None` while that is open.
 fn arrival(result: &HashMap<String, Value>) -> Option<Arrival> {
     let text = |name: &str| result.get(name).and_then(text_of).unwrap_or_default();
@@ -175,7 +184,7 @@ fn arrival(result: &HashMap<String, Value>) -> Option<Arrival> {
 
 #[async_trait]
 impl GroupSender for Aligo {
-    async fn send_group(&self, _: &str, group: &Group<'_>) -> Vec<(usize, Sent)> {
+    async fn send_group(&self, _: &str, _: usize, group: &Group<'_>) -> Vec<(usize, Sent)> {
         let (key, messages) = group;
         let token = match self.token().await {
             Ok(token) => token,
@@ -213,7 +222,7 @@ impl GroupSender for Aligo {
             return all(messages, &answer.refusal());
         }
         let Some(reply) = answer.parse::<Reply>() else {
-            return all(messages, &Sent::Unknown(answer.trouble()));
+            return all(messages, &Sent::unknown(answer.trouble()));
         };
         if !reply.is_good() {
             let refusal = reply.refusal();
@@ -241,7 +250,7 @@ impl Provider for Aligo {
             recovery: Recovery::None,
             needs_template: true,
             falls_back: true,
-            one_per_number: true,
+            together: Together::OneTemplateAndNumber,
             asks_after: Some(Duration::from_secs(5)),
             slowest: self.options.call.timeout,
         }
@@ -251,29 +260,32 @@ impl Provider for Aligo {
         in_one_call(batch, self.send_all(batch))
     }
 
-    async fn reports(&self, awaited: &[Awaited], _: UnixSeconds) -> Result<Reports, Trouble> {
+    async fn reports(&self, question: &ReportQuestion<'_>) -> Reports {
         let mut of_calls: BTreeMap<&str, HashMap<&str, &Awaited>> = BTreeMap::new();
-        for one in awaited {
+        for one in question.awaited {
             if let Some((mid, number)) = one.reference.split_once(':') {
                 of_calls.entry(mid).or_default().insert(number, one);
             }
         }
         let mut reports = Reports::default();
         for (mid, numbers) in of_calls {
-            for result in self.results(mid).await? {
-                let text = |name: &str| result.get(name).and_then(text_of).unwrap_or_default();
-                let phone: String = text("phone").chars().filter(char::is_ascii_digit).collect();
-                let (Some(one), Some(arrival)) = (numbers.get(phone.as_str()), arrival(&result)) else {
-                    continue;
-                };
-                let date =
-                    ["reportdate", "rsltdate", "sentdate"].iter().find_map(|name| time::parse(&text(name)));
-                let said = Trouble::said(Failure::Provider, &text("rslt"), &text("rslt_message")).said;
-                let at = date.unwrap_or_else(time::now);
-                reports.reported.push(Reported { document: one.document, arrival, at, said });
+            if !question.goes_on() {
+                reports.broke_off();
+                break;
+            }
+            match self.results(mid).await {
+                Ok(results) => {
+                    let read = results.iter().filter_map(|result| read_result(result, &numbers));
+                    reports.reported.extend(read);
+                }
+                Err(trouble) => {
+                    if !reports.failed(trouble) {
+                        break;
+                    }
+                }
             }
         }
-        Ok(reports)
+        reports
     }
 
     async fn approved(&self, template: &ProviderTemplate) -> Option<Result<ApprovedTemplate, Trouble>> {

@@ -7,12 +7,11 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_delivery::{
-    Abilities, Batch, LookedUp, Message, Provider, Pushed, Recovery, Reported, Reports, Sent, Trouble,
-    one_by_one,
+    Abilities, Batch, LookUp, LookedUp, Message, Provider, Pushed, Recovery, ReportQuestion, Reported,
+    Reports, Sent, Together, Trouble, one_by_one,
 };
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::deliveries::Arrival;
-use seoham_store::handovers::Awaited;
 use seoham_store::undelivered::Failure;
 use serde_json::{Value, json};
 
@@ -88,6 +87,18 @@ impl Bizppurio {
         Err(Trouble::of(Failure::Misconfigured))
     }
 
+    /// Results that are not confirmed yet, a page of them.
+    async fn results(&self) -> Result<Reports, Trouble> {
+        let body = json!({"account": self.options.account});
+        let answer = self.post("/v1/result/request", &body).await?;
+        let answer = answer.map_err(|_| Trouble::of(Failure::Unreachable))?;
+        let is_good = |found: &Value| {
+            answer.status.is_success() && (code(&answer) == "1000" || found["report"].is_array())
+        };
+        let found = answer.parse::<Value>().filter(is_good);
+        found.as_ref().map(read_results).ok_or_else(|| answer.trouble())
+    }
+
     async fn send_one(&self, message: &Message) -> Sent {
         let Some(body) = self.body(message) else {
             return Sent::NotNow { retry_after: None, trouble: Trouble::of(Failure::NoTemplate) };
@@ -111,7 +122,7 @@ impl Bizppurio {
             _ if code.len() == 4 && code.starts_with('2') => {
                 Sent::Refused(Trouble { failure: Failure::Provider, ..answer.trouble() })
             }
-            _ if answer.status.is_success() => Sent::Unknown(answer.trouble()),
+            _ if answer.status.is_success() => Sent::unknown(answer.trouble()),
             _ => answer.refusal(),
         }
     }
@@ -166,6 +177,29 @@ fn member(report: &Value, name: &str) -> String {
     [name, &capitals].iter().find_map(|name| text_of(&report[*name])).unwrap_or_default()
 }
 
+/// Reads a page of results.
+fn read_results(found: &Value) -> Reports {
+    let mut reports = Reports::default();
+    let page = found["report"].as_array().map_or(&[][..], Vec::as_slice);
+    for report in page {
+        let message_id = member(report, "msgid");
+        if !message_id.is_empty() {
+            reports.receipt.push(message_id);
+        }
+        let Some(document) = document_of(&member(report, "refkey")) else { continue };
+        let Some(arrival) = arrival(report) else {
+            reports.open.push(document);
+            continue;
+        };
+        let at = member(report, "unixtime").parse().map_or_else(|_| time::now(), UnixSeconds);
+        let said = Trouble::said(Failure::Provider, &member(report, "result"), "").said;
+        reports.reported.push(Reported { document, arrival, at, said });
+    }
+    // The same page would come again if nothing of it could be confirmed.
+    reports.has_more = page.len() >= PAGE && !reports.receipt.is_empty();
+    reports
+}
+
 /// What became of a message; `None` while that is open, or uncertain.
 fn arrival(report: &Value) -> Option<Arrival> {
     match member(report, "result").as_str() {
@@ -186,7 +220,7 @@ impl Provider for Bizppurio {
             recovery: Recovery::LooksUp { after: Duration::from_secs(10) },
             needs_template: true,
             falls_back: true,
-            one_per_number: false,
+            together: Together::Mixed,
             asks_after: Some(Duration::from_secs(5)),
             slowest: self.options.call.timeout,
         }
@@ -196,33 +230,16 @@ impl Provider for Bizppurio {
         one_by_one(batch, self.options.call.concurrent_calls, |message| self.send_one(message))
     }
 
-    async fn look_up(&self, batch: &Batch, age: Duration) -> Vec<LookedUp> {
-        // Results are asked for before this: one of these messages would be among them.
-        let found = if age >= RESULT_AFTER { LookedUp::NotTaken } else { LookedUp::Unknown };
-        vec![found; batch.messages.len()]
+    async fn look_up(&self, look_up: &LookUp<'_>) -> Vec<LookedUp> {
+        // It cannot be asked about a message, but its results name all that it took: without one it took nothing.
+        let has_no_result = look_up.reports_read_at.is_some_and(|age| age >= RESULT_AFTER);
+        look_up.all(if has_no_result { &LookedUp::NotTaken } else { &LookedUp::Unknown })
     }
 
-    async fn reports(&self, _: &[Awaited], _: UnixSeconds) -> Result<Reports, Trouble> {
-        let body = json!({"account": self.options.account});
-        let answer = self.post("/v1/result/request", &body).await?;
-        let answer = answer.map_err(|_| Trouble::of(Failure::Unreachable))?;
-        let Some(found) = answer.parse::<Value>().filter(|_| answer.status.is_success()) else {
-            return Err(answer.trouble());
-        };
-        let mut reports = Reports::default();
-        for report in found["report"].as_array().into_iter().flatten() {
-            let message_id = member(report, "msgid");
-            if !message_id.is_empty() {
-                reports.receipt.push(message_id);
-            }
-            let document = document_of(&member(report, "refkey"));
-            if let (Some(document), Some(arrival)) = (document, arrival(report)) {
-                let at = member(report, "unixtime").parse().map_or_else(|_| time::now(), UnixSeconds);
-                let said = Trouble::said(Failure::Provider, &member(report, "result"), "").said;
-                reports.reported.push(Reported { document, arrival, at, said });
-            }
-        }
-        Ok(reports)
+    async fn reports(&self, _: &ReportQuestion<'_>) -> Reports {
+        self.results()
+            .await
+            .unwrap_or_else(|trouble| Reports { trouble: Some(trouble), ..Reports::default() })
     }
 
     async fn confirm(&self, receipt: &[String]) -> Result<(), Trouble> {
@@ -259,6 +276,27 @@ mod tests {
         ] {
             assert_eq!(arrival(&json), expected, "{json}");
         }
+    }
+
+    #[test]
+    fn an_uncertain_result_says_that_the_message_was_taken() {
+        let (sure, uncertain) = (
+            BinderId::generate(&seoham_model::Clock::default()),
+            BinderId::generate(&seoham_model::Clock::default()),
+        );
+        let report = |document: BinderId, result: &str| {
+            let id = seoham_model::notification::NotificationId(document).to_string();
+            json!({"msgid": id, "refkey": reference_key(&id), "result": result, "unixtime": "1800000000"})
+        };
+        let page = json!({"report": [report(sure, "7000"), report(uncertain, "7305")]});
+        let reports = read_results(&page);
+        assert_eq!(reports.reported.iter().map(|one| one.document).collect::<Vec<_>>(), [sure]);
+        assert_eq!(
+            (&reports.open[..], reports.receipt.len(), reports.has_more),
+            (&[uncertain][..], 2, false)
+        );
+        let full = json!({"report": vec![report(sure, "7000"); PAGE]});
+        assert!(read_results(&full).has_more, "it has more than a page");
     }
 
     #[test]

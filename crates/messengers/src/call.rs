@@ -137,7 +137,7 @@ impl Answer {
         let trouble = self.trouble();
         match self.status.as_u16() {
             429 | 503 => Sent::NotNow { retry_after: self.retry_after, trouble },
-            408 | 500..=599 => Sent::Unknown(trouble),
+            408 | 500..=599 => Sent::unknown(trouble),
             401 | 403 | 404 => Sent::Misconfigured(trouble),
             _ => Sent::NotNow { retry_after: self.retry_after, trouble },
         }
@@ -149,7 +149,7 @@ pub(crate) fn unanswered(error: NoAnswer) -> Sent {
     let trouble = Trouble::of(Failure::Unreachable);
     match error {
         NoAnswer::NotSent => Sent::NotNow { retry_after: None, trouble },
-        NoAnswer::Lost => Sent::Unknown(trouble),
+        NoAnswer::Lost => Sent::unknown(trouble),
     }
 }
 
@@ -217,7 +217,7 @@ mod tests {
     fn a_refusal_of_a_call_says_whether_the_provider_may_have_it() {
         let of = |status| answer(status, "").refusal();
         assert!([429, 503, 400].map(of).iter().all(|sent| matches!(sent, Sent::NotNow { .. })));
-        assert!([500, 502, 504, 408].map(of).iter().all(|sent| matches!(sent, Sent::Unknown(_))));
+        assert!([500, 502, 504, 408].map(of).iter().all(|sent| matches!(sent, Sent::Unknown { .. })));
         assert!([401, 403, 404].map(of).iter().all(|sent| matches!(sent, Sent::Misconfigured(_))));
     }
 }

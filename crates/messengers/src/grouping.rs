@@ -24,8 +24,9 @@ pub(crate) type Group<'a> = (TemplateKey, Vec<(usize, &'a Message)>);
 /// A provider whose calls have one template each.
 #[async_trait]
 pub(crate) trait GroupSender: Sync {
-    /// Sends the messages of one template in one call. `id` identifies the batch.
-    async fn send_group(&self, id: &str, group: &Group<'_>) -> Vec<(usize, Sent)>;
+    /// Sends the messages of one template in one call, which is at this place among the batch's calls. `id` identifies the
+    /// batch.
+    async fn send_group(&self, id: &str, call: usize, group: &Group<'_>) -> Vec<(usize, Sent)>;
 }
 
 /// Sends a batch by the groups of its templates, of at most `most` messages each, one after the other.
@@ -41,11 +42,11 @@ pub(crate) async fn send_groups(
     for (place, outcome) in without {
         sent[place] = outcome;
     }
-    for group in groups {
+    for (call, group) in groups.iter().enumerate() {
         if !batch.goes_on() {
             break;
         }
-        for (place, outcome) in sender.send_group(&batch.id, &group).await {
+        for (place, outcome) in sender.send_group(&batch.id, call, group).await {
             sent[place] = outcome;
         }
     }
@@ -54,7 +55,7 @@ pub(crate) async fn send_groups(
 
 /// Groups of at most `most` messages, in an order that depends on the messages alone. Those without a template of this
 /// provider come with their outcome.
-fn by_template<'a>(
+pub(crate) fn by_template<'a>(
     batch: &'a Batch,
     provider: &str,
     sender_key: &str,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use secrecy::ExposeSecret;
 use seoham_delivery::{
-    Abilities, Batch, Message, Provider, Recovery, Sent, Trouble, in_one_call, one_by_one,
+    Abilities, Batch, Message, Provider, Recovery, Sent, Together, Trouble, in_one_call, one_by_one,
 };
 use seoham_model::message::MessageKind;
 use seoham_store::undelivered::Failure;
@@ -117,7 +117,7 @@ impl Http {
         let items: Vec<ItemAnswer> = serde_json::from_slice(&answered).unwrap_or_default();
         let mut outcomes: HashMap<String, Sent> =
             items.into_iter().map(|item| (item.id.clone(), item.sent())).collect();
-        let missing = || Sent::NotNow { retry_after: None, trouble: Trouble::of(Failure::Unreachable) };
+        let missing = || Sent::unknown(Trouble::of(Failure::Unreachable));
         bodies.iter().map(|body| outcomes.remove(&body.id).unwrap_or_else(missing)).collect()
     }
 }
@@ -144,7 +144,7 @@ impl Provider for Http {
             recovery: Recovery::Deduplicates,
             needs_template: false,
             falls_back: false,
-            one_per_number: false,
+            together: Together::Mixed,
             asks_after: None,
             slowest: self.timeout,
         }
@@ -163,17 +163,19 @@ fn verdict(answer: Result<Answer, NoAnswer>) -> Sent {
     let answer = match answer {
         Ok(answer) => answer,
         Err(NoAnswer::Unsigned) => return Sent::Refused(Trouble::of(Failure::Unsendable)),
-        Err(NoAnswer::NotReached) => {
+        Err(NoAnswer::NotSent) => {
             return Sent::NotNow { retry_after: None, trouble: Trouble::of(Failure::Unreachable) };
         }
+        Err(NoAnswer::Lost) => return Sent::unknown(Trouble::of(Failure::Unreachable)),
     };
     let trouble = Trouble::of(Failure::Status(answer.status.as_u16()));
     match answer.status.as_u16() {
         200..=299 => Sent::Taken { reference: None },
         401 | 403 | 404 => Sent::Misconfigured(trouble),
-        408 | 429 => Sent::NotNow { retry_after: answer.retry_after, trouble },
-        400..=499 => Sent::Refused(trouble),
-        _ => Sent::NotNow { retry_after: answer.retry_after, trouble },
+        429 => Sent::NotNow { retry_after: answer.retry_after, trouble },
+        400..=407 | 409..=499 => Sent::Refused(trouble),
+        // It may have taken the message before it failed.
+        _ => Sent::Unknown { retry_after: answer.retry_after, trouble },
     }
 }
 
@@ -198,13 +200,18 @@ mod tests {
         for held in [401, 403, 404] {
             assert_eq!(verdict(held), Sent::Misconfigured(trouble(held)), "{held}");
         }
-        for again in [302, 408, 429, 500, 502, 503] {
-            assert_eq!(
-                verdict(again),
-                Sent::NotNow { retry_after: None, trouble: trouble(again) },
-                "{again}"
-            );
+        for again in [302, 408, 500, 502, 503] {
+            assert_eq!(verdict(again), Sent::unknown(trouble(again)), "{again}: it may have it");
         }
+        assert_eq!(verdict(429), Sent::NotNow { retry_after: None, trouble: trouble(429) });
+    }
+
+    #[test]
+    fn without_an_answer_it_counts_whether_the_request_was_sent() {
+        let trouble = || Trouble::of(Failure::Unreachable);
+        assert_eq!(verdict(Err(NoAnswer::Lost)), Sent::unknown(trouble()));
+        let not_sent = Sent::NotNow { retry_after: None, trouble: trouble() };
+        assert_eq!(verdict(Err(NoAnswer::NotSent)), not_sent);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Naver Cloud SENS, alimtalk v2. It takes finished texts, pushes nothing, and keeps no id of ours: a lost answer stays
 //! unknown.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,10 +9,10 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_delivery::{
-    Abilities, ApprovedTemplate, Batch, Message, Provider, Recovery, Reported, Reports, Sent, Trouble,
-    in_one_call,
+    Abilities, ApprovedTemplate, Batch, Message, Provider, Recovery, ReportQuestion, Reported, Reports, Sent,
+    Together, Trouble, in_one_call,
 };
-use seoham_model::UnixSeconds;
+use seoham_model::BinderId;
 use seoham_model::message::ProviderTemplate;
 use seoham_store::deliveries::Arrival;
 use seoham_store::handovers::Awaited;
@@ -96,6 +97,20 @@ impl Item {
     }
 }
 
+impl Item {
+    /// The report on a document's message; `None` while it is open.
+    fn report(mut self, document: BinderId) -> Option<Reported> {
+        // One object by itself, or the only one of a list.
+        let item = self.messages.pop().unwrap_or(self);
+        let arrival = item.arrival()?;
+        let at = item.complete_time.as_deref().and_then(time::parse).unwrap_or_else(time::now);
+        let code = item.message_status_code.as_deref().unwrap_or("");
+        let words = item.message_status_desc.as_deref().unwrap_or("");
+        let said = Trouble::said(Failure::Provider, code, words).said;
+        Some(Reported { document, arrival, at, said })
+    }
+}
+
 impl Sens {
     /// Builds the provider; `None` if its address cannot be used.
     pub fn new(options: SensOptions) -> Option<Self> {
@@ -158,7 +173,7 @@ fn body(message: &Message) -> Value {
 
 #[async_trait]
 impl GroupSender for Sens {
-    async fn send_group(&self, _: &str, (key, messages): &Group<'_>) -> Vec<(usize, Sent)> {
+    async fn send_group(&self, _: &str, _: usize, (key, messages): &Group<'_>) -> Vec<(usize, Sent)> {
         let bodies: Vec<Value> = messages.iter().map(|(_, message)| body(message)).collect();
         let body = json!({
             "plusFriendId": key.sender_key,
@@ -178,7 +193,7 @@ impl GroupSender for Sens {
         let items = answer.parse::<SendAnswer>().map(|answer| answer.messages).unwrap_or_default();
         let of = |(index, (place, _)): (usize, &(usize, &Message))| {
             let Some(item) = items.get(index).filter(|_| items.len() == messages.len()) else {
-                return (*place, Sent::Unknown(answer.trouble()));
+                return (*place, Sent::unknown(answer.trouble()));
             };
             let code = item.request_status_code.as_deref().unwrap_or("");
             let sent = if code == "A000" {
@@ -202,7 +217,7 @@ impl Provider for Sens {
             recovery: Recovery::None,
             needs_template: true,
             falls_back: true,
-            one_per_number: false,
+            together: Together::OneTemplate,
             asks_after: Some(Duration::from_secs(5)),
             slowest: self.options.call.timeout,
         }
@@ -212,35 +227,33 @@ impl Provider for Sens {
         in_one_call(batch, self.send_all(batch))
     }
 
-    async fn reports(&self, awaited: &[Awaited], _: UnixSeconds) -> Result<Reports, Trouble> {
+    async fn reports(&self, question: &ReportQuestion<'_>) -> Reports {
+        // Nothing more is asked of a provider that fails, or once the time is over.
+        let goes_on = AtomicBool::new(true);
         let ask = |one: &Awaited| {
-            let (path, document) = (format!("/messages/{}", one.reference), one.document);
-            async move { (document, self.get::<Item>(&path, &[]).await) }
-        };
-        let mut answers = futures_util::stream::iter(awaited.iter().map(ask)).buffer_unordered(ASKED_AT_ONCE);
-        let (mut reports, mut trouble) = (Reports::default(), None);
-        while let Some((document, answer)) = answers.next().await {
-            let mut item = match answer {
-                Ok(item) => item,
-                Err(error) => {
-                    trouble = Some(error);
-                    continue;
+            let (path, document, goes_on) = (format!("/messages/{}", one.reference), one.document, &goes_on);
+            async move {
+                if !goes_on.load(Ordering::Relaxed) || !question.goes_on() {
+                    return None;
                 }
-            };
-            // One object by itself, or the only one of a list.
-            item = item.messages.pop().unwrap_or(item);
-            if let Some(arrival) = item.arrival() {
-                let at = item.complete_time.as_deref().and_then(time::parse).unwrap_or_else(time::now);
-                let code = item.message_status_code.as_deref().unwrap_or("");
-                let words = item.message_status_desc.as_deref().unwrap_or("");
-                let said = Trouble::said(Failure::Provider, code, words).said;
-                reports.reported.push(Reported { document, arrival, at, said });
+                Some((document, self.get::<Item>(&path, &[]).await))
+            }
+        };
+        let mut answers =
+            futures_util::stream::iter(question.awaited.iter().map(ask)).buffer_unordered(ASKED_AT_ONCE);
+        let mut reports = Reports::default();
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Some((document, Ok(item))) => reports.reported.extend(item.report(document)),
+                Some((_, Err(trouble))) => {
+                    if !reports.failed(trouble) {
+                        goes_on.store(false, Ordering::Relaxed);
+                    }
+                }
+                None => reports.broke_off(),
             }
         }
-        match trouble {
-            Some(trouble) if reports.reported.is_empty() => Err(trouble),
-            _ => Ok(reports),
-        }
+        reports
     }
 
     async fn approved(&self, template: &ProviderTemplate) -> Option<Result<ApprovedTemplate, Trouble>> {

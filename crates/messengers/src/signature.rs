@@ -23,11 +23,6 @@ pub(crate) fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
-/// A short digest that is the same everywhere.
-pub(crate) fn short(text: &str) -> String {
-    hex::encode(&digest::digest(&digest::SHA256, text.as_bytes()).as_ref()[..8])
-}
-
 /// Whether a header carries the secret, as it is or as its SHA-1 in hex.
 pub(crate) fn is_secret(given: &str, secret: &str) -> bool {
     let hashed = hex::encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes()));

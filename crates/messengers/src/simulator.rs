@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
-use seoham_delivery::{Abilities, Batch, Message, Provider, Recovery, Report, Sent, Trouble, one_by_one};
+use seoham_delivery::{
+    Abilities, Batch, Message, Provider, Recovery, Report, Sent, Together, Trouble, one_by_one,
+};
 use seoham_model::{BinderId, Clock, UnixSeconds};
 use seoham_store::deliveries::{Arrival, Receipt};
 use seoham_store::personas;
@@ -95,7 +97,7 @@ impl Provider for Simulator {
             recovery: Recovery::Deduplicates,
             needs_template: false,
             falls_back: false,
-            one_per_number: false,
+            together: Together::Mixed,
             asks_after: None,
             slowest: Duration::from_secs(10),
         }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_delivery::{
-    Abilities, ApprovedTemplate, Batch, LookedUp, Message, Provider, Pushed, Recovery, Reported, Reports,
-    Sent, Trouble, in_one_call,
+    Abilities, ApprovedTemplate, Batch, LookUp, LookedUp, Message, Provider, Pushed, Recovery,
+    ReportQuestion, Reported, Reports, Sent, Together, Trouble, in_one_call,
 };
 use seoham_model::UnixSeconds;
 use seoham_model::message::ProviderTemplate;
@@ -33,6 +33,10 @@ const PAGES_MAX: usize = 200;
 const IDS_MAX: usize = 100;
 /// A message that is not listed after this long was not taken.
 const LISTED_AFTER: Duration = Duration::from_mins(1);
+/// A call's messages are created within this time: it waits for others of its batch.
+const CALL_SECONDS_MAX: i64 = 30 * 60;
+/// How far their clock may be from ours.
+const CLOCKS_DIFFER_SECONDS: i64 = 10 * 60;
 /// The custom field with our id.
 const FIELD: &str = "seoham";
 
@@ -177,7 +181,7 @@ impl Solapi {
         };
         let Some(parsed) = answer.parse::<SendAnswer>().filter(|_| answer.status.is_success()) else {
             let sent =
-                if answer.status.is_success() { Sent::Unknown(answer.trouble()) } else { answer.refusal() };
+                if answer.status.is_success() { Sent::unknown(answer.trouble()) } else { answer.refusal() };
             return whole(&sent);
         };
         let mut sent: HashMap<String, Sent> = HashMap::new();
@@ -195,20 +199,24 @@ impl Solapi {
             if body.is_none() {
                 return no_template();
             }
-            let unknown = || Sent::Unknown(Trouble::of(Failure::Unreachable));
+            let unknown = || Sent::unknown(Trouble::of(Failure::Unreachable));
             sent.remove(&message.id.to_string()).unwrap_or_else(unknown)
         };
         batch.messages.iter().zip(&bodies).map(of).collect()
     }
 
-    /// The messages of a question, page by page; `is_enough` ends it. Returns whether the end was reached.
+    /// The messages of a question, page by page while `goes_on`; `is_enough` ends it. Returns whether the end was reached.
     async fn pages(
         &self,
         query: &[(&str, String)],
+        goes_on: impl Fn() -> bool,
         mut is_enough: impl FnMut(&str, Item) -> bool,
     ) -> Result<bool, Trouble> {
         let mut start_key: Option<String> = None;
         for _ in 0..PAGES_MAX {
+            if !goes_on() {
+                return Ok(false);
+            }
             let mut query = query.to_vec();
             query.push(("limit", PAGE.to_string()));
             query.extend(start_key.take().map(|key| ("startKey", key)));
@@ -235,7 +243,7 @@ impl Provider for Solapi {
             recovery: Recovery::LooksUp { after: LISTED_AFTER },
             needs_template: true,
             falls_back: true,
-            one_per_number: false,
+            together: Together::Mixed,
             asks_after: Some(self.options.call.asks_after()),
             slowest: self.options.call.timeout,
         }
@@ -245,19 +253,20 @@ impl Provider for Solapi {
         in_one_call(batch, self.send_all(batch))
     }
 
-    async fn look_up(&self, batch: &Batch, age: Duration) -> Vec<LookedUp> {
-        let now = time::now();
-        let began = now.plus(-i64::try_from(age.as_secs()).unwrap_or(0) - 600);
+    async fn look_up(&self, look_up: &LookUp<'_>) -> Vec<LookedUp> {
+        let LookUp { batch, age, .. } = *look_up;
+        let began = time::now().plus(-i64::try_from(age.as_secs()).unwrap_or(0));
         let query = [
             ("dateType", "CREATED".to_owned()),
-            ("startDate", time::in_utc(began)),
-            ("endDate", time::in_utc(now.plus(60))),
+            ("startDate", time::in_utc(began.plus(-CLOCKS_DIFFER_SECONDS))),
+            ("endDate", time::in_utc(began.plus(CALL_SECONDS_MAX + CLOCKS_DIFFER_SECONDS))),
         ];
         let mut wanted: HashMap<String, Option<String>> =
             batch.messages.iter().map(|message| (message.id.to_string(), None)).collect();
         let mut left = wanted.len();
+        let goes_on = || batch.goes_on();
         let read = self
-            .pages(&query, |id, item| {
+            .pages(&query, goes_on, |id, item| {
                 if let Some(place @ None) = item.own_id().and_then(|own| wanted.get_mut(own)) {
                     *place = Some(item.message_id.clone().unwrap_or_else(|| id.to_owned()));
                     left -= 1;
@@ -274,27 +283,42 @@ impl Provider for Solapi {
         batch.messages.iter().map(of).collect()
     }
 
-    async fn reports(&self, awaited: &[Awaited], _: UnixSeconds) -> Result<Reports, Trouble> {
+    async fn reports(&self, question: &ReportQuestion<'_>) -> Reports {
         let mut reports = Reports::default();
-        for chunk in awaited.chunks(IDS_MAX) {
+        for chunk in question.awaited.chunks(IDS_MAX) {
             let documents: HashMap<&str, &Awaited> =
                 chunk.iter().map(|one| (one.reference.as_str(), one)).collect();
             let ids: Vec<&str> = chunk.iter().map(|one| one.reference.as_str()).collect();
             let query = [("messageIds", ids.join(","))];
             let mut left = chunk.len();
-            self.pages(&query, |id, item| {
-                let id = item.message_id.as_deref().unwrap_or(id);
-                let Some(one) = documents.get(id) else { return false };
-                if let Some(arrival) = item.arrival() {
-                    let said = item.trouble().said;
-                    reports.reported.push(Reported { document: one.document, arrival, at: item.at(), said });
+            let goes_on = || question.goes_on();
+            let read = self
+                .pages(&query, goes_on, |id, item| {
+                    let id = item.message_id.as_deref().unwrap_or(id);
+                    let Some(one) = documents.get(id) else { return false };
+                    if let Some(arrival) = item.arrival() {
+                        let said = item.trouble().said;
+                        let report = Reported { document: one.document, arrival, at: item.at(), said };
+                        reports.reported.push(report);
+                    }
+                    left = left.saturating_sub(1);
+                    left == 0
+                })
+                .await;
+            match read {
+                Ok(true) => {}
+                Ok(false) => {
+                    reports.broke_off();
+                    break;
                 }
-                left = left.saturating_sub(1);
-                left == 0
-            })
-            .await?;
+                Err(trouble) => {
+                    if !reports.failed(trouble) {
+                        break;
+                    }
+                }
+            }
         }
-        Ok(reports)
+        reports
     }
 
     fn pushed(&self, header: &dyn Fn(&str) -> Option<String>, body: &[u8]) -> Pushed {

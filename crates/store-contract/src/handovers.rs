@@ -7,7 +7,7 @@ use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::deliveries::{Arrival, Claim, Receipt};
 use seoham_store::documents::Notification;
 use seoham_store::handovers::{
-    BegunHandover, DueHandover, Found, Handed, HandoverClaim, HandoverId, ProviderState, Settled,
+    BegunHandover, DueHandover, Found, Handed, HandoverClaim, HandoverId, ProviderState, Settled, Whose,
 };
 use seoham_store::undelivered::{Failure, Kind, Page};
 use uuid::Uuid;
@@ -42,7 +42,8 @@ async fn begin(world: &World, claims: &[Claim], lease: Duration) -> (HandoverId,
 }
 
 async fn due(world: &World) -> Vec<DueHandover> {
-    let due = world.store.due_handovers(&[PROVIDER.to_owned()], 10, LEASE, world.now()).await;
+    let due =
+        world.store.due_handovers(Whose::Providers(&[PROVIDER.to_owned()]), 10, LEASE, world.now()).await;
     due.expect("answers")
 }
 
@@ -175,12 +176,60 @@ pub async fn a_handover_ends_with_its_documents(world: World) {
     assert!(world.store.handover_depths().await.expect("counts").is_empty());
 }
 
+/// What a provider tells by the way to have is taken, whoever holds its hand-over.
+pub async fn a_provider_tells_what_it_has(world: World) {
+    let all = claims(&world, 3).await;
+    let (id, begun) = begin(&world, &all, LEASE).await;
+    let ticket = begun.expect("held").ticket;
+    let tell = async |provider, documents: &[BinderId]| {
+        world.store.handed_were_taken(provider, documents, world.now()).await.expect("records");
+    };
+    tell("another", &[all[0].document]).await;
+    assert_eq!(notification(&world, all[0].document).await, Notification::Pending, "of another provider");
+    let elsewhere = seoham_model::ParcelId::generate(world.store.clock()).document(0);
+    tell(PROVIDER, &[all[0].document, elsewhere, all[1].document]).await;
+    tell(PROVIDER, &[all[0].document]).await;
+    for (claim, expected) in all.iter().zip([Notification::Taken, Notification::Taken, Notification::Pending])
+    {
+        assert_eq!(notification(&world, claim.document).await, expected);
+    }
+    assert!(due(&world).await.is_empty(), "it is still held");
+    let not_taken = Settled::GivenUp { failure: Failure::Provider, said: None };
+    let outcomes = all.iter().map(|claim| (claim.document, not_taken.clone())).collect();
+    assert!(
+        world.store.settle_handover(id, ticket, found(&world, outcomes), world.now()).await.expect("settles")
+    );
+    assert_eq!(notification(&world, all[0].document).await, Notification::Taken, "who held it knew less");
+    assert_eq!(notification(&world, all[2].document).await, Notification::GivenUp);
+}
+
+/// Hand-overs of a provider that nobody knows any more are found by everybody, and only then.
+pub async fn abandoned_handovers_are_found(world: World) {
+    let all = claims(&world, 1).await;
+    begin(&world, &all, Duration::ZERO).await;
+    let state = ProviderState { provider: PROVIDER.to_owned(), ..ProviderState::default() };
+    world.store.report_providers(Uuid::now_v7(), vec![state], world.now()).await.expect("reports");
+    let abandoned = async |besides: &[&str], since| {
+        let besides: Vec<String> = besides.iter().map(|name| (*name).to_owned()).collect();
+        let whose = Whose::Abandoned { besides: &besides, since };
+        world.store.due_handovers(whose, 10, Duration::ZERO, world.now()).await.expect("answers").len()
+    };
+    assert_eq!(abandoned(&[], world.now().plus(-60)).await, 0, "a worker knows it");
+    assert_eq!(abandoned(&[PROVIDER], world.now().plus(60)).await, 0, "it is one's own");
+    assert_eq!(abandoned(&["another"], world.now().plus(60)).await, 1);
+}
+
 /// A rate limit is one for all that ask, and the states of providers are shown as they were reported.
 pub async fn providers_are_limited_and_shown(world: World) {
-    let reserve = async || world.store.reserve(PROVIDER, 100, 50.0).await.expect("reserves");
-    assert!(reserve().await < Duration::from_millis(100));
-    let wait = reserve().await;
+    let reserve = async |at_most| {
+        let at_most = Duration::from_secs(at_most);
+        world.store.reserve(PROVIDER, 100, 50.0, at_most).await.expect("reserves")
+    };
+    assert!(reserve(10).await.expect("at once") < Duration::from_millis(100));
+    let wait = reserve(10).await.expect("soon enough");
     assert!(wait > Duration::from_secs(1) && wait <= Duration::from_secs(2), "{wait:?}");
+    assert_eq!(reserve(2).await, None, "too late");
+    assert!(reserve(4).await.is_some(), "what is refused takes no time");
     let state = |weight| ProviderState {
         provider: PROVIDER.to_owned(),
         weight,

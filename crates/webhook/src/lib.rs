@@ -56,8 +56,10 @@ pub struct Answer {
 pub enum NoAnswer {
     /// The body cannot be signed: it never will be.
     Unsigned,
-    /// No connection, or nothing within the time.
-    NotReached,
+    /// No connection: the receiver has nothing.
+    NotSent,
+    /// Nothing within the time, or a broken connection: the receiver may have it.
+    Lost,
 }
 
 impl SignedPost {
@@ -87,9 +89,9 @@ impl SignedPost {
     pub async fn send_for_answer(&self, id: &str, body: Vec<u8>) -> Result<(Answer, Vec<u8>), NoAnswer> {
         let (answer, mut response) = self.post(id, body).await?;
         let mut answered = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|_| NoAnswer::NotReached)? {
+        while let Some(chunk) = response.chunk().await.map_err(|_| NoAnswer::Lost)? {
             if answered.len() + chunk.len() > ANSWER_MAX {
-                return Err(NoAnswer::NotReached);
+                return Err(NoAnswer::Lost);
             }
             answered.extend_from_slice(&chunk);
         }
@@ -118,8 +120,10 @@ impl SignedPost {
                 Ok((answer, response))
             }
             Err(error) => {
+                let why =
+                    if error.is_connect() || error.is_builder() { NoAnswer::NotSent } else { NoAnswer::Lost };
                 tracing::debug!(error = %error.without_url(), "no answer to a webhook");
-                Err(NoAnswer::NotReached)
+                Err(why)
             }
         }
     }

@@ -11,7 +11,7 @@ use seoham_store::undelivered::Failure;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::handing::Announced;
+use super::handing::{Announced, room};
 use super::settling::{count, finished, later};
 use super::{Worker, pause};
 use crate::lines::{Line, Turn};
@@ -20,8 +20,6 @@ use crate::provider::Recovery;
 
 /// How long a call that is not full waits for more documents: a provider counts calls.
 const LINGER: Duration = Duration::from_millis(100);
-/// A rate limit is used up in steps of at most this long.
-const RATE_STEP_SECONDS: f64 = 1.0;
 
 impl Worker {
     /// Claims a batch for whichever provider has a turn, and leaves it to a task of its own: a slow provider holds up
@@ -109,13 +107,6 @@ impl Worker {
         tokio::join!(main, others);
     }
 
-    /// Puts claims back into the queue: no provider can be given them now.
-    async fn put_back(&self, group: &[Announced], held_until: Instant, stop: &CancellationToken) {
-        let now = self.store.clock().certain_now();
-        let back = group.iter().map(|one| later(&one.claim, Failure::NoProvider, now));
-        self.finish(back.collect(), held_until, stop).await;
-    }
-
     fn route(&self, line: &Line, claims: Vec<Claim>) -> Routed {
         let now = self.store.clock().certain_now();
         let mut routed = Routed::default();
@@ -177,15 +168,4 @@ struct Routed {
     main: Vec<Announced>,
     /// Through others, by name.
     others: HashMap<String, Vec<Announced>>,
-}
-
-/// How many documents are claimed for a provider: as many as it takes in one call, and as its rate limit allows within a
-/// second.
-fn room(line: &Line, batch: usize) -> usize {
-    let room = line.abilities().batch_max.min(batch);
-    match line.options.rate_per_second {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small whole number")]
-        Some(rate) => room.min((rate * RATE_STEP_SECONDS).ceil().max(1.0) as usize),
-        None => room,
-    }
 }

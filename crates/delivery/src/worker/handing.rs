@@ -4,21 +4,27 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use secrecy::ExposeSecret;
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::StoreError;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
 use seoham_store::handovers::{Found, Handed, HandoverClaim, HandoverId, Settled};
+use seoham_store::undelivered::Failure;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::settling::{count, count_settled, outcome, settled};
+use super::settling::{count, count_settled, later, outcome, settled};
 use super::{LONGEST_PAUSE, Worker, pause};
 use crate::lines::{Line, Turn};
 use crate::message::Message;
-use crate::provider::{Batch, Recovery};
+use crate::provider::{Batch, Recovery, Together};
 
-/// Outcomes recorded together, at most.
-const RECORDED_TOGETHER: usize = 5_000;
+/// For how long nothing is sent to a provider whose rate limit is used up for longer than claims last.
+const RATE_PAUSE: Duration = Duration::from_secs(1);
+/// How long after a lost answer a provider that deduplicates is given the messages again.
+const SENT_AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// A rate limit is used up in steps of at most this long.
+const RATE_STEP_SECONDS: f64 = 1.0;
 /// Concurrent recordings per batch; sending continues meanwhile.
 const RECORDING: usize = 4;
 
@@ -41,14 +47,16 @@ impl Worker {
         let line = &*turn.line;
         let mut group = group;
         while !group.is_empty() {
-            let batch = next_batch(&mut group, line);
+            let batch = next_batch(&mut group, line, room(line, self.options.batch));
             let slowest = line.abilities().slowest.min(self.options.lease);
             let start_by = held_until.checked_sub(slowest).unwrap_or(held_until);
             if !self.wait_for_rate(line, batch.len(), start_by, stop).await {
-                // Left to the lease: there is no time for it.
+                // There is no time for it any more.
+                group.extend(batch);
+                self.put_back(&group, held_until, stop).await;
                 return;
             }
-            if line.abilities().recovery == Recovery::Deduplicates {
+            if line.abilities().recovery == Recovery::Deduplicates && self.lines.all().len() == 1 {
                 self.send(line, batch, held_until, start_by, stop).await;
             } else {
                 self.send_once(line, batch, start_by, stop).await;
@@ -56,8 +64,15 @@ impl Worker {
         }
     }
 
-    /// Waits until the provider's rate limit allows so many messages; `false` if that is too late.
-    async fn wait_for_rate(
+    /// Puts claims back into the queue: no provider can be given them now.
+    pub(super) async fn put_back(&self, group: &[Announced], held_until: Instant, stop: &CancellationToken) {
+        let now = self.store.clock().certain_now();
+        let back = group.iter().map(|one| later(&one.claim, Failure::NoProvider, now));
+        self.finish(back.collect(), held_until, stop).await;
+    }
+
+    /// Waits until the provider's rate limit allows so many messages; `false` if that is later than `start_by`.
+    pub(super) async fn wait_for_rate(
         &self,
         line: &Line,
         messages: usize,
@@ -65,12 +80,17 @@ impl Worker {
         stop: &CancellationToken,
     ) -> bool {
         if let Some(rate) = line.options.rate_per_second {
-            match self.store.reserve(line.name(), messages, rate).await {
-                Ok(wait) if wait > Duration::ZERO => {
+            let at_most = start_by.saturating_duration_since(Instant::now());
+            match self.store.reserve(line.name(), messages, rate, at_most).await {
+                Ok(Some(wait)) if wait > Duration::ZERO => {
                     line.is_used_up_for(wait);
                     pause(wait, stop).await;
                 }
-                Ok(_) => {}
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    line.is_used_up_for(RATE_PAUSE);
+                    return false;
+                }
                 Err(error) => {
                     tracing::warn!(%error, provider = line.name(), "a rate limit could not be kept");
                     return false;
@@ -80,7 +100,8 @@ impl Worker {
         Instant::now() < start_by && !stop.is_cancelled()
     }
 
-    /// Sends through a provider that deduplicates: the claims are finished as the outcomes come.
+    /// Sends through the only provider, which deduplicates: the claims are finished as the outcomes come, and a message whose
+    /// answer was lost is sent again like any other.
     async fn send(
         &self,
         line: &Line,
@@ -93,13 +114,9 @@ impl Worker {
             group.into_iter().map(|one| (one.claim, one.message)).unzip();
         let id = messages.first().map_or_else(String::new, |message| message.id.to_string());
         let batch = Batch { id, messages, start_by, stop: stop.clone() };
-        let started = Instant::now();
-        line.provider
-            .send(&batch)
-            .ready_chunks(RECORDED_TOGETHER)
+        line.send(&batch, || self.store.clock().certain_now())
             .for_each_concurrent(RECORDING, |sent| {
                 let now = self.store.clock().certain_now();
-                line.record(sent.iter().map(|(_, sent)| sent), started.elapsed(), now);
                 let finished = sent.iter().filter_map(|(place, sent)| {
                     let claim = claims.get(*place)?;
                     let finished = outcome(claim, sent, now)?;
@@ -112,7 +129,7 @@ impl Worker {
             .await;
     }
 
-    /// Sends through a provider that cannot deduplicate: the hand-over is recorded first, and decides.
+    /// Sends through one of several providers, or one that cannot deduplicate: the hand-over is recorded first, and decides.
     async fn send_once(
         &self,
         line: &Line,
@@ -139,12 +156,10 @@ impl Worker {
         let (claims, messages): (Vec<Claim>, Vec<Message>) =
             group.map(|one| (one.claim, one.message)).unzip();
         let batch = Batch { id: id.to_string(), messages, start_by, stop: stop.clone() };
-        let started = Instant::now();
-        let mut answers = line.provider.send(&batch).ready_chunks(RECORDED_TOGETHER);
+        let mut answers = line.send(&batch, || self.store.clock().certain_now());
         let mut left = claims.len();
         while let Some(sent) = answers.next().await {
             let now = self.store.clock().certain_now();
-            line.record(sent.iter().map(|(_, sent)| sent), started.elapsed(), now);
             left = left.saturating_sub(sent.len());
             let recovery = line.abilities().recovery;
             let outcomes = sent.into_iter().filter_map(|(place, sent)| {
@@ -258,22 +273,40 @@ fn next_look(line: &Line, now: UnixSeconds) -> UnixSeconds {
     let abilities = line.abilities();
     let lookup = match abilities.recovery {
         Recovery::LooksUp { after } => Some(after),
-        Recovery::Deduplicates | Recovery::None => None,
+        Recovery::Deduplicates => Some(SENT_AGAIN_AFTER),
+        Recovery::None => None,
     };
     let soonest = abilities.asks_after.into_iter().chain(lookup).min().unwrap_or(Duration::from_mins(1));
     now.plus(i64::try_from(soonest.as_secs()).unwrap_or(60))
 }
 
-/// Takes the next call's messages from a group. With some providers a call has one message for each number only.
-fn next_batch(group: &mut Vec<Announced>, line: &Line) -> Vec<Announced> {
-    use secrecy::ExposeSecret;
-    let abilities = line.abilities();
+/// How many documents a provider is given together: as many as it takes in one call, and as its rate limit allows within a
+/// second.
+pub(super) fn room(line: &Line, batch: usize) -> usize {
+    let room = line.abilities().batch_max.min(batch).max(1);
+    match line.options.rate_per_second {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small whole number")]
+        Some(rate) => room.min((rate * RATE_STEP_SECONDS).ceil().max(1.0) as usize),
+        None => room,
+    }
+}
+
+/// Takes the next call's messages from a group, at most `room`. With some providers a call has one message for each number
+/// only, or one template.
+fn next_batch(group: &mut Vec<Announced>, line: &Line, room: usize) -> Vec<Announced> {
+    let together = line.abilities().together;
     let mut batch = Vec::new();
     let mut rest = Vec::new();
     let mut numbers: HashSet<String> = HashSet::new();
     for one in std::mem::take(group) {
-        let is_alone = !abilities.one_per_number || numbers.insert(one.message.to.expose_secret().to_owned());
-        if batch.len() < abilities.batch_max && is_alone {
+        let is_of_call = |first: &Announced| {
+            first.message.template_key(line.name()) == one.message.template_key(line.name())
+        };
+        let fits = batch.len() < room
+            && (together == Together::Mixed || batch.first().is_none_or(is_of_call))
+            && (together != Together::OneTemplateAndNumber
+                || numbers.insert(one.message.to.expose_secret().to_owned()));
+        if fits {
             batch.push(one);
         } else {
             rest.push(one);

@@ -79,6 +79,8 @@ enum Loop {
     Deliver,
     /// Of the provider at this place: one that is silent does not hold up the others.
     Reconcile(usize),
+    /// Of providers that are no longer configured.
+    SettleAbandoned,
     MoveJoined,
     Tidy,
     Watch,
@@ -107,7 +109,9 @@ impl Worker {
         let mut kinds = HashMap::new();
         let batches = std::iter::repeat_n(Loop::Deliver, self.options.claiming);
         let looks = (0..self.lines.all().len()).map(Loop::Reconcile);
-        for kind in batches.chain(looks).chain([Loop::MoveJoined, Loop::Tidy, Loop::Watch]) {
+        for kind in
+            batches.chain(looks).chain([Loop::SettleAbandoned, Loop::MoveJoined, Loop::Tidy, Loop::Watch])
+        {
             kinds.insert(running.spawn(self.clone().keep(kind, stop.clone())).id(), kind);
         }
         while let Some(ended) = running.join_next_with_id().await {
@@ -123,6 +127,7 @@ impl Worker {
         match kind {
             Loop::Deliver => self.deliver(stop).await,
             Loop::Reconcile(place) => self.reconcile(place, stop).await,
+            Loop::SettleAbandoned => self.settle_abandoned(stop).await,
             Loop::MoveJoined => self.move_joined(stop).await,
             Loop::Tidy => self.tidy(stop).await,
             Loop::Watch => self.watch(stop).await,

@@ -1,7 +1,7 @@
 //! What NHN answers and pushes.
 
-use seoham_delivery::Trouble;
-use seoham_model::UnixSeconds;
+use seoham_delivery::{Reported, Trouble};
+use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::deliveries::Arrival;
 use seoham_store::undelivered::Failure;
 use serde::Deserialize;
@@ -59,6 +59,7 @@ pub(super) struct Outcome {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Outcomes {
+    pub(super) header: Header,
     pub(super) messages: Vec<Outcome>,
     #[serde(rename = "messageSearchResultResponse")]
     pub(super) search: Option<Box<Outcomes>>,
@@ -86,12 +87,17 @@ impl Outcome {
         }
     }
 
+    /// The report on a document's message; `None` while it is open.
+    pub(super) fn report(&self, document: BinderId) -> Option<Reported> {
+        Some(Reported { document, arrival: self.arrival()?, at: self.at(), said: self.said() })
+    }
+
     /// When it arrived, or was given up.
     pub(super) fn at(&self) -> UnixSeconds {
         self.receive_date.as_deref().and_then(time::parse).unwrap_or_else(time::now)
     }
 
-    pub(super) fn said(&self) -> Option<String> {
+    fn said(&self) -> Option<String> {
         let code = text_of(&self.result_code)?;
         Trouble::said(Failure::Provider, &code, self.result_code_name.as_deref().unwrap_or("")).said
     }

@@ -3,15 +3,15 @@
 
 mod answers;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_delivery::{
-    Abilities, ApprovedTemplate, Batch, LookedUp, Message, Provider, Pushed, Recovery, Reported, Reports,
-    Sent, Trouble, in_one_call,
+    Abilities, ApprovedTemplate, Batch, LookUp, LookedUp, Message, Provider, Pushed, Recovery,
+    ReportQuestion, Reported, Reports, Sent, Together, Trouble, in_one_call,
 };
 use seoham_model::message::ProviderTemplate;
 use seoham_model::{BinderId, UnixSeconds};
@@ -23,18 +23,26 @@ use self::answers::{Outcome, Outcomes, SendAnswer, SendResults};
 use crate::call::{CallOptions, Caller, signed_push, text_of, unanswered};
 use crate::fallback::Fallback;
 use crate::grouping::{
-    Group, GroupSender, TemplateKey, all, approved_buttons, document, number, send_groups,
+    Group, GroupSender, all, approved_buttons, by_template, document, number, send_groups,
 };
-use crate::{signature, time};
+use crate::time;
 
 /// Messages in one call.
 const BATCH_MAX: usize = 1_000;
 /// The key is remembered for ten minutes: well within them it is used to ask.
 const KEY_AGE_MAX: Duration = Duration::from_mins(8);
+/// A message that is not listed after this long was not taken: by then no call with its key can still be under way.
+const LISTED_AFTER: Duration = Duration::from_mins(12);
+/// A call's messages are requested within this time: it waits for others of its batch, and may be repeated by its key.
+const CALL_SECONDS_MAX: i64 = 30 * 60;
+/// How far their clock may be from ours.
+const CLOCKS_DIFFER_SECONDS: i64 = 10 * 60;
+/// For so long results are asked for by when something changed.
+const RECENT_SECONDS: i64 = 60 * 60;
 /// Results of a page.
 const PAGE: usize = 1_000;
 /// Pages that are read for one question.
-const PAGES_MAX: usize = 100;
+const PAGES_MAX: usize = 1_000;
 /// Up to so many messages are asked about one by one.
 const SINGLY: usize = 20;
 
@@ -86,74 +94,128 @@ impl Nhn {
         send_groups(self, batch, provider, sender_key, BATCH_MAX).await
     }
 
-    /// The outcomes of a question, page by page, until all of `wanted` are found.
+    /// Asks something that changes nothing. A failure comes with the status 200.
+    async fn ask(&self, path: &str, query: &[(&str, String)]) -> Result<Outcomes, Trouble> {
+        let answer = self.caller.call(self.get(path, query)).await;
+        let answer = answer.map_err(|_| Trouble::of(Failure::Unreachable))?;
+        let outcomes = answer.parse::<Outcomes>().filter(|_| answer.status.is_success());
+        outcomes.filter(|outcomes| outcomes.header.is_successful).ok_or_else(|| answer.trouble())
+    }
+
+    /// The outcomes of a question, page by page while `goes_on`; `is_enough` ends it. Returns whether the end was reached.
     async fn pages(
         &self,
         path: &str,
         query: &[(&str, String)],
+        goes_on: impl Fn() -> bool,
         mut is_enough: impl FnMut(Outcome) -> bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<bool, Trouble> {
         for page in 1..=PAGES_MAX {
+            if !goes_on() {
+                return Ok(false);
+            }
             let mut query = query.to_vec();
             query.extend([("pageNum", page.to_string()), ("pageSize", PAGE.to_string())]);
-            let outcomes: Outcomes = self.caller.ask(self.get(path, &query)).await?;
+            let outcomes = self.ask(path, &query).await?;
             let messages = outcomes.search.map_or(outcomes.messages, |search| search.messages);
             let count = messages.len();
             for outcome in messages {
                 if is_enough(outcome) {
-                    return Ok(());
+                    return Ok(true);
                 }
             }
             if count < PAGE {
-                return Ok(());
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
-    /// What became of messages that they have without having named them.
-    async fn reports_by_own_id(
+    /// What a hand-over's messages are at NHN, by our ids: their references; and whether these are all.
+    async fn find(
         &self,
-        awaited: &[&Awaited],
-        since: UnixSeconds,
-    ) -> Result<Vec<Reported>, Trouble> {
-        let mut open: HashSet<BinderId> = awaited.iter().map(|one| one.document).collect();
-        let mut reported = Vec::new();
-        self.pages("/messages", &requested_since(since), |outcome| {
-            let own = outcome.recipient_grouping_key.as_deref().and_then(document);
-            if let (Some(document), Some(arrival)) = (own.filter(|own| open.remove(own)), outcome.arrival()) {
-                let at = outcome.at();
-                reported.push(Reported { document, arrival, at, said: outcome.said() });
-            }
-            open.is_empty()
-        })
-        .await?;
-        Ok(reported)
-    }
-
-    /// What a hand-over's messages are at NHN, by our ids: their references.
-    async fn find(&self, batch: &Batch, age: Duration) -> Result<HashMap<String, Option<String>>, Trouble> {
+        batch: &Batch,
+        age: Duration,
+    ) -> Result<(HashMap<String, Option<String>>, bool), Trouble> {
         let began = time::now().plus(-i64::try_from(age.as_secs()).unwrap_or(0));
-        let mut query = requested_since(began);
+        let mut query = requested(began, began);
         query.push(("senderGroupingKey", batch.id.clone()));
         let mut found = HashMap::new();
-        self.pages("/messages", &query, |outcome| {
-            let reference = outcome.reference();
-            if let Some(id) = outcome.recipient_grouping_key {
-                found.insert(id, reference);
+        let goes_on = || batch.goes_on();
+        let is_whole = self
+            .pages("/messages", &query, goes_on, |outcome| {
+                let reference = outcome.reference();
+                if let Some(id) = outcome.recipient_grouping_key {
+                    found.insert(id, reference);
+                }
+                false
+            })
+            .await?;
+        Ok((found, is_whole))
+    }
+
+    /// Asks about a few messages, one by one.
+    async fn reports_singly(&self, question: &ReportQuestion<'_>, named: &[&Awaited], reports: &mut Reports) {
+        for one in named {
+            if !question.goes_on() {
+                return reports.broke_off();
             }
-            false
-        })
-        .await?;
-        Ok(found)
+            match self.ask(&format!("/messages/{}", one.reference), &[]).await {
+                Ok(outcomes) => {
+                    let outcome = outcomes.message;
+                    reports.reported.extend(outcome.and_then(|outcome| outcome.report(one.document)));
+                }
+                Err(trouble) => {
+                    if !reports.failed(trouble) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks for a list, and keeps what is about `open` messages: their documents, by what `key` finds in an outcome.
+    async fn reports_by<K: std::hash::Hash + Eq>(
+        &self,
+        question: &ReportQuestion<'_>,
+        (path, query): (&str, &[(&str, String)]),
+        mut open: HashMap<K, BinderId>,
+        key: impl Fn(&Outcome) -> Option<K>,
+        reports: &mut Reports,
+    ) {
+        let goes_on = || question.goes_on();
+        let read = self
+            .pages(path, query, goes_on, |outcome| {
+                let document = key(&outcome).and_then(|key| open.remove(&key));
+                reports.reported.extend(document.and_then(|document| outcome.report(document)));
+                open.is_empty()
+            })
+            .await;
+        match read {
+            Ok(true) => {}
+            Ok(false) => reports.broke_off(),
+            Err(trouble) => {
+                reports.failed(trouble);
+            }
+        }
     }
 }
 
-/// The parameters of a question about messages that were sent since then, with room for their clock.
-fn requested_since(since: UnixSeconds) -> Vec<(&'static str, String)> {
+/// The parameters of a question about messages whose calls began between these times.
+fn requested(since: UnixSeconds, until: UnixSeconds) -> Vec<(&'static str, String)> {
     let minute = |at: UnixSeconds| time::in_seoul(at)[..16].to_owned();
-    let (from, to) = (minute(since.plus(-600)), minute(time::now().plus(60)));
-    vec![("startRequestDate", from), ("endRequestDate", to)]
+    let from = since.plus(-CLOCKS_DIFFER_SECONDS);
+    // The list is asked for what has been requested, so not for the future.
+    let to = until.plus(CALL_SECONDS_MAX + CLOCKS_DIFFER_SECONDS).min(time::now().plus(60));
+    vec![("startRequestDate", minute(from)), ("endRequestDate", minute(to))]
+}
+
+/// The parameters of a question about messages of which something changed since a time.
+fn updated_since(since: UnixSeconds) -> Vec<(&'static str, String)> {
+    vec![
+        ("startUpdateDate", time::in_seoul(since.plus(-60))),
+        ("endUpdateDate", time::in_seoul(time::now().plus(60))),
+    ]
 }
 
 fn recipient(message: &Message) -> Value {
@@ -176,10 +238,9 @@ fn recipient(message: &Message) -> Value {
     })
 }
 
-/// The same on every attempt of a hand-over's call for one template.
-fn idempotency_key(id: &str, key: &TemplateKey) -> String {
-    let TemplateKey { sender_key, template_code, falls_back } = key;
-    format!("{id}-{}", signature::short(&format!("{sender_key}\n{template_code}\n{falls_back}")))
+/// The same on every attempt of a hand-over's call, whatever its template is by then.
+fn idempotency_key(id: &str, call: usize) -> String {
+    format!("{id}-{call}")
 }
 
 /// The outcome of each message of a call that was accepted.
@@ -188,7 +249,7 @@ fn each(messages: &[(usize, &Message)], results: &SendResults) -> Vec<(usize, Se
         messages.iter().map(|(place, message)| (message.id.to_string(), *place)).collect();
     let trouble = Trouble::of(Failure::Unreachable);
     let mut sent: HashMap<usize, Sent> =
-        messages.iter().map(|(place, _)| (*place, Sent::Unknown(trouble.clone()))).collect();
+        messages.iter().map(|(place, _)| (*place, Sent::unknown(trouble.clone()))).collect();
     for result in &results.send_results {
         let own = result.recipient_grouping_key.as_ref().and_then(|id| ids.get(id).copied());
         let by_seq = || messages.get(result.recipient_seq.checked_sub(1)?).map(|(place, _)| *place);
@@ -207,7 +268,7 @@ fn each(messages: &[(usize, &Message)], results: &SendResults) -> Vec<(usize, Se
 
 #[async_trait]
 impl GroupSender for Nhn {
-    async fn send_group(&self, id: &str, (key, messages): &Group<'_>) -> Vec<(usize, Sent)> {
+    async fn send_group(&self, id: &str, call: usize, (key, messages): &Group<'_>) -> Vec<(usize, Sent)> {
         let recipients: Vec<Value> = messages.iter().map(|(_, message)| recipient(message)).collect();
         let body = json!({
             "senderKey": key.sender_key,
@@ -220,7 +281,7 @@ impl GroupSender for Nhn {
             .client
             .post(self.url("/messages"))
             .header("X-Secret-Key", self.options.secret.expose_secret())
-            .header("X-NC-API-IDEMPOTENCY-KEY", idempotency_key(id, key))
+            .header("X-NC-API-IDEMPOTENCY-KEY", idempotency_key(id, call))
             .json(&body);
         let answer = match self.caller.call(request).await {
             Ok(answer) => answer,
@@ -229,7 +290,7 @@ impl GroupSender for Nhn {
         let Some(parsed) = answer.parse::<SendAnswer>().filter(|_| answer.status.is_success()) else {
             // After a success whose answer is not what it should be, they may have the messages.
             let sent =
-                if answer.status.is_success() { Sent::Unknown(answer.trouble()) } else { answer.refusal() };
+                if answer.status.is_success() { Sent::unknown(answer.trouble()) } else { answer.refusal() };
             return all(messages, &sent);
         };
         let code = parsed.header.result_code;
@@ -260,7 +321,7 @@ impl Provider for Nhn {
             recovery: Recovery::LooksUp { after: Duration::from_secs(5) },
             needs_template: true,
             falls_back: true,
-            one_per_number: false,
+            together: Together::OneTemplate,
             asks_after: Some(self.options.call.asks_after()),
             slowest: self.options.call.timeout,
         }
@@ -270,63 +331,55 @@ impl Provider for Nhn {
         in_one_call(batch, self.send_all(batch))
     }
 
-    async fn look_up(&self, batch: &Batch, age: Duration) -> Vec<LookedUp> {
+    async fn look_up(&self, look_up: &LookUp<'_>) -> Vec<LookedUp> {
+        let LookUp { batch, age, .. } = *look_up;
         if age < KEY_AGE_MAX {
+            let (calls, _) = by_template(batch, &self.options.call.name, &self.options.sender_key, BATCH_MAX);
+            // A hand-over has one template. With several by now, further calls would have keys that NHN does not know.
+            if calls.len() > 1 {
+                return look_up.all(&LookedUp::Unknown);
+            }
             // The same key again: they have it already, or they take it now.
-            let sent = self.send_all(batch).await;
-            let found = |sent| match sent {
-                Sent::Taken { reference } => LookedUp::Taken { reference },
-                _ => LookedUp::Unknown,
-            };
-            return sent.into_iter().map(found).collect();
+            return self.send_all(batch).await.into_iter().map(LookedUp::of_answer).collect();
         }
-        let Ok(mut found) = self.find(batch, age).await else {
-            return vec![LookedUp::Unknown; batch.messages.len()];
+        let Ok((mut found, is_whole)) = self.find(batch, age).await else {
+            return look_up.all(&LookedUp::Unknown);
         };
         let of = |message: &Message| match found.remove(&message.id.to_string()) {
             Some(reference) => LookedUp::Taken { reference },
-            None => LookedUp::NotTaken,
+            None if is_whole && age >= LISTED_AFTER => LookedUp::NotTaken,
+            None => LookedUp::Unknown,
         };
         batch.messages.iter().map(of).collect()
     }
 
-    async fn reports(&self, awaited: &[Awaited], since: UnixSeconds) -> Result<Reports, Trouble> {
+    async fn reports(&self, question: &ReportQuestion<'_>) -> Reports {
         let (unnamed, named): (Vec<&Awaited>, Vec<&Awaited>) =
-            awaited.iter().partition(|one| one.reference == UNNAMED);
+            question.awaited.iter().partition(|one| one.reference == UNNAMED);
         let mut reports = Reports::default();
         if !unnamed.is_empty() {
-            reports.reported = self.reports_by_own_id(&unnamed, since).await?;
+            let open = unnamed.iter().map(|one| (one.document, one.document)).collect();
+            let own = |outcome: &Outcome| outcome.recipient_grouping_key.as_deref().and_then(document);
+            let asked = ("/messages", &requested(question.since, question.until)[..]);
+            self.reports_by(question, asked, open, own, &mut reports).await;
         }
         if named.is_empty() {
-            return Ok(reports);
+            return reports;
         }
-        let mut open: HashMap<&str, &Awaited> =
-            named.iter().map(|one| (one.reference.as_str(), *one)).collect();
-        let mut record = |outcome: Outcome| {
-            let known = outcome.reference().and_then(|reference| open.remove(reference.as_str()));
-            let own = outcome.recipient_grouping_key.as_deref().and_then(document);
-            if let (Some(arrival), Some(document)) =
-                (outcome.arrival(), known.map(|one| one.document).or(own))
-            {
-                let at = outcome.at();
-                reports.reported.push(Reported { document, arrival, at, said: outcome.said() });
-            }
-            open.is_empty()
-        };
         if named.len() <= SINGLY {
-            for one in named {
-                let request = self.get(&format!("/messages/{}", one.reference), &[]);
-                let outcomes: Outcomes = self.caller.ask(request).await?;
-                outcomes.message.map(&mut record);
-            }
-        } else {
-            let query = [
-                ("startUpdateDate", time::in_seoul(since.plus(-60))),
-                ("endUpdateDate", time::in_seoul(time::now().plus(60))),
-            ];
-            self.pages("/message-results", &query, record).await?;
+            self.reports_singly(question, &named, &mut reports).await;
+            return reports;
         }
-        Ok(reports)
+        let open = named.iter().map(|one| (one.reference.clone(), one.document)).collect();
+        // Most results come soon: what changed since then is a short list, and later a longer one than what was sent then.
+        let is_recent = time::now().seconds_since(question.until) < RECENT_SECONDS;
+        let asked = if is_recent {
+            ("/message-results", updated_since(question.since))
+        } else {
+            ("/messages", requested(question.since, question.until))
+        };
+        self.reports_by(question, (asked.0, &asked.1), open, Outcome::reference, &mut reports).await;
+        reports
     }
 
     fn pushed(&self, header: &dyn Fn(&str) -> Option<String>, body: &[u8]) -> Pushed {
@@ -379,12 +432,16 @@ mod tests {
 
     #[test]
     fn the_key_of_a_call_is_the_same_on_every_attempt() {
-        let key = |code: &str| TemplateKey {
-            sender_key: "S".to_owned(),
-            template_code: code.to_owned(),
-            falls_back: false,
-        };
-        assert_eq!(idempotency_key("HND-1", &key("A")), idempotency_key("HND-1", &key("A")));
-        assert_ne!(idempotency_key("HND-1", &key("A")), idempotency_key("HND-1", &key("B")));
+        assert_eq!(idempotency_key("HND-1", 0), idempotency_key("HND-1", 0));
+        assert_ne!(idempotency_key("HND-1", 0), idempotency_key("HND-1", 1));
+        assert_ne!(idempotency_key("HND-1", 0), idempotency_key("HND-2", 0));
+    }
+
+    #[test]
+    fn a_question_looks_at_the_time_of_the_call_alone() {
+        let began = UnixSeconds(1_800_000_000).min(time::now().plus(-100_000));
+        let [from, to] = &requested(began, began.plus(60))[..] else { panic!("two") };
+        assert_eq!(from.1, time::in_seoul(began.plus(-600))[..16]);
+        assert_eq!(to.1, time::in_seoul(began.plus(60 + 1_800 + 600))[..16], "not until now");
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::handovers::{
-    BegunHandover, DueHandover, Found, HandoverClaim, HandoverDepth, HandoverId, ProviderState, Uncertain,
+    BegunHandover, DueHandover, Found, HandoverClaim, HandoverDepth, HandoverId, ProviderState, Settled,
+    Uncertain, Whose,
 };
 use seoham_store::{Handovers, Lane, ProviderViews, Result};
 use tokio_postgres::Row;
@@ -24,6 +25,7 @@ const RESERVE: &str = "INSERT INTO provider_rates AS r (provider, free_at)
     VALUES ($1, extract(epoch FROM clock_timestamp())::float8 * 1000 + $2)
     ON CONFLICT (provider) DO UPDATE
       SET free_at = greatest(r.free_at, extract(epoch FROM clock_timestamp())::float8 * 1000) + $2
+      WHERE r.free_at <= extract(epoch FROM clock_timestamp())::float8 * 1000 + $3
     RETURNING greatest(r.free_at - $2 - extract(epoch FROM clock_timestamp())::float8 * 1000, 0) AS wait";
 
 #[async_trait]
@@ -50,28 +52,32 @@ impl Handovers for PostgresStore {
         found: Found,
         now: UnixSeconds,
     ) -> Result<bool> {
-        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
-        let settled = rows::settle(&session, &self.inner.vault, id, ticket, found, now);
-        let Some(after) = session.transaction("the outcome of a hand-over", settled).await? else {
-            return Ok(false);
+        let documents = |is_it: fn(&Settled) -> bool| -> Vec<BinderId> {
+            found.settled.iter().filter(|(_, one)| is_it(one)).map(|(document, _)| *document).collect()
         };
-        // Notices are written as reports are: read, changed, and written unless somebody else was faster.
-        crate::deliveries::record_expired(&session, &after.expired, now).await?;
+        let expired = documents(|one| matches!(one, Settled::Expired));
+        let given_up =
+            documents(|one| matches!(one, Settled::GivenUp { .. } | Settled::Uncertain { again_at: None }));
+        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
+        // Notices are written as reports are: read, changed, and written unless somebody else was faster. Before the
+        // hand-over, which would not come again if this were lost after it; that they are over is true in any case.
+        crate::deliveries::record_expired(&session, &expired, now).await?;
+        let settled = rows::settle(&session, &self.inner.vault, id, ticket, found, now);
+        let after = session.transaction("the outcome of a hand-over", settled).await?;
         // A report may have come before the notification was given up.
-        let given_up: Vec<BinderId> = after.given_up.iter().map(|row| row.document).collect();
         self.forget_what_arrived(&given_up).await?;
-        Ok(true)
+        Ok(after.is_some())
     }
 
     async fn due_handovers(
         &self,
-        providers: &[String],
+        whose: Whose<'_>,
         limit: usize,
         lease: Duration,
         now: UnixSeconds,
     ) -> Result<Vec<DueHandover>> {
         let session = self.inner.sessions.for_many(Lane::Bulk).await?;
-        let leased = rows::lease(&session, providers, limit, lease, now).await?;
+        let leased = rows::lease(&session, whose, limit, lease, now).await?;
         let mut due = Vec::with_capacity(leased.len());
         for leased in leased {
             let (handover, ended) = rows::read(&session, &self.inner, leased, now).await?;
@@ -84,13 +90,33 @@ impl Handovers for PostgresStore {
         Ok(due)
     }
 
-    async fn reserve(&self, provider: &str, messages: usize, rate_per_second: f64) -> Result<Duration> {
+    async fn handed_were_taken(
+        &self,
+        provider: &str,
+        documents: &[BinderId],
+        now: UnixSeconds,
+    ) -> Result<()> {
+        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
+        let taken = rows::were_taken(&session, &self.inner.vault, provider, documents, now);
+        session.transaction("messages that a provider has", taken).await
+    }
+
+    async fn reserve(
+        &self,
+        provider: &str,
+        messages: usize,
+        rate_per_second: f64,
+        at_most: Duration,
+    ) -> Result<Option<Duration>> {
         let session = self.inner.sessions.for_many(Lane::Bulk).await?;
         #[allow(clippy::cast_precision_loss, reason = "a batch is small")]
         let takes_millis = (messages as f64 / rate_per_second * 1_000.0).min(3_600_000.0);
-        let rows = session.write("a rate limit", RESERVE, &[&provider, &takes_millis]).await?;
-        let wait: f64 = rows.first().map_or(Ok(0.0), |row| row.value("wait"))?;
-        Ok(Duration::from_secs_f64(wait.clamp(0.0, 7_200_000.0) / 1_000.0))
+        let at_most_millis = at_most.as_secs_f64() * 1_000.0;
+        let params: [crate::session::Param<'_>; 3] = [&provider, &takes_millis, &at_most_millis];
+        let rows = session.write("a rate limit", RESERVE, &params).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let wait: f64 = row.value("wait")?;
+        Ok(Some(Duration::from_secs_f64(wait.clamp(0.0, 7_200_000.0) / 1_000.0)))
     }
 
     async fn report_providers(

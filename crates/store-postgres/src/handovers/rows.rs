@@ -7,8 +7,8 @@ use seoham_model::{BinderId, ParcelId, UnixSeconds};
 use seoham_store::Result;
 use seoham_store::handovers::{
     BegunHandover, DueHandover, Found, Handed, HandoverClaim, HandoverId, Settled, Settlement,
-    UNCERTAIN_SECONDS_MAX, decode_handed, encode_handed, ended, is_reported, open_awaited, seal_awaited,
-    settle as settle_rule, split,
+    UNCERTAIN_SECONDS_MAX, Whose, decode_handed, encode_handed, ended, is_reported, open_awaited,
+    seal_awaited, settle as settle_rule, split, were_taken as were_taken_rule,
 };
 use seoham_store::parcel::notices::notice;
 use seoham_store::undelivered::Failure;
@@ -89,6 +89,27 @@ pub(super) async fn settle(
     Ok(Some(after))
 }
 
+/// Records that a provider has these documents' messages, in a transaction.
+pub(super) async fn were_taken(
+    session: &Session,
+    vault: &Vault,
+    provider: &str,
+    documents: &[BinderId],
+    now: UnixSeconds,
+) -> Result<()> {
+    let bytes: Vec<&[u8]> = documents.iter().map(|document| &document.as_bytes()[..]).collect();
+    let sql = "SELECT handover_id, ticket, look_at FROM handovers
+               WHERE provider = $1 AND handed_count > 0
+                 AND EXISTS (SELECT FROM unnest($2::bytea[]) AS d WHERE position(d IN handed) > 0)
+               ORDER BY handover_id FOR UPDATE";
+    for row in session.query(sql, &[&provider, &bytes]).await? {
+        let (id, ticket): (Uuid, i64) = (row.value("handover_id")?, row.value("ticket")?);
+        let found = were_taken_rule(documents, UnixSeconds(row.value("look_at")?));
+        settle(session, vault, HandoverId(id), ticket, found, now).await?;
+    }
+    Ok(())
+}
+
 /// Writes what outcomes change besides the hand-over and notices.
 async fn write(session: &Session, after: &Settlement, now: UnixSeconds) -> Result<()> {
     if !after.retries.is_empty() {
@@ -156,7 +177,9 @@ pub(super) struct Leased {
 
 const LEASE: &str = "WITH due AS MATERIALIZED (
       SELECT handover_id FROM handovers
-      WHERE look_at <= $2 AND provider = ANY($1::text[])
+      WHERE look_at <= $2 AND (provider = ANY($1::text[])) = ($6::bigint IS NULL)
+        AND ($6::bigint IS NULL OR NOT EXISTS (
+          SELECT FROM provider_states s WHERE s.provider = handovers.provider AND s.at >= $6))
         AND (leased_until IS NULL OR leased_until <= clock_timestamp())
       ORDER BY look_at, handover_id LIMIT $3 FOR UPDATE SKIP LOCKED)
     UPDATE handovers h SET ticket = $4, looks = looks + 1,
@@ -167,13 +190,15 @@ const LEASE: &str = "WITH due AS MATERIALIZED (
 /// Leases hand-overs that nobody holds and whose time has come.
 pub(super) async fn lease(
     session: &Session,
-    providers: &[String],
+    whose: Whose<'_>,
     limit: usize,
     lease: Duration,
     now: UnixSeconds,
 ) -> Result<Vec<Leased>> {
     let (ticket, limit) = (rand::random_range(1..=i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
-    let params: [Param<'_>; 5] = [&providers, &now.0, &limit, &ticket, &millis(lease)];
+    let (names, unknown_since) = whose.parts();
+    let unknown_since = unknown_since.map(|at| at.0);
+    let params: [Param<'_>; 6] = [&names, &now.0, &limit, &ticket, &millis(lease), &unknown_since];
     let rows = session.write("leasing hand-overs", LEASE, &params).await?;
     let leased = |row: &Row| {
         let handover = DueHandover {

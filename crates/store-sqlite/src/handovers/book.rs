@@ -40,15 +40,25 @@ impl HandoverBook {
         self.lock().remove(&id);
     }
 
-    /// Reserves the time for `messages`, and returns how long to wait before they are sent.
-    pub(super) fn reserve(&self, provider: &str, messages: usize, rate_per_second: f64) -> Duration {
+    /// Reserves the time for `messages`, and returns how long to wait before they are sent; `None` if longer than `at_most`.
+    pub(super) fn reserve(
+        &self,
+        provider: &str,
+        messages: usize,
+        rate_per_second: f64,
+        at_most: Duration,
+    ) -> Option<Duration> {
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let free_at = rates.get(provider).copied().unwrap_or(now).max(now);
+        let wait = free_at - now;
+        if wait > at_most {
+            return None;
+        }
         #[allow(clippy::cast_precision_loss, reason = "a batch is small")]
         let takes = Duration::from_secs_f64((messages as f64 / rate_per_second).min(3_600.0));
         rates.insert(provider.to_owned(), free_at + takes);
-        free_at - now
+        Some(wait)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<HandoverId, Instant>> {
@@ -76,9 +86,12 @@ mod tests {
     #[test]
     fn what_is_reserved_together_takes_its_time() {
         let book = HandoverBook::default();
-        assert_eq!(book.reserve("nhn", 100, 50.0), Duration::ZERO);
-        let wait = book.reserve("nhn", 100, 50.0);
+        let reserve = |provider, at_most| book.reserve(provider, 100, 50.0, Duration::from_secs(at_most));
+        assert_eq!(reserve("nhn", 10), Some(Duration::ZERO));
+        let wait = reserve("nhn", 10).expect("soon enough");
         assert!(wait > Duration::from_millis(1_500) && wait <= Duration::from_secs(2), "{wait:?}");
-        assert_eq!(book.reserve("sens", 1, 50.0), Duration::ZERO);
+        assert_eq!(reserve("nhn", 3), None, "too late");
+        assert!(reserve("nhn", 4).is_some(), "what is refused takes no time");
+        assert_eq!(reserve("sens", 0), Some(Duration::ZERO));
     }
 }

@@ -13,6 +13,7 @@ use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::deliveries::{Finished, Outcome};
 use seoham_store::handovers::{
     BegunHandover, DueHandover, Found, HandoverClaim, HandoverDepth, HandoverId, ProviderState, Uncertain,
+    Whose,
 };
 use seoham_store::{Handovers, Lane, ProviderViews, Result};
 use uuid::Uuid;
@@ -84,16 +85,20 @@ impl Handovers for SqliteStore {
 
     async fn due_handovers(
         &self,
-        providers: &[String],
+        whose: Whose<'_>,
         limit: usize,
         lease: Duration,
         now: UnixSeconds,
     ) -> Result<Vec<DueHandover>> {
-        let (book, providers) = (Arc::clone(&self.inner.handovers), providers.to_vec());
+        let book = Arc::clone(&self.inner.handovers);
+        let (names, unknown_since) = whose.parts();
+        let names = names.to_vec();
         let due = self
             .inner
             .readers
-            .read(Lane::Bulk, move |connection| Ok(rows::due(connection, &book, &providers, limit, now)?))
+            .read(Lane::Bulk, move |connection| {
+                Ok(rows::due(connection, &book, &names, unknown_since, limit, now)?)
+            })
             .await?;
         let mut taken = Vec::new();
         for id in due {
@@ -118,8 +123,28 @@ impl Handovers for SqliteStore {
         Ok(taken)
     }
 
-    async fn reserve(&self, provider: &str, messages: usize, rate_per_second: f64) -> Result<Duration> {
-        Ok(self.inner.handovers.reserve(provider, messages, rate_per_second))
+    async fn handed_were_taken(
+        &self,
+        provider: &str,
+        documents: &[BinderId],
+        now: UnixSeconds,
+    ) -> Result<()> {
+        let (vault, provider, documents) =
+            (Arc::clone(&self.inner.vault), provider.to_owned(), documents.to_vec());
+        let weight = Weight::parts(documents.len(), HANDING);
+        let work =
+            move |connection: &Connection| rows::were_taken(connection, &vault, &provider, &documents, now);
+        self.inner.writer.background(weight, work).await
+    }
+
+    async fn reserve(
+        &self,
+        provider: &str,
+        messages: usize,
+        rate_per_second: f64,
+        at_most: Duration,
+    ) -> Result<Option<Duration>> {
+        Ok(self.inner.handovers.reserve(provider, messages, rate_per_second, at_most))
     }
 
     async fn report_providers(

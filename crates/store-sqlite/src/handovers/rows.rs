@@ -9,6 +9,7 @@ use seoham_store::documents::Notification;
 use seoham_store::handovers::{
     DueHandover, Found, Handed, HandoverId, Settled, Settlement, UNCERTAIN_SECONDS_MAX, decode_handed,
     encode_handed, ended, is_reported, open_awaited, seal_awaited, settle as settle_rule, split,
+    were_taken as were_taken_rule,
 };
 use seoham_store::parcel::notices::{Report, notice};
 use seoham_vault::Vault;
@@ -80,6 +81,29 @@ pub(super) fn settle(
     Ok(true)
 }
 
+/// Records that a provider has these documents' messages.
+pub(super) fn were_taken(
+    connection: &Connection,
+    vault: &Vault,
+    provider: &str,
+    documents: &[BinderId],
+    now: UnixSeconds,
+) -> Result<(), WriteError> {
+    let mut find = connection.prepare_cached(
+        "SELECT handover_id, ticket, look_at FROM handovers
+         WHERE provider = ?1 AND handed_count > 0 AND instr(handed, ?2) > 0",
+    )?;
+    for document in documents {
+        let found = find.query_row(params![provider, Id(*document)], |row| {
+            Ok((HandoverId(Uuid::from_bytes(row.get(0)?)), row.get(1)?, UnixSeconds(row.get(2)?)))
+        });
+        if let Some((id, ticket, look_at)) = found.optional()? {
+            settle(connection, vault, id, ticket, were_taken_rule(&[*document], look_at), now)?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes what outcomes change besides the hand-over.
 fn write(connection: &Connection, after: &Settlement, now: UnixSeconds) -> rusqlite::Result<()> {
     let mut retry = connection.prepare_cached(
@@ -138,20 +162,23 @@ fn write(connection: &Connection, after: &Settlement, now: UnixSeconds) -> rusql
 pub(super) fn due(
     connection: &Connection,
     book: &HandoverBook,
-    providers: &[String],
+    names: &[String],
+    unknown_since: Option<UnixSeconds>,
     limit: usize,
     now: UnixSeconds,
 ) -> rusqlite::Result<Vec<HandoverId>> {
     // Those that are held are skipped here, and there are few of them.
     let rows_max = limit + book.count();
-    let names = serde_json::to_string(providers).unwrap_or_default();
+    let names = serde_json::to_string(names).unwrap_or_default();
     let mut statement = connection.prepare_cached(
         "SELECT handover_id FROM handovers
-         WHERE look_at <= ?1 AND provider IN (SELECT value FROM json_each(?2))
+         WHERE look_at <= ?1 AND (provider IN (SELECT value FROM json_each(?2))) = (?4 IS NULL)
+           AND (?4 IS NULL OR provider NOT IN (SELECT provider FROM provider_states WHERE at >= ?4))
          ORDER BY look_at, handover_id LIMIT ?3",
     )?;
-    let rows = statement
-        .query_map(params![now.0, names, rows_max], |row| Ok(HandoverId(Uuid::from_bytes(row.get(0)?))))?;
+    let rows = statement.query_map(params![now.0, names, rows_max, unknown_since.map(|at| at.0)], |row| {
+        Ok(HandoverId(Uuid::from_bytes(row.get(0)?)))
+    })?;
     let mut due = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     due.retain(|id| !book.is_held(*id));
     due.truncate(limit);

@@ -154,6 +154,38 @@ pub struct HandoverDepth {
     pub awaited: u64,
 }
 
+/// Whose hand-overs.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose<'a> {
+    /// Of these providers.
+    Providers(&'a [String]),
+    /// Of providers that no worker knows any more.
+    Abandoned {
+        /// Those that this worker knows.
+        besides: &'a [String],
+        /// No worker has reported the provider since then, see [`Handovers::report_providers`].
+        since: UnixSeconds,
+    },
+}
+
+impl Whose<'_> {
+    /// The named providers, and without these alone the time since when nobody may have reported the others.
+    pub fn parts(&self) -> (&[String], Option<UnixSeconds>) {
+        match *self {
+            Self::Providers(providers) => (providers, None),
+            Self::Abandoned { besides, since } => (besides, Some(since)),
+        }
+    }
+}
+
+/// That messages were taken, which a provider told by the way: whoever holds their hand-over keeps it, and looks at it when
+/// it would have.
+pub fn were_taken(documents: &[BinderId], look_at: UnixSeconds) -> Found {
+    let taken = |document: &BinderId| (*document, Settled::Taken { reference: None });
+    let settled = documents.iter().map(taken).collect();
+    Found { settled, still_awaited: None, goes_on: true, look_at }
+}
+
 /// Hand-overs, for the worker.
 #[async_trait]
 #[delegatable_trait]
@@ -179,19 +211,28 @@ pub trait Handovers: Send + Sync {
         now: UnixSeconds,
     ) -> Result<bool>;
 
-    /// Leases hand-overs whose worker is gone or whose time to be looked at has come: at most `limit` of one of
-    /// `providers`.
+    /// Leases hand-overs whose worker is gone or whose time to be looked at has come: at most `limit`.
     async fn due_handovers(
         &self,
-        providers: &[String],
+        whose: Whose<'_>,
         limit: usize,
         lease: Duration,
         now: UnixSeconds,
     ) -> Result<Vec<DueHandover>>;
 
+    /// Records that a provider has these documents' messages, in whichever of its hand-overs they have no outcome yet.
+    async fn handed_were_taken(&self, provider: &str, documents: &[BinderId], now: UnixSeconds)
+    -> Result<()>;
+
     /// Reserves the time for `messages` at `rate_per_second`, which all nodes share: how long to wait before they are
-    /// sent.
-    async fn reserve(&self, provider: &str, messages: usize, rate_per_second: f64) -> Result<Duration>;
+    /// sent. `None` if that is longer than `at_most`: nothing is reserved then.
+    async fn reserve(
+        &self,
+        provider: &str,
+        messages: usize,
+        rate_per_second: f64,
+        at_most: Duration,
+    ) -> Result<Option<Duration>>;
 
     /// Records how a worker sees its providers.
     async fn report_providers(

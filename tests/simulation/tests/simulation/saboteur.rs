@@ -36,7 +36,7 @@ use seoham_store::documents::{
 };
 use seoham_store::handovers::{
     BegunHandover, DueHandover, Found, HandoverClaim, HandoverDepth, HandoverId, ProviderState, Uncertain,
-    ambassador_impl_Handovers, ambassador_impl_ProviderViews,
+    Whose, ambassador_impl_Handovers, ambassador_impl_ProviderViews,
 };
 use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem};
 use seoham_store::people::{Agreement, Identified, Registered, Registration};

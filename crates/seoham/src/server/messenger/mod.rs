@@ -66,7 +66,7 @@ impl Messenger {
 }
 
 /// The only provider of a kind, whose name is that kind.
-fn options(kind: &'static str) -> LineOptions {
+pub(super) fn options(kind: &'static str) -> LineOptions {
     LineOptions {
         name: kind.to_owned(),
         kind,

@@ -70,7 +70,7 @@ impl Messengers for OperatingMessengers {
                 Sent::Refused(trouble) => ("refused", Some(trouble)),
                 Sent::NotNow { trouble, .. } => ("retry", Some(trouble)),
                 Sent::Misconfigured(trouble) => ("misconfigured", Some(trouble)),
-                Sent::Unknown(trouble) => ("unknown", Some(trouble)),
+                Sent::Unknown { trouble, .. } => ("unknown", Some(trouble)),
                 Sent::NotSent => ("retry", None),
             };
             let said = trouble.map(|trouble| trouble.words());
