@@ -28,8 +28,13 @@ use crate::baseline::Baseline;
 use crate::engine::Engine;
 use crate::figures::Figure;
 use crate::scenario::{
-    Run, acceptance, delivery, fairness, growth, institution, keys, messenger, overload, peers, status,
+    Run, acceptance, delivery, fairness, growth, institution, keys, lost_answers, messenger, overload, peers,
+    status,
 };
+
+/// As the program under test has it: load and fakes share its machine.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Benchmarks Seoham beside its store's bare engine.
 #[derive(Parser)]
@@ -83,6 +88,8 @@ enum What {
     Growth,
     /// Also only when it is named.
     Messenger,
+    /// The same, with lost answers, at each provider; `stored` is the number of notices.
+    LostAnswers,
 }
 
 fn main() -> Result<()> {
@@ -93,8 +100,12 @@ fn main() -> Result<()> {
         return runtime.block_on(baseline::serve(baseline));
     }
     let mut figures = Vec::new();
-    if arguments.only == [What::Messenger] {
-        figures = runtime.block_on(messenger::measure(&arguments))?;
+    let of_messengers = match arguments.only[..] {
+        [What::Messenger] => Some(runtime.block_on(messenger::measure(&arguments))?),
+        [What::LostAnswers] => Some(runtime.block_on(lost_answers::measure(&arguments))?),
+        _ => None,
+    };
+    if let Some(figures) = of_messengers {
         report::print(&figures);
         return Ok(());
     }

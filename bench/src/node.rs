@@ -90,6 +90,12 @@ impl Node {
         Ok(request.body(body).send().await?.error_for_status()?.json().await?)
     }
 
+    /// What an operator is shown.
+    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
+        let request = self.http.get(format!("{}/admin/v1/{path}", self.url("admin")));
+        Ok(request.bearer_auth(&self.admin_token).send().await?.error_for_status()?.json().await?)
+    }
+
     /// The sum of a counter over its labels that contain `label`.
     pub(crate) async fn counter(&self, name: &str, label: &str) -> Result<u64> {
         let text = self.http.get(format!("{}/metrics", self.url("admin"))).send().await?.text().await?;

@@ -6,6 +6,7 @@ pub(crate) mod fairness;
 pub(crate) mod growth;
 pub(crate) mod institution;
 pub(crate) mod keys;
+pub(crate) mod lost_answers;
 pub(crate) mod messenger;
 pub(crate) mod overload;
 pub(crate) mod peers;

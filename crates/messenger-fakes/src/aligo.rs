@@ -47,7 +47,7 @@ pub(crate) async fn send(State(shared): State<Shared>, axum::Form(form): Form) -
     if shared.ledger.approved(&text("tpl_code")).is_none() {
         return failed("템플릿이 존재하지 않습니다.");
     }
-    let mid = shared.ledger.lock().len() + 1;
+    let mid = shared.ledger.new_call();
     let mut count = 0;
     while count <= BATCH_MAX && form.contains_key(&format!("receiver_{}", count + 1)) {
         count += 1;
@@ -79,8 +79,7 @@ pub(crate) async fn detail(State(shared): State<Shared>, axum::Form(form): Form)
     if shared.faults.fails_question() {
         return failed("일시적인 오류입니다.");
     }
-    let messages = shared.ledger.lock().clone();
-    let of_call = messages.iter().filter(|message| Some(&message.call_id) == form.get("mid"));
+    let of_call = shared.ledger.of_call(form.get("mid").map_or("", String::as_str));
     let item = |message: &Message| {
         let (kind, result) = match message.result() {
             Result::Pending | Result::Arrived => ("AT", "0"),
@@ -97,7 +96,7 @@ pub(crate) async fn detail(State(shared): State<Shared>, axum::Form(form): Form)
             "rslt_message": "",
         })
     };
-    let list: Vec<Value> = of_call.map(item).collect();
+    let list: Vec<Value> = of_call.iter().map(item).collect();
     json(200, &json!({"code": 0, "message": "", "list": list, "currentPage": "1", "totalPage": "1"}))
 }
 

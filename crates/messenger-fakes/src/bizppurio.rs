@@ -51,7 +51,7 @@ pub(crate) async fn send(
     if !is_known || is_refused(to) || key.is_empty() || key.len() > REFERENCE_MAX {
         return failed(2000, "invalid message");
     }
-    let message_key = format!("{:024}", shared.ledger.lock().len());
+    let message_key = format!("{:024}", shared.ledger.new_call());
     let fallback = body["resend"]["first"].as_str().map(|kind| body["recontent"][kind]["message"].clone());
     shared.ledger.add(Message {
         own_id: key.to_owned(),
@@ -76,7 +76,7 @@ pub(crate) async fn results(State(shared): State<Shared>, headers: HeaderMap) ->
     if shared.faults.fails_question() {
         return json(500, &json!({"code": 5000, "description": "internal error"}));
     }
-    let messages = shared.ledger.lock().clone();
+    let messages = shared.ledger.lock();
     let open = messages.iter().filter(|message| !message.confirmed);
     let report = |message: &Message| {
         let (media, result) = match message.result() {
@@ -107,10 +107,8 @@ pub(crate) async fn confirm(
     if !has_token(&shared, &headers) {
         return failed(3002, "invalid token");
     }
-    let ids: std::collections::HashSet<&str> =
-        body["msgid"].as_array().into_iter().flatten().filter_map(|id| id["msgid"].as_str()).collect();
-    for message in shared.ledger.lock().iter_mut() {
-        message.confirmed |= ids.contains(message.call_id.as_str());
+    for id in body["msgid"].as_array().into_iter().flatten() {
+        shared.ledger.confirm(id["msgid"].as_str().unwrap_or_default());
     }
     json(200, &json!({"code": 1000, "description": "Success"}))
 }

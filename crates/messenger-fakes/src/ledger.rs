@@ -1,6 +1,7 @@
 //! What a fake has taken: the record outside of the platform, by which tests count.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -87,6 +88,9 @@ pub(crate) enum Result {
 #[derive(Default)]
 pub(crate) struct Ledger {
     messages: Mutex<Vec<Message>>,
+    /// The places of each call's messages.
+    by_call: Mutex<HashMap<String, Vec<usize>>>,
+    calls: AtomicUsize,
     keys: Mutex<HashMap<String, Instant>>,
     approved: Mutex<Option<String>>,
 }
@@ -101,7 +105,34 @@ impl Ledger {
 
     pub(crate) fn add(&self, message: Message) {
         let outcome = self.outcome(&message);
-        self.lock().push(Message { outcome, ..message });
+        let mut by_call = self.by_call.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut messages = self.lock();
+        by_call.entry(message.call_id.clone()).or_default().push(messages.len());
+        messages.push(Message { outcome, ..message });
+    }
+
+    /// A number that no other call has.
+    pub(crate) fn new_call(&self) -> usize {
+        self.calls.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Remembers that the results of a call were confirmed.
+    pub(crate) fn confirm(&self, call_id: &str) {
+        let by_call = self.by_call.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut messages = self.lock();
+        for place in by_call.get(call_id).into_iter().flatten() {
+            if let Some(message) = messages.get_mut(*place) {
+                message.confirmed = true;
+            }
+        }
+    }
+
+    /// The messages of a call.
+    pub(crate) fn of_call(&self, call_id: &str) -> Vec<Message> {
+        let by_call = self.by_call.lock().unwrap_or_else(PoisonError::into_inner);
+        let messages = self.lock();
+        let places = by_call.get(call_id).map_or(&[][..], Vec::as_slice);
+        places.iter().filter_map(|place| messages.get(*place).cloned()).collect()
     }
 
     /// Remembers an idempotency key for `seconds`; `false` if it is known.

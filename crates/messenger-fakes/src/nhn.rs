@@ -39,7 +39,7 @@ pub(crate) async fn send(
     let Some(approved) = shared.ledger.approved(template) else {
         return failed(-3003, "Template not exists.");
     };
-    let recipients = body["recipientList"].as_array().cloned().unwrap_or_default();
+    let recipients = body["recipientList"].as_array().map_or(&[][..], Vec::as_slice);
     if recipients.len() > BATCH_MAX || recipients.is_empty() {
         return failed(-2004, "Invalid recipient count.");
     }
@@ -47,7 +47,7 @@ pub(crate) async fn send(
     if key.is_some_and(|key| !shared.ledger.is_new(key, Duration::from_mins(10))) {
         return failed(-1005, "Duplicated request.");
     }
-    let request = format!("REQ{:012}", shared.ledger.lock().len());
+    let request = format!("REQ{:012}", shared.ledger.new_call());
     let mut results = Vec::new();
     for (index, recipient) in recipients.iter().enumerate() {
         let to = recipient["recipientNo"].as_str().unwrap_or_default();
@@ -113,10 +113,10 @@ pub(crate) fn outcome(message: &Message, with_key: bool) -> Value {
     outcome
 }
 
-fn page(all: &[Value], query: &HashMap<String, String>) -> Vec<Value> {
+fn page<T>(all: impl Iterator<Item = T>, query: &HashMap<String, String>) -> impl Iterator<Item = T> {
     let number = |name: &str, default: usize| query.get(name).and_then(|n| n.parse().ok()).unwrap_or(default);
     let (number, size) = (number("pageNum", 1), number("pageSize", 15).min(1_000));
-    all.iter().skip((number - 1) * size).take(size).cloned().collect()
+    all.skip((number - 1) * size).take(size)
 }
 
 pub(crate) async fn list(
@@ -132,12 +132,12 @@ pub(crate) async fn list(
         return failed(-9999, "System error.");
     }
     // The key of the sender is not kept here: everything is found, and the reader looks for its own.
-    let messages = shared.ledger.lock().clone();
-    let all: Vec<Value> = messages.iter().map(|message| outcome(message, true)).collect();
-    let found = page(&all, &query);
+    let messages = shared.ledger.lock();
+    let found: Vec<Value> = page(messages.iter(), &query).map(|message| outcome(message, true)).collect();
+    let count = messages.len();
     json(
         200,
-        &json!({"header": good(), "messageSearchResultResponse": {"messages": found, "totalCount": all.len()}}),
+        &json!({"header": good(), "messageSearchResultResponse": {"messages": found, "totalCount": count}}),
     )
 }
 
@@ -154,15 +154,13 @@ pub(crate) async fn results(
         return failed(-9999, "System error.");
     }
     let start = query.get("startUpdateDate").and_then(|date| seconds_ago(date)).unwrap_or(u64::MAX);
-    let done: Vec<Message> = {
-        let messages = shared.ledger.lock();
-        let is_done = |message: &&Message| {
-            message.result() != Result::Pending && message.taken_at.elapsed().as_secs() <= start
-        };
-        messages.iter().filter(is_done).cloned().collect()
+    let messages = shared.ledger.lock();
+    let is_done = |message: &&Message| {
+        message.result() != Result::Pending && message.taken_at.elapsed().as_secs() <= start
     };
-    let all: Vec<Value> = done.iter().map(|message| outcome(message, false)).collect();
-    json(200, &json!({"header": good(), "messages": page(&all, &query)}))
+    let done = page(messages.iter().filter(is_done), &query);
+    let found: Vec<Value> = done.map(|message| outcome(message, false)).collect();
+    json(200, &json!({"header": good(), "messages": found}))
 }
 
 /// How long ago a time in Seoul is, in seconds.
@@ -185,8 +183,8 @@ pub(crate) async fn one(
     if shared.faults.fails_question() {
         return failed(-9999, "System error.");
     }
-    let messages = shared.ledger.lock().clone();
-    match messages.iter().find(|message| message.call_id == request && message.place == seq) {
+    let messages = shared.ledger.of_call(&request);
+    match messages.iter().find(|message| message.place == seq) {
         Some(message) => json(200, &json!({"header": good(), "message": outcome(message, true)})),
         None => failed(-1016, "Not found."),
     }

@@ -32,10 +32,11 @@ pub(crate) async fn push(shared: Shared) {
         let done = done.into_iter().filter(|message| message.result() != Result::Pending);
         let done: Vec<Message> = done.collect();
         let hooks: Vec<Value> = done.iter().rev().map(|message| nhn::outcome(message, true)).collect();
-        let body = json!({"event": "MESSAGE_RESULT_UPDATE", "hooks": hooks});
+        let body = json!({"event": "MESSAGE_RESULT_UPDATE", "hooks": hooks}).to_string();
         let mut was_taken = true;
         for _ in 0..2 {
-            let request = client.post(&url).header("x-toast-webhook-signature", SECRET).json(&body);
+            let request = client.post(&url).header("x-toast-webhook-signature", SECRET);
+            let request = request.header("content-type", "application/json").body(body.clone());
             was_taken &= request.send().await.is_ok_and(|answer| answer.status().is_success());
         }
         if was_taken {

@@ -50,7 +50,7 @@ pub(crate) async fn send(
     if shared.ledger.approved(template).is_none() || messages.len() > BATCH_MAX || messages.is_empty() {
         return json(400, &json!({"error": {"errorCode": "400", "message": "Bad Request", "details": ""}}));
     }
-    let request = format!("RPMSMM{:012}", shared.ledger.lock().len());
+    let request = format!("RPMSMM{:012}", shared.ledger.new_call());
     let mut results = Vec::new();
     for (index, message) in messages.iter().enumerate() {
         let to = message["to"].as_str().unwrap_or_default();
@@ -98,8 +98,8 @@ pub(crate) async fn one(
     if shared.faults.fails_question() {
         return json(500, &json!({"error": {"errorCode": "900", "message": "Unexpected error"}}));
     }
-    let messages = shared.ledger.lock().clone();
-    let Some(message) = messages.iter().find(|message| message.call_id == id) else {
+    let messages = shared.ledger.of_call(&id);
+    let Some(message) = messages.first() else {
         return json(404, &json!({}));
     };
     let mut found = json!({

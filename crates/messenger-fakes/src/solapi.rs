@@ -50,7 +50,7 @@ pub(crate) async fn send(
     if messages.len() > BATCH_MAX || messages.is_empty() {
         return refused("ValidationError", "messages");
     }
-    let group = format!("G4V{:012}", shared.ledger.lock().len());
+    let group = format!("G4V{:012}", shared.ledger.new_call());
     let (mut failed, mut taken) = (Vec::new(), Vec::new());
     for (index, message) in messages.iter().enumerate() {
         let to = message["to"].as_str().unwrap_or_default();
@@ -108,13 +108,15 @@ pub(crate) async fn list(
         return json(500, &json!({"errorCode": "InternalError", "errorMessage": "internal"}));
     }
     let limit: usize = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(20).min(500);
-    let ids: Option<Vec<&str>> = query.get("messageIds").map(|ids| ids.split(',').collect());
     let start: usize = query.get("startKey").and_then(|key| key.parse().ok()).unwrap_or(0);
-    let messages = shared.ledger.lock().clone();
-    let is_asked =
-        |message: &&Message| ids.as_ref().is_none_or(|ids| ids.contains(&message.call_id.as_str()));
-    let asked: Vec<&Message> = messages.iter().filter(is_asked).collect();
-    let item = |message: &&&Message| {
+    let (found, count) = if let Some(ids) = query.get("messageIds") {
+        let all: Vec<Message> = ids.split(',').flat_map(|id| shared.ledger.of_call(id)).collect();
+        (all.iter().skip(start).take(limit).cloned().collect::<Vec<_>>(), all.len())
+    } else {
+        let all = shared.ledger.lock();
+        (all.iter().skip(start).take(limit).cloned().collect(), all.len())
+    };
+    let item = |message: &Message| {
         let (code, kind) = match message.result() {
             Result::Pending => ("3000", "ATA"),
             Result::Arrived => ("4000", "ATA"),
@@ -131,8 +133,8 @@ pub(crate) async fn list(
         });
         (message.call_id.clone(), item)
     };
-    let found: BTreeMap<String, Value> = asked.iter().skip(start).take(limit).map(|m| item(&m)).collect();
-    let next = (start + limit < asked.len()).then(|| (start + limit).to_string());
+    let found: BTreeMap<String, Value> = found.iter().map(item).collect();
+    let next = (start + limit < count).then(|| (start + limit).to_string());
     json(200, &json!({"startKey": start.to_string(), "nextKey": next, "limit": limit, "messageList": found}))
 }
 

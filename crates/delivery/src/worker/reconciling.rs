@@ -26,7 +26,7 @@ const TOGETHER: usize = 20;
 /// Questions after each other to a provider that has more reports.
 const QUESTIONS_MAX: usize = 100;
 /// How often hand-overs of providers that nobody knows any more are looked for.
-const ABANDONED_EVERY: Duration = Duration::from_secs(20);
+const ABANDONED_EVERY: Duration = Duration::from_secs(5);
 /// A provider that no worker has reported for so long was removed from the configuration.
 const ABANDONED_AFTER_SECONDS: i64 = 10 * 60;
 /// How often what an abandoned hand-over awaits is looked at: the provider may come back.
@@ -126,6 +126,9 @@ impl Worker {
             told.reported.extend(reported);
             told.open.extend(reports.open);
             if let Some(trouble) = reports.trouble {
+                if stop.is_cancelled() {
+                    return told;
+                }
                 let error = trouble.words();
                 tracing::warn!(
                     provider = line.name(),

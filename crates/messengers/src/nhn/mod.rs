@@ -2,6 +2,7 @@
 //! minutes the same key fails with −1005, which means that it has the messages.
 
 mod answers;
+mod request;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,14 +18,12 @@ use seoham_model::message::ProviderTemplate;
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::handovers::Awaited;
 use seoham_store::undelivered::Failure;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use self::answers::{Outcome, Outcomes, SendAnswer, SendResults};
+use self::request::Call;
 use crate::call::{CallOptions, Caller, signed_push, text_of, unanswered};
-use crate::fallback::Fallback;
-use crate::grouping::{
-    Group, GroupSender, all, approved_buttons, by_template, document, number, send_groups,
-};
+use crate::grouping::{Group, GroupSender, all, approved_buttons, by_template, document, send_groups};
 use crate::time;
 
 /// Messages in one call.
@@ -218,26 +217,6 @@ fn updated_since(since: UnixSeconds) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn recipient(message: &Message) -> Value {
-    let parameters: Map<String, Value> =
-        message.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
-    let resend = match Fallback::of(message) {
-        Some(fallback) => json!({
-            "isResend": true,
-            "resendType": fallback.kind(),
-            "resendContent": fallback.text,
-            "resendSendNo": fallback.from,
-        }),
-        None => json!({"isResend": false}),
-    };
-    json!({
-        "recipientNo": number(message),
-        "templateParameter": parameters,
-        "recipientGroupingKey": message.id.to_string(),
-        "resendParameter": resend,
-    })
-}
-
 /// The same on every attempt of a hand-over's call, whatever its template is by then.
 fn idempotency_key(id: &str, call: usize) -> String {
     format!("{id}-{call}")
@@ -269,20 +248,13 @@ fn each(messages: &[(usize, &Message)], results: &SendResults) -> Vec<(usize, Se
 #[async_trait]
 impl GroupSender for Nhn {
     async fn send_group(&self, id: &str, call: usize, (key, messages): &Group<'_>) -> Vec<(usize, Sent)> {
-        let recipients: Vec<Value> = messages.iter().map(|(_, message)| recipient(message)).collect();
-        let body = json!({
-            "senderKey": key.sender_key,
-            "templateCode": key.template_code,
-            "senderGroupingKey": id,
-            "recipientList": recipients,
-        });
         let request = self
             .caller
             .client
             .post(self.url("/messages"))
             .header("X-Secret-Key", self.options.secret.expose_secret())
             .header("X-NC-API-IDEMPOTENCY-KEY", idempotency_key(id, call))
-            .json(&body);
+            .json(&Call::new(id, key, messages));
         let answer = match self.caller.call(request).await {
             Ok(answer) => answer,
             Err(error) => return all(messages, &unanswered(error)),
