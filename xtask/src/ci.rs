@@ -8,17 +8,24 @@ use crate::prerequisites;
 use crate::references;
 use crate::run::{cargo, output, root, run};
 
+/// Tests at the same time, for each core: most of them wait for a process under test, a lease or a retry.
+const TESTS_PER_CORE: usize = 3;
+
 /// Runs all tests.
 pub(crate) fn test(rest: &[String]) -> Result<()> {
     prerequisites::install()?;
-    let mut tests = cargo(&["test", "--workspace", "--locked"]);
-    tests.args(rest);
-    run(tests)?;
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) * TESTS_PER_CORE;
+    let tests = |arguments: &[&str]| {
+        let mut tests = cargo(arguments);
+        tests.args(rest).env("RUST_TEST_THREADS", threads.to_string());
+        tests
+    };
+    run(tests(&["test", "--workspace", "--locked"]))?;
     // The black-box tests again, on the other store. For the whole workspace again, because a single package has
     // other features and would be rebuilt.
-    let mut tests = cargo(&["test", "--workspace", "--test", "blackbox", "--locked"]);
-    tests.args(rest).env("BLACKBOX_STORE", "postgres");
-    run(tests)
+    let mut on_postgres = tests(&["test", "--workspace", "--test", "blackbox", "--locked"]);
+    on_postgres.env("BLACKBOX_STORE", "postgres");
+    run(on_postgres)
 }
 
 /// All checks that a change must pass.

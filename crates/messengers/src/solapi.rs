@@ -28,7 +28,7 @@ const BATCH_MAX: usize = 10_000;
 /// Messages of a page.
 const PAGE: usize = 500;
 /// Pages that are read for one question.
-const PAGES_MAX: usize = 200;
+const PAGES_MAX: usize = 2_000;
 /// Message ids in one question.
 const IDS_MAX: usize = 100;
 /// A message that is not listed after this long was not taken.

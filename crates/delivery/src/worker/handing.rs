@@ -187,8 +187,16 @@ impl Worker {
     /// Records the outcomes of a hand-over. If the store rejects them, retries with growing delays for as long as the
     /// lease can last; after that they count as unknown.
     pub(super) async fn settle(&self, id: HandoverId, ticket: i64, found: Found, stop: &CancellationToken) {
-        let taken =
-            found.settled.iter().filter(|(_, settled)| matches!(settled, Settled::Taken { .. })).count();
+        let count = |is_it: fn(&Settled) -> bool| found.settled.iter().filter(|(_, one)| is_it(one)).count();
+        let taken = count(|one| matches!(one, Settled::Taken { .. }));
+        let uncertain = count(|one| matches!(one, Settled::Uncertain { .. }));
+        if uncertain > 0 {
+            tracing::warn!(
+                handover = %id,
+                notifications = uncertain,
+                "it is unknown whether the messenger has notifications: seoham admin messenger uncertain"
+            );
+        }
         let until = Instant::now() + self.options.lease;
         let write = || self.store.settle_handover(id, ticket, found.clone(), self.store.clock().now());
         let warn = |error: &StoreError| {

@@ -151,8 +151,6 @@ pub(super) fn count_settled(claim: &Claim, settled: &Settled) {
         }
         Settled::GivenUp { failure, .. } => count(claim, Outcome::GivenUp, Some(*failure)),
         Settled::Uncertain { .. } => {
-            tracing::warn!(document = %claim.document,
-                "it is unknown whether the messenger has a notification: seoham admin messenger uncertain");
             metrics::counter!("seoham_notifications_total", "outcome" => "uncertain").increment(1);
         }
         Settled::Expired => {}
