@@ -29,7 +29,7 @@ use crate::engine::Engine;
 use crate::figures::Figure;
 use crate::scenario::{
     Run, acceptance, delivery, fairness, growth, institution, keys, lost_answers, messenger, overload, peers,
-    status,
+    provider_failover, status,
 };
 
 /// As the program under test has it: load and fakes share its machine.
@@ -90,6 +90,8 @@ enum What {
     Messenger,
     /// The same, with lost answers, at each provider; `stored` is the number of notices.
     LostAnswers,
+    /// One of two providers falls silent and comes back; takes 22 minutes.
+    ProviderFailover,
 }
 
 fn main() -> Result<()> {
@@ -102,6 +104,7 @@ fn main() -> Result<()> {
     let mut figures = Vec::new();
     let of_messengers = match arguments.only[..] {
         [What::Messenger] => Some(runtime.block_on(messenger::measure(&arguments))?),
+        [What::ProviderFailover] => Some(runtime.block_on(provider_failover::measure(&arguments))?),
         [What::LostAnswers] => Some(runtime.block_on(lost_answers::measure(&arguments))?),
         _ => None,
     };

@@ -8,10 +8,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
-use seoham_messenger_fakes::{Fakes, SECRET, TEMPLATE};
+use seoham_messenger_fakes::{Fakes, REFUSED_NUMBER, SECRET, TEMPLATE};
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Server, Start, documents, eventually, private_file};
+use crate::harness::{Client, Server, Start, document, documents, eventually, private_file};
+use crate::inbox::person;
 use crate::messengers::{section, start, template, times};
 
 async fn all_are_told(city: &Client, ids: &[String]) -> Option<()> {
@@ -59,6 +60,33 @@ async fn a_provider_that_cannot_tell_is_not_given_messages_again() {
     }
 }
 
+/// The answer that was lost refused one of its messages: that is found out, and the message is not taken for sent.
+#[tokio::test]
+async fn a_refusal_in_a_lost_answer_is_not_lost() {
+    let fakes = Fakes::start().await.unwrap();
+    fakes.faults().break_one_in(1);
+    let server = start(&fakes, &["nhn"], "").up();
+    let body = template(&["nhn"], TEMPLATE, false);
+    assert_eq!(server.admin("PUT", "templates/document_arrived", Some(body)).await.0, 204);
+    let city = server.institution("가상시청").await;
+    person(&city, REFUSED_NUMBER, false).await;
+    let mut sent = documents(4);
+    sent.push(document(REFUSED_NUMBER, "refused"));
+    let ids = city.accepted(&sent).await;
+    eventually("it took the others", async || (fakes.count() == 4).then_some(())).await;
+    fakes.faults().break_one_in(0);
+    eventually("the others are told", async || all_are_told(&city, &ids[..4]).await).await;
+    // By then the list is certain not to have it.
+    city.sandbox("clock", json!({ "advance_seconds": 900 })).await;
+    let refused = eventually("it is given up", async || {
+        let (_, shown) = server.admin("GET", &format!("documents/{}", ids[4]), None).await;
+        (shown["notification"] == "given_up").then_some(shown)
+    })
+    .await;
+    assert!(!refused.to_string().contains(REFUSED_NUMBER));
+    assert_eq!(fakes.count(), 4, "nobody twice");
+}
+
 const WEBHOOK_SECRET: &str = "whsec_c2VvaGFtIGJsYWNrIGJveCB0ZXN0IHNlY3JldA==";
 
 /// An HTTP provider that ignores a message that it has already.
@@ -102,14 +130,13 @@ async fn a_message_that_one_provider_may_have_goes_to_no_other() {
     let start = Start::sandbox();
     let secret = start.directory().join("provider.secret");
     private_file(&secret, WEBHOOK_SECRET);
-    let mut toml = String::new();
-    for (name, receiver) in [("sound", &sound), ("failing", &failing)] {
-        let url = receiver.start().await;
-        let secret = secret.display();
-        toml += &format!(
+    let secret = secret.display();
+    let section = |name: &str, url: String| {
+        format!(
             "[[messenger.providers]]\nname = \"{name}\"\nkind = \"http\"\nurl = \"{url}\"\nsecret_file = \"{secret}\"\n"
-        );
-    }
+        )
+    };
+    let toml = section("sound", sound.start().await) + &section("failing", failing.start().await);
     let file = start.directory().join("messengers.toml");
     std::fs::write(&file, toml).unwrap();
     let server = start.argument("--config").argument(file.to_str().unwrap()).up();

@@ -40,7 +40,7 @@ async fn at(
     let fakes = Fakes::start().await?;
     fakes.faults().break_one_in(broken_one_in);
     let directory = tempfile::tempdir()?;
-    let node = start(&fakes, kind, "", unknown, directory.path()).await?;
+    let node = start(&[(kind, &fakes)], "", unknown, directory.path()).await?;
     node.people(arguments.people).await?;
     let target = node.institution().await?;
     let platform = Platform { gateways: vec![node], workers: Vec::new() };

@@ -1,5 +1,6 @@
 //! Notifications through a real adapter: a queue of notices, and a fake provider on the same machine that takes its time.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use seoham_messenger_fakes::{ACCOUNT, Fakes, SECRET, SENDER_KEY, TEMPLATE, TEMPLATE_CODE};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Arguments;
 use crate::figures::Figure;
@@ -30,7 +31,7 @@ pub(crate) async fn measure(arguments: &Arguments) -> Result<Vec<Figure>> {
     let directory = tempfile::tempdir()?;
     let more =
         format!("timeout_seconds = 60\nconcurrent_calls = {CALLS}\npush_secret_file = \"{SECRET_FILE}\"");
-    let mut node = start(&fakes, "nhn", &more, "at_least_once", directory.path()).await?;
+    let mut node = start(&[("nhn", &fakes)], &more, "at_least_once", directory.path()).await?;
     node.people(arguments.people).await?;
     let target = node.institution().await?;
     fakes.push_to(&format!("{}/provider/v1/nhn/reports", node.url("api")));
@@ -46,7 +47,7 @@ pub(crate) async fn measure(arguments: &Arguments) -> Result<Vec<Figure>> {
     // Started again, so that it has none of the memory that acceptance needs.
     fakes.faults().set_latency(CALL);
     platform.stop()?;
-    node = start(&fakes, "nhn", &more, "at_least_once", directory.path()).await?;
+    node = start(&[("nhn", &fakes)], &more, "at_least_once", directory.path()).await?;
     fakes.push_to(&format!("{}/provider/v1/nhn/reports", node.url("api")));
     let platform = Platform { gateways: vec![node], workers: Vec::new() };
     wait_for(&fakes, fakes.count() + BATCH).await;
@@ -77,10 +78,9 @@ pub(crate) async fn measure(arguments: &Arguments) -> Result<Vec<Figure>> {
 /// In place of the file with the provider's secret.
 const SECRET_FILE: &str = "{secret}";
 
-/// A server on the embedded store that delivers through a fake of a provider.
+/// A server on the embedded store that delivers through fakes of these providers.
 pub(crate) async fn start(
-    fakes: &Fakes,
-    kind: &str,
+    providers: &[(&str, &Fakes)],
     more: &str,
     unknown: &str,
     directory: &Path,
@@ -89,6 +89,27 @@ pub(crate) async fn start(
     let mut file =
         std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&secret)?;
     file.write_all(SECRET.as_bytes())?;
+    let sections: String = providers.iter().map(|(kind, fakes)| section(kind, &fakes.url(), more)).collect();
+    let config = directory.join("config.toml");
+    std::fs::write(&config, sections.replace(SECRET_FILE, &secret.display().to_string()))?;
+    let mut command = Command::new(binary()?);
+    command.env("SEOHAM_MESSENGER__UNKNOWN_DOCUMENT_ARRIVED", unknown);
+    command.args(["serve", "--sandbox", "--ready-json", "--data"]).arg(directory.join("data"));
+    command.arg("--config").arg(&config);
+    let node = Node::start(command)?;
+    let codes: HashMap<&str, Value> =
+        providers.iter().map(|(kind, _)| (*kind, json!({ "template_code": TEMPLATE_CODE }))).collect();
+    let template = json!({
+        "body": TEMPLATE,
+        "buttons": [{ "name": "문서확인", "url": "#{링크}" }],
+        "providers": codes,
+    });
+    node.set_template(&template).await?;
+    Ok(node)
+}
+
+/// The configuration of a provider.
+fn section(kind: &str, url: &str, more: &str) -> String {
     let own = match kind {
         "nhn" => format!("app_key = \"{ACCOUNT}\""),
         "solapi" => format!("api_key = \"{ACCOUNT}\"\nfrom = \"0200000000\""),
@@ -96,25 +117,10 @@ pub(crate) async fn start(
         "aligo" => format!("user_id = \"{ACCOUNT}\"\nfrom = \"0200000000\""),
         _ => format!("account = \"{ACCOUNT}\"\nfrom = \"0200000000\""),
     };
-    let (url, secret) = (fakes.url(), secret.display().to_string());
-    let config = directory.join("config.toml");
-    let section = format!(
+    format!(
         "[[messenger.providers]]\nname = \"{kind}\"\nkind = \"{kind}\"\nurl = \"{url}\"\nsecret_file = \"{SECRET_FILE}\"\n\
          sender_key = \"{SENDER_KEY}\"\n{own}\n{more}\n"
-    );
-    std::fs::write(&config, section.replace(SECRET_FILE, &secret))?;
-    let mut command = Command::new(binary()?);
-    command.env("SEOHAM_MESSENGER__UNKNOWN_DOCUMENT_ARRIVED", unknown);
-    command.args(["serve", "--sandbox", "--ready-json", "--data"]).arg(directory.join("data"));
-    command.arg("--config").arg(&config);
-    let node = Node::start(command)?;
-    let template = json!({
-        "body": TEMPLATE,
-        "buttons": [{ "name": "문서확인", "url": "#{링크}" }],
-        "providers": { kind: { "template_code": TEMPLATE_CODE } },
-    });
-    node.set_template(&template).await?;
-    Ok(node)
+    )
 }
 
 async fn wait_for(fakes: &Fakes, count: usize) {

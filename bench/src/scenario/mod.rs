@@ -10,6 +10,7 @@ pub(crate) mod lost_answers;
 pub(crate) mod messenger;
 pub(crate) mod overload;
 pub(crate) mod peers;
+pub(crate) mod provider_failover;
 pub(crate) mod status;
 
 use std::time::Duration;

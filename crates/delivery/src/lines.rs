@@ -24,6 +24,10 @@ const TOGETHER: usize = 5_000;
 /// For how long nothing is sent to a misconfigured provider before it is tried again.
 const HELD: Duration = Duration::from_secs(30);
 
+/// For how long nothing is sent to a provider that has answered no message of a call: longer each time.
+const REST_MIN: Duration = Duration::from_secs(1);
+const REST_MAX: Duration = Duration::from_secs(15);
+
 /// How a provider is used.
 #[derive(Clone, Debug)]
 pub struct LineOptions {
@@ -57,6 +61,8 @@ struct State {
     last_error: Option<(UnixSeconds, String)>,
     held_until: Option<Instant>,
     free_at: Instant,
+    /// How long nothing was sent after the last call that it did not answer.
+    rest: Duration,
 }
 
 impl Line {
@@ -69,6 +75,7 @@ impl Line {
             last_error: None,
             held_until: None,
             free_at: now,
+            rest: Duration::ZERO,
         };
         Self {
             reachability: Reachability::of(&options.name),
@@ -133,7 +140,7 @@ impl Line {
 
     /// Records the answers to messages, which came after `took`.
     fn record<'a>(&self, sent: impl Iterator<Item = &'a Sent>, took: Duration, now: UnixSeconds) {
-        let (mut good, mut bad, mut is_held) = (0, 0, false);
+        let (mut good, mut bad, mut unknown, mut is_held) = (0, 0, 0, false);
         let mut last: Option<&Trouble> = None;
         for sent in sent {
             match sent {
@@ -142,8 +149,13 @@ impl Line {
                     good += 1;
                     last = Some(trouble);
                 }
-                Sent::NotNow { trouble, .. } | Sent::Unknown { trouble, .. } => {
+                Sent::NotNow { trouble, .. } => {
                     bad += 1;
+                    last = Some(trouble);
+                }
+                Sent::Unknown { trouble, .. } => {
+                    bad += 1;
+                    unknown += 1;
                     last = Some(trouble);
                 }
                 Sent::Misconfigured(trouble) => {
@@ -167,6 +179,11 @@ impl Line {
         if good > 0 {
             state.last_success_at = Some(now);
             state.held_until = None;
+            state.rest = Duration::ZERO;
+        } else if unknown > 0 && state.free_at <= instant {
+            // What it may have goes to no other, so it gets less and less until it answers: however soon it fails.
+            state.rest = (state.rest * 2).clamp(REST_MIN, REST_MAX);
+            state.free_at = instant + state.rest;
         }
         if let Some(trouble) = last {
             state.last_error = Some((now, trouble.words()));
@@ -304,5 +321,46 @@ impl Lines {
         let open = if usable.is_empty() { open } else { usable };
         let weights: Vec<f64> = open.iter().map(|line| line.weight()).collect();
         open.get(choose(&weights, rand::random())?).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use seoham_store::undelivered::Failure;
+
+    use super::*;
+    use crate::NoMessenger;
+
+    #[test]
+    fn a_provider_that_answers_nothing_gets_less_and_less() {
+        let options = LineOptions {
+            name: "a".to_owned(),
+            kind: "http",
+            weight: 1.0,
+            rate_per_second: None,
+            personal_rate_per_second: None,
+        };
+        let line = Line::new(options, Arc::new(NoMessenger));
+        let now = UnixSeconds(1_800_000_000);
+        let record = |sent: Sent| line.record(std::iter::once(&sent), Duration::ZERO, now);
+        let rest = || {
+            let state = line.lock();
+            (state.rest, state.free_at > Instant::now())
+        };
+        let trouble = || Trouble::of(Failure::Unreachable);
+        record(Sent::NotNow { retry_after: None, trouble: trouble() });
+        assert_eq!(rest(), (Duration::ZERO, false), "it does not have it: another gets it");
+        let mut rests = Vec::new();
+        for _ in 0..6 {
+            record(Sent::unknown(trouble()));
+            // Other calls of the same time change nothing.
+            record(Sent::unknown(trouble()));
+            rests.push(rest().0.as_secs());
+            assert!(!line.is_usable(Instant::now()));
+            line.lock().free_at = Instant::now();
+        }
+        assert_eq!(rests, [1, 2, 4, 8, 15, 15]);
+        record(Sent::Taken { reference: None });
+        assert_eq!(rest().0, Duration::ZERO, "it answers again");
     }
 }

@@ -20,6 +20,7 @@ impl Provider for NoMessenger {
             batch_max: 1_000,
             calls_max: 4,
             recovery: Recovery::Deduplicates,
+            takes_once: true,
             needs_template: false,
             falls_back: false,
             together: Together::Mixed,

@@ -8,10 +8,14 @@ use regex::{Captures, Regex};
 use secrecy::ExposeSecret;
 
 use crate::message::Message;
-use crate::provider::Sent;
+use crate::provider::{LookedUp, Sent, Trouble};
 
 /// Most characters that are kept.
 const CHARACTERS_MAX: usize = 200;
+/// Most characters that are searched for values of messages: a value that is cut off would not be found.
+const SEARCHED_MAX: usize = 4_000;
+/// A token without a digit, longer than any word.
+const WORD_MAX: usize = 32;
 /// So many digits, however they are grouped, can be a telephone number; no provider has longer codes.
 const NUMBER_DIGITS: usize = 7;
 /// Shorter values of a message are found in any text, and tell nobody apart.
@@ -30,7 +34,13 @@ static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[A-Za-z0-9
 static NUMBER: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"[+(]*\d(?:[\s\p{Pd}().·/+_]*\d)*").ok());
 
-/// A provider's code and its words, without what could be a personal value.
+/// What is kept of a provider's words.
+pub(crate) fn cut(said: &str) -> String {
+    said.chars().take(CHARACTERS_MAX).collect()
+}
+
+/// A provider's code and its words, without what could be a personal value. To be [`cut`] once it is also without the
+/// values of the messages that they are about.
 pub(crate) fn redacted(code: &str, words: &str) -> String {
     // The status and the code of an answer do not make a number together.
     let code: Vec<String> =
@@ -38,56 +48,73 @@ pub(crate) fn redacted(code: &str, words: &str) -> String {
     let code = code.join(" ");
     let words = without_numbers(&without_links(words));
     let said = format!("{code} {words}");
-    said.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(CHARACTERS_MAX).collect()
+    said.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(SEARCHED_MAX).collect()
 }
 
 /// Removes the values of a call's messages from what the provider says in its answers, each with the place of its message.
 pub(crate) fn redact_answers(sent: &mut [(usize, Sent)], messages: &[Message]) {
+    redact(sent.iter_mut().map(|(place, sent)| (*place, sent.trouble_mut())), messages);
+}
+
+/// The same for what it says about messages that were looked up, in their order.
+pub(crate) fn redact_found(found: &mut [LookedUp], messages: &[Message]) {
+    let trouble = |found| match found {
+        &mut LookedUp::Refused(ref mut trouble) => Some(trouble),
+        _ => None,
+    };
+    redact(found.iter_mut().map(trouble).enumerate(), messages);
+}
+
+fn redact<'a>(troubles: impl Iterator<Item = (usize, Option<&'a mut Trouble>)>, messages: &[Message]) {
     let mut known: HashMap<String, String> = HashMap::new();
-    for (place, one) in sent {
-        let Some(said) = one.trouble_mut().and_then(|trouble| trouble.said.as_mut()) else { continue };
+    for (place, trouble) in troubles {
+        let Some(said) = trouble.and_then(|trouble| trouble.said.as_mut()) else { continue };
         if let Some(redacted) = known.get(said) {
             said.clone_from(redacted);
         } else if known.len() < DIFFERENT_MAX {
             let redacted = messages.iter().fold(said.clone(), |said, message| without_values(&said, message));
+            let redacted = cut(&redacted);
             known.insert(std::mem::replace(said, redacted.clone()), redacted);
-        } else if let Some(message) = messages.get(*place) {
-            *said = without_values(said, message);
+        } else {
+            let redacted = messages.get(place).map(|message| without_values(said, message));
+            *said = cut(redacted.as_deref().unwrap_or(said));
         }
     }
 }
 
-/// The words without the values of a message that they may repeat: its text, its link, and what its variables stand for.
+/// The words without the values of a message that they may repeat: its text, its link, and what its variables stand for,
+/// line by line.
 fn without_values(said: &str, message: &Message) -> String {
     let variables = message.variables.iter().map(|(_, value)| value.as_str());
     let texts = [message.to.expose_secret(), message.text.expose_secret(), &message.link];
+    let mut said = said.to_owned();
     let mut values: Vec<&str> = texts
         .into_iter()
         .chain(variables)
-        .flat_map(|value| [value.trim(), beginning(value)])
+        .flat_map(str::lines)
+        .map(str::trim)
         .filter(|value| value.chars().count() >= VALUE_CHARACTERS_MIN)
         .collect();
     // A value may contain another.
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-    let mut said = said.to_owned();
     for value in values {
-        if said.contains(value) {
-            said = said.replace(value, REDACTED);
+        // Numbers and links in it were removed before.
+        let redacted = without_numbers(&without_links(value));
+        let has_more = redacted.chars().any(char::is_alphanumeric);
+        for value in [value, &redacted].into_iter().filter(|value| has_more || *value != redacted) {
+            if said.contains(value) {
+                said = said.replace(value, REDACTED);
+            }
         }
     }
     said
 }
 
-/// The first line of a value: long values are repeated in part.
-fn beginning(value: &str) -> &str {
-    value.lines().next().unwrap_or_default().trim()
-}
-
 fn without_links(text: &str) -> String {
     let (Some(link), Some(token)) = (&*LINK, &*TOKEN) else { return String::new() };
     let text = link.replace_all(text, REDACTED);
-    // A long word of letters alone is one.
-    let is_word = |found: &str| !found.bytes().any(|byte| byte.is_ascii_digit());
+    // A word of letters alone is one, unless it is very long.
+    let is_word = |found: &str| found.len() < WORD_MAX && !found.bytes().any(|byte| byte.is_ascii_digit());
     let redact = |found: &Captures<'_>| {
         if is_word(&found[0]) { found[0].to_owned() } else { REDACTED.to_owned() }
     };
@@ -111,7 +138,6 @@ mod tests {
 
     use super::*;
     use crate::message::MessageId;
-    use crate::provider::Trouble;
 
     fn message(title: &str) -> Message {
         let values = Values {
@@ -136,6 +162,37 @@ mod tests {
         for (_, sent) in &sent[..2] {
             let said = sent.trouble().and_then(|trouble| trouble.said.clone()).expect("said");
             assert_eq!(said, "E1 제목 '…'이(가) 너무 깁니다");
+        }
+    }
+
+    #[test]
+    fn a_value_is_found_however_it_is_repeated() {
+        let dated = message("가나다 2026-11-30 검진 결과");
+        let mut long = message("재산세");
+        let text = format!("첫 줄입니다\n둘째 줄은 라마바님의 것입니다\n{}", "긴".repeat(300));
+        long.text = text.clone().into();
+        let messages = [dated, long];
+        for words in [
+            "제목 '가나다 2026-11-30 검진 결과'".to_owned(),
+            "내용: 첫 줄입니다\n둘째 줄은 라마바님의 것입니다".to_owned(),
+            format!("{}{text}", "앞".repeat(150)),
+        ] {
+            let mut sent = [(0, Sent::Refused(Trouble::said(Failure::Provider, "E1", &words)))];
+            redact_answers(&mut sent, &messages);
+            let mut found = [LookedUp::Refused(Trouble::said(Failure::Provider, "E1", &words))];
+            redact_found(&mut found, &messages);
+            let of_found = match &found[0] {
+                LookedUp::Refused(trouble) => trouble.said.clone(),
+                _ => None,
+            };
+            let of_sent = sent[0].1.trouble().and_then(|trouble| trouble.said.clone());
+            assert_eq!(of_sent, of_found);
+            let said = of_sent.expect("said");
+            assert!(
+                !["가나다", "검진", "첫 줄", "라마바", "긴"].iter().any(|part| said.contains(part)),
+                "{said}"
+            );
+            assert!(said.chars().count() <= CHARACTERS_MAX && said.starts_with("E1"), "{said}");
         }
     }
 
@@ -180,6 +237,7 @@ mod tests {
             "/n/AbCdEfGhIjKlMnOp",
             "box.example/n/AbCdEfGhIjKlMnOp",
             "token=AbCdEfGhIjKlMnOpQrStU9",
+            "token=AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEfGhIjKlMnOp",
             "{\"link\":\"https://box.example/n/AbCdEfGhIjKlMnOp\"}",
             "hong@example.com",
         ] {
@@ -204,6 +262,6 @@ mod tests {
         ] {
             assert_eq!(redacted(code, words), said);
         }
-        assert_eq!(redacted("E1", &"가".repeat(500)).chars().count(), CHARACTERS_MAX);
+        assert_eq!(cut(&redacted("E1", &"가".repeat(500))).chars().count(), CHARACTERS_MAX);
     }
 }

@@ -184,7 +184,7 @@ fn arrival(result: &HashMap<String, Value>) -> Option<Arrival> {
 
 #[async_trait]
 impl GroupSender for Aligo {
-    async fn send_group(&self, _: &str, _: usize, group: &Group<'_>) -> Vec<(usize, Sent)> {
+    async fn send_group(&self, batch: &Batch, _: usize, group: &Group<'_>) -> Vec<(usize, Sent)> {
         let (key, messages) = group;
         let token = match self.token().await {
             Ok(token) => token,
@@ -193,6 +193,10 @@ impl GroupSender for Aligo {
             }
             Err(trouble) => return all(messages, &Sent::Misconfigured(trouble)),
         };
+        // The token may have taken as long as a call.
+        if !batch.goes_on() {
+            return all(messages, &Sent::NotSent);
+        }
         let mut form = self.form();
         let mut add = |name: String, value: &str| form.push((name, value.to_owned()));
         add("token".to_owned(), token.expose_secret());
@@ -219,7 +223,7 @@ impl GroupSender for Aligo {
             Err(error) => return all(messages, &unanswered(error)),
         };
         if !answer.status.is_success() {
-            return all(messages, &answer.refusal());
+            return all(messages, &answer.refusal(false));
         }
         let Some(reply) = answer.parse::<Reply>() else {
             return all(messages, &Sent::unknown(answer.trouble()));
@@ -248,6 +252,7 @@ impl Provider for Aligo {
             batch_max: BATCH_MAX,
             calls_max: self.options.call.concurrent_calls,
             recovery: Recovery::None,
+            takes_once: false,
             needs_template: true,
             falls_back: true,
             together: Together::OneTemplateAndNumber,

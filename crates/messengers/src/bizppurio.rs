@@ -23,8 +23,9 @@ use crate::{signature, time};
 
 /// Messages handed over together; each is a call.
 const BATCH_MAX: usize = 200;
-/// A message of which there is no result after this long was not taken: results come within a minute.
-const RESULT_AFTER: Duration = Duration::from_mins(10);
+/// A message of which there is no result after this long was not taken: results come within a minute, but nobody promises
+/// that.
+const RESULT_AFTER: Duration = Duration::from_hours(1);
 /// Results of one question or confirmation.
 const PAGE: usize = 1_000;
 
@@ -99,10 +100,15 @@ impl Bizppurio {
         found.as_ref().map(read_results).ok_or_else(|| answer.trouble())
     }
 
-    async fn send_one(&self, message: &Message) -> Sent {
+    async fn send_one(&self, batch: &Batch, message: &Message) -> Sent {
         let Some(body) = self.body(message) else {
             return Sent::NotNow { retry_after: None, trouble: Trouble::of(Failure::NoTemplate) };
         };
+        let token = self.token().await;
+        // It may have taken as long as a call.
+        if token.is_ok() && !batch.goes_on() {
+            return Sent::NotSent;
+        }
         let answer = match self.post("/v3/message", &body).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return unanswered(error),
@@ -123,7 +129,7 @@ impl Bizppurio {
                 Sent::Refused(Trouble { failure: Failure::Provider, ..answer.trouble() })
             }
             _ if answer.status.is_success() => Sent::unknown(answer.trouble()),
-            _ => answer.refusal(),
+            _ => answer.refusal(true),
         }
     }
 
@@ -183,7 +189,10 @@ fn read_results(found: &Value) -> Reports {
     let page = found["report"].as_array().map_or(&[][..], Vec::as_slice);
     for report in page {
         let message_id = member(report, "msgid");
-        if !message_id.is_empty() {
+        if message_id.is_empty() {
+            // It cannot be confirmed, so it would come again, and nothing after it.
+            reports.failed(Trouble::said(Failure::Provider, "", "a result has no msgid"));
+        } else {
             reports.receipt.push(message_id);
         }
         let Some(document) = document_of(&member(report, "refkey")) else { continue };
@@ -195,8 +204,7 @@ fn read_results(found: &Value) -> Reports {
         let said = Trouble::said(Failure::Provider, &member(report, "result"), "").said;
         reports.reported.push(Reported { document, arrival, at, said });
     }
-    // The same page would come again if nothing of it could be confirmed.
-    reports.has_more = page.len() >= PAGE && !reports.receipt.is_empty();
+    reports.has_more = page.len() >= PAGE;
     reports
 }
 
@@ -218,6 +226,7 @@ impl Provider for Bizppurio {
             batch_max: BATCH_MAX,
             calls_max: 4,
             recovery: Recovery::LooksUp { after: Duration::from_secs(10) },
+            takes_once: false,
             needs_template: true,
             falls_back: true,
             together: Together::Mixed,
@@ -227,7 +236,7 @@ impl Provider for Bizppurio {
     }
 
     fn send<'a>(&'a self, batch: &'a Batch) -> BoxStream<'a, (usize, Sent)> {
-        one_by_one(batch, self.options.call.concurrent_calls, |message| self.send_one(message))
+        one_by_one(batch, self.options.call.concurrent_calls, |message| self.send_one(batch, message))
     }
 
     async fn look_up(&self, look_up: &LookUp<'_>) -> Vec<LookedUp> {
@@ -295,6 +304,8 @@ mod tests {
             (&reports.open[..], reports.receipt.len(), reports.has_more),
             (&[uncertain][..], 2, false)
         );
+        let unnamed = json!({"report": [{"refkey": "x", "result": "7000"}]});
+        assert!(read_results(&unnamed).trouble.is_some(), "these are not all");
         let full = json!({"report": vec![report(sure, "7000"); PAGE]});
         assert!(read_results(&full).has_more, "it has more than a page");
     }

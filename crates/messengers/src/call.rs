@@ -132,10 +132,12 @@ impl Answer {
     }
 
     /// What an answer that does not accept a whole call means for each of its messages. After a fault of the server it
-    /// is unknown whether it has them.
-    pub(crate) fn refusal(&self) -> Sent {
+    /// is unknown whether it has them. Mostly it does not when it is unavailable: so it counts where the provider cannot
+    /// be asked.
+    pub(crate) fn refusal(&self, can_be_asked: bool) -> Sent {
         let trouble = self.trouble();
         match self.status.as_u16() {
+            503 if can_be_asked => Sent::Unknown { retry_after: self.retry_after, trouble },
             429 | 503 => Sent::NotNow { retry_after: self.retry_after, trouble },
             408 | 500..=599 => Sent::unknown(trouble),
             401 | 403 | 404 => Sent::Misconfigured(trouble),
@@ -215,8 +217,10 @@ mod tests {
 
     #[test]
     fn a_refusal_of_a_call_says_whether_the_provider_may_have_it() {
-        let of = |status| answer(status, "").refusal();
-        assert!([429, 503, 400].map(of).iter().all(|sent| matches!(sent, Sent::NotNow { .. })));
+        let of = |status| answer(status, "").refusal(true);
+        assert!(matches!(of(503), Sent::Unknown { .. }), "its gateway may have forwarded it");
+        assert!(matches!(answer(503, "").refusal(false), Sent::NotNow { .. }), "nothing could find that out");
+        assert!([429, 400].map(of).iter().all(|sent| matches!(sent, Sent::NotNow { .. })));
         assert!([500, 502, 504, 408].map(of).iter().all(|sent| matches!(sent, Sent::Unknown { .. })));
         assert!([401, 403, 404].map(of).iter().all(|sent| matches!(sent, Sent::Misconfigured(_))));
     }

@@ -24,9 +24,8 @@ pub(crate) type Group<'a> = (TemplateKey, Vec<(usize, &'a Message)>);
 /// A provider whose calls have one template each.
 #[async_trait]
 pub(crate) trait GroupSender: Sync {
-    /// Sends the messages of one template in one call, which is at this place among the batch's calls. `id` identifies the
-    /// batch.
-    async fn send_group(&self, id: &str, call: usize, group: &Group<'_>) -> Vec<(usize, Sent)>;
+    /// Sends the messages of one template in one call, which is at this place among the batch's calls.
+    async fn send_group(&self, batch: &Batch, call: usize, group: &Group<'_>) -> Vec<(usize, Sent)>;
 }
 
 /// Sends a batch by the groups of its templates, of at most `most` messages each, one after the other.
@@ -46,7 +45,7 @@ pub(crate) async fn send_groups(
         if !batch.goes_on() {
             break;
         }
-        for (place, outcome) in sender.send_group(&batch.id, call, group).await {
+        for (place, outcome) in sender.send_group(batch, call, group).await {
             sent[place] = outcome;
         }
     }

@@ -129,7 +129,8 @@ impl ItemAnswer {
         match self.outcome.as_str() {
             "taken" => Sent::Taken { reference: None },
             "refused" => Sent::Refused(trouble()),
-            _ => Sent::NotNow { retry_after: None, trouble: trouble() },
+            "retry" => Sent::NotNow { retry_after: None, trouble: trouble() },
+            _ => Sent::unknown(trouble()),
         }
     }
 }
@@ -142,6 +143,7 @@ impl Provider for Http {
             calls_max: if self.batch { self.concurrent_calls } else { 4 },
             // Its key is the message's id, the same on every retry.
             recovery: Recovery::Deduplicates,
+            takes_once: true,
             needs_template: false,
             falls_back: false,
             together: Together::Mixed,

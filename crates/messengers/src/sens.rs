@@ -173,7 +173,7 @@ fn body(message: &Message) -> Value {
 
 #[async_trait]
 impl GroupSender for Sens {
-    async fn send_group(&self, _: &str, _: usize, (key, messages): &Group<'_>) -> Vec<(usize, Sent)> {
+    async fn send_group(&self, _: &Batch, _: usize, (key, messages): &Group<'_>) -> Vec<(usize, Sent)> {
         let bodies: Vec<Value> = messages.iter().map(|(_, message)| body(message)).collect();
         let body = json!({
             "plusFriendId": key.sender_key,
@@ -188,7 +188,7 @@ impl GroupSender for Sens {
             Err(error) => return all(messages, &unanswered(error)),
         };
         if !answer.status.is_success() {
-            return all(messages, &answer.refusal());
+            return all(messages, &answer.refusal(false));
         }
         let items = answer.parse::<SendAnswer>().map(|answer| answer.messages).unwrap_or_default();
         let of = |(index, (place, _)): (usize, &(usize, &Message))| {
@@ -215,6 +215,7 @@ impl Provider for Sens {
             batch_max: BATCH_MAX,
             calls_max: self.options.call.concurrent_calls,
             recovery: Recovery::None,
+            takes_once: false,
             needs_template: true,
             falls_back: true,
             together: Together::OneTemplate,

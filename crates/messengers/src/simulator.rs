@@ -95,6 +95,7 @@ impl Provider for Simulator {
             batch_max: BATCH,
             calls_max: 4,
             recovery: Recovery::Deduplicates,
+            takes_once: true,
             needs_template: false,
             falls_back: false,
             together: Together::Mixed,

@@ -31,7 +31,7 @@ const PAGE: usize = 500;
 const PAGES_MAX: usize = 2_000;
 /// Message ids in one question.
 const IDS_MAX: usize = 100;
-/// A message that is not listed after this long was not taken.
+/// A message that is not listed so long after its call has ended was not taken.
 const LISTED_AFTER: Duration = Duration::from_mins(1);
 /// A call's messages are created within this time: it waits for others of its batch.
 const CALL_SECONDS_MAX: i64 = 30 * 60;
@@ -180,8 +180,11 @@ impl Solapi {
             Err(error) => return whole(&unanswered(error)),
         };
         let Some(parsed) = answer.parse::<SendAnswer>().filter(|_| answer.status.is_success()) else {
-            let sent =
-                if answer.status.is_success() { Sent::unknown(answer.trouble()) } else { answer.refusal() };
+            let sent = if answer.status.is_success() {
+                Sent::unknown(answer.trouble())
+            } else {
+                answer.refusal(true)
+            };
             return whole(&sent);
         };
         let mut sent: HashMap<String, Sent> = HashMap::new();
@@ -241,6 +244,7 @@ impl Provider for Solapi {
             batch_max: BATCH_MAX,
             calls_max: self.options.call.concurrent_calls,
             recovery: Recovery::LooksUp { after: LISTED_AFTER },
+            takes_once: false,
             needs_template: true,
             falls_back: true,
             together: Together::Mixed,
@@ -274,7 +278,7 @@ impl Provider for Solapi {
                 left == 0
             })
             .await;
-        let is_whole = read == Ok(true) && age >= LISTED_AFTER;
+        let is_whole = read == Ok(true) && age >= LISTED_AFTER + self.options.call.timeout;
         let of = |message: &Message| match wanted.remove(&message.id.to_string()).flatten() {
             Some(reference) => LookedUp::Taken { reference: Some(reference) },
             None if is_whole => LookedUp::NotTaken,

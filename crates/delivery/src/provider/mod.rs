@@ -141,6 +141,8 @@ pub struct Abilities {
     pub calls_max: usize,
     /// How a lost answer is made up for.
     pub recovery: Recovery,
+    /// The same batch can be sent again within minutes: it is taken once, and a lost answer is asked for by that.
+    pub takes_once: bool,
     /// It sends approved templates only.
     pub needs_template: bool,
     /// It sends an SMS or LMS itself to whom it cannot reach.

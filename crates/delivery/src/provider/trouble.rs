@@ -2,7 +2,7 @@
 
 use seoham_store::undelivered::Failure;
 
-use crate::said::redacted;
+use crate::said::{cut, redacted};
 
 /// Why a provider did not take a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,6 @@ impl Trouble {
 
     /// The provider's own words, or what kind of failure it is.
     pub fn words(&self) -> String {
-        self.said.clone().unwrap_or_else(|| self.failure.to_string())
+        self.said.as_deref().map_or_else(|| self.failure.to_string(), cut)
     }
 }

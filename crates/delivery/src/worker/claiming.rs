@@ -1,6 +1,7 @@
 //! Claims deliveries, and decides through which provider each is announced.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
@@ -20,6 +21,8 @@ use crate::provider::Recovery;
 
 /// How long a call that is not full waits for more documents: a provider counts calls.
 const LINGER: Duration = Duration::from_millis(100);
+/// For how long nothing is claimed for a provider after all that was claimed for it had to be put back for another.
+const PUT_BACK_PAUSE: Duration = Duration::from_secs(1);
 
 impl Worker {
     /// Claims a batch for whichever provider has a turn, and leaves it to a task of its own: a slow provider holds up
@@ -93,15 +96,24 @@ impl Worker {
     /// Hands claimed documents to their providers, and records what becomes of them. What cannot be sent is recorded
     /// first.
     async fn announce(&self, turn: Turn, claims: Vec<Claim>, held_until: Instant, stop: &CancellationToken) {
-        let routed = self.route(&turn.line, claims);
+        let line = Arc::clone(&turn.line);
+        let routed = self.route(&line, claims);
         self.finish(routed.done, held_until, stop).await;
+        let has_own = !routed.main.is_empty();
         let main = self.hand_over(turn, routed.main, held_until, stop);
         let others = async {
+            let mut was_put_back = false;
             for (name, group) in routed.others {
-                match self.lines.turn(|line| line.name() == name) {
-                    Some(turn) => self.hand_over(turn, group, held_until, stop).await,
-                    None => self.put_back(&group, held_until, stop).await,
+                if let Some(turn) = self.lines.turn(|line| line.name() == name) {
+                    self.hand_over(turn, group, held_until, stop).await;
+                } else {
+                    self.put_back(&group, held_until, stop).await;
+                    was_put_back = true;
                 }
+            }
+            if was_put_back && !has_own {
+                // Otherwise it would go through the whole queue for a provider that is busy.
+                line.is_used_up_for(PUT_BACK_PAUSE);
             }
         };
         tokio::join!(main, others);
@@ -130,7 +142,7 @@ impl Worker {
                 routed.main.push(Announced { claim, message });
                 continue;
             }
-            let other = self.lines.all().iter().find(|other| other.suits(template.as_deref()));
+            let other = self.lines.choose(template.as_deref(), &[]);
             let Some(other) = other else {
                 count(&claim, Outcome::Later { not_before: now }, Some(Failure::NoProvider));
                 routed.done.push(later(&claim, Failure::NoProvider, now));

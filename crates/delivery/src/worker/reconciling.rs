@@ -20,11 +20,14 @@ use crate::lines::Line;
 use crate::message::document_arrived;
 use crate::provider::{Batch, LookUp, LookedUp, Recovery, ReportQuestion};
 use crate::reports::record_reported;
+use crate::said::redact_found;
 
 /// Hand-overs that are reconciled together.
 const TOGETHER: usize = 20;
 /// Questions after each other to a provider that has more reports.
 const QUESTIONS_MAX: usize = 100;
+/// The longest pause until messages are given to a provider again that ignores what it has.
+const LONGEST_PAUSE_SECONDS: i64 = 15 * 60;
 /// How often hand-overs of providers that nobody knows any more are looked for.
 const ABANDONED_EVERY: Duration = Duration::from_secs(5);
 /// A provider that no worker has reported for so long was removed from the configuration.
@@ -56,8 +59,12 @@ impl Worker {
         // When all reports of the provider were last recorded.
         let mut read_at = None;
         while !stop.is_cancelled() {
+            // Measured from before the lease, so that it never ends later here than in the store.
+            let ask_by = Instant::now() + self.options.lease / 2;
             match self.due(Whose::Providers(&names)).await {
-                Ok(due) if !due.is_empty() => self.reconcile_provider(line, due, &mut read_at, &stop).await,
+                Ok(due) if !due.is_empty() => {
+                    self.reconcile_provider(line, due, &mut read_at, ask_by, &stop).await;
+                }
                 Ok(_) => pause(self.options.idle, &stop).await,
                 Err(error) => {
                     tracing::warn!(%error, "could not reconcile hand-overs");
@@ -81,9 +88,9 @@ impl Worker {
         line: &Line,
         handovers: Vec<DueHandover>,
         read_at: &mut Option<UnixSeconds>,
+        ask_by: Instant,
         stop: &CancellationToken,
     ) {
-        let ask_by = Instant::now() + self.options.lease / 2;
         // These hand-overs were read after that: what was recorded until then is known not to be about them.
         let known_at = *read_at;
         let now = self.store.clock().certain_now();
@@ -192,7 +199,12 @@ impl Worker {
             awaited.iter().map(|one| one.document).filter(|id| !told.reported.contains(id)).collect();
         let is_awaited = age_seconds < AWAITED_SECONDS_MAX;
         let is_taken_now = settled.iter().any(|(_, settled)| matches!(settled, Settled::Taken { .. }));
-        let look_at = now.plus(next_look_seconds(looks, age_seconds, is_taken_now).unwrap_or(0).max(1));
+        let mut pause_seconds = next_look_seconds(looks, age_seconds, is_taken_now).unwrap_or(0).max(1);
+        if line.abilities().recovery == Recovery::Deduplicates {
+            // It is a retry, and comes as often as one.
+            pause_seconds = pause_seconds.min(LONGEST_PAUSE_SECONDS);
+        }
+        let look_at = now.plus(pause_seconds);
         let still_awaited = Some(if is_awaited { still } else { Vec::new() });
         self.settle(id, ticket, Found { settled, still_awaited, goes_on: false, look_at }, stop).await;
     }
@@ -229,11 +241,17 @@ impl Worker {
         let found = match line.abilities().recovery {
             // A worker was lost during its call.
             Recovery::None => None,
-            Recovery::Deduplicates => Some(self.send_again(line, &batch, stop).await),
+            _ if !self.may_send_again(line, &batch, stop).await => {
+                Some(vec![LookedUp::Unknown; batch.messages.len()])
+            }
+            Recovery::Deduplicates => Some(self.send_again(line, &batch).await),
             Recovery::LooksUp { .. } => {
+                let _permit = line.permit(ask_by).await;
                 let reports_read_at = known_at.filter(|at| *at >= begun_at).map(age);
                 let look_up = LookUp { batch: &batch, age: age(now), reports_read_at };
-                Some(line.provider.look_up(&look_up).await)
+                let mut found = line.provider.look_up(&look_up).await;
+                redact_found(&mut found, &batch.messages);
+                Some(found)
             }
         };
         let outcomes: Vec<Option<Settled>> = match found {
@@ -252,13 +270,17 @@ impl Worker {
         settled
     }
 
+    /// Whether messages may be sent again: providers that take the same batch once are asked by sending it, and have a rate
+    /// limit.
+    async fn may_send_again(&self, line: &Line, batch: &Batch, stop: &CancellationToken) -> bool {
+        !line.abilities().takes_once
+            || self.wait_for_rate(line, batch.messages.len(), batch.start_by, stop).await
+    }
+
     /// Gives messages to a provider again that ignores those that it has: to it alone, since no other knows them.
-    async fn send_again(&self, line: &Line, batch: &Batch, stop: &CancellationToken) -> Vec<LookedUp> {
+    async fn send_again(&self, line: &Line, batch: &Batch) -> Vec<LookedUp> {
         let mut found = vec![LookedUp::Unknown; batch.messages.len()];
         let Some(_permit) = line.permit(batch.start_by).await else { return found };
-        if !self.wait_for_rate(line, batch.messages.len(), batch.start_by, stop).await {
-            return found;
-        }
         let mut answers = line.send(batch, || self.store.clock().certain_now());
         while let Some(sent) = answers.next().await {
             for (place, sent) in sent {

@@ -49,6 +49,8 @@ const SINGLY: usize = 20;
 const UNNAMED: &str = "?";
 
 const DUPLICATE: i64 = -1005;
+/// From here down the fault is theirs, and they may have the messages.
+const SYSTEM_ERROR: i64 = -9_000;
 const ALL_FAILED: i64 = -1031;
 /// The key of the application or the secret is wrong.
 const UNAUTHORIZED: [i64; 2] = [-1000, -1001];
@@ -153,6 +155,28 @@ impl Nhn {
         Ok((found, is_whole))
     }
 
+    /// Names the messages of a call that they have: of those that they list, one that is not among them was refused, and
+    /// the answer that said so was lost. It stays unknown until the list is certain.
+    async fn named(&self, batch: &Batch, age: Duration, mut answers: Vec<LookedUp>) -> Vec<LookedUp> {
+        let is_unnamed = |found: &LookedUp| matches!(found, LookedUp::Taken { reference: Some(reference) } if reference == UNNAMED);
+        if !answers.iter().any(is_unnamed) {
+            return answers;
+        }
+        let Ok((mut listed, _)) = self.find(batch, age).await else { return answers };
+        if listed.is_empty() {
+            return answers;
+        }
+        for (message, answer) in batch.messages.iter().zip(&mut answers) {
+            if is_unnamed(answer) {
+                *answer = match listed.remove(&message.id.to_string()) {
+                    Some(reference) => LookedUp::Taken { reference },
+                    None => LookedUp::Unknown,
+                };
+            }
+        }
+        answers
+    }
+
     /// Asks about a few messages, one by one.
     async fn reports_singly(&self, question: &ReportQuestion<'_>, named: &[&Awaited], reports: &mut Reports) {
         for one in named {
@@ -247,22 +271,30 @@ fn each(messages: &[(usize, &Message)], results: &SendResults) -> Vec<(usize, Se
 
 #[async_trait]
 impl GroupSender for Nhn {
-    async fn send_group(&self, id: &str, call: usize, (key, messages): &Group<'_>) -> Vec<(usize, Sent)> {
+    async fn send_group(
+        &self,
+        batch: &Batch,
+        call: usize,
+        (key, messages): &Group<'_>,
+    ) -> Vec<(usize, Sent)> {
         let request = self
             .caller
             .client
             .post(self.url("/messages"))
             .header("X-Secret-Key", self.options.secret.expose_secret())
-            .header("X-NC-API-IDEMPOTENCY-KEY", idempotency_key(id, call))
-            .json(&Call::new(id, key, messages));
+            .header("X-NC-API-IDEMPOTENCY-KEY", idempotency_key(&batch.id, call))
+            .json(&Call::new(&batch.id, key, messages));
         let answer = match self.caller.call(request).await {
             Ok(answer) => answer,
             Err(error) => return all(messages, &unanswered(error)),
         };
         let Some(parsed) = answer.parse::<SendAnswer>().filter(|_| answer.status.is_success()) else {
             // After a success whose answer is not what it should be, they may have the messages.
-            let sent =
-                if answer.status.is_success() { Sent::unknown(answer.trouble()) } else { answer.refusal() };
+            let sent = if answer.status.is_success() {
+                Sent::unknown(answer.trouble())
+            } else {
+                answer.refusal(true)
+            };
             return all(messages, &sent);
         };
         let code = parsed.header.result_code;
@@ -274,6 +306,7 @@ impl GroupSender for Nhn {
                 each(messages, &results)
             }
             _ if code == DUPLICATE => all(messages, &Sent::Taken { reference: Some(UNNAMED.to_owned()) }),
+            _ if code <= SYSTEM_ERROR => all(messages, &Sent::unknown(answer.trouble())),
             _ if UNAUTHORIZED.contains(&code) => all(messages, &Sent::Misconfigured(answer.trouble())),
             _ => {
                 // About the template or the call, so no single message is to blame.
@@ -291,6 +324,7 @@ impl Provider for Nhn {
             batch_max: BATCH_MAX,
             calls_max: self.options.call.concurrent_calls,
             recovery: Recovery::LooksUp { after: Duration::from_secs(5) },
+            takes_once: true,
             needs_template: true,
             falls_back: true,
             together: Together::OneTemplate,
@@ -311,8 +345,10 @@ impl Provider for Nhn {
             if calls.len() > 1 {
                 return look_up.all(&LookedUp::Unknown);
             }
-            // The same key again: they have it already, or they take it now.
-            return self.send_all(batch).await.into_iter().map(LookedUp::of_answer).collect();
+            // The same key again: they have the call already, or they take it now.
+            let answers: Vec<LookedUp> =
+                self.send_all(batch).await.into_iter().map(LookedUp::of_answer).collect();
+            return self.named(batch, age, answers).await;
         }
         let Ok((mut found, is_whole)) = self.find(batch, age).await else {
             return look_up.all(&LookedUp::Unknown);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use secrecy::SecretString;
-use seoham_delivery::{BoxMessage, Line, Lines, Message, Recovery, Sent, UnknownPolicy};
+use seoham_delivery::{BoxMessage, Line, Lines, Message, Sent, UnknownPolicy};
 use seoham_inbox::{Message as InboxMessage, Messages};
 use seoham_model::Lang;
 use seoham_model::message::MessageKind;
@@ -102,8 +102,8 @@ impl SenderParts {
             if matches!(sent, Sent::Unknown { .. }) {
                 tracing::warn!(kind, provider, "it is unknown whether the messenger has a message");
             }
-            let deduplicates = line.abilities().recovery == Recovery::Deduplicates;
-            match route.after(provider, &sent, deduplicates, self.unknown) {
+            let takes_once = line.abilities().takes_once;
+            match route.after(provider, &sent, takes_once, self.unknown) {
                 Verdict::Sent | Verdict::MayHaveIt => return,
                 Verdict::Refused => {
                     tracing::warn!(kind, provider, "a message was refused by the messenger");
@@ -162,11 +162,11 @@ impl Route {
     }
 
     /// What becomes of the message after a provider's answer.
-    fn after(&mut self, provider: &str, sent: &Sent, deduplicates: bool, policy: UnknownPolicy) -> Verdict {
+    fn after(&mut self, provider: &str, sent: &Sent, takes_once: bool, policy: UnknownPolicy) -> Verdict {
         match sent {
             Sent::Taken { .. } => return Verdict::Sent,
             Sent::Refused(_) => return Verdict::Refused,
-            Sent::Unknown { .. } if deduplicates => self.only = Some(provider.to_owned()),
+            Sent::Unknown { .. } if takes_once => self.only = Some(provider.to_owned()),
             Sent::Unknown { .. } if policy == UnknownPolicy::AtMostOnce => return Verdict::MayHaveIt,
             Sent::Unknown { .. } | Sent::NotNow { .. } | Sent::Misconfigured(_) | Sent::NotSent => {
                 self.tried.push(provider.to_owned());
@@ -196,7 +196,7 @@ mod tests {
         let trouble = || Trouble::of(Failure::Unreachable);
         let (once, again) = (UnknownPolicy::AtMostOnce, UnknownPolicy::AtLeastOnce);
         let not_now = || Sent::NotNow { retry_after: None, trouble: trouble() };
-        for (sent, deduplicates, policy, verdict, only, tried) in [
+        for (sent, takes_once, policy, verdict, only, tried) in [
             (Sent::Taken { reference: None }, true, again, Verdict::Sent, None, 0),
             (Sent::Refused(trouble()), true, again, Verdict::Refused, None, 0),
             // It may have it, and ignores it then: no other provider does.
@@ -208,7 +208,7 @@ mod tests {
             (Sent::Misconfigured(trouble()), false, once, Verdict::Again, None, 1),
         ] {
             let mut route = Route::default();
-            assert_eq!(route.after("a", &sent, deduplicates, policy), verdict, "{sent:?}");
+            assert_eq!(route.after("a", &sent, takes_once, policy), verdict, "{sent:?}");
             assert_eq!((route.only.as_deref(), route.tried.len()), (only, tried), "{sent:?}");
         }
     }

@@ -64,6 +64,8 @@ impl Handovers for PostgresStore {
         crate::deliveries::record_expired(&session, &expired, now).await?;
         let settled = rows::settle(&session, &self.inner.vault, id, ticket, found, now);
         let after = session.transaction("the outcome of a hand-over", settled).await?;
+        // Whoever waits for a connection holds none.
+        drop(session);
         // A report may have come before the notification was given up.
         self.forget_what_arrived(&given_up).await?;
         Ok(after.is_some())
@@ -78,9 +80,14 @@ impl Handovers for PostgresStore {
     ) -> Result<Vec<DueHandover>> {
         let session = self.inner.sessions.for_many(Lane::Bulk).await?;
         let leased = rows::lease(&session, whose, limit, lease, now).await?;
-        let mut due = Vec::with_capacity(leased.len());
+        let mut read = Vec::with_capacity(leased.len());
         for leased in leased {
-            let (handover, ended) = rows::read(&session, &self.inner, leased, now).await?;
+            read.push(rows::read(&session, &self.inner, leased, now).await?);
+        }
+        // Whoever waits for a connection holds none.
+        drop(session);
+        let mut due = Vec::with_capacity(read.len());
+        for (handover, ended) in read {
             if !ended.is_empty() {
                 let found = Found { settled: ended, still_awaited: None, goes_on: true, look_at: now };
                 self.settle_handover(handover.id, handover.ticket, found, now).await?;

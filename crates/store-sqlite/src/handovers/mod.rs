@@ -76,7 +76,7 @@ impl Handovers for SqliteStore {
         let (weight, goes_on) = (Weight::parts(found.settled.len(), HANDING), found.goes_on);
         let work = move |connection: &Connection| rows::settle(connection, &vault, id, ticket, found, now);
         let was_held = self.inner.writer.background(weight, work).await?;
-        if !goes_on {
+        if was_held && !goes_on {
             self.inner.handovers.let_go(id);
         }
         self.inner.claims.wake();
