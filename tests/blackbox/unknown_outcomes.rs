@@ -177,8 +177,11 @@ async fn a_message_that_one_provider_may_have_goes_to_no_other() {
 async fn what_a_removed_provider_may_have_is_listed() {
     let fakes = Fakes::start().await.unwrap();
     fakes.faults().break_one_in(1);
-    let start =
-        start(&fakes, &["solapi"], "").env("SEOHAM_MESSENGER__UNKNOWN_DOCUMENT_ARRIVED", "at_most_once");
+    // The server is killed while it holds the hand-over, whose lease then has to end.
+    let short = "timeout_seconds = 2";
+    let start = start(&fakes, &["solapi"], short)
+        .env("SEOHAM_DELIVERY__LEASE_SECONDS", "4")
+        .env("SEOHAM_MESSENGER__UNKNOWN_DOCUMENT_ARRIVED", "at_most_once");
     let server = start.up();
     let body = template(&["solapi", "nhn"], TEMPLATE, false);
     assert_eq!(server.admin("PUT", "templates/document_arrived", Some(body)).await.0, 204);
@@ -188,7 +191,7 @@ async fn what_a_removed_provider_may_have_is_listed() {
     drop(server);
     let secret = start.directory().join("provider.secret");
     private_file(&secret, SECRET);
-    let other = section("nhn", &fakes.url(), &secret, "");
+    let other = section("nhn", &fakes.url(), &secret, short);
     std::fs::write(start.directory().join("messengers.toml"), other).unwrap();
     fakes.faults().break_one_in(0);
     let server = start.up();

@@ -24,7 +24,7 @@ const TOGETHER: usize = 5_000;
 /// For how long nothing is sent to a misconfigured provider before it is tried again.
 const HELD: Duration = Duration::from_secs(30);
 
-/// For how long nothing is sent to a provider that has answered no message of a call: longer each time.
+/// Exponential backoff of a provider: nothing is sent to it for so long after it has answered no message of a call.
 const REST_MIN: Duration = Duration::from_secs(1);
 const REST_MAX: Duration = Duration::from_secs(15);
 
