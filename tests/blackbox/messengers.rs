@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use seoham_messenger_fakes::{
-    ACCOUNT, FALLBACK_NUMBER, Fakes, REFUSED_NUMBER, SECRET, SENDER_KEY, TEMPLATE, TEMPLATE_CODE,
+    FALLBACK_NUMBER, Fakes, REFUSED_NUMBER, SECRET, SENDER_KEY, TEMPLATE, TEMPLATE_CODE, settings,
 };
 use serde_json::{Value, json};
 
@@ -26,13 +26,7 @@ pub(crate) fn start(fakes: &Fakes, kinds: &[&str], more: &str) -> Start {
 }
 
 pub(crate) fn section(kind: &str, url: &str, secret: &std::path::Path, more: &str) -> String {
-    let own = match kind {
-        "nhn" => format!("app_key = \"{ACCOUNT}\""),
-        "solapi" => format!("api_key = \"{ACCOUNT}\"\nfrom = \"0200000000\""),
-        "sens" => format!("service_id = \"svc\"\naccess_key = \"{ACCOUNT}\""),
-        "aligo" => format!("user_id = \"{ACCOUNT}\"\nfrom = \"0200000000\""),
-        _ => format!("account = \"{ACCOUNT}\"\nfrom = \"0200000000\""),
-    };
+    let own = settings(kind);
     let secret = secret.display();
     format!(
         "[[messenger.providers]]\nname = \"{kind}\"\nkind = \"{kind}\"\nurl = \"{url}\"\nsecret_file = \"{secret}\"\n\

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use seoham_messenger_fakes::{ACCOUNT, Fakes, SECRET, SENDER_KEY, TEMPLATE, TEMPLATE_CODE};
+use seoham_messenger_fakes::{Fakes, SECRET, SENDER_KEY, TEMPLATE, TEMPLATE_CODE, settings};
 use serde_json::{Value, json};
 
 use crate::Arguments;
@@ -110,13 +110,7 @@ pub(crate) async fn start(
 
 /// The configuration of a provider.
 fn section(kind: &str, url: &str, more: &str) -> String {
-    let own = match kind {
-        "nhn" => format!("app_key = \"{ACCOUNT}\""),
-        "solapi" => format!("api_key = \"{ACCOUNT}\"\nfrom = \"0200000000\""),
-        "sens" => format!("service_id = \"svc\"\naccess_key = \"{ACCOUNT}\""),
-        "aligo" => format!("user_id = \"{ACCOUNT}\"\nfrom = \"0200000000\""),
-        _ => format!("account = \"{ACCOUNT}\"\nfrom = \"0200000000\""),
-    };
+    let own = settings(kind);
     format!(
         "[[messenger.providers]]\nname = \"{kind}\"\nkind = \"{kind}\"\nurl = \"{url}\"\nsecret_file = \"{SECRET_FILE}\"\n\
          sender_key = \"{SENDER_KEY}\"\n{own}\n{more}\n"

@@ -11,9 +11,9 @@ mod message;
 mod no_messenger;
 mod provider;
 mod reachability;
+mod redaction;
 mod reports;
 mod retry;
-mod said;
 mod worker;
 
 pub use lines::{Line, LineOptions, Lines};

@@ -15,7 +15,7 @@ use crate::health::{Health, choose};
 use crate::message::Message;
 use crate::provider::{Abilities, Batch, Provider, Sent, Trouble};
 use crate::reachability::Reachability;
-use crate::said::redact_answers;
+use crate::redaction::redact_answers;
 
 /// An answer later than this is slow.
 const SLOW: Duration = Duration::from_secs(5);
@@ -25,8 +25,8 @@ const TOGETHER: usize = 5_000;
 const HELD: Duration = Duration::from_secs(30);
 
 /// Exponential backoff of a provider: nothing is sent to it for so long after it has answered no message of a call.
-const REST_MIN: Duration = Duration::from_secs(1);
-const REST_MAX: Duration = Duration::from_secs(15);
+const BACKOFF_MIN: Duration = Duration::from_secs(1);
+const BACKOFF_MAX: Duration = Duration::from_secs(15);
 
 /// How a provider is used.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ struct State {
     held_until: Option<Instant>,
     free_at: Instant,
     /// How long nothing was sent after the last call that it did not answer.
-    rest: Duration,
+    backoff: Duration,
 }
 
 impl Line {
@@ -75,7 +75,7 @@ impl Line {
             last_error: None,
             held_until: None,
             free_at: now,
-            rest: Duration::ZERO,
+            backoff: Duration::ZERO,
         };
         Self {
             reachability: Reachability::of(&options.name),
@@ -179,11 +179,11 @@ impl Line {
         if good > 0 {
             state.last_success_at = Some(now);
             state.held_until = None;
-            state.rest = Duration::ZERO;
+            state.backoff = Duration::ZERO;
         } else if unknown > 0 && state.free_at <= instant {
             // What it may have goes to no other, so it gets less and less until it answers: however soon it fails.
-            state.rest = (state.rest * 2).clamp(REST_MIN, REST_MAX);
-            state.free_at = instant + state.rest;
+            state.backoff = (state.backoff * 2).clamp(BACKOFF_MIN, BACKOFF_MAX);
+            state.free_at = instant + state.backoff;
         }
         if let Some(trouble) = last {
             state.last_error = Some((now, trouble.words()));
@@ -343,24 +343,24 @@ mod tests {
         let line = Line::new(options, Arc::new(NoMessenger));
         let now = UnixSeconds(1_800_000_000);
         let record = |sent: Sent| line.record(std::iter::once(&sent), Duration::ZERO, now);
-        let rest = || {
+        let backoff = || {
             let state = line.lock();
-            (state.rest, state.free_at > Instant::now())
+            (state.backoff, state.free_at > Instant::now())
         };
         let trouble = || Trouble::of(Failure::Unreachable);
         record(Sent::NotNow { retry_after: None, trouble: trouble() });
-        assert_eq!(rest(), (Duration::ZERO, false), "it does not have it: another gets it");
-        let mut rests = Vec::new();
+        assert_eq!(backoff(), (Duration::ZERO, false), "it does not have it: another gets it");
+        let mut backoffs = Vec::new();
         for _ in 0..6 {
             record(Sent::unknown(trouble()));
             // Other calls of the same time change nothing.
             record(Sent::unknown(trouble()));
-            rests.push(rest().0.as_secs());
+            backoffs.push(backoff().0.as_secs());
             assert!(!line.is_usable(Instant::now()));
             line.lock().free_at = Instant::now();
         }
-        assert_eq!(rests, [1, 2, 4, 8, 15, 15]);
+        assert_eq!(backoffs, [1, 2, 4, 8, 15, 15]);
         record(Sent::Taken { reference: None });
-        assert_eq!(rest().0, Duration::ZERO, "it answers again");
+        assert_eq!(backoff().0, Duration::ZERO, "it answers again");
     }
 }

@@ -51,7 +51,7 @@ pub async fn record_reported(
             arrived += 1;
         } else {
             failed += 1;
-            tracing::info!(document = %report.document, provider, reason = report.said.as_deref().map(crate::said::cut),
+            tracing::info!(document = %report.document, provider, reason = report.said.as_deref().map(crate::redaction::cut),
                 "a notification was not delivered");
         }
     }

@@ -16,4 +16,4 @@ mod solapi;
 
 pub use faults::Faults;
 pub use ledger::{FALLBACK_NUMBER, Message, REFUSED_NUMBER, TEMPLATE, TEMPLATE_CODE, TEMPLATES};
-pub use server::{ACCOUNT, Fakes, SECRET, SENDER_KEY};
+pub use server::{ACCOUNT, Fakes, SECRET, SENDER_KEY, settings};

@@ -18,6 +18,17 @@ pub const SENDER_KEY: &str = "@가상시청";
 /// The account, the key of the application, the service, the user.
 pub const ACCOUNT: &str = "fake";
 
+/// The settings by which a provider of this kind knows the platform, as a configuration file has them.
+pub fn settings(kind: &str) -> String {
+    match kind {
+        "nhn" => format!("app_key = \"{ACCOUNT}\""),
+        "solapi" => format!("api_key = \"{ACCOUNT}\"\nfrom = \"0200000000\""),
+        "sens" => format!("service_id = \"svc\"\naccess_key = \"{ACCOUNT}\""),
+        "aligo" => format!("user_id = \"{ACCOUNT}\"\nfrom = \"0200000000\""),
+        _ => format!("account = \"{ACCOUNT}\"\nfrom = \"0200000000\""),
+    }
+}
+
 /// The largest call.
 const BODY_MAX: usize = 32 * 1024 * 1024;
 

@@ -309,17 +309,8 @@ impl Provider for Solapi {
                     left == 0
                 })
                 .await;
-            match read {
-                Ok(true) => {}
-                Ok(false) => {
-                    reports.broke_off();
-                    break;
-                }
-                Err(trouble) => {
-                    if !reports.failed(trouble) {
-                        break;
-                    }
-                }
+            if !reports.read(read) {
+                break;
             }
         }
         reports

@@ -172,9 +172,9 @@ pub struct Reported {
 pub struct ReportQuestion<'a> {
     /// The messages whose reports are awaited.
     pub awaited: &'a [Awaited],
-    /// The calls of all of them began since then,
+    /// When the first of their calls began.
     pub since: UnixSeconds,
-    /// and not after that.
+    /// When the last of their calls began.
     pub until: UnixSeconds,
     /// No call is started after this moment.
     pub ask_by: Instant,
@@ -210,6 +210,18 @@ impl Reports {
         let goes_on = !trouble.is_of_provider();
         self.trouble.get_or_insert(trouble);
         goes_on
+    }
+
+    /// A list was read, to its end or not. Returns whether other calls are worth making.
+    pub fn read(&mut self, read: Result<bool, Trouble>) -> bool {
+        match read {
+            Ok(true) => true,
+            Ok(false) => {
+                self.broke_off();
+                false
+            }
+            Err(trouble) => self.failed(trouble),
+        }
     }
 
     /// There was no time for all calls.

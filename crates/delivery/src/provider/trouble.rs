@@ -2,7 +2,7 @@
 
 use seoham_store::undelivered::Failure;
 
-use crate::said::{cut, redacted};
+use crate::redaction::{cut, redacted};
 
 /// Why a provider did not take a message.
 #[derive(Clone, Debug, PartialEq, Eq)]

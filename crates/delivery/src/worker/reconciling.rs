@@ -18,9 +18,9 @@ use super::settling::{count_settled, looked_up, uncertain};
 use super::{Worker, pause};
 use crate::lines::Line;
 use crate::message::document_arrived;
-use crate::provider::{Batch, LookUp, LookedUp, Recovery, ReportQuestion};
+use crate::provider::{Batch, LookUp, LookedUp, Recovery, ReportQuestion, Reported};
+use crate::redaction::redact_found;
 use crate::reports::record_reported;
-use crate::said::redact_found;
 
 /// Hand-overs that are reconciled together.
 const TOGETHER: usize = 20;
@@ -164,7 +164,7 @@ impl Worker {
     async fn record(
         &self,
         line: &Line,
-        reported: Vec<crate::provider::Reported>,
+        reported: Vec<Reported>,
         open: &[BinderId],
     ) -> Result<(), StoreError> {
         record_reported(&*self.store, line.name(), reported).await?;

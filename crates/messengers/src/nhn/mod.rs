@@ -214,13 +214,7 @@ impl Nhn {
                 open.is_empty()
             })
             .await;
-        match read {
-            Ok(true) => {}
-            Ok(false) => reports.broke_off(),
-            Err(trouble) => {
-                reports.failed(trouble);
-            }
-        }
+        reports.read(read);
     }
 }
 
