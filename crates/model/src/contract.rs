@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::event::EventType;
+
 /// How a recipient authenticates under a contract (SPEC 8.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -31,6 +33,14 @@ impl Authentication {
     /// Parses the name; `None` if it is unknown.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The event of the first opening of a document (SPEC 15).
+    pub fn first_opening(self) -> EventType {
+        match self {
+            Self::Pin | Self::Certificate => EventType::Authenticated,
+            Self::None => EventType::Opened,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod contract;
 pub mod document;
 pub mod error_code;
+pub mod event;
 pub mod forms;
 pub mod identity;
 pub mod ids;
@@ -31,6 +32,7 @@ pub mod visible;
 pub use clock::{Clock, SeoulDay, Standing, UnixSeconds};
 pub use document::Document;
 pub use error_code::ErrorCode;
+pub use event::EventType;
 pub use ids::{
     AccessTokenId, ActionId, AgencyId, BinderId, BlockId, ContractUuid, InstitutionId, OperatorId, ParcelId,
     PersonId, PlanId,

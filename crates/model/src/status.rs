@@ -15,7 +15,7 @@ pub enum DocBoxStatus {
     Received,
     /// The institution reported its page as shown. Final.
     Read,
-    /// The deadline passed unread.
+    /// The deadline passed unread, or the institution withdrew it.
     Expired,
 }
 
@@ -38,6 +38,8 @@ pub struct Times {
     pub sent_at: UnixSeconds,
     /// Created in the recipient's box.
     pub received_at: Option<UnixSeconds>,
+    /// First opened: a token was issued.
+    pub opened_at: Option<UnixSeconds>,
     /// First successful authentication for opening it.
     pub authenticated_at: Option<UnixSeconds>,
     /// First successful verification of a token.
@@ -46,6 +48,8 @@ pub struct Times {
     pub read_at: Option<UnixSeconds>,
     /// The messenger's report that the notification arrived.
     pub notified_at: Option<UnixSeconds>,
+    /// The institution withdrew it (SPEC 16).
+    pub withdrawn_at: Option<UnixSeconds>,
 }
 
 impl Times {
@@ -54,10 +58,12 @@ impl Times {
         Self {
             sent_at,
             received_at: None,
+            opened_at: None,
             authenticated_at: None,
             token_used_at: None,
             read_at: None,
             notified_at: None,
+            withdrawn_at: None,
         }
     }
 
@@ -65,7 +71,7 @@ impl Times {
     pub fn status(&self, deadline_at: UnixSeconds, now: UnixSeconds) -> DocBoxStatus {
         if self.read_at.is_some() {
             DocBoxStatus::Read
-        } else if now >= deadline_at {
+        } else if now >= deadline_at || self.withdrawn_at.is_some() {
             DocBoxStatus::Expired
         } else if self.received_at.is_some() {
             DocBoxStatus::Received
@@ -75,9 +81,11 @@ impl Times {
     }
 
     /// Whether the recipient can open it at `now` (SPEC 8.6): after the deadline nothing opens, not even a
-    /// read document.
+    /// read document. A withdrawn document does not open either (SPEC 16).
     pub fn opening(&self, deadline_at: UnixSeconds, now: UnixSeconds) -> Opening {
-        if now >= deadline_at {
+        if self.withdrawn_at.is_some() {
+            Opening::Withdrawn
+        } else if now >= deadline_at {
             Opening::TooLate
         } else if self.received_at.is_none() {
             Opening::NotInBox
@@ -96,6 +104,15 @@ pub enum Opening {
     NotInBox,
     /// Its deadline has passed.
     TooLate,
+    /// The institution withdrew it.
+    Withdrawn,
+}
+
+impl Opening {
+    /// Whether it will never be opened again.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::TooLate | Self::Withdrawn)
+    }
 }
 
 /// The validity of a one-time token, in seconds (SPEC 7).
@@ -114,13 +131,15 @@ mod tests {
 
     fn times() -> impl Strategy<Value = Times> {
         let time = || proptest::option::of((0..2_000i64).prop_map(UnixSeconds));
-        (time(), time(), time(), time(), time()).prop_map(|(r, a, t, d, n)| Times {
+        (time(), time(), time(), time(), time(), time()).prop_map(|(r, a, t, d, n, w)| Times {
             sent_at: UnixSeconds(0),
             received_at: r,
+            opened_at: a,
             authenticated_at: a,
             token_used_at: t,
             read_at: d,
             notified_at: n,
+            withdrawn_at: w,
         })
     }
 
@@ -130,14 +149,15 @@ mod tests {
             let status = times.status(UnixSeconds(deadline), UnixSeconds(now));
             prop_assert_eq!(status == DocBoxStatus::Read, times.read_at.is_some());
             if times.read_at.is_none() {
-                prop_assert_eq!(status == DocBoxStatus::Expired, now >= deadline);
+                let is_over = now >= deadline || times.withdrawn_at.is_some();
+                prop_assert_eq!(status == DocBoxStatus::Expired, is_over);
             }
         }
 
         #[test]
         fn from_the_deadline_on_nothing_opens(times in times(), deadline in 0..2_000i64, now in 0..2_000i64) {
             let opening = times.opening(UnixSeconds(deadline), UnixSeconds(now));
-            prop_assert_eq!(opening == Opening::TooLate, now >= deadline);
+            prop_assert_eq!(opening.is_over(), now >= deadline || times.withdrawn_at.is_some());
             prop_assert!(opening != Opening::Open || times.received_at.is_some());
             let expires = token_expires_at(UnixSeconds(deadline), UnixSeconds(now));
             prop_assert!(expires.0 <= now + TOKEN_LIFETIME_SECONDS && expires.0 <= deadline);

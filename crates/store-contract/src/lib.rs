@@ -8,6 +8,7 @@ mod admins;
 mod damage;
 mod deliveries;
 mod documents;
+mod events;
 mod handovers;
 mod idempotency;
 mod numbers;
@@ -23,6 +24,7 @@ pub use admins::*;
 pub use damage::*;
 pub use deliveries::*;
 pub use documents::*;
+pub use events::*;
 pub use handovers::*;
 pub use idempotency::*;
 pub use numbers::*;
@@ -72,6 +74,10 @@ macro_rules! store_contract {
             a_link_leads_to_its_document_until_the_deadline, a_pin_is_renewed, wrong_birthdays_lock,
             an_operator_unlocks, a_secret_is_changed_in_the_place_of_the_proved_one, agreements_are_kept, a_card_shows_what_the_operator_named,
             without_authentication_no_time_of_it,
+            the_feed_has_every_step_once, a_feed_is_read_in_pages, a_step_at_the_same_time_is_told_once,
+            deadlines_are_told_once, a_withdrawn_document_does_not_open, of_an_opening_and_a_withdrawal_one_succeeds,
+            what_was_given_up_is_told, refusals_are_told_without_a_name, old_events_are_forgotten,
+            events_outlive_their_documents,
             plans_are_announced_and_decided, the_watch_goes_on_where_it_was, more_than_was_announced_raises_one_alert,
         );
     };

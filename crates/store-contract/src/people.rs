@@ -49,10 +49,10 @@ pub async fn refusals_hold_for_one_institution(world: World) {
     assert_eq!(world.store.person_by_phone(&number).await.expect("answers"), Some(person));
     let verdict = |institution| identify_for(&world, institution, by_phone("01011112222", "19800229"));
     let (city, bank) = (world.city.institution, world.bank.institution);
-    world.store.set_refusal(person, city, true).await.expect("refuses");
+    world.store.set_refusal(person, city, true, world.now()).await.expect("refuses");
     assert!(matches!(verdict(city).await, Identified::Refused));
     assert!(found(&verdict(bank).await));
-    world.store.set_refusal(person, city, false).await.expect("accepts");
+    world.store.set_refusal(person, city, false, world.now()).await.expect("accepts");
     assert!(found(&verdict(city).await));
 }
 
@@ -61,7 +61,7 @@ pub async fn who_refuses_is_found_in_no_way(world: World) {
     world.register(record("01011112222", "김하나", "19800229", Some("CI-1"), true)).await;
     world.register(record("01033334444", "박둘", "19910101", Some("CI-2"), true)).await;
     let refuser = world.recipient("01011112222", "19800229").await.person;
-    world.store.set_refusal(refuser, world.city.institution, true).await.expect("refuses");
+    world.store.set_refusal(refuser, world.city.institution, true, world.now()).await.expect("refuses");
     let number = || by_phone("01011112222", "19800229");
     let asked = vec![number(), by_ci("CI-2"), by_ci("CI-1"), number(), by_phone("01033334444", "19910101")];
     let verdicts = world.store.identify(Lane::Bulk, world.city.institution, asked).await.expect("answers");
@@ -202,6 +202,6 @@ pub async fn personas_are_there(world: World) {
     }
     let refuser = personas::REFUSES.into();
     let person = world.store.person_by_phone(&refuser).await.expect("answers").expect("known");
-    world.store.set_refusal(person, world.city.institution, false).await.expect("accepts");
+    world.store.set_refusal(person, world.city.institution, false, world.now()).await.expect("accepts");
     assert!(found(&identify(personas::REFUSES).await), "accepted by name");
 }

@@ -436,7 +436,7 @@ pub async fn a_box_is_its_owners(world: World) {
     assert_eq!((shown.institution_name.as_str(), shown.content.title.as_str()), ("가상시청", "안내문"));
     assert!(!shown.refused && shown.times.read_at.is_some());
     assert!(world.store.box_document(other, id).await.expect("answers").is_none());
-    world.store.set_refusal(person, world.city.institution, true).await.expect("refuses");
+    world.store.set_refusal(person, world.city.institution, true, world.now()).await.expect("refuses");
     assert!(world.store.box_document(person, id).await.expect("answers").expect("stays").refused);
     let refused = world.store.refused_institutions(person).await.expect("lists");
     assert_eq!(refused.iter().map(|i| i.id).collect::<Vec<_>>(), [world.city.institution]);

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use seoham_model::status::{Opening, token_expires_at};
+use seoham_model::status::token_expires_at;
 use seoham_model::{BinderId, ContractUuid, PersonId, UnixSeconds};
 use seoham_store::accounts::Authentication;
 use seoham_store::boxes::{BoxDocument, BoxSender, OpenVerdict, Opener, RefusedInstitution, Shelf, in_box};
+use seoham_store::events::DocumentSet;
 use seoham_store::parcel::document::open_text;
 use seoham_store::parcel::{StoredDocument, mark};
 use seoham_store::{AboutEntity, Boxes, Result, StoreError};
@@ -16,17 +17,26 @@ use tokio_postgres::Row;
 use crate::PostgresStore;
 use crate::accounts::card;
 use crate::box_index::documents_of;
-use crate::columns::{Columns, Id, uuids};
+use crate::columns::{Columns, Id, Number, uuids};
 use crate::documents::rows;
 use crate::session::{Param, Session};
 
-/// Stores the token and the time of the first authentication, both or neither. $4 is NULL if the contract opens without
-/// authentication.
-const OPEN: &str = "WITH token AS (
-      INSERT INTO one_time_tokens (document_id, token_hash, expires_at) VALUES ($1, $2, $3))
-    INSERT INTO marks AS m (document_id, person_id, authenticated_at)
-    SELECT $1, $5, $4 WHERE $4::bigint IS NOT NULL
-    ON CONFLICT (document_id) DO UPDATE SET authenticated_at = coalesce(m.authenticated_at, excluded.authenticated_at)";
+/// Stores the token, and at the first opening its time and its step: all or nothing. $4 is the time of the opening, $5
+/// that of the authentication, NULL if the contract needs none. With $7 the document was opened before, and so can no
+/// longer be withdrawn; without it, this waits for a withdrawal at the same time, and then issues nothing.
+const OPEN: &str = "WITH opened AS (
+      INSERT INTO marks AS m (document_id, person_id, opened_at, authenticated_at)
+      SELECT $1, $6, $4, $5::bigint WHERE NOT $7
+      ON CONFLICT (document_id) DO UPDATE SET opened_at = excluded.opened_at,
+        authenticated_at = coalesce(m.authenticated_at, excluded.authenticated_at)
+      WHERE m.opened_at IS NULL AND m.withdrawn_at IS NULL
+      RETURNING document_id),
+    told AS (
+      INSERT INTO outbox (institution_id, event_type, event_count, at, parcel_id, documents)
+      SELECT $8, $9, 1, $4, $10, $11 FROM opened)
+    INSERT INTO one_time_tokens (document_id, token_hash, expires_at)
+    SELECT $1, $2, $3 WHERE $7 OR EXISTS (SELECT FROM opened)
+    RETURNING 1";
 
 const READ: &str = "SELECT document_id FROM marks
     WHERE person_id = $1 AND read_at IS NOT NULL AND ($2::uuid IS NULL OR document_id < $2)
@@ -184,36 +194,56 @@ impl Boxes for PostgresStore {
             Opener::Recipient(person) => document.person == person,
             Opener::Institution(_) => true,
         };
-        let Some(document) = rows::document(&session, sender, id).await?.filter(mine) else {
-            return Ok(OpenVerdict::Unknown);
-        };
-        match document.times.opening(document.deadline_at, now) {
-            Opening::TooLate => return Ok(OpenVerdict::Expired),
-            Opening::NotInBox => return Ok(OpenVerdict::NotInBox),
-            Opening::Open => {}
+        loop {
+            let Some(document) = rows::document(&session, sender, id).await?.filter(mine) else {
+                return Ok(OpenVerdict::Unknown);
+            };
+            if let Some(refusal) = OpenVerdict::refusal(document.times.opening(document.deadline_at, now)) {
+                return Ok(refusal);
+            }
+            // Read the text first: if that fails, no token or time must be stored.
+            let (text, _) = rows::text(&session, &self.inner.vault, &document).await?;
+            let token_expires_at = token_expires_at(document.deadline_at, now);
+            if issue(&session, &document, token, token_expires_at, now).await? {
+                return Ok(OpenVerdict::Opened {
+                    link: text.content.link,
+                    external_document_uuid: text.own.external_document_uuid,
+                    token_expires_at,
+                });
+            }
+            // It was opened or withdrawn meanwhile, and the next look tells which.
         }
-        // Read the text first: if that fails, no token or time must be stored.
-        let (text, _) = rows::text(&session, &self.inner.vault, &document).await?;
-        let sql = "SELECT authentication FROM contracts WHERE contract_id = $1";
-        let contract = session.query_opt(sql, &[&document.contract.uuid()]).await?;
-        let contract = contract.ok_or_else(|| StoreError::damaged("a contract").about(id))?;
-        let is_authenticated = authentication(&contract)? != Authentication::None;
-        let authenticated_at = is_authenticated.then(|| mark::authenticated_at(&document.times, now).0);
-        let token_expires_at = token_expires_at(document.deadline_at, now);
-        let params: [Param<'_>; 5] = [
-            &id.uuid(),
-            &token.0.as_slice(),
-            &token_expires_at.0,
-            &authenticated_at,
-            &document.person.uuid(),
-        ];
-        session.write("opening a document", OPEN, &params).await?;
-        Ok(OpenVerdict::Opened {
-            link: text.content.link,
-            external_document_uuid: text.own.external_document_uuid,
-            token_expires_at,
-        })
     }
+}
+
+/// Issues a token; `false` if the document was opened for the first time, or withdrawn, since it was read.
+async fn issue(
+    session: &Session,
+    document: &StoredDocument,
+    token: TokenHash,
+    token_expires_at: UnixSeconds,
+    now: UnixSeconds,
+) -> Result<bool> {
+    let sql = "SELECT authentication FROM contracts WHERE contract_id = $1";
+    let contract = session.query_opt(sql, &[&document.contract.uuid()]).await?;
+    let contract = contract.ok_or_else(|| StoreError::damaged("a contract").about(document.id))?;
+    let authentication = authentication(&contract)?;
+    let opened_at = mark::opened_at(&document.times, now).0;
+    let set = DocumentSet::only(document.id.position()).to_bytes();
+    let params: [Param<'_>; 11] = [
+        &document.id.uuid(),
+        &token.0.as_slice(),
+        &token_expires_at.0,
+        &opened_at,
+        &(authentication != Authentication::None).then_some(opened_at),
+        &document.person.uuid(),
+        &document.times.opened_at.is_some(),
+        &document.institution.uuid(),
+        &Number(authentication.first_opening()),
+        &document.id.parcel().uuid(),
+        &set.as_slice(),
+    ];
+    Ok(!session.write("opening a document", OPEN, &params).await?.is_empty())
 }
 
 fn authentication(row: &Row) -> Result<Authentication> {

@@ -15,6 +15,7 @@ mod connect;
 mod deliveries;
 mod deployment;
 mod documents;
+mod events;
 mod examination;
 mod failure;
 mod handovers;

@@ -21,6 +21,7 @@ use crate::migrations::State;
 use crate::partitions::Partitions;
 use crate::people::KeyCache;
 use crate::precedence::Precedence;
+use crate::events::Sequencer;
 use crate::session::Sessions;
 use crate::signals::Signals;
 use crate::{Inner, PostgresStore, deliveries, locks, migrations};
@@ -181,6 +182,7 @@ impl PostgresStore {
         sweeper.start(&bulk, &stop);
         let box_index = Arc::<BoxIndex>::default();
         box_index.start(&bulk, &clock, &sweeper, &stop);
+        Sequencer::start(&bulk, &signals, &sweeper, &stop);
         let partitions = Arc::new(Partitions::default());
         let precedence = Arc::<Precedence>::default();
         let group_commit = GroupCommit::start(

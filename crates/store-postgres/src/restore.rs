@@ -10,6 +10,7 @@ use seoham_store::transfer::TABLES;
 use seoham_vault::Vault;
 
 use crate::connect::Connector;
+use crate::events::raise_epoch;
 use crate::open::{self, OpenError, Options};
 use crate::{migrations, transfer};
 
@@ -58,6 +59,7 @@ pub async fn reset_after_restore(
     ] {
         transaction.execute(set, &[&name, &value]).await?;
     }
+    raise_epoch(&transaction, now).await?;
     transaction
         .batch_execute("DELETE FROM login_links; DELETE FROM new_pin_links; DELETE FROM sessions")
         .await?;

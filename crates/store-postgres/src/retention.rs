@@ -74,7 +74,7 @@ impl PostgresStore {
 }
 
 /// The current time by the database's clock, plus the sandbox's advance.
-async fn database_now(session: &Session, advanced_seconds: i64) -> Result<UnixSeconds> {
+pub(crate) async fn database_now(session: &Session, advanced_seconds: i64) -> Result<UnixSeconds> {
     let sql = "SELECT floor(extract(epoch FROM clock_timestamp()))::bigint AS now";
     let row = session.query_opt(sql, &[]).await?.ok_or(StoreError::damaged("the time"))?;
     Ok(UnixSeconds(row.value::<i64>("now")?).plus(advanced_seconds))

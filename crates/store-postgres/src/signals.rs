@@ -18,6 +18,7 @@ use crate::session::Session;
 
 const WORK: &str = "seoham_work";
 const CLOCK: &str = "seoham_clock";
+const EVENTS: &str = "seoham_events";
 
 /// Minimum time between two NOTIFYs. A NOTIFY serializes all commits of the database, so it is rate limited and never
 /// part of an acceptance.
@@ -28,6 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Signals {
     /// Wakes workers of this node.
     arrived: Notify,
+    /// Wakes what waits for events on this node.
+    numbered: Notify,
     /// Wakes the task that notifies the other nodes.
     outgoing: Arc<Notify>,
     pool: Pool,
@@ -35,7 +38,7 @@ pub(crate) struct Signals {
 
 impl Signals {
     pub(crate) fn new(pool: Pool) -> Self {
-        Self { arrived: Notify::new(), outgoing: Arc::default(), pool }
+        Self { arrived: Notify::new(), numbered: Notify::new(), outgoing: Arc::default(), pool }
     }
 
     /// Announces new work: wakes a worker here, and one on another node.
@@ -51,6 +54,15 @@ impl Signals {
 
     pub(crate) async fn wait(&self, at_most: Duration) {
         let _ = tokio::time::timeout(at_most, self.arrived.notified()).await;
+    }
+
+    /// New events were numbered, on this node or another.
+    pub(crate) fn events_numbered(&self) {
+        self.numbered.notify_one();
+    }
+
+    pub(crate) async fn wait_for_events(&self, at_most: Duration) {
+        let _ = tokio::time::timeout(at_most, self.numbered.notified()).await;
     }
 
     /// Notifies the other nodes that the clock was advanced. They also poll.
@@ -118,17 +130,17 @@ impl Signals {
         let reading = async {
             while let Some(message) = messages.next().await {
                 if let AsyncMessage::Notification(notification) = message? {
-                    if notification.channel() == CLOCK {
-                        clock_moved.notify_one();
-                    } else {
-                        self.wake();
+                    match notification.channel() {
+                        CLOCK => clock_moved.notify_one(),
+                        EVENTS => self.events_numbered(),
+                        _ => self.wake(),
                     }
                 }
             }
             Ok(())
         };
         let acting = async {
-            client.batch_execute(&format!("LISTEN {WORK}; LISTEN {CLOCK}")).await?;
+            client.batch_execute(&format!("LISTEN {WORK}; LISTEN {CLOCK}; LISTEN {EVENTS}")).await?;
             follow(&client, clock).await?;
             loop {
                 let heard = tokio::time::timeout(LOOK_EVERY, clock_moved.notified()).await.is_ok();

@@ -5,6 +5,7 @@ use std::pin::pin;
 use futures_util::TryStreamExt;
 use seoham_model::UnixSeconds;
 use seoham_store::deployment::master_key_row;
+use seoham_store::restore::names::FEED_EPOCH;
 use seoham_store::transfer::{Fingerprint, Kind, Table, Value};
 use seoham_vault::{KeyId, Vault};
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
@@ -32,6 +33,7 @@ impl Target {
         vault: &Vault,
         sealing_keys: &[KeyId],
         advanced_seconds: i64,
+        feed_epoch: u64,
     ) -> Result<Self, OpenError> {
         let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
         let mut client = open::connect(&connector).await?;
@@ -58,6 +60,7 @@ impl Target {
         }
         open::fixed(&client, "mode", options.mode.name()).await?;
         open::fixed(&client, "clock_advanced_seconds", &advanced_seconds.to_string()).await?;
+        open::fixed(&client, FEED_EPOCH, &feed_epoch.to_string()).await?;
         Ok(Self { client })
     }
 

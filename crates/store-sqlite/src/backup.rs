@@ -8,11 +8,12 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use seoham_model::UnixSeconds;
-use seoham_store::restore::{RestoredToken, WorkOrder, names};
+use seoham_store::restore::{RestoredToken, WorkOrder, names, next_epoch};
 use seoham_vault::Vault;
 
 use crate::SqliteStore;
 use crate::columns::moment;
+use crate::events;
 use crate::existing::marker::Marker;
 use crate::existing::{contents, directory as on_disk};
 use crate::open::{self, DATABASE};
@@ -126,6 +127,8 @@ fn reset_after_restore(connection: &Connection, now: UnixSeconds) -> rusqlite::R
     open::set_deployment_value(connection, names::GENERATION, &generation)?;
     open::set_deployment_value(connection, names::WORK_ORDER, &WorkOrder::Held.to_stored())?;
     open::set_deployment_value(connection, names::LINKS_VOID_BEFORE, &now.0)?;
+    let epoch = events::epoch(connection)?;
+    open::set_deployment_value(connection, names::FEED_EPOCH, &next_epoch(epoch, now).to_string())?;
     connection.execute_batch("DELETE FROM login_links; DELETE FROM new_pin_links; DELETE FROM sessions")?;
     let void = "UPDATE one_time_tokens SET expires_at = min(expires_at, ?1) WHERE used_at IS NULL";
     // One second before `now`, so that the tokens have already expired.

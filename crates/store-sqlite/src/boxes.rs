@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
-use seoham_model::status::{Opening, token_expires_at};
+use seoham_model::status::token_expires_at;
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
 use seoham_store::accounts::Authentication;
 use seoham_store::boxes::{BoxDocument, BoxSender, OpenVerdict, Opener, RefusedInstitution, Shelf, in_box};
+use seoham_store::events::Step;
 use seoham_store::parcel::document::open_text;
 use seoham_store::parcel::{StoredDocument, mark};
 use seoham_store::{Boxes, Lane, Result};
@@ -18,6 +19,7 @@ use crate::accounts::card;
 use crate::box_index::BoxIndex;
 use crate::columns::{Id, known};
 use crate::documents::rows;
+use crate::events::ledger;
 use crate::readers::ReadError;
 use crate::writer::WriteError;
 
@@ -220,10 +222,8 @@ fn open(
     let Some(document) = rows::document(connection, sender, id)?.filter(mine) else {
         return Ok(OpenVerdict::Unknown);
     };
-    match document.times.opening(document.deadline_at, now) {
-        Opening::TooLate => return Ok(OpenVerdict::Expired),
-        Opening::NotInBox => return Ok(OpenVerdict::NotInBox),
-        Opening::Open => {}
+    if let Some(refusal) = OpenVerdict::refusal(document.times.opening(document.deadline_at, now)) {
+        return Ok(refusal);
     }
     // Read the text first: if that fails, no token or time must be stored.
     let (text, _) = rows::text(connection, vault, &document)?;
@@ -238,15 +238,18 @@ fn open(
             "INSERT INTO one_time_tokens (document_id, token_hash, expires_at) VALUES (?1, ?2, ?3)",
         )?
         .execute(params![Id(id), token.0, token_expires_at.0])?;
-    if authentication != Authentication::None {
-        let at = mark::authenticated_at(&document.times, now);
+    if document.times.opened_at.is_none() {
+        let at = mark::opened_at(&document.times, now);
+        let authenticated_at = (authentication != Authentication::None).then_some(at.0);
         connection
             .prepare_cached(
-                "INSERT INTO marks (document_id, person_id, authenticated_at) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (document_id)
-                 DO UPDATE SET authenticated_at = coalesce(authenticated_at, excluded.authenticated_at)",
+                "INSERT INTO marks (document_id, person_id, opened_at, authenticated_at) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (document_id) DO UPDATE SET opened_at = excluded.opened_at,
+                   authenticated_at = coalesce(authenticated_at, excluded.authenticated_at)",
             )?
-            .execute(params![Id(id), Id(document.person), at.0])?;
+            .execute(params![Id(id), Id(document.person), at.0, authenticated_at])?;
+        let step = Step::of_document(document.institution, authentication.first_opening(), at, id);
+        ledger::append(connection, &[step])?;
     }
     Ok(OpenVerdict::Opened {
         link: text.content.link,

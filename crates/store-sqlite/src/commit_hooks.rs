@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use tokio::sync::Notify;
 
 use crate::box_index::BoxIndex;
 use crate::caller_cache::CallerCache;
@@ -13,6 +14,8 @@ pub(crate) struct CommitHooks {
     pub(crate) people: Arc<PersonCache>,
     pub(crate) callers: Arc<CallerCache>,
     pub(crate) box_index: Arc<BoxIndex>,
+    /// Tells readers of feeds that there may be new events.
+    pub(crate) committed: Arc<Notify>,
 }
 
 impl CommitHook for CommitHooks {
@@ -24,5 +27,6 @@ impl CommitHook for CommitHooks {
         self.people.after_commit();
         self.callers.after_commit();
         self.box_index.after_commit(committed);
+        self.committed.notify_one();
     }
 }

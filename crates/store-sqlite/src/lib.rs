@@ -16,6 +16,7 @@ mod deep;
 mod deliveries;
 mod deployment;
 mod documents;
+mod events;
 mod existing;
 mod handovers;
 mod migrations;
@@ -64,6 +65,8 @@ struct Inner {
     box_index: Arc<box_index::BoxIndex>,
     /// Held while runs of the index are merged or removed.
     index_turn: tokio::sync::Mutex<()>,
+    /// Notified after every commit.
+    committed: Arc<tokio::sync::Notify>,
     retention_cursor: Arc<std::sync::Mutex<retention::RetentionCursor>>,
     // Dropped before the lock: it finishes the accepted jobs first.
     writer: writer::Writer,

@@ -142,10 +142,12 @@ impl SqliteStore {
         configure(&for_checkpoints, options.durability)?;
         let callers = Arc::<CallerCache>::default();
         let box_index = Arc::new(BoxIndex::open(&connection, &options.clock)?);
+        let committed = Arc::<tokio::sync::Notify>::default();
         let hooks = CommitHooks {
             people: Arc::clone(&person_cache),
             callers: Arc::clone(&callers),
             box_index: Arc::clone(&box_index),
+            committed: Arc::clone(&committed),
         };
         let beside = (for_checkpoints, own);
         let writer = Writer::start(connection, beside, Limits::default(), Box::new(hooks), &health)
@@ -164,6 +166,7 @@ impl SqliteStore {
             callers,
             box_index,
             index_turn: tokio::sync::Mutex::default(),
+            committed,
             retention_cursor,
             writer,
             _lock: lock,

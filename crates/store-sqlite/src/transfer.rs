@@ -23,6 +23,8 @@ pub struct Source {
     pub mode: Mode,
     /// How far its clock is advanced, in seconds.
     pub advanced_seconds: i64,
+    /// The epoch of its feeds.
+    pub feed_epoch: u64,
     /// The master keys that values in it may be sealed under.
     pub sealing_keys: Vec<KeyId>,
     directory: PathBuf,
@@ -52,6 +54,7 @@ impl Source {
             on_disk::Found::Unmarked => Marker::new(UnixSeconds(0)),
         };
         Ok(Self {
+            feed_epoch: crate::events::epoch(&connection)?,
             connection,
             mode,
             advanced_seconds,

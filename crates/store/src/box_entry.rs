@@ -106,8 +106,9 @@ impl Waiting {
     }
 
     fn waits(&self, document: &StoredDocument) -> bool {
-        let is_open = document.times.received_at.is_none() && self.now < document.deadline_at;
-        let is_due = self.sent_by.is_none_or(|sent_by| document.times.sent_at <= sent_by);
+        let times = &document.times;
+        let is_open = times.received_at.is_none() && !times.opening(document.deadline_at, self.now).is_over();
+        let is_due = self.sent_by.is_none_or(|sent_by| times.sent_at <= sent_by);
         document.person == self.person && is_open && is_due
     }
 }

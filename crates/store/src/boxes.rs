@@ -4,7 +4,7 @@ use ambassador::delegatable_trait;
 use async_trait::async_trait;
 use seoham_model::card::{Card, CardValues};
 use seoham_model::document::Content;
-use seoham_model::status::Times;
+use seoham_model::status::{Opening, Times};
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
 use seoham_vault::TokenHash;
 
@@ -29,8 +29,22 @@ pub enum OpenVerdict {
     NotInBox,
     /// The deadline passed unread.
     Expired,
+    /// The institution withdrew it.
+    Withdrawn,
     /// No such document.
     Unknown,
+}
+
+impl OpenVerdict {
+    /// Why a document with these times does not open; `None` if it does.
+    pub fn refusal(opening: Opening) -> Option<Self> {
+        match opening {
+            Opening::Open => None,
+            Opening::NotInBox => Some(Self::NotInBox),
+            Opening::TooLate => Some(Self::Expired),
+            Opening::Withdrawn => Some(Self::Withdrawn),
+        }
+    }
 }
 
 /// Who opens a document.
@@ -49,7 +63,7 @@ pub enum Shelf {
     Unread,
     /// Read.
     Read,
-    /// The deadline passed unread.
+    /// The deadline passed unread, or the institution withdrew it.
     Expired,
 }
 
@@ -59,7 +73,7 @@ impl Shelf {
         times.received_at?;
         Some(match times.read_at {
             Some(_) => Self::Read,
-            None if now < deadline_at => Self::Unread,
+            None if now < deadline_at && times.withdrawn_at.is_none() => Self::Unread,
             None => Self::Expired,
         })
     }
@@ -195,7 +209,7 @@ pub trait Boxes: Send + Sync {
     /// The institutions that a person refuses.
     async fn refused_institutions(&self, person: PersonId) -> Result<Vec<RefusedInstitution>>;
 
-    /// Opens a document. Records `authenticated_at` if the contract requires authentication, which the caller
+    /// Opens a document. Records `opened_at`, and `authenticated_at` if the contract requires authentication, which the caller
     /// has just performed, and stores the token by its hash.
     async fn open(
         &self,
@@ -213,21 +227,21 @@ mod tests {
     #[test]
     fn a_document_lies_on_one_shelf() {
         let at = UnixSeconds;
-        for (received, read, now, shelf) in [
-            (None, None, 150, None),
-            (None, Some(120), 150, None),
-            (Some(100), None, 199, Some(Shelf::Unread)),
-            (Some(100), None, 200, Some(Shelf::Expired)),
-            (Some(100), Some(120), 150, Some(Shelf::Read)),
-            (Some(100), Some(120), 300, Some(Shelf::Read)),
+        for (received, read, withdrawn, now, shelf) in [
+            (None, None, None, 150, None),
+            (None, Some(120), None, 150, None),
+            (Some(100), None, None, 199, Some(Shelf::Unread)),
+            (Some(100), None, None, 200, Some(Shelf::Expired)),
+            (Some(100), None, Some(120), 150, Some(Shelf::Expired)),
+            (None, None, Some(120), 150, None),
+            (Some(100), Some(120), None, 150, Some(Shelf::Read)),
+            (Some(100), Some(120), None, 300, Some(Shelf::Read)),
         ] {
             let times = Times {
-                sent_at: at(100),
                 received_at: received.map(at),
-                authenticated_at: None,
-                token_used_at: None,
                 read_at: read.map(at),
-                notified_at: None,
+                withdrawn_at: withdrawn.map(at),
+                ..Times::accepted(at(100))
             };
             assert_eq!(Shelf::of(&times, at(200), at(now)), shelf, "{received:?} {read:?} {now}");
         }

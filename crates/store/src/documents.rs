@@ -89,6 +89,8 @@ pub enum TokenVerdict {
     Used,
     /// It has expired.
     Expired,
+    /// The document was withdrawn before it was used.
+    Withdrawn,
     /// The institution's document has no such token.
     Unknown,
 }
@@ -102,6 +104,28 @@ pub enum ReadVerdict {
     NoTokenVerified,
     /// No such document of this institution.
     Unknown,
+}
+
+/// The result of a withdrawal (SPEC 16).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WithdrawVerdict {
+    /// Withdrawn, now or earlier.
+    Withdrawn,
+    /// The recipient opened it before.
+    Opened,
+    /// No such document of this institution.
+    Unknown,
+}
+
+impl WithdrawVerdict {
+    /// What becomes of the withdrawal of a document with these times; `None` if it is withdrawn now.
+    pub fn of(times: &Times) -> Option<Self> {
+        let opened = [times.opened_at, times.authenticated_at, times.token_used_at, times.read_at];
+        match times.withdrawn_at {
+            Some(_) => Some(Self::Withdrawn),
+            None => opened.iter().any(Option::is_some).then_some(Self::Opened),
+        }
+    }
 }
 
 /// The state of a document's notification.
@@ -287,6 +311,15 @@ pub trait Documents: Send + Sync {
         document: BinderId,
         now: UnixSeconds,
     ) -> Result<ReadVerdict>;
+
+    /// Withdraws a document of `institution` that was not opened yet: it can no longer be opened, and a waiting message
+    /// is not sent. Of a withdrawal and an opening at the same time exactly one succeeds.
+    async fn withdraw(
+        &self,
+        institution: InstitutionId,
+        document: BinderId,
+        now: UnixSeconds,
+    ) -> Result<WithdrawVerdict>;
 }
 
 /// All data about a document, for the operator.

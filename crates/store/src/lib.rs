@@ -16,6 +16,7 @@ pub mod deliveries;
 pub mod deployment;
 pub mod documents;
 pub mod error;
+pub mod events;
 pub mod handovers;
 pub mod health;
 pub mod idempotency;
@@ -42,6 +43,7 @@ pub use deliveries::{Deliveries, QueueDepths, Receipts};
 pub use deployment::{Deployment, Mode};
 pub use documents::{Documents, Records};
 pub use error::{AboutEntity, StoreError};
+pub use events::{FeedKeeping, Feeds};
 pub use handovers::{Handovers, ProviderViews};
 pub use health::{Health, Obstacle};
 pub use people::People;
@@ -66,7 +68,7 @@ macro_rules! role {
 role! {
     /// The capabilities of the institution API. Its sandbox acts for people, so it opens documents and has
     /// people join.
-    GatewayStore: Callers + Overviews + Documents + People + Boxes + Receipts + Deployment
+    GatewayStore: Callers + Overviews + Documents + People + Boxes + Receipts + Feeds + Deployment
 }
 role! {
     /// The capabilities of the recipient's pages.
@@ -78,7 +80,7 @@ role! {
 }
 role! {
     /// The capabilities of the delivery worker.
-    WorkerStore: Deliveries + Handovers + Receipts + Retention + Deployment
+    WorkerStore: Deliveries + Handovers + Receipts + Retention + FeedKeeping + Deployment
 }
 role! {
     /// All capabilities of a store.

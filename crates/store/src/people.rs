@@ -139,5 +139,11 @@ pub trait People: Send + Sync {
     async fn join(&self, person: PersonId, now: UnixSeconds) -> Result<()>;
 
     /// Refuses an institution's documents from the next send on, or accepts them again.
-    async fn set_refusal(&self, person: PersonId, institution: InstitutionId, refused: bool) -> Result<()>;
+    async fn set_refusal(
+        &self,
+        person: PersonId,
+        institution: InstitutionId,
+        refused: bool,
+        now: UnixSeconds,
+    ) -> Result<()>;
 }

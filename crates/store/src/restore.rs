@@ -10,6 +10,8 @@ use seoham_model::{BinderId, UnixSeconds};
 pub mod names {
     /// The generation of the data; a process that started in another one no longer writes.
     pub const GENERATION: &str = "generation";
+    /// How often the store was restored, plus one: the epoch of its feeds (SPEC 15). Absent means 1.
+    pub const FEED_EPOCH: &str = "feed_epoch";
     /// The work order: [`WorkOrder`](super::WorkOrder).
     pub const WORK_ORDER: &str = "work_order";
     /// Links in notifications of documents accepted before this time are void.
@@ -57,6 +59,17 @@ impl WorkOrder {
             Self::Go | Self::Held => false,
         }
     }
+}
+
+/// The epoch of the feeds, from its stored form.
+pub fn feed_epoch(stored: Option<&str>) -> u64 {
+    stored.and_then(|stored| stored.parse().ok()).unwrap_or(1)
+}
+
+/// The epoch of the feeds of a store that is restored from a backup with `epoch`: one that the store had not reached,
+/// even if it was restored from this backup before.
+pub fn next_epoch(epoch: u64, now: UnixSeconds) -> u64 {
+    (epoch + 1).max(now.0.unsigned_abs())
 }
 
 /// An access token as in the backup, for review: a token that was revoked since is valid again.

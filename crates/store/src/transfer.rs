@@ -46,7 +46,7 @@ pub enum Value {
 }
 
 /// All tables, referenced ones first.
-pub const TABLES: [Table; 33] = [
+pub const TABLES: [Table; 36] = [
     Table {
         name: "institutions",
         columns: &[
@@ -194,6 +194,23 @@ pub const TABLES: [Table; 33] = [
             ("birthday_locked_until", Kind::Number),
         ],
     },
+    Table { name: "feeds", columns: &[("institution_id", Kind::Id), ("last_seq", Kind::Number)] },
+    Table {
+        name: "ledger",
+        columns: &[
+            ("institution_id", Kind::Id),
+            ("last_seq", Kind::Number),
+            ("event_count", Kind::Number16),
+            ("event_type", Kind::Number16),
+            ("at", Kind::Number),
+            ("parcel_id", Kind::Id),
+            ("documents", Kind::Bytes),
+        ],
+    },
+    Table {
+        name: "expiries",
+        columns: &[("due_at", Kind::Number), ("parcel_id", Kind::Id), ("told_to", Kind::Number)],
+    },
     Table { name: "agreed_texts", columns: &[("text_hash", Kind::Bytes), ("text", Kind::Text)] },
     Table {
         name: "agreements",
@@ -227,6 +244,8 @@ pub const TABLES: [Table; 33] = [
             ("authenticated_at", Kind::Number),
             ("token_used_at", Kind::Number),
             ("read_at", Kind::Number),
+            ("opened_at", Kind::Number),
+            ("withdrawn_at", Kind::Number),
         ],
     },
     Table { name: "box_pending", columns: &[("parcel_id", Kind::Id), ("persons", Kind::Bytes)] },

@@ -123,7 +123,7 @@ async fn set_refusal(
     refused: bool,
 ) -> Result<StatusCode, ApiError> {
     let person = person(gateway, caller, request).await?;
-    gateway.store.set_refusal(person, caller.institution, refused).await?;
+    gateway.store.set_refusal(person, caller.institution, refused, gateway.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

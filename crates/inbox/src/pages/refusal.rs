@@ -76,7 +76,7 @@ async fn set(
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
     let document = own(inbox, &visit, binder).await?;
-    inbox.store.set_refusal(visit.person, document.institution, refused).await?;
+    inbox.store.set_refusal(visit.person, document.institution, refused, inbox.now()).await?;
     let done = if refused { "refused" } else { "accepted" };
     Ok(Redirect::to(&format!("/documents/{}?done={done}", document.id)).into_response())
 }

@@ -186,7 +186,7 @@ pub(crate) async fn accept(
     visit.check(&form.csrf)?;
     let visit = visit.member_only()?;
     let institution = InstitutionId::parse(&form.institution).ok_or_else(|| PageExit::from(unknown()))?;
-    inbox.store.set_refusal(visit.person, institution, false).await?;
+    inbox.store.set_refusal(visit.person, institution, false, inbox.now()).await?;
     Ok(Redirect::to("/settings?done=accepted").into_response())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use seoham_model::{BinderId, InstitutionId, UnixSeconds};
+use seoham_model::{BinderId, EventType, InstitutionId, UnixSeconds};
 use seoham_store::Result;
 use seoham_store::deliveries::{Finished, Outcome};
 use seoham_store::handovers::HandoverClaim;
@@ -95,7 +95,8 @@ pub(super) async fn finish(session: &Session, done: &[Done], now: UnixSeconds) -
     let mut each_ticket = tickets.clone();
     each_ticket.sort_unstable();
     each_ticket.dedup();
-    let params: [Param<'_>; 9] = [
+    let notice_failed = Number(EventType::NoticeFailed);
+    let params: [Param<'_>; 10] = [
         &institutions,
         &parcels,
         &positions,
@@ -105,6 +106,7 @@ pub(super) async fn finish(session: &Session, done: &[Done], now: UnixSeconds) -
         &failures,
         &now.0,
         &each_ticket,
+        &notice_failed,
     ];
     let rows = session.write("finished deliveries", FINISH, &params).await?;
     let mut finished = AllFinished::default();

@@ -1,5 +1,5 @@
 -- Finishes documents under their tickets. $1 to $7 are the documents: institution, parcel, position, ticket, outcome,
--- next attempt and failure; $8 is now, $9 the tickets.
+-- next attempt and failure; $8 is now, $9 the tickets, $10 the type of the event of those that are given up.
 -- Outcomes: 0 accepted by the messenger, 1 retry, 2 given up, 3 expired, 4 later without an attempt: the day of
 -- attempts then begins anew.
 -- The worker's outcomes.
@@ -75,7 +75,13 @@ noted AS (
     SELECT document_id, institution_id, attempts + 1, first_attempt_at, failure FROM again WHERE outcome = 2) AS given_up
   ON CONFLICT (document_id) DO UPDATE SET attempts = excluded.attempts,
     first_attempt_at = excluded.first_attempt_at, given_up_at = excluded.given_up_at,
-    failure = excluded.failure)
+    failure = excluded.failure
+  RETURNING n.document_id),
+-- The feed tells of those.
+told AS (
+  INSERT INTO outbox (institution_id, event_type, event_count, at, parcel_id, documents)
+  SELECT done.institution_id, $10::smallint, 1, $8, done.parcel_id, document_set(done.position)
+  FROM done JOIN noted USING (document_id))
 -- The documents that were held and are now finished, and how many rows of the queue left a dead version to vacuum.
 SELECT finished.document_id, finished.ticket,
        (SELECT count(*) FROM gone) + (SELECT count(*) FROM cut) AS rows_gone

@@ -12,17 +12,18 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::columns::{Columns, Id, uuids};
-use crate::session::Session;
+use crate::events::outbox::StepColumns;
+use crate::session::{Param, Session};
 
 /// How often to retry rows that other nodes change at the same time.
 const TRIES_MAX: u32 = 64;
 
 // Not in any order: to sort, the plan would read all parcels by their index and look for each among those asked for.
-const READ: &str = "SELECT p.parcel_id, p.sent_at, octet_length(p.persons) / 16 AS count, n.packed
+const READ: &str = "SELECT p.parcel_id, p.institution_id, p.sent_at, octet_length(p.persons) / 16 AS count, n.packed
     FROM parcels p LEFT JOIN notices n ON n.parcel_id = p.parcel_id
     WHERE p.parcel_id = ANY($1::uuid[])";
 
-/// Writes what is still as it was read, and returns those parcels.
+/// Writes what is still as it was read, with its steps, and returns those parcels.
 const WRITE: &str = "WITH changed AS MATERIALIZED (
       SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS changed (parcel_id, before, after)),
     updated AS (
@@ -31,8 +32,16 @@ const WRITE: &str = "WITH changed AS MATERIALIZED (
     added AS (
       INSERT INTO notices (parcel_id, packed)
       SELECT parcel_id, after FROM changed WHERE before IS NULL ORDER BY parcel_id
-      ON CONFLICT DO NOTHING RETURNING parcel_id)
-    SELECT parcel_id FROM updated UNION ALL SELECT parcel_id FROM added";
+      ON CONFLICT DO NOTHING RETURNING parcel_id),
+    written AS MATERIALIZED (SELECT parcel_id FROM updated UNION ALL SELECT parcel_id FROM added),
+    told AS (
+      INSERT INTO outbox (institution_id, event_type, event_count, at, parcel_id, documents)
+      SELECT step.institution_id, step.event_type, step.event_count, step.at, step.parcel_id, step.documents
+      FROM unnest($4::uuid[], $5::smallint[], $6::smallint[], $7::bigint[], $8::uuid[], $9::bytea[]) WITH ORDINALITY
+        AS step (institution_id, event_type, event_count, at, parcel_id, documents, place)
+      WHERE step.parcel_id IN (SELECT parcel_id FROM written)
+      ORDER BY place)
+    SELECT parcel_id FROM written";
 
 /// Records reports. Those for documents that do not exist are ignored.
 pub(super) async fn record(session: &Session, reports: Vec<Report>, now: UnixSeconds) -> Result<()> {
@@ -45,7 +54,7 @@ pub(super) async fn record(session: &Session, reports: Vec<Report>, now: UnixSec
             return Ok(());
         }
         let parcels: Vec<ParcelId> = of_parcels.keys().copied().collect();
-        let (mut ids, mut before, mut after) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ids, mut before, mut after, mut steps) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let rows = session.query(READ, &[&uuids(&parcels)]).await?;
         let mut rows: Vec<(ParcelId, &Row)> =
             rows.iter().map(|row| Ok((row.id("parcel_id")?, row))).collect::<Result<_>>()?;
@@ -61,13 +70,17 @@ pub(super) async fn record(session: &Session, reports: Vec<Report>, now: UnixSec
             {
                 ids.push(parcel.uuid());
                 before.push(packed);
-                after.push(changed);
+                steps.extend(changed.steps(row.id("institution_id")?, parcel, now));
+                after.push(changed.packed);
             }
         }
         let written = if ids.is_empty() {
             Vec::new()
         } else {
-            session.write("reports", WRITE, &[&ids, &before, &after]).await?
+            let steps = StepColumns::of(steps);
+            let of_notices: [Param<'_>; 3] = [&ids, &before, &after];
+            let params: Vec<Param<'_>> = of_notices.into_iter().chain(steps.params()).collect();
+            session.write("reports", WRITE, &params).await?
         };
         let written: Vec<Uuid> = written.iter().map(|row| row.value("parcel_id")).collect::<Result<_>>()?;
         let is_left = |parcel: &ParcelId| ids.contains(&parcel.uuid()) && !written.contains(&parcel.uuid());

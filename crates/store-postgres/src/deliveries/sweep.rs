@@ -1,4 +1,4 @@
-//! Vacuums the queue and what waits for the box index. A row lives for about a second, but autovacuum runs only once a minute. By then a claim would
+//! Vacuums the queue, what waits for the box index, and the outbox. A row lives for about a second, but autovacuum runs only once a minute. By then a claim would
 //! have to skip many thousands of dead rows to find the first live one.
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const SWEEP_AFTER_ROWS: usize = 2_000;
 /// Minimum time between two sweeps of one node.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Does not wait for another node that is sweeping. Without the owner's privilege, autovacuum does the work.
-const SWEEP: &str = "VACUUM (SKIP_LOCKED, TRUNCATE false, INDEX_CLEANUP on) deliveries, box_pending";
+const SWEEP: &str = "VACUUM (SKIP_LOCKED, TRUNCATE false, INDEX_CLEANUP on) deliveries, box_pending, outbox";
 
 #[derive(Default)]
 pub(crate) struct Sweeper {

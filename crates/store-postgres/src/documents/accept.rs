@@ -1,17 +1,18 @@
-//! The rows written for acceptances: parcels, what waits for the box index, deliveries and the daily counts, in one
-//! pipelined transaction.
+//! The rows written for acceptances: parcels, what waits for the box index, deliveries, the daily counts, steps for the
+//! feed and deadlines, in one pipelined transaction.
 
 use std::collections::BTreeMap;
 
 use deadpool_postgres::Client;
 use seoham_model::{InstitutionId, SeoulDay};
 use seoham_store::documents::Accepted;
-use seoham_store::parcel::Batch;
+use seoham_store::parcel::{Batch, SealedParcel};
 use tokio_postgres::Error;
 use uuid::Uuid;
 
 use super::keys;
 use crate::columns::{Id, Number};
+use crate::events::{ADD_EXPIRIES, outbox};
 use crate::session::Param;
 
 const PARCELS: &str = "INSERT INTO parcels (parcel_id, institution_id, contract_id, sent_at, last_deadline_at, persons,
@@ -59,6 +60,8 @@ struct Columns<'a> {
     texts: Vec<&'a [u8]>,
     parts: Vec<&'a [u8]>,
     positions: Vec<&'static [u8]>,
+    due_at: Vec<i64>,
+    told_to: Vec<i64>,
 }
 
 impl<'a> Columns<'a> {
@@ -74,6 +77,9 @@ impl<'a> Columns<'a> {
             columns.head.push(&parcel.head);
             columns.texts.push(&parcel.texts);
             columns.parts.push(&parcel.parts);
+            let expiry = parcel.expiry();
+            columns.due_at.push(expiry.due_at.0);
+            columns.told_to.push(expiry.told_to.0);
             columns.positions.push(&POSITIONS[..usize::from(parcel.count).min(POSITIONS.len())]);
         }
         columns
@@ -131,11 +137,15 @@ async fn insert_rows(
 ) -> Result<(), Error> {
     let columns = Columns::of(batches);
     let (institutions, days, counts) = counts(batches);
+    let parcels = batches.iter().filter_map(|batch| batch.parcel.as_ref());
+    let steps = outbox::StepColumns::of(parcels.flat_map(SealedParcel::steps));
     let statements = futures_util::try_join!(
         client.prepare_cached(PARCELS),
         client.prepare_cached(PENDING),
         client.prepare_cached(DELIVERIES),
         client.prepare_cached(COUNTS),
+        client.prepare_cached(outbox::ADD),
+        client.prepare_cached(ADD_EXPIRIES),
     )?;
     let record_statement = records.prepare_new(client).await?;
     let of_parcels: [Param<'_>; 9] = [
@@ -152,6 +162,8 @@ async fn insert_rows(
     let of_pending: [Param<'_>; 2] = [&columns.id, &columns.persons];
     let of_deliveries: [Param<'_>; 3] = [&columns.institution, &columns.id, &columns.positions];
     let of_counts: [Param<'_>; 4] = [&institutions, &days, &counts, &slot];
+    let of_expiries: [Param<'_>; 3] = [&columns.due_at, &columns.id, &columns.told_to];
+    let of_steps = steps.params();
     // Polled together, they are sent together in this order, before the first reply arrives. If one fails, the server
     // rejects the rest and the COMMIT. All replies are awaited, so that the error is that of the first that failed and
     // not the rejection of a later one.
@@ -162,14 +174,16 @@ async fn insert_rows(
         client.execute(&statements.1, &of_pending),
         client.execute(&statements.2, &of_deliveries),
         client.execute(&statements.3, &of_counts),
+        client.execute(&statements.4, &of_steps),
+        client.execute(&statements.5, &of_expiries),
         client.batch_execute("COMMIT"),
     );
     replies.0?;
     replies.1?;
-    for reply in [replies.2, replies.3, replies.4, replies.5] {
+    for reply in [replies.2, replies.3, replies.4, replies.5, replies.6, replies.7] {
         reply?;
     }
-    replies.6
+    replies.8
 }
 
 fn counts(batches: &[&Batch]) -> (Vec<Uuid>, Vec<Number<SeoulDay>>, Vec<i64>) {

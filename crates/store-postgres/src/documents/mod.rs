@@ -16,7 +16,7 @@ use seoham_model::contract::Notice;
 use seoham_model::{BinderId, InstitutionId, ParcelId, PersonId, UnixSeconds};
 use seoham_store::documents::{
     Acceptance, Accepted, DocumentRecord, DocumentStatus, KnownNotice, ParcelsWithin, ReadVerdict,
-    TokenVerdict,
+    TokenVerdict, WithdrawVerdict,
 };
 use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, key_history};
 use seoham_store::parcel::sealed::statuses;
@@ -105,6 +105,16 @@ impl Documents for PostgresStore {
     ) -> Result<ReadVerdict> {
         let session = self.inner.sessions.interactive().await?;
         tokens::mark_read(&session, institution, document, now).await
+    }
+
+    async fn withdraw(
+        &self,
+        institution: InstitutionId,
+        document: BinderId,
+        now: UnixSeconds,
+    ) -> Result<WithdrawVerdict> {
+        let session = self.inner.sessions.interactive().await?;
+        tokens::withdraw(&session, institution, document, now).await
     }
 }
 

@@ -22,8 +22,14 @@ const PARCELS: &str =
     FROM parcels p LEFT JOIN notices n ON n.parcel_id = p.parcel_id
     WHERE p.parcel_id = ANY($1::uuid[]) AND ($2::uuid IS NULL OR p.institution_id = $2)";
 
-const MARKS: &str = "SELECT m.document_id, m.received_at, m.authenticated_at, m.token_used_at, m.read_at
+const MARKS: &str = "SELECT m.document_id, m.received_at, m.opened_at, m.authenticated_at, m.token_used_at, m.read_at,
+      m.withdrawn_at
     FROM marks m WHERE m.document_id = ANY($1::uuid[])";
+
+const MARKS_OF_PARCELS: &str =
+    "SELECT m.document_id, m.received_at, m.opened_at, m.authenticated_at, m.token_used_at, m.read_at, m.withdrawn_at
+    FROM unnest($1::uuid[]) AS asked (id)
+    JOIN marks m ON m.document_id BETWEEN asked.id AND document_in(asked.id, 127)";
 
 /// Documents by id, optionally only those of one institution.
 pub(crate) async fn documents(
@@ -42,12 +48,31 @@ pub(crate) async fn documents(
     let (of_parcels, of_marks): ([Param<'_>; 2], [Param<'_>; 1]) = ([&asked, &of], [&marked]);
     let (parcels, marks) =
         futures_util::try_join!(session.query(PARCELS, &of_parcels), session.query(MARKS, &of_marks))?;
-    let marks = marks.iter().map(|row| Ok((row.id("document_id")?, mark(row)?)));
-    let marks: HashMap<BinderId, Mark> = marks.collect::<Result<_>>()?;
-    let parcels = parcels.iter().map(|row| Ok((row.id("parcel_id")?, parcel(row))));
-    let parcels: HashMap<ParcelId, Result<StoredParcel>> = parcels.collect::<Result<_>>()?;
+    let (parcels, marks) = (by_id(&parcels)?, marks_by_id(&marks)?);
     let document = |id: &BinderId| find(parcels.get(&id.parcel())?, *id, marks.get(id).copied());
     Ok(ids.iter().filter_map(|id| Some((*id, document(id)?))).collect())
+}
+
+type Parcels = HashMap<ParcelId, Result<StoredParcel>>;
+type Marks = HashMap<BinderId, Mark>;
+
+/// Parcels with the marks of all their documents.
+pub(crate) async fn parcels_with_marks(session: &Session, ids: &[ParcelId]) -> Result<(Parcels, Marks)> {
+    let (asked, of) = (uuids(ids), None::<Uuid>);
+    let (of_parcels, of_marks): ([Param<'_>; 2], [Param<'_>; 1]) = ([&asked, &of], [&asked]);
+    let (parcels, marks) = futures_util::try_join!(
+        session.query(PARCELS, &of_parcels),
+        session.query(MARKS_OF_PARCELS, &of_marks)
+    )?;
+    Ok((by_id(&parcels)?, marks_by_id(&marks)?))
+}
+
+fn by_id(rows: &[Row]) -> Result<Parcels> {
+    rows.iter().map(|row| Ok((row.id("parcel_id")?, parcel(row)))).collect()
+}
+
+fn marks_by_id(rows: &[Row]) -> Result<Marks> {
+    rows.iter().map(|row| Ok((row.id("document_id")?, mark(row)?))).collect()
 }
 
 /// One document, optionally only of one institution.
@@ -74,6 +99,8 @@ fn parcel(row: &Row) -> Result<StoredParcel> {
 fn mark(row: &Row) -> Result<Mark> {
     Ok(Mark {
         received_at: row.moment("received_at")?,
+        opened_at: row.moment("opened_at")?,
+        withdrawn_at: row.moment("withdrawn_at")?,
         authenticated_at: row.moment("authenticated_at")?,
         token_used_at: row.moment("token_used_at")?,
         read_at: row.moment("read_at")?,

@@ -3,10 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use seoham_model::{BinderId, ParcelId, UnixSeconds};
+use seoham_model::{BinderId, EventType, ParcelId, UnixSeconds};
+use seoham_store::events::Step;
 use seoham_store::Result;
 use seoham_store::handovers::{
-    BegunHandover, DueHandover, Found, Handed, HandoverClaim, HandoverId, Settled, Settlement,
+    BegunHandover, DueHandover, Found, GivenUpRow, Handed, HandoverClaim, HandoverId, Settled, Settlement,
     UNCERTAIN_SECONDS_MAX, Whose, decode_handed, encode_handed, ended, is_reported, open_awaited,
     seal_awaited, settle as settle_rule, split, were_taken as were_taken_rule,
 };
@@ -19,6 +20,7 @@ use uuid::Uuid;
 use crate::Inner;
 use crate::columns::{Columns, Id, Number, uuids};
 use crate::deliveries;
+use crate::events::outbox;
 use crate::session::{Param, Session};
 
 fn millis(lease: Duration) -> f64 {
@@ -147,6 +149,9 @@ async fn write(session: &Session, after: &Settlement, now: UnixSeconds) -> Resul
                      failure = excluded.failure, said = excluded.said";
         let params: [Param<'_>; 7] = [&documents, &institutions, &attempts, &first, &failures, &said, &now.0];
         session.query(sql, &params).await?;
+        let step =
+            |row: &GivenUpRow| Step::of_document(row.institution, EventType::NoticeFailed, now, row.document);
+        outbox::add(session, rows.iter().map(step)).await?;
     }
     if !after.uncertain.is_empty() {
         let rows = &after.uncertain;

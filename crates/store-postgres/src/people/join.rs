@@ -6,16 +6,16 @@
 //! the claim then sees a member.
 
 use seoham_model::person::Behaviour;
-use seoham_model::{PersonId, UnixSeconds};
+use seoham_model::{EventType, PersonId, UnixSeconds};
 use seoham_store::box_entry::{DueEntries, UNREADABLE_SECONDS, Waiting, joins_later_at};
 use seoham_store::parcel::{StoredDocument, mark};
 use seoham_store::{Result, StoreError};
 use uuid::Uuid;
 
 use crate::box_index::documents_of;
-use crate::columns::{Columns, Id, uuids};
+use crate::columns::{Columns, Id, Number, uuids};
 use crate::documents::rows;
-use crate::session::Session;
+use crate::session::{Param, Session};
 
 /// Documents moved in one step.
 const MOVED_AT_ONCE: usize = 500;
@@ -94,10 +94,20 @@ pub(crate) async fn move_due(session: &Session, limit: usize, now: UnixSeconds) 
     Ok(Some(moved.documents.len()))
 }
 
-// Of two nodes that move the same document, the first sets the time.
-const ENTER: &str = "INSERT INTO marks AS m (document_id, person_id, received_at)
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS entered (document_id, person_id, received_at)
-    ON CONFLICT (document_id) DO UPDATE SET received_at = coalesce(m.received_at, excluded.received_at)";
+// Of two nodes that move the same document, the first sets the time and writes the step.
+const ENTER: &str = "WITH entering AS MATERIALIZED (
+      SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::uuid[])
+        AS entering (document_id, person_id, received_at, institution_id, parcel_id)),
+    entered AS (
+      INSERT INTO marks AS m (document_id, person_id, received_at)
+      SELECT document_id, person_id, received_at FROM entering ORDER BY document_id
+      ON CONFLICT (document_id) DO UPDATE SET received_at = excluded.received_at
+      WHERE m.received_at IS NULL AND m.withdrawn_at IS NULL
+      RETURNING document_id)
+    INSERT INTO outbox (institution_id, event_type, event_count, at, parcel_id, documents)
+    SELECT e.institution_id, $6, 1, e.received_at, e.parcel_id,
+           document_set(get_byte(uuid_send(e.document_id), 15) & 127)
+    FROM entering e JOIN entered USING (document_id)";
 
 /// Moves documents into the boxes of their recipients.
 pub(crate) async fn enter_boxes(
@@ -116,7 +126,11 @@ pub(crate) async fn enter_boxes(
     let people: Vec<Uuid> = documents.iter().map(|document| document.person.uuid()).collect();
     let times = documents.iter().map(|document| mark::received_at(document.times.sent_at, now).0);
     let times: Vec<i64> = times.collect();
-    session.write("moving into a box", ENTER, &[&ids, &people, &times]).await.map(drop)
+    let institutions: Vec<Uuid> = documents.iter().map(|document| document.institution.uuid()).collect();
+    let parcels: Vec<Uuid> = documents.iter().map(|document| document.id.parcel().uuid()).collect();
+    let received = Number(EventType::Received);
+    let params: [Param<'_>; 6] = [&ids, &people, &times, &institutions, &parcels, &received];
+    session.write("moving into a box", ENTER, &params).await.map(drop)
 }
 
 /// Moves at most `limit` waiting documents. Returns those it found, not those it moved: documents that another node

@@ -11,13 +11,15 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::document::Receiver;
 use seoham_model::{InstitutionId, PersonId, UnixSeconds};
+use seoham_store::events::Step;
 use seoham_store::people::{Agreement, Identified, Registered, Registration};
 use seoham_store::sealing::open_phone_number;
 use seoham_store::{Lane, People, Result};
 use seoham_vault::{WrappedKey, sha256};
 
 use crate::PostgresStore;
-use crate::columns::{Columns, Id};
+use crate::columns::{Columns, Id, Number};
+use crate::session::Param;
 
 pub(crate) use join::{enter_boxes, move_due, schedule};
 pub(crate) use key_cache::KeyCache;
@@ -100,10 +102,24 @@ impl People for PostgresStore {
         Ok(())
     }
 
-    async fn set_refusal(&self, person: PersonId, institution: InstitutionId, refused: bool) -> Result<()> {
-        let sql = "INSERT INTO refusals (person_id, institution_id, refused) VALUES ($1, $2, $3)
-                   ON CONFLICT (person_id, institution_id) DO UPDATE SET refused = excluded.refused";
+    async fn set_refusal(
+        &self,
+        person: PersonId,
+        institution: InstitutionId,
+        refused: bool,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        let sql = "WITH said AS (
+                     INSERT INTO refusals AS r (person_id, institution_id, refused)
+                     SELECT $1, $2, $3 WHERE $3 OR EXISTS
+                       (SELECT FROM refusals WHERE person_id = $1 AND institution_id = $2)
+                     ON CONFLICT (person_id, institution_id) DO UPDATE SET refused = excluded.refused
+                     WHERE r.refused <> excluded.refused
+                     RETURNING 1)
+                   INSERT INTO outbox (institution_id, event_type, event_count, at) SELECT $2, $4, 1, $5 FROM said";
+        let event_type = Number(Step::of_refusal(institution, refused, now).event_type);
         let session = self.inner.sessions.interactive().await?;
-        session.write("a refusal", sql, &[&person.uuid(), &institution.uuid(), &refused]).await.map(drop)
+        let params: [Param<'_>; 5] = [&person.uuid(), &institution.uuid(), &refused, &event_type, &now.0];
+        session.write("a refusal", sql, &params).await.map(drop)
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use seoham_model::{InstitutionId, ParcelId, UnixSeconds};
+use seoham_model::{BinderId, EventType, InstitutionId, ParcelId, UnixSeconds};
 use seoham_store::deliveries::Outcome;
 use seoham_store::documents::Notification;
+use seoham_store::events::Step;
 use seoham_store::parcel::notices::Report;
 use seoham_store::undelivered::Failure;
 
@@ -13,6 +14,7 @@ use super::book::Held;
 use super::queue::take_off;
 use super::{notices, undelivered};
 use crate::columns::{Id, Number};
+use crate::events::ledger;
 
 /// Finishes held claims and returns their number. Accepted notifications, nearly all of them, are taken off the queue
 /// together.
@@ -61,8 +63,14 @@ pub(super) fn give_up(
     let retried = retried(connection, held)?;
     if remove(connection, held)? && !notices::has_arrived(connection, held.document)? {
         undelivered::note_given_up(connection, held, retried, failure, now)?;
+        ledger::append(connection, &[given_up(held.institution, held.document, now)])?;
     }
     Ok(())
+}
+
+/// The step of a notification that is given up.
+pub(crate) fn given_up(institution: InstitutionId, document: BinderId, now: UnixSeconds) -> Step {
+    Step::of_document(institution, EventType::NoticeFailed, now, document)
 }
 
 /// Removes documents past their deadline from the queue, and records that they expired.

@@ -26,7 +26,7 @@ use crate::people::{enter_boxes, move_due, schedule};
 use crate::writer::Weight;
 
 pub(crate) use book::ClaimBook;
-pub(crate) use finish::take_over;
+pub(crate) use finish::{given_up, take_over};
 pub(crate) use notices::{has_arrived, record};
 
 /// Finished documents are mostly removed from the queue in whole rows, a fraction of the cost of a document.

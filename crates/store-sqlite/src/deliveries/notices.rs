@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use seoham_model::{BinderId, ParcelId, UnixSeconds};
+use seoham_model::{BinderId, InstitutionId, ParcelId, UnixSeconds};
 use seoham_store::deliveries::Receipt;
 use seoham_store::parcel::notices::{Report, after_reports, notice};
 
 use crate::columns::Id;
+use crate::events::ledger;
 
 /// Records reports. Those for documents that do not exist are ignored.
 pub(crate) fn record(
@@ -21,7 +22,7 @@ pub(crate) fn record(
         of_parcels.entry(report.document.parcel()).or_default().push(report);
     }
     let mut read = connection.prepare_cached(
-        "SELECT p.sent_at, length(p.persons) / 16, n.packed
+        "SELECT p.sent_at, length(p.persons) / 16, n.packed, p.institution_id
          FROM parcels p LEFT JOIN notices n USING (parcel_id) WHERE p.parcel_id = ?1",
     )?;
     let mut write = connection.prepare_cached(
@@ -32,12 +33,14 @@ pub(crate) fn record(
         let found = read
             .query_row([Id(parcel)], |row| {
                 let packed: Option<Vec<u8>> = row.get(2)?;
-                Ok((UnixSeconds(row.get(0)?), row.get::<_, usize>(1)?, packed.unwrap_or_default()))
+                let institution = row.get::<_, Id<InstitutionId>>(3)?.0;
+                Ok((UnixSeconds(row.get(0)?), row.get::<_, usize>(1)?, packed.unwrap_or_default(), institution))
             })
             .optional()?;
-        let Some((sent_at, count, packed)) = found else { continue };
+        let Some((sent_at, count, packed, institution)) = found else { continue };
         if let Some(after) = after_reports(&packed, count, sent_at, &reports, now) {
-            write.execute(params![Id(parcel), after])?;
+            write.execute(params![Id(parcel), after.packed])?;
+            ledger::append(connection, &after.steps(institution, parcel, now).collect::<Vec<_>>())?;
         }
     }
     Ok(())

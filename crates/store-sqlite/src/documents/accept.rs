@@ -1,4 +1,5 @@
-//! The rows written for accepted documents: a parcel, its delivery and the daily count, in one transaction.
+//! The rows written for accepted documents: a parcel, its delivery, the daily count, its steps in the ledger and its
+//! deadline, in one transaction.
 
 use rusqlite::{Connection, params};
 use seoham_model::SeoulDay;
@@ -9,6 +10,7 @@ use super::keys;
 use crate::box_index::BoxIndex;
 use crate::columns::{Id, Number};
 use crate::deliveries::queue;
+use crate::events::{expiries, ledger};
 
 pub(super) fn insert(
     connection: &Connection,
@@ -47,6 +49,8 @@ pub(super) fn insert(
              ON CONFLICT (institution_id, day) DO UPDATE SET accepted = accepted + excluded.accepted",
         )?
         .execute(params![Id(parcel.institution), Number(SeoulDay::of(parcel.sent_at)), parcel.count])?;
+    ledger::append(connection, &parcel.steps())?;
+    expiries::add(connection, parcel.id, parcel.expiry())?;
     // Update the index last: a failed batch must not add entries.
     box_index.add(parcel_no, parcel.id, &parcel.persons);
     Ok(Accepted::Whole)

@@ -15,7 +15,7 @@ use seoham_model::contract::Notice;
 use seoham_model::{BinderId, ContractUuid, InstitutionId, ParcelId, PersonId, UnixSeconds};
 use seoham_store::documents::{
     Acceptance, Accepted, DocumentRecord, DocumentStatus, KnownNotice, ParcelsWithin, ReadVerdict,
-    TokenVerdict,
+    TokenVerdict, WithdrawVerdict,
 };
 use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem, key_history};
 use seoham_store::parcel::sealed::statuses;
@@ -26,6 +26,7 @@ use seoham_vault::{TokenHash, WrappedKey};
 use crate::SqliteStore;
 use crate::columns::{Id, known};
 use crate::deliveries::{queue, undelivered};
+use crate::people::PersonCache;
 use crate::writer::Weight;
 
 pub(crate) use keys::forget;
@@ -77,12 +78,7 @@ impl Documents for SqliteStore {
             let found = rows::documents(connection, Some(institution), &ids)?;
             let documents = || found.values().flatten();
             let read = rows::slices(connection, documents().map(|document| document.part.clone()))?;
-            let keys = known.keys_of(documents().map(|document| document.person));
-            let mut keys: HashMap<PersonId, WrappedKey> =
-                documents().zip(keys).filter_map(|(document, key)| Some((document.person, key?))).collect();
-            let unknown = documents().map(|document| document.person).filter(|id| !keys.contains_key(id));
-            let people = rows::people(connection, unknown.collect::<Vec<_>>())?;
-            keys.extend(people.into_iter().map(|(id, person)| (id, person.key)));
+            let keys = keys_of(connection, &known, documents().map(|document| document.person))?;
             Ok(statuses(&vault, &ids, &found, &keys, &read))
         });
         read.await
@@ -112,6 +108,17 @@ impl Documents for SqliteStore {
             .writer
             .interactive(move |connection| tokens::mark_read(connection, institution, document, now))
             .await
+    }
+
+    async fn withdraw(
+        &self,
+        institution: InstitutionId,
+        document: BinderId,
+        now: UnixSeconds,
+    ) -> Result<WithdrawVerdict> {
+        let withdraw =
+            move |connection: &Connection| tokens::withdraw(connection, institution, document, now);
+        self.inner.writer.interactive(withdraw).await
     }
 }
 
@@ -184,6 +191,21 @@ impl Records for SqliteStore {
         });
         read.await
     }
+}
+
+/// The data keys of people, from the cache where it has them.
+pub(crate) fn keys_of(
+    connection: &Connection,
+    cache: &PersonCache,
+    ids: impl Iterator<Item = PersonId> + Clone,
+) -> rusqlite::Result<HashMap<PersonId, WrappedKey>> {
+    let cached = ids.clone().zip(cache.keys_of(ids.clone()));
+    let mut keys: HashMap<PersonId, WrappedKey> =
+        cached.filter_map(|(person, key)| Some((person, key?))).collect();
+    let unknown: Vec<PersonId> = ids.filter(|id| !keys.contains_key(id)).collect();
+    let people = rows::people(connection, unknown)?;
+    keys.extend(people.into_iter().map(|(id, person)| (id, person.key)));
+    Ok(keys)
 }
 
 /// Who notifies under a contract.

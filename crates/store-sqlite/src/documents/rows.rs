@@ -49,7 +49,8 @@ pub(crate) fn document(
     Ok(documents(connection, institution, &[id])?.remove(&id).transpose()?)
 }
 
-fn parcel(connection: &Connection, id: ParcelId) -> rusqlite::Result<Option<Result<StoredParcel>>> {
+/// A parcel without its sealed columns.
+pub(crate) fn parcel(connection: &Connection, id: ParcelId) -> rusqlite::Result<Option<Result<StoredParcel>>> {
     let read = |row: &Row<'_>| {
         let head = match ParcelHead::parse(row.get(3)?) {
             Ok(head) => head,
@@ -76,6 +77,14 @@ fn parcel(connection: &Connection, id: ParcelId) -> rusqlite::Result<Option<Resu
         .map(|read| read.map(|read| read.and_then(|parcel| parcel)))
 }
 
+/// The marks of all documents of a parcel.
+pub(crate) fn marks_of(
+    connection: &Connection,
+    parcel: ParcelId,
+) -> rusqlite::Result<HashMap<BinderId, Mark>> {
+    marks(connection, &[parcel.document(0), last_of(parcel)])
+}
+
 /// The marks of documents of one parcel.
 fn marks(connection: &Connection, documents: &[BinderId]) -> rusqlite::Result<HashMap<BinderId, Mark>> {
     let Some((first, last)) = documents.iter().min().zip(documents.iter().max()) else {
@@ -83,7 +92,7 @@ fn marks(connection: &Connection, documents: &[BinderId]) -> rusqlite::Result<Ha
     };
     connection
         .prepare_cached(
-            "SELECT document_id, received_at, authenticated_at, token_used_at, read_at FROM marks
+            "SELECT document_id, received_at, authenticated_at, token_used_at, read_at, opened_at, withdrawn_at FROM marks
              WHERE document_id BETWEEN ?1 AND ?2",
         )?
         .query_map(params![Id(*first), Id(*last)], |row| {
@@ -92,6 +101,8 @@ fn marks(connection: &Connection, documents: &[BinderId]) -> rusqlite::Result<Ha
                 authenticated_at: moment(row, 2)?,
                 token_used_at: moment(row, 3)?,
                 read_at: moment(row, 4)?,
+                opened_at: moment(row, 5)?,
+                withdrawn_at: moment(row, 6)?,
             };
             Ok((row.get::<_, Id<BinderId>>(0)?.0, mark))
         })?

@@ -1,14 +1,16 @@
-//! Using a token and marking a document as read, in the writer. Each time is set only once.
+//! Using a token, marking a document as read and withdrawing it, in the writer. Each time is set only once.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use seoham_model::{BinderId, InstitutionId, UnixSeconds};
-use seoham_store::documents::{ReadVerdict, TokenVerdict};
+use seoham_model::{BinderId, EventType, InstitutionId, UnixSeconds};
+use seoham_store::documents::{ReadVerdict, TokenVerdict, WithdrawVerdict};
+use seoham_store::events::Step;
 use seoham_store::parcel::mark;
 use seoham_store::parcel::sealed::status;
 use seoham_vault::{TokenHash, Vault};
 
 use super::rows;
 use crate::columns::Id;
+use crate::events::ledger;
 use crate::writer::WriteError;
 
 pub(super) fn verify(
@@ -33,6 +35,7 @@ pub(super) fn verify(
     let token_expires_at = match found {
         None => return Ok(TokenVerdict::Unknown),
         Some((_, Some(_))) => return Ok(TokenVerdict::Used),
+        Some(_) if document.times.withdrawn_at.is_some() => return Ok(TokenVerdict::Withdrawn),
         Some((expires_at, None)) if now >= expires_at => return Ok(TokenVerdict::Expired),
         Some((expires_at, None)) => expires_at,
     };
@@ -52,6 +55,9 @@ pub(super) fn verify(
              ON CONFLICT (document_id) DO UPDATE SET token_used_at = coalesce(token_used_at, excluded.token_used_at)",
         )?
         .execute(params![Id(id), Id(document.person), at.0])?;
+    if document.times.token_used_at.is_none() {
+        ledger::append(connection, &[Step::of_document(institution, EventType::TokenUsed, at, id)])?;
+    }
     document.times.token_used_at.get_or_insert(at);
     status.times = document.times;
     Ok(TokenVerdict::Verified { token_expires_at, token_used_at: at, status })
@@ -69,8 +75,34 @@ pub(super) fn mark_read(
     let Some(read_at) = mark::read_at(&document.times, now) else {
         return Ok(ReadVerdict::NoTokenVerified);
     };
-    connection
+    let marked = connection
         .prepare_cached("UPDATE marks SET read_at = ?2 WHERE document_id = ?1 AND read_at IS NULL")?
         .execute(params![Id(id), read_at.0])?;
+    if marked > 0 {
+        ledger::append(connection, &[Step::of_document(institution, EventType::Read, read_at, id)])?;
+    }
     Ok(ReadVerdict::Read)
+}
+
+pub(super) fn withdraw(
+    connection: &Connection,
+    institution: InstitutionId,
+    id: BinderId,
+    now: UnixSeconds,
+) -> Result<WithdrawVerdict, WriteError> {
+    let Some(document) = rows::document(connection, Some(institution), id)? else {
+        return Ok(WithdrawVerdict::Unknown);
+    };
+    if let Some(verdict) = WithdrawVerdict::of(&document.times) {
+        return Ok(verdict);
+    }
+    let at = mark::withdrawn_at(&document.times, now);
+    connection
+        .prepare_cached(
+            "INSERT INTO marks (document_id, person_id, withdrawn_at) VALUES (?1, ?2, ?3)
+             ON CONFLICT (document_id) DO UPDATE SET withdrawn_at = excluded.withdrawn_at",
+        )?
+        .execute(params![Id(id), Id(document.person), at.0])?;
+    ledger::append(connection, &[Step::of_document(institution, EventType::Withdrawn, at, id)])?;
+    Ok(WithdrawVerdict::Withdrawn)
 }

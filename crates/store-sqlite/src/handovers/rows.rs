@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::HandoverBook;
 use crate::columns::{Id, Number};
 use crate::deliveries;
+use crate::events::ledger;
 use crate::readers::ReadError;
 use crate::writer::WriteError;
 
@@ -140,6 +141,7 @@ fn write(connection: &Connection, after: &Settlement, now: UnixSeconds) -> rusql
             Number(row.failure),
             row.said
         ])?;
+        ledger::append(connection, &[deliveries::given_up(row.institution, row.document, now)])?;
     }
     if !after.uncertain.is_empty() {
         connection

@@ -2,13 +2,15 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 use seoham_model::person::Behaviour;
-use seoham_model::{PersonId, UnixSeconds};
+use seoham_model::{EventType, PersonId, UnixSeconds};
 use seoham_store::box_entry::{DueEntries, UNREADABLE_SECONDS, Waiting, joins_later_at};
+use seoham_store::events::Step;
 use seoham_store::parcel::{StoredDocument, mark};
 
 use crate::box_index::BoxIndex;
 use crate::columns::{Id, number};
 use crate::documents::rows;
+use crate::events::ledger;
 use crate::writer::WriteError;
 
 /// Documents moved in one step. The worker moves the rest, to keep transactions short.
@@ -111,11 +113,15 @@ pub(crate) fn enter_boxes<'a>(
 ) -> rusqlite::Result<()> {
     let mut enter = connection.prepare_cached(
         "INSERT INTO marks (document_id, person_id, received_at) VALUES (?1, ?2, ?3)
-         ON CONFLICT (document_id) DO UPDATE SET received_at = coalesce(received_at, excluded.received_at)",
+         ON CONFLICT (document_id) DO UPDATE SET received_at = excluded.received_at
+         WHERE received_at IS NULL AND withdrawn_at IS NULL",
     )?;
     for document in documents {
         let at = mark::received_at(document.times.sent_at, now);
-        enter.execute(params![Id(document.id), Id(document.person), at.0])?;
+        if enter.execute(params![Id(document.id), Id(document.person), at.0])? > 0 {
+            let step = Step::of_document(document.institution, EventType::Received, at, document.id);
+            ledger::append(connection, &[step])?;
+        }
     }
     Ok(())
 }

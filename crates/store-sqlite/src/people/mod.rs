@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::{ExposeSecret, SecretString};
 use seoham_model::document::Receiver;
 use seoham_model::{InstitutionId, PersonId, UnixSeconds};
+use seoham_store::events::Step;
 use seoham_store::matching::LookUp;
 use seoham_store::people::{Agreement, Identified, Registered, Registration};
 use seoham_store::sealing::open_phone_number;
@@ -21,6 +22,7 @@ use seoham_vault::{BlindIndex, WrappedKey, sha256};
 
 use crate::SqliteStore;
 use crate::columns::Id;
+use crate::events::ledger;
 use crate::writer::Weight;
 
 pub(crate) use join::{enter_boxes, join, move_due, schedule};
@@ -143,18 +145,30 @@ impl People for SqliteStore {
         self.inner.writer.interactive(work).await
     }
 
-    async fn set_refusal(&self, person: PersonId, institution: InstitutionId, refused: bool) -> Result<()> {
+    async fn set_refusal(
+        &self,
+        person: PersonId,
+        institution: InstitutionId,
+        refused: bool,
+        now: UnixSeconds,
+    ) -> Result<()> {
         let known = Arc::clone(&self.inner.person_cache);
         self.inner
             .writer
             .interactive(move |connection| {
                 known.invalidate_after(person);
-                connection
+                let changed = connection
                     .prepare_cached(
-                        "INSERT INTO refusals (person_id, institution_id, refused) VALUES (?1, ?2, ?3)
-                         ON CONFLICT (person_id, institution_id) DO UPDATE SET refused = excluded.refused",
+                        "INSERT INTO refusals (person_id, institution_id, refused)
+                         SELECT ?1, ?2, ?3 WHERE ?3 OR EXISTS
+                           (SELECT 1 FROM refusals WHERE person_id = ?1 AND institution_id = ?2)
+                         ON CONFLICT (person_id, institution_id) DO UPDATE SET refused = excluded.refused
+                         WHERE refused <> excluded.refused",
                     )?
                     .execute(params![Id(person), Id(institution), refused])?;
+                if changed > 0 {
+                    ledger::append(connection, &[Step::of_refusal(institution, refused, now)])?;
+                }
                 Ok(())
             })
             .await

@@ -25,7 +25,7 @@ pub enum Announcement<'a> {
         /// Its relation to its recipient's box.
         entry: BoxEntry,
     },
-    /// Its deadline has passed, or it was removed: it is taken off the queue.
+    /// Its deadline has passed, or it was withdrawn or removed: it is taken off the queue.
     Over,
     /// It cannot be read: it is given up, so that an operator finds it.
     Unreadable(StoreError),
@@ -61,7 +61,9 @@ impl<'a> Announcements<'a> {
         let document = match found {
             None => return Announcement::Over,
             Some(Err(error)) => return Announcement::Unreadable(error.clone()),
-            Some(Ok(document)) if self.now >= document.deadline_at => return Announcement::Over,
+            Some(Ok(document)) if document.times.opening(document.deadline_at, self.now).is_over() => {
+                return Announcement::Over;
+            }
             Some(Ok(document)) => document,
         };
         let Some(person) = self.people.get(&document.person) else {

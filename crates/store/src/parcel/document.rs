@@ -87,10 +87,12 @@ impl StoredParcel {
             times: Times {
                 sent_at,
                 received_at,
+                opened_at: mark.opened_at,
                 authenticated_at: mark.authenticated_at,
                 token_used_at: mark.token_used_at,
                 read_at: mark.read_at,
                 notified_at: notice.notified_at,
+                withdrawn_at: mark.withdrawn_at,
             },
             notice,
             part: Slice::new(self.id, Column::Parts, head.part(position)?),

@@ -3,9 +3,10 @@
 //! Five bytes for each document: the outcome as its number, and the moment at which the messenger reported the arrival,
 //! as seconds after the parcel was sent, counted from 1; 0 for none. A parcel without notices has none of these bytes.
 
-use seoham_model::{BinderId, StoredNumber, UnixSeconds};
+use seoham_model::{BinderId, EventType, InstitutionId, ParcelId, StoredNumber, UnixSeconds};
 
 use crate::documents::Notification;
+use crate::events::{DocumentSet, Step};
 use crate::{Result, StoreError};
 
 /// The bytes of one document's notice.
@@ -56,7 +57,28 @@ pub struct Report {
     pub at: UnixSeconds,
 }
 
-/// The packed notices of a parcel of `count` documents after `reports`, in order; `None` if they change nothing.
+/// What reports change in a parcel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportedParcel {
+    /// The packed notices from now on.
+    pub packed: Vec<u8>,
+    /// The documents whose notification arrived with these reports.
+    pub arrived: DocumentSet,
+    /// Those of which the messenger reported now that it did not.
+    pub failed: DocumentSet,
+}
+
+impl ReportedParcel {
+    /// The steps that the feed tells of (SPEC 15).
+    pub fn steps(&self, institution: InstitutionId, parcel: ParcelId, now: UnixSeconds) -> impl Iterator<Item = Step> {
+        // A notification may arrive after it was reported as failed, and not the other way round.
+        let steps = [(EventType::NoticeFailed, self.failed), (EventType::Notified, self.arrived)];
+        let steps = steps.into_iter().filter(|(_, documents)| !documents.is_empty());
+        steps.map(move |(event_type, documents)| Step::of_parcel(institution, event_type, now, parcel, documents))
+    }
+}
+
+/// What `reports`, in order, change in the packed notices of a parcel of `count` documents; `None` if nothing.
 /// A document that the parcel does not have, or whose notice is damaged, is skipped.
 pub fn after_reports(
     packed: &[u8],
@@ -64,8 +86,9 @@ pub fn after_reports(
     sent_at: UnixSeconds,
     reports: &[Report],
     now: UnixSeconds,
-) -> Option<Vec<u8>> {
+) -> Option<ReportedParcel> {
     let mut after = packed.to_vec();
+    let (mut arrived, mut failed) = (DocumentSet::default(), DocumentSet::default());
     let mut is_changed = false;
     for report in reports {
         let position = report.document.position();
@@ -74,11 +97,16 @@ pub fn after_reports(
         }
         let Ok(before) = notice(&after, position, sent_at) else { continue };
         let changed = before.after(report.outcome, report.at, sent_at, now);
-        if changed != before {
-            is_changed |= set(&mut after, count, position, changed, sent_at).is_ok();
+        if changed != before && set(&mut after, count, position, changed, sent_at).is_ok() {
+            is_changed = true;
+            match changed.outcome {
+                Notification::Delivered | Notification::Fallback => arrived.insert(position),
+                Notification::Failed => failed.insert(position),
+                _ => {}
+            }
         }
     }
-    is_changed.then_some(after)
+    is_changed.then_some(ReportedParcel { packed: after, arrived, failed })
 }
 
 /// The notice of the document at `position`; of a parcel without notices it is pending.
@@ -160,7 +188,12 @@ mod tests {
             report(3, Delivered, SENT.plus(4)),
         ];
         let now = SENT.plus(60);
-        let packed = after_reports(&[], 3, SENT, &reports, now).expect("changes");
+        let reported = after_reports(&[], 3, SENT, &reports, now).expect("changes");
+        let institution = InstitutionId::generate(&seoham_model::Clock::default());
+        let steps: Vec<_> = reported.steps(institution, parcel, now).map(|step| (step.event_type, step.documents)).collect();
+        let of = |positions: &[u8]| Some((parcel, positions.iter().copied().collect()));
+        assert_eq!(steps, [(EventType::NoticeFailed, of(&[2])), (EventType::Notified, of(&[0, 2]))]);
+        let packed = reported.packed;
         assert_eq!(packed.len(), 3 * NOTICE_BYTES);
         let arrived = |position| notice(&packed, position, SENT).expect("reads").notified_at;
         assert_eq!([arrived(0), arrived(1), arrived(2)], [Some(SENT.plus(3)), None, Some(SENT.plus(4))]);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use seoham_model::document::{Content, Own};
-use seoham_model::{BinderId, ContractUuid, InstitutionId, ParcelId, PersonId, UnixSeconds};
+use seoham_model::{BinderId, ContractUuid, EventType, InstitutionId, ParcelId, PersonId, UnixSeconds};
 use seoham_vault::{PersonKey, Vault, WrappedKey};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ use super::head::{self, Entry};
 use super::slices::Slices;
 use crate::documents::{Acceptance, DocumentStatus, IdentifiedDocument};
 use crate::error::AboutEntity;
+use crate::events::{DocumentSet, Expiry, Step};
 use crate::sealing::{PersonPlaintext, person_key, row};
 use crate::{Result, StoreError};
 
@@ -34,8 +35,12 @@ pub struct SealedParcel {
     pub contract: ContractUuid,
     /// When it was accepted.
     pub sent_at: UnixSeconds,
+    /// The earliest deadline of its documents: the first that the feed tells of.
+    pub first_deadline_at: UnixSeconds,
     /// The latest deadline of its documents: until then it is kept.
     pub last_deadline_at: UnixSeconds,
+    /// The documents that are in their recipients' boxes from the start.
+    pub received: DocumentSet,
     /// How many documents it has.
     pub count: u8,
     /// The column `persons`: 16 bytes for each document.
@@ -92,19 +97,36 @@ impl SealedParcel {
             });
             parts.extend(sealed);
         }
-        let last_deadline_at = documents.iter().map(|document| document.deadline_at).max();
+        let deadlines = || documents.iter().map(|document| document.deadline_at);
+        let (first_deadline_at, last_deadline_at) = (deadlines().min(), deadlines().max());
+        let received = (0u8..).zip(documents).filter(|(_, document)| document.recipient.member);
         Ok(Some(Self {
             id: *parcel,
             institution: acceptance.institution,
             contract: acceptance.contract,
             sent_at: acceptance.accepted_at,
+            first_deadline_at: first_deadline_at.unwrap_or(acceptance.accepted_at),
             last_deadline_at: last_deadline_at.unwrap_or(acceptance.accepted_at),
+            received: received.map(|(position, _)| position).collect(),
             count: u8::try_from(documents.len()).map_err(|_| head::too_large())?,
             head: head::encode(&entries, &text_bytes)?,
             persons,
             texts,
             parts,
         }))
+    }
+
+    /// The steps of its acceptance.
+    pub fn steps(&self) -> [Step; 2] {
+        let all = DocumentSet::first(self.count);
+        [(EventType::Accepted, all), (EventType::Received, self.received)].map(|(event_type, documents)| {
+            Step::of_parcel(self.institution, event_type, self.sent_at, self.id, documents)
+        })
+    }
+
+    /// The row from which the feed tells of its deadlines.
+    pub fn expiry(&self) -> Expiry {
+        Expiry { due_at: self.first_deadline_at, told_to: UnixSeconds(0) }
     }
 
     /// Its size in bytes.

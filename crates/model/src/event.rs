@@ -1,0 +1,77 @@
+//! The types of events in an institution's feed (SPEC 15).
+
+use crate::stored::NamedNumber;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EventType {
+    /// A document was accepted.
+    Accepted,
+    /// It entered the recipient's box.
+    Received,
+    /// The messenger reported that the notification arrived.
+    Notified,
+    /// The notification did not arrive: it was given up, or the messenger reported that it failed.
+    NoticeFailed,
+    /// The recipient authenticated for opening it, for the first time.
+    Authenticated,
+    /// The recipient opened it for the first time, under a contract that needs no authentication.
+    Opened,
+    /// A token of it was verified for the first time.
+    TokenUsed,
+    /// The institution reported that its page was shown.
+    Read,
+    /// Its deadline passed unread.
+    Expired,
+    /// The institution withdrew it.
+    Withdrawn,
+    /// A person refuses the institution's documents from now on.
+    RecipientRefused,
+    /// A person takes them again.
+    RecipientAccepted,
+}
+
+impl NamedNumber for EventType {
+    const ALL: &'static [(Self, i64, &'static str)] = &[
+        (Self::Accepted, 1, "document.accepted"),
+        (Self::Received, 2, "document.received"),
+        (Self::Notified, 3, "document.notified"),
+        (Self::NoticeFailed, 4, "document.notice_failed"),
+        (Self::Authenticated, 5, "document.authenticated"),
+        (Self::Opened, 6, "document.opened"),
+        (Self::TokenUsed, 7, "document.token_used"),
+        (Self::Read, 8, "document.read"),
+        (Self::Expired, 9, "document.expired"),
+        (Self::Withdrawn, 10, "document.withdrawn"),
+        (Self::RecipientRefused, 11, "recipient.refused"),
+        (Self::RecipientAccepted, 12, "recipient.accepted"),
+    ];
+}
+
+impl EventType {
+    /// The type with a name on the wire.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(.., known)| *known == name).map(|(event_type, ..)| *event_type)
+    }
+
+    /// All types, in the order in which they are described.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().map(|(event_type, ..)| *event_type)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stored::StoredNumber;
+
+    #[test]
+    fn every_type_has_a_name_and_a_number_of_its_own() {
+        for event_type in EventType::all() {
+            assert_eq!(EventType::from_name(event_type.name()), Some(event_type));
+            assert_eq!(EventType::from_number(event_type.as_number()), Some(event_type));
+        }
+        assert_eq!(EventType::from_name("document.unread"), None);
+        assert_eq!(EventType::from_number(13), None);
+    }
+}

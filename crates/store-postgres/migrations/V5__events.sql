@@ -1,0 +1,53 @@
+-- The first time a document was opened, and when its institution withdrew it (SPEC 16).
+ALTER TABLE marks ADD COLUMN opened_at bigint, ADD COLUMN withdrawn_at bigint;
+UPDATE marks SET opened_at = coalesce(authenticated_at, token_used_at, read_at);
+
+-- The set of one position of a parcel, as the program stores sets.
+CREATE FUNCTION document_set(place integer) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT set_bit('\x00000000000000000000000000000000'::bytea, place, 1)
+$$;
+
+-- The event feed (SPEC 15). Steps are written to the outbox where they happen. The sequencer moves what was committed
+-- into the ledger, numbered without gaps for each institution: a range of numbers for each step. A step of a document
+-- has its parcel and a set of positions; one without a document has neither.
+CREATE TABLE outbox (
+  outbox_no      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  institution_id uuid NOT NULL,
+  event_count    smallint NOT NULL,
+  event_type     smallint NOT NULL,
+  at             bigint NOT NULL,
+  parcel_id      uuid,
+  documents      bytea
+);
+CREATE TABLE feeds (
+  institution_id uuid NOT NULL PRIMARY KEY,
+  last_seq       bigint NOT NULL
+);
+CREATE TABLE ledger (
+  institution_id uuid NOT NULL,
+  last_seq       bigint NOT NULL,
+  event_count    smallint NOT NULL,
+  event_type     smallint NOT NULL,
+  at             bigint NOT NULL,
+  parcel_id      uuid,
+  documents      bytea,
+  PRIMARY KEY (institution_id, last_seq)
+);
+CREATE INDEX ledger_by_parcel ON ledger (parcel_id) WHERE parcel_id IS NOT NULL;
+
+-- Who numbers: one node, until its lease ends.
+CREATE TABLE sequencer (
+  only_row     boolean NOT NULL PRIMARY KEY DEFAULT true CHECK (only_row),
+  holder       uuid,
+  leased_until timestamptz NOT NULL DEFAULT '-infinity'
+) WITH (fillfactor = 10);
+INSERT INTO sequencer DEFAULT VALUES;
+
+-- When the next deadline of a parcel passes, and until which deadline the feed has told of it. Documents that were
+-- accepted before there was a feed have no row.
+CREATE TABLE expiries (
+  due_at    bigint NOT NULL,
+  parcel_id uuid NOT NULL,
+  told_to   bigint NOT NULL,
+  PRIMARY KEY (due_at, parcel_id)
+);
