@@ -194,7 +194,7 @@ async fn expired_refused_and_received_again() {
     .await;
     driver.tap("링크 열기").await;
     driver.shows("새로 온 문서가 없습니다").await;
-    driver.tap("기한 지남").await;
+    driver.tap("지난 문서").await;
     driver.shows("2026년 자동차세 고지서").await;
     driver.keep("expired-list").await;
     driver.go(&scene.web(&format!("/documents/{id}"))).await;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use crate::run::{cargo, output};
 
 /// A crate, and those of our crates that it may depend on outside of tests.
-const LAYERS: [(&str, &[&str]); 24] = [
+const LAYERS: [(&str, &[&str]); 25] = [
     ("model", &[]),
     ("vault", &["model"]),
     ("store", &["model", "vault"]),
@@ -20,6 +20,7 @@ const LAYERS: [(&str, &[&str]); 24] = [
     ("kit", &["model", "pages"]),
     ("webhook", &[]),
     ("gateway", &["model", "vault", "store", "http"]),
+    ("events", &["model", "store"]),
     ("operator", &["model", "vault", "store", "http", "webhook"]),
     ("inbox", &["model", "vault", "store", "http", "pages"]),
     ("delivery", &["model", "store"]),
@@ -43,6 +44,7 @@ const LAYERS: [(&str, &[&str]); 24] = [
             "kit",
             "webhook",
             "gateway",
+            "events",
             "operator",
             "inbox",
             "delivery",

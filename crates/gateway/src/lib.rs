@@ -1,4 +1,4 @@
-//! The institution API (SPEC 1 to 7, 12 and 13): one file per endpoint. An endpoint authorises, parses, calls
+//! The institution API (SPEC 1 to 7, 12, 13, 15 and 16): one file per endpoint. An endpoint authorises, parses, calls
 //! the store once and replies.
 //!
 //! No SQL, no document rules (those are the model's), no delivery. The OpenAPI document is generated from
@@ -7,6 +7,7 @@
 mod admission;
 mod bulk_work;
 mod caller;
+mod events;
 mod openapi;
 mod pushed;
 mod reads;
@@ -17,6 +18,7 @@ mod send;
 mod state;
 mod status;
 mod tokens;
+mod withdrawals;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -27,6 +29,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use admission::AdmissionLimits;
+pub use events::EventFeeds;
 pub use openapi::openapi;
 pub use pushed::{Push, PushedReports};
 pub use state::{Gateway, GatewayOptions};
@@ -62,6 +65,8 @@ fn described() -> OpenApiRouter<Gateway> {
         .routes(routes!(tokens::verify))
         .routes(routes!(tokens::verify_alias))
         .routes(routes!(reads::report))
+        .routes(routes!(withdrawals::withdraw))
+        .routes(routes!(events::read))
 }
 
 fn bulk_routes() -> OpenApiRouter<Gateway> {

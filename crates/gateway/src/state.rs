@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 
 use crate::admission::{Admission, AdmissionLimits};
 use crate::bulk_work::BulkWork;
+use crate::events::EventFeeds;
 use crate::pushed::PushedReports;
 use crate::receipts::Receipts;
 use crate::sandbox::troubles::{Trouble, Troubles};
@@ -28,6 +29,8 @@ pub struct GatewayOptions {
     pub receipt_secrets: Vec<SecretString>,
     /// Takes the reports that other providers push. Without it, none are accepted.
     pub pushed_reports: Option<Arc<dyn PushedReports>>,
+    /// The feeds of events.
+    pub feeds: Arc<dyn EventFeeds>,
     /// A trusted proxy is in front, and sets `X-Forwarded-For`: tokens that are bound to networks go by it.
     pub behind_proxy: bool,
     /// The thread pool for bulk requests, separate from the listener threads.
@@ -44,6 +47,7 @@ pub struct Gateway {
     pub(crate) bulk_work: BulkWork,
     pub(crate) receipts: Arc<Receipts>,
     pub(crate) pushed_reports: Option<Arc<dyn PushedReports>>,
+    pub(crate) feeds: Arc<dyn EventFeeds>,
     pub(crate) token_uses: TokenUses<[u8; 32]>,
     /// A trusted proxy is in front, and sets `X-Forwarded-For`.
     pub(crate) behind_proxy: bool,
@@ -65,6 +69,7 @@ impl Gateway {
             bulk_work: BulkWork::on(options.bulk_threads),
             receipts,
             pushed_reports: options.pushed_reports,
+            feeds: options.feeds,
             token_uses: TokenUses::default(),
             behind_proxy: options.behind_proxy,
             troubles,

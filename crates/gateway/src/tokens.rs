@@ -100,6 +100,9 @@ async fn reply(
         TokenVerdict::Expired => {
             Err(ApiError::invalid(Text::fixed("유효 시간이 지난 토큰입니다", "the token has expired")))
         }
+        TokenVerdict::Withdrawn => {
+            Err(ApiError::invalid(Text::fixed("회수된 문서의 토큰입니다", "the document was withdrawn")))
+        }
         TokenVerdict::Verified { token_expires_at, token_used_at, status } => json(&TokenReply {
             token_status: "USED",
             token_expires_at: token_expires_at.0,
@@ -133,6 +136,7 @@ fn count(verdict: &TokenVerdict) {
         TokenVerdict::Verified { .. } => "verified",
         TokenVerdict::Used => "used",
         TokenVerdict::Expired => "expired",
+        TokenVerdict::Withdrawn => "withdrawn",
         TokenVerdict::Unknown => "unknown",
     };
     metrics::counter!("seoham_token_verifications_total", "verdict" => name).increment(1);

@@ -16,6 +16,8 @@ pub enum ErrorCode {
     Forbidden,
     /// Unknown, or owned by another party.
     NotFound,
+    /// Events from before what is kept.
+    Gone,
     /// The institution's rate limit is reached.
     TooManyRequests,
     /// A server error, or temporarily unavailable.
@@ -31,6 +33,7 @@ impl ErrorCode {
             Self::Unauthorized => "UNAUTHORIZED",
             Self::Forbidden => "FORBIDDEN",
             Self::NotFound => "NOT_FOUND",
+            Self::Gone => "GONE",
             Self::TooManyRequests => "TOO_MANY_REQUESTS",
             Self::InternalError => "INTERNAL_ERROR",
         }

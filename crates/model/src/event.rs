@@ -1,5 +1,8 @@
 //! The types of events in an institution's feed (SPEC 15).
 
+use serde::Serialize;
+
+use crate::status_data::StatusData;
 use crate::stored::NamedNumber;
 
 /// What happened.
@@ -58,6 +61,49 @@ impl EventType {
     pub fn all() -> impl Iterator<Item = Self> {
         Self::ALL.iter().map(|(event_type, ..)| *event_type)
     }
+}
+
+impl Serialize for EventType {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// An event on the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Event))]
+pub struct FeedEvent {
+    /// Its number, counted from 1 without gaps for each institution.
+    pub seq: u64,
+    /// What happened.
+    #[serde(rename = "type")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "document.read"))]
+    pub event_type: EventType,
+    /// When, in Unix seconds: the same second as in `data`.
+    pub at: i64,
+    /// Absent from events that are about no document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document_binder_uuid: Option<String>,
+    /// As it was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_document_uuid: Option<String>,
+    /// The document as it was after this step. Empty if the event is about no document, or if the document was removed
+    /// since.
+    pub data: EventData,
+}
+
+/// What an event tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = EventData))]
+pub struct EventData {
+    /// The members of `status_data`.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(inline))]
+    pub status: Option<StatusData>,
+    /// Only of `document.notified`: `messenger`, or `fallback` if it came as an SMS or LMS instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(example = "messenger"))]
+    pub notified_by: Option<&'static str>,
 }
 
 #[cfg(test)]

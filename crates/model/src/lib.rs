@@ -23,6 +23,7 @@ pub mod notification;
 pub mod peer;
 pub mod person;
 pub mod status;
+pub mod status_data;
 pub mod stored;
 pub mod template;
 pub mod token;

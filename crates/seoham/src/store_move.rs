@@ -59,14 +59,14 @@ pub(crate) fn run(config: &Config) -> Result<()> {
 }
 
 async fn move_all(config: &Config, source: &Arc<Mutex<Source>>, vault: &Vault) -> Result<()> {
-    let (options, span, counts, documents, sealing_keys, advanced_seconds) = {
+    let (options, span, counts, documents, sealing_keys, advanced_seconds, feed_epoch) = {
         let source = source.lock().unwrap_or_else(PoisonError::into_inner);
         let options = seoham_store_postgres::Options { mode: source.mode, ..store::database(config)? };
         let counts = TABLES.iter().map(|table| source.count(table)).collect::<Result<Vec<_>, _>>()?;
         let (documents, keys) = (source.documents()?, source.sealing_keys.clone());
-        (options, source.span()?, counts, documents, keys, source.advanced_seconds)
+        (options, source.span()?, counts, documents, keys, source.advanced_seconds, source.feed_epoch)
     };
-    let target = Target::open(&options, vault, &sealing_keys, advanced_seconds).await?;
+    let target = Target::open(&options, vault, &sealing_keys, advanced_seconds, feed_epoch).await?;
     if let Some((first, last)) = span {
         target.make_months(first, last).await?;
     }

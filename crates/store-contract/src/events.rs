@@ -17,7 +17,13 @@ use crate::world::{Sender, World};
 /// How long a store may take to number what was written. Far more than it needs: the tests wait for the condition.
 const NUMBERED_WITHIN: Duration = Duration::from_secs(20);
 
-async fn page(world: &World, sender: Sender, after: u64, limit: usize, types: Option<&[EventType]>) -> FeedRead {
+async fn page(
+    world: &World,
+    sender: Sender,
+    after: u64,
+    limit: usize,
+    types: Option<&[EventType]>,
+) -> FeedRead {
     let types = types.map(|types| types.iter().copied().collect::<BTreeSet<_>>());
     let query = FeedQuery { after, limit, types };
     world.store.read_feed(sender.institution, query).await.expect("reads")
@@ -44,8 +50,7 @@ fn steps(events: &[Event]) -> Vec<(EventType, Option<BinderId>)> {
 }
 
 async fn open(world: &World, id: BinderId) -> OpenVerdict {
-    let (opener, token) =
-        (Opener::Institution(world.city.institution), OneTimeToken::generate().hash());
+    let (opener, token) = (Opener::Institution(world.city.institution), OneTimeToken::generate().hash());
     world.store.open(opener, id, token, world.now()).await.expect("answers")
 }
 
@@ -92,8 +97,11 @@ pub async fn the_feed_has_every_step_once(world: World) {
     world.advance(10).await;
     for _ in 0..2 {
         let token = world.open(first).await;
-        let verdict =
-            world.store.verify_token(world.city.institution, first, token, world.now()).await.expect("answers");
+        let verdict = world
+            .store
+            .verify_token(world.city.institution, first, token, world.now())
+            .await
+            .expect("answers");
         assert!(matches!(verdict, TokenVerdict::Verified { .. }), "{verdict:?}");
         let read = world.store.mark_read(world.city.institution, first, world.now()).await;
         assert_eq!(read.expect("answers"), ReadVerdict::Read);

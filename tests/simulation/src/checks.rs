@@ -1,14 +1,19 @@
 //! Checks the store against the ledger.
 
+use std::time::Duration;
+
 use secrecy::ExposeSecret;
 use seoham_model::SeoulDay;
 use seoham_store::Lane;
 use seoham_store::documents::{DocumentRecord, Notification};
+use seoham_store::events::FeedQuery;
 
-use crate::ledger::{Delivery, Known};
+use crate::ledger::{Delivery, Feed, Known};
 use crate::world::{World, answered};
 use crate::{Broken, Found, demand};
 
+/// How long a store may take to number the steps that were written.
+const NUMBERED_WITHIN: Duration = Duration::from_secs(30);
 /// Documents per query.
 const AT_ONCE: usize = 100;
 /// The number of random documents checked after a fault, besides the recently touched ones.
@@ -40,11 +45,45 @@ impl World<'_> {
             (0..self.ledger.documents.len()).filter(|no| !self.ledger.documents[*no].gone).collect();
         self.look_at(&there).await?;
         self.ledger.check_removed()?;
+        self.settle_batches().await?;
+        self.check_feeds(false).await?;
         self.check_queue().await?;
         let daily: Vec<_> = self.ledger.daily().into_iter().collect();
         for _ in 0..daily.len().min(20) {
             let one = self.chance.below(daily.len());
             self.check_count(daily[one]).await?;
+        }
+        Ok(())
+    }
+
+    /// Checks that every institution's feed has every step exactly once. Everything was looked at before.
+    pub(crate) async fn check_feeds(&mut self, all_told: bool) -> Found<()> {
+        let (store, now) = (self.store(), self.now());
+        for institution in 0..self.feeds.len() {
+            let id = self.ledger.institutions[institution].id;
+            let begun = std::time::Instant::now();
+            loop {
+                let mut more = true;
+                while more {
+                    let after = self.feeds[institution].through();
+                    let query = FeedQuery { after, limit: 1_000, types: None };
+                    let read = answered("a feed", store.read_feed(id, query).await)?;
+                    self.feeds[institution].read(&read)?;
+                    more = read.page.more;
+                }
+                if self.ledger.check_feed(institution, &self.feeds[institution], all_told, now)? {
+                    break;
+                }
+                demand!(begun.elapsed() < NUMBERED_WITHIN, "steps are missing in the feed of {institution}");
+                store.wait_for_events(Duration::from_millis(20)).await;
+            }
+            let mut again = Feed::default();
+            while again.through() < self.feeds[institution].through() {
+                let query = FeedQuery { after: again.through(), limit: 1_000, types: None };
+                again.read(&answered("a feed", store.read_feed(id, query).await)?)?;
+            }
+            let same = again.has_read_the_same(&self.feeds[institution]);
+            demand!(same, "the feed of {institution} reads otherwise than before");
         }
         Ok(())
     }

@@ -22,7 +22,11 @@ impl World<'_> {
         self.deliver_all().await?;
         self.advance(u32::try_from(JOINS_LATER_SECONDS).unwrap_or(0) + 1).await?;
         while self.join_some(500).await? > 0 {}
+        let (store, now) = (self.store(), self.now());
+        while answered("tell_expired", store.tell_expired(100, now).await)? > 0 {}
+        drop(store);
         self.check_everything().await?;
+        self.check_feeds(true).await?;
         self.check_absent().await?;
         self.check_nothing_waits().await?;
         self.check_conservation()?;

@@ -12,7 +12,7 @@ use seoham_store::{Store, StoreError};
 
 use crate::chance::Chance;
 use crate::faults::{Answer, Faults};
-use crate::ledger::{Hold, Known, Ledger};
+use crate::ledger::{Feed, Hold, Known, Ledger};
 use crate::people::{Institution, Person};
 use crate::{Broken, Found, Opener, Plan, Report, Took, Violation, demand};
 
@@ -51,6 +51,9 @@ pub(crate) struct World<'a> {
     /// Documents whose notification the messenger accepted, once per acceptance.
     pub(crate) announced: Vec<usize>,
 
+    /// What each institution read of its feed.
+    pub(crate) feeds: Vec<Feed>,
+
     step: u64,
     history: VecDeque<String>,
     fingerprint: DefaultHasher,
@@ -75,6 +78,7 @@ impl<'a> World<'a> {
             lost: Vec::new(),
             outage: false,
             announced: Vec::new(),
+            feeds: Vec::new(),
             step: 0,
             history: VecDeque::new(),
             fingerprint: DefaultHasher::new(),
@@ -117,6 +121,7 @@ impl<'a> World<'a> {
             answered("an institution", store.create_institution(account).await)?;
             let made = answered("a contract", store.create_contract(id, contract).await)?;
             demand!(made, "a contract of an institution that was just made");
+            self.feeds.push(Feed::default());
             self.ledger.institutions.push(Institution { id, contract: uuid, name: name.to_owned() });
         }
         self.ledger.add_person(Person::who_joins_later());

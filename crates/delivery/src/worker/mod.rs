@@ -1,6 +1,8 @@
-//! The worker's loops: claim and hand over, reconcile hand-overs, move documents for people who joined, tidy.
+//! The worker's loops: claim and hand over, reconcile hand-overs, move documents for people who joined, tidy, keep the
+//! feeds of events.
 
 mod claiming;
+mod feeds;
 mod handing;
 mod order;
 mod reconciling;
@@ -83,6 +85,7 @@ enum Loop {
     SettleAbandoned,
     MoveJoined,
     Tidy,
+    KeepFeeds,
     Watch,
 }
 
@@ -109,9 +112,13 @@ impl Worker {
         let mut kinds = HashMap::new();
         let batches = std::iter::repeat_n(Loop::Deliver, self.options.claiming);
         let looks = (0..self.lines.all().len()).map(Loop::Reconcile);
-        for kind in
-            batches.chain(looks).chain([Loop::SettleAbandoned, Loop::MoveJoined, Loop::Tidy, Loop::Watch])
-        {
+        for kind in batches.chain(looks).chain([
+            Loop::SettleAbandoned,
+            Loop::MoveJoined,
+            Loop::Tidy,
+            Loop::KeepFeeds,
+            Loop::Watch,
+        ]) {
             kinds.insert(running.spawn(self.clone().keep(kind, stop.clone())).id(), kind);
         }
         while let Some(ended) = running.join_next_with_id().await {
@@ -130,6 +137,7 @@ impl Worker {
             Loop::SettleAbandoned => self.settle_abandoned(stop).await,
             Loop::MoveJoined => self.move_joined(stop).await,
             Loop::Tidy => self.tidy(stop).await,
+            Loop::KeepFeeds => self.keep_feeds(stop).await,
             Loop::Watch => self.watch(stop).await,
         }
     }

@@ -51,6 +51,10 @@ pub(super) async fn open(
             "열람기한이 지나 열 수 없는 문서입니다",
             "the deadline to open the document has passed",
         ))),
+        OpenVerdict::Withdrawn => Err(ApiError::forbidden(Text::fixed(
+            "기관이 회수하여 열 수 없는 문서입니다",
+            "the institution withdrew the document",
+        ))),
     }
 }
 

@@ -3,6 +3,7 @@
 use axum::extract::{Request, State};
 use axum::response::Response;
 use seoham_http::{ApiError, Language};
+use seoham_model::status_data::StatusData;
 use seoham_model::{BinderId, ErrorCode, Lang, bulk as envelope};
 use seoham_store::Lane;
 use serde::Serialize;
@@ -10,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::admission::{AdmittedBody, admit_body};
 use crate::caller::Sender;
-use crate::reply::{StatusData, UNKNOWN_DOCUMENT, UNREADABLE_DOCUMENT, json};
+use crate::reply::{UNKNOWN_DOCUMENT, UNREADABLE_DOCUMENT, json, status_data};
 use crate::state::Gateway;
 
 #[derive(ToSchema)]
@@ -79,7 +80,7 @@ async fn statuses(
         .map(|(document_binder_uuid, id)| {
             let found = id.and_then(|_| found.next()).unwrap_or(Ok(None));
             let (status_data, error) = match found {
-                Ok(Some(status)) => (Some(StatusData::of(status, now)), None),
+                Ok(Some(status)) => (Some(status_data(status, now)), None),
                 Ok(None) => (None, Some((ErrorCode::NotFound, &UNKNOWN_DOCUMENT))),
                 Err(error) => {
                     // One document that cannot be read must not hide the others.

@@ -4,10 +4,11 @@ use axum::extract::State;
 use axum::response::Response;
 use seoham_http::{ApiError, Path};
 use seoham_model::BinderId;
+use seoham_model::status_data::StatusData;
 use seoham_store::Lane;
 
 use crate::caller::Sender;
-use crate::reply::{StatusData, json, unknown_document};
+use crate::reply::{json, status_data, unknown_document};
 use crate::state::Gateway;
 
 /// The status of one document.
@@ -28,5 +29,5 @@ pub(crate) async fn single(
     let id = BinderId::parse(&binder).ok_or_else(unknown_document)?;
     let found = gateway.store.statuses(Lane::Interactive, sender.institution, vec![id]).await?;
     let status = found.into_iter().next().transpose()?.flatten().ok_or_else(unknown_document)?;
-    json(&StatusData::of(status, gateway.now()))
+    json(&status_data(status, gateway.now()))
 }

@@ -41,6 +41,8 @@ struct DocumentPage {
     cs_number: String,
     /// It can no longer be opened.
     closed: bool,
+    /// When the sender withdrew it. Of such a document only its title is shown: it may have come by mistake.
+    withdrawn: Option<String>,
     /// It opens without authentication.
     opens_at_once: bool,
     proof: &'static str,
@@ -94,6 +96,7 @@ pub(crate) async fn show(
         cs_name: document.content.cs_name.clone(),
         cs_number: document.content.cs_number.clone(),
         closed: document.times.opening(document.deadline_at, now) == Opening::TooLate,
+        withdrawn: document.times.withdrawn_at.map(|at| words::moment(at, lang)),
         opens_at_once,
         proof: match document.authentication {
             Authentication::Pin => {

@@ -57,6 +57,7 @@ struct Entry {
     left: words::Left,
     /// It can no longer be opened.
     is_over: bool,
+    is_withdrawn: bool,
     read: Option<String>,
     amount: Option<String>,
     due: Option<String>,
@@ -169,6 +170,8 @@ pub(crate) async fn show(
 impl Entry {
     fn of(document: &BoxDocument, site: &Site, now: UnixSeconds) -> Self {
         let lang = site.lang;
+        // Of a withdrawn document only the title is shown: it may have come by mistake.
+        let shown = document.times.withdrawn_at.is_none().then_some(&document.shown);
         Self {
             id: document.id.to_string(),
             mark: mark(document),
@@ -178,9 +181,10 @@ impl Entry {
             deadline: words::moment(document.deadline_at, lang),
             left: words::Left::of(document.deadline_at, now, lang),
             is_over: document.deadline_at <= now,
+            is_withdrawn: document.times.withdrawn_at.is_some(),
             read: document.times.read_at.map(|at| words::moment(at, lang)),
-            amount: document.shown.amount_won.map(|amount| words::won(amount, lang)),
-            due: document.shown.due.map(|due| words::day(due, lang)),
+            amount: shown.and_then(|shown| shown.amount_won).map(|amount| words::won(amount, lang)),
+            due: shown.and_then(|shown| shown.due).map(|due| words::day(due, lang)),
         }
     }
 }

@@ -67,6 +67,7 @@ async fn own_open(inbox: &Inbox, visit: &Visit, binder: &str) -> Result<BoxDocum
     let document = own(inbox, visit, binder).await?;
     match document.times.opening(document.deadline_at, inbox.now()) {
         Opening::TooLate => Err(too_late()),
+        Opening::Withdrawn => Err(withdrawn()),
         Opening::Open | Opening::NotInBox => Ok(document),
     }
 }
@@ -75,6 +76,16 @@ fn too_late() -> PageExit {
     ErrorPage::new(
         StatusCode::GONE,
         Text::fixed("열람기한이 지났습니다", "The deadline to open it has passed"),
+        Text::fixed("보낸 기관의 고객센터로 문의해 주십시오.", "Please ask the sender's customer service."),
+    )
+    .then_documents()
+    .into()
+}
+
+fn withdrawn() -> PageExit {
+    ErrorPage::new(
+        StatusCode::GONE,
+        Text::fixed("보낸 기관이 회수한 문서입니다", "The sender withdrew this document"),
         Text::fixed("보낸 기관의 고객센터로 문의해 주십시오.", "Please ask the sender's customer service."),
     )
     .then_documents()
@@ -184,6 +195,7 @@ pub(crate) async fn open(
             Ok(Redirect::to(&url).into_response())
         }
         OpenVerdict::Expired => Err(too_late()),
+        OpenVerdict::Withdrawn => Err(withdrawn()),
         OpenVerdict::NotInBox | OpenVerdict::Unknown => Err(unknown().then_documents().into()),
     }
 }

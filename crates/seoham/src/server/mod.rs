@@ -5,6 +5,7 @@ mod brand;
 pub(crate) mod certificate;
 pub(crate) mod connections;
 mod delivery_role;
+mod feeds;
 mod health_check;
 pub(crate) mod listeners;
 mod message_sender;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use seoham_events::FeedHub;
 use seoham_gateway::{AdmissionLimits, Gateway, GatewayOptions};
 use seoham_inbox::{Inbox, InboxOptions};
 use seoham_messengers::Simulator;
@@ -29,11 +31,13 @@ use seoham_vault::webhook_secret_is_sound;
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::logging;
 use certificate::Certificate;
 use delivery_role::DeliveryTask;
+use feeds::WaitedFeeds;
 use health_check::HealthCheckTask;
 use listeners::{Bound, Running};
 use message_sender::{MessageSender, SenderParts};
@@ -53,6 +57,8 @@ pub(crate) struct Server {
     delivery_role: Option<DeliveryTask>,
     volume_watch: Option<VolumeWatchTask>,
     health_check: HealthCheckTask,
+    /// Ends the waits of readers of events.
+    stop_waiting: CancellationToken,
     deadline: Duration,
 }
 
@@ -225,7 +231,9 @@ impl Server {
         let metrics = seoham_operator::install_metrics().context("metrics")?;
         tokio::spawn(seoham_operator::start_upkeep(metrics.clone()));
         let pushes = Pushes { lines: messenger.lines.clone(), store: store.clone() };
-        let gateway = gateway(config, &store, pushes, &bulk.work)?;
+        let stop_waiting = CancellationToken::new();
+        let feeds = FeedHub::start(store.clone(), stop_waiting.clone());
+        let gateway = gateway(config, &store, feeds, pushes, &bulk.work)?;
         let brand = Arc::new(brand::brand(config)?);
         let inbox = Inbox::new(InboxOptions {
             store: store.clone(),
@@ -280,6 +288,7 @@ impl Server {
             delivery_role,
             volume_watch,
             health_check,
+            stop_waiting,
             deadline,
         })
     }
@@ -293,6 +302,8 @@ impl Server {
         let deadline = if failed { self.deadline.min(FAILED_DEADLINE) } else { self.deadline };
         let until = Instant::now() + deadline;
         self.operator.start_draining();
+        // Readers that wait for events are answered now.
+        self.stop_waiting.cancel();
         if let Some(delivery_role) = &self.delivery_role {
             delivery_role.stop();
         }
@@ -328,7 +339,13 @@ fn tell_end(ended: Result<()>) {
     }
 }
 
-fn gateway(config: &Config, store: &Arc<dyn Store>, pushes: Pushes, bulk: &Handle) -> Result<Gateway> {
+fn gateway(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    feeds: FeedHub,
+    pushes: Pushes,
+    bulk: &Handle,
+) -> Result<Gateway> {
     let admission = AdmissionLimits {
         requests: config.admission.requests,
         bytes: config.admission.bytes,
@@ -339,6 +356,7 @@ fn gateway(config: &Config, store: &Arc<dyn Store>, pushes: Pushes, bulk: &Handl
         admission,
         receipt_secrets: messenger::receipt_secrets(config)?,
         pushed_reports: Some(Arc::new(pushes)),
+        feeds: Arc::new(WaitedFeeds(feeds)),
         behind_proxy: config.listen.behind_tls_proxy,
         bulk_threads: bulk.clone(),
     };

@@ -19,7 +19,8 @@ use crate::session::{Param, Session};
 const TRIES_MAX: u32 = 64;
 
 // Not in any order: to sort, the plan would read all parcels by their index and look for each among those asked for.
-const READ: &str = "SELECT p.parcel_id, p.institution_id, p.sent_at, octet_length(p.persons) / 16 AS count, n.packed
+const READ: &str =
+    "SELECT p.parcel_id, p.institution_id, p.sent_at, octet_length(p.persons) / 16 AS count, n.packed
     FROM parcels p LEFT JOIN notices n ON n.parcel_id = p.parcel_id
     WHERE p.parcel_id = ANY($1::uuid[])";
 

@@ -22,7 +22,8 @@ const PARCELS: &str =
     FROM parcels p LEFT JOIN notices n ON n.parcel_id = p.parcel_id
     WHERE p.parcel_id = ANY($1::uuid[]) AND ($2::uuid IS NULL OR p.institution_id = $2)";
 
-const MARKS: &str = "SELECT m.document_id, m.received_at, m.opened_at, m.authenticated_at, m.token_used_at, m.read_at,
+const MARKS: &str =
+    "SELECT m.document_id, m.received_at, m.opened_at, m.authenticated_at, m.token_used_at, m.read_at,
       m.withdrawn_at
     FROM marks m WHERE m.document_id = ANY($1::uuid[])";
 

@@ -18,10 +18,7 @@ const ENDS: &str = "SELECT (SELECT value FROM deployment WHERE name = $2) AS epo
     (SELECT last_seq - event_count + 1 FROM ledger WHERE institution_id = $1 ORDER BY last_seq LIMIT 1) AS oldest";
 
 /// The epoch of the feeds, and the ends of the feed of an institution.
-pub(super) async fn epoch_and_ends(
-    session: &Session,
-    institution: InstitutionId,
-) -> Result<(u64, FeedEnds)> {
+pub(super) async fn epoch_and_ends(session: &Session, institution: InstitutionId) -> Result<(u64, FeedEnds)> {
     let row = session.query_opt(ENDS, &[&institution.uuid(), &FEED_EPOCH]).await?;
     let row = row.ok_or(StoreError::damaged("a feed"))?;
     let last = row.value::<Option<i64>>("last_seq")?.map_or(0, i64::unsigned_abs);
@@ -30,7 +27,7 @@ pub(super) async fn epoch_and_ends(
 }
 
 const ROWS: &str = "SELECT last_seq, event_type, at, parcel_id, documents FROM ledger
-    WHERE institution_id = $1 AND last_seq > $2 AND last_seq <= $3 + 128 AND last_seq - event_count < $3
+    WHERE institution_id = $1 AND last_seq > $2 AND last_seq <= $3::bigint + 128 AND last_seq - event_count < $3::bigint
       AND ($4::bigint[] IS NULL OR event_type = ANY($4))
     ORDER BY last_seq LIMIT $5";
 
@@ -49,7 +46,8 @@ pub(super) async fn rows(
 }
 
 fn ledger_row(row: &Row, institution: InstitutionId) -> Result<LedgerRow> {
-    let (parcel, documents): (Option<Uuid>, Option<&[u8]>) = (row.value("parcel_id")?, row.value("documents")?);
+    let (parcel, documents): (Option<Uuid>, Option<&[u8]>) =
+        (row.value("parcel_id")?, row.value("documents")?);
     let documents = match parcel.zip(documents) {
         Some((parcel, bytes)) => Some((ParcelId::of(parcel), DocumentSet::from_bytes(bytes)?)),
         None => None,

@@ -29,8 +29,7 @@ impl Feeds for PostgresStore {
         let session = self.inner.sessions.for_many(Lane::Bulk).await?;
         // Numbers only grow, so nothing between two statements can be missed; the ends are read first.
         let (epoch, ends) = ledger::epoch_and_ends(&session, institution).await?;
-        let (picked, through) =
-            pick(&ledger::rows(&session, institution, &query, ends).await?, &query, ends);
+        let (picked, through) = pick(&ledger::rows(&session, institution, &query, ends).await?, &query, ends);
         let mut ids: Vec<_> = picked.iter().filter_map(|picked| picked.document).collect();
         ids.sort_unstable();
         ids.dedup();

@@ -47,14 +47,7 @@ impl StepColumns {
     }
 
     pub(crate) fn params(&self) -> [Param<'_>; 6] {
-        [
-            &self.institution,
-            &self.event_type,
-            &self.event_count,
-            &self.at,
-            &self.parcel,
-            &self.documents,
-        ]
+        [&self.institution, &self.event_type, &self.event_count, &self.at, &self.parcel, &self.documents]
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use seoham_model::{BinderId, EventType, ParcelId, UnixSeconds};
-use seoham_store::events::Step;
 use seoham_store::Result;
+use seoham_store::events::Step;
 use seoham_store::handovers::{
     BegunHandover, DueHandover, Found, GivenUpRow, Handed, HandoverClaim, HandoverId, Settled, Settlement,
     UNCERTAIN_SECONDS_MAX, Whose, decode_handed, encode_handed, ended, is_reported, open_awaited,

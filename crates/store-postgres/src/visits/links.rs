@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
-use seoham_model::status::Opening;
 use seoham_model::{BinderId, PersonId, UnixSeconds};
 use seoham_store::attempts::LinkRequests;
 use seoham_store::visits::{LinkPurpose, LoginLink, notification_link_end};
@@ -78,7 +77,7 @@ impl Links for PostgresStore {
         let Some(id) = self.inner.vault.document_of_link(token) else { return Ok(None) };
         let session = self.inner.sessions.interactive().await?;
         let found = rows::document(&session, None, id).await?;
-        let open = found.filter(|d| d.times.opening(d.deadline_at, now) != Opening::TooLate);
+        let open = found.filter(|d| now < d.deadline_at);
         Ok(open.map(|document| (document.person, id)))
     }
 

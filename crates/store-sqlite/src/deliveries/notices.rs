@@ -34,7 +34,12 @@ pub(crate) fn record(
             .query_row([Id(parcel)], |row| {
                 let packed: Option<Vec<u8>> = row.get(2)?;
                 let institution = row.get::<_, Id<InstitutionId>>(3)?.0;
-                Ok((UnixSeconds(row.get(0)?), row.get::<_, usize>(1)?, packed.unwrap_or_default(), institution))
+                Ok((
+                    UnixSeconds(row.get(0)?),
+                    row.get::<_, usize>(1)?,
+                    packed.unwrap_or_default(),
+                    institution,
+                ))
             })
             .optional()?;
         let Some((sent_at, count, packed, institution)) = found else { continue };

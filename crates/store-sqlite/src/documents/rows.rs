@@ -50,7 +50,10 @@ pub(crate) fn document(
 }
 
 /// A parcel without its sealed columns.
-pub(crate) fn parcel(connection: &Connection, id: ParcelId) -> rusqlite::Result<Option<Result<StoredParcel>>> {
+pub(crate) fn parcel(
+    connection: &Connection,
+    id: ParcelId,
+) -> rusqlite::Result<Option<Result<StoredParcel>>> {
     let read = |row: &Row<'_>| {
         let head = match ParcelHead::parse(row.get(3)?) {
             Ok(head) => head,

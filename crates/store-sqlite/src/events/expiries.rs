@@ -42,9 +42,8 @@ pub(super) fn tell(connection: &Connection, limit: usize, until: UnixSeconds) ->
         let marks = rows::marks_of(connection, *id)?;
         let found = after_expiry(&parcel, |document| marks.get(&document).copied(), *row, until);
         if let Ok(parcel) = &parcel {
-            let step = |(at, documents)| {
-                Step::of_parcel(parcel.institution, EventType::Expired, at, *id, documents)
-            };
+            let step =
+                |(at, documents)| Step::of_parcel(parcel.institution, EventType::Expired, at, *id, documents);
             ledger::append(connection, &found.expired.into_iter().map(step).collect::<Vec<_>>())?;
         }
         if let Some(next) = found.next {

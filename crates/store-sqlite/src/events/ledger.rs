@@ -106,11 +106,7 @@ fn ledger_row(row: &Row<'_>, institution: InstitutionId) -> rusqlite::Result<Led
 }
 
 /// Removes at most `limit` rows from before `before`, each feed from its beginning. Returns how many.
-pub(super) fn forget(
-    connection: &Connection,
-    before: UnixSeconds,
-    limit: usize,
-) -> rusqlite::Result<usize> {
+pub(super) fn forget(connection: &Connection, before: UnixSeconds, limit: usize) -> rusqlite::Result<usize> {
     let institutions: Vec<Id<InstitutionId>> = connection
         .prepare_cached("SELECT institution_id FROM feeds")?
         .query_map([], |row| row.get(0))?

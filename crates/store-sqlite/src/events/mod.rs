@@ -49,7 +49,10 @@ impl Feeds for SqliteStore {
     async fn feed_lasts(&self, institutions: Vec<InstitutionId>) -> Result<HashMap<InstitutionId, u64>> {
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
             let last = |id: InstitutionId| Ok(ledger::last(connection, id)?.map(|last| (id, last)));
-            Ok(institutions.into_iter().filter_map(|id| last(id).transpose()).collect::<rusqlite::Result<_>>()?)
+            Ok(institutions
+                .into_iter()
+                .filter_map(|id| last(id).transpose())
+                .collect::<rusqlite::Result<_>>()?)
         });
         read.await
     }
@@ -78,7 +81,8 @@ impl FeedKeeping for SqliteStore {
     }
 
     async fn forget_events(&self, before: UnixSeconds) -> Result<usize> {
-        let forget = move |connection: &Connection| Ok(ledger::forget(connection, before, FORGOTTEN_AT_ONCE)?);
+        let forget =
+            move |connection: &Connection| Ok(ledger::forget(connection, before, FORGOTTEN_AT_ONCE)?);
         self.inner.writer.background(Weight::rows(FORGOTTEN_AT_ONCE), forget).await
     }
 }

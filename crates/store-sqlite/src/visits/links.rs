@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::{ExposeSecret, SecretString};
-use seoham_model::status::Opening;
 use seoham_model::{BinderId, PersonId, UnixSeconds};
 use seoham_store::attempts::{LinkRequests, Proof, Tries};
 use seoham_store::restore::names;
@@ -64,7 +63,7 @@ impl Links for SqliteStore {
         let Some(document) = self.inner.vault.document_of_link(token) else { return Ok(None) };
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
             let found = rows::document(connection, None, document)?;
-            let open = found.filter(|found| found.times.opening(found.deadline_at, now) != Opening::TooLate);
+            let open = found.filter(|found| now < found.deadline_at);
             Ok(open.map(|found| (found.person, document)))
         });
         read.await

@@ -81,8 +81,8 @@ mod tests {
     use seoham_model::{Clock, ContractUuid, InstitutionId, ParcelId};
 
     use super::*;
-    use crate::parcel::head::{Entry, ParcelHead, encode};
     use crate::StoreError;
+    use crate::parcel::head::{Entry, ParcelHead, encode};
 
     fn parcel(deadlines: &[i64]) -> Result<StoredParcel> {
         let entry = |deadline: &i64| Entry {
@@ -126,7 +126,11 @@ mod tests {
         assert_eq!(look(200, 100, 250), (vec![], Some((300, 250))), "the one of 200 was withdrawn");
         assert_eq!(look(300, 250, 900), (vec![(300, vec![1])], None));
         assert_eq!(look(100, 0, 900), (vec![(100, vec![0, 4]), (300, vec![1])], None), "after a long pause");
-        assert_eq!(look(300, 250, 150), (vec![], Some((300, 250))), "a clock that was set back tells nothing twice");
+        assert_eq!(
+            look(300, 250, 150),
+            (vec![], Some((300, 250))),
+            "a clock that was set back tells nothing twice"
+        );
     }
 
     #[test]

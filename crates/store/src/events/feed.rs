@@ -101,7 +101,9 @@ pub fn events<S: BuildHasher>(
                 Ok((document, status(vault, document, keys.get(&document.person), read)?))
             });
             opened
-                .inspect_err(|error| tracing::error!(%error, document = %id, "a document of a feed cannot be read"))
+                .inspect_err(
+                    |error| tracing::error!(%error, document = %id, "a document of a feed cannot be read"),
+                )
                 .ok()
         };
         statuses.entry(id).or_insert_with(open).clone()
@@ -112,10 +114,8 @@ pub fn events<S: BuildHasher>(
         let at = known.as_ref().map_or(at, |(_, status)| step_time(event_type, &status.times, at));
         let is_fallback = event_type == EventType::Notified
             && known.as_ref().is_some_and(|(stored, _)| stored.notice.outcome == Notification::Fallback);
-        let status = known.map(|(_, status)| DocumentStatus {
-            times: after_step(event_type, &status.times, at),
-            ..status
-        });
+        let status = known
+            .map(|(_, status)| DocumentStatus { times: after_step(event_type, &status.times, at), ..status });
         Event { seq, event_type, at, document, status, is_fallback }
     };
     picked.iter().map(event).collect()

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use ambassador::delegatable_trait;
 use async_trait::async_trait;
+use seoham_model::event::{EventData, FeedEvent};
+use seoham_model::status_data::StatusData;
 use seoham_model::{BinderId, EventType, InstitutionId, UnixSeconds};
 
 use crate::Result;
@@ -44,6 +46,22 @@ pub struct Event {
     pub is_fallback: bool,
 }
 
+impl From<Event> for FeedEvent {
+    fn from(event: Event) -> Self {
+        let Event { seq, event_type, at, document, status, is_fallback } = event;
+        let notified_by = if is_fallback { "fallback" } else { "messenger" };
+        let external_document_uuid = status.as_ref().and_then(|status| status.external_document_uuid.clone());
+        let has_status = status.is_some();
+        let data = EventData {
+            status: status
+                .map(|status| StatusData::of(&status.times, status.deadline_at, status.payload, at)),
+            notified_by: (event_type == EventType::Notified && has_status).then_some(notified_by),
+        };
+        let document_binder_uuid = document.map(|document| document.to_string());
+        Self { seq, event_type, at: at.0, document_binder_uuid, external_document_uuid, data }
+    }
+}
+
 /// The ends of a feed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FeedEnds {
@@ -66,7 +84,6 @@ pub struct FeedRead {
 
 /// The feeds, for readers.
 #[async_trait]
-#[delegatable_trait]
 pub trait Feeds: Send + Sync {
     /// Reads events of `institution`. The cost is bounded by what is read, for a feed of any length.
     async fn read_feed(&self, institution: InstitutionId, query: FeedQuery) -> Result<FeedRead>;
@@ -80,6 +97,7 @@ pub trait Feeds: Send + Sync {
 
 /// Work on the feeds in the background, for the worker.
 #[async_trait]
+#[delegatable_trait]
 pub trait FeedKeeping: Send + Sync {
     /// One bounded step: tells of documents whose deadlines passed unread. Returns how many parcels were looked at;
     /// fewer than `limit` if no more are due.

@@ -70,11 +70,18 @@ pub struct ReportedParcel {
 
 impl ReportedParcel {
     /// The steps that the feed tells of (SPEC 15).
-    pub fn steps(&self, institution: InstitutionId, parcel: ParcelId, now: UnixSeconds) -> impl Iterator<Item = Step> {
+    pub fn steps(
+        &self,
+        institution: InstitutionId,
+        parcel: ParcelId,
+        now: UnixSeconds,
+    ) -> impl Iterator<Item = Step> {
         // A notification may arrive after it was reported as failed, and not the other way round.
         let steps = [(EventType::NoticeFailed, self.failed), (EventType::Notified, self.arrived)];
         let steps = steps.into_iter().filter(|(_, documents)| !documents.is_empty());
-        steps.map(move |(event_type, documents)| Step::of_parcel(institution, event_type, now, parcel, documents))
+        steps.map(move |(event_type, documents)| {
+            Step::of_parcel(institution, event_type, now, parcel, documents)
+        })
     }
 }
 
@@ -179,7 +186,7 @@ mod tests {
 
     #[test]
     fn reports_of_a_parcel_are_packed_together_and_harmless_again() {
-        let parcel = seoham_model::ParcelId::generate(&seoham_model::Clock::default());
+        let parcel = ParcelId::generate(&seoham_model::Clock::default());
         let report = |position, outcome, at| Report { document: parcel.document(position), outcome, at };
         let reports = [
             report(2, Failed, SENT.plus(1)),
@@ -190,7 +197,8 @@ mod tests {
         let now = SENT.plus(60);
         let reported = after_reports(&[], 3, SENT, &reports, now).expect("changes");
         let institution = InstitutionId::generate(&seoham_model::Clock::default());
-        let steps: Vec<_> = reported.steps(institution, parcel, now).map(|step| (step.event_type, step.documents)).collect();
+        let steps: Vec<_> =
+            reported.steps(institution, parcel, now).map(|step| (step.event_type, step.documents)).collect();
         let of = |positions: &[u8]| Some((parcel, positions.iter().copied().collect()));
         assert_eq!(steps, [(EventType::NoticeFailed, of(&[2])), (EventType::Notified, of(&[0, 2]))]);
         let packed = reported.packed;

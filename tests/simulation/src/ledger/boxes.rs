@@ -3,7 +3,7 @@
 use seoham_model::UnixSeconds;
 use seoham_model::status::TOKEN_LIFETIME_SECONDS;
 use seoham_store::boxes::OpenVerdict;
-use seoham_store::documents::{ReadVerdict, TokenVerdict};
+use seoham_store::documents::{ReadVerdict, TokenVerdict, WithdrawVerdict};
 use seoham_vault::TokenHash;
 
 use super::{Document, Known, Ledger, Token};
@@ -61,7 +61,10 @@ impl Ledger {
                 let (issued, used) = (Known::Yes, Known::No);
                 self.tokens.push(Token { hash, document: no, issued, issued_at: now, expires_at, used });
             }
-            OpenVerdict::Expired => demand!(!open, "{id} does not open any more"),
+            OpenVerdict::Expired => {
+                demand!(!open && document.withdrawn_at.is_none(), "{id} does not open any more");
+            }
+            OpenVerdict::Withdrawn => demand!(document.withdrawn_at.is_some(), "{id} was never withdrawn"),
             OpenVerdict::NotInBox | OpenVerdict::Unknown => {
                 demand!(open && !document.must_be_received, "{id} stands in the box and is not found in it");
             }
@@ -123,6 +126,10 @@ impl Ledger {
                 document_.token_used.happened(now);
                 self.observe(document, Some(status), now)
             }
+            TokenVerdict::Withdrawn => {
+                demand!(false, "{id} has a token, and was withdrawn");
+                Ok(())
+            }
             TokenVerdict::Used => {
                 demand!(token.used != Known::No, "a token of {id} was never used, and is said to be");
                 token.used = Known::Yes;
@@ -174,6 +181,31 @@ impl Ledger {
             demand!(!token_used.is_certain(), "{id}: its verified token is forgotten");
         }
         Ok(())
+    }
+
+    /// Records the result of a withdrawal.
+    pub(crate) fn withdrawn(
+        &mut self,
+        institution: usize,
+        no: usize,
+        verdict: WithdrawVerdict,
+        now: UnixSeconds,
+    ) -> Found<()> {
+        let id = self.documents[no].id;
+        if verdict == WithdrawVerdict::Unknown {
+            demand!(self.need_not_be_there(institution, no), "{id} is unknown to its own institution");
+            return if self.documents[no].institution == institution { self.is_missing(no) } else { Ok(()) };
+        }
+        demand!(self.documents[no].institution == institution, "{id} was withdrawn by a stranger");
+        self.appeared(no)?;
+        let document = &mut self.documents[no];
+        if verdict == WithdrawVerdict::Opened {
+            demand!(document.authenticated.is_possible(), "{id} was never opened, and is said to be");
+            return Ok(());
+        }
+        document.withdrawn_at.get_or_insert(now);
+        // An opening without a reply did not take place.
+        document.authenticated.observe("authenticated_at", None)
     }
 
     /// A read may have been reported; the reply was lost.

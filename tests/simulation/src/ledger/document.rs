@@ -45,6 +45,7 @@ pub(crate) struct Document {
     pub(crate) token_used: Moment,
     pub(crate) read: Moment,
     pub(crate) notified: Moment,
+    pub(crate) withdrawn_at: Option<UnixSeconds>,
     last_status: DocBoxStatus,
 
     pub(crate) delivery: Delivery,
@@ -93,6 +94,7 @@ impl Document {
             token_used: Moment::default(),
             read: Moment::default(),
             notified: Moment::default(),
+            withdrawn_at: None,
             last_status: DocBoxStatus::Sent,
             delivery: Delivery::Waiting,
             delivery_unsure: false,
@@ -107,7 +109,7 @@ impl Document {
     }
 
     pub(crate) fn is_open_at(&self, now: UnixSeconds) -> bool {
-        now < self.deadline_at
+        now < self.deadline_at && self.withdrawn_at.is_none()
     }
 
     /// Checks the status that the store reports.
@@ -131,6 +133,10 @@ impl Document {
         self.token_used.observe("token_used_at", times.token_used_at)?;
         self.read.observe("read_at", times.read_at)?;
         self.notified.observe("user_notified_at", times.notified_at)?;
+        let withdrawn = self.withdrawn_at;
+        demand!(times.withdrawn_at == withdrawn, "withdrawn at {withdrawn:?}, told {times:?}");
+        demand!(times.opened_at == times.authenticated_at, "opened and authenticated apart: {times:?}");
+        demand!(withdrawn.is_none() || times.opened_at.is_none(), "opened and withdrawn: {times:?}");
         let all = [
             times.received_at,
             times.authenticated_at,

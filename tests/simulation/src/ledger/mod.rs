@@ -3,6 +3,7 @@
 mod boxes;
 mod deliveries;
 mod document;
+mod feeds;
 mod moment;
 mod retention;
 mod token;
@@ -18,6 +19,7 @@ use crate::{Found, demand};
 pub(crate) use boxes::PresentedToken;
 pub(crate) use deliveries::Hold;
 pub(crate) use document::{Delivery, Document, New};
+pub(crate) use feeds::Feed;
 pub(crate) use moment::Moment;
 pub(crate) use token::{Known, Token};
 

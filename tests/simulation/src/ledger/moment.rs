@@ -30,6 +30,11 @@ impl Moment {
         self.certain
     }
 
+    /// The value that the store reported.
+    pub(crate) fn seen(&self) -> Option<UnixSeconds> {
+        self.seen
+    }
+
     pub(crate) fn is_possible(&self) -> bool {
         !self.possible.is_empty()
     }

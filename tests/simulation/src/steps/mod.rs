@@ -1,6 +1,7 @@
 //! The possible steps and their frequencies.
 
 mod clock;
+mod feeds;
 mod messenger;
 mod people;
 mod recipients;
@@ -27,6 +28,9 @@ enum Step {
     Open,
     Verify,
     Read,
+    Withdraw,
+    ReadFeed,
+    TellExpired,
     Ask,
     AskAsStrangers,
     Clock,
@@ -37,7 +41,7 @@ enum Step {
 }
 
 /// The relative frequency of each step.
-const WEIGHTS: [(Step, usize); 22] = [
+const WEIGHTS: [(Step, usize); 25] = [
     (Step::Send, 1_100),
     (Step::SendManyToOne, 2),
     (Step::LookUp, 250),
@@ -53,6 +57,9 @@ const WEIGHTS: [(Step, usize); 22] = [
     (Step::Open, 1_200),
     (Step::Verify, 1_100),
     (Step::Read, 900),
+    (Step::Withdraw, 150),
+    (Step::ReadFeed, 300),
+    (Step::TellExpired, 150),
     (Step::Ask, 900),
     (Step::AskAsStrangers, 100),
     (Step::Clock, 800),
@@ -84,6 +91,9 @@ impl World<'_> {
             Step::Open => self.open().await,
             Step::Verify => self.verify().await,
             Step::Read => self.read().await,
+            Step::Withdraw => self.withdraw().await,
+            Step::ReadFeed => self.read_feed().await,
+            Step::TellExpired => self.tell_expired().await,
             Step::Ask => self.ask().await,
             Step::AskAsStrangers => {
                 let documents: Vec<usize> = (0..5).filter_map(|_| self.some_document()).collect();

@@ -164,8 +164,9 @@ impl World<'_> {
         let said = format!("{} refuses {}: {refuses}", person.phone_number, sender.name);
         let sender = sender.id;
         self.say(said);
-        let store = self.store();
-        let known = match self.call("set_refusal", store.set_refusal(id, sender, refuses)).await? {
+        let (store, now) = (self.store(), self.now());
+        let call = store.set_refusal(id, sender, refuses, now);
+        let known = match self.call("set_refusal", call).await? {
             Answer::Given(()) if refuses => Refusal::Refused,
             Answer::Given(()) => Refusal::Accepted,
             Answer::NotDone => return Ok(()),

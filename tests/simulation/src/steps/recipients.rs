@@ -55,6 +55,25 @@ impl World<'_> {
         }
     }
 
+    /// Withdraws a document, until that is acknowledged or refused.
+    pub(super) async fn withdraw(&mut self) -> Found<()> {
+        let Some(document) = self.some_document() else { return Ok(()) };
+        let institution = self.asker(document);
+        let (store, now) = (self.store(), self.now());
+        let (asker, id) = (self.ledger.institutions[institution].id, self.ledger.documents[document].id);
+        self.touch(document);
+        self.say(format!("{id} is withdrawn"));
+        let mut unanswered = false;
+        loop {
+            match self.call("withdraw", store.withdraw(asker, id, now)).await? {
+                Answer::Given(verdict) => return self.ledger.withdrawn(institution, document, verdict, now),
+                Answer::NotDone if !unanswered => return Ok(()),
+                Answer::NotDone => {}
+                Answer::Unknown(_) => unanswered = true,
+            }
+        }
+    }
+
     pub(super) async fn read(&mut self) -> Found<()> {
         let verified = self.ledger.tokens.iter().rev().take(12).filter(|token| token.used == Known::Yes);
         let verified: Vec<usize> = verified.map(|token| token.document).collect();

@@ -1,5 +1,6 @@
 //! Stores that each break one guarantee. The simulation must detect all of them.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +33,9 @@ use seoham_store::deliveries::{
 use seoham_store::deployment::ambassador_impl_Deployment;
 use seoham_store::documents::{
     Acceptance, Accepted, DocumentRecord, DocumentStatus, ParcelsWithin, ReadVerdict, TokenVerdict,
-    ambassador_impl_Records,
+    WithdrawVerdict, ambassador_impl_Records,
 };
+use seoham_store::events::{FeedQuery, FeedRead, ambassador_impl_FeedKeeping};
 use seoham_store::handovers::{
     BegunHandover, DueHandover, Found, HandoverClaim, HandoverDepth, HandoverId, ProviderState, Uncertain,
     Whose, ambassador_impl_Handovers, ambassador_impl_ProviderViews,
@@ -52,9 +54,9 @@ use seoham_store::volumes::{
     CountedVolume, DayVolume, PlanState, VolumeAlert, VolumePlan, ambassador_impl_Volumes,
 };
 use seoham_store::{
-    Accounts, Admins, Boxes, Callers, Deliveries, Deployment, Documents, Handovers, Health, Lane, Links,
-    Marks, Mode, Notices, Overviews, People, ProviderViews, QueueDepths, Receipts, Records, Result,
-    Retention, Secrets, Sessions, Store, Templates, Unlocking, Volumes,
+    Accounts, Admins, Boxes, Callers, Deliveries, Deployment, Documents, FeedKeeping, Feeds, Handovers,
+    Health, Lane, Links, Marks, Mode, Notices, Overviews, People, ProviderViews, QueueDepths, Receipts,
+    Records, Result, Retention, Secrets, Sessions, Store, Templates, Unlocking, Volumes,
 };
 use seoham_store_sqlite::SqliteStore;
 use seoham_vault::{PinHash, TokenHash};
@@ -85,10 +87,16 @@ pub(crate) enum Sabotage {
     VerifiesTwice,
     /// A delivered notification is sent again.
     AnnouncesAgain,
+    /// A withdrawal is acknowledged but not done.
+    ForgetsWithdrawals,
+    /// An event of each page is left out, and the others get its number.
+    SkipsEvents,
+    /// An event of each page comes twice.
+    TellsTwice,
 }
 
 impl Sabotage {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::LosesTheLast,
         Self::CountsTwice,
         Self::HoldsNothing,
@@ -99,6 +107,9 @@ impl Sabotage {
         Self::RemovesTooEarly,
         Self::VerifiesTwice,
         Self::AnnouncesAgain,
+        Self::ForgetsWithdrawals,
+        Self::SkipsEvents,
+        Self::TellsTwice,
     ];
 }
 
@@ -138,6 +149,7 @@ impl StoreOpener for Saboteur {
 #[delegate(Templates, target = "store")]
 #[delegate(Handovers, target = "store")]
 #[delegate(ProviderViews, target = "store")]
+#[delegate(FeedKeeping, target = "store")]
 struct Sabotaged {
     store: SqliteStore,
     sabotage: Sabotage,
@@ -200,8 +212,14 @@ impl People for Sabotaged {
         if self.is(Sabotage::ForgetsJoins) { Ok(()) } else { self.store.join(person, now).await }
     }
 
-    async fn set_refusal(&self, person: PersonId, institution: InstitutionId, refused: bool) -> Result<()> {
-        self.store.set_refusal(person, institution, refused).await
+    async fn set_refusal(
+        &self,
+        person: PersonId,
+        institution: InstitutionId,
+        refused: bool,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        self.store.set_refusal(person, institution, refused, now).await
     }
 }
 
@@ -274,6 +292,44 @@ impl Documents for Sabotaged {
         now: UnixSeconds,
     ) -> Result<ReadVerdict> {
         self.store.mark_read(institution, document, now).await
+    }
+
+    async fn withdraw(
+        &self,
+        institution: InstitutionId,
+        document: BinderId,
+        now: UnixSeconds,
+    ) -> Result<WithdrawVerdict> {
+        if self.is(Sabotage::ForgetsWithdrawals) {
+            return Ok(WithdrawVerdict::Withdrawn);
+        }
+        self.store.withdraw(institution, document, now).await
+    }
+}
+
+#[async_trait]
+impl Feeds for Sabotaged {
+    async fn read_feed(&self, institution: InstitutionId, query: FeedQuery) -> Result<FeedRead> {
+        let mut read = self.store.read_feed(institution, query).await?;
+        let events = &mut read.page.events;
+        if events.len() > 2 {
+            // The numbers stay dense: only what is known from elsewhere tells.
+            let (one, next) = (events[1].clone(), events[2].clone());
+            if self.is(Sabotage::SkipsEvents) {
+                events[1] = seoham_store::events::Event { seq: one.seq, ..next };
+            } else if self.is(Sabotage::TellsTwice) {
+                events[2] = seoham_store::events::Event { seq: next.seq, ..one };
+            }
+        }
+        Ok(read)
+    }
+
+    async fn feed_lasts(&self, institutions: Vec<InstitutionId>) -> Result<HashMap<InstitutionId, u64>> {
+        self.store.feed_lasts(institutions).await
+    }
+
+    async fn wait_for_events(&self, at_most: Duration) {
+        self.store.wait_for_events(at_most).await;
     }
 }
 
