@@ -23,6 +23,10 @@ pub(super) enum Failure {
     NotVerified,
     /// The sandbox's person cannot open the document now.
     NotOpenable,
+    /// A withdrawal of a document that was opened.
+    AlreadyOpened,
+    /// Events from before what is kept.
+    EventsGone,
     /// The contract is unknown, or another institution's.
     UnknownContract,
     /// The document is unknown, or another institution's.
@@ -50,10 +54,13 @@ impl Failure {
             Self::Invalid | Self::TokenSpent => ("400", ErrorCode::InvalidValue),
             Self::Unidentified => ("400", ErrorCode::UnidentifiedUser),
             Self::Unauthorized => ("401", ErrorCode::Unauthorized),
-            Self::Refused | Self::NotVerified | Self::NotOpenable => ("403", ErrorCode::Forbidden),
+            Self::Refused | Self::NotVerified | Self::NotOpenable | Self::AlreadyOpened => {
+                ("403", ErrorCode::Forbidden)
+            }
             Self::UnknownContract | Self::UnknownDocument | Self::UnknownToken | Self::UnknownPerson => {
                 ("404", ErrorCode::NotFound)
             }
+            Self::EventsGone => ("410", ErrorCode::Gone),
             Self::TooLarge => ("413", ErrorCode::InvalidValue),
             Self::WrongType => ("415", ErrorCode::InvalidValue),
             Self::TooMany => ("429", ErrorCode::TooManyRequests),
@@ -97,6 +104,14 @@ impl Failure {
             Self::NotOpenable => Text::fixed(
                 "문서함에 아직 없거나 열람기한이 지났습니다",
                 "the document is not in the box yet, or its deadline has passed",
+            ),
+            Self::AlreadyOpened => Text::fixed(
+                "수신자가 이미 연 문서이므로 회수할 수 없습니다",
+                "the recipient opened the document before",
+            ),
+            Self::EventsGone => Text::fixed(
+                "보관 기간이 지난 이벤트입니다. oldest가 남아 있는 가장 오래된 번호입니다",
+                "the events are no longer kept; oldest is the first number that is",
             ),
             Self::UnknownContract => Text::fixed(
                 "이 기관의 계약이 아니거나 없는 계약입니다",

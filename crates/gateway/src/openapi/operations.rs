@@ -41,7 +41,7 @@ pub(super) struct Parameter {
     pub(super) example: Option<&'static str>,
 }
 
-pub(super) const PARAMETERS: [Parameter; 5] = [
+pub(super) const PARAMETERS: [Parameter; 9] = [
     Parameter {
         name: "Contract-Uuid",
         korean: "계약 번호",
@@ -71,6 +71,27 @@ pub(super) const PARAMETERS: [Parameter; 5] = [
         korean: "수신자가 가져온 일회용 토큰",
         english: "the one-time token that the recipient brought",
         example: Some("Zb0f3q1h2TnqLx7G0mVb1uJ8c5ySxk4dR9aWvE6pQhM"),
+    },
+    Parameter {
+        name: "after",
+        korean: "마지막으로 읽은 번호. 처음부터 읽으려면 0",
+        english: "",
+        example: None,
+    },
+    Parameter {
+        name: "limit",
+        korean: "한 번에 받을 이벤트 수, 1~1000. 기본은 100",
+        english: "",
+        example: None,
+    },
+    Parameter {
+        name: "wait",
+        korean: "이벤트를 기다릴 시간(초), 0~30. 기본은 0",
+        english: "",
+        example: None,
+    },
+    Parameter {
+        name: "types", korean: "받을 종류, 쉼표로 구분. 기본은 모두", english: "", example: None
     },
 ];
 
@@ -160,7 +181,38 @@ const VERIFIED: &str = r#"{
     "payload": "amount=120000"
 }"#;
 
-pub(super) const OPERATIONS: [Operation; 14] = [
+const EVENTS: &str = r#"{
+    "events": [
+        {
+            "seq": 41,
+            "type": "document.accepted",
+            "at": 1795359600,
+            "document_binder_uuid": "BIN-019ab2c3d4e57f8090a1b2c3d4e5f607",
+            "external_document_uuid": "TAX-2026-000001",
+            "data": {"doc_box_status": "SENT", "doc_box_sent_at": 1795359600, "payload": "amount=120000"}
+        },
+        {
+            "seq": 42,
+            "type": "document.notified",
+            "at": 1795359603,
+            "document_binder_uuid": "BIN-019ab2c3d4e57f8090a1b2c3d4e5f607",
+            "external_document_uuid": "TAX-2026-000001",
+            "data": {
+                "doc_box_status": "RECEIVED",
+                "doc_box_sent_at": 1795359600,
+                "doc_box_received_at": 1795359600,
+                "user_notified_at": 1795359603,
+                "payload": "amount=120000",
+                "notified_by": "messenger"
+            }
+        }
+    ],
+    "through": 42,
+    "more": false,
+    "epoch": 1
+}"#;
+
+pub(super) const OPERATIONS: [Operation; 16] = [
     Operation {
         method: "post",
         path: "/v1/documents/bulk",
@@ -239,6 +291,28 @@ pub(super) const OPERATIONS: [Operation; 14] = [
         request: Some(r#"{"document": {"is_detail_read": true}}"#),
         answer_description: "열람으로 기록되었습니다 · recorded as read",
         answer: None,
+    },
+    Operation {
+        method: "post",
+        path: "/v1/documents/{binder}/withdraw",
+        id: "withdrawDocument",
+        korean_summary: "아직 열지 않은 문서를 회수합니다",
+        korean_description: "회수한 문서는 열 수 없고, 기다리던 알림도 보내지 않습니다. 상태는 EXPIRED가 되며 다시 요청해도 204입니다.",
+        failures: &[Failure::AlreadyOpened, Failure::UnknownDocument, Failure::UnknownContract],
+        request: None,
+        answer_description: "회수되었습니다 · withdrawn",
+        answer: None,
+    },
+    Operation {
+        method: "get",
+        path: "/v1/events",
+        id: "readEvents",
+        korean_summary: "기관의 문서에 일어난 일을 순서대로 읽습니다",
+        korean_description: "through까지는 빠진 것이 없습니다. 다음 요청의 after에 through를 넣으십시오. epoch가 바뀌면 처음부터 다시 읽으십시오.",
+        failures: &[Failure::Invalid, Failure::EventsGone, Failure::UnknownContract],
+        request: None,
+        answer_description: "after 다음의 이벤트 · the events after that number",
+        answer: Some(EVENTS),
     },
     Operation {
         method: "post",

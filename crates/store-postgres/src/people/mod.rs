@@ -110,9 +110,7 @@ impl People for PostgresStore {
         now: UnixSeconds,
     ) -> Result<()> {
         let sql = "WITH said AS (
-                     INSERT INTO refusals AS r (person_id, institution_id, refused)
-                     SELECT $1, $2, $3 WHERE $3 OR EXISTS
-                       (SELECT FROM refusals WHERE person_id = $1 AND institution_id = $2)
+                     INSERT INTO refusals AS r (person_id, institution_id, refused) VALUES ($1, $2, $3)
                      ON CONFLICT (person_id, institution_id) DO UPDATE SET refused = excluded.refused
                      WHERE r.refused <> excluded.refused
                      RETURNING 1)

@@ -159,9 +159,7 @@ impl People for SqliteStore {
                 known.invalidate_after(person);
                 let changed = connection
                     .prepare_cached(
-                        "INSERT INTO refusals (person_id, institution_id, refused)
-                         SELECT ?1, ?2, ?3 WHERE ?3 OR EXISTS
-                           (SELECT 1 FROM refusals WHERE person_id = ?1 AND institution_id = ?2)
+                        "INSERT INTO refusals (person_id, institution_id, refused) VALUES (?1, ?2, ?3)
                          ON CONFLICT (person_id, institution_id) DO UPDATE SET refused = excluded.refused
                          WHERE refused <> excluded.refused",
                     )?
