@@ -22,6 +22,7 @@ mod defects;
 mod delivery;
 mod demo;
 mod disk;
+mod events;
 mod exchange_log;
 mod exposure;
 mod guides;

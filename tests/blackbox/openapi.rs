@@ -98,6 +98,15 @@ async fn every_example_is_answered_as_the_description_says() {
                 assert_eq!(answer.body["documents"].as_array().unwrap().len(), 2, "{name}");
                 assert_eq!(answer.body["documents"][1], example["documents"][1], "{name}");
             }
+            Some(example) if name.ends_with("/v1/events") => {
+                // The feed goes on with what the other examples did.
+                let first = |page: &Value| {
+                    let mut page = page.clone();
+                    page["events"].as_array_mut().unwrap().truncate(1);
+                    shape_of(&page)
+                };
+                assert_eq!(first(&answer.body), first(example), "{name}");
+            }
             Some(example) => assert_eq!(shape_of(&answer.body), shape_of(example), "{name}"),
             None => assert_eq!(answer.body, Value::Null, "{name}"),
         }

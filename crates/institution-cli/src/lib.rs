@@ -1,17 +1,20 @@
-//! The institution's command line: `init`, `send`, `columns`, `status` and `log`, with terminal output in the
+//! The institution's command line: `init`, `send`, `columns`, `status`, `withdraw`, `events` and `log`, with terminal output in the
 //! user's language. `seoham-kit` implements sending, and `seoham-sheets` reading of tables. No database, no
 //! server.
 
 pub mod columns;
+pub mod events;
 pub mod exchange_log;
 pub mod init;
 mod own_files;
 mod platform;
 mod product;
 mod profile;
+mod result_file;
 pub mod send;
 pub mod status;
 pub mod terminal;
+pub mod withdraw;
 
 use std::panic;
 use std::sync::Arc;

@@ -13,10 +13,12 @@ use crate::demo::DemoArgs;
 use crate::server::Runtimes;
 use crate::server::secrets::of_key_file;
 use crate::{admin, backup, config, demo, korean, landing, logging, server, store_move};
+use seoham_institution_cli::events::EventsArgs;
 use seoham_institution_cli::send::SendArgs;
 use seoham_institution_cli::status::StatusArgs;
 use seoham_institution_cli::terminal::{complain, say};
-use seoham_institution_cli::{columns, exchange_log, init, send, status, terminal};
+use seoham_institution_cli::withdraw::WithdrawArgs;
+use seoham_institution_cli::{columns, events, exchange_log, init, send, status, terminal, withdraw};
 
 /// Seoham (서함): electronic documents in bulk, provably read.
 #[derive(Parser)]
@@ -65,6 +67,12 @@ enum Command {
     /// Ask where documents are, once or until all have settled.
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
+    /// Withdraw documents that were not opened yet, from the result file of a send or by their ids.
+    #[command(after_help = WITHDRAW_EXAMPLES)]
+    Withdraw(WithdrawArgs),
+    /// Print what happened to the institution's documents, in order and complete.
+    #[command(after_help = EVENTS_EXAMPLES)]
+    Events(EventsArgs),
     /// Look at an exchange log.
     #[command(subcommand)]
     Log(exchange_log::LogCommand),
@@ -113,6 +121,22 @@ Examples:
   seoham status BIN-0123456789abcdef0123456789abcdef
 
 Exit status: 0 asked (with --watch: all settled), 2 not finished, 64 a wrong call or file.";
+
+const WITHDRAW_EXAMPLES: &str = "\
+Examples:
+  seoham withdraw BIN-0123456789abcdef0123456789abcdef
+  seoham withdraw 고지서.result.csv
+
+Exit status: 0 all withdrawn, 1 some were opened before or are unknown, 2 not finished (run it again), 64 a wrong call or \
+file.";
+
+const EVENTS_EXAMPLES: &str = "\
+Examples:
+  seoham events --follow
+  seoham events --follow --json --position /var/lib/notices/position
+  seoham events --types document.read,document.expired --after 120000
+
+Exit status: 0 read, 2 not finished, 64 a wrong call or file.";
 
 /// The command line in the language of the terminal.
 fn command() -> clap::Command {
@@ -262,6 +286,8 @@ impl Cli {
             Command::Send(args) => institution(send::run(&args)),
             Command::Columns(command) => institution(async { columns::run(&command) }),
             Command::Status(args) => institution(status::run(&args)),
+            Command::Withdraw(args) => institution(withdraw::run(&args)),
+            Command::Events(args) => institution(events::run(&args)),
             Command::Log(command) => exchange_log::run(command),
             Command::Keys(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Admin(args) => admin::run(args),

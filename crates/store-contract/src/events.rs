@@ -65,6 +65,8 @@ async fn report(world: &World, document: BinderId, arrival: Arrival, at: UnixSec
 
 /// Every step of every document is one event, in order, with what was known of it then.
 pub async fn the_feed_has_every_step_once(world: World) {
+    use EventType::{Accepted, Authenticated, NoticeFailed, Notified, Read, Received, TokenUsed};
+
     world.person("01011112222", true).await;
     world.person("01033334444", false).await;
     let (member, other) =
@@ -74,7 +76,6 @@ pub async fn the_feed_has_every_step_once(world: World) {
     documents.extend(world.documents(&other, 1, deadline));
     let ids = world.accept(world.city, documents).await;
     let [first, second, third] = [ids[0], ids[1], ids[2]];
-    use EventType::{Accepted, Authenticated, NoticeFailed, Notified, Read, Received, TokenUsed};
     let mut expected = vec![
         (Accepted, Some(first)),
         (Accepted, Some(second)),
@@ -238,6 +239,8 @@ pub async fn deadlines_are_told_once(world: World) {
 
 /// A withdrawn document can no longer be opened, is not told of, and does not enter a box.
 pub async fn a_withdrawn_document_does_not_open(world: World) {
+    use EventType::{Authenticated, Withdrawn};
+
     world.person("01011112222", true).await;
     world.person("01033334444", false).await;
     let member = world.recipient("01011112222", "19800229").await;
@@ -269,7 +272,6 @@ pub async fn a_withdrawn_document_does_not_open(world: World) {
     let events = feed(&world, world.city, 10).await;
     let told = steps(&events[7..]);
     let step = |step, id| (step, Some(id));
-    use EventType::{Authenticated, Withdrawn};
     assert_eq!(told, [step(Authenticated, opened), step(Withdrawn, withdrawn), step(Withdrawn, waits)]);
 }
 
@@ -313,13 +315,14 @@ pub async fn what_was_given_up_is_told(world: World) {
 
 /// A person who refuses an institution's documents is told of without a name, and only when that changes.
 pub async fn refusals_are_told_without_a_name(world: World) {
+    use EventType::{RecipientAccepted, RecipientRefused};
+
     world.person("01011112222", true).await;
     let person = world.recipient("01011112222", "19800229").await.person;
     for refused in [true, true, false, false, true] {
         let institution = world.city.institution;
         world.store.set_refusal(person, institution, refused, world.now()).await.expect("said");
     }
-    use EventType::{RecipientAccepted, RecipientRefused};
     let events = feed(&world, world.city, 3).await;
     let expected = [RecipientRefused, RecipientAccepted, RecipientRefused].map(|step| (step, None));
     assert_eq!(steps(&events), expected);

@@ -14,12 +14,13 @@ use seoham_kit::client::{CallError, Client};
 use seoham_model::bulk::ITEMS_MAX;
 use seoham_model::{Lang, Text};
 use seoham_sheets::{
-    Cell, Columns, Format, Record, ResultColumn, RowVerdict, Sheet, SheetError, SheetOptions, annotate,
-    extract, write_table,
+    Cell, Columns, Format, Record, ResultColumn, RowVerdict, Sheet, SheetError, annotate, extract,
+    write_table,
 };
 use serde_json::json;
 
 use crate::platform::stopped;
+use crate::result_file::{id_of, ids_in};
 use crate::terminal::{Failure, Outcome, UNFINISHED, complain, language, localized, say, termination};
 use crate::{quiet_readers, reading};
 pub use args::StatusArgs;
@@ -102,34 +103,8 @@ fn refuse_what_is_there(args: &StatusArgs, sheet: Option<&Sheet>) -> Outcome<()>
 }
 
 fn of_file(file: &Path) -> Result<(Book, Sheet), SheetError> {
-    let both = ResultColumn::OF_SEND
-        .into_iter()
-        .flat_map(|column| [Lang::Ko, Lang::En].map(|lang| column.name(lang)));
-    let known_columns = both.map(str::to_owned).collect();
-    let sheet = Sheet::open(file, &SheetOptions { known_columns, ..SheetOptions::default() })?;
-    if matches!(sheet.format(), Format::Xlsx { others: 1.., .. }) {
-        return Err(SheetError::has_other_sheets());
-    }
-    let column = sheet.header().iter().position(|name| ResultColumn::of(name) == Some(ResultColumn::Binder));
-    if column.is_none() && !sheet.header().is_empty() {
-        return Err(SheetError::lacks(ResultColumn::Binder.name(language())));
-    }
-    let mut ids = Vec::new();
-    sheet.read(&mut |record| {
-        let id = id_of(&record, column.unwrap_or(0));
-        if !id.is_empty() {
-            ids.push(id);
-        }
-        std::ops::ControlFlow::Continue(())
-    })?;
+    let (ids, sheet) = ids_in(file)?;
     Ok((Book::of(ids.into_iter()), sheet))
-}
-
-/// The document's id in a row; for JSON Lines by the column's name in either language.
-fn id_of(record: &Record, column: usize) -> String {
-    let in_lang = |lang| record.shown(column, ResultColumn::Binder.name(lang));
-    let id = in_lang(Lang::En);
-    if id.is_empty() { in_lang(Lang::Ko) } else { id }
 }
 
 /// Queries once, or repeatedly until everything has settled; returns `false` if the process was told to stop.

@@ -1,4 +1,4 @@
-//! A typed client for the contract's calls (SPEC 5 to 7, 10, 12). A single document is sent as a bulk send of one.
+//! A typed client for the contract's calls (SPEC 5 to 7, 10, 12, 15, 16). A single document is sent as a bulk send of one.
 //!
 //! The model's rules validate documents before they are sent. Transient failures are retried, but never where
 //! a retry could repeat an effect: after a lost response a send is repeated only under an idempotency key,
@@ -27,6 +27,7 @@
 
 mod calls;
 mod error;
+mod events;
 pub(crate) mod retry;
 mod sandbox;
 pub(crate) mod transport;
@@ -41,6 +42,7 @@ use transport::{Times, Transport};
 
 pub use calls::{Capabilities, SendOptions};
 pub use error::{BuildError, CallError};
+pub use events::{Event, EventData, EventPage, EventReader, FeedError, Position};
 pub use retry::Retry;
 pub use sandbox::Sandbox;
 pub use seoham_model::document::{Deadline, NewDocument, NewReceiver};

@@ -82,7 +82,7 @@ fn of_number(number: i64) -> UnixSeconds {
     if number >= MILLISECONDS_FROM { UnixSeconds(number.div_euclid(1000)) } else { UnixSeconds(number) }
 }
 
-fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnixSeconds, D::Error> {
+pub(super) fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnixSeconds, D::Error> {
     i64::deserialize(deserializer).map(of_number)
 }
 

@@ -95,6 +95,10 @@ impl Call {
     pub const VERIFY: Self = Self { method: "GET", path: "/v1/documents/{binder}/tokens/{token}" };
     /// Reporting a read (SPEC 7).
     pub const READ: Self = Self { method: "POST", path: "/v1/documents/{binder}" };
+    /// Reading the feed (SPEC 15).
+    pub const EVENTS: Self = Self { method: "GET", path: "/v1/events" };
+    /// Withdrawing a document (SPEC 16).
+    pub const WITHDRAW: Self = Self { method: "POST", path: "/v1/documents/{binder}/withdraw" };
 }
 
 /// One record to be written. The log adds time, sequence number and hashes.

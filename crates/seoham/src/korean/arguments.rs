@@ -7,7 +7,7 @@ pub(super) struct Argument(
     pub(super) &'static str,
 );
 
-const INSTITUTION: &[&str] = &["init", "send", "status"];
+const INSTITUTION: &[&str] = &["init", "send", "status", "withdraw", "events"];
 const COLUMNS: &[&str] = &["send", "columns"];
 
 pub(super) const ARGUMENTS: &[Argument] = &[
@@ -80,6 +80,12 @@ pub(super) const ARGUMENTS: &[Argument] = &[
         "post",
         "우편이 필요한 행(접수되지 않음, 미가입, 기한까지 열람하지 않음)을 이 파일에 씁니다: XLSX 또는 CSV",
     ),
+    Argument(&["withdraw"], "targets", "발송 결과 파일, 또는 문서함 번호 BIN-…"),
+    Argument(&["withdraw"], "yes", "묻지 않고 회수합니다"),
+    Argument(&["events"], "follow", "멈출 때까지 새로 일어나는 일을 이어서 보여 줍니다"),
+    Argument(&["events"], "after", "이 번호 다음의 이벤트부터"),
+    Argument(&["events"], "position", "지난번에 읽은 다음부터 시작하고, 읽은 위치를 이 파일에 저장합니다"),
+    Argument(&["events"], "types", "이 종류만, 쉼표로 구분(예: document.read)"),
     Argument(&["log"], "log", "교환 기록이 있는 디렉터리"),
     Argument(&["log"], "head", "전에 출력된 마지막 해시. 기록에 그대로 있어야 합니다"),
     Argument(&["log"], "first", "오래된 날짜를 옮겼다면 첫 기록의 번호"),

@@ -3,7 +3,7 @@
 /// A command by its path below `seoham`, its description, and the text after its help.
 pub(super) struct Page(pub(super) &'static str, pub(super) &'static str, pub(super) &'static str);
 
-pub(super) const PAGES: [Page; 95] = [
+pub(super) const PAGES: [Page; 97] = [
     Page("", "서함: 전자문서를 대량으로 보내고, 열람을 시각으로 확인합니다", ""),
     Page("demo", "가상의 사람들로 만든 시험 환경에서 플랫폼 전체를 보여 줍니다", ""),
     Page("serve", "플랫폼을 실행합니다", ""),
@@ -51,6 +51,16 @@ pub(super) const PAGES: [Page; 95] = [
         "status",
         "문서가 어디까지 갔는지 조회합니다. 한 번, 또는 모두 끝날 때까지",
         "예:\n  seoham status 고지서.result.csv --watch --csv 시각.csv\n  seoham status 고지서.result.xlsx --post 우편.xlsx\n  seoham status BIN-0123456789abcdef0123456789abcdef\n\n종료 코드: 0 조회함(--watch: 모두 끝남), 2 끝나지 않음, 64 잘못된 명령이나 파일",
+    ),
+    Page(
+        "withdraw",
+        "아직 열지 않은 문서를 회수합니다: 발송 결과 파일 전체, 또는 문서함 번호로",
+        "예:\n  seoham withdraw BIN-0123456789abcdef0123456789abcdef\n  seoham withdraw 고지서.result.csv\n\n종료 코드: 0 모두 회수, 1 일부는 이미 열었거나 없는 문서, 2 끝나지 않음(다시 실행), 64 잘못된 명령이나 파일",
+    ),
+    Page(
+        "events",
+        "기관의 문서에 일어난 일을 순서대로 빠짐없이 보여 줍니다",
+        "예:\n  seoham events --follow\n  seoham events --follow --json --position /var/lib/notices/position\n  seoham events --types document.read,document.expired --after 120000\n\n종료 코드: 0 읽음, 2 끝나지 않음, 64 잘못된 명령이나 파일",
     ),
     Page("log", "교환 기록을 봅니다", ""),
     Page("log verify", "바뀌거나 지워지거나 옮겨진 기록이 있는지 확인합니다. 있으면 1로 끝납니다", ""),

@@ -70,7 +70,7 @@ impl FeedKeeping for PostgresStore {
             return Ok(0);
         }
         let tell = expiries::tell(&session, limit, until);
-        session.transaction("telling of deadlines", tell).await
+        Box::pin(session.transaction("telling of deadlines", tell)).await
     }
 
     async fn forget_events(&self, before: UnixSeconds) -> Result<usize> {

@@ -154,8 +154,11 @@ fn after_step(event_type: EventType, times: &Times, at: UnixSeconds) -> Times {
     let chained = |step: i32, time: Option<UnixSeconds>| {
         time.filter(|time| place.map_or(*time <= at, |place| step <= place))
     };
+    // Nothing else happened before a document was accepted, and put into a member's box in the same step.
+    let is_new =
+        event_type == EventType::Accepted || (event_type == EventType::Received && at == times.sent_at);
     let other = |own: EventType, time: Option<UnixSeconds>| {
-        time.filter(|time| event_type == own || (event_type != EventType::Accepted && *time <= at))
+        time.filter(|time| event_type == own || (!is_new && *time <= at))
     };
     Times {
         sent_at: times.sent_at,

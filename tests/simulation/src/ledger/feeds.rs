@@ -55,13 +55,12 @@ impl Ledger {
     ) -> Found<bool> {
         let mut of_documents: HashMap<BinderId, Vec<(EventType, UnixSeconds)>> = HashMap::new();
         for (event_type, document, at) in &feed.events {
-            match document {
-                Some(document) => of_documents.entry(*document).or_default().push((*event_type, *at)),
-                None => {
-                    let of_a_person =
-                        matches!(event_type, EventType::RecipientRefused | EventType::RecipientAccepted);
-                    demand!(of_a_person, "{event_type:?} of no document");
-                }
+            if let Some(document) = document {
+                of_documents.entry(*document).or_default().push((*event_type, *at));
+            } else {
+                let of_a_person =
+                    matches!(event_type, EventType::RecipientRefused | EventType::RecipientAccepted);
+                demand!(of_a_person, "{event_type:?} of no document");
             }
         }
         for id in of_documents.keys() {

@@ -1,0 +1,189 @@
+//! `seoham events`: prints the institution's feed (SPEC 15).
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use seoham_kit::client::{CallError, Event, EventReader, FeedError, Position};
+use seoham_model::clock::seoul_seconds;
+use seoham_model::{EventType, NamedNumber, Text};
+
+use crate::platform::{PlatformArgs, stopped};
+use crate::terminal::{Failure, Outcome, complain, language, localized, say, termination};
+
+/// How long one call waits for events.
+const WAIT: Duration = Duration::from_secs(25);
+
+/// The call.
+#[derive(Args)]
+pub struct EventsArgs {
+    #[command(flatten)]
+    platform: PlatformArgs,
+    /// Go on printing what happens, until interrupted.
+    #[arg(long)]
+    follow: bool,
+    /// Events after this number.
+    #[arg(long, value_name = "SEQ", conflicts_with = "position")]
+    after: Option<u64>,
+    /// Begin after the event at which the last run stopped, and keep that in this file.
+    #[arg(long, value_name = "FILE")]
+    position: Option<PathBuf>,
+    /// Only of these types, such as document.read, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "TYPE", value_parser = event_type)]
+    types: Vec<EventType>,
+    /// Lines of JSON instead of text, for machines: each event as the platform answers it.
+    #[arg(long)]
+    json: bool,
+}
+
+fn event_type(name: &str) -> Result<EventType, String> {
+    let names = || EventType::all().map(EventType::name).collect::<Vec<_>>().join(", ");
+    EventType::from_name(name).ok_or_else(|| {
+        localized(&format!("다음 중 하나여야 합니다: {}", names()), &format!("one of {}", names()))
+    })
+}
+
+/// Runs the command.
+pub async fn run(args: &EventsArgs) -> Outcome {
+    let begin = match &args.position {
+        Some(file) => kept(file)?,
+        None => Position { through: args.after.unwrap_or(0), epoch: None },
+    };
+    let client = args.platform.client(&args.platform.resolve()?)?;
+    let names: Vec<&str> = args.types.iter().map(|event_type| event_type.name()).collect();
+    let mut reader = client.events(begin).of_types(&names);
+    let Ok(mut terminate) = termination() else { return follow(args, &mut reader).await };
+    tokio::select! {
+        outcome = follow(args, &mut reader) => outcome,
+        _ = terminate.recv() => Ok(ExitCode::SUCCESS),
+    }
+}
+
+async fn follow(args: &EventsArgs, reader: &mut EventReader) -> Outcome {
+    let wait = if args.follow { WAIT } else { Duration::ZERO };
+    loop {
+        let page = match reader.next_page(wait).await {
+            Ok(page) => page,
+            // The position is kept, and the call has no effect: whoever follows goes on.
+            Err(FeedError::Call(error)) if args.follow && error.is_passing() => {
+                let pause = error.retry_after().unwrap_or(Duration::from_secs(5));
+                tokio::time::sleep(pause).await;
+                continue;
+            }
+            Err(error) => return Err(failed(&error)),
+        };
+        for event in &page.events {
+            say(&if args.json { event.json.to_string() } else { line(event) });
+        }
+        if let Some(file) = &args.position {
+            keep(file, page.position)?;
+        }
+        if !args.follow && !page.more {
+            complain(&localized(
+                &format!("{}번까지 읽었습니다", page.position.through),
+                &format!("read through number {}", page.position.through),
+            ));
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+}
+
+fn line(event: &Event) -> String {
+    let (binder, external) = (&event.document_binder_uuid, &event.external_document_uuid);
+    let text = EventType::from_name(&event.event_type).map_or_else(|| event.event_type.clone(), said);
+    let mut line = format!("{}  {}  {text}", event.seq, seoul_seconds(event.at));
+    for id in [binder, external].into_iter().flatten() {
+        line.push_str("  ");
+        line.push_str(id);
+    }
+    line
+}
+
+/// What happened, in the user's language.
+fn said(event_type: EventType) -> String {
+    let text = match event_type {
+        EventType::Accepted => Text::fixed("접수", "accepted"),
+        EventType::Received => Text::fixed("문서함 도착", "received"),
+        EventType::Notified => Text::fixed("알림 도착", "notified"),
+        EventType::NoticeFailed => Text::fixed("알림 실패", "notice failed"),
+        EventType::Authenticated => Text::fixed("본인확인", "authenticated"),
+        EventType::Opened => Text::fixed("열기", "opened"),
+        EventType::TokenUsed => Text::fixed("토큰 사용", "token used"),
+        EventType::Read => Text::fixed("열람", "read"),
+        EventType::Expired => Text::fixed("기한 지남", "expired"),
+        EventType::Withdrawn => Text::fixed("회수", "withdrawn"),
+        EventType::RecipientRefused => Text::fixed("수신거부", "a recipient refused"),
+        EventType::RecipientAccepted => Text::fixed("수신거부 해제", "a recipient accepted again"),
+    };
+    text.in_lang(language()).to_owned()
+}
+
+fn failed(error: &FeedError) -> Failure {
+    match error {
+        FeedError::Call(CallError::Refused { status: 410, message, .. }) => Failure::unfinished(
+            format!("{message}. 문서 상태를 조회해 빠진 것을 확인하고 --after로 그 번호부터 읽으십시오"),
+            format!("{message}. Ask for the statuses of your documents, and read on with --after"),
+        ),
+        FeedError::Call(error) => stopped(error),
+        FeedError::EpochChanged { from, to } => Failure::unfinished(
+            format!(
+                "플랫폼이 백업에서 복원되어 번호의 뜻이 달라졌습니다(epoch {from} → {to}). 문서 상태를 조회해 비교하고, \
+                 위치 파일을 지워 처음부터 읽으십시오"
+            ),
+            error.to_string(),
+        ),
+    }
+}
+
+/// The position in a file; the beginning if there is none yet.
+fn kept(file: &Path) -> Outcome<Position> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Position::default()),
+        Err(error) => return Err(Failure::of_file(file, &error, Failure::Usage)),
+    };
+    serde_json::from_str(&text).map_err(|_| {
+        let shown = file.display();
+        Failure::usage(
+            format!("{shown}: 위치 파일이 아닙니다"),
+            format!("{shown} does not hold the position of a reader"),
+        )
+    })
+}
+
+/// Replaces the file, so that it holds one position or the other at any time.
+fn keep(file: &Path, position: Position) -> Outcome<()> {
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || {
+        let mut next = tempfile::NamedTempFile::new_in(directory)?;
+        serde_json::to_writer(&mut next, &position)?;
+        next.flush()?;
+        next.as_file().sync_all()?;
+        next.persist(file).map_err(|error| error.error)
+    };
+    write().map(drop).map_err(|error: std::io::Error| Failure::of_file(file, &error, Failure::Unfinished))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_kept_and_read_back() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("position");
+        assert_eq!(kept(&file).expect("none yet"), Position::default());
+        let position = Position { through: 42, epoch: Some(1) };
+        keep(&file, position).expect("kept");
+        assert_eq!(kept(&file).expect("there"), position);
+        std::fs::write(&file, "42").expect("written");
+        assert!(kept(&file).is_err());
+    }
+
+    #[test]
+    fn every_type_is_said() {
+        assert!(EventType::all().all(|event_type| !said(event_type).is_empty()));
+    }
+}
