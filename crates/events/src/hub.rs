@@ -1,4 +1,4 @@
-//! Readers that wait for new events. One task of the process looks for the feeds that somebody waits for; a reader costs
+//! Long polling: readers that wait for new events. One task of the process looks for the feeds that somebody waits for; a reader costs
 //! no thread and no query while it waits.
 
 use std::collections::HashMap;

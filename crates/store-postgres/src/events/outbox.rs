@@ -1,4 +1,4 @@
-//! Steps on their way into the ledger, as columns for a statement that writes them.
+//! The transactional outbox: steps on their way into the ledger, as columns for a statement that writes them.
 
 use seoham_model::EventType;
 use seoham_store::Result;

@@ -1,4 +1,4 @@
-//! The event feed (SPEC 15): every step of every document, numbered from 1 without gaps for each institution.
+//! The event feed (SPEC 15), an event log: every step of every document, numbered from 1 without gaps for each institution.
 //!
 //! A step is written where it happens, in the same transaction: a [`Step`] tells what happened to one document or to
 //! many of one parcel. Numbering gives it a range of the feed, and from then on it is a [`LedgerRow`]. Readers expand
