@@ -41,7 +41,7 @@ async fn tls_protects_the_three_public_listeners() {
 }
 
 /// A self-signed certificate with this name, and its key.
-fn new_certificate(directory: &Path, name: &str) -> (PathBuf, PathBuf) {
+pub(crate) fn new_certificate(directory: &Path, name: &str) -> (PathBuf, PathBuf) {
     let (certificate, key) = (directory.join("cert.pem"), directory.join("key.pem"));
     let made = Command::new("openssl")
         .args([
@@ -56,6 +56,7 @@ fn new_certificate(directory: &Path, name: &str) -> (PathBuf, PathBuf) {
             "2",
         ])
         .args(["-subj", &format!("/CN={name}"), "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .arg("-out")
         .arg(&certificate)
         .arg("-keyout")

@@ -54,4 +54,5 @@ mod tenancy;
 mod tokens;
 mod unknown_outcomes;
 mod volume;
+mod webhooks;
 mod workstation;

@@ -20,7 +20,7 @@ const LAYERS: [(&str, &[&str]); 25] = [
     ("kit", &["model", "pages"]),
     ("webhook", &[]),
     ("gateway", &["model", "vault", "store", "http"]),
-    ("events", &["model", "store"]),
+    ("events", &["model", "store", "webhook"]),
     ("operator", &["model", "vault", "store", "http", "webhook"]),
     ("inbox", &["model", "vault", "store", "http", "pages"]),
     ("delivery", &["model", "store"]),

@@ -18,6 +18,7 @@ mod send;
 mod state;
 mod status;
 mod tokens;
+mod webhooks;
 mod withdrawals;
 
 use axum::Router;
@@ -33,6 +34,7 @@ pub use events::EventFeeds;
 pub use openapi::openapi;
 pub use pushed::{Push, PushedReports};
 pub use state::{Gateway, GatewayOptions};
+pub use webhooks::{PingFailure, WebhookPings};
 
 /// The API listener: every call of institutions and of the messenger provider.
 pub fn api_router(gateway: &Gateway) -> Router {
@@ -67,6 +69,12 @@ fn described() -> OpenApiRouter<Gateway> {
         .routes(routes!(reads::report))
         .routes(routes!(withdrawals::withdraw))
         .routes(routes!(events::read))
+        .routes(routes!(webhooks::list, webhooks::register))
+        .routes(routes!(webhooks::remove))
+        .routes(routes!(webhooks::enable))
+        .routes(routes!(webhooks::renew))
+        .routes(routes!(webhooks::replay))
+        .routes(routes!(webhooks::attempts))
 }
 
 fn bulk_routes() -> OpenApiRouter<Gateway> {

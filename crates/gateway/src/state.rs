@@ -20,6 +20,7 @@ use crate::events::EventFeeds;
 use crate::pushed::PushedReports;
 use crate::receipts::Receipts;
 use crate::sandbox::troubles::{Trouble, Troubles};
+use crate::webhooks::WebhookPings;
 
 /// The gateway's configuration.
 pub struct GatewayOptions {
@@ -31,6 +32,8 @@ pub struct GatewayOptions {
     pub pushed_reports: Option<Arc<dyn PushedReports>>,
     /// The feeds of events.
     pub feeds: Arc<dyn EventFeeds>,
+    /// Tries the receivers of webhooks.
+    pub pings: Arc<dyn WebhookPings>,
     /// A trusted proxy is in front, and sets `X-Forwarded-For`: tokens that are bound to networks go by it.
     pub behind_proxy: bool,
     /// The thread pool for bulk requests, separate from the listener threads.
@@ -48,6 +51,7 @@ pub struct Gateway {
     pub(crate) receipts: Arc<Receipts>,
     pub(crate) pushed_reports: Option<Arc<dyn PushedReports>>,
     pub(crate) feeds: Arc<dyn EventFeeds>,
+    pub(crate) pings: Arc<dyn WebhookPings>,
     pub(crate) token_uses: TokenUses<[u8; 32]>,
     /// A trusted proxy is in front, and sets `X-Forwarded-For`.
     pub(crate) behind_proxy: bool,
@@ -70,6 +74,7 @@ impl Gateway {
             receipts,
             pushed_reports: options.pushed_reports,
             feeds: options.feeds,
+            pings: options.pings,
             token_uses: TokenUses::default(),
             behind_proxy: options.behind_proxy,
             troubles,

@@ -24,7 +24,7 @@ const ADVANCE_MAX_SECONDS: i64 = 315_360_000;
 
 type Raw<'a> = Option<&'a RawValue>;
 
-fn form<'a, T: Deserialize<'a>, U>(
+pub(crate) fn form<'a, T: Deserialize<'a>, U>(
     body: &'a [u8],
     read: impl FnOnce(&mut Checker, T) -> Option<U>,
 ) -> Result<U, MalformedRequest> {

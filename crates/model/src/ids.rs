@@ -116,6 +116,11 @@ id!(
     "VPL-"
 );
 id!(
+    /// A webhook of an institution, `WHK-…` (SPEC 15).
+    WebhookId,
+    "WHK-"
+);
+id!(
     /// A person, `PER-…`; never visible outside the platform.
     PersonId,
     "PER-"

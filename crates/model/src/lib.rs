@@ -29,6 +29,7 @@ pub mod template;
 pub mod token;
 pub mod violation;
 pub mod visible;
+pub mod webhook;
 
 pub use clock::{Clock, SeoulDay, Standing, UnixSeconds};
 pub use document::Document;
@@ -36,7 +37,7 @@ pub use error_code::ErrorCode;
 pub use event::EventType;
 pub use ids::{
     AccessTokenId, ActionId, AgencyId, BinderId, BlockId, ContractUuid, InstitutionId, OperatorId, ParcelId,
-    PersonId, PlanId,
+    PersonId, PlanId, WebhookId,
 };
 pub use lang::{Lang, Text};
 pub use stored::{NamedNumber, StoredNumber};

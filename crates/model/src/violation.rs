@@ -96,6 +96,8 @@ pub enum Rule {
     Unreadable,
     /// Not six digits.
     PinDigits,
+    /// Not a type of event, or an empty list of them.
+    UnknownEventType,
     /// None of `pin`, `certificate` and `none`.
     UnknownAuthentication,
     /// None of `platform`, `institution` and `none`.
@@ -192,6 +194,10 @@ impl Rule {
                 "cannot be read (a member given twice, a broken escape or a number out of range)",
             ),
             Self::PinDigits => Text::fixed("숫자 6자리여야 합니다", "must be 6 digits"),
+            Self::UnknownEventType => Text::fixed(
+                "이벤트 종류를 하나 이상 적어야 합니다(예: document.accepted)",
+                "must be one or more types of event, for example document.accepted",
+            ),
             Self::UnknownAuthentication => {
                 Text::fixed("pin, certificate, none 중 하나여야 합니다", "must be pin, certificate or none")
             }

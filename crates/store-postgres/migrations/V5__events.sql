@@ -51,3 +51,38 @@ CREATE TABLE expiries (
   told_to   bigint NOT NULL,
   PRIMARY KEY (due_at, parcel_id)
 );
+
+-- Webhooks (SPEC 15): cursors over a feed. `pending_last` is the last number of the delivery that is under way or failed.
+-- `types` are names, separated by commas; NULL means all. `disabled_why` is 0 failing, 1 gone. The secrets are sealed.
+CREATE TABLE webhooks (
+  webhook_id           uuid NOT NULL PRIMARY KEY,
+  institution_id       uuid NOT NULL REFERENCES institutions,
+  url                  text NOT NULL,
+  types                text,
+  created_at           bigint NOT NULL,
+  secret               bytea NOT NULL,
+  former_secret        bytea,
+  former_secret_until  bigint,
+  through              bigint NOT NULL,
+  pending_last         bigint,
+  failures             integer NOT NULL DEFAULT 0,
+  failing_since        bigint,
+  next_attempt_at      bigint NOT NULL,
+  disabled_why         smallint,
+  disabled_at          bigint,
+  ticket               bigint NOT NULL DEFAULT 0,
+  leased_until         timestamptz
+) WITH (fillfactor = 50);
+CREATE INDEX webhooks_by_institution ON webhooks (institution_id, webhook_id);
+
+-- The last attempts of each webhook. `outcome` is a status, or 0 unreachable, 1 no answer.
+CREATE TABLE webhook_attempts (
+  webhook_id  uuid NOT NULL,
+  attempt_no  bigint NOT NULL,
+  at          bigint NOT NULL,
+  first_seq   bigint NOT NULL,
+  last_seq    bigint NOT NULL,
+  outcome     integer NOT NULL,
+  took_millis integer NOT NULL,
+  PRIMARY KEY (webhook_id, attempt_no)
+);

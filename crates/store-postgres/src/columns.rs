@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use bytes::BytesMut;
 use seoham_model::{
     AccessTokenId, ActionId, AgencyId, BinderId, BlockId, ContractUuid, InstitutionId, ParcelId, PersonId,
-    PlanId, StoredNumber, UnixSeconds,
+    PlanId, StoredNumber, UnixSeconds, WebhookId,
 };
 use seoham_store::{Result, StoreError};
 use seoham_vault::BlindIndex;
@@ -46,7 +46,8 @@ ids!(
     InstitutionId,
     ParcelId,
     PersonId,
-    PlanId
+    PlanId,
+    WebhookId
 );
 
 pub(crate) fn uuids<T: Id>(ids: &[T]) -> Vec<Uuid> {

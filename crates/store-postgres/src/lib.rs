@@ -34,6 +34,7 @@ mod tokens;
 mod transfer;
 mod visits;
 mod volumes;
+mod webhooks;
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Error, Row};
 use seoham_model::{
     AccessTokenId, ActionId, AgencyId, BinderId, BlockId, ContractUuid, InstitutionId, ParcelId, PersonId,
-    PlanId, StoredNumber, UnixSeconds,
+    PlanId, StoredNumber, UnixSeconds, WebhookId,
 };
 use seoham_store::StoreError;
 
@@ -40,7 +40,8 @@ id_column!(
     InstitutionId,
     ParcelId,
     PersonId,
-    PlanId
+    PlanId,
+    WebhookId
 );
 
 /// An enum stored as a number. An unknown number is reported as damage, never replaced by a default.

@@ -31,6 +31,7 @@ mod tokens;
 mod transfer;
 mod visits;
 mod volumes;
+mod webhooks;
 mod writer;
 
 use std::sync::Arc;

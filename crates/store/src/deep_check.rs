@@ -3,7 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use seoham_model::{BinderId, ContractUuid, InstitutionId, ParcelId, PersonId, StoredNumber, UnixSeconds};
+use seoham_model::{
+    BinderId, ContractUuid, InstitutionId, ParcelId, PersonId, StoredNumber, UnixSeconds, WebhookId,
+};
 use seoham_vault::{Vault, WrappedKey};
 
 use crate::parcel::blocks::Block;
@@ -13,6 +15,7 @@ use crate::parcel::{Column, Slice, Slices, StoredDocument, StoredParcel, notices
 use crate::sealing::PersonPlaintext;
 use crate::transfer::{Table, Value};
 use crate::volumes::PlanState;
+use crate::webhooks::open_secret;
 
 /// Findings listed in full; further ones are only counted.
 const MESSAGES_MAX: usize = 100;
@@ -125,6 +128,17 @@ impl<'a> DeepCheck<'a> {
                 if parcel.is_some_and(|parcel| positions.iter().any(|position| *position >= parcel.documents))
                 {
                     wrong.push("a position of it is beyond its parcel");
+                }
+            }
+            "webhooks" => {
+                let id = row.id("webhook_id").map(WebhookId::from_bytes);
+                let opens = |column: &str| {
+                    let sealed = row.bytes(column);
+                    sealed
+                        .is_none_or(|sealed| id.is_some_and(|id| open_secret(self.vault, id, sealed).is_ok()))
+                };
+                if !opens("secret") || !opens("former_secret") {
+                    wrong.push("its secret does not open");
                 }
             }
             "volume_plans" if row.number("state").is_none_or(|n| PlanState::from_number(n).is_none()) => {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use seoham_model::{BinderId, PersonId};
+use seoham_model::{BinderId, PersonId, WebhookId};
 use seoham_vault::SealError;
 
 use crate::Result;
@@ -50,6 +50,8 @@ pub enum Entity {
     Document(BinderId),
     /// A person.
     Person(PersonId),
+    /// A webhook.
+    Webhook(WebhookId),
 }
 
 impl fmt::Display for Entity {
@@ -57,6 +59,7 @@ impl fmt::Display for Entity {
         match self {
             Self::Document(id) => id.fmt(f),
             Self::Person(id) => id.fmt(f),
+            Self::Webhook(id) => id.fmt(f),
         }
     }
 }
@@ -64,6 +67,12 @@ impl fmt::Display for Entity {
 impl From<BinderId> for Entity {
     fn from(id: BinderId) -> Self {
         Self::Document(id)
+    }
+}
+
+impl From<WebhookId> for Entity {
+    fn from(id: WebhookId) -> Self {
+        Self::Webhook(id)
     }
 }
 

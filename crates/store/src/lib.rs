@@ -35,6 +35,7 @@ pub mod transfer;
 pub mod undelivered;
 pub mod visits;
 pub mod volumes;
+pub mod webhooks;
 
 pub use accounts::{Accounts, Callers, Marks, Overviews};
 pub use admins::Admins;
@@ -52,6 +53,7 @@ pub use templates::Templates;
 pub use undelivered::Notices;
 pub use visits::{Links, Secrets, Sessions, Unlocking};
 pub use volumes::Volumes;
+pub use webhooks::{WebhookServing, WebhookViews, Webhooks};
 
 /// The result of every method.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -68,7 +70,7 @@ macro_rules! role {
 role! {
     /// The capabilities of the institution API. Its sandbox acts for people, so it opens documents and has
     /// people join.
-    GatewayStore: Callers + Overviews + Documents + People + Boxes + Receipts + Feeds + Deployment
+    GatewayStore: Callers + Overviews + Documents + People + Boxes + Receipts + Feeds + Webhooks + Deployment
 }
 role! {
     /// The capabilities of the recipient's pages.
@@ -76,11 +78,11 @@ role! {
 }
 role! {
     /// The capabilities of the operator API.
-    OperatorStore: Accounts + Templates + ProviderViews + Admins + Overviews + People + Documents + Records + Notices + QueueDepths + Unlocking + Volumes + Deployment
+    OperatorStore: Accounts + Templates + ProviderViews + Admins + Overviews + People + Documents + Records + Notices + QueueDepths + Unlocking + Volumes + WebhookViews + Deployment
 }
 role! {
     /// The capabilities of the delivery worker.
-    WorkerStore: Deliveries + Handovers + Receipts + Retention + FeedKeeping + Deployment
+    WorkerStore: Deliveries + Handovers + Receipts + Retention + FeedKeeping + Feeds + WebhookServing + Deployment
 }
 role! {
     /// All capabilities of a store.

@@ -46,7 +46,7 @@ pub enum Value {
 }
 
 /// All tables, referenced ones first.
-pub const TABLES: [Table; 36] = [
+pub const TABLES: [Table; 38] = [
     Table {
         name: "institutions",
         columns: &[
@@ -205,6 +205,38 @@ pub const TABLES: [Table; 36] = [
             ("at", Kind::Number),
             ("parcel_id", Kind::Id),
             ("documents", Kind::Bytes),
+        ],
+    },
+    Table {
+        name: "webhooks",
+        columns: &[
+            ("webhook_id", Kind::Id),
+            ("institution_id", Kind::Id),
+            ("url", Kind::Text),
+            ("types", Kind::Text),
+            ("created_at", Kind::Number),
+            ("secret", Kind::Bytes),
+            ("former_secret", Kind::Bytes),
+            ("former_secret_until", Kind::Number),
+            ("through", Kind::Number),
+            ("pending_last", Kind::Number),
+            ("failures", Kind::Number32),
+            ("failing_since", Kind::Number),
+            ("next_attempt_at", Kind::Number),
+            ("disabled_why", Kind::Number16),
+            ("disabled_at", Kind::Number),
+        ],
+    },
+    Table {
+        name: "webhook_attempts",
+        columns: &[
+            ("webhook_id", Kind::Id),
+            ("attempt_no", Kind::Number),
+            ("at", Kind::Number),
+            ("first_seq", Kind::Number),
+            ("last_seq", Kind::Number),
+            ("outcome", Kind::Number32),
+            ("took_millis", Kind::Number32),
         ],
     },
     Table {

@@ -21,7 +21,7 @@ pub use pin::{PinHash, hash_pin, hash_pin_bounded, verify_pin_bounded};
 pub use private::{PrivateFileError, read_private, require_private, require_private_directory};
 pub use seal::{KeyId, PersonKey, SealError, WrappedKey};
 pub use token::{AccessToken, AdminToken, OneTimeToken, TokenHash};
-pub use webhook::{WebhookKey, webhook_secret_is_sound};
+pub use webhook::{WebhookKey, new_webhook_secret, webhook_secret_is_sound};
 
 use aws_lc_rs::{aead, hkdf, hmac};
 use zeroize::Zeroizing;

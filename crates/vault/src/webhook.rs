@@ -39,6 +39,13 @@ pub fn webhook_secret_is_sound(secret: &SecretString) -> bool {
     secret_bytes(secret).is_some_and(|bytes| bytes.len() >= SECRET_BYTES_MIN)
 }
 
+/// A new secret that signs webhooks: `whsec_` and 32 random bytes in base64.
+pub fn new_webhook_secret() -> SecretString {
+    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    aws_lc_rs::rand::fill(&mut *bytes).expect("the system's random source answers");
+    SecretString::from(format!("whsec_{}", STANDARD.encode(*bytes)))
+}
+
 fn secret_bytes(secret: &SecretString) -> Option<zeroize::Zeroizing<Vec<u8>>> {
     let text = secret.expose_secret();
     let text = text.strip_prefix("whsec_").unwrap_or(text);

@@ -1,7 +1,10 @@
-//! A signed POST to somebody else's server, as Standard Webhooks prescribes (SPEC 13): to the messenger
-//! provider, and to the operator.
+//! A signed POST to somebody else's server, as Standard Webhooks prescribes (SPEC 13 and 15): to the messenger
+//! provider, to the operator, and to institutions' webhooks, whose addresses are guarded.
 //!
 //! What is said and what becomes of an answer is the caller's; nothing here knows documents or stores.
+
+mod guard;
+mod receivers;
 
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +12,8 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use standardwebhooks::Webhook;
 
+pub use guard::{AddressGuard, RefusedAddress};
+pub use receivers::Receivers;
 pub use reqwest::StatusCode;
 
 /// How long a connection may take to be made.

@@ -27,6 +27,8 @@ pub(super) enum Failure {
     AlreadyOpened,
     /// Events from before what is kept.
     EventsGone,
+    /// The webhook is unknown, or another institution's.
+    UnknownWebhook,
     /// The contract is unknown, or another institution's.
     UnknownContract,
     /// The document is unknown, or another institution's.
@@ -57,9 +59,11 @@ impl Failure {
             Self::Refused | Self::NotVerified | Self::NotOpenable | Self::AlreadyOpened => {
                 ("403", ErrorCode::Forbidden)
             }
-            Self::UnknownContract | Self::UnknownDocument | Self::UnknownToken | Self::UnknownPerson => {
-                ("404", ErrorCode::NotFound)
-            }
+            Self::UnknownContract
+            | Self::UnknownWebhook
+            | Self::UnknownDocument
+            | Self::UnknownToken
+            | Self::UnknownPerson => ("404", ErrorCode::NotFound),
             Self::EventsGone => ("410", ErrorCode::Gone),
             Self::TooLarge => ("413", ErrorCode::InvalidValue),
             Self::WrongType => ("415", ErrorCode::InvalidValue),
@@ -112,6 +116,10 @@ impl Failure {
             Self::EventsGone => Text::fixed(
                 "보관 기간이 지난 이벤트입니다. oldest가 남아 있는 가장 오래된 번호입니다",
                 "the events are no longer kept; oldest is the first number that is",
+            ),
+            Self::UnknownWebhook => Text::fixed(
+                "이 기관의 웹훅이 아니거나 없는 웹훅입니다",
+                "the webhook is unknown, or another institution's",
             ),
             Self::UnknownContract => Text::fixed(
                 "이 기관의 계약이 아니거나 없는 계약입니다",

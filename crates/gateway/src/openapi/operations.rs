@@ -41,7 +41,7 @@ pub(super) struct Parameter {
     pub(super) example: Option<&'static str>,
 }
 
-pub(super) const PARAMETERS: [Parameter; 9] = [
+pub(super) const PARAMETERS: [Parameter; 10] = [
     Parameter {
         name: "Contract-Uuid",
         korean: "계약 번호",
@@ -71,6 +71,12 @@ pub(super) const PARAMETERS: [Parameter; 9] = [
         korean: "수신자가 가져온 일회용 토큰",
         english: "the one-time token that the recipient brought",
         example: Some("Zb0f3q1h2TnqLx7G0mVb1uJ8c5ySxk4dR9aWvE6pQhM"),
+    },
+    Parameter {
+        name: "webhook",
+        korean: "웹훅 번호",
+        english: "WHK-…",
+        example: Some("WHK-019ab2c3d4e57f8090a1b2c3d4e5f607"),
     },
     Parameter {
         name: "after",
@@ -212,7 +218,7 @@ const EVENTS: &str = r#"{
     "epoch": 1
 }"#;
 
-pub(super) const OPERATIONS: [Operation; 16] = [
+pub(super) const OPERATIONS: [Operation; 23] = [
     Operation {
         method: "post",
         path: "/v1/documents/bulk",
@@ -313,6 +319,101 @@ pub(super) const OPERATIONS: [Operation; 16] = [
         request: None,
         answer_description: "after 다음의 이벤트 · the events after that number",
         answer: Some(EVENTS),
+    },
+    Operation {
+        method: "get",
+        path: "/v1/webhooks",
+        id: "listWebhooks",
+        korean_summary: "등록한 웹훅과 각각 어디까지 보냈는지 조회합니다",
+        korean_description: "state는 active, failing, disabled 가운데 하나입니다.",
+        failures: &[Failure::UnknownContract],
+        request: None,
+        answer_description: "등록한 순서대로 · oldest first",
+        answer: Some(
+            r#"{"webhooks": [{
+        "webhook_id": "WHK-019ab2c3d4e57f8090a1b2c3d4e5f607",
+        "url": "https://hooks.example.kr/seoham",
+        "created_at": 1795359600,
+        "state": "active",
+        "through": 42,
+        "last_seq": 42,
+        "last_attempt": {"at": 1795359603, "first": 41, "last": 42, "result": "taken", "status": 204, "took_millis": 31}
+    }]}"#,
+        ),
+    },
+    Operation {
+        method: "post",
+        path: "/v1/webhooks",
+        id: "registerWebhook",
+        korean_summary: "이벤트를 받을 주소를 등록합니다",
+        korean_description: "서명한 ping에 2xx로 답한 https 주소만 등록되고, 그때부터의 이벤트를 보냅니다. secret은 이 응답에서만 볼 수 있습니다.",
+        failures: &[Failure::UnknownContract],
+        request: Some(
+            r#"{"url": "https://hooks.example.kr/seoham", "types": ["document.read", "document.expired"]}"#,
+        ),
+        answer_description: "등록되었습니다 · registered",
+        answer: Some(
+            r#"{"webhook_id": "WHK-019ab2c3d4e57f8090a1b2c3d4e5f607", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw8mVb1uJ8c5w="}"#,
+        ),
+    },
+    Operation {
+        method: "delete",
+        path: "/v1/webhooks/{webhook}",
+        id: "removeWebhook",
+        korean_summary: "웹훅을 삭제합니다",
+        korean_description: "더 보내지 않습니다.",
+        failures: &[Failure::UnknownWebhook, Failure::UnknownContract],
+        request: None,
+        answer_description: "삭제되었습니다 · removed",
+        answer: None,
+    },
+    Operation {
+        method: "post",
+        path: "/v1/webhooks/{webhook}/enable",
+        id: "enableWebhook",
+        korean_summary: "정지된 웹훅을 다시 켭니다",
+        korean_description: "멈춘 곳부터 바로 이어서 보냅니다.",
+        failures: &[Failure::UnknownWebhook, Failure::UnknownContract],
+        request: None,
+        answer_description: "다시 보냅니다 · enabled",
+        answer: None,
+    },
+    Operation {
+        method: "post",
+        path: "/v1/webhooks/{webhook}/secret",
+        id: "renewWebhookSecret",
+        korean_summary: "웹훅의 secret을 바꿉니다",
+        korean_description: "24시간 동안 이전 것과 새 것으로 모두 서명합니다.",
+        failures: &[Failure::UnknownWebhook, Failure::UnknownContract],
+        request: None,
+        answer_description: "새 secret · the new secret",
+        answer: Some(
+            r#"{"webhook_id": "WHK-019ab2c3d4e57f8090a1b2c3d4e5f607", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw8mVb1uJ8c5w="}"#,
+        ),
+    },
+    Operation {
+        method: "post",
+        path: "/v1/webhooks/{webhook}/replay",
+        id: "replayWebhook",
+        korean_summary: "어느 번호 다음부터 다시 보냅니다",
+        korean_description: "정지된 웹훅이면 다시 켭니다.",
+        failures: &[Failure::UnknownWebhook, Failure::UnknownContract],
+        request: Some(r#"{"after": 40}"#),
+        answer_description: "다시 보냅니다 · delivered again",
+        answer: None,
+    },
+    Operation {
+        method: "get",
+        path: "/v1/webhooks/{webhook}/attempts",
+        id: "webhookAttempts",
+        korean_summary: "웹훅의 최근 전송 시도를 조회합니다",
+        korean_description: "최근 100건을 새것부터 보여 줍니다.",
+        failures: &[Failure::UnknownWebhook, Failure::UnknownContract],
+        request: None,
+        answer_description: "최근 시도 · the last attempts",
+        answer: Some(
+            r#"{"attempts": [{"at": 1795359603, "first": 41, "last": 42, "result": "refused", "status": 500, "took_millis": 31}]}"#,
+        ),
     },
     Operation {
         method: "post",

@@ -33,6 +33,7 @@ pub(crate) struct Config {
     pub(crate) delivery: Delivery,
     pub(crate) admission: Admission,
     pub(crate) volume: Volume,
+    pub(crate) webhooks: WebhooksSection,
     pub(crate) log: Log,
     pub(crate) shutdown: Shutdown,
 }
@@ -320,6 +321,15 @@ impl Default for Volume {
     fn default() -> Self {
         Self { documents_per_day: 500_000, webhook_url: None, webhook_secret: None }
     }
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WebhooksSection {
+    /// Networks besides the public Internet that institutions' webhooks may reach, in CIDR notation.
+    pub(crate) allow_networks: Vec<String>,
+    /// A certificate authority in PEM, besides the system's, that may have signed the certificates of receivers.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -14,6 +14,7 @@ mod runtimes;
 pub(crate) mod secrets;
 pub(crate) mod store;
 mod volume_watch;
+mod webhooks;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ use messenger::{Messenger, OperatingMessengers, Pushes};
 pub(crate) use runtimes::{BulkThreads, Runtimes};
 use seoham_institution_cli::terminal::{complain, language, localized, say};
 use volume_watch::VolumeWatchTask;
+use webhooks::{Pings, WebhookTask};
 
 /// A running process.
 pub(crate) struct Server {
@@ -56,6 +58,7 @@ pub(crate) struct Server {
     admin: Running,
     delivery_role: Option<DeliveryTask>,
     volume_watch: Option<VolumeWatchTask>,
+    webhooks: Option<WebhookTask>,
     health_check: HealthCheckTask,
     /// Ends the waits of readers of events.
     stop_waiting: CancellationToken,
@@ -186,6 +189,7 @@ fn check_all(config: &Config) -> Result<()> {
     store::check(config)?;
     messenger::check(config)?;
     volume_watch::webhook(config)?;
+    webhooks::receivers(config)?;
     brand::brand(config)?;
     if !(1..=1_000_000_000).contains(&config.volume.documents_per_day) {
         bail!("volume.documents_per_day: must be 1 to 1,000,000,000");
@@ -228,12 +232,15 @@ impl Server {
         let delivery_role =
             delivers.then(|| DeliveryTask::start(config, &store, &messenger, reports, &box_url, &bulk.work));
         let volume_watch = delivers.then(|| VolumeWatchTask::start(config, &store)).transpose()?;
+        let receivers = webhooks::receivers(config)?;
+        let webhooks = delivers.then(|| WebhookTask::start(&store, receivers.clone()));
         let metrics = seoham_operator::install_metrics().context("metrics")?;
         tokio::spawn(seoham_operator::start_upkeep(metrics.clone()));
         let pushes = Pushes { lines: messenger.lines.clone(), store: store.clone() };
         let stop_waiting = CancellationToken::new();
         let feeds = FeedHub::start(store.clone(), stop_waiting.clone());
-        let gateway = gateway(config, &store, feeds, pushes, &bulk.work)?;
+        let ports = GatewayPorts { feeds, pushes, pings: Pings(receivers) };
+        let gateway = gateway(config, &store, ports, &bulk.work)?;
         let brand = Arc::new(brand::brand(config)?);
         let inbox = Inbox::new(InboxOptions {
             store: store.clone(),
@@ -287,6 +294,7 @@ impl Server {
             admin,
             delivery_role,
             volume_watch,
+            webhooks,
             health_check,
             stop_waiting,
             deadline,
@@ -310,6 +318,9 @@ impl Server {
         if let Some(volume_watch) = &self.volume_watch {
             volume_watch.stop();
         }
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.stop();
+        }
         for listener in &self.public {
             listener.stop(deadline);
         }
@@ -318,6 +329,11 @@ impl Server {
         }
         if let Some(volume_watch) = self.volume_watch {
             volume_watch.ended().await;
+        }
+        if let Some(webhooks) = self.webhooks
+            && tokio::time::timeout_at(until.into(), webhooks.ended()).await.is_err()
+        {
+            tracing::warn!("deliveries to webhooks were left to the next start");
         }
         if let Some(delivery_role) = self.delivery_role
             && tokio::time::timeout_at(until.into(), delivery_role.ended()).await.is_err()
@@ -339,13 +355,14 @@ fn tell_end(ended: Result<()>) {
     }
 }
 
-fn gateway(
-    config: &Config,
-    store: &Arc<dyn Store>,
+/// What the institution API reaches through its ports.
+struct GatewayPorts {
     feeds: FeedHub,
     pushes: Pushes,
-    bulk: &Handle,
-) -> Result<Gateway> {
+    pings: Pings,
+}
+
+fn gateway(config: &Config, store: &Arc<dyn Store>, ports: GatewayPorts, bulk: &Handle) -> Result<Gateway> {
     let admission = AdmissionLimits {
         requests: config.admission.requests,
         bytes: config.admission.bytes,
@@ -355,8 +372,9 @@ fn gateway(
     let options = GatewayOptions {
         admission,
         receipt_secrets: messenger::receipt_secrets(config)?,
-        pushed_reports: Some(Arc::new(pushes)),
-        feeds: Arc::new(WaitedFeeds(feeds)),
+        pushed_reports: Some(Arc::new(ports.pushes)),
+        feeds: Arc::new(WaitedFeeds(ports.feeds)),
+        pings: Arc::new(ports.pings),
         behind_proxy: config.listen.behind_tls_proxy,
         bulk_threads: bulk.clone(),
     };

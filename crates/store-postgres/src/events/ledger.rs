@@ -57,10 +57,13 @@ fn ledger_row(row: &Row, institution: InstitutionId) -> Result<LedgerRow> {
     Ok(LedgerRow { last_seq, step: Step { institution, event_type, at, documents } })
 }
 
-/// The first that is too new ends a feed's turn: numbers stay dense from the oldest that is kept.
+/// The first that is too new, or that a webhook still needs, ends a feed's turn: numbers stay dense from the oldest that is
+/// kept.
 const FORGET: &str = "WITH oldest AS MATERIALIZED (
       SELECT f.institution_id, l.last_seq, l.is_old FROM feeds f CROSS JOIN LATERAL (
-        SELECT last_seq, bool_and(at < $1) OVER (ORDER BY last_seq) AS is_old FROM (
+        SELECT last_seq, bool_and(at < $1 AND last_seq <= coalesce(
+            (SELECT min(through) FROM webhooks w WHERE w.institution_id = f.institution_id), last_seq))
+          OVER (ORDER BY last_seq) AS is_old FROM (
           SELECT last_seq, at FROM ledger WHERE institution_id = f.institution_id ORDER BY last_seq LIMIT $2) AS first)
         AS l)
     DELETE FROM ledger l USING oldest

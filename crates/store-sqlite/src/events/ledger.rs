@@ -44,7 +44,7 @@ pub(crate) fn append(connection: &Connection, steps: &[Step]) -> rusqlite::Resul
 }
 
 /// The number of the last event of an institution; `None` if it has none.
-pub(super) fn last(connection: &Connection, institution: InstitutionId) -> rusqlite::Result<Option<u64>> {
+pub(crate) fn last(connection: &Connection, institution: InstitutionId) -> rusqlite::Result<Option<u64>> {
     connection
         .prepare_cached("SELECT last_seq FROM feeds WHERE institution_id = ?1")?
         .query_row([Id(institution)], |row| row.get::<_, i64>(0))
@@ -116,17 +116,22 @@ pub(super) fn forget(connection: &Connection, before: UnixSeconds, limit: usize)
     )?;
     let mut remove =
         connection.prepare_cached("DELETE FROM ledger WHERE institution_id = ?1 AND last_seq <= ?2")?;
+    let mut needed = connection.prepare_cached(
+        "SELECT coalesce(min(through), 9223372036854775807) FROM webhooks WHERE institution_id = ?1",
+    )?;
     let mut removed = 0;
     for institution in institutions {
         if removed >= limit {
             break;
         }
-        let rows = oldest.query_map(params![institution, limit - removed], |row| {
+        let rows = oldest.query_map(params![&institution, limit - removed], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
         })?;
         let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-        // The first that is too new ends a feed's turn: numbers stay dense from the oldest that is kept.
-        let old = rows.iter().take_while(|(_, at)| *at < before.0);
+        let needed: i64 = needed.query_row([&institution], |row| row.get(0))?;
+        // The first that is too new, or that a webhook still needs, ends a feed's turn: numbers stay dense from the oldest
+        // that is kept.
+        let old = rows.iter().take_while(|(last, at)| *at < before.0 && *last <= needed);
         if let Some((last, _)) = old.last() {
             removed += remove.execute(params![institution, last])?;
         }

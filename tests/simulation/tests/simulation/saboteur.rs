@@ -14,7 +14,7 @@ use seoham_model::forms::{InstitutionChange, TokenChange};
 use seoham_model::message::{MessageKind, MessageTemplate};
 use seoham_model::{
     AccessTokenId, AgencyId, BinderId, Clock, ContractUuid, InstitutionId, ParcelId, PersonId, PlanId,
-    SeoulDay, UnixSeconds,
+    SeoulDay, UnixSeconds, WebhookId,
 };
 use seoham_simulation::{Opener as StoreOpener, Traits};
 use seoham_store::accounts::{
@@ -53,10 +53,15 @@ use seoham_store::visits::{
 use seoham_store::volumes::{
     CountedVolume, DayVolume, PlanState, VolumeAlert, VolumePlan, ambassador_impl_Volumes,
 };
+use seoham_store::webhooks::{
+    ClaimedWebhook, Cursor, Disabled, NewWebhook, WebhookAttempt, WebhookView,
+    ambassador_impl_WebhookServing, ambassador_impl_WebhookViews, ambassador_impl_Webhooks,
+};
 use seoham_store::{
     Accounts, Admins, Boxes, Callers, Deliveries, Deployment, Documents, FeedKeeping, Feeds, Handovers,
     Health, Lane, Links, Marks, Mode, Notices, Overviews, People, ProviderViews, QueueDepths, Receipts,
-    Records, Result, Retention, Secrets, Sessions, Store, Templates, Unlocking, Volumes,
+    Records, Result, Retention, Secrets, Sessions, Store, Templates, Unlocking, Volumes, WebhookServing,
+    WebhookViews, Webhooks,
 };
 use seoham_store_sqlite::SqliteStore;
 use seoham_vault::{PinHash, TokenHash};
@@ -150,6 +155,9 @@ impl StoreOpener for Saboteur {
 #[delegate(Handovers, target = "store")]
 #[delegate(ProviderViews, target = "store")]
 #[delegate(FeedKeeping, target = "store")]
+#[delegate(Webhooks, target = "store")]
+#[delegate(WebhookViews, target = "store")]
+#[delegate(WebhookServing, target = "store")]
 struct Sabotaged {
     store: SqliteStore,
     sabotage: Sabotage,
