@@ -240,7 +240,7 @@ async fn a_withdrawn_document_is_closed_to_everybody() {
     page.shows(200, "이 문서를 회수하여 열 수 없습니다");
     assert!(!page.html.contains("/open\""), "nothing is left to open: {}", page.html);
     browser.get(&format!("/documents/{withdrawn}/open")).await.shows(410, "보낸 기관이 회수한 문서입니다");
-    browser.get("/documents?shelf=expired").await.shows(200, "보낸 기관이 회수");
+    browser.get("/documents?shelf=expired").await.shows(200, "발송 기관이 회수함");
     let list = browser.get("/documents").await;
     assert!(!list.html.contains(withdrawn.as_str()), "it is no longer among the unread");
     let mut reader = Reader::new();
@@ -364,4 +364,57 @@ async fn a_clerk_withdraws_a_list_and_follows_the_feed() {
     })
     .await;
     workstation.run(workstation.on_platform(&["events", "--types", "document.unread"])).await.ended(64);
+}
+
+/// Events from before what is kept: the answer says where to begin, and a reader that never read begins there.
+#[tokio::test]
+async fn old_events_are_gone_and_a_reader_is_told() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let workstation = Workstation::of(&city, &server.url("api"));
+    let events = |arguments: &[&str]| {
+        let mut all = vec!["events"];
+        all.extend(arguments);
+        workstation.run(workstation.on_platform(&all))
+    };
+    city.accepted(&[member_document("OLD")]).await;
+    Reader::until(&city, 3).await;
+    events(&["--position", "position"]).await.ended(0);
+    city.accepted(&[member_document("OLD-2")]).await;
+    Reader::until(&city, 6).await;
+    city.advance(91 * 24 * 60 * 60).await;
+    let young = city.accepted(&[member_document("YOUNG")]).await.remove(0);
+    let gone = eventually("they are forgotten", async || {
+        let answer = Answer::of(city.get("/v1/events?after=3")).await;
+        (answer.status == 410).then_some(answer)
+    })
+    .await;
+    gone.is_error(410, "GONE");
+    let oldest = gone.body["oldest"].as_u64().unwrap();
+    assert!(oldest > 6 && gone.body["epoch"] == 1, "{}", gone.body);
+    let first = Answer::of(city.get(&format!("/v1/events?after={}", oldest - 1))).await;
+    assert_eq!(first.body["events"][0]["seq"], oldest);
+    let stopped = events(&["--position", "position"]).await.ended(2);
+    assert!(stopped.err.contains(&format!("--after {}", oldest - 1)), "{}", stopped.err);
+    let begun = events(&["--position", "another", "--json"]).await.ended(0);
+    assert!(begun.err.contains(&format!("before number {oldest}")), "{}", begun.err);
+    assert!(begun.out.contains(&young) && !begun.out.contains("OLD"), "{}", begun.out);
+}
+
+/// What nobody took comes again.
+#[tokio::test]
+async fn a_position_is_not_kept_for_what_was_not_written() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let workstation = Workstation::of(&city, &server.url("api"));
+    city.accepted(&documents(100)).await;
+    Reader::until(&city, 300).await;
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = workstation.on_platform(&["events", "--json", "--position", "position"]);
+    command.stdout(full);
+    let said = workstation.run(command).await;
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(!workstation.path("position").exists());
+    let again = workstation.on_platform(&["events", "--json", "--position", "position"]);
+    assert_eq!(workstation.run(again).await.ended(0).out.lines().count(), 300);
 }

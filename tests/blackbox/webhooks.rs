@@ -349,14 +349,15 @@ async fn a_server_that_is_killed_delivers_the_rest() {
     for _ in 0..5 {
         city.accepted(&documents(100)).await;
     }
-    for n in 1..4 {
+    // On PostgreSQL the lease of a killed process must end before another one serves the webhook.
+    let kills = if start.backing().is_embedded() { 3 } else { 1 };
+    for n in 1..=kills {
         eventually("some are delivered", async || (receiver.got().len() > n * 2).then_some(())).await;
         server.kill();
         server = start.up();
     }
     let city = city.at(&server);
     let last = last_seq(&city, 1_500).await;
-    // On PostgreSQL the lease of the killed process ends first.
     eventually("everything is delivered", async || {
         let taken: std::collections::BTreeSet<u64> = receiver.taken().into_iter().collect();
         taken.into_iter().eq(1..=last).then_some(())

@@ -22,6 +22,9 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 /// Minimum time between two looks: what is numbered meanwhile is found together.
 const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(20);
 
+/// The pause of a reader that was woken by events that it does not ask for.
+const AFTER_OTHER_EVENTS: Duration = Duration::from_millis(500);
+
 /// The feeds of a store, for readers of this process. Clones share it.
 #[derive(Clone)]
 pub struct FeedHub {
@@ -67,6 +70,7 @@ impl FeedHub {
             return self.store.read_feed(institution, query).await.map(Ok);
         }
         let until = Instant::now() + wait;
+        let mut passed = false;
         // Before the first read: what is numbered after it is not missed.
         let Some(mut turn) = self.begin(institution) else { return Ok(Err(TooManyWaiting)) };
         loop {
@@ -87,6 +91,11 @@ impl FeedHub {
             if !is_grown {
                 return Ok(Ok(read));
             }
+            // Events that the reader does not ask for wake it too: they must not make it read all the time.
+            if passed {
+                tokio::time::sleep(AFTER_OTHER_EVENTS).await;
+            }
+            passed = true;
         }
     }
 
@@ -207,6 +216,7 @@ mod tests {
                 document: None,
                 status: None,
                 is_fallback: false,
+                recorded_at: UnixSeconds(1),
             };
             let is_asked_for = query.types.is_none_or(|types| types.contains(&EventType::RecipientRefused));
             let events = (query.after + 1..=last).filter(|_| is_asked_for).map(event).collect();

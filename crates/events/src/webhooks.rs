@@ -23,7 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Time to leave the store alone after it failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// The lease of a webhook, which every delivery extends: longer than a delivery and what is written about it.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_secs(30);
 /// Webhooks served at the same time by this process.
 const SERVED_MAX: usize = 256;
 

@@ -90,7 +90,7 @@ pub(crate) async fn read(
     let read = gateway.feeds.read(caller.institution, query, wait).await?;
     let FeedRead { epoch, ends, page } = read.ok_or_else(too_many_waiting)?;
     if after + 1 < ends.oldest {
-        return Err(ApiError::gone(ends.oldest));
+        return Err(ApiError::gone(ends.oldest, epoch));
     }
     let events = page.events.into_iter().map(FeedEvent::from).collect();
     json(&EventsReply { events, through: page.through, more: page.more, epoch })

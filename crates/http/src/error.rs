@@ -33,13 +33,13 @@ pub struct ApiError {
     message: Text,
     retry_after_seconds: Option<u32>,
     tells_request_id: bool,
-    oldest_seq: Option<u64>,
+    kept_events: Option<(u64, u64)>,
 }
 
 impl ApiError {
     /// An error with a status and a code of SPEC 3. The message must not contain personal data.
     pub fn new(status: StatusCode, code: ErrorCode, message: Text) -> Self {
-        Self { status, code, message, retry_after_seconds: None, tells_request_id: false, oldest_seq: None }
+        Self { status, code, message, retry_after_seconds: None, tells_request_id: false, kept_events: None }
     }
 
     /// 400: a contract rule is violated.
@@ -104,15 +104,15 @@ impl ApiError {
         .retry_after(RETRY_AFTER_SECONDS)
     }
 
-    /// 410: the events after a number are no longer kept; `oldest` is the first that is (SPEC 15).
-    pub fn gone(oldest: u64) -> Self {
+    /// 410: the events after a number are no longer kept; `oldest` is the first that is, in `epoch` (SPEC 15).
+    pub fn gone(oldest: u64, epoch: u64) -> Self {
         let message = Text::made(
             format!(
                 "after: 요청한 이벤트는 보관 기간이 지났습니다. 남아 있는 가장 오래된 이벤트는 {oldest}번입니다"
             ),
             format!("after: these events are no longer kept; the oldest that is kept is number {oldest}"),
         );
-        Self { oldest_seq: Some(oldest), ..Self::new(StatusCode::GONE, ErrorCode::Gone, message) }
+        Self { kept_events: Some((oldest, epoch)), ..Self::new(StatusCode::GONE, ErrorCode::Gone, message) }
     }
 
     /// 429: a rate limit of the institution.
@@ -155,6 +155,8 @@ impl ApiError {
             error_message: &'a str,
             #[serde(skip_serializing_if = "Option::is_none")]
             oldest: Option<u64>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            epoch: Option<u64>,
         }
         let mut message = self.message.in_lang(lang).to_owned();
         if self.tells_request_id {
@@ -165,7 +167,8 @@ impl ApiError {
             message = format!("{message} ({label}: {request_id})");
         }
         clip_message(&mut message);
-        let body = Body { error_code: self.code.as_str(), error_message: &message, oldest: self.oldest_seq };
+        let (oldest, epoch) = self.kept_events.unzip();
+        let body = Body { error_code: self.code.as_str(), error_message: &message, oldest, epoch };
         serde_json::to_vec(&body).unwrap_or_default()
     }
 }

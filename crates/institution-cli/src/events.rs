@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use seoham_kit::client::{CallError, Event, EventReader, FeedError, Position};
+use seoham_kit::client::{CallError, Client, Event, EventReader, FeedError, Position};
 use seoham_model::clock::seoul_seconds;
 use seoham_model::{EventType, NamedNumber, Text};
 
-use crate::platform::{PlatformArgs, stopped};
-use crate::terminal::{Failure, Outcome, complain, language, localized, say, termination};
+use crate::platform::{PlatformArgs, stopped, why};
+use crate::terminal::{Failure, Outcome, complain, language, localized, termination};
 
 /// How long one call waits for events.
 const WAIT: Duration = Duration::from_secs(25);
@@ -24,8 +24,8 @@ pub struct EventsArgs {
     /// Go on printing what happens, until interrupted.
     #[arg(long)]
     follow: bool,
-    /// Events after this number.
-    #[arg(long, value_name = "SEQ", conflicts_with = "position")]
+    /// Events after this number; with --position only as long as its file is not there.
+    #[arg(long, value_name = "SEQ")]
     after: Option<u64>,
     /// Begin after the event at which the last run stopped, and keep that in this file.
     #[arg(long, value_name = "FILE")]
@@ -47,13 +47,14 @@ fn event_type(name: &str) -> Result<EventType, String> {
 
 /// Runs the command.
 pub async fn run(args: &EventsArgs) -> Outcome {
-    let begin = match &args.position {
-        Some(file) => kept(file)?,
-        None => Position { through: args.after.unwrap_or(0), epoch: None },
-    };
+    let kept = args.position.as_deref().map(kept).transpose()?.flatten();
+    let begin = kept.unwrap_or(Position { through: args.after.unwrap_or(0), epoch: None });
     let client = args.platform.client(&args.platform.resolve()?)?;
     let names: Vec<&str> = args.types.iter().map(|event_type| event_type.name()).collect();
     let mut reader = client.events(begin).of_types(&names);
+    if kept.is_none() && args.after.is_none() {
+        reader = from_the_oldest(&client, reader).await?.of_types(&names);
+    }
     let Ok(mut terminate) = termination() else { return follow(args, &mut reader).await };
     tokio::select! {
         outcome = follow(args, &mut reader) => outcome,
@@ -61,21 +62,53 @@ pub async fn run(args: &EventsArgs) -> Outcome {
     }
 }
 
+/// A reader that never read anything begins with the oldest event that is kept.
+async fn from_the_oldest(client: &Client, reader: EventReader) -> Outcome<EventReader> {
+    match reader.clone().limit(1).next_page(Duration::ZERO).await {
+        Err(FeedError::Call(CallError::Gone { oldest })) => {
+            complain(&localized(
+                &format!("{oldest}번보다 앞의 이벤트는 보관 기간이 지나 {oldest}번부터 읽습니다"),
+                &format!("the events before number {oldest} are no longer kept; reading begins there"),
+            ));
+            Ok(client.events(Position { through: oldest.saturating_sub(1), epoch: None }))
+        }
+        _ => Ok(reader),
+    }
+}
+
 async fn follow(args: &EventsArgs, reader: &mut EventReader) -> Outcome {
     let wait = if args.follow { WAIT } else { Duration::ZERO };
+    let mut is_interrupted = false;
     loop {
         let page = match reader.next_page(wait).await {
             Ok(page) => page,
             // The position is kept, and the call has no effect: whoever follows goes on.
             Err(FeedError::Call(error)) if args.follow && error.is_passing() => {
+                if !is_interrupted {
+                    let (ko, en) = why(&error);
+                    complain(&localized(&format!("{ko}. 다시 연결합니다"), &format!("{en}; trying again")));
+                }
+                is_interrupted = true;
                 let pause = error.retry_after().unwrap_or(Duration::from_secs(5));
                 tokio::time::sleep(pause).await;
                 continue;
             }
             Err(error) => return Err(failed(&error)),
         };
-        for event in &page.events {
-            say(&if args.json { event.json.to_string() } else { line(event) });
+        is_interrupted = false;
+        // Before the position is kept: what nobody took must come again.
+        if let Err(error) = print(args, &page.events) {
+            let is_closed = error.kind() == std::io::ErrorKind::BrokenPipe;
+            return if is_closed && args.position.is_none() {
+                Ok(ExitCode::SUCCESS)
+            } else {
+                Err(Failure::unfinished(
+                    format!(
+                        "표준 출력에 쓸 수 없어 멈춥니다. 쓰지 못한 이벤트는 다음에 다시 나옵니다: {error}"
+                    ),
+                    format!("standard output takes no more; what was not written comes again: {error}"),
+                ))
+            };
         }
         if let Some(file) = &args.position {
             keep(file, page.position)?;
@@ -88,6 +121,14 @@ async fn follow(args: &EventsArgs, reader: &mut EventReader) -> Outcome {
             return Ok(ExitCode::SUCCESS);
         }
     }
+}
+
+fn print(args: &EventsArgs, events: &[Event]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for event in events {
+        writeln!(out, "{}", if args.json { event.json.to_string() } else { line(event) })?;
+    }
+    out.flush()
 }
 
 fn line(event: &Event) -> String {
@@ -109,7 +150,7 @@ fn said(event_type: EventType) -> String {
         EventType::Notified => Text::fixed("알림 도착", "notified"),
         EventType::NoticeFailed => Text::fixed("알림 실패", "notice failed"),
         EventType::Authenticated => Text::fixed("본인확인", "authenticated"),
-        EventType::Opened => Text::fixed("열기", "opened"),
+        EventType::Opened => Text::fixed("처음 열람", "opened"),
         EventType::TokenUsed => Text::fixed("토큰 사용", "token used"),
         EventType::Read => Text::fixed("열람", "read"),
         EventType::Expired => Text::fixed("기한 지남", "expired"),
@@ -122,14 +163,23 @@ fn said(event_type: EventType) -> String {
 
 fn failed(error: &FeedError) -> Failure {
     match error {
-        FeedError::Call(CallError::Refused { status: 410, message, .. }) => Failure::unfinished(
-            format!("{message}. 문서 상태를 조회해 빠진 것을 확인하고 --after로 그 번호부터 읽으십시오"),
-            format!("{message}. Ask for the statuses of your documents, and read on with --after"),
-        ),
+        FeedError::Call(CallError::Gone { oldest }) => {
+            let after = oldest.saturating_sub(1);
+            Failure::unfinished(
+                format!(
+                    "읽던 곳의 이벤트는 보관 기간이 지났습니다. 끝나지 않은 문서의 상태를 조회해 빠진 것을 확인하고, 위치 파일을 \
+                     지운 뒤 --after {after}로 이어서 읽으십시오"
+                ),
+                format!(
+                    "the events at this position are no longer kept. Ask for the statuses of your open documents, remove \
+                     the position file, and read on with --after {after}"
+                ),
+            )
+        }
         FeedError::Call(error) => stopped(error),
         FeedError::EpochChanged { from, to } => Failure::unfinished(
             format!(
-                "플랫폼이 백업에서 복원되어 번호의 뜻이 달라졌습니다(epoch {from} → {to}). 문서 상태를 조회해 비교하고, \
+                "플랫폼이 백업에서 복원되어 이벤트 번호가 새로 매겨졌습니다(epoch {from} → {to}). 문서 상태를 조회해 비교하고, \
                  위치 파일을 지워 처음부터 읽으십시오"
             ),
             error.to_string(),
@@ -137,14 +187,14 @@ fn failed(error: &FeedError) -> Failure {
     }
 }
 
-/// The position in a file; the beginning if there is none yet.
-fn kept(file: &Path) -> Outcome<Position> {
+/// The position in a file; `None` if there is none yet.
+fn kept(file: &Path) -> Outcome<Option<Position>> {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Position::default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Failure::of_file(file, &error, Failure::Usage)),
     };
-    serde_json::from_str(&text).map_err(|_| {
+    serde_json::from_str(&text).map(Some).map_err(|_| {
         let shown = file.display();
         Failure::usage(
             format!("{shown}: 위치 파일이 아닙니다"),
@@ -174,10 +224,10 @@ mod tests {
     fn a_position_is_kept_and_read_back() {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("position");
-        assert_eq!(kept(&file).expect("none yet"), Position::default());
+        assert_eq!(kept(&file).expect("none yet"), None);
         let position = Position { through: 42, epoch: Some(1) };
         keep(&file, position).expect("kept");
-        assert_eq!(kept(&file).expect("there"), position);
+        assert_eq!(kept(&file).expect("there"), Some(position));
         std::fs::write(&file, "42").expect("written");
         assert!(kept(&file).is_err());
     }

@@ -135,6 +135,9 @@ pub(crate) fn why(error: &CallError) -> (String, String) {
     let en = error.to_string();
     let ko = match error {
         CallError::Refused { status, code, message } => format!("{status} {code}: {message}"),
+        CallError::Gone { oldest } => {
+            format!("보관 기간이 지난 이벤트입니다. 남아 있는 가장 오래된 이벤트는 {oldest}번입니다")
+        }
         CallError::Busy { status, .. } => format!("{status}: 서버가 지금은 더 받지 않습니다"),
         CallError::Unreachable => "서버에 연결할 수 없습니다".to_owned(),
         CallError::Unknown(_) => "응답을 받지 못해 접수되었는지 알 수 없습니다".to_owned(),

@@ -50,6 +50,8 @@ pub async fn run(args: &WithdrawArgs) -> Outcome {
     let ids = targets(&args.targets)?;
     let count = ids.len();
     let client = args.platform.client(&args.platform.resolve()?)?;
+    // Afterwards a refusal is about a document, and not about the token or the contract.
+    client.capabilities().await.map_err(|error| stopped(&error))?;
     confirm(args, count)?;
     let mut interrupted = termination().ok();
     let mut verdicts = futures_util::stream::iter(ids)

@@ -79,7 +79,7 @@ pub struct FeedEvent {
     #[serde(rename = "type")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "document.read"))]
     pub event_type: EventType,
-    /// When, in Unix seconds: the same second as in `data`.
+    /// When, in Unix seconds: the same second as in `data`, where that step has a member.
     pub at: i64,
     /// Absent from events that are about no document.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,14 @@ CREATE FUNCTION document_set(place integer) RETURNS bytea LANGUAGE sql IMMUTABLE
   SELECT set_bit('\x00000000000000000000000000000000'::bytea, place, 1)
 $$;
 
+-- The parcel of a document, and its place in it.
+CREATE FUNCTION parcel_of(document_id uuid) RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT encode(set_byte(uuid_send(document_id), 15, get_byte(uuid_send(document_id), 15) & 128), 'hex')::uuid
+$$;
+CREATE FUNCTION place_of(document_id uuid) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT get_byte(uuid_send(document_id), 15) & 127
+$$;
+
 -- The event feed (SPEC 15). Steps are written to the outbox where they happen. The sequencer moves what was committed
 -- into the ledger, numbered without gaps for each institution: a range of numbers for each step. A step of a document
 -- has its parcel and a set of positions; one without a document has neither.
@@ -21,7 +29,9 @@ CREATE TABLE outbox (
 );
 CREATE TABLE feeds (
   institution_id uuid NOT NULL PRIMARY KEY,
-  last_seq       bigint NOT NULL
+  last_seq       bigint NOT NULL,
+  -- The events up to this number are gone: whoever looks for the oldest begins behind their dead rows.
+  forgotten_to   bigint NOT NULL DEFAULT 0
 );
 CREATE TABLE ledger (
   institution_id uuid NOT NULL,

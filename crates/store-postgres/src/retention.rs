@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use seoham_model::UnixSeconds;
-use seoham_store::retention::{RETENTION_DAYS_MIN, Tidied};
+use seoham_store::retention::{RETENTION_DAYS_MIN, Tidied, closed_by};
 use seoham_store::{Result, Retention, StoreError};
 
 use crate::PostgresStore;
 use crate::columns::Columns;
 use crate::documents::forget;
+use crate::events::expiries;
 use crate::failure::Doing;
 use crate::locks::PARTITIONS;
 use crate::partitions::{Month, TABLES, months};
@@ -32,19 +33,20 @@ impl Retention for PostgresStore {
         }
         let Some(days) = days else { return Ok(Tidied { documents: 0, more: forgotten }) };
         let ended_by = now.plus(-DAY_SECONDS * i64::from(days.max(RETENTION_DAYS_MIN)));
+        let closed_by = closed_by(now, expiries::next_due(&session).await?);
         for month in months(&session, "parcels").await? {
             if month.next().begins_at() > ended_by {
                 break;
             }
-            let documents = match openness(&session, month, now).await? {
+            let documents = match openness(&session, month, closed_by).await? {
                 Openness { open: false, .. } => {
-                    let documents = drop_month(&session, month, now).await?;
+                    let documents = drop_month(&session, month, closed_by).await?;
                     self.inner.partitions.forget(month);
                     tracing::info!(%month, documents, "a month was removed");
                     documents
                 }
                 // What can still be opened keeps itself, and not the others of its month.
-                Openness { closed: true, .. } => remove_closed(&session, month, now).await?,
+                Openness { closed: true, .. } => remove_closed(&session, month, closed_by).await?,
                 Openness { closed: false, .. } => continue,
             };
             remove_blocks(&session).await?;

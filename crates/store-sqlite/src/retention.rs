@@ -5,12 +5,13 @@ use std::sync::PoisonError;
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
 use seoham_model::{InstitutionId, ParcelId, UnixSeconds};
-use seoham_store::retention::{RETENTION_DAYS_MIN, Tidied};
+use seoham_store::retention::{RETENTION_DAYS_MIN, Tidied, closed_by};
 use seoham_store::{Result, Retention};
 
 use crate::SqliteStore;
 use crate::columns::Id;
 use crate::documents::{forget, rows};
+use crate::events::expiries;
 use crate::visits;
 use crate::writer::Weight;
 
@@ -39,7 +40,12 @@ impl Retention for SqliteStore {
         let cursor = self.inner.retention_cursor.clone();
         let work = move |connection: &Connection| {
             let mut cursor = cursor.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(remove_batch(connection, &mut cursor, sent_before, now)?)
+            Ok(remove_batch(
+                connection,
+                &mut cursor,
+                sent_before,
+                closed_by(now, expiries::next_due(connection)?),
+            )?)
         };
         let removed = self.inner.writer.background(Weight::rows(BATCH_ROWS), work).await?;
         if removed.has_ended {
@@ -70,7 +76,7 @@ fn remove_batch(
     connection: &Connection,
     cursor: &mut RetentionCursor,
     sent_before: UnixSeconds,
-    now: UnixSeconds,
+    closed_by: UnixSeconds,
 ) -> rusqlite::Result<Removed> {
     // The id contains the time of acceptance: a parcel with a time in the future, from a wrong clock, is not in the way.
     let end = ParcelId::first_at(u64::try_from(sent_before.0).unwrap_or(0) * 1000);
@@ -87,7 +93,7 @@ fn remove_batch(
         })?
         .collect::<rusqlite::Result<_>>()?;
     let mut documents = 0;
-    for (parcel, _, count, institution) in old.iter().filter(|(_, deadline, ..)| *deadline <= now.0) {
+    for (parcel, _, count, institution) in old.iter().filter(|(_, deadline, ..)| *deadline <= closed_by.0) {
         remove(connection, *institution, *parcel)?;
         documents += count;
     }

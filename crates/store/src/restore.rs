@@ -10,7 +10,7 @@ use seoham_model::{BinderId, UnixSeconds};
 pub mod names {
     /// The generation of the data; a process that started in another one no longer writes.
     pub const GENERATION: &str = "generation";
-    /// How often the store was restored, plus one: the epoch of its feeds (SPEC 15). Absent means 1.
+    /// The epoch of its feeds (SPEC 15): absent, which means 1, or the second of the last restore.
     pub const FEED_EPOCH: &str = "feed_epoch";
     /// The work order: [`WorkOrder`](super::WorkOrder).
     pub const WORK_ORDER: &str = "work_order";

@@ -17,6 +17,12 @@ pub struct Tidied {
 /// The shortest retention period: one day or less would remove documents that are still being delivered.
 pub const RETENTION_DAYS_MIN: u32 = 2;
 
+/// The deadlines that retention may count as passed at `now`, where the feed tells next of the deadline `next_told`: a parcel
+/// is kept until the feed has told of its last deadline, also after the worker was away for long.
+pub fn closed_by(now: UnixSeconds, next_told: Option<UnixSeconds>) -> UnixSeconds {
+    next_told.map_or(now, |next| now.min(next.plus(-1)))
+}
+
 /// Retention.
 #[async_trait]
 pub trait Retention: Send + Sync {

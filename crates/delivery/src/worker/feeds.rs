@@ -14,7 +14,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Parcels looked at in one step.
 const PARCELS_AT_ONCE: usize = 50;
 /// How often old events are looked for.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
+const FORGET_EVERY: Duration = Duration::from_secs(10);
 
 impl Worker {
     pub(super) async fn keep_feeds(self, stop: CancellationToken) {

@@ -303,7 +303,7 @@ pub(super) const OPERATIONS: [Operation; 23] = [
         path: "/v1/documents/{binder}/withdraw",
         id: "withdrawDocument",
         korean_summary: "아직 열지 않은 문서를 회수합니다",
-        korean_description: "회수한 문서는 열 수 없고, 기다리던 알림도 보내지 않습니다. 상태는 EXPIRED가 되며 다시 요청해도 204입니다.",
+        korean_description: "회수한 문서는 열 수 없고, 아직 나가지 않은 알림은 보내지 않습니다. 상태는 EXPIRED가 되며 다시 요청해도 204입니다.",
         failures: &[Failure::AlreadyOpened, Failure::UnknownDocument, Failure::UnknownContract],
         request: None,
         answer_description: "회수되었습니다 · withdrawn",

@@ -46,6 +46,12 @@ pub enum CallError {
         /// The platform's message.
         message: String,
     },
+    /// Events that are no longer kept (410, SPEC 15).
+    #[error("410: the events are no longer kept; the oldest that is kept is number {oldest}")]
+    Gone {
+        /// The number of the oldest event that is kept.
+        oldest: u64,
+    },
     /// The platform rejects requests temporarily (429, 503); nothing was done.
     #[error("{status}: the platform takes no more at the moment")]
     Busy {
@@ -93,6 +99,7 @@ impl CallError {
         struct Envelope {
             error_code: String,
             error_message: String,
+            oldest: Option<u64>,
         }
         let status = answer.status.as_u16();
         match status {
@@ -104,7 +111,8 @@ impl CallError {
             _ => return Self::Unintelligible(status),
         }
         match serde_json::from_slice(&answer.body) {
-            Ok(Envelope { error_code: code, error_message: message }) => {
+            Ok(Envelope { oldest: Some(oldest), .. }) if status == 410 => Self::Gone { oldest },
+            Ok(Envelope { error_code: code, error_message: message, .. }) => {
                 Self::Refused { status, code, message }
             }
             // Something other than the platform replied; but a 4xx is a refusal in any case.

@@ -17,8 +17,8 @@ use crate::exchange::Call;
 
 /// The longest wait that the platform grants, below the time that a call may take.
 const WAIT_SECONDS_MAX: u64 = 25;
-/// Events in one page.
-const PAGE_EVENTS: usize = 1_000;
+/// Events in one page: with the longest payloads that is about a megabyte.
+const PAGE_EVENTS: usize = 500;
 
 /// How far a reader has read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,7 +130,7 @@ impl EventReader {
         self
     }
 
-    /// At most so many events in a page, 1 to 1000; 1000 by default.
+    /// At most so many events in a page, 1 to 500; 500 by default.
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit.clamp(1, PAGE_EVENTS);
@@ -145,7 +145,7 @@ impl EventReader {
     /// The next events. If there are none yet, waits for at most `wait`, up to 25 seconds.
     ///
     /// # Errors
-    /// [`CallError::Refused`] with the status 410 if the events after the position are no longer kept.
+    /// [`CallError::Gone`] if the events after the position are no longer kept.
     pub async fn next_page(&mut self, wait: Duration) -> Result<EventPage, FeedError> {
         let Self { client, position, types, limit } = self;
         let wait = wait.as_secs().min(WAIT_SECONDS_MAX);

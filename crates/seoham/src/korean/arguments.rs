@@ -83,7 +83,7 @@ pub(super) const ARGUMENTS: &[Argument] = &[
     Argument(&["withdraw"], "targets", "발송 결과 파일, 또는 문서함 번호 BIN-…"),
     Argument(&["withdraw"], "yes", "묻지 않고 회수합니다"),
     Argument(&["events"], "follow", "멈출 때까지 새로 일어나는 일을 이어서 보여 줍니다"),
-    Argument(&["events"], "after", "이 번호 다음의 이벤트부터"),
+    Argument(&["events"], "after", "이 번호 다음의 이벤트부터(--position 파일이 아직 없을 때)"),
     Argument(&["events"], "position", "지난번에 읽은 다음부터 시작하고, 읽은 위치를 이 파일에 저장합니다"),
     Argument(&["events"], "types", "이 종류만, 쉼표로 구분(예: document.read)"),
     Argument(&["log"], "log", "교환 기록이 있는 디렉터리"),

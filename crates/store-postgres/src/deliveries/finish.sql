@@ -76,12 +76,11 @@ noted AS (
   ON CONFLICT (document_id) DO UPDATE SET attempts = excluded.attempts,
     first_attempt_at = excluded.first_attempt_at, given_up_at = excluded.given_up_at,
     failure = excluded.failure
-  RETURNING n.document_id),
+  RETURNING n.document_id, n.institution_id),
 -- The feed tells of those.
 told AS (
   INSERT INTO outbox (institution_id, event_type, event_count, at, parcel_id, documents)
-  SELECT done.institution_id, $10::smallint, 1, $8, done.parcel_id, document_set(done.position)
-  FROM done JOIN noted USING (document_id))
+  SELECT institution_id, $10::smallint, 1, $8, parcel_of(document_id), document_set(place_of(document_id)) FROM noted)
 -- The documents that were held and are now finished, and how many rows of the queue left a dead version to vacuum.
 SELECT finished.document_id, finished.ticket,
        (SELECT count(*) FROM gone) + (SELECT count(*) FROM cut) AS rows_gone

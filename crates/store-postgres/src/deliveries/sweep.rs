@@ -17,7 +17,8 @@ const SWEEP_AFTER_ROWS: usize = 2_000;
 /// Minimum time between two sweeps of one node.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Does not wait for another node that is sweeping. Without the owner's privilege, autovacuum does the work.
-const SWEEP: &str = "VACUUM (SKIP_LOCKED, TRUNCATE false, INDEX_CLEANUP on) deliveries, box_pending, outbox";
+const SWEEP: &str =
+    "VACUUM (SKIP_LOCKED, TRUNCATE false, INDEX_CLEANUP on) deliveries, box_pending, outbox, expiries";
 
 #[derive(Default)]
 pub(crate) struct Sweeper {

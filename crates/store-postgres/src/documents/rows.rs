@@ -30,7 +30,8 @@ const MARKS: &str =
 const MARKS_OF_PARCELS: &str =
     "SELECT m.document_id, m.received_at, m.opened_at, m.authenticated_at, m.token_used_at, m.read_at, m.withdrawn_at
     FROM unnest($1::uuid[]) AS asked (id)
-    JOIN marks m ON m.document_id BETWEEN asked.id AND document_in(asked.id, 127)";
+    JOIN marks m ON m.document_id BETWEEN asked.id AND document_in(asked.id, 127)
+    FOR SHARE OF m";
 
 /// Documents by id, optionally only those of one institution.
 pub(crate) async fn documents(
@@ -57,7 +58,7 @@ pub(crate) async fn documents(
 type Parcels = HashMap<ParcelId, Result<StoredParcel>>;
 type Marks = HashMap<BinderId, Mark>;
 
-/// Parcels with the marks of all their documents.
+/// Parcels with the marks of all their documents, in a transaction: until its end nobody changes these marks.
 pub(crate) async fn parcels_with_marks(session: &Session, ids: &[ParcelId]) -> Result<(Parcels, Marks)> {
     let (asked, of) = (uuids(ids), None::<Uuid>);
     let (of_parcels, of_marks): ([Param<'_>; 2], [Param<'_>; 1]) = ([&asked, &of], [&asked]);

@@ -20,6 +20,12 @@ const TAKE: &str = "DELETE FROM expiries e USING (
     WHERE e.due_at = due.due_at AND e.parcel_id = due.parcel_id
     RETURNING e.due_at, e.parcel_id, e.told_to";
 
+/// The deadline that is told of next.
+pub(crate) async fn next_due(session: &Session) -> Result<Option<UnixSeconds>> {
+    let sql = "SELECT (SELECT due_at FROM expiries ORDER BY due_at LIMIT 1) AS due_at";
+    session.query_opt(sql, &[]).await?.ok_or(StoreError::damaged("the deadlines"))?.moment("due_at")
+}
+
 pub(super) async fn has_due(session: &Session, until: UnixSeconds) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT FROM expiries WHERE due_at <= $1) AS has_due";
     let row = session.query_opt(sql, &[&until.0]).await?;

@@ -1,48 +1,58 @@
 //! The rows of the ledger, for readers.
 
 use seoham_model::{InstitutionId, ParcelId, UnixSeconds};
-use seoham_store::events::{DocumentSet, FeedEnds, FeedQuery, LedgerRow, Step};
+use seoham_store::events::{DocumentSet, FeedEnds, FeedQuery, LedgerRow, SCAN_EVENTS_MAX, Step};
 use seoham_store::restore::{feed_epoch, names::FEED_EPOCH, next_epoch};
 use seoham_store::{Result, StoreError};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::columns::{Columns, Id};
-use crate::session::Session;
+use crate::session::{Param, Session};
 
-/// Rows forgotten in one step, of each feed.
+/// Rows forgotten in one step.
 const FORGOTTEN_AT_ONCE: i64 = 2_000;
 
-const ENDS: &str = "SELECT (SELECT value FROM deployment WHERE name = $2) AS epoch,
-    (SELECT last_seq FROM feeds WHERE institution_id = $1) AS last_seq,
-    (SELECT last_seq - event_count + 1 FROM ledger WHERE institution_id = $1 ORDER BY last_seq LIMIT 1) AS oldest";
+/// The ends of a feed with the rows that a read needs, in one snapshot. A row of the ledger has at most 128 events.
+const READ: &str = "WITH ends AS MATERIALIZED (
+      SELECT coalesce(f.last_seq, 0) AS last, coalesce(
+          (SELECT l.last_seq - l.event_count + 1 FROM ledger l
+           WHERE l.institution_id = $1 AND l.last_seq > coalesce(f.forgotten_to, 0) ORDER BY l.last_seq LIMIT 1),
+          coalesce(f.last_seq, 0) + 1) AS oldest
+      FROM (SELECT 1) AS one LEFT JOIN feeds f ON f.institution_id = $1)
+    SELECT ends.last, ends.oldest, (SELECT value FROM deployment WHERE name = $6) AS epoch,
+           found.last_seq, found.event_type, found.at, found.parcel_id, found.documents
+    FROM ends LEFT JOIN LATERAL (
+      SELECT l.last_seq, l.event_type, l.at, l.parcel_id, l.documents FROM ledger l
+      WHERE l.institution_id = $1 AND l.last_seq > $2
+        AND l.last_seq <= least($2 + $3, ends.last) + 128 AND l.last_seq - l.event_count < least($2 + $3, ends.last)
+        AND ($4::bigint[] IS NULL OR l.event_type = ANY($4))
+      ORDER BY l.last_seq LIMIT $5) AS found ON true
+    ORDER BY found.last_seq";
 
-/// The epoch of the feeds, and the ends of the feed of an institution.
-pub(super) async fn epoch_and_ends(session: &Session, institution: InstitutionId) -> Result<(u64, FeedEnds)> {
-    let row = session.query_opt(ENDS, &[&institution.uuid(), &FEED_EPOCH]).await?;
-    let row = row.ok_or(StoreError::damaged("a feed"))?;
-    let last = row.value::<Option<i64>>("last_seq")?.map_or(0, i64::unsigned_abs);
-    let oldest = row.value::<Option<i64>>("oldest")?.map_or(last + 1, i64::unsigned_abs);
-    Ok((feed_epoch(row.value("epoch")?), FeedEnds { oldest, last }))
+/// What one read finds.
+pub(super) struct Read {
+    pub(super) epoch: u64,
+    pub(super) ends: FeedEnds,
+    pub(super) rows: Vec<LedgerRow>,
 }
 
-const ROWS: &str = "SELECT last_seq, event_type, at, parcel_id, documents FROM ledger
-    WHERE institution_id = $1 AND last_seq > $2 AND last_seq <= $3::bigint + 128 AND last_seq - event_count < $3::bigint
-      AND ($4::bigint[] IS NULL OR event_type = ANY($4))
-    ORDER BY last_seq LIMIT $5";
-
-/// The rows that a read needs.
-pub(super) async fn rows(
-    session: &Session,
-    institution: InstitutionId,
-    query: &FeedQuery,
-    ends: FeedEnds,
-) -> Result<Vec<LedgerRow>> {
-    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX - 128);
-    let (after, end) = (number(query.after), number(query.scan_end(ends)));
+pub(super) async fn read(session: &Session, institution: InstitutionId, query: &FeedQuery) -> Result<Read> {
+    let after = i64::try_from(query.after).unwrap_or(i64::MAX / 2);
+    let scan = i64::try_from(SCAN_EVENTS_MAX).unwrap_or(i64::MAX / 4);
     let (types, limit) = (query.type_numbers(), i64::try_from(query.limit).unwrap_or(i64::MAX));
-    let rows = session.query(ROWS, &[&institution.uuid(), &after, &end, &types, &limit]).await?;
-    rows.iter().map(|row| ledger_row(row, institution)).collect()
+    let params: [Param<'_>; 6] = [&institution.uuid(), &after, &scan, &types, &limit, &FEED_EPOCH];
+    let rows = session.query(READ, &params).await?;
+    let first = rows.first().ok_or(StoreError::damaged("a feed"))?;
+    let number = |column| first.value::<i64>(column).map(i64::unsigned_abs);
+    let (epoch, ends) =
+        (feed_epoch(first.value("epoch")?), FeedEnds { oldest: number("oldest")?, last: number("last")? });
+    let found = rows.iter().filter(|row| row.value::<Option<i64>>("last_seq").is_ok_and(|seq| seq.is_some()));
+    // One that cannot be read is left out: its numbers are missing, and a reader goes on.
+    let report =
+        |error: &StoreError| tracing::error!(%error, %institution, "a row of the ledger cannot be read");
+    let rows = found.filter_map(|row| ledger_row(row, institution).inspect_err(report).ok()).collect();
+    Ok(Read { epoch, ends, rows })
 }
 
 fn ledger_row(row: &Row, institution: InstitutionId) -> Result<LedgerRow> {
@@ -57,22 +67,35 @@ fn ledger_row(row: &Row, institution: InstitutionId) -> Result<LedgerRow> {
     Ok(LedgerRow { last_seq, step: Step { institution, event_type, at, documents } })
 }
 
-/// The first that is too new, or that a webhook still needs, ends a feed's turn: numbers stay dense from the oldest that is
-/// kept.
-const FORGET: &str = "WITH oldest AS MATERIALIZED (
-      SELECT f.institution_id, l.last_seq, l.is_old FROM feeds f CROSS JOIN LATERAL (
-        SELECT last_seq, bool_and(at < $1 AND last_seq <= coalesce(
-            (SELECT min(through) FROM webhooks w WHERE w.institution_id = f.institution_id), last_seq))
-          OVER (ORDER BY last_seq) AS is_old FROM (
-          SELECT last_seq, at FROM ledger WHERE institution_id = f.institution_id ORDER BY last_seq LIMIT $2) AS first)
-        AS l)
-    DELETE FROM ledger l USING oldest
-    WHERE l.institution_id = oldest.institution_id AND l.last_seq = oldest.last_seq AND oldest.is_old
-    RETURNING 1";
+/// A feed whose oldest row is to be forgotten.
+const OLD_FEED: &str = "SELECT f.institution_id FROM feeds f CROSS JOIN LATERAL (
+      SELECT l.last_seq, l.at FROM ledger l WHERE l.institution_id = f.institution_id AND l.last_seq > f.forgotten_to
+      ORDER BY l.last_seq LIMIT 1) AS first
+    WHERE first.at < $1 AND first.last_seq <= coalesce(
+      (SELECT min(through) FROM webhooks w WHERE w.institution_id = f.institution_id), first.last_seq) LIMIT 1";
 
-/// Removes rows from before `before`, each feed from its beginning. Returns how many.
+/// The first that is too new, or that a webhook still needs, ends it: numbers stay dense from the oldest that is kept.
+const FORGET: &str = "WITH oldest AS MATERIALIZED (
+      SELECT last_seq, bool_and(at < $2 AND last_seq <= needed) OVER (ORDER BY last_seq) AS is_old FROM (
+        SELECT l.last_seq, l.at, coalesce(
+            (SELECT min(through) FROM webhooks w WHERE w.institution_id = $1), 9223372036854775807) AS needed
+        FROM ledger l
+        WHERE l.institution_id = $1 AND l.last_seq > (SELECT forgotten_to FROM feeds WHERE institution_id = $1)
+        ORDER BY l.last_seq LIMIT $3) AS first),
+    gone AS (
+      DELETE FROM ledger l USING oldest
+      WHERE l.institution_id = $1 AND l.last_seq = oldest.last_seq AND oldest.is_old RETURNING l.last_seq),
+    moved AS (
+      UPDATE feeds SET forgotten_to = greatest(forgotten_to, (SELECT max(last_seq) FROM gone))
+      WHERE institution_id = $1 AND EXISTS (SELECT FROM gone))
+    SELECT last_seq FROM gone";
+
+/// Removes rows from before `before` from the beginning of one feed. Returns how many.
 pub(super) async fn forget(session: &Session, before: UnixSeconds) -> Result<usize> {
-    let rows = session.write("forgetting events", FORGET, &[&before.0, &FORGOTTEN_AT_ONCE]).await?;
+    let Some(feed) = session.query_opt(OLD_FEED, &[&before.0]).await? else { return Ok(0) };
+    let institution: Uuid = feed.value("institution_id")?;
+    let rows =
+        session.write("forgetting events", FORGET, &[&institution, &before.0, &FORGOTTEN_AT_ONCE]).await?;
     Ok(rows.len())
 }
 

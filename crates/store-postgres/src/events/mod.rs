@@ -1,7 +1,7 @@
 //! The event feed: steps are written to the outbox in the transaction in which they happen, and a sequencer moves what
 //! was committed into the ledger.
 
-mod expiries;
+pub(crate) mod expiries;
 mod ledger;
 pub(crate) mod outbox;
 mod sequencer;
@@ -16,7 +16,7 @@ use seoham_store::{FeedKeeping, Feeds, Lane, Result};
 
 use crate::PostgresStore;
 use crate::columns::{Columns, uuids};
-use crate::documents::rows;
+use crate::documents::rows::{documents, slices};
 use crate::retention::database_now;
 
 pub(crate) use expiries::ADD as ADD_EXPIRIES;
@@ -27,17 +27,16 @@ pub(crate) use sequencer::Sequencer;
 impl Feeds for PostgresStore {
     async fn read_feed(&self, institution: InstitutionId, query: FeedQuery) -> Result<FeedRead> {
         let session = self.inner.sessions.for_many(Lane::Bulk).await?;
-        // Numbers only grow, so nothing between two statements can be missed; the ends are read first.
-        let (epoch, ends) = ledger::epoch_and_ends(&session, institution).await?;
-        let (picked, through) = pick(&ledger::rows(&session, institution, &query, ends).await?, &query, ends);
+        let ledger::Read { epoch, ends, rows } = ledger::read(&session, institution, &query).await?;
+        let (picked, through) = pick(&rows, &query, ends);
         let mut ids: Vec<_> = picked.iter().filter_map(|picked| picked.document).collect();
         ids.sort_unstable();
         ids.dedup();
-        let found = rows::documents(&session, Some(institution), &ids).await?;
-        let documents = || found.values().flatten();
+        let found = documents(&session, Some(institution), &ids).await?;
+        let found_documents = || found.values().flatten();
         let (keys, read) = futures_util::try_join!(
-            self.inner.key_cache.of(&session, documents().map(|document| document.person)),
-            rows::slices(&session, documents().map(|document| document.part.clone()))
+            self.inner.key_cache.of(&session, found_documents().map(|document| document.person)),
+            slices(&session, found_documents().map(|document| document.part.clone()))
         )?;
         drop(session);
         let events = events(&self.inner.vault, &picked, &found, &keys, &read);
@@ -45,7 +44,7 @@ impl Feeds for PostgresStore {
     }
 
     async fn feed_lasts(&self, institutions: Vec<InstitutionId>) -> Result<HashMap<InstitutionId, u64>> {
-        let session = self.inner.sessions.interactive().await?;
+        let session = self.inner.sessions.of(Lane::Bulk).await?;
         let sql = "SELECT institution_id, last_seq FROM feeds WHERE institution_id = ANY($1::uuid[])";
         let rows = session.query(sql, &[&uuids(&institutions)]).await?;
         let last = |row: &tokio_postgres::Row| {
@@ -70,7 +69,9 @@ impl FeedKeeping for PostgresStore {
             return Ok(0);
         }
         let tell = expiries::tell(&session, limit, until);
-        Box::pin(session.transaction("telling of deadlines", tell)).await
+        let looked_at = Box::pin(session.transaction("telling of deadlines", tell)).await?;
+        self.inner.sweeper.gone(looked_at);
+        Ok(looked_at)
     }
 
     async fn forget_events(&self, before: UnixSeconds) -> Result<usize> {

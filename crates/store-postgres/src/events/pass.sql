@@ -1,8 +1,10 @@
 -- A pass of the sequencer. $1 is the node, $2 the number of rows.
--- Only the holder of the lease goes on; another node takes it over when it has ended.
+-- Only the holder of the lease goes on; another node takes it over when it has ended. A lease that ends later than one can
+-- was taken under another clock.
 WITH held AS MATERIALIZED (
   UPDATE sequencer SET holder = $1, leased_until = clock_timestamp() + interval '5 seconds'
-  WHERE holder = $1 OR leased_until < clock_timestamp() RETURNING 1),
+  WHERE holder = $1 OR leased_until < clock_timestamp() OR leased_until > clock_timestamp() + interval '10 seconds'
+  RETURNING 1),
 -- What is committed, in the order in which it was inserted.
 next AS MATERIALIZED (
   SELECT outbox_no FROM outbox WHERE EXISTS (SELECT FROM held) ORDER BY outbox_no LIMIT $2),
@@ -10,21 +12,21 @@ next AS MATERIALIZED (
 taken AS MATERIALIZED (
   DELETE FROM outbox o USING next WHERE o.outbox_no = next.outbox_no
   RETURNING o.outbox_no, o.institution_id, o.event_count, o.event_type, o.at, o.parcel_id, o.documents),
-totals AS MATERIALIZED (
-  SELECT institution_id, sum(event_count)::bigint AS events FROM taken GROUP BY institution_id),
 advanced AS (
   INSERT INTO feeds AS f (institution_id, last_seq)
-  SELECT institution_id, events FROM totals ORDER BY institution_id
+  SELECT institution_id, sum(event_count)::bigint FROM taken GROUP BY institution_id ORDER BY institution_id
   ON CONFLICT (institution_id) DO UPDATE SET last_seq = f.last_seq + excluded.last_seq
-  RETURNING institution_id, last_seq),
+  RETURNING 1),
+-- Only the holder changes feeds, so that they are as the statement found them when it began.
 written AS (
   INSERT INTO ledger (institution_id, last_seq, event_count, event_type, at, parcel_id, documents)
   SELECT t.institution_id,
-         a.last_seq - totals.events + sum(t.event_count) OVER (PARTITION BY t.institution_id ORDER BY t.outbox_no),
+         coalesce(f.last_seq, 0) + sum(t.event_count) OVER (PARTITION BY t.institution_id ORDER BY t.outbox_no),
          t.event_count, t.event_type, t.at, t.parcel_id, t.documents
-  FROM taken t JOIN totals USING (institution_id) JOIN advanced a USING (institution_id)
+  FROM taken t LEFT JOIN feeds f ON f.institution_id = t.institution_id
   RETURNING 1),
 -- Readers of the other nodes wait for this.
 told AS MATERIALIZED (
   SELECT count(pg_notify('seoham_events', '')) AS told FROM (SELECT FROM written LIMIT 1) AS any_event)
-SELECT EXISTS (SELECT FROM held) AS is_holder, (SELECT count(*) FROM written) AS moved, (SELECT told FROM told) AS told
+SELECT EXISTS (SELECT FROM held) AS is_holder, (SELECT count(*) FROM written) AS moved,
+       (SELECT count(*) FROM advanced) AS feeds, (SELECT told FROM told) AS told

@@ -62,38 +62,51 @@ impl Sequencer {
             signals: Arc::clone(signals),
             sweeper: Arc::clone(sweeper),
         };
-        let stop = stop.clone();
-        let running = async move {
-            loop {
-                let wait = sequencer.look().await.unwrap_or_else(|error| {
-                    tracing::warn!(%error, "events could not be numbered, which is tried again");
-                    AFTER_FAILURE
-                });
-                tokio::time::sleep(wait).await;
+        let (sequencer, stop) = (Arc::new(sequencer), stop.clone());
+        let keeping = async move {
+            while !stop.is_cancelled() {
+                let (sequencer, stop) = (Arc::clone(&sequencer), stop.clone());
+                let running = async move { Box::pin(stop.run_until_cancelled(sequencer.run())).await };
+                if let Err(error) = tokio::spawn(running).await {
+                    tracing::error!(%error, "the sequencer broke off, and begins again");
+                }
             }
         };
-        tokio::spawn(async move { Box::pin(stop.run_until_cancelled(running)).await });
+        tokio::spawn(keeping);
     }
 
-    /// Numbers what there is. Returns when to look again.
-    async fn look(&self) -> Result<Duration> {
+    async fn run(&self) {
+        let mut is_holder = true;
+        loop {
+            let looked = self.look(&mut is_holder).await;
+            let wait = looked.map_or_else(
+                |error| {
+                    tracing::warn!(%error, "events could not be numbered, which is tried again");
+                    AFTER_FAILURE
+                },
+                |()| if is_holder { LOOK_EVERY } else { STAND_BY },
+            );
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Numbers what there is, as long as this node holds the lease.
+    async fn look(&self, is_holder: &mut bool) -> Result<()> {
         let session = Session::from(&self.pool).await?;
         let has_steps = session.query_opt(HAS_STEPS, &[]).await?;
         // A pass renews the lease, which is a commit.
         if !has_steps.ok_or(StoreError::damaged("the outbox"))?.value::<bool>("has_steps")? {
-            return Ok(LOOK_EVERY);
+            return Ok(());
         }
         loop {
-            let Pass { is_holder, moved } = self.pass(&session).await?;
+            let Pass { is_holder: holds, moved } = self.pass(&session).await?;
+            *is_holder = holds;
             if moved > 0 {
                 self.sweeper.gone(usize::try_from(moved).unwrap_or(0));
                 self.signals.events_numbered();
             }
-            if !is_holder {
-                return Ok(STAND_BY);
-            }
-            if moved < MOVED_AT_ONCE {
-                return Ok(LOOK_EVERY);
+            if !holds || moved < MOVED_AT_ONCE {
+                return Ok(());
             }
         }
     }

@@ -106,7 +106,7 @@ const ENTER: &str = "WITH entering AS MATERIALIZED (
       RETURNING document_id)
     INSERT INTO outbox (institution_id, event_type, event_count, at, parcel_id, documents)
     SELECT e.institution_id, $6, 1, e.received_at, e.parcel_id,
-           document_set(get_byte(uuid_send(e.document_id), 15) & 127)
+           document_set(place_of(e.document_id))
     FROM entering e JOIN entered USING (document_id)";
 
 /// Moves documents into the boxes of their recipients.

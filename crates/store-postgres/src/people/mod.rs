@@ -109,12 +109,15 @@ impl People for PostgresStore {
         refused: bool,
         now: UnixSeconds,
     ) -> Result<()> {
-        let sql = "WITH said AS (
+        let sql = "WITH before AS MATERIALIZED (
+                     SELECT FROM refusals WHERE person_id = $1 AND institution_id = $2 AND refused),
+                   said AS (
                      INSERT INTO refusals AS r (person_id, institution_id, refused) VALUES ($1, $2, $3)
                      ON CONFLICT (person_id, institution_id) DO UPDATE SET refused = excluded.refused
                      WHERE r.refused <> excluded.refused
                      RETURNING 1)
-                   INSERT INTO outbox (institution_id, event_type, event_count, at) SELECT $2, $4, 1, $5 FROM said";
+                   INSERT INTO outbox (institution_id, event_type, event_count, at) SELECT $2, $4, 1, $5 FROM said
+                   WHERE $3 OR EXISTS (SELECT FROM before)";
         let event_type = Number(Step::of_refusal(institution, refused, now).event_type);
         let session = self.inner.sessions.interactive().await?;
         let params: [Param<'_>; 5] = [&person.uuid(), &institution.uuid(), &refused, &event_type, &now.0];

@@ -6,7 +6,7 @@ use seoham_model::{EventType, ParcelId, UnixSeconds};
 use seoham_store::events::{Expiry, Step, after_expiry};
 
 use super::ledger;
-use crate::columns::Id;
+use crate::columns::{Id, moment};
 use crate::documents::rows;
 
 pub(crate) fn add(connection: &Connection, parcel: ParcelId, row: Expiry) -> rusqlite::Result<()> {
@@ -14,6 +14,11 @@ pub(crate) fn add(connection: &Connection, parcel: ParcelId, row: Expiry) -> rus
         .prepare_cached("INSERT INTO expiries (due_at, parcel_id, told_to) VALUES (?1, ?2, ?3)")?
         .execute(params![row.due_at.0, Id(parcel), row.told_to.0])?;
     Ok(())
+}
+
+/// The deadline that is told of next.
+pub(crate) fn next_due(connection: &Connection) -> rusqlite::Result<Option<UnixSeconds>> {
+    connection.query_row("SELECT min(due_at) FROM expiries", [], |row| moment(row, 0))
 }
 
 pub(super) fn has_due(connection: &Connection, until: UnixSeconds) -> rusqlite::Result<bool> {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use seoham_model::{InstitutionId, ParcelId, UnixSeconds};
 use seoham_store::events::{DocumentSet, FeedEnds, FeedQuery, LedgerRow, Step};
 
-use crate::columns::{Id, Number, known, number};
+use crate::columns::{Id, Number, known, number, of_row};
 
 /// Numbers and writes steps of one institution, in order. Those without documents are skipped.
 pub(crate) fn append(connection: &Connection, steps: &[Step]) -> rusqlite::Result<()> {
@@ -89,8 +89,17 @@ pub(super) fn rows(
                 Rc::new(values),
                 query.limit
             ],
-            |row| ledger_row(row, institution),
+            |row| of_row(ledger_row(row, institution)),
         )?
+        .filter_map(|row| match row {
+            Ok(Ok(row)) => Some(Ok(row)),
+            // Left out: its numbers are missing, and a reader goes on.
+            Ok(Err(error)) => {
+                tracing::error!(%error, %institution, "a row of the ledger cannot be read");
+                None
+            }
+            Err(error) => Some(Err(error)),
+        })
         .collect()
 }
 
@@ -119,10 +128,17 @@ pub(super) fn forget(connection: &Connection, before: UnixSeconds, limit: usize)
     let mut needed = connection.prepare_cached(
         "SELECT coalesce(min(through), 9223372036854775807) FROM webhooks WHERE institution_id = ?1",
     )?;
+    let mut first = connection
+        .prepare_cached("SELECT at FROM ledger WHERE institution_id = ?1 ORDER BY last_seq LIMIT 1")?;
     let mut removed = 0;
     for institution in institutions {
         if removed >= limit {
             break;
+        }
+        // Mostly nothing of a feed is old.
+        let oldest_at: Option<i64> = first.query_row([&institution], |row| row.get(0)).optional()?;
+        if oldest_at.is_none_or(|at| at >= before.0) {
+            continue;
         }
         let rows = oldest.query_map(params![&institution, limit - removed], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))

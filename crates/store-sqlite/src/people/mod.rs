@@ -157,14 +157,19 @@ impl People for SqliteStore {
             .writer
             .interactive(move |connection| {
                 known.invalidate_after(person);
-                let changed = connection
+                let refused_before = connection
+                    .prepare_cached(
+                        "SELECT EXISTS (SELECT 1 FROM refusals
+                                        WHERE person_id = ?1 AND institution_id = ?2 AND refused)",
+                    )?
+                    .query_row(params![Id(person), Id(institution)], |row| row.get::<_, bool>(0))?;
+                connection
                     .prepare_cached(
                         "INSERT INTO refusals (person_id, institution_id, refused) VALUES (?1, ?2, ?3)
-                         ON CONFLICT (person_id, institution_id) DO UPDATE SET refused = excluded.refused
-                         WHERE refused <> excluded.refused",
+                         ON CONFLICT (person_id, institution_id) DO UPDATE SET refused = excluded.refused",
                     )?
                     .execute(params![Id(person), Id(institution), refused])?;
-                if changed > 0 {
+                if refused_before != refused {
                     ledger::append(connection, &[Step::of_refusal(institution, refused, now)])?;
                 }
                 Ok(())

@@ -9,8 +9,8 @@ use crate::Result;
 use crate::parcel::{Mark, StoredParcel};
 
 /// How long after a deadline the sweeper looks at the document, in seconds: what people did just before the deadline is
-/// stored by then.
-pub const EXPIRY_GRACE_SECONDS: i64 = 2;
+/// stored by then, on a node with another clock too (a node that is ten seconds off does not serve).
+pub const EXPIRY_GRACE_SECONDS: i64 = 15;
 
 /// When a parcel that cannot be read is looked at again, in seconds: it may be repaired by then.
 const UNREADABLE_SECONDS: i64 = 24 * 60 * 60;

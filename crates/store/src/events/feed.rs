@@ -111,12 +111,15 @@ pub fn events<S: BuildHasher>(
     let event = |picked: &Picked| {
         let Picked { seq, event_type, at, document } = *picked;
         let known = document.and_then(&mut now_status);
+        let recorded_at = at;
         let at = known.as_ref().map_or(at, |(_, status)| step_time(event_type, &status.times, at));
         let is_fallback = event_type == EventType::Notified
             && known.as_ref().is_some_and(|(stored, _)| stored.notice.outcome == Notification::Fallback);
-        let status = known
-            .map(|(_, status)| DocumentStatus { times: after_step(event_type, &status.times, at), ..status });
-        Event { seq, event_type, at, document, status, is_fallback }
+        let status = known.map(|(_, status)| DocumentStatus {
+            times: after_step(event_type, &status.times, recorded_at),
+            ..status
+        });
+        Event { seq, event_type, at, recorded_at, document, status, is_fallback }
     };
     picked.iter().map(event).collect()
 }
@@ -140,7 +143,8 @@ fn step_time(event_type: EventType, times: &Times, at: UnixSeconds) -> UnixSecon
     time.unwrap_or(at)
 }
 
-/// The times as they were after a step at `at`: an event tells of its document the same whenever it is read.
+/// The times as they were after a step that was recorded at `at`: an event tells of its document the same whenever it is
+/// read. When the messenger's report was recorded is known of its own event alone, so that the others leave it out.
 fn after_step(event_type: EventType, times: &Times, at: UnixSeconds) -> Times {
     // The steps that a person takes follow one another, often in the same second. The others come at any time.
     let place = match event_type {
@@ -154,12 +158,8 @@ fn after_step(event_type: EventType, times: &Times, at: UnixSeconds) -> Times {
     let chained = |step: i32, time: Option<UnixSeconds>| {
         time.filter(|time| place.map_or(*time <= at, |place| step <= place))
     };
-    // Nothing else happened before a document was accepted, and put into a member's box in the same step.
-    let is_new =
-        event_type == EventType::Accepted || (event_type == EventType::Received && at == times.sent_at);
-    let other = |own: EventType, time: Option<UnixSeconds>| {
-        time.filter(|time| event_type == own || (!is_new && *time <= at))
-    };
+    let is_withdrawn =
+        |time: &UnixSeconds| event_type == EventType::Withdrawn || (place.is_none() && *time <= at);
     Times {
         sent_at: times.sent_at,
         received_at: chained(1, times.received_at),
@@ -167,8 +167,8 @@ fn after_step(event_type: EventType, times: &Times, at: UnixSeconds) -> Times {
         authenticated_at: chained(2, times.authenticated_at),
         token_used_at: chained(3, times.token_used_at),
         read_at: chained(4, times.read_at),
-        notified_at: other(EventType::Notified, times.notified_at),
-        withdrawn_at: other(EventType::Withdrawn, times.withdrawn_at),
+        notified_at: times.notified_at.filter(|_| event_type == EventType::Notified),
+        withdrawn_at: times.withdrawn_at.filter(is_withdrawn),
     }
 }
 
@@ -255,7 +255,7 @@ mod tests {
         };
         let told = |event_type, recorded_at: i64| {
             let at = step_time(event_type, &now, UnixSeconds(recorded_at));
-            let times = after_step(event_type, &now, at);
+            let times = after_step(event_type, &now, UnixSeconds(recorded_at));
             let seconds = |time: Option<UnixSeconds>| time.map_or(0, |time| time.0);
             let chain = [times.received_at, times.authenticated_at, times.token_used_at, times.read_at];
             (at.0, chain.map(seconds), seconds(times.notified_at))
@@ -264,8 +264,13 @@ mod tests {
         assert_eq!(told(EventType::Received, 100), (100, [100, 0, 0, 0], 0));
         assert_eq!(told(EventType::Authenticated, 120), (120, [100, 120, 0, 0], 0));
         assert_eq!(told(EventType::TokenUsed, 120), (120, [100, 120, 120, 0], 0));
-        assert_eq!(told(EventType::Notified, 190), (125, [100, 120, 120, 0], 125), "as the messenger says");
-        assert_eq!(told(EventType::Read, 130), (130, [100, 120, 120, 130], 125));
+        assert_eq!(told(EventType::Read, 130), (130, [100, 120, 120, 130], 0));
+        let late = told(EventType::Notified, 190);
+        assert_eq!(
+            late,
+            (125, [100, 120, 120, 130], 125),
+            "at as the messenger says, and what was known then"
+        );
         assert_eq!(told(EventType::NoticeFailed, 110), (110, [100, 0, 0, 0], 0));
     }
 }

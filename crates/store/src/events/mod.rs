@@ -38,6 +38,8 @@ pub struct Event {
     pub event_type: EventType,
     /// When it happened: the same second as in the document's status.
     pub at: UnixSeconds,
+    /// When it was recorded: later than `at` if the messenger reported it late.
+    pub recorded_at: UnixSeconds,
     /// The document; `None` for what happened to none.
     pub document: Option<BinderId>,
     /// The document as it was after this step; `None` without a document, or if it was removed or cannot be read.
@@ -48,13 +50,13 @@ pub struct Event {
 
 impl From<Event> for FeedEvent {
     fn from(event: Event) -> Self {
-        let Event { seq, event_type, at, document, status, is_fallback } = event;
+        let Event { seq, event_type, at, recorded_at, document, status, is_fallback } = event;
         let notified_by = if is_fallback { "fallback" } else { "messenger" };
         let external_document_uuid = status.as_ref().and_then(|status| status.external_document_uuid.clone());
         let has_status = status.is_some();
         let data = EventData {
             status: status
-                .map(|status| StatusData::of(&status.times, status.deadline_at, status.payload, at)),
+                .map(|status| StatusData::of(&status.times, status.deadline_at, status.payload, recorded_at)),
             notified_by: (event_type == EventType::Notified && has_status).then_some(notified_by),
         };
         let document_binder_uuid = document.map(|document| document.to_string());
@@ -74,7 +76,7 @@ pub struct FeedEnds {
 /// What a reader gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedRead {
-    /// How often the store was restored from a backup, counted from 1: numbers mean the same within one epoch.
+    /// Numbers mean the same within one epoch: 1 at first, and the second of the last restore after one.
     pub epoch: u64,
     /// The ends of the feed.
     pub ends: FeedEnds,

@@ -126,7 +126,7 @@ impl Document {
                 _ => {}
             }
         }
-        let expires = self.withdrawn_at.is_none() && self.read.seen().is_none() && !self.gone;
+        let expires = self.withdrawn_at.is_none() && !self.read.is_possible();
         let is_due = self.deadline_at.plus(EXPIRY_GRACE_SECONDS) <= now;
         let is_told = told.iter().any(|(told, _)| *told == EventType::Expired);
         Ok(is_whole && (is_told || !(all_told && expires && is_due)))
