@@ -1,4 +1,4 @@
-//! Serving webhooks: each webhook with events to deliver has a task of its own, so that a slow receiver delays nobody else.
+//! The webhook server (webhook delivery, at least once): each webhook with events to deliver has a task of its own, so that a slow receiver delays nobody else.
 //! One node at a time serves a webhook, under a lease. When a delivery is tried again, and when a webhook is disabled, is
 //! decided in the store's `webhooks`.
 

@@ -13,3 +13,4 @@ pub mod client;
 pub mod exchange;
 pub mod landing;
 pub mod sending;
+pub mod webhook;

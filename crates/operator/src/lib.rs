@@ -47,7 +47,7 @@ pub fn admin_router(operator: &Operator) -> Router {
 #[rustfmt::skip]
 fn calls(operator: &Operator) -> Router<Operator> {
     use Who::{Agencies, Operators, TheAgency};
-    use admin::{admins, clock, contracts, deliveries, documents, institutions, log, messenger, notifications, people, search, templates, tokens};
+    use admin::{admins, clock, contracts, deliveries, documents, institutions, log, messenger, notifications, people, search, templates, tokens, webhooks};
     use volume::plans;
     const OPERATORS: bool = false;
     const AGENCIES: bool = true;
@@ -79,6 +79,7 @@ fn calls(operator: &Operator) -> Router<Operator> {
         .call(Operators, GET,    "messenger", messenger::show)
         .call(Operators, POST,   "messenger/test", messenger::test)
         .call(Operators, GET,    "messenger/uncertain", messenger::uncertain)
+        .call(Operators, GET,    "webhooks", webhooks::list)
         .call(TheAgency, POST,   "institutions/{institution}/tokens", tokens::create)
         .call(TheAgency, PATCH,  "institutions/{institution}/tokens/{token}", tokens::change)
         .call(TheAgency, DELETE, "institutions/{institution}/tokens/{token}", tokens::revoke)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::deliveries::{Arrival, Claim, Receipt};
-use seoham_store::documents::Notification;
+use seoham_store::documents::{Notification, WithdrawVerdict};
 use seoham_store::handovers::{
     BegunHandover, DueHandover, Found, Handed, HandoverClaim, HandoverId, ProviderState, Settled, Whose,
 };
@@ -245,4 +245,21 @@ pub async fn providers_are_limited_and_shown(world: World) {
     let sum: f64 = shown(UnixSeconds(0)).await.iter().map(|state| state.weight).sum();
     assert!((sum - 2.5).abs() < f64::EPSILON, "{sum}");
     assert!(shown(world.now().plus(60)).await.is_empty());
+}
+
+/// What was withdrawn since it was claimed is not handed over, and nobody is told of it.
+pub async fn what_is_withdrawn_is_not_handed_over(world: World) {
+    let all = claims(&world, 3).await;
+    let withdraw = async |document| {
+        let verdict = world.store.withdraw(world.city.institution, document, world.now()).await;
+        assert_eq!(verdict.expect("answers"), WithdrawVerdict::Withdrawn);
+    };
+    withdraw(all[1].document).await;
+    let begun = begin(&world, &all[..2], LEASE).await.1.expect("the other one is left");
+    assert_eq!(begun.documents, [all[0].document]);
+    assert_eq!(notification(&world, all[1].document).await, Notification::Expired);
+    withdraw(all[2].document).await;
+    assert_eq!(begin(&world, &all[2..], LEASE).await.1, None, "none is left");
+    world.advance(3_600).await;
+    assert!(world.claim(10).await.is_empty(), "neither is in a queue");
 }

@@ -63,7 +63,7 @@ macro_rules! store_contract {
             given_up_is_shown, waiting_is_shown_and_hurried, given_up_is_sent_again,
             receipts_are_harmless_in_any_order, later_joiners_take_after_ten_seconds,
             a_handover_takes_its_documents_off_the_queue, a_lost_handover_is_found_once, awaited_reports_are_asked_for,
-            a_handover_ends_with_its_documents, a_provider_tells_what_it_has, abandoned_handovers_are_found,
+            a_handover_ends_with_its_documents, what_is_withdrawn_is_not_handed_over, a_provider_tells_what_it_has, abandoned_handovers_are_found,
             providers_are_limited_and_shown,
             the_clock_moves_forward_only, work_wakes_a_waiting_worker,
             old_documents_are_removed, what_can_still_be_opened_is_kept, a_late_deadline_keeps_its_own_request_alone,

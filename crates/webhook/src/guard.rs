@@ -1,4 +1,4 @@
-//! Which addresses a webhook that somebody else registered may reach (SPEC 15): public ones, and networks that the
+//! The address guard, against server-side request forgery (SSRF): which addresses a webhook that somebody else registered may reach (SPEC 15): public ones, and networks that the
 //! operator allows. Checked for what the URL says, and again for what its name resolves to when it is sent.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use seoham_http::ApiError;
 use seoham_model::{NamedNumber, Text, WebhookId};
-use seoham_store::webhooks::{AttemptOutcome, WebhookAttempt, WebhookView};
+use seoham_store::webhooks::{AttemptOutcome, WebhookAttempt, WebhookState, WebhookView};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -108,11 +108,7 @@ impl From<WebhookView> for WebhookReply {
     fn from(view: WebhookView) -> Self {
         let WebhookView { webhook, last_seq, last_attempt } = view;
         let cursor = webhook.cursor;
-        let state = match (webhook.disabled, cursor.failing_since) {
-            (Some(_), _) => "disabled",
-            (None, Some(_)) => "failing",
-            (None, None) => "active",
-        };
+        let state = webhook.state();
         let names = |types: std::collections::BTreeSet<_>| {
             types.into_iter().map(|event_type: seoham_model::EventType| event_type.name()).collect()
         };
@@ -121,11 +117,11 @@ impl From<WebhookView> for WebhookReply {
             url: webhook.url,
             types: webhook.types.map(names),
             created_at: webhook.created_at.0,
-            state,
+            state: state.name(),
             through: cursor.through,
             last_seq,
             failing_since: cursor.failing_since.map(|at| at.0),
-            next_attempt_at: (state == "failing").then_some(cursor.next_attempt_at.0),
+            next_attempt_at: (state == WebhookState::Failing).then_some(cursor.next_attempt_at.0),
             disabled_at: webhook.disabled.map(|(_, at)| at.0),
             disabled_because: webhook.disabled.map(|(why, _)| why.name()),
             last_attempt: last_attempt.map(AttemptReply::from),

@@ -52,6 +52,14 @@ pub struct Event {
     pub json: Value,
 }
 
+impl Event {
+    /// An event as it came; `None` if it is none.
+    pub(crate) fn of_json(json: Value) -> Option<Self> {
+        let event: Self = serde_json::from_value(json.clone()).ok()?;
+        Some(Self { json, ..event })
+    }
+}
+
 /// What an event tells of its document.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct EventData {
@@ -160,11 +168,8 @@ impl EventReader {
         if let Some(from) = position.epoch.filter(|epoch| *epoch != reply.epoch) {
             return Err(FeedError::EpochChanged { from, to: reply.epoch });
         }
-        let event = |json: Value| {
-            let event = serde_json::from_value::<Event>(json.clone()).map(|event| Event { json, ..event });
-            event.map_err(|_| CallError::Unintelligible(200))
-        };
-        let events = reply.events.into_iter().map(event).collect::<Result<_, _>>()?;
+        let events: Option<Vec<Event>> = reply.events.into_iter().map(Event::of_json).collect();
+        let events = events.ok_or(CallError::Unintelligible(200))?;
         *position = Position { through: reply.through, epoch: Some(reply.epoch) };
         Ok(EventPage { events, position: *position, more: reply.more })
     }

@@ -13,6 +13,7 @@ pub(crate) mod people;
 pub(crate) mod search;
 pub(crate) mod templates;
 pub(crate) mod tokens;
+pub(crate) mod webhooks;
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};

@@ -14,6 +14,7 @@ mod person;
 mod plan;
 mod template;
 mod token;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ use person::PersonCommand;
 use plan::PlanCommand;
 use template::TemplateCommand;
 use token::TokenCommand;
+use webhooks::WebhooksArgs;
 
 pub(crate) use client::AdminClient;
 
@@ -109,6 +111,8 @@ enum AdminCommand {
     Notifications(NotificationsCommand),
     /// The messenger providers: how they fare, trying them, and messages of unknown outcome.
     Messenger(MessengerArgs),
+    /// Every institution's webhooks: how far each is behind, and why it does not deliver.
+    Webhooks(WebhooksArgs),
     /// Whether workers deliver.
     #[command(subcommand)]
     Deliveries(DeliveriesCommand),
@@ -138,6 +142,7 @@ impl AdminCommand {
             Self::FindDocuments(args) => args.run(client).await,
             Self::Notifications(command) => command.run(client).await,
             Self::Messenger(args) => args.run(client).await,
+            Self::Webhooks(args) => args.run(client).await,
             Self::Deliveries(command) => command.run(client).await,
             Self::Clock(command) => command.run(client).await,
         }

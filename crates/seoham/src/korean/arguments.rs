@@ -148,6 +148,7 @@ pub(super) const ARGUMENTS: &[Argument] = &[
     ),
     Argument(&["admin template check"], "institution", "이 기관의 문구만: INS-…"),
     Argument(&["admin messenger"], "phone_number", "메시지를 받을 휴대전화 번호"),
+    Argument(&["admin webhooks"], "after", "이 웹훅 다음부터: 앞 쪽의 next_after, WHK-…"),
     Argument(&["admin messenger"], "provider", "제공자의 이름"),
     Argument(&["admin messenger"], "before", "이 문서보다 오래된 것만: 앞 쪽의 next_before, BIN-…"),
     Argument(&["admin operator", "admin agency"], "name", "이름"),

@@ -39,6 +39,15 @@ impl Handovers for PostgresStore {
         now: UnixSeconds,
     ) -> Result<Option<BegunHandover>> {
         let session = self.inner.sessions.for_many(Lane::Bulk).await?;
+        // The last look before the provider gets them: what was withdrawn since the claim is not sent (SPEC 16).
+        let withdrawn = rows::withdrawn(&session, &claims).await?;
+        let (over, claims): (Vec<HandoverClaim>, Vec<HandoverClaim>) =
+            claims.into_iter().partition(|claim| withdrawn.contains(&claim.handed.document));
+        if !over.is_empty() {
+            let documents: Vec<BinderId> = over.iter().map(|claim| claim.handed.document).collect();
+            crate::deliveries::record_expired(&session, &documents, now).await?;
+            crate::deliveries::take_over(&session, &over, now).await?;
+        }
         let begun = rows::begin(&session, id, provider, &claims, lease, now);
         let (begun, rows_gone) = session.transaction("a hand-over", begun).await?;
         self.inner.sweeper.gone(rows_gone);

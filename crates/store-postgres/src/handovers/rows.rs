@@ -20,11 +20,20 @@ use uuid::Uuid;
 use crate::Inner;
 use crate::columns::{Columns, Id, Number, uuids};
 use crate::deliveries;
+use crate::documents::rows::documents;
 use crate::events::outbox;
 use crate::session::{Param, Session};
 
 fn millis(lease: Duration) -> f64 {
     lease.as_secs_f64() * 1_000.0
+}
+
+/// The documents of claims that were withdrawn.
+pub(super) async fn withdrawn(session: &Session, claims: &[HandoverClaim]) -> Result<HashSet<BinderId>> {
+    let ids: Vec<BinderId> = claims.iter().map(|claim| claim.handed.document).collect();
+    let sql = "SELECT m.document_id FROM unnest($1::uuid[]) AS asked (id)
+               JOIN marks m ON m.document_id = asked.id WHERE m.withdrawn_at IS NOT NULL";
+    session.query(sql, &[&uuids(&ids)]).await?.iter().map(|row| row.id("document_id")).collect()
 }
 
 /// Takes claims off the queue into a new hand-over, in a transaction. Also returns how many rows of the queue that
@@ -87,8 +96,23 @@ pub(super) async fn settle(
         ];
         session.query(sql, &params).await?;
     }
+    let mut after = after;
+    drop_arrived(session, &mut after).await?;
     write(session, &after, now).await?;
     Ok(Some(after))
+}
+
+/// A notification whose arrival was reported before is not given up.
+async fn drop_arrived(session: &Session, after: &mut Settlement) -> Result<()> {
+    if after.given_up.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<BinderId> = after.given_up.iter().map(|row| row.document).collect();
+    let found = documents(session, None, &ids).await?;
+    let has_arrived =
+        |id: &BinderId| matches!(found.get(id), Some(Ok(document)) if document.times.notified_at.is_some());
+    after.given_up.retain(|row| !has_arrived(&row.document));
+    Ok(())
 }
 
 /// Records that a provider has these documents' messages, in a transaction.

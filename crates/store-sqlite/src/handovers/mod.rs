@@ -54,14 +54,22 @@ impl Handovers for SqliteStore {
         let (provider, ticket) = (provider.to_owned(), rand::random_range(1..=i64::MAX));
         let work = move |connection: &Connection| {
             crate::deliveries::take_over(connection, &held, now)?;
-            Ok(rows::add(connection, id, &provider, ticket, &handed, now)?)
+            // The last look before the provider gets them: what was withdrawn since the claim is not sent (SPEC 16).
+            let withdrawn = rows::withdrawn(connection, &handed, now)?;
+            let handed: Vec<_> =
+                handed.into_iter().filter(|one| !withdrawn.contains(&one.document)).collect();
+            if !handed.is_empty() {
+                rows::add(connection, id, &provider, ticket, &handed, now)?;
+            }
+            Ok(handed.into_iter().map(|one| one.document).collect::<Vec<_>>())
         };
         let written = self.inner.writer.background(Weight::parts(documents.len(), HANDING), work).await;
-        if let Err(error) = written {
-            self.inner.handovers.let_go(id);
-            return Err(error);
-        }
+        let documents = written.inspect_err(|_| self.inner.handovers.let_go(id))?;
         taking.finished();
+        if documents.is_empty() {
+            self.inner.handovers.let_go(id);
+            return Ok(None);
+        }
         Ok(Some(BegunHandover { ticket, documents }))
     }
 

@@ -22,6 +22,26 @@ use crate::events::ledger;
 use crate::readers::ReadError;
 use crate::writer::WriteError;
 
+/// Those of the documents that were withdrawn; that nobody is told of them is recorded.
+pub(super) fn withdrawn(
+    connection: &Connection,
+    handed: &[Handed],
+    now: UnixSeconds,
+) -> rusqlite::Result<HashSet<BinderId>> {
+    let mut is_withdrawn = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM marks WHERE document_id = ?1 AND withdrawn_at IS NOT NULL)",
+    )?;
+    let mut withdrawn = HashSet::new();
+    for one in handed {
+        if is_withdrawn.query_row([Id(one.document)], |row| row.get(0))? {
+            withdrawn.insert(one.document);
+        }
+    }
+    let over = |document: &BinderId| Report { document: *document, outcome: Notification::Expired, at: now };
+    deliveries::record(connection, withdrawn.iter().map(over), now)?;
+    Ok(withdrawn)
+}
+
 pub(super) fn add(
     connection: &Connection,
     id: HandoverId,

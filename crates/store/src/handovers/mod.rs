@@ -191,7 +191,7 @@ pub fn were_taken(documents: &[BinderId], look_at: UnixSeconds) -> Found {
 #[delegatable_trait]
 pub trait Handovers: Send + Sync {
     /// Takes claims that are still held off the queue into a new hand-over, and leases that. Returns the documents that
-    /// it has: only these may be sent. `None` if none of the claims is still held.
+    /// it has: only these may be sent, without those that were withdrawn since they were claimed. `None` if none is left.
     async fn begin_handover(
         &self,
         id: HandoverId,

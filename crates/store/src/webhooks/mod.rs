@@ -76,7 +76,38 @@ pub struct Cursor {
     pub next_attempt_at: UnixSeconds,
 }
 
+/// Whether a webhook delivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookState {
+    /// Its receiver takes what comes.
+    Active,
+    /// Its receiver took nothing lately, and is tried again.
+    Failing,
+    /// It is not tried any more, until it is enabled.
+    Disabled,
+}
+
+impl WebhookState {
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Failing => "failing",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
 impl Webhook {
+    /// Whether it delivers.
+    pub fn state(&self) -> WebhookState {
+        match (self.disabled, self.cursor.failing_since) {
+            (Some(_), _) => WebhookState::Disabled,
+            (None, Some(_)) => WebhookState::Failing,
+            (None, None) => WebhookState::Active,
+        }
+    }
+
     /// The stored form of its types.
     pub fn stored_types(types: Option<&BTreeSet<EventType>>) -> Option<String> {
         types.map(|types| types.iter().map(|event_type| event_type.name()).collect::<Vec<_>>().join(","))
