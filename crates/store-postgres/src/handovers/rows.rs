@@ -97,7 +97,7 @@ pub(super) async fn settle(
         session.query(sql, &params).await?;
     }
     let mut after = after;
-    drop_arrived(session, &mut after).await?;
+    Box::pin(drop_arrived(session, &mut after)).await?;
     write(session, &after, now).await?;
     Ok(Some(after))
 }

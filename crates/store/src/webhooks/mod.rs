@@ -1,7 +1,7 @@
 //! Webhooks: cursors over an institution's feed, which are posted to its receivers (SPEC 15).
 //!
 //! A webhook is served by one node at a time, under a lease with a ticket; what an older ticket reports is ignored. What
-//! becomes of a webhook after an attempt is decided in [`Webhook::after`]; a store only finds and writes rows.
+//! becomes of a webhook after an attempt is decided in [`Cursor::after`]; a store only finds and writes rows.
 
 mod schedule;
 mod secrets;
