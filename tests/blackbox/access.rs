@@ -40,6 +40,7 @@ fn calls() -> Vec<(Who, &'static str, &'static str)> {
         (Operators, "GET", "messenger"),
         (Operators, "POST", "messenger/test"),
         (Operators, "GET", "messenger/uncertain"),
+        (Operators, "GET", "webhooks"),
         (TheAgency, "POST", "institutions/{institution}/tokens"),
         (TheAgency, "PATCH", "institutions/{institution}/tokens/{token}"),
         (TheAgency, "POST", "institutions/{institution}/volume-plans"),

@@ -17,6 +17,7 @@ mod sandbox;
 mod send;
 mod state;
 mod status;
+mod timelines;
 mod tokens;
 mod webhooks;
 mod withdrawals;
@@ -69,6 +70,7 @@ fn described() -> OpenApiRouter<Gateway> {
         .routes(routes!(reads::report))
         .routes(routes!(withdrawals::withdraw))
         .routes(routes!(events::read))
+        .routes(routes!(timelines::timeline))
         .routes(routes!(webhooks::list, webhooks::register))
         .routes(routes!(webhooks::remove))
         .routes(routes!(webhooks::enable))

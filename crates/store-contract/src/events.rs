@@ -135,6 +135,17 @@ pub async fn the_feed_has_every_step_once(world: World) {
         assert_eq!(event.is_fallback, event.event_type == Notified && event.document == Some(first));
     }
     assert_eq!(feed(&world, world.bank, 0).await, [], "another institution's feed is its own");
+    let city = Some(world.city.institution);
+    for (institution, id) in [(city, first), (None, third)] {
+        let timeline = world.store.timeline(institution, id).await.expect("reads").expect("there");
+        let expected: Vec<Event> =
+            events.iter().filter(|event| event.document == Some(id)).cloned().collect();
+        assert_eq!(timeline, expected);
+    }
+    for (institution, id) in [(Some(world.bank.institution), first), (None, BinderId::generate(&world.clock))]
+    {
+        assert_eq!(world.store.timeline(institution, id).await.expect("reads"), None);
+    }
 }
 
 /// A reader pages through a feed, and passes what it does not ask for.

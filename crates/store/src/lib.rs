@@ -44,7 +44,7 @@ pub use deliveries::{Deliveries, QueueDepths, Receipts};
 pub use deployment::{Deployment, Mode};
 pub use documents::{Documents, Records};
 pub use error::{AboutEntity, StoreError};
-pub use events::{FeedKeeping, Feeds};
+pub use events::{FeedKeeping, Feeds, Timelines};
 pub use handovers::{Handovers, ProviderViews};
 pub use health::{Health, Obstacle};
 pub use people::People;
@@ -70,7 +70,7 @@ macro_rules! role {
 role! {
     /// The capabilities of the institution API. Its sandbox acts for people, so it opens documents and has
     /// people join.
-    GatewayStore: Callers + Overviews + Documents + People + Boxes + Receipts + Feeds + Webhooks + Deployment
+    GatewayStore: Callers + Overviews + Documents + People + Boxes + Receipts + Feeds + Timelines + Webhooks + Deployment
 }
 role! {
     /// The capabilities of the recipient's pages.
@@ -78,7 +78,7 @@ role! {
 }
 role! {
     /// The capabilities of the operator API.
-    OperatorStore: Accounts + Templates + ProviderViews + Admins + Overviews + People + Documents + Records + Notices + QueueDepths + Unlocking + Volumes + WebhookViews + Deployment
+    OperatorStore: Accounts + Templates + ProviderViews + Admins + Overviews + People + Documents + Records + Notices + QueueDepths + Unlocking + Volumes + Timelines + WebhookViews + Deployment
 }
 role! {
     /// The capabilities of the delivery worker.

@@ -218,7 +218,16 @@ const EVENTS: &str = r#"{
     "epoch": 1
 }"#;
 
-pub(super) const OPERATIONS: [Operation; 23] = [
+const TIMELINE: &str = r#"{"events": [{
+        "seq": 41,
+        "type": "document.accepted",
+        "at": 1795359600,
+        "document_binder_uuid": "BIN-019ab2c3d4e57f8090a1b2c3d4e5f607",
+        "external_document_uuid": "TAX-2026-000001",
+        "data": {"doc_box_status": "SENT", "doc_box_sent_at": 1795359600, "payload": "amount=120000"}
+    }]}"#;
+
+pub(super) const OPERATIONS: [Operation; 24] = [
     Operation {
         method: "post",
         path: "/v1/documents/bulk",
@@ -319,6 +328,17 @@ pub(super) const OPERATIONS: [Operation; 23] = [
         request: None,
         answer_description: "after 다음의 이벤트 · the events after that number",
         answer: Some(EVENTS),
+    },
+    Operation {
+        method: "get",
+        path: "/v1/documents/{binder}/timeline",
+        id: "documentTimeline",
+        korean_summary: "문서 한 건에 일어난 일을 순서대로 조회합니다",
+        korean_description: "보관 중인 이벤트를 모두 보여 줍니다.",
+        failures: &[Failure::UnknownDocument, Failure::UnknownContract],
+        request: None,
+        answer_description: "이 문서의 이벤트 · the events of this document",
+        answer: Some(TIMELINE),
     },
     Operation {
         method: "get",

@@ -7,6 +7,7 @@ use seoham_http::{ApiError, Path};
 use seoham_model::status::DocBoxStatus;
 use seoham_model::{BinderId, ContractUuid, InstitutionId, NamedNumber, mask};
 use seoham_store::documents::DocumentRecord;
+use seoham_store::events::Event;
 use serde::Serialize;
 
 use super::{json, notifications, unknown_document};
@@ -47,6 +48,16 @@ struct DocumentReply {
     message_characters: usize,
     payload_characters: usize,
     receiver: Receiver,
+    /// Every step, as the institution's feed has it.
+    timeline: Vec<StepReply>,
+}
+
+#[derive(Serialize)]
+struct StepReply {
+    seq: u64,
+    #[serde(rename = "type")]
+    event_type: &'static str,
+    at: i64,
 }
 
 #[derive(Serialize)]
@@ -67,7 +78,11 @@ pub(crate) async fn show(
     let record = operator.store.describe(id).await?.ok_or_else(unknown_document)?;
     tracing::info!(document = %id, "document looked at by the operator");
     let undelivered = operator.store.undelivered_one(id).await?.map(notifications::NotificationReply::from);
-    json(&DocumentReply { undelivered, ..shown(id, record, &operator) })
+    let steps = operator.store.timeline(None, id).await?.unwrap_or_default();
+    let step =
+        |event: Event| StepReply { seq: event.seq, event_type: event.event_type.name(), at: event.at.0 };
+    let timeline = steps.into_iter().map(step).collect();
+    json(&DocumentReply { undelivered, timeline, ..shown(id, record, &operator) })
 }
 
 fn shown(id: BinderId, record: DocumentRecord, operator: &Operator) -> DocumentReply {
@@ -87,6 +102,7 @@ fn shown(id: BinderId, record: DocumentRecord, operator: &Operator) -> DocumentR
         user_notified_at: times.notified_at.map(|t| t.0),
         notification: record.notification.name(),
         undelivered: None,
+        timeline: Vec::new(),
         hash: record.hash,
         external_document_uuid: record.own.external_document_uuid,
         common_categories: record.content.categories.names(),

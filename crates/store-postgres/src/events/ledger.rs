@@ -55,6 +55,19 @@ pub(super) async fn read(session: &Session, institution: InstitutionId, query: &
     Ok(Read { epoch, ends, rows })
 }
 
+const OF_PARCEL: &str = "SELECT last_seq, event_type, at, parcel_id, documents FROM ledger
+    WHERE parcel_id = $1 AND institution_id = $2";
+
+/// The rows of a parcel.
+pub(super) async fn rows_of_parcel(
+    session: &Session,
+    institution: InstitutionId,
+    parcel: ParcelId,
+) -> Result<Vec<LedgerRow>> {
+    let rows = session.query(OF_PARCEL, &[&parcel.uuid(), &institution.uuid()]).await?;
+    rows.iter().map(|row| ledger_row(row, institution)).collect()
+}
+
 fn ledger_row(row: &Row, institution: InstitutionId) -> Result<LedgerRow> {
     let (parcel, documents): (Option<Uuid>, Option<&[u8]>) =
         (row.value("parcel_id")?, row.value("documents")?);

@@ -10,9 +10,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use seoham_model::{InstitutionId, UnixSeconds};
-use seoham_store::events::{EXPIRY_GRACE_SECONDS, FeedPage, FeedQuery, FeedRead, events, pick};
-use seoham_store::{FeedKeeping, Feeds, Lane, Result};
+use seoham_model::{BinderId, InstitutionId, UnixSeconds};
+use seoham_store::events::{
+    EXPIRY_GRACE_SECONDS, Event, FeedPage, FeedQuery, FeedRead, events, pick, pick_of_document,
+};
+use seoham_store::{FeedKeeping, Feeds, Lane, Result, Timelines};
 
 use crate::PostgresStore;
 use crate::columns::{Columns, uuids};
@@ -55,6 +57,26 @@ impl Feeds for PostgresStore {
 
     async fn wait_for_events(&self, at_most: Duration) {
         self.inner.signals.wait_for_events(at_most).await;
+    }
+}
+
+#[async_trait]
+impl Timelines for PostgresStore {
+    async fn timeline(
+        &self,
+        institution: Option<InstitutionId>,
+        document: BinderId,
+    ) -> Result<Option<Vec<Event>>> {
+        let session = self.inner.sessions.interactive().await?;
+        let found = documents(&session, institution, &[document]).await?;
+        let Some(stored) = found.get(&document).cloned().transpose()? else { return Ok(None) };
+        let rows = ledger::rows_of_parcel(&session, stored.institution, document.parcel()).await?;
+        let (keys, read) = futures_util::try_join!(
+            self.inner.key_cache.of(&session, std::iter::once(stored.person)),
+            slices(&session, [stored.part])
+        )?;
+        let picked = pick_of_document(&rows, document);
+        Ok(Some(events(&self.inner.vault, &picked, &found, &keys, &read)))
     }
 }
 

@@ -103,6 +103,21 @@ pub(super) fn rows(
         .collect()
 }
 
+/// The rows of a parcel.
+pub(super) fn rows_of_parcel(
+    connection: &Connection,
+    institution: InstitutionId,
+    parcel: ParcelId,
+) -> rusqlite::Result<Vec<LedgerRow>> {
+    connection
+        .prepare_cached(
+            "SELECT last_seq, event_type, at, parcel_id, documents FROM ledger
+             WHERE parcel_id = ?1 AND institution_id = ?2",
+        )?
+        .query_map(params![Id(parcel), Id(institution)], |row| ledger_row(row, institution))?
+        .collect()
+}
+
 fn ledger_row(row: &Row<'_>, institution: InstitutionId) -> rusqlite::Result<LedgerRow> {
     let parcel: Option<Id<ParcelId>> = row.get(3)?;
     let documents: Option<Vec<u8>> = row.get(4)?;

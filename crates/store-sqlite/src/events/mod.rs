@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use seoham_model::{InstitutionId, UnixSeconds};
-use seoham_store::events::{EXPIRY_GRACE_SECONDS, FeedPage, FeedQuery, FeedRead, events, pick};
+use seoham_model::{BinderId, InstitutionId, UnixSeconds};
+use seoham_store::events::{
+    EXPIRY_GRACE_SECONDS, Event, FeedPage, FeedQuery, FeedRead, events, pick, pick_of_document,
+};
 use seoham_store::restore::{feed_epoch, names::FEED_EPOCH};
-use seoham_store::{FeedKeeping, Feeds, Lane, Result};
+use seoham_store::{FeedKeeping, Feeds, Lane, Result, Timelines};
 
 use crate::SqliteStore;
 use crate::documents::{keys_of, rows};
@@ -59,6 +61,28 @@ impl Feeds for SqliteStore {
 
     async fn wait_for_events(&self, at_most: Duration) {
         let _ = tokio::time::timeout(at_most, self.inner.committed.notified()).await;
+    }
+}
+
+#[async_trait]
+impl Timelines for SqliteStore {
+    async fn timeline(
+        &self,
+        institution: Option<InstitutionId>,
+        document: BinderId,
+    ) -> Result<Option<Vec<Event>>> {
+        let (vault, known) = (Arc::clone(&self.inner.vault), Arc::clone(&self.inner.person_cache));
+        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
+            let _snapshot = connection.unchecked_transaction()?;
+            let found = rows::documents(connection, institution, &[document])?;
+            let Some(stored) = found.get(&document).cloned().transpose()? else { return Ok(None) };
+            let of_parcel = ledger::rows_of_parcel(connection, stored.institution, document.parcel())?;
+            let picked = pick_of_document(&of_parcel, document);
+            let read = rows::slices(connection, [stored.part])?;
+            let keys = keys_of(connection, &known, std::iter::once(stored.person))?;
+            Ok(Some(events(&vault, &picked, &found, &keys, &read)))
+        });
+        read.await
     }
 }
 

@@ -85,6 +85,18 @@ pub fn pick(rows: &[LedgerRow], query: &FeedQuery, ends: FeedEnds) -> (Vec<Picke
     (picked, end.max(query.after))
 }
 
+/// Picks the events of one document from `rows` of its parcel.
+pub fn pick_of_document(rows: &[LedgerRow], document: BinderId) -> Vec<Picked> {
+    let of_row = |row: &LedgerRow| {
+        let (event_type, at) = (row.step.event_type, row.step.at);
+        let (seq, _) = row.events().find(|(_, of)| *of == Some(document))?;
+        Some(Picked { seq, event_type, at, document: Some(document) })
+    };
+    let mut picked: Vec<Picked> = rows.iter().filter_map(of_row).collect();
+    picked.sort_unstable_by_key(|picked| picked.seq);
+    picked
+}
+
 /// The events of what was picked, with what was read of their documents. A document that was removed, or cannot be read,
 /// leaves its events without a status.
 pub fn events<S: BuildHasher>(

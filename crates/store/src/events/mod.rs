@@ -23,7 +23,7 @@ use crate::documents::DocumentStatus;
 
 pub use document_set::{DOCUMENT_SET_BYTES, DocumentSet};
 pub use expiry::{Due, EXPIRY_GRACE_SECONDS, Expiry, after_expiry};
-pub use feed::{FeedPage, FeedQuery, Picked, SCAN_EVENTS_MAX, events, pick};
+pub use feed::{FeedPage, FeedQuery, Picked, SCAN_EVENTS_MAX, events, pick, pick_of_document};
 pub use row::{LedgerRow, Step};
 
 /// How long events are kept at least, in seconds (SPEC 15).
@@ -95,6 +95,19 @@ pub trait Feeds: Send + Sync {
 
     /// Returns when there may be new events, at the latest after `at_most`. Only one caller waits.
     async fn wait_for_events(&self, at_most: Duration);
+}
+
+/// Every step of one document.
+#[async_trait]
+#[delegatable_trait]
+pub trait Timelines: Send + Sync {
+    /// The events of a document that are kept, in order; of a document of `institution`, if that is given. `None` if there is
+    /// no such document.
+    async fn timeline(
+        &self,
+        institution: Option<InstitutionId>,
+        document: BinderId,
+    ) -> Result<Option<Vec<Event>>>;
 }
 
 /// Work on the feeds in the background, for the worker.

@@ -35,7 +35,9 @@ use seoham_store::documents::{
     Acceptance, Accepted, DocumentRecord, DocumentStatus, ParcelsWithin, ReadVerdict, TokenVerdict,
     WithdrawVerdict, ambassador_impl_Records,
 };
-use seoham_store::events::{FeedQuery, FeedRead, ambassador_impl_FeedKeeping};
+use seoham_store::events::{
+    Event, FeedQuery, FeedRead, ambassador_impl_FeedKeeping, ambassador_impl_Timelines,
+};
 use seoham_store::handovers::{
     BegunHandover, DueHandover, Found, HandoverClaim, HandoverDepth, HandoverId, ProviderState, Uncertain,
     Whose, ambassador_impl_Handovers, ambassador_impl_ProviderViews,
@@ -60,8 +62,8 @@ use seoham_store::webhooks::{
 use seoham_store::{
     Accounts, Admins, Boxes, Callers, Deliveries, Deployment, Documents, FeedKeeping, Feeds, Handovers,
     Health, Lane, Links, Marks, Mode, Notices, Overviews, People, ProviderViews, QueueDepths, Receipts,
-    Records, Result, Retention, Secrets, Sessions, Store, Templates, Unlocking, Volumes, WebhookServing,
-    WebhookViews, Webhooks,
+    Records, Result, Retention, Secrets, Sessions, Store, Templates, Timelines, Unlocking, Volumes,
+    WebhookServing, WebhookViews, Webhooks,
 };
 use seoham_store_sqlite::SqliteStore;
 use seoham_vault::{PinHash, TokenHash};
@@ -155,6 +157,7 @@ impl StoreOpener for Saboteur {
 #[delegate(Handovers, target = "store")]
 #[delegate(ProviderViews, target = "store")]
 #[delegate(FeedKeeping, target = "store")]
+#[delegate(Timelines, target = "store")]
 #[delegate(Webhooks, target = "store")]
 #[delegate(WebhookViews, target = "store")]
 #[delegate(WebhookServing, target = "store")]
@@ -324,9 +327,9 @@ impl Feeds for Sabotaged {
             // The numbers stay dense: only what is known from elsewhere tells.
             let (one, next) = (events[1].clone(), events[2].clone());
             if self.is(Sabotage::SkipsEvents) {
-                events[1] = seoham_store::events::Event { seq: one.seq, ..next };
+                events[1] = Event { seq: one.seq, ..next };
             } else if self.is(Sabotage::TellsTwice) {
-                events[2] = seoham_store::events::Event { seq: next.seq, ..one };
+                events[2] = Event { seq: next.seq, ..one };
             }
         }
         Ok(read)
