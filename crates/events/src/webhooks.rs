@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use secrecy::SecretString;
 use seoham_model::event::FeedEvent;
 use seoham_model::{NamedNumber, WebhookId};
 use seoham_store::events::{FeedQuery, FeedRead};
@@ -24,6 +25,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// The lease of a webhook, which every delivery extends: longer than a delivery and what is written about it.
 const LEASE: Duration = Duration::from_secs(30);
+/// How long one claim may last: then the webhooks that wait have their turn.
+const CLAIM_TIME: Duration = Duration::from_secs(30);
+/// The pause of a webhook after events that it does not ask for, each look at which costs commits.
+const AFTER_OTHERS: Duration = Duration::from_secs(1);
 /// Webhooks served at the same time by this process.
 const SERVED_MAX: usize = 256;
 
@@ -103,11 +108,12 @@ impl WebhookServer {
         }
     }
 
-    /// Delivers until nothing is left, the receiver takes nothing, or the webhook is another's.
+    /// Delivers until nothing is left, the receiver takes nothing, the webhook is another's, or it is the others' turn.
     async fn deliver(&self, claimed: ClaimedWebhook, stop: &CancellationToken) -> Result<(), StoreError> {
         let (id, ticket) = (claimed.webhook.id, claimed.ticket);
         let mut cursor = claimed.webhook.cursor;
-        while !stop.is_cancelled() {
+        let claimed_at = Instant::now();
+        while !stop.is_cancelled() && claimed_at.elapsed() < CLAIM_TIME {
             let read = self.next(&claimed, cursor).await?;
             let now = self.store.clock().now();
             let (epoch, through, more) = (read.epoch, read.page.through, read.page.more);
@@ -119,18 +125,23 @@ impl WebhookServer {
                 let passed = Cursor::at(through, now);
                 let goes_on = through > cursor.through
                     && self.store.finish_delivery(id, ticket, passed, None, None).await?;
-                if !(goes_on && more) {
+                if !goes_on {
+                    return Ok(());
+                }
+                if !more {
+                    let _ = stop.run_until_cancelled(tokio::time::sleep(AFTER_OTHERS)).await;
                     return Ok(());
                 }
                 cursor = passed;
                 continue;
             };
-            if !self.store.begin_delivery(id, ticket, last, LEASE).await? {
+            let Some(secrets) = self.store.begin_delivery(id, ticket, last, LEASE, now).await? else {
                 return Ok(());
-            }
+            };
             let begun = Instant::now();
             let body = Delivery { kind: "events", webhook_id: id.to_string(), epoch, events: &events };
-            let outcome = self.post(&claimed, &format!("{id}-{first}-{last}"), &body).await;
+            let delivery_id = format!("{id}-{first}-{last}");
+            let outcome = self.post(&claimed.webhook.url, &secrets, &delivery_id, &body).await;
             let took_millis = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
             let ended = self.store.clock().now();
             let (next, disabled) = cursor.after(outcome, last, ended);
@@ -163,9 +174,15 @@ impl WebhookServer {
         Ok(read)
     }
 
-    async fn post(&self, claimed: &ClaimedWebhook, delivery_id: &str, body: &Delivery<'_>) -> AttemptOutcome {
+    async fn post(
+        &self,
+        url: &str,
+        secrets: &[SecretString],
+        delivery_id: &str,
+        body: &Delivery<'_>,
+    ) -> AttemptOutcome {
         let Ok(body) = serde_json::to_vec(body) else { return AttemptOutcome::Unreachable };
-        let posted = self.receivers.post(&claimed.webhook.url, &claimed.secrets, delivery_id, body).await;
+        let posted = self.receivers.post(url, secrets, delivery_id, body).await;
         match posted {
             Ok(answer) => AttemptOutcome::Answered(answer.status.as_u16()),
             Err(NoAnswer::Lost) => AttemptOutcome::NoAnswer,

@@ -47,6 +47,8 @@ pub struct Gateway {
     pub(crate) admission: Arc<Admission>,
     /// Admission control for calls with a single item.
     pub(crate) small_calls: Arc<Admission>,
+    /// Admission control for trying receivers of webhooks.
+    pub(crate) registrations: Arc<Admission>,
     pub(crate) bulk_work: BulkWork,
     pub(crate) receipts: Arc<Receipts>,
     pub(crate) pushed_reports: Option<Arc<dyn PushedReports>>,
@@ -70,6 +72,7 @@ impl Gateway {
             store,
             admission: Arc::new(Admission::new(options.admission)),
             small_calls: Arc::new(Admission::new(AdmissionLimits::of_small_calls())),
+            registrations: Arc::new(Admission::new(AdmissionLimits::of_pings())),
             bulk_work: BulkWork::on(options.bulk_threads),
             receipts,
             pushed_reports: options.pushed_reports,

@@ -14,10 +14,11 @@ use seoham_kit::webhook::{Delivery, WebhookError, WebhookVerifier};
 async fn take(State(verifier): State<Arc<WebhookVerifier>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     match verifier.read(&headers, &body) {
         Ok(Delivery::Ping) => StatusCode::NO_CONTENT,
-        Ok(Delivery::Events { events, .. }) => {
-            // Keep the last number with what you do, and skip what you have: a delivery can come again.
+        Ok(Delivery::Events { epoch, events, .. }) => {
+            // Keep the epoch and the last number with what you do, and skip what you have: a delivery can come again. In
+            // another epoch, the same numbers are other events.
             for event in events {
-                println!("{} {} {:?}", event.seq, event.event_type, event.external_document_uuid);
+                println!("{epoch}/{} {} {:?}", event.seq, event.event_type, event.external_document_uuid);
             }
             StatusCode::NO_CONTENT
         }

@@ -30,7 +30,7 @@ async fn page(
 }
 
 /// The events of `sender` as soon as there are `count`; there must not be more.
-async fn feed(world: &World, sender: Sender, count: usize) -> Vec<Event> {
+pub(crate) async fn feed(world: &World, sender: Sender, count: usize) -> Vec<Event> {
     let begun = Instant::now();
     loop {
         let read = page(world, sender, 0, 10_000, None).await;

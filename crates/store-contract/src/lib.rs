@@ -17,6 +17,7 @@ mod retention;
 mod undelivered;
 mod visits;
 mod volumes;
+mod webhooks;
 pub mod world;
 
 pub use accounts::*;
@@ -33,6 +34,7 @@ pub use retention::*;
 pub use undelivered::*;
 pub use visits::*;
 pub use volumes::*;
+pub use webhooks::*;
 
 /// Generates one test per case. `$open` is an `async fn() -> (Arc<dyn Store>, Guard)` that opens an empty sandbox
 /// store, which lives as long as the guard. `$damage` is an `async fn(&Guard, BinderId)` that damages the own part of a
@@ -78,6 +80,9 @@ macro_rules! store_contract {
             deadlines_are_told_once, a_withdrawn_document_does_not_open, of_an_opening_and_a_withdrawal_one_succeeds,
             what_was_given_up_is_told, refusals_are_told_without_a_name, old_events_are_forgotten,
             events_outlive_their_documents,
+            a_webhook_goes_on_where_it_was, a_webhook_that_is_moved_leaves_its_server,
+            a_new_secret_signs_at_once_and_the_former_one_for_a_day, a_corrected_clock_stops_no_webhook,
+            webhooks_of_an_institution_are_bounded,
             plans_are_announced_and_decided, the_watch_goes_on_where_it_was, more_than_was_announced_raises_one_alert,
         );
     };

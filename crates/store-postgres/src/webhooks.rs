@@ -71,7 +71,7 @@ const ALL: &str = "SELECT w.*, coalesce(f.last_seq, 0) AS feed_last,
                        ORDER BY attempt_no DESC LIMIT 1) AS a ON true
     WHERE $1::uuid IS NULL OR w.webhook_id > $1 ORDER BY w.webhook_id LIMIT $2";
 
-// Two at the same time may pass the bound by one.
+// Registrations at the same time may pass the bound by their number, which the gateway bounds.
 const ADD: &str = "INSERT INTO webhooks
       (webhook_id, institution_id, url, types, created_at, secret, through, next_attempt_at)
     SELECT $1, $2, $3, $4, $5, $6, coalesce((SELECT last_seq FROM feeds WHERE institution_id = $2), 0), $5
@@ -117,9 +117,10 @@ impl Webhooks for PostgresStore {
         id: WebhookId,
         now: UnixSeconds,
     ) -> Result<bool> {
-        // As `Cursor::enabled` says. Whoever serves it now no longer does: its ticket is void.
+        // As `Cursor::enabled` says. Whoever serves it now no longer does: its ticket is void. Its lease goes on until it
+        // noticed, so that nobody else posts meanwhile.
         let sql = "UPDATE webhooks SET failures = 0, failing_since = NULL, next_attempt_at = $3, disabled_why = NULL,
-                     disabled_at = NULL, ticket = 0, leased_until = NULL
+                     disabled_at = NULL, ticket = 0
                    WHERE webhook_id = $1 AND institution_id = $2 RETURNING 1";
         self.changed(sql, &[&id.uuid(), &institution.uuid(), &now.0]).await
     }
@@ -145,7 +146,7 @@ impl Webhooks for PostgresStore {
         now: UnixSeconds,
     ) -> Result<bool> {
         let sql = "UPDATE webhooks SET through = $3, pending_last = NULL, failures = 0, failing_since = NULL,
-                     next_attempt_at = $4, disabled_why = NULL, disabled_at = NULL, ticket = 0, leased_until = NULL
+                     next_attempt_at = $4, disabled_why = NULL, disabled_at = NULL, ticket = 0
                    WHERE webhook_id = $1 AND institution_id = $2 RETURNING 1";
         self.changed(sql, &[&id.uuid(), &institution.uuid(), &signed(after), &now.0]).await
     }
@@ -184,15 +185,18 @@ impl WebhookViews for PostgresStore {
     }
 }
 
+/// Due is what `Cursor::is_due` says.
 const HAS_DUE: &str = "SELECT EXISTS (
     SELECT FROM webhooks w JOIN feeds f USING (institution_id)
-    WHERE w.disabled_at IS NULL AND w.next_attempt_at <= $1 AND f.last_seq > w.through
+    WHERE w.disabled_at IS NULL AND f.last_seq > w.through
+        AND (w.failing_since IS NULL OR w.next_attempt_at <= $1 OR w.next_attempt_at > $1 + 36000)
       AND (w.leased_until IS NULL OR w.leased_until <= clock_timestamp())
       AND w.webhook_id <> ALL($2::uuid[])) AS has_due";
 
 const CLAIM: &str = "WITH due AS MATERIALIZED (
       SELECT w.webhook_id FROM webhooks w JOIN feeds f USING (institution_id)
-      WHERE w.disabled_at IS NULL AND w.next_attempt_at <= $1 AND f.last_seq > w.through
+      WHERE w.disabled_at IS NULL AND f.last_seq > w.through
+        AND (w.failing_since IS NULL OR w.next_attempt_at <= $1 OR w.next_attempt_at > $1 + 36000)
         AND (w.leased_until IS NULL OR w.leased_until <= clock_timestamp())
         AND w.webhook_id <> ALL($2::uuid[])
       ORDER BY w.next_attempt_at, w.webhook_id LIMIT $3 FOR UPDATE OF w SKIP LOCKED)
@@ -209,7 +213,8 @@ const RECORD: &str = "WITH next AS (
     kept AS (
       DELETE FROM webhook_attempts a USING next WHERE a.webhook_id = $1 AND a.attempt_no <= next.attempt_no - $7)
     INSERT INTO webhook_attempts (webhook_id, attempt_no, at, first_seq, last_seq, outcome, took_millis)
-    SELECT $1, attempt_no, $2, $3, $4, $5, $6 FROM next ON CONFLICT DO NOTHING";
+    SELECT $1, attempt_no, $2, $3, $4, $5, $6 FROM next
+    WHERE EXISTS (SELECT FROM webhooks WHERE webhook_id = $1) ON CONFLICT DO NOTHING";
 
 async fn record(session: &Session, id: WebhookId, attempt: WebhookAttempt) -> Result<()> {
     let outcome = i32::try_from(attempt.outcome.as_number()).unwrap_or(0);
@@ -239,26 +244,30 @@ impl WebhookServing for PostgresStore {
         let (ticket, limit) = (rand::random_range(1..=i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
         let params: [Param<'_>; 5] = [&now.0, &served, &limit, &ticket, &millis(lease)];
         let rows = session.write("claiming webhooks", CLAIM, &params).await?;
-        let claimed = |row: &Row| {
-            let webhook = webhook(row)?;
-            let former: Option<&[u8]> = row.value("former_secret")?;
-            let signs = row.moment("former_secret_until")?.is_some_and(|until| now < until);
-            let sealed = [Some(row.value("secret")?), former.filter(|_| signs)];
-            let open = |sealed: &&[u8]| open_secret(&self.inner.vault, webhook.id, sealed);
-            let secrets = sealed.iter().flatten().map(open).collect::<Result<_>>()?;
-            Ok(ClaimedWebhook { webhook, ticket, secrets })
-        };
+        let claimed = |row: &Row| Ok(ClaimedWebhook { webhook: webhook(row)?, ticket });
         let report = |error: &StoreError| tracing::error!(%error, "a webhook cannot be read");
         Ok(rows.iter().filter_map(|row| claimed(row).inspect_err(report).ok()).collect())
     }
 
-    async fn begin_delivery(&self, id: WebhookId, ticket: i64, last: u64, lease: Duration) -> Result<bool> {
+    async fn begin_delivery(
+        &self,
+        id: WebhookId,
+        ticket: i64,
+        last: u64,
+        lease: Duration,
+        now: UnixSeconds,
+    ) -> Result<Option<Vec<SecretString>>> {
         let session = self.inner.sessions.of(Lane::Bulk).await?;
         let sql = "UPDATE webhooks SET pending_last = $3,
-                     leased_until = clock_timestamp() + $4::float8 * interval '1 millisecond'
-                   WHERE webhook_id = $1 AND ticket = $2 AND disabled_at IS NULL RETURNING 1";
-        let params: [Param<'_>; 4] = [&id.uuid(), &ticket, &signed(last), &millis(lease)];
-        Ok(!session.write("a delivery", sql, &params).await?.is_empty())
+                     leased_until = clock_timestamp() + $4::float8 * interval '1 millisecond',
+                     former_secret = CASE WHEN former_secret_until > $5 THEN former_secret END
+                   WHERE webhook_id = $1 AND ticket = $2 AND disabled_at IS NULL RETURNING secret, former_secret";
+        let params: [Param<'_>; 5] = [&id.uuid(), &ticket, &signed(last), &millis(lease), &now.0];
+        let begun = session.write("a delivery", sql, &params).await?;
+        let Some(row) = begun.first() else { return Ok(None) };
+        let sealed: [Option<&[u8]>; 2] = [Some(row.value("secret")?), row.value("former_secret")?];
+        let open = |sealed: &&[u8]| open_secret(&self.inner.vault, id, sealed);
+        sealed.iter().flatten().map(open).collect::<Result<_>>().map(Some)
     }
 
     async fn finish_delivery(
@@ -285,15 +294,19 @@ impl WebhookServing for PostgresStore {
             return Ok(false);
         }
         // The list of attempts is for people to look at: one that is missing changes nothing.
-        if let Some(attempt) = attempt {
-            record(&session, id, attempt).await?;
+        if let Some(attempt) = attempt
+            && let Err(error) = record(&session, id, attempt).await
+        {
+            tracing::warn!(%error, webhook = %id, "an attempt was not recorded");
         }
         Ok(true)
     }
 
     async fn release_webhook(&self, id: WebhookId, ticket: i64) -> Result<()> {
         let session = self.inner.sessions.of(Lane::Bulk).await?;
-        let sql = "UPDATE webhooks SET ticket = 0, leased_until = NULL WHERE webhook_id = $1 AND ticket = $2";
+        // A ticket of 0: it was made void while this node had the lease.
+        let sql =
+            "UPDATE webhooks SET ticket = 0, leased_until = NULL WHERE webhook_id = $1 AND ticket IN ($2, 0)";
         session.write("releasing a webhook", sql, &[&id.uuid(), &ticket]).await.map(drop)
     }
 }

@@ -52,3 +52,47 @@ async fn a_node_takes_over_where_another_stopped() {
     there.send(there.city, &recipient, 50).await;
     until(&*second, 300).await;
 }
+
+/// A pass that waited for another's end has a snapshot from before it, and still numbers from where that one ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pass_that_waited_numbers_from_where_the_other_ended() {
+    const PASS: &str = include_str!("../src/events/pass.sql");
+    let database = tokio::task::spawn_blocking(|| Cluster::shared().database()).await.expect("a database");
+    drop(open(&database, &KeyRing::generate()).await);
+    let connect = async || {
+        let (client, connection) =
+            tokio_postgres::connect(database.url(), tokio_postgres::NoTls).await.expect("connects");
+        tokio::spawn(connection);
+        client
+    };
+    let (mut first, second, other) = (connect().await, connect().await, connect().await);
+    let (holder, city) = (uuid::Uuid::now_v7(), uuid::Uuid::now_v7());
+    let steps = async |counts: &[i16]| {
+        let sql = "INSERT INTO outbox (institution_id, event_count, event_type, at) SELECT $1, n, 10, 1000
+                   FROM unnest($2::smallint[]) AS n";
+        other.execute(sql, &[&city, &counts]).await.expect("inserts");
+    };
+    steps(&[100]).await;
+    other.execute("UPDATE sequencer SET holder = $1", &[&holder]).await.expect("takes the lease");
+    let stalled = first.transaction().await.expect("begins");
+    stalled.query(PASS, &[&holder, &10_i64]).await.expect("passes");
+    steps(&[1, 2]).await;
+    let waiting = tokio::spawn(async move { second.query(PASS, &[&holder, &10_i64]).await });
+    loop {
+        let sql =
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        if !other.query(sql, &[]).await.expect("looks").is_empty() {
+            break;
+        }
+        assert!(!waiting.is_finished(), "one pass at a time");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stalled.commit().await.expect("commits");
+    waiting.await.expect("ends").expect("passes");
+    let sql = "SELECT last_seq - event_count + 1, last_seq FROM ledger ORDER BY last_seq";
+    let numbers: Vec<(i64, i64)> =
+        other.query(sql, &[]).await.expect("reads").iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(numbers, [(1, 100), (101, 101), (102, 103)], "no number twice, none missing");
+    let last = other.query_one("SELECT last_seq FROM feeds", &[]).await.expect("reads");
+    assert_eq!(last.get::<_, i64>(0), 103);
+}

@@ -10,11 +10,10 @@ use seoham_store::webhooks::{
     WebhookAttempt, WebhookView, open_secret, seal_secret,
 };
 use seoham_store::{Lane, Result, WebhookServing, WebhookViews, Webhooks};
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::SqliteStore;
-use crate::columns::{Id, Number, known, moment};
+use crate::columns::{Id, Number, known, moment, of_row};
 use crate::events::ledger;
 use crate::writer::Weight;
 
@@ -253,29 +252,26 @@ impl WebhookViews for SqliteStore {
     }
 }
 
-/// A due webhook with its sealed secrets.
-type DueWebhook = (Webhook, Vec<u8>, Option<Vec<u8>>);
-
 fn due(
     connection: &Connection,
     served: &[WebhookId],
     limit: usize,
     now: UnixSeconds,
-) -> rusqlite::Result<Vec<DueWebhook>> {
+) -> rusqlite::Result<Vec<Webhook>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS}, w.secret, iif(w.former_secret_until > ?1, w.former_secret, NULL)
-         FROM webhooks w JOIN feeds f USING (institution_id)
-         WHERE w.disabled_at IS NULL AND w.next_attempt_at <= ?1 AND f.last_seq > w.through
-         ORDER BY w.next_attempt_at, w.webhook_id"
+        "SELECT {COLUMNS} FROM webhooks w JOIN feeds f USING (institution_id)
+         WHERE w.disabled_at IS NULL AND f.last_seq > w.through ORDER BY w.next_attempt_at, w.webhook_id"
     ))?;
-    let mut rows = statement.query([now.0])?;
+    let mut rows = statement.query([])?;
     let mut due = Vec::new();
     while due.len() < limit
         && let Some(row) = rows.next()?
     {
-        let webhook = webhook(row)?;
-        if !served.contains(&webhook.id) {
-            due.push((webhook, row.get(12)?, row.get(13)?));
+        match of_row(webhook(row))? {
+            Ok(webhook) if webhook.cursor.is_due(now) && !served.contains(&webhook.id) => due.push(webhook),
+            Ok(_) => {}
+            // The others are served all the same.
+            Err(error) => tracing::error!(%error, "a webhook cannot be read"),
         }
     }
     Ok(due)
@@ -290,50 +286,55 @@ impl WebhookServing for SqliteStore {
         _lease: Duration,
         now: UnixSeconds,
     ) -> Result<Vec<ClaimedWebhook>> {
-        let (served, vault) = (served.to_vec(), Arc::clone(&self.inner.vault));
-        let find = move |connection: &Connection| Ok(due(connection, &served, limit, now)?);
-        let found = self.inner.readers.read(Lane::Bulk, find).await?;
-        if found.is_empty() {
+        let has_due = {
+            let served = served.to_vec();
+            move |connection: &Connection| Ok(due(connection, &served, limit, now)?.len())
+        };
+        let count = self.inner.readers.read(Lane::Bulk, has_due).await?;
+        if count == 0 {
             return Ok(Vec::new());
         }
-        let tickets: Vec<(WebhookId, i64)> =
-            found.iter().map(|(webhook, ..)| (webhook.id, rand::random_range(1..=i64::MAX))).collect();
-        let held = tickets.clone();
+        // Found again where they are held: an institution may move one meanwhile.
+        let served = served.to_vec();
         let hold = move |connection: &Connection| {
             let mut hold =
                 connection.prepare_cached("UPDATE webhooks SET ticket = ?2 WHERE webhook_id = ?1")?;
-            for (id, ticket) in &held {
-                hold.execute(params![Id(*id), ticket])?;
+            let mut claimed = Vec::with_capacity(count);
+            for webhook in due(connection, &served, count, now)? {
+                let ticket = rand::random_range(1..=i64::MAX);
+                hold.execute(params![Id(webhook.id), ticket])?;
+                claimed.push(ClaimedWebhook { webhook, ticket });
             }
-            Ok(())
+            Ok(claimed)
         };
-        self.inner.writer.background(Weight::rows(found.len()), hold).await?;
-        let mut claimed = Vec::with_capacity(found.len());
-        for ((webhook, secret, former), (id, ticket)) in found.into_iter().zip(tickets) {
-            let opened: Result<Vec<SecretString>> = [Some(secret), former]
-                .iter()
-                .flatten()
-                .map(|sealed| open_secret(&vault, id, sealed))
-                .collect();
-            match opened {
-                Ok(secrets) => claimed.push(ClaimedWebhook { webhook, ticket, secrets }),
-                Err(error) => tracing::error!(%error, webhook = %id, "a webhook cannot be read"),
-            }
-        }
-        Ok(claimed)
+        self.inner.writer.background(Weight::rows(count), hold).await
     }
 
-    async fn begin_delivery(&self, id: WebhookId, ticket: i64, last: u64, _lease: Duration) -> Result<bool> {
+    async fn begin_delivery(
+        &self,
+        id: WebhookId,
+        ticket: i64,
+        last: u64,
+        _lease: Duration,
+        now: UnixSeconds,
+    ) -> Result<Option<Vec<SecretString>>> {
         let begin = move |connection: &Connection| {
             let begun = connection
                 .prepare_cached(
-                    "UPDATE webhooks SET pending_last = ?3
-                     WHERE webhook_id = ?1 AND ticket = ?2 AND disabled_at IS NULL",
+                    "UPDATE webhooks SET pending_last = ?3,
+                       former_secret = iif(former_secret_until > ?4, former_secret, NULL)
+                     WHERE webhook_id = ?1 AND ticket = ?2 AND disabled_at IS NULL
+                     RETURNING secret, former_secret",
                 )?
-                .execute(params![Id(id), ticket, signed(last)])?;
-            Ok(begun > 0)
+                .query_row(params![Id(id), ticket, signed(last), now.0], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            Ok(begun)
         };
-        self.inner.writer.background(Weight::rows(1), begin).await
+        let begun: Option<(Vec<u8>, Option<Vec<u8>>)> =
+            self.inner.writer.background(Weight::rows(1), begin).await?;
+        let Some((secret, former)) = begun else { return Ok(None) };
+        let open = |sealed: Vec<u8>| open_secret(&self.inner.vault, id, &sealed);
+        [Some(secret), former].into_iter().flatten().map(open).collect::<Result<_>>().map(Some)
     }
 
     async fn finish_delivery(

@@ -9,6 +9,8 @@ use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Host;
 
+use crate::lookups::Lookups;
+
 /// IPv4 networks that are not public: the special-purpose registry of IANA, multicast, and what is reserved.
 const NOT_PUBLIC_V4: [Ipv4Net; 16] = [
     v4([0, 0, 0, 0], 8),
@@ -73,12 +75,13 @@ pub enum RefusedAddress {
 #[derive(Clone, Debug, Default)]
 pub struct AddressGuard {
     allowed: Arc<[IpNet]>,
+    lookups: Lookups,
 }
 
 impl AddressGuard {
     /// Public addresses, and those in `allowed`.
     pub fn new(allowed: Vec<IpNet>) -> Self {
-        Self { allowed: allowed.into() }
+        Self { allowed: allowed.into(), lookups: Lookups::default() }
     }
 
     /// Whether an address may be reached. An IPv4 address that is written as an IPv6 one is refused, unless the operator
@@ -123,8 +126,9 @@ impl Resolve for AddressGuard {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.clone();
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<SocketAddr> = found.filter(|found| guard.allows(found.ip())).collect();
+            let found = guard.lookups.addresses(name.as_str()).await?;
+            let allowed: Vec<SocketAddr> =
+                found.into_iter().filter(|found| guard.allows(found.ip())).collect();
             if allowed.is_empty() {
                 return Err("the name has no address that may be reached".into());
             }

@@ -4,6 +4,7 @@
 //! What is said and what becomes of an answer is the caller's; nothing here knows documents or stores.
 
 mod guard;
+mod lookups;
 mod receivers;
 
 use std::time::{Duration, SystemTime};

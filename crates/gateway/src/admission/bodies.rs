@@ -65,7 +65,17 @@ pub(crate) async fn small(
     request: Request,
 ) -> Result<Bytes, ApiError> {
     let (parts, stream) = request.into_parts();
-    admit_within(room, body::SMALL_BODY_MAX, institution, &parts.headers, stream).await.map(|body| body.bytes)
+    admit_small(room, institution, &parts.headers, stream).await.map(|body| body.bytes)
+}
+
+/// Reads the body of a small call that stays admitted for as long as it is kept.
+pub(crate) async fn admit_small(
+    room: &Arc<Admission>,
+    institution: InstitutionId,
+    headers: &HeaderMap,
+    stream: Body,
+) -> Result<AdmittedBody, ApiError> {
+    admit_within(room, body::SMALL_BODY_MAX, institution, headers, stream).await
 }
 
 /// Reads the JSON body of a request of `institution`, as far as admission allows.

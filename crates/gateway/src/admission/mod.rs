@@ -16,7 +16,7 @@ use seoham_http::{ApiError, body};
 use seoham_model::InstitutionId;
 use seoham_vault::TokenHash;
 
-pub(crate) use bodies::{AdmittedBody, admit_body, small};
+pub(crate) use bodies::{AdmittedBody, admit_body, admit_small, small};
 use completion_rate::CompletionRate;
 pub(crate) use fair_queue::{FairPermit, FairQueue};
 use token_cache::TokenCache;
@@ -41,6 +41,15 @@ impl AdmissionLimits {
         let requests = 512;
         let bytes = requests * body::SMALL_BODY_MAX / 2;
         Self { requests, bytes, requests_per_institution: requests / 2, bytes_per_institution: bytes / 2 }
+    }
+}
+
+impl AdmissionLimits {
+    /// The limits for trying receivers of webhooks, which keeps a connection to somebody else's server.
+    pub(crate) fn of_pings() -> Self {
+        let requests = 32;
+        let bytes = requests * body::SMALL_BODY_MAX;
+        Self { requests, bytes, requests_per_institution: 2, bytes_per_institution: bytes }
     }
 }
 

@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use seoham_http::{ApiError, Path};
-use seoham_model::webhook as forms;
+use seoham_model::{Text, webhook as forms};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -89,7 +89,18 @@ pub(crate) async fn replay(
     request: Request,
 ) -> Result<StatusCode, ApiError> {
     let after = forms::replay(&small(&gateway.small_calls, caller.institution, request).await?)?;
-    done(gateway.store.replay_webhook(caller.institution, id_of(&webhook)?, after, gateway.now()).await?)
+    let id = id_of(&webhook)?;
+    let views = gateway.store.webhooks(caller.institution).await?;
+    let view = views.iter().find(|view| view.webhook.id == id).ok_or_else(unknown_webhook)?;
+    // A feed only grows, so that this stays true.
+    if after > view.last_seq {
+        let last = view.last_seq;
+        return Err(ApiError::invalid(Text::made(
+            format!("after: 마지막 이벤트 번호({last})보다 큽니다"),
+            format!("after: greater than the number of the last event ({last})"),
+        )));
+    }
+    done(gateway.store.replay_webhook(caller.institution, id, after, gateway.now()).await?)
 }
 
 /// The last attempts of a webhook.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{PingFailure, id_of, unknown_webhook};
-use crate::admission::small;
+use crate::admission::admit_small;
 use crate::caller::Caller;
 use crate::reply::json;
 use crate::state::Gateway;
@@ -54,8 +54,13 @@ pub(crate) async fn register(
     caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let body = small(&gateway.small_calls, caller.institution, request).await?;
-    let forms::NewWebhook { url, types } = forms::new_webhook(&body)?;
+    // Admitted until it is registered: few receivers are tried at the same time.
+    let (parts, stream) = request.into_parts();
+    let body = admit_small(&gateway.registrations, caller.institution, &parts.headers, stream).await?;
+    let forms::NewWebhook { url, types } = forms::new_webhook(&body.bytes)?;
+    if gateway.store.webhooks(caller.institution).await?.len() >= WEBHOOKS_MAX {
+        return Err(too_many_webhooks());
+    }
     let id = WebhookId::generate(gateway.store.clock());
     let secret = new_webhook_secret();
     gateway.pings.ping(&url, id, &secret).await.map_err(refused)?;
@@ -68,11 +73,9 @@ pub(crate) async fn register(
         created_at: gateway.now(),
     };
     if !gateway.store.add_webhook(new).await? {
-        return Err(ApiError::invalid(Text::made(
-            format!("웹훅은 기관마다 {WEBHOOKS_MAX}개까지 등록할 수 있습니다"),
-            format!("an institution has at most {WEBHOOKS_MAX} webhooks"),
-        )));
+        return Err(too_many_webhooks());
     }
+    drop(body);
     with_secret(StatusCode::CREATED, id, &secret)
 }
 
@@ -93,6 +96,13 @@ pub(crate) async fn renew(
         return Err(unknown_webhook());
     }
     with_secret(StatusCode::OK, id, &secret)
+}
+
+fn too_many_webhooks() -> ApiError {
+    ApiError::invalid(Text::made(
+        format!("웹훅은 기관마다 {WEBHOOKS_MAX}개까지 등록할 수 있습니다"),
+        format!("an institution has at most {WEBHOOKS_MAX} webhooks"),
+    ))
 }
 
 fn refused(failure: PingFailure) -> ApiError {

@@ -233,7 +233,7 @@ impl Server {
             delivers.then(|| DeliveryTask::start(config, &store, &messenger, reports, &box_url, &bulk.work));
         let volume_watch = delivers.then(|| VolumeWatchTask::start(config, &store)).transpose()?;
         let receivers = webhooks::receivers(config)?;
-        let webhooks = delivers.then(|| WebhookTask::start(&store, receivers.clone()));
+        let webhooks = delivers.then(|| WebhookTask::start(&store, receivers.clone(), &bulk.work));
         let metrics = seoham_operator::install_metrics().context("metrics")?;
         tokio::spawn(seoham_operator::start_upkeep(metrics.clone()));
         let pushes = Pushes { lines: messenger.lines.clone(), store: store.clone() };

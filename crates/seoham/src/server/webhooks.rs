@@ -11,6 +11,7 @@ use seoham_model::WebhookId;
 use seoham_store::Store;
 use seoham_webhook::{AddressGuard, Receivers, RefusedAddress};
 use serde_json::json;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -60,11 +61,11 @@ pub(super) struct WebhookTask {
 }
 
 impl WebhookTask {
-    /// Starts serving on the current runtime.
-    pub(super) fn start(store: &Arc<dyn Store>, receivers: Receivers) -> Self {
+    /// Starts serving on the runtime `bulk`.
+    pub(super) fn start(store: &Arc<dyn Store>, receivers: Receivers, bulk: &Handle) -> Self {
         let stop = CancellationToken::new();
         let server = WebhookServer::new(store.clone(), receivers);
-        Self { serving: tokio::spawn(server.run(stop.clone())), stop }
+        Self { serving: bulk.spawn(server.run(stop.clone())), stop }
     }
 
     /// Begins no more deliveries.

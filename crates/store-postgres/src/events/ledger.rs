@@ -1,7 +1,7 @@
 //! The rows of the ledger, for readers.
 
 use seoham_model::{InstitutionId, ParcelId, UnixSeconds};
-use seoham_store::events::{DocumentSet, FeedEnds, FeedQuery, LedgerRow, SCAN_EVENTS_MAX, Step};
+use seoham_store::events::{DocumentSet, FeedEnds, FeedQuery, FoundRow, LedgerRow, SCAN_EVENTS_MAX, Step};
 use seoham_store::restore::{feed_epoch, names::FEED_EPOCH, next_epoch};
 use seoham_store::{Result, StoreError};
 use tokio_postgres::Row;
@@ -34,11 +34,11 @@ const READ: &str = "WITH ends AS MATERIALIZED (
 pub(super) struct Read {
     pub(super) epoch: u64,
     pub(super) ends: FeedEnds,
-    pub(super) rows: Vec<LedgerRow>,
+    pub(super) rows: Vec<FoundRow>,
 }
 
 pub(super) async fn read(session: &Session, institution: InstitutionId, query: &FeedQuery) -> Result<Read> {
-    let after = i64::try_from(query.after).unwrap_or(i64::MAX / 2);
+    let after = i64::try_from(query.after).unwrap_or(i64::MAX).min(i64::MAX / 2);
     let scan = i64::try_from(SCAN_EVENTS_MAX).unwrap_or(i64::MAX / 4);
     let (types, limit) = (query.type_numbers(), i64::try_from(query.limit).unwrap_or(i64::MAX));
     let params: [Param<'_>; 6] = [&institution.uuid(), &after, &scan, &types, &limit, &FEED_EPOCH];
@@ -47,11 +47,17 @@ pub(super) async fn read(session: &Session, institution: InstitutionId, query: &
     let number = |column| first.value::<i64>(column).map(i64::unsigned_abs);
     let (epoch, ends) =
         (feed_epoch(first.value("epoch")?), FeedEnds { oldest: number("oldest")?, last: number("last")? });
-    let found = rows.iter().filter(|row| row.value::<Option<i64>>("last_seq").is_ok_and(|seq| seq.is_some()));
-    // One that cannot be read is left out: its numbers are missing, and a reader goes on.
     let report =
         |error: &StoreError| tracing::error!(%error, %institution, "a row of the ledger cannot be read");
-    let rows = found.filter_map(|row| ledger_row(row, institution).inspect_err(report).ok()).collect();
+    let found = |row: &Row| {
+        let last_seq = row.value::<Option<i64>>("last_seq").transpose()?;
+        let found = |last_seq: i64| FoundRow {
+            last_seq: last_seq.unsigned_abs(),
+            row: ledger_row(row, institution).inspect_err(report).ok(),
+        };
+        Some(last_seq.map(found))
+    };
+    let rows = rows.iter().filter_map(found).collect::<Result<_>>()?;
     Ok(Read { epoch, ends, rows })
 }
 

@@ -16,14 +16,16 @@ advanced AS (
   INSERT INTO feeds AS f (institution_id, last_seq)
   SELECT institution_id, sum(event_count)::bigint FROM taken GROUP BY institution_id ORDER BY institution_id
   ON CONFLICT (institution_id) DO UPDATE SET last_seq = f.last_seq + excluded.last_seq
-  RETURNING 1),
--- Only the holder changes feeds, so that they are as the statement found them when it began.
+  RETURNING f.institution_id, f.last_seq),
+-- Numbered back from what the feed was advanced to. A pass that waited for another's row of the lease has a snapshot from
+-- before that one: what it reads of feeds is old, what it updates is not.
 written AS (
   INSERT INTO ledger (institution_id, last_seq, event_count, event_type, at, parcel_id, documents)
   SELECT t.institution_id,
-         coalesce(f.last_seq, 0) + sum(t.event_count) OVER (PARTITION BY t.institution_id ORDER BY t.outbox_no),
+         a.last_seq - sum(t.event_count) OVER (PARTITION BY t.institution_id)
+           + sum(t.event_count) OVER (PARTITION BY t.institution_id ORDER BY t.outbox_no),
          t.event_count, t.event_type, t.at, t.parcel_id, t.documents
-  FROM taken t LEFT JOIN feeds f ON f.institution_id = t.institution_id
+  FROM taken t JOIN advanced a ON a.institution_id = t.institution_id
   RETURNING 1),
 -- Readers of the other nodes wait for this.
 told AS MATERIALIZED (

@@ -69,6 +69,7 @@ impl Sequencer {
                 let running = async move { Box::pin(stop.run_until_cancelled(sequencer.run())).await };
                 if let Err(error) = tokio::spawn(running).await {
                     tracing::error!(%error, "the sequencer broke off, and begins again");
+                    tokio::time::sleep(AFTER_FAILURE).await;
                 }
             }
         };

@@ -39,7 +39,8 @@ impl Handovers for PostgresStore {
         now: UnixSeconds,
     ) -> Result<Option<BegunHandover>> {
         let session = self.inner.sessions.for_many(Lane::Bulk).await?;
-        // The last look before the provider gets them: what was withdrawn since the claim is not sent (SPEC 16).
+        // The last look before the provider gets them: what was withdrawn since the claim is not sent (SPEC 16). What is
+        // withdrawn between it and the next statements, or while the provider has it, cannot be stopped.
         let withdrawn = rows::withdrawn(&session, &claims).await?;
         let (over, claims): (Vec<HandoverClaim>, Vec<HandoverClaim>) =
             claims.into_iter().partition(|claim| withdrawn.contains(&claim.handed.document));

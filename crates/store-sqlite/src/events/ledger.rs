@@ -5,7 +5,8 @@ use std::rc::Rc;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use seoham_model::{InstitutionId, ParcelId, UnixSeconds};
-use seoham_store::events::{DocumentSet, FeedEnds, FeedQuery, LedgerRow, Step};
+use seoham_store::StoreError;
+use seoham_store::events::{DocumentSet, FeedEnds, FeedQuery, FoundRow, LedgerRow, Step};
 
 use crate::columns::{Id, Number, known, number, of_row};
 
@@ -69,7 +70,7 @@ pub(super) fn rows(
     institution: InstitutionId,
     query: &FeedQuery,
     ends: FeedEnds,
-) -> rusqlite::Result<Vec<LedgerRow>> {
+) -> rusqlite::Result<Vec<FoundRow>> {
     let types = query.type_numbers();
     let values = types.iter().flatten().map(|number| Value::Integer(*number)).collect::<Vec<_>>();
     let end = query.scan_end(ends);
@@ -89,17 +90,15 @@ pub(super) fn rows(
                 Rc::new(values),
                 query.limit
             ],
-            |row| of_row(ledger_row(row, institution)),
+            |row| {
+                let last_seq = row.get::<_, i64>(0)?.unsigned_abs();
+                let read = of_row(ledger_row(row, institution))?;
+                let report = |error: &StoreError| {
+                    tracing::error!(%error, %institution, "a row of the ledger cannot be read");
+                };
+                Ok(FoundRow { last_seq, row: read.inspect_err(report).ok() })
+            },
         )?
-        .filter_map(|row| match row {
-            Ok(Ok(row)) => Some(Ok(row)),
-            // Left out: its numbers are missing, and a reader goes on.
-            Ok(Err(error)) => {
-                tracing::error!(%error, %institution, "a row of the ledger cannot be read");
-                None
-            }
-            Err(error) => Some(Err(error)),
-        })
         .collect()
 }
 

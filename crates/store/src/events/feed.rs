@@ -66,12 +66,22 @@ pub struct FeedPage {
     pub more: bool,
 }
 
+/// A row that a store found for a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundRow {
+    /// The number of its last event.
+    pub last_seq: u64,
+    /// `None` if it cannot be read: its numbers are missing, and a reader goes on.
+    pub row: Option<LedgerRow>,
+}
+
 /// Picks what a reader gets from `rows`: the rows after `query.after` in order, at least those of the types that are asked
 /// for, up to `query.limit` rows or to the end of the scan. Also returns through which number the reader then has
 /// everything.
-pub fn pick(rows: &[LedgerRow], query: &FeedQuery, ends: FeedEnds) -> (Vec<Picked>, u64) {
+pub fn pick(rows: &[FoundRow], query: &FeedQuery, ends: FeedEnds) -> (Vec<Picked>, u64) {
     let mut picked = Vec::new();
-    for row in rows.iter().filter(|row| query.asks_for(row.step.event_type)) {
+    let readable = rows.iter().filter_map(|found| found.row.as_ref());
+    for row in readable.filter(|row| query.asks_for(row.step.event_type)) {
         for (seq, document) in row.events().filter(|(seq, _)| *seq > query.after) {
             if picked.len() == query.limit {
                 let through = picked.last().map_or(query.after, |last: &Picked| last.seq);
@@ -211,7 +221,8 @@ mod tests {
         let query = FeedQuery { after, limit, types };
         // As a store reads them.
         let is_read = |row: &LedgerRow| row.last_seq > after && query.asks_for(row.step.event_type);
-        let rows: Vec<LedgerRow> = rows().into_iter().filter(is_read).take(limit).collect();
+        let found = |row: LedgerRow| FoundRow { last_seq: row.last_seq, row: Some(row) };
+        let rows: Vec<FoundRow> = rows().into_iter().filter(is_read).take(limit).map(found).collect();
         let (picked, through) = pick(&rows, &query, ends);
         (picked.iter().map(|event| event.seq).collect(), through)
     }
@@ -243,6 +254,19 @@ mod tests {
         assert_eq!(picks(0, 1, Some(&some)), (vec![4], 4));
         assert_eq!(picks(4, 1, Some(&some)), (vec![5], 5));
         assert_eq!(picks(5, 1, Some(&some)), (vec![7], 7));
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_takes_only_its_own_numbers() {
+        let ends = FeedEnds { oldest: 1, last: 1_000 };
+        let query = FeedQuery { after: 0, limit: 2, types: None };
+        let row = rows().remove(0);
+        let damaged = FoundRow { last_seq: 5, row: None };
+        let found = [damaged, FoundRow { last_seq: 6, row: Some(LedgerRow { last_seq: 6, ..row }) }];
+        let (picked, through) = pick(&found, &FeedQuery { limit: 10, ..query.clone() }, ends);
+        assert_eq!((picked.len(), through), (3, 1_000), "there are no more");
+        let (picked, through) = pick(&[damaged, FoundRow { last_seq: 9, row: None }], &query, ends);
+        assert_eq!((picked.len(), through), (0, 9), "there may be more after the page");
     }
 
     #[test]

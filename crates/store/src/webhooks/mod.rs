@@ -180,8 +180,6 @@ pub struct ClaimedWebhook {
     pub webhook: Webhook,
     /// Identifies this claim.
     pub ticket: i64,
-    /// What signs: the secret, and for a day the former one too.
-    pub secrets: Vec<SecretString>,
 }
 
 /// A new webhook.
@@ -280,9 +278,17 @@ pub trait WebhookServing: Send + Sync {
         now: UnixSeconds,
     ) -> Result<Vec<ClaimedWebhook>>;
 
-    /// Records, before it is sent, which delivery is under way, and extends the lease; `false` if the webhook is not held
-    /// under this ticket any more: nothing must be sent then.
-    async fn begin_delivery(&self, id: WebhookId, ticket: i64, last: u64, lease: Duration) -> Result<bool>;
+    /// Records, before it is sent, which delivery is under way, and extends the lease. Returns what signs it: the secret,
+    /// and for a day the former one too. `None` if the webhook is not held under this ticket any more: nothing must be
+    /// sent then.
+    async fn begin_delivery(
+        &self,
+        id: WebhookId,
+        ticket: i64,
+        last: u64,
+        lease: Duration,
+        now: UnixSeconds,
+    ) -> Result<Option<Vec<SecretString>>>;
 
     /// Records where a webhook is after an attempt, or without one after it passed events that it does not ask for; `false`
     /// if it is not held under this ticket any more.

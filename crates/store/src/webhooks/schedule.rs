@@ -45,6 +45,15 @@ impl Cursor {
         (cursor, disabled.map(|why| (why, now)))
     }
 
+    /// Whether it may be tried at `now`. Only a failing one waits; one that waits longer than the longest pause does so
+    /// under a clock that was wrong.
+    pub fn is_due(self, now: UnixSeconds) -> bool {
+        let longest = RETRY_SECONDS[RETRY_SECONDS.len() - 1];
+        self.failing_since.is_none()
+            || self.next_attempt_at <= now
+            || self.next_attempt_at > now.plus(longest)
+    }
+
     /// Where a webhook is that is enabled again at `now`: the same delivery, at once.
     #[must_use]
     pub fn enabled(self, now: UnixSeconds) -> Self {
@@ -80,6 +89,18 @@ mod tests {
         let (taken, disabled) = enabled.after(AttemptOutcome::Answered(204), 99, now);
         assert_eq!(taken, Cursor::at(99, now));
         assert_eq!(disabled, None);
+    }
+
+    #[test]
+    fn a_failing_one_waits_and_no_clock_stops_one_for_good() {
+        let (healthy, day) = (Cursor::at(7, BEGIN), 24 * 60 * 60);
+        assert!(
+            healthy.is_due(BEGIN) && healthy.is_due(UnixSeconds(BEGIN.0 - day)),
+            "the clock was corrected"
+        );
+        let (failing, _) = healthy.after(AttemptOutcome::NoAnswer, 9, BEGIN);
+        assert!(!failing.is_due(BEGIN) && failing.is_due(BEGIN.plus(5)));
+        assert!(failing.is_due(UnixSeconds(BEGIN.0 - day)), "it would wait longer than it ever does");
     }
 
     #[test]
