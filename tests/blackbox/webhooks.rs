@@ -356,10 +356,11 @@ async fn a_server_that_is_killed_delivers_the_rest() {
         server = start.up();
     }
     let city = city.at(&server);
-    let last = last_seq(&city, 1_500).await;
+    // Every acceptance and receipt. The notifications that the killed process claimed come when their leases end.
+    let last = last_seq(&city, 1_000).await;
     eventually("everything is delivered", async || {
         let taken: std::collections::BTreeSet<u64> = receiver.taken().into_iter().collect();
-        taken.into_iter().eq(1..=last).then_some(())
+        taken.into_iter().filter(|number| *number <= last).eq(1..=last).then_some(())
     })
     .await;
     let mut of_ids: BTreeMap<String, Bytes> = BTreeMap::new();
