@@ -418,7 +418,7 @@ pub(super) const OPERATIONS: [Operation; 24] = [
         korean_summary: "어느 번호 다음부터 다시 보냅니다",
         korean_description: "정지된 웹훅이면 다시 켭니다.",
         failures: &[Failure::UnknownWebhook, Failure::UnknownContract],
-        request: Some(r#"{"after": 40}"#),
+        request: Some(r#"{"after": 0}"#),
         answer_description: "다시 보냅니다 · delivered again",
         answer: None,
     },
