@@ -71,7 +71,7 @@ impl Times {
     pub fn status(&self, deadline_at: UnixSeconds, now: UnixSeconds) -> DocBoxStatus {
         if self.read_at.is_some() {
             DocBoxStatus::Read
-        } else if now >= deadline_at || self.withdrawn_at.is_some() {
+        } else if self.opening(deadline_at, now).is_over() {
             DocBoxStatus::Expired
         } else if self.received_at.is_some() {
             DocBoxStatus::Received

@@ -2,7 +2,7 @@
 
 use seoham_model::BinderId;
 use seoham_store::deliveries::Outcome;
-use seoham_store::documents::Notification;
+use seoham_store::documents::{Notification, WithdrawVerdict};
 use seoham_store::undelivered::{Failure, Kind, NoticeState, Page, Undelivered};
 
 use crate::world::World;
@@ -125,4 +125,8 @@ pub async fn given_up_is_sent_again(world: World) {
     assert_eq!(notification(again[0].document).await, Notification::Taken);
     assert_eq!(notification(again[1].document).await, Notification::GivenUp);
     assert_eq!(ids(&world, Kind::GivenUp, all(10)).await.len(), 2);
+    let withdrawn = again[1].document;
+    let verdict = world.store.withdraw(world.city.institution, withdrawn, world.now()).await;
+    assert_eq!(verdict.expect("answers"), WithdrawVerdict::Withdrawn);
+    assert_eq!(world.store.send_again(vec![withdrawn], world.now()).await.expect("queues"), 0, "withdrawn");
 }

@@ -106,9 +106,8 @@ impl Waiting {
     }
 
     fn waits(&self, document: &StoredDocument) -> bool {
-        let times = &document.times;
-        let is_open = times.received_at.is_none() && !times.opening(document.deadline_at, self.now).is_over();
-        let is_due = self.sent_by.is_none_or(|sent_by| times.sent_at <= sent_by);
+        let is_open = document.times.received_at.is_none() && !document.is_over(self.now);
+        let is_due = self.sent_by.is_none_or(|sent_by| document.times.sent_at <= sent_by);
         document.person == self.person && is_open && is_due
     }
 }

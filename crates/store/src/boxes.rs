@@ -73,8 +73,8 @@ impl Shelf {
         times.received_at?;
         Some(match times.read_at {
             Some(_) => Self::Read,
-            None if now < deadline_at && times.withdrawn_at.is_none() => Self::Unread,
-            None => Self::Expired,
+            None if times.opening(deadline_at, now).is_over() => Self::Expired,
+            None => Self::Unread,
         })
     }
 

@@ -81,7 +81,7 @@ async fn read(
     let found = rows::documents(session, None, &ids).await?;
     let readable = || found.values().flatten();
     let people = rows::people(session, readable().map(|document| document.person)).await?;
-    let open = readable().filter(|document| now < document.deadline_at);
+    let open = readable().filter(|document| !document.is_over(now));
     let slices = rows::slices(session, open.map(announce::slice)).await?;
     let senders = senders(session, readable()).await?;
 

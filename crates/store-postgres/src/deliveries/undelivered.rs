@@ -87,7 +87,7 @@ const SEND_AGAIN: &str = include_str!("send_again.sql");
 
 pub(super) async fn send_again(session: &Session, documents: &[BinderId], now: UnixSeconds) -> Result<usize> {
     let found = rows::documents(session, None, documents).await?;
-    let open = found.values().flatten().filter(|document| now < document.deadline_at);
+    let open = found.values().flatten().filter(|document| !document.is_over(now));
     let (ids, institutions): (Vec<Uuid>, Vec<Uuid>) =
         open.map(|document| (document.id.uuid(), document.institution.uuid())).unzip();
     Ok(session.write("sending again", SEND_AGAIN, &[&ids, &institutions, &now.0]).await?.len())

@@ -59,7 +59,7 @@ pub(super) fn read(
         let found = rows::documents(connection, None, &ids)?;
         let documents = || found.values().flatten();
         let people = rows::people(connection, documents().map(|document| document.person))?;
-        let open = documents().filter(|document| now < document.deadline_at);
+        let open = documents().filter(|document| !document.is_over(now));
         let slices = rows::slices(connection, open.map(announce::slice))?;
         let mut announcements = Announcements::new(vault, &people, &slices, now);
         for taken in taken {

@@ -116,7 +116,7 @@ pub(super) fn send_again(
     )?;
     let mut again = 0;
     for document in rows::documents(connection, None, documents)?.into_values().flatten() {
-        if document.times.opening(document.deadline_at, now).is_over() {
+        if document.is_over(now) {
             continue;
         }
         again += if reopen.execute([Id(document.id)])? > 0 {

@@ -61,7 +61,7 @@ impl<'a> Announcements<'a> {
         let document = match found {
             None => return Announcement::Over,
             Some(Err(error)) => return Announcement::Unreadable(error.clone()),
-            Some(Ok(document)) if document.times.opening(document.deadline_at, self.now).is_over() => {
+            Some(Ok(document)) if document.is_over(self.now) => {
                 return Announcement::Over;
             }
             Some(Ok(document)) => document,

@@ -62,6 +62,13 @@ pub struct StoredDocument {
     pub text: Option<(u8, Slice)>,
 }
 
+impl StoredDocument {
+    /// Whether it will never be opened again: its deadline has passed, or it was withdrawn.
+    pub fn is_over(&self, now: UnixSeconds) -> bool {
+        self.times.opening(self.deadline_at, now).is_over()
+    }
+}
+
 impl StoredParcel {
     /// The document with `id`, which has `mark`; `None` if the parcel has no such document.
     pub fn document(&self, id: BinderId, mark: Option<Mark>) -> Result<Option<StoredDocument>> {
