@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use seoham_http::{ApiError, Query};
 use seoham_model::event::FeedEvent;
-use seoham_model::{EventType, InstitutionId, Text};
+use seoham_model::{EventType, InstitutionId, NamedNumber, Text};
 use seoham_store::StoreError;
 use seoham_store::events::{FeedQuery, FeedRead};
 use serde::{Deserialize, Serialize};

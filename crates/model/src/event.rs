@@ -52,11 +52,6 @@ impl NamedNumber for EventType {
 }
 
 impl EventType {
-    /// The type with a name on the wire.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(.., known)| *known == name).map(|(event_type, ..)| *event_type)
-    }
-
     /// All types, in the order in which they are described.
     pub fn all() -> impl Iterator<Item = Self> {
         Self::ALL.iter().map(|(event_type, ..)| *event_type)

@@ -20,6 +20,11 @@ pub trait NamedNumber: Copy + PartialEq + 'static {
         let found = Self::ALL.iter().find(|(value, ..)| *value == self);
         found.map(|(.., name)| *name).expect("the table has all values")
     }
+
+    /// The value with a name; `None` if it is unknown.
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(.., known)| *known == name).map(|(value, ..)| *value)
+    }
 }
 
 impl<T: NamedNumber> StoredNumber for T {

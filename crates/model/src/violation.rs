@@ -195,8 +195,8 @@ impl Rule {
             ),
             Self::PinDigits => Text::fixed("숫자 6자리여야 합니다", "must be 6 digits"),
             Self::UnknownEventType => Text::fixed(
-                "이벤트 종류를 하나 이상 적어야 합니다(예: document.accepted)",
-                "must be one or more types of event, for example document.accepted",
+                "document.accepted와 같은 이벤트 종류를 적어야 합니다",
+                "must be a type of event, such as document.accepted",
             ),
             Self::UnknownAuthentication => {
                 Text::fixed("pin, certificate, none 중 하나여야 합니다", "must be pin, certificate or none")

@@ -195,15 +195,15 @@ impl Checker {
         value.filter(|_| !broken)
     }
 
-    /// An array of strings; an absent one is empty. `each` parses an element.
+    /// An array of strings; an absent one is empty. `each` parses an element. Returns whether nothing was reported.
     pub(crate) fn strings(
         &mut self,
         member: &'static str,
         raw: Raw<'_>,
         mut each: impl FnMut(&str) -> Result<(), Rule>,
-    ) {
-        let Some(raw) = raw else { return };
-        let Some(elements) = self.typed::<Vec<&RawValue>>(member, raw, JsonKind::Array) else { return };
+    ) -> bool {
+        let Some(raw) = raw else { return true };
+        let Some(elements) = self.typed::<Vec<&RawValue>>(member, raw, JsonKind::Array) else { return false };
         for (i, element) in elements.into_iter().enumerate() {
             let found = kind(element);
             let broken = if found == JsonKind::String {
@@ -217,9 +217,10 @@ impl Checker {
             if let Some(rule) = broken {
                 // Report only one: an array can be as long as the body.
                 self.report_element(member, i, rule);
-                return;
+                return false;
             }
         }
+        true
     }
 
     /// A telephone number: 10 or 11 digits.

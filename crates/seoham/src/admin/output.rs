@@ -11,8 +11,8 @@ pub(super) fn for_people(answer: Value) -> Value {
             members
                 .into_iter()
                 .map(|(name, value)| {
-                    let is_time =
-                        name.ends_with("_at") || ["now", "machine", "drop_before"].contains(&&*name);
+                    let is_time = name.ends_with("_at")
+                        || ["at", "now", "machine", "member_since", "drop_before"].contains(&&*name);
                     let shown = match value.as_i64().filter(|_| is_time) {
                         Some(seconds) => seoul_seconds(UnixSeconds(seconds)).into(),
                         None => for_people(value),
