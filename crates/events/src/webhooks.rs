@@ -192,13 +192,7 @@ impl WebhookServer {
 }
 
 fn count(outcome: AttemptOutcome, events: usize) {
-    let name = match outcome {
-        AttemptOutcome::Answered(_) if outcome.is_taken() => "taken",
-        AttemptOutcome::Answered(_) => "refused",
-        AttemptOutcome::Unreachable => "unreachable",
-        AttemptOutcome::NoAnswer => "no_answer",
-    };
-    metrics::counter!("seoham_webhook_deliveries_total", "outcome" => name).increment(1);
+    metrics::counter!("seoham_webhook_deliveries_total", "outcome" => outcome.name()).increment(1);
     if outcome.is_taken() {
         metrics::counter!("seoham_webhook_events_total").increment(u64::try_from(events).unwrap_or(0));
     }

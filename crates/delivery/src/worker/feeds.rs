@@ -27,13 +27,11 @@ impl Worker {
             }
             if Instant::now() >= forget_at {
                 match self.forget_events().await {
-                    Ok(0) => forget_at = Instant::now() + FORGET_EVERY,
+                    Ok(0) => {}
                     Ok(_) => continue,
-                    Err(error) => {
-                        tracing::warn!(%error, "could not forget old events");
-                        forget_at = Instant::now() + FORGET_EVERY;
-                    }
+                    Err(error) => tracing::warn!(%error, "could not forget old events"),
                 }
+                forget_at = Instant::now() + FORGET_EVERY;
             }
             pause(LOOK_EVERY, &stop).await;
         }

@@ -42,9 +42,7 @@ impl AdmissionLimits {
         let bytes = requests * body::SMALL_BODY_MAX / 2;
         Self { requests, bytes, requests_per_institution: requests / 2, bytes_per_institution: bytes / 2 }
     }
-}
 
-impl AdmissionLimits {
     /// The limits for trying receivers of webhooks, which keeps a connection to somebody else's server.
     pub(crate) fn of_pings() -> Self {
         let requests = 32;

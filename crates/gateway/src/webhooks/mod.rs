@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use seoham_http::ApiError;
 use seoham_model::{NamedNumber, Text, WebhookId};
-use seoham_store::webhooks::{AttemptOutcome, WebhookAttempt, WebhookState, WebhookView};
+use seoham_store::webhooks::{WebhookAttempt, WebhookState, WebhookView};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -93,14 +93,8 @@ pub(crate) struct AttemptReply {
 
 impl From<WebhookAttempt> for AttemptReply {
     fn from(attempt: WebhookAttempt) -> Self {
-        let (result, status) = match attempt.outcome {
-            AttemptOutcome::Answered(status) if attempt.outcome.is_taken() => ("taken", Some(status)),
-            AttemptOutcome::Answered(status) => ("refused", Some(status)),
-            AttemptOutcome::Unreachable => ("unreachable", None),
-            AttemptOutcome::NoAnswer => ("no_answer", None),
-        };
-        let WebhookAttempt { at, first, last, took_millis, .. } = attempt;
-        Self { at: at.0, first, last, result, status, took_millis }
+        let WebhookAttempt { at, first, last, outcome, took_millis } = attempt;
+        Self { at: at.0, first, last, result: outcome.name(), status: outcome.status(), took_millis }
     }
 }
 

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use secrecy::ExposeSecret;
 use seoham_http::{ApiError, Path};
-use seoham_model::status::DocBoxStatus;
+use seoham_model::status_data::StatusData;
 use seoham_model::{BinderId, ContractUuid, InstitutionId, NamedNumber, mask};
 use seoham_store::documents::DocumentRecord;
 use seoham_store::events::Event;
@@ -18,19 +18,10 @@ struct DocumentReply {
     document_binder_uuid: BinderId,
     institution_id: InstitutionId,
     contract_uuid: ContractUuid,
-    doc_box_status: DocBoxStatus,
+    /// As the institution gets it, without the payload.
+    #[serde(flatten)]
+    status: StatusData,
     read_expired_at: i64,
-    doc_box_sent_at: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    doc_box_received_at: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    authenticated_at: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token_used_at: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    doc_box_read_at: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_notified_at: Option<i64>,
     notification: &'static str,
     /// Details of a notification that the messenger did not accept.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,14 +83,8 @@ fn shown(id: BinderId, record: DocumentRecord, operator: &Operator) -> DocumentR
         document_binder_uuid: id,
         institution_id: record.institution,
         contract_uuid: record.contract,
-        doc_box_status: times.status(deadline_at, operator.now()),
+        status: StatusData::of(&times, deadline_at, None, operator.now()),
         read_expired_at: deadline_at.0,
-        doc_box_sent_at: times.sent_at.0,
-        doc_box_received_at: times.received_at.map(|t| t.0),
-        authenticated_at: times.authenticated_at.map(|t| t.0),
-        token_used_at: times.token_used_at.map(|t| t.0),
-        doc_box_read_at: times.read_at.map(|t| t.0),
-        user_notified_at: times.notified_at.map(|t| t.0),
         notification: record.notification.name(),
         undelivered: None,
         timeline: Vec::new(),

@@ -52,10 +52,8 @@ impl From<WebhookView> for WebhookReply {
     fn from(view: WebhookView) -> Self {
         let WebhookView { webhook, last_seq, last_attempt } = view;
         let state = webhook.state().name();
-        let answer = |outcome| match outcome {
-            AttemptOutcome::Answered(status) => status.to_string(),
-            AttemptOutcome::Unreachable => "unreachable".to_owned(),
-            AttemptOutcome::NoAnswer => "no_answer".to_owned(),
+        let answer = |outcome: AttemptOutcome| {
+            outcome.status().map_or_else(|| outcome.name().to_owned(), |status| status.to_string())
         };
         Self {
             webhook_id: webhook.id,

@@ -34,8 +34,8 @@ pub(super) fn tell(connection: &Connection, limit: usize, until: UnixSeconds) ->
             "SELECT parcel_id, due_at, told_to FROM expiries WHERE due_at <= ?1 ORDER BY due_at, parcel_id LIMIT ?2",
         )?
         .query_map(params![until.0, limit], |row| {
-            let row_is = Expiry { due_at: UnixSeconds(row.get(1)?), told_to: UnixSeconds(row.get(2)?) };
-            Ok((row.get::<_, Id<ParcelId>>(0)?.0, row_is))
+            let expiry = Expiry { due_at: UnixSeconds(row.get(1)?), told_to: UnixSeconds(row.get(2)?) };
+            Ok((row.get::<_, Id<ParcelId>>(0)?.0, expiry))
         })?
         .collect::<rusqlite::Result<_>>()?;
     for (id, row) in &due {

@@ -140,6 +140,24 @@ impl AttemptOutcome {
         matches!(self, Self::Answered(200..300))
     }
 
+    /// The name in API calls and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Answered(_) if self.is_taken() => "taken",
+            Self::Answered(_) => "refused",
+            Self::Unreachable => "unreachable",
+            Self::NoAnswer => "no_answer",
+        }
+    }
+
+    /// The receiver's status, if it answered.
+    pub fn status(self) -> Option<u16> {
+        match self {
+            Self::Answered(status) => Some(status),
+            Self::Unreachable | Self::NoAnswer => None,
+        }
+    }
+
     /// The stored number: a status, or 0 and 1 for none.
     pub fn as_number(self) -> i64 {
         match self {
