@@ -41,6 +41,8 @@ fn calls() -> Vec<(Who, &'static str, &'static str)> {
         (Operators, "POST", "messenger/test"),
         (Operators, "GET", "messenger/uncertain"),
         (Operators, "GET", "webhooks"),
+        (TheAgency, "DELETE", "institutions/{institution}/webhooks/{webhook}"),
+        (TheAgency, "GET", "institutions/{institution}/statistics"),
         (TheAgency, "POST", "institutions/{institution}/tokens"),
         (TheAgency, "PATCH", "institutions/{institution}/tokens/{token}"),
         (TheAgency, "POST", "institutions/{institution}/volume-plans"),

@@ -49,6 +49,7 @@ mod reading;
 mod sandbox;
 mod send;
 mod sending;
+mod statistics;
 mod status;
 mod tenancy;
 mod tokens;

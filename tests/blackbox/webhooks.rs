@@ -261,20 +261,21 @@ async fn a_receiver_that_is_down_for_six_days_loses_nothing() {
     city.accepted(&documents(100)).await;
     city.accepted(&documents(30)).await;
     let last = last_seq(&city, 390).await;
-    let mut attempts = 0;
-    for _ in 0..13 {
-        // Longer than the longest pause.
-        city.advance(11 * 60 * 60).await;
-        let state = eventually("it is tried again, or disabled", async || {
-            let tried = receiver.got().len() - 1;
-            let state = view(&city, &id).await["state"].clone();
-            (tried > attempts || state == "disabled").then_some(state)
+    let mut next_attempt_at = Value::Null;
+    loop {
+        // When an attempt was recorded, not when the receiver got it: the time must not advance between the two.
+        let webhook = eventually("an attempt is recorded", async || {
+            let webhook = view(&city, &id).await;
+            let is_recorded = webhook["state"] == "failing" && webhook["next_attempt_at"] != next_attempt_at;
+            (is_recorded || webhook["state"] == "disabled").then_some(webhook)
         })
         .await;
-        attempts = receiver.got().len() - 1;
-        if state == "disabled" {
+        if webhook["state"] == "disabled" {
             break;
         }
+        next_attempt_at = webhook["next_attempt_at"].clone();
+        // Longer than the longest pause.
+        city.advance(11 * 60 * 60).await;
     }
     let webhook = view(&city, &id).await;
     assert_eq!((&webhook["state"], &webhook["disabled_because"]), (&json!("disabled"), &json!("failing")));
@@ -408,4 +409,22 @@ async fn addresses_that_are_not_public_are_refused() {
     assert!(answer.status == 400 && answer.message().contains("302"), "{}", answer.message());
     assert_eq!(receiver.got().len(), 1);
     assert_eq!(Answer::of(city.get("/v1/webhooks")).await.body, json!({ "webhooks": [] }));
+}
+
+#[tokio::test]
+async fn an_administrator_removes_what_nobody_looks_after() {
+    let (start, certificate) = start();
+    let server = start.up();
+    let (city, bank) = (server.institution("가상시청").await, server.institution("나라은행").await);
+    let receiver = Receiver::start(&certificate).await;
+    let (id, _) = registered(&city, &receiver, None).await;
+    let remove = async |institution: &str| {
+        server.admin("DELETE", &format!("institutions/{institution}/webhooks/{id}"), None).await.0
+    };
+    assert_eq!(remove(&bank.id).await, 404, "another institution's");
+    assert_eq!(remove(&city.id).await, 204);
+    assert_eq!(remove(&city.id).await, 404);
+    assert_eq!(Answer::of(city.get("/v1/webhooks")).await.body, json!({ "webhooks": [] }));
+    let log = server.admin("GET", &format!("institutions/{}/log", city.id), None).await.1;
+    assert!(log.to_string().contains(&id), "the institution's agency sees who did: {log}");
 }

@@ -51,6 +51,7 @@ const LAYERS: [(&str, &[&str]); 25] = [
             "messengers",
             "messenger-fakes",
             "institution-cli",
+            "sheets",
         ],
     ),
 ];

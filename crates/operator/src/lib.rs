@@ -11,6 +11,7 @@ mod health;
 mod import;
 mod messengers;
 mod metrics_page;
+mod period;
 mod queue_gauges;
 mod state;
 mod volume;
@@ -47,7 +48,7 @@ pub fn admin_router(operator: &Operator) -> Router {
 #[rustfmt::skip]
 fn calls(operator: &Operator) -> Router<Operator> {
     use Who::{Agencies, Operators, TheAgency};
-    use admin::{admins, clock, contracts, deliveries, documents, institutions, log, messenger, notifications, people, search, templates, tokens, webhooks};
+    use admin::{admins, clock, contracts, deliveries, documents, institutions, log, messenger, notifications, people, search, statistics, templates, tokens, webhooks};
     use volume::plans;
     const OPERATORS: bool = false;
     const AGENCIES: bool = true;
@@ -80,6 +81,8 @@ fn calls(operator: &Operator) -> Router<Operator> {
         .call(Operators, POST,   "messenger/test", messenger::test)
         .call(Operators, GET,    "messenger/uncertain", messenger::uncertain)
         .call(Operators, GET,    "webhooks", webhooks::list)
+        .call(TheAgency, DELETE, "institutions/{institution}/webhooks/{webhook}", webhooks::remove)
+        .call(TheAgency, GET,    "institutions/{institution}/statistics", statistics::show)
         .call(TheAgency, POST,   "institutions/{institution}/tokens", tokens::create)
         .call(TheAgency, PATCH,  "institutions/{institution}/tokens/{token}", tokens::change)
         .call(TheAgency, DELETE, "institutions/{institution}/tokens/{token}", tokens::revoke)

@@ -10,14 +10,15 @@ use seoham_store::idempotency::{
     IdempotencyKey, KEPT_SECONDS, KeyHistory, KeyedItem, PriorOutcome, REMEMBERED_SECONDS, Remember, Verdict,
 };
 use seoham_store::people::Recipient;
+use seoham_store::statistics::Refusals;
 
 use crate::world::{Sender, World, ids};
 
-fn key(name: &str) -> IdempotencyKey {
+pub(crate) fn key(name: &str) -> IdempotencyKey {
     IdempotencyKey::parse(name).expect("a key")
 }
 
-fn keyed_item(external: &str, content: &str) -> Arc<KeyedItem> {
+pub(crate) fn keyed_item(external: &str, content: &str) -> Arc<KeyedItem> {
     let external_document_uuid = external.to_owned();
     Arc::new(KeyedItem { external_document_uuid, content: content.as_bytes().to_vec() })
 }
@@ -39,7 +40,18 @@ fn keyed(
         .collect();
     let Sender { institution, contract } = world.city;
     let remember = Some(Remember { key: key(name), next, items: items.clone() });
-    (Acceptance { parcel, institution, contract, accepted_at: world.now(), documents, remember }, items)
+    (
+        Acceptance {
+            parcel,
+            institution,
+            contract,
+            accepted_at: world.now(),
+            documents,
+            remember,
+            refused: Refusals::new(),
+        },
+        items,
+    )
 }
 
 async fn recall(world: &World, sender: Sender, name: &str, items: Vec<Arc<KeyedItem>>) -> KeyHistory {
@@ -66,6 +78,7 @@ pub async fn a_key_recalls_its_items(world: World) {
         accepted_at: world.now(),
         documents: Vec::new(),
         remember: Some(remember),
+        refused: Refusals::new(),
     };
     assert_eq!(world.store.accept(only_refused).await.expect("accepts"), Accepted::Whole);
 

@@ -14,6 +14,7 @@ mod idempotency;
 mod numbers;
 mod people;
 mod retention;
+mod statistics;
 mod undelivered;
 mod visits;
 mod volumes;
@@ -31,6 +32,7 @@ pub use idempotency::*;
 pub use numbers::*;
 pub use people::*;
 pub use retention::*;
+pub use statistics::*;
 pub use undelivered::*;
 pub use visits::*;
 pub use volumes::*;
@@ -83,6 +85,7 @@ macro_rules! store_contract {
             a_webhook_goes_on_where_it_was, a_webhook_that_is_moved_leaves_its_server,
             a_new_secret_signs_at_once_and_the_former_one_for_a_day, a_corrected_clock_stops_no_webhook,
             webhooks_of_an_institution_are_bounded,
+            every_step_is_counted_on_its_day, refusals_are_counted_by_code,
             plans_are_announced_and_decided, the_watch_goes_on_where_it_was, more_than_was_announced_raises_one_alert,
         );
     };

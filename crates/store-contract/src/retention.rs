@@ -3,6 +3,7 @@
 use seoham_model::{Clock, ParcelId, UnixSeconds};
 use seoham_store::boxes::Shelf;
 use seoham_store::documents::{Acceptance, Accepted, TokenVerdict};
+use seoham_store::statistics::Refusals;
 
 use crate::world::World;
 
@@ -83,6 +84,7 @@ pub async fn a_late_deadline_keeps_its_own_request_alone(world: World) {
         accepted_at: ahead,
         documents: world.documents(&recipient, 1, ahead.plus(60)),
         remember: None,
+        refused: Refusals::new(),
     };
     assert_eq!(world.store.accept(acceptance).await.expect("accepts"), Accepted::Whole);
     let others = world.send(world.city, &recipient, 3).await;

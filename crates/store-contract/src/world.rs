@@ -12,6 +12,7 @@ use seoham_store::boxes::Opener;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
 use seoham_store::documents::{Acceptance, Accepted, DocumentStatus, IdentifiedDocument};
 use seoham_store::people::{Identified, Recipient, Registered, Registration};
+use seoham_store::statistics::Refusals;
 use seoham_store::undelivered::Failure;
 use seoham_store::{Lane, Store};
 use seoham_vault::{AccessToken, KeyRing, OneTimeToken, TokenHash};
@@ -144,6 +145,7 @@ impl World {
             accepted_at: self.now(),
             documents,
             remember: None,
+            refused: Refusals::new(),
         };
         let accepted = self.store.accept(acceptance).await.expect("accepts");
         assert_eq!(accepted, Accepted::Whole);

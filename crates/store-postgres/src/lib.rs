@@ -29,6 +29,7 @@ mod restore;
 mod retention;
 mod session;
 mod signals;
+mod statistics;
 mod templates;
 mod tokens;
 mod transfer;

@@ -10,6 +10,7 @@ use seoham_scratch_postgres::{Cluster, Database};
 use seoham_store::documents::{Acceptance, Accepted};
 use seoham_store::idempotency::{IdempotencyKey, KEPT_SECONDS, KeyedItem, Remember, Verdict};
 use seoham_store::people::Recipient;
+use seoham_store::statistics::Refusals;
 use seoham_store::{Mode, StoreError};
 use seoham_store_contract::world::{Sender, World, ids};
 use seoham_store_postgres::{Options, PostgresStore};
@@ -79,6 +80,7 @@ impl Deployment {
             accepted_at: world.now(),
             documents: world.documents(recipient, 2, world.now().plus(86_400)),
             remember: name.map(|name| Remember { key: key(name), next, items: items() }),
+            refused: Refusals::new(),
         };
         (world.store.accept(acceptance).await, sent)
     }

@@ -67,6 +67,7 @@ async fn a_pass_that_waited_numbers_from_where_the_other_ended() {
     };
     let (mut first, second, other) = (connect().await, connect().await, connect().await);
     let (holder, city) = (uuid::Uuid::now_v7(), uuid::Uuid::now_v7());
+    let counted = [10_i16];
     let steps = async |counts: &[i16]| {
         let sql = "INSERT INTO outbox (institution_id, event_count, event_type, at) SELECT $1, n, 10, 1000
                    FROM unnest($2::smallint[]) AS n";
@@ -75,9 +76,9 @@ async fn a_pass_that_waited_numbers_from_where_the_other_ended() {
     steps(&[100]).await;
     other.execute("UPDATE sequencer SET holder = $1", &[&holder]).await.expect("takes the lease");
     let stalled = first.transaction().await.expect("begins");
-    stalled.query(PASS, &[&holder, &10_i64]).await.expect("passes");
+    stalled.query(PASS, &[&holder, &10_i64, &&counted[..]]).await.expect("passes");
     steps(&[1, 2]).await;
-    let waiting = tokio::spawn(async move { second.query(PASS, &[&holder, &10_i64]).await });
+    let waiting = tokio::spawn(async move { second.query(PASS, &[&holder, &10_i64, &&counted[..]]).await });
     loop {
         let sql =
             "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
@@ -95,4 +96,44 @@ async fn a_pass_that_waited_numbers_from_where_the_other_ended() {
     assert_eq!(numbers, [(1, 100), (101, 101), (102, 103)], "no number twice, none missing");
     let last = other.query_one("SELECT last_seq FROM feeds", &[]).await.expect("reads");
     assert_eq!(last.get::<_, i64>(0), 103);
+}
+
+/// A deployment of a former version has in its statistics what its ledger has: the same as if it had counted from the
+/// first day.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_former_versions_ledger_is_counted() {
+    let migration = include_str!("../migrations/V6__statistics.sql");
+    let recount = &migration[migration.find("INSERT INTO statistics").expect("counts")..];
+    let database = tokio::task::spawn_blocking(|| Cluster::shared().database()).await.expect("a database");
+    let store = open(&database, &KeyRing::generate()).await;
+    let world = World::new(Arc::clone(&store)).await;
+    world.person("01011112222", true).await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    for (sender, count) in [(world.city, 7), (world.bank, 3), (world.city, 100)] {
+        world.send(sender, &recipient, count).await;
+        world.advance(86_400).await;
+    }
+    let (client, connection) =
+        tokio_postgres::connect(database.url(), tokio_postgres::NoTls).await.expect("connects");
+    tokio::spawn(connection);
+    let sql = "SELECT institution_id::text, day, contract_id::text, kind, documents FROM statistics ORDER BY 1, 2, 3, 4";
+    let counted = async || {
+        let rows = client.query(sql, &[]).await.expect("reads");
+        let row = |row: &tokio_postgres::Row| -> (String, i32, String, i16, i64) {
+            (row.get(0), row.get(1), row.get(2), row.get(3), row.get(4))
+        };
+        rows.iter().map(row).collect::<Vec<_>>()
+    };
+    let begun = Instant::now();
+    let live = loop {
+        let live = counted().await;
+        if live.iter().map(|(.., documents)| documents).sum::<i64>() == 110 {
+            break live;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{live:?}");
+        store.wait_for_events(Duration::from_millis(50)).await;
+    };
+    client.batch_execute("DELETE FROM statistics").await.expect("deletes");
+    client.batch_execute(recount).await.expect("counts");
+    assert_eq!(counted().await, live);
 }

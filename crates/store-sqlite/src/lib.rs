@@ -25,6 +25,7 @@ mod open_error;
 mod people;
 mod readers;
 mod retention;
+mod statistics;
 mod templates;
 mod timekeeping;
 mod tokens;

@@ -135,7 +135,7 @@ fn from(table: &str) -> String {
 fn column(table: &str, name: &'static str) -> &'static str {
     match (table, name) {
         // A parcel is never split here, and a single process counts in one row: any number tells their rows apart.
-        ("deliveries", "first_position") | ("daily_counts", "slot") => "0",
+        ("deliveries", "first_position") | ("daily_counts" | "statistics", "slot") => "0",
         (_, name) => name,
     }
 }

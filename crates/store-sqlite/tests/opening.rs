@@ -14,7 +14,7 @@ use seoham_model::{InstitutionId, UnixSeconds};
 use seoham_store::accounts::Institution;
 use seoham_store::personas::MEMBER;
 use seoham_store::{Accounts, Deployment, Mode, People};
-use seoham_store_contract::world::without_older_keys;
+use seoham_store_contract::world::{World, without_older_keys};
 use seoham_store_sqlite::{OpenError, Options, Source, SqliteStore};
 use seoham_vault::{KeyRing, Vault};
 use tempfile::TempDir;
@@ -269,4 +269,37 @@ async fn an_exchanged_master_key_opens_what_is_there_and_no_key_in_use_may_be_mi
     let without = without_older_keys(&again);
     assert!(matches!(sandbox(&without), Err(OpenError::OtherKey(_))));
     assert!(matches!(Source::open(directory.path(), &Vault::new(&without)), Err(OpenError::OtherKey(_))));
+}
+
+/// A store of a former version has in its statistics what its ledger has: the same as if it had counted from the first
+/// day.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_former_versions_ledger_is_counted() {
+    let migration = include_str!("../migrations/V6__statistics.sql");
+    let recount = &migration[migration.find("INSERT INTO statistics").expect("counts")..];
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let store = open(directory.path(), Mode::Sandbox, &KeyRing::generate()).expect("opens");
+    let world = World::new(Arc::new(store)).await;
+    world.person("01011112222", true).await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    for (sender, count) in [(world.city, 7), (world.bank, 3), (world.city, 100)] {
+        world.send(sender, &recipient, count).await;
+        world.advance(86_400).await;
+    }
+    drop(world);
+    let database = Connection::open(directory.path().join("seoham.db")).expect("opens");
+    let counted = || {
+        let sql =
+            "SELECT institution_id, day, contract_id, kind, documents FROM statistics ORDER BY 1, 2, 3, 4";
+        let mut statement = database.prepare(sql).expect("prepares");
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)));
+        let rows: rusqlite::Result<Vec<(Vec<u8>, i64, Vec<u8>, i64, i64)>> = rows.expect("reads").collect();
+        rows.expect("reads")
+    };
+    let live = counted();
+    assert_eq!(live.iter().map(|(.., documents)| documents).sum::<i64>(), 110);
+    database.execute_batch("DELETE FROM statistics").expect("deletes");
+    database.execute_batch(recount).expect("counts");
+    assert_eq!(counted(), live);
 }

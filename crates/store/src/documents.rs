@@ -17,6 +17,7 @@ use crate::parcel::StoredDocument;
 use crate::parcel::document::PERSON_BYTES;
 use crate::parcel::sealed::OpenedText;
 use crate::people::{PersonView, Recipient};
+use crate::statistics::Refusals;
 use crate::{Lane, Result};
 
 /// Documents of one request, to be accepted atomically.
@@ -33,6 +34,8 @@ pub struct Acceptance {
     pub documents: Vec<IdentifiedDocument>,
     /// The idempotency record to store with them (SPEC 10).
     pub remember: Option<Remember>,
+    /// The documents of the request that were refused, for the statistics (SPEC 11).
+    pub refused: Refusals,
 }
 
 /// The result of an acceptance.

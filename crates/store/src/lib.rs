@@ -28,6 +28,7 @@ pub mod registering;
 pub mod restore;
 pub mod retention;
 pub mod sealing;
+pub mod statistics;
 pub mod templates;
 pub mod timekeeping;
 pub mod token_uses;
@@ -49,11 +50,12 @@ pub use handovers::{Handovers, ProviderViews};
 pub use health::{Health, Obstacle};
 pub use people::People;
 pub use retention::Retention;
+pub use statistics::Statistics;
 pub use templates::Templates;
 pub use undelivered::Notices;
 pub use visits::{Links, Secrets, Sessions, Unlocking};
 pub use volumes::Volumes;
-pub use webhooks::{WebhookServing, WebhookViews, Webhooks};
+pub use webhooks::{WebhookRemoval, WebhookServing, WebhookViews, Webhooks};
 
 /// The result of every method.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -70,7 +72,7 @@ macro_rules! role {
 role! {
     /// The capabilities of the institution API. Its sandbox acts for people, so it opens documents and has
     /// people join.
-    GatewayStore: Callers + Overviews + Documents + People + Boxes + Receipts + Feeds + Timelines + Webhooks + Deployment
+    GatewayStore: Callers + Overviews + Documents + People + Boxes + Receipts + Feeds + Timelines + Webhooks + WebhookRemoval + Deployment
 }
 role! {
     /// The capabilities of the recipient's pages.
@@ -78,7 +80,7 @@ role! {
 }
 role! {
     /// The capabilities of the operator API.
-    OperatorStore: Accounts + Templates + ProviderViews + Admins + Overviews + People + Documents + Records + Notices + QueueDepths + Unlocking + Volumes + Timelines + WebhookViews + Deployment
+    OperatorStore: Accounts + Templates + ProviderViews + Admins + Overviews + People + Documents + Records + Notices + QueueDepths + Unlocking + Volumes + Statistics + Timelines + WebhookViews + WebhookRemoval + Deployment
 }
 role! {
     /// The capabilities of the delivery worker.

@@ -46,7 +46,7 @@ pub enum Value {
 }
 
 /// All tables, referenced ones first.
-pub const TABLES: [Table; 38] = [
+pub const TABLES: [Table; 39] = [
     Table {
         name: "institutions",
         columns: &[
@@ -135,6 +135,17 @@ pub const TABLES: [Table; 38] = [
             ("day", Kind::Number32),
             ("slot", Kind::Number16),
             ("accepted", Kind::Number),
+        ],
+    },
+    Table {
+        name: "statistics",
+        columns: &[
+            ("institution_id", Kind::Id),
+            ("day", Kind::Number32),
+            ("contract_id", Kind::Id),
+            ("kind", Kind::Number16),
+            ("slot", Kind::Number16),
+            ("documents", Kind::Number),
         ],
     },
     Table {

@@ -14,6 +14,8 @@ use seoham_store::idempotency::{
     BYTES_MAX, ITEMS_MAX, IdempotencyKey, KeyHistory, KeyedItem, PriorOutcome, Remember, Verdict,
 };
 
+use seoham_store::statistics::{Counted, Refusals};
+
 use super::Additions;
 use super::verdict::Refusal;
 use crate::admission::FairPermit;
@@ -230,12 +232,18 @@ impl SendRun<'_> {
                 remember = Some(Remember { key: key.clone(), next, items });
             }
         }
-        if documents.is_empty() && remember.is_none() {
+        let mut refused = Refusals::new();
+        for decision in decisions.iter().filter(|decision| !decision.replayed) {
+            if let Err(refusal) = &decision.verdict {
+                *refused.entry(Counted::of_refusal(refusal.item_code())).or_default() += 1;
+            }
+        }
+        if documents.is_empty() && remember.is_none() && refused.is_empty() {
             return Ok(true);
         }
         let (institution, contract) = (self.sender.institution, self.sender.contract.uuid);
         let acceptance =
-            Acceptance { parcel, institution, contract, accepted_at: self.at, documents, remember };
+            Acceptance { parcel, institution, contract, accepted_at: self.at, documents, remember, refused };
         Ok(self.gateway.store.accept(acceptance).await? == Accepted::Whole)
     }
 }

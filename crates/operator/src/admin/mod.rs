@@ -11,6 +11,7 @@ pub(crate) mod messenger;
 pub(crate) mod notifications;
 pub(crate) mod people;
 pub(crate) mod search;
+pub(crate) mod statistics;
 pub(crate) mod templates;
 pub(crate) mod tokens;
 pub(crate) mod webhooks;

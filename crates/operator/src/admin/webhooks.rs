@@ -1,13 +1,15 @@
-//! `GET /admin/v1/webhooks`: every webhook, and how far it is behind (SPEC 15).
+//! `GET /admin/v1/webhooks`: every webhook, and how far it is behind (SPEC 15). One whose institution does not look after
+//! it any more can be removed.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
-use seoham_http::{ApiError, Query};
+use seoham_http::{ApiError, Path, Query};
 use seoham_model::{InstitutionId, NamedNumber, Text, WebhookId};
 use seoham_store::webhooks::{AttemptOutcome, WebhookView};
 use serde::{Deserialize, Serialize};
 
-use super::json;
+use super::{institution, json};
 use crate::state::Operator;
 
 /// Webhooks per page.
@@ -83,4 +85,18 @@ pub(crate) async fn list(
     let found = operator.store.all_webhooks(after.transpose()?, PAGE).await?;
     let next_after = found.last().filter(|_| found.len() == PAGE).map(|view| view.webhook.id);
     json(&Reply { webhooks: found.into_iter().map(WebhookReply::from).collect(), next_after })
+}
+
+pub(crate) async fn remove(
+    State(operator): State<Operator>,
+    Path((id, webhook)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let unknown = || ApiError::not_found(Text::fixed("없는 웹훅입니다", "there is no such webhook"));
+    let institution = institution(&id)?;
+    let webhook = WebhookId::parse(&webhook).ok_or_else(unknown)?;
+    if !operator.store.remove_webhook(institution, webhook).await? {
+        return Err(unknown());
+    }
+    tracing::info!(%institution, %webhook, "webhook removed by an administrator");
+    Ok(StatusCode::NO_CONTENT)
 }

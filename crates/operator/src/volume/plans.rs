@@ -7,18 +7,15 @@ use axum::response::Response;
 use seoham_http::{ApiError, Path, Query, body};
 use seoham_model::{InstitutionId, NamedNumber, PlanId, SeoulDay, Text, forms};
 use seoham_store::volumes::{PlanState, VolumePlan};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::forecast::at_the_end;
 use crate::admin::{created, institution, json, unknown_institution};
+use crate::period::{DAYS_MAX, Period};
 use crate::state::Operator;
 
 /// Plans per response.
 const PLANS_MAX: usize = 1_000;
-/// Days per response by default.
-const DAYS: i32 = 31;
-/// Maximum days per response.
-const DAYS_MAX: i32 = 366;
 
 #[derive(Serialize)]
 struct VolumePlanReply {
@@ -113,12 +110,6 @@ pub(crate) async fn waiting(State(operator): State<Operator>) -> Result<Response
     json(&WaitingPlans { volume_plans: plans.into_iter().map(VolumePlanReply::from).collect() })
 }
 
-#[derive(Deserialize)]
-pub(crate) struct Days {
-    from: Option<String>,
-    to: Option<String>,
-}
-
 #[derive(Serialize)]
 struct Volumes {
     /// Newest first.
@@ -152,18 +143,11 @@ struct Today {
 pub(crate) async fn list(
     State(operator): State<Operator>,
     Path(id): Path<String>,
-    Query(query): Query<Days>,
+    Query(period): Query<Period>,
 ) -> Result<Response, ApiError> {
     let institution = institution(&id)?;
     let today = SeoulDay::of(operator.now());
-    let to = day("to", query.to.as_deref())?.unwrap_or(today);
-    let from = day("from", query.from.as_deref())?.unwrap_or_else(|| to.plus_days(1 - DAYS));
-    if to < from || to.days_since(from) >= DAYS_MAX {
-        return Err(ApiError::invalid(Text::fixed(
-            "to: from 이후여야 하며, 한 번에 366일까지 조회할 수 있습니다",
-            "to: must not lie before from, and 366 days can be asked for at once",
-        )));
-    }
+    let (from, to) = period.days(today)?;
     operator.store.institution(institution, today).await?.ok_or_else(unknown_institution)?;
     let plans = operator.store.plans(institution, PLANS_MAX).await?;
     let came = operator.store.volumes(institution, from, to).await?;
@@ -200,15 +184,4 @@ pub(crate) async fn list(
         days,
         today: Today { day: today, planned, accepted, forecast },
     })
-}
-
-fn day(member: &str, text: Option<&str>) -> Result<Option<SeoulDay>, ApiError> {
-    let Some(text) = text else { return Ok(None) };
-    let day = SeoulDay::parse(text).ok_or_else(|| {
-        ApiError::invalid(Text::made(
-            format!("{member}: YYYY-MM-DD 형식의 실제 날짜여야 합니다"),
-            format!("{member}: must be a real date in the form YYYY-MM-DD"),
-        ))
-    })?;
-    Ok(Some(day))
 }

@@ -12,6 +12,7 @@ mod notifications;
 mod output;
 mod person;
 mod plan;
+mod statistics;
 mod template;
 mod token;
 mod webhooks;
@@ -36,6 +37,7 @@ use notifications::NotificationsCommand;
 use output::for_people;
 use person::PersonCommand;
 use plan::PlanCommand;
+use statistics::StatisticsArgs;
 use template::TemplateCommand;
 use token::TokenCommand;
 use webhooks::WebhooksArgs;
@@ -111,8 +113,10 @@ enum AdminCommand {
     Notifications(NotificationsCommand),
     /// The messenger providers: how they fare, trying them, and messages of unknown outcome.
     Messenger(MessengerArgs),
-    /// Every institution's webhooks: how far each is behind, and why it does not deliver.
+    /// Every institution's webhooks: how far each is behind, why it does not deliver, and removing one.
     Webhooks(WebhooksArgs),
+    /// What was accepted, refused, notified, read, expired and withdrawn on each day, by contract.
+    Statistics(StatisticsArgs),
     /// Whether workers deliver.
     #[command(subcommand)]
     Deliveries(DeliveriesCommand),
@@ -122,7 +126,7 @@ enum AdminCommand {
 }
 
 impl AdminCommand {
-    async fn run(self, client: &AdminClient) -> Result<Value> {
+    async fn run(self, client: &AdminClient, json: bool) -> Result<Value> {
         match self {
             Self::Institution(command) => command.run(client).await,
             Self::Contract(command) => command.run(client).await,
@@ -143,6 +147,7 @@ impl AdminCommand {
             Self::Notifications(command) => command.run(client).await,
             Self::Messenger(args) => args.run(client).await,
             Self::Webhooks(args) => args.run(client).await,
+            Self::Statistics(args) => args.run(client, json).await,
             Self::Deliveries(command) => command.run(client).await,
             Self::Clock(command) => command.run(client).await,
         }
@@ -160,7 +165,7 @@ pub(crate) fn run(args: AdminArgs) -> Result<ExitCode> {
     };
     let client = AdminClient::new(&args.url, token.trim())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(args.command.run(&client))?;
+    let answer = runtime.block_on(args.command.run(&client, args.json))?;
     if let Some(same) = answer.get("same_name_as").and_then(Value::as_str) {
         complain(&localized(
             &format!("seoham: {same}도 이름이 같습니다. 받는 사람이 두 기관을 구별할 수 없습니다"),

@@ -3,7 +3,7 @@
 /// A command by its path below `seoham`, its description, and the text after its help.
 pub(super) struct Page(pub(super) &'static str, pub(super) &'static str, pub(super) &'static str);
 
-pub(super) const PAGES: [Page; 98] = [
+pub(super) const PAGES: [Page; 100] = [
     Page("", "서함: 전자문서를 대량으로 보내고, 열람을 시각으로 확인합니다", ""),
     Page("demo", "가상의 사람들로 만든 시험 환경에서 플랫폼 전체를 보여 줍니다", ""),
     Page("serve", "플랫폼을 실행합니다", ""),
@@ -108,7 +108,9 @@ pub(super) const PAGES: [Page; 98] = [
     Page("admin template show", "문구를 보여 줍니다", ""),
     Page("admin template remove", "문구를 없앱니다. 이 문구가 필요한 계약으로는 보낼 수 없게 됩니다", ""),
     Page("admin template check", "가장 긴 값을 넣어 보고, 제공자가 승인한 내용과 비교합니다", ""),
-    Page("admin webhooks", "모든 기관의 웹훅: 얼마나 밀려 있고 왜 보내지 못하는지", ""),
+    Page("admin webhooks", "모든 기관의 웹훅: 얼마나 밀려 있고 왜 보내지 못하는지 보고, 하나를 없앱니다", ""),
+    Page("admin webhooks remove", "기관이 더는 돌보지 않는 웹훅을 없앱니다", ""),
+    Page("admin statistics", "날짜와 계약마다 접수, 거절, 알림, 열람, 만료, 회수가 몇 건인지", ""),
     Page("admin messenger", "메신저 제공자의 상태와 시험, 결과를 알 수 없는 메시지", ""),
     Page(
         "admin messenger show",

@@ -1,5 +1,5 @@
-//! The rows written for acceptances: parcels, what waits for the box index, deliveries, the daily counts, steps for the
-//! feed and deadlines, in one pipelined transaction.
+//! The rows written for requests: parcels, what waits for the box index, deliveries, the daily counts, what is refused,
+//! steps for the feed and deadlines, in one pipelined transaction.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,7 @@ use super::keys;
 use crate::columns::{Id, Number};
 use crate::events::{ADD_EXPIRIES, outbox};
 use crate::session::Param;
+use crate::statistics::{self, RefusedColumns};
 
 const PARCELS: &str = "INSERT INTO parcels (parcel_id, institution_id, contract_id, sent_at, last_deadline_at, persons,
         head, texts, parts)
@@ -147,6 +148,11 @@ async fn insert_rows(
         client.prepare_cached(outbox::ADD),
         client.prepare_cached(ADD_EXPIRIES),
     )?;
+    let refused = RefusedColumns::of(batches);
+    let refused_statement = match refused.is_empty() {
+        true => None,
+        false => Some(client.prepare_cached(statistics::ADD).await?),
+    };
     let record_statement = records.prepare_new(client).await?;
     let of_parcels: [Param<'_>; 9] = [
         &columns.id,
@@ -164,6 +170,13 @@ async fn insert_rows(
     let of_counts: [Param<'_>; 4] = [&institutions, &days, &counts, &slot];
     let of_expiries: [Param<'_>; 3] = [&columns.due_at, &columns.id, &columns.told_to];
     let of_steps = steps.params();
+    let of_refused = refused.params(&slot);
+    let count_refused = async {
+        match &refused_statement {
+            Some(statement) => client.execute(statement, &of_refused).await,
+            None => Ok(0),
+        }
+    };
     // Polled together, they are sent together in this order, before the first reply arrives. If one fails, the server
     // rejects the rest and the COMMIT. All replies are awaited, so that the error is that of the first that failed and
     // not the rejection of a later one.
@@ -176,14 +189,15 @@ async fn insert_rows(
         client.execute(&statements.3, &of_counts),
         client.execute(&statements.4, &of_steps),
         client.execute(&statements.5, &of_expiries),
+        count_refused,
         client.batch_execute("COMMIT"),
     );
     replies.0?;
     replies.1?;
-    for reply in [replies.2, replies.3, replies.4, replies.5, replies.6, replies.7] {
+    for reply in [replies.2, replies.3, replies.4, replies.5, replies.6, replies.7, replies.8] {
         reply?;
     }
-    replies.8
+    replies.9
 }
 
 fn counts(batches: &[&Batch]) -> (Vec<Uuid>, Vec<Number<SeoulDay>>, Vec<i64>) {

@@ -9,7 +9,7 @@ use seoham_store::webhooks::{
     ATTEMPTS_KEPT, AttemptOutcome, Cursor, Disabled, NewWebhook, WEBHOOKS_MAX, Webhook, WebhookAttempt,
     WebhookView, seal_secret,
 };
-use seoham_store::{Result, WebhookViews, Webhooks};
+use seoham_store::{Result, WebhookRemoval, WebhookViews, Webhooks};
 use tokio_postgres::Row;
 
 use crate::PostgresStore;
@@ -99,14 +99,6 @@ impl Webhooks for PostgresStore {
         session.query(OF_INSTITUTION, &[&institution.uuid()]).await?.iter().map(view).collect()
     }
 
-    async fn remove_webhook(&self, institution: InstitutionId, id: WebhookId) -> Result<bool> {
-        let sql = "WITH removed AS (
-                     DELETE FROM webhooks WHERE webhook_id = $1 AND institution_id = $2 RETURNING webhook_id),
-                   attempts AS (DELETE FROM webhook_attempts a USING removed WHERE a.webhook_id = removed.webhook_id)
-                   SELECT 1 FROM removed";
-        self.changed(sql, &[&id.uuid(), &institution.uuid()]).await
-    }
-
     async fn enable_webhook(
         &self,
         institution: InstitutionId,
@@ -169,6 +161,17 @@ impl PostgresStore {
     async fn changed(&self, sql: &'static str, params: &[Param<'_>]) -> Result<bool> {
         let session = self.inner.sessions.interactive().await?;
         Ok(!session.write("a webhook", sql, params).await?.is_empty())
+    }
+}
+
+#[async_trait]
+impl WebhookRemoval for PostgresStore {
+    async fn remove_webhook(&self, institution: InstitutionId, id: WebhookId) -> Result<bool> {
+        let sql = "WITH removed AS (
+                     DELETE FROM webhooks WHERE webhook_id = $1 AND institution_id = $2 RETURNING webhook_id),
+                   attempts AS (DELETE FROM webhook_attempts a USING removed WHERE a.webhook_id = removed.webhook_id)
+                   SELECT 1 FROM removed";
+        self.changed(sql, &[&id.uuid(), &institution.uuid()]).await
     }
 }
 

@@ -1,16 +1,18 @@
-//! The rows written for accepted documents: a parcel, its delivery, the daily count, its steps in the ledger and its
-//! deadline, in one transaction.
+//! The rows written for a request: what it refuses, and for its accepted documents a parcel, its delivery, the daily
+//! count, its steps in the ledger and its deadline, in one transaction.
 
 use rusqlite::{Connection, params};
 use seoham_model::SeoulDay;
 use seoham_store::documents::Accepted;
 use seoham_store::parcel::Batch;
+use seoham_store::statistics::Count;
 
 use super::keys;
 use crate::box_index::BoxIndex;
 use crate::columns::{Id, Number};
 use crate::deliveries::queue;
 use crate::events::{expiries, ledger};
+use crate::statistics;
 
 pub(super) fn insert(
     connection: &Connection,
@@ -22,6 +24,12 @@ pub(super) fn insert(
         && !keys::insert(connection, batch.institution, batch.accepted_at, record)?
     {
         return Ok(Accepted::KeyMoved);
+    }
+    for (counted, documents) in &batch.refused {
+        let (counted, documents) = (*counted, *documents);
+        let count =
+            Count { day: SeoulDay::of(batch.accepted_at), contract: batch.contract, counted, documents };
+        statistics::add(connection, batch.institution, count)?;
     }
     let Some(parcel) = &batch.parcel else { return Ok(Accepted::Whole) };
     connection

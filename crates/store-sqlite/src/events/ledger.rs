@@ -9,8 +9,9 @@ use seoham_store::StoreError;
 use seoham_store::events::{DocumentSet, FeedEnds, FeedQuery, FoundRow, LedgerRow, Step};
 
 use crate::columns::{Id, Number, known, number, of_row};
+use crate::statistics;
 
-/// Numbers and writes steps of one institution, in order. Those without documents are skipped.
+/// Numbers, writes and counts steps of one institution, in order. Those without documents are skipped.
 pub(crate) fn append(connection: &Connection, steps: &[Step]) -> rusqlite::Result<()> {
     let Some(institution) = steps.first().map(|step| step.institution) else { return Ok(()) };
     let count: i64 = steps.iter().map(|step| i64::from(step.event_count())).sum();
@@ -41,7 +42,7 @@ pub(crate) fn append(connection: &Connection, steps: &[Step]) -> rusqlite::Resul
             documents.map(DocumentSet::to_bytes),
         ])?;
     }
-    Ok(())
+    statistics::count_steps(connection, institution, steps)
 }
 
 /// The number of the last event of an institution; `None` if it has none.

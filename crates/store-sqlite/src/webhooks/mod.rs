@@ -10,7 +10,7 @@ use seoham_store::webhooks::{
     ATTEMPTS_KEPT, AttemptOutcome, Cursor, Disabled, NewWebhook, WEBHOOKS_MAX, Webhook, WebhookAttempt,
     WebhookView, seal_secret,
 };
-use seoham_store::{Lane, Result, WebhookViews, Webhooks};
+use seoham_store::{Lane, Result, WebhookRemoval, WebhookViews, Webhooks};
 
 use crate::SqliteStore;
 use crate::columns::{Id, known, moment};
@@ -153,21 +153,6 @@ impl Webhooks for SqliteStore {
         read.await
     }
 
-    async fn remove_webhook(&self, institution: InstitutionId, id: WebhookId) -> Result<bool> {
-        let remove = move |connection: &Connection| {
-            let removed = connection
-                .prepare_cached("DELETE FROM webhooks WHERE webhook_id = ?1 AND institution_id = ?2")?
-                .execute(params![Id(id), Id(institution)])?;
-            if removed > 0 {
-                connection
-                    .prepare_cached("DELETE FROM webhook_attempts WHERE webhook_id = ?1")?
-                    .execute([Id(id)])?;
-            }
-            Ok(removed > 0)
-        };
-        self.inner.writer.interactive(remove).await
-    }
-
     async fn enable_webhook(
         &self,
         institution: InstitutionId,
@@ -231,6 +216,24 @@ impl Webhooks for SqliteStore {
             Ok(Some(attempts(connection, id, ATTEMPTS_KEPT)?))
         });
         read.await
+    }
+}
+
+#[async_trait]
+impl WebhookRemoval for SqliteStore {
+    async fn remove_webhook(&self, institution: InstitutionId, id: WebhookId) -> Result<bool> {
+        let remove = move |connection: &Connection| {
+            let removed = connection
+                .prepare_cached("DELETE FROM webhooks WHERE webhook_id = ?1 AND institution_id = ?2")?
+                .execute(params![Id(id), Id(institution)])?;
+            if removed > 0 {
+                connection
+                    .prepare_cached("DELETE FROM webhook_attempts WHERE webhook_id = ?1")?
+                    .execute([Id(id)])?;
+            }
+            Ok(removed > 0)
+        };
+        self.inner.writer.interactive(remove).await
     }
 }
 

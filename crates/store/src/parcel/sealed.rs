@@ -360,6 +360,7 @@ mod tests {
             accepted_at: UnixSeconds(1_800_000_000),
             documents: titles.iter().enumerate().map(document).collect(),
             remember: None,
+            refused: crate::statistics::Refusals::new(),
         };
         let sealed = SealedParcel::seal(&vault, &acceptance).expect("seals").expect("has documents");
         let keys = titles.iter().map(|(person, _)| people[*person].1.clone()).collect();

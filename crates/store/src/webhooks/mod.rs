@@ -237,10 +237,8 @@ pub trait Webhooks: Send + Sync {
     /// The webhooks of an institution, oldest first.
     async fn webhooks(&self, institution: InstitutionId) -> Result<Vec<WebhookView>>;
 
-    /// Removes a webhook with its attempts; `false` if the institution has none with this id. The same for the calls below.
-    async fn remove_webhook(&self, institution: InstitutionId, id: WebhookId) -> Result<bool>;
-
-    /// Enables a webhook: it goes on where it stopped, at once.
+    /// Enables a webhook: it goes on where it stopped, at once. `false` if the institution has none with this id; the same
+    /// for the calls below.
     async fn enable_webhook(
         &self,
         institution: InstitutionId,
@@ -272,6 +270,14 @@ pub trait Webhooks: Send + Sync {
         institution: InstitutionId,
         id: WebhookId,
     ) -> Result<Option<Vec<WebhookAttempt>>>;
+}
+
+/// Removing a webhook, for its institution and for the operator.
+#[async_trait]
+#[delegatable_trait]
+pub trait WebhookRemoval: Send + Sync {
+    /// Removes a webhook with its attempts; `false` if the institution has none with this id.
+    async fn remove_webhook(&self, institution: InstitutionId, id: WebhookId) -> Result<bool>;
 }
 
 /// Every webhook, for the operator.

@@ -3,6 +3,7 @@
 use seoham_model::document::{Categories, Content, Own};
 use seoham_store::documents::{Acceptance, Accepted, IdentifiedDocument};
 use seoham_store::people::Recipient;
+use seoham_store::statistics::Refusals;
 
 use crate::Found;
 use crate::faults::Answer;
@@ -68,8 +69,15 @@ impl World<'_> {
         let sender = &self.ledger.institutions[institution];
         let (id, contract) = (sender.id, sender.contract);
         self.say(format!("{} sends {} from {}", sender.name, new.len(), new[0].id));
-        let acceptance =
-            Acceptance { parcel, institution: id, contract, accepted_at: now, documents, remember: None };
+        let acceptance = Acceptance {
+            parcel,
+            institution: id,
+            contract,
+            accepted_at: now,
+            documents,
+            remember: None,
+            refused: Refusals::new(),
+        };
         let store = self.store();
         let there = match self.call("accept", store.accept(acceptance)).await? {
             Answer::Given(Accepted::Whole) => Known::Yes,

@@ -46,6 +46,7 @@ use seoham_store::idempotency::{IdempotencyKey, KeyHistory, KeyedItem};
 use seoham_store::people::{Agreement, Identified, Registered, Registration};
 use seoham_store::restore::WorkOrder;
 use seoham_store::retention::Tidied;
+use seoham_store::statistics::{DayFigures, ambassador_impl_Statistics};
 use seoham_store::templates::{OwnedTemplate, TemplateOwner, ambassador_impl_Templates};
 use seoham_store::undelivered::{Kind, Page, Undelivered, ambassador_impl_Notices};
 use seoham_store::visits::{
@@ -57,13 +58,14 @@ use seoham_store::volumes::{
 };
 use seoham_store::webhooks::{
     ClaimedWebhook, Cursor, Disabled, NewWebhook, WebhookAttempt, WebhookView,
-    ambassador_impl_WebhookServing, ambassador_impl_WebhookViews, ambassador_impl_Webhooks,
+    ambassador_impl_WebhookRemoval, ambassador_impl_WebhookServing, ambassador_impl_WebhookViews,
+    ambassador_impl_Webhooks,
 };
 use seoham_store::{
     Accounts, Admins, Boxes, Callers, Deliveries, Deployment, Documents, FeedKeeping, Feeds, Handovers,
     Health, Lane, Links, Marks, Mode, Notices, Overviews, People, ProviderViews, QueueDepths, Receipts,
-    Records, Result, Retention, Secrets, Sessions, Store, Templates, Timelines, Unlocking, Volumes,
-    WebhookServing, WebhookViews, Webhooks,
+    Records, Result, Retention, Secrets, Sessions, Statistics, Store, Templates, Timelines, Unlocking,
+    Volumes, WebhookRemoval, WebhookServing, WebhookViews, Webhooks,
 };
 use seoham_store_sqlite::SqliteStore;
 use seoham_vault::{PinHash, TokenHash};
@@ -160,6 +162,8 @@ impl StoreOpener for Saboteur {
 #[delegate(Timelines, target = "store")]
 #[delegate(Webhooks, target = "store")]
 #[delegate(WebhookViews, target = "store")]
+#[delegate(WebhookRemoval, target = "store")]
+#[delegate(Statistics, target = "store")]
 #[delegate(WebhookServing, target = "store")]
 struct Sabotaged {
     store: SqliteStore,
