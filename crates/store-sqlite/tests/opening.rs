@@ -275,6 +275,7 @@ async fn an_exchanged_master_key_opens_what_is_there_and_no_key_in_use_may_be_mi
 /// day.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_former_versions_ledger_is_counted() {
+    type Row = (Vec<u8>, i64, Vec<u8>, i64, i64);
     let migration = include_str!("../migrations/V6__statistics.sql");
     let recount = &migration[migration.find("INSERT INTO statistics").expect("counts")..];
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -294,7 +295,7 @@ async fn a_former_versions_ledger_is_counted() {
         let mut statement = database.prepare(sql).expect("prepares");
         let rows = statement
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)));
-        let rows: rusqlite::Result<Vec<(Vec<u8>, i64, Vec<u8>, i64, i64)>> = rows.expect("reads").collect();
+        let rows: rusqlite::Result<Vec<Row>> = rows.expect("reads").collect();
         rows.expect("reads")
     };
     let live = counted();

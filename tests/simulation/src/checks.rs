@@ -84,6 +84,7 @@ impl World<'_> {
             }
             let same = again.has_read_the_same(&self.feeds[institution]);
             demand!(same, "the feed of {institution} reads otherwise than before");
+            self.check_figures(institution).await?;
         }
         Ok(())
     }

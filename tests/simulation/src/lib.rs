@@ -10,6 +10,7 @@ mod chance;
 mod checks;
 mod conclusion;
 mod faults;
+mod figures;
 mod ledger;
 mod people;
 mod steps;

@@ -149,10 +149,8 @@ async fn insert_rows(
         client.prepare_cached(ADD_EXPIRIES),
     )?;
     let refused = RefusedColumns::of(batches);
-    let refused_statement = match refused.is_empty() {
-        true => None,
-        false => Some(client.prepare_cached(statistics::ADD).await?),
-    };
+    let refused_statement =
+        if refused.is_empty() { None } else { Some(client.prepare_cached(statistics::ADD).await?) };
     let record_statement = records.prepare_new(client).await?;
     let of_parcels: [Param<'_>; 9] = [
         &columns.id,

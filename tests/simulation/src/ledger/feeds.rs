@@ -20,6 +20,11 @@ impl Feed {
         self.events.len() as u64
     }
 
+    /// What was read: steps, documents and times.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (EventType, Option<BinderId>, UnixSeconds)> {
+        self.events.iter().copied()
+    }
+
     /// Whether another reader has the same numbers, steps and documents. A removed document takes its times with it.
     pub(crate) fn has_read_the_same(&self, other: &Self) -> bool {
         let steps = |feed: &Self| {

@@ -134,6 +134,12 @@ impl Ledger {
         self.batches.iter().enumerate().filter_map(unsure).collect()
     }
 
+    /// How many requests of an institution were accepted, or not, or may have been.
+    pub(crate) fn batches_of(&self, institution: usize, there: Known) -> u64 {
+        let of = |batch: &&Batch| batch.institution == institution && batch.there == there;
+        self.batches.iter().filter(of).count() as u64
+    }
+
     /// A person joined: their waiting, unexpired documents are in their box, up to the number that one step
     /// moves.
     pub(crate) fn joined(&mut self, person: usize, now: UnixSeconds) {

@@ -7,6 +7,7 @@ use seoham_store::statistics::Refusals;
 
 use crate::Found;
 use crate::faults::Answer;
+use crate::figures::REFUSED;
 use crate::ledger::{Known, New};
 use crate::world::World;
 
@@ -76,7 +77,7 @@ impl World<'_> {
             accepted_at: now,
             documents,
             remember: None,
-            refused: Refusals::new(),
+            refused: Refusals::from([REFUSED]),
         };
         let store = self.store();
         let there = match self.call("accept", store.accept(acceptance)).await? {
