@@ -118,6 +118,8 @@ impl Engine {
     pub(crate) fn start(&self, name: &str, role: &str) -> Result<Node> {
         let mut command = Command::new(binary()?);
         command.args(["serve", "--sandbox", "--ready-json", "--role", role, "--data"]).arg(self.data(name));
+        // All load comes from one address.
+        command.env("SEOHAM_CONNECTIONS__API", "4096").env("SEOHAM_CONNECTIONS__PER_ADDRESS", "3000");
         if let Self::Postgres { directory, database, .. } = self {
             command.env("SEOHAM_STORE__DATABASE", database.url());
             command.env("SEOHAM_KEYS__MASTER_FILE", directory.path().join("key"));

@@ -51,6 +51,12 @@ impl Figure {
         self
     }
 
+    /// Requires a figure of at least `value`.
+    pub(crate) fn at_least(mut self, value: f64) -> Self {
+        self.demanded = Some(Demand { text: format!("≥ {value}"), holds: self.value >= value });
+        self
+    }
+
     /// Requires a ratio of at most `most`, and a figure of at most `value`.
     pub(crate) fn at_most(mut self, most: Option<f64>, value: f64) -> Self {
         let ratio = self.beside.as_ref().map_or(0.0, |beside| beside.ratio);

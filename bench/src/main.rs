@@ -28,8 +28,8 @@ use crate::baseline::Baseline;
 use crate::engine::Engine;
 use crate::figures::Figure;
 use crate::scenario::{
-    Run, acceptance, delivery, fairness, growth, institution, keys, lost_answers, messenger, overload, peers,
-    provider_failover, status,
+    Run, acceptance, delivery, fairness, feed, growth, institution, keys, lost_answers, messenger, overload,
+    peers, provider_failover, status,
 };
 
 /// As the program under test has it: load and fakes share its machine.
@@ -82,6 +82,7 @@ enum What {
     Status,
     Overload,
     Fairness,
+    Feed,
     Keys,
     Client,
     Peers,
@@ -177,6 +178,9 @@ async fn measure(arguments: &Arguments, store: Store) -> Result<Vec<Figure>> {
     }
     if wanted(What::Fairness) {
         fairness::measure(&mut run).await?;
+    }
+    if wanted(What::Feed) {
+        feed::measure(&mut run).await?;
     }
     if wanted(What::Matrix) {
         acceptance::matrix(&mut run).await?;

@@ -126,9 +126,18 @@ impl Node {
 
     /// The server's peak memory, in MiB.
     pub(crate) fn resident_mib(&self) -> u64 {
+        self.kib("VmHWM:") / 1024
+    }
+
+    /// The server's memory now, in MiB.
+    pub(crate) fn memory_mib(&self) -> f64 {
+        self.kib("VmRSS:") as f64 / 1024.0
+    }
+
+    fn kib(&self, of: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap_or_default();
-        line.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) / 1024
+        let line = status.lines().find(|line| line.starts_with(of)).unwrap_or_default();
+        line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0)
     }
 
     pub(crate) fn stop(mut self) -> Result<()> {

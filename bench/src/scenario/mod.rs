@@ -3,6 +3,7 @@
 pub(crate) mod acceptance;
 pub(crate) mod delivery;
 pub(crate) mod fairness;
+pub(crate) mod feed;
 pub(crate) mod growth;
 pub(crate) mod institution;
 pub(crate) mod keys;
