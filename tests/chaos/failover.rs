@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use seoham_scratch_postgres::Cluster;
 
 use crate::deployment::Deployment;
+use crate::feeds::Feeds;
 use crate::harness::{Backing, Client, eventually, http};
 use crate::ledger::Ledger;
 use crate::load;
@@ -57,6 +58,8 @@ impl Pair {
     async fn fail_over(&self, lose: impl FnOnce(&Cluster)) -> Duration {
         let gateways = self.deployment.gateways.clone();
         let senders = load::start(&self.clients, 2, &gateways, &self.ledger);
+        let feeds = Feeds::default();
+        let mut following = feeds.follow(&self.clients, &gateways);
         let reporting = tokio::spawn(self.messenger.clone().report(gateways.clone()));
         self.until_acknowledged(1_000).await;
         lose(&self.primary);
@@ -79,6 +82,8 @@ impl Pair {
         self.until_acknowledged(before + 500).await;
         drop(senders);
         self.ledger.settle(&self.clients, &gateways, Duration::from_mins(1)).await;
+        feeds.settle(&self.ledger).await;
+        assert!(following.try_join_next().is_none(), "a reader found something");
         reporting.abort();
         eprintln!(
             "acceptance was back {back_after:?} after the promotion began; {before} documents were acknowledged before \

@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::deployment::{Deployment, GATEWAYS, LEASE_SECONDS, WORKERS, signal};
+use crate::feeds::Feeds;
 use crate::harness::{Backing, DOCUMENTS, QUEUE_ROWS, eventually};
 use crate::ledger::Ledger;
 use crate::load;
@@ -28,6 +29,8 @@ async fn two_hundred_kills_lose_nothing_and_deliver_nothing_twice() {
     let (gateways, ledger) = (deployment.gateways.clone(), Ledger::default());
     let senders = load::start(&clients, 2, &gateways, &ledger);
     let watching = tokio::spawn(ledger.clone().watch(clients.to_vec(), gateways.clone()));
+    let feeds = Feeds::default();
+    let mut following = feeds.follow(&clients, &gateways);
     let reporting = tokio::spawn(messenger.clone().report(gateways.clone()));
 
     let started = Instant::now();
@@ -36,6 +39,7 @@ async fn two_hundred_kills_lose_nothing_and_deliver_nothing_twice() {
     while kills < KILLS || Instant::now() < until {
         kills += trouble(&mut random, &mut deployment, &messenger, (&cluster, &database)).await;
         assert!(!watching.is_finished(), "the watcher found something");
+        assert!(following.try_join_next().is_none(), "a reader found something");
     }
     messenger.set_availability(Availability::Up);
     drop(senders);
@@ -45,6 +49,7 @@ async fn two_hundred_kills_lose_nothing_and_deliver_nothing_twice() {
     ledger.settle(&clients, &gateways, started.elapsed() + Duration::from_mins(1)).await;
     assert!(!watching.is_finished(), "the watcher found something");
     watching.abort();
+    feeds.settle(&ledger).await;
 
     // Documents accepted without a received 200 are also delivered, exactly once.
     eventually("the queue is empty", async || (deployment.count(QUEUE_ROWS) == 0).then_some(())).await;
@@ -52,6 +57,13 @@ async fn two_hundred_kills_lose_nothing_and_deliver_nothing_twice() {
     let stored = deployment.count(DOCUMENTS);
     assert!(stored >= i64::try_from(ledger.len()).unwrap());
     assert_eq!(deployment.count("SELECT sum(accepted)::bigint FROM daily_counts"), stored);
+    eventually("every accepted document is told of", async || {
+        assert!(following.try_join_next().is_none(), "a reader found something");
+        (i64::try_from(feeds.documents()).unwrap() == stored).then_some(())
+    })
+    .await;
+    let counted = "SELECT sum(documents)::bigint FROM statistics WHERE kind = 1";
+    assert_eq!(deployment.count(counted), stored, "statistics count what the feeds tell");
     assert_eq!(deployment.backing().indexed(), stored, "every document is found by its recipient, once");
     assert_eq!(i64::try_from(messenger.notifications()).unwrap(), stored, "one id for each document");
     eprintln!("{stored} documents, their notifications taken {} times in all", messenger.times_taken());

@@ -40,6 +40,12 @@ impl Ledger {
         self.0.lock().unwrap().len()
     }
 
+    /// The acknowledged documents: their institution's token, their id, and whether they are a member's.
+    pub(crate) fn acknowledged(&self) -> Vec<(String, String, bool)> {
+        let entries = self.0.lock().unwrap();
+        entries.iter().map(|(id, entry)| (entry.token.clone(), id.clone(), entry.member)).collect()
+    }
+
     /// Checks some of the acknowledged documents repeatedly, until dropped.
     pub(crate) async fn watch(self, clients: Vec<Client>, gateways: Gateways) {
         for n in 0.. {

@@ -18,6 +18,7 @@ mod clocks;
 mod deployment;
 mod disk;
 mod failover;
+mod feeds;
 mod kills;
 mod leases;
 mod ledger;
