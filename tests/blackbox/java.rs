@@ -98,6 +98,42 @@ async fn the_client_makes_every_call() {
     assert_eq!(city.status(&binder).await["doc_box_status"], "READ");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_follows_the_feed_and_verifies_webhooks() {
+    let server = Start::sandbox().up();
+    let city = server.institution("가상시청").await;
+    let java = Java::compiled().await;
+    let binder = city.accepted(&[document("01000000003", "J-8")]).await.remove(0);
+    let (read, log) = java.client(&city, &["follow", &binder]).await;
+    assert!(read.parse::<u64>().unwrap() >= 2, "{read}");
+    assert!(log.contains("GET /v1/events 200") && log.contains("/withdraw 204"), "{log}");
+
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw8mVb1uJ8c5w=";
+    let signer = standardwebhooks::Webhook::new(secret).unwrap();
+    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+    let events = json!({
+        "type": "events", "webhook_id": "WHK-1", "epoch": 1,
+        "events": [{ "seq": 7, "type": "document.read", "at": now, "document_binder_uuid": binder, "data": {} }],
+    });
+    let (events, ping) = (events.to_string(), json!({ "type": "ping", "webhook_id": "WHK-1" }).to_string());
+    let signature = |at, body: &str| signer.sign("WHK-1-7-7", at, body.as_bytes()).unwrap();
+    let cases = [
+        (now, signature(now, &events), &events, "7 document.read"),
+        (now, format!("v1,AAAA {}", signature(now, &events)), &events, "7 document.read"),
+        (now, signature(now, &ping), &ping, "ping"),
+        (now, signature(now, &ping), &events, "unsigned"),
+        (now, "v1, v2,x".to_owned(), &events, "unsigned"),
+        (now - 900, signature(now - 900, &events), &events, "unsigned"),
+        (now, signature(now, "{}"), &"{}".to_owned(), "malformed"),
+    ];
+    for (at, signatures, body, said) in cases {
+        let mut command = java.command("CheckWebhook");
+        command.args([secret, "WHK-1-7-7", &at.to_string(), &signatures, body]);
+        let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&ran.stdout).trim(), said, "{body} {signatures}");
+    }
+}
+
 /// The institution's page behind the filter.
 struct Page {
     java: Child,

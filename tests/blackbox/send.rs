@@ -7,7 +7,8 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Client, Server, Start, private_file};
+use crate::events::Reader;
+use crate::harness::{Answer, Client, Server, Start, documents, eventually, private_file};
 use crate::workstation::{SETS, Workstation};
 
 async fn scene() -> (Server, Client, Workstation) {
@@ -340,6 +341,53 @@ async fn statuses_are_watched_until_all_have_settled() {
     let said = workstation.run(workstation.on_platform(&["status", &unknown, "--json"])).await.ended(0);
     assert_eq!(said.json()["counts"], json!({ "NOT_FOUND": 1 }));
     workstation.run(workstation.on_platform(&["status", "a.csv"])).await.ended(64);
+}
+
+/// Who watches asks for everything once, and then for what the feed says has changed.
+#[tokio::test]
+async fn watching_goes_by_the_feed() {
+    let (server, city, workstation) = scene().await;
+    let mut ids = Vec::new();
+    for count in [100, 100, 1] {
+        ids.extend(city.accepted(&documents(count)).await);
+    }
+    let mut feed = Reader::new();
+    eventually("nothing more happens by itself", async || {
+        feed.read(&city).await;
+        (feed.events.len() == 3 * ids.len()).then_some(())
+    })
+    .await;
+    let calls = async |route: &str| -> u64 {
+        let metrics = server.metrics().await;
+        let of =
+            |line: &&str| line.starts_with("seoham_requests_total") && line.contains(&format!("\"{route}\""));
+        metrics.lines().filter(of).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    };
+    let mut watching = workstation.on_platform(&["status", "--watch", "--json"]);
+    watching.args(["--bulk-url", &city.bulk]).args(&ids);
+    let watching = tokio::spawn({
+        let workstation = Workstation::of(&city, &city.api);
+        async move { workstation.run(watching).await }
+    });
+    eventually("everything was asked for", async || {
+        assert!(!watching.is_finished(), "it watches");
+        (calls("/v1/documents/bulk/status").await == 3).then_some(())
+    })
+    .await;
+    eventually("it waits for events", async || (calls("/v1/events").await >= 1).then_some(())).await;
+    let token = city.open_token(&ids[0]).await;
+    assert_eq!(city.verify(&ids[0], &token).await.status, 200);
+    assert_eq!(city.mark_read(&ids[0]).await.status, 204);
+    eventually("what changed is asked for", async || {
+        (calls("/v1/documents/bulk/status").await == 4).then_some(())
+    })
+    .await;
+    for id in &ids[1..] {
+        let withdrawn = city.post(&format!("/v1/documents/{id}/withdraw"), &json!(null));
+        assert_eq!(Answer::of(withdrawn).await.status, 204);
+    }
+    let said = watching.await.unwrap().ended(0);
+    assert_eq!(said.json()["counts"], json!({ "READ": 1, "EXPIRED": 200 }), "{}", said.out);
 }
 
 #[tokio::test]

@@ -139,8 +139,10 @@ async fn waiting(run: &mut Run<'_>) -> Result<()> {
         let mut reader = Reader::new(gateway, target);
         reader.page(30).await.map(|page| page.events.len())
     });
+    let begun = Instant::now();
     let measuring = async {
         loop {
+            ensure!(begun.elapsed() < Duration::from_secs(25), "not all wait at the same time");
             let waiting = gateway.counters().await?.get("seoham_feed_readers_waiting").copied();
             if waiting.is_some_and(|waiting| waiting as usize >= WAITING) {
                 return anyhow::Ok(gateway.memory_mib());

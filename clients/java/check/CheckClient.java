@@ -1,6 +1,10 @@
 import java.util.Arrays;
 import java.util.List;
 import kr.seoham.client.Document;
+import kr.seoham.client.EpochChangedException;
+import kr.seoham.client.Event;
+import kr.seoham.client.EventPage;
+import kr.seoham.client.EventReader;
 import kr.seoham.client.SendResult;
 import kr.seoham.client.SeohamClient;
 import kr.seoham.client.SeohamException;
@@ -9,7 +13,8 @@ import kr.seoham.client.VerifiedToken;
 
 /**
  * Makes every call of the client against a sandbox: {@code java CheckClient API BULK TOKEN CONTRACT send} prints the ids
- * that were accepted; {@code … read BINDER ONE_TIME_TOKEN} verifies and reads.
+ * that were accepted; {@code … read BINDER ONE_TIME_TOKEN} verifies and reads;
+ * {@code … follow BINDER} reads the feed until that document is withdrawn, which it does itself.
  */
 public final class CheckClient {
     public static void main(String[] args) throws Exception {
@@ -17,8 +22,10 @@ public final class CheckClient {
         if (args[4].equals("send")) {
             send(client);
             refuse(args);
-        } else {
+        } else if (args[4].equals("read")) {
             read(client, args[5], args[6]);
+        } else {
+            follow(client, args[5]);
         }
     }
 
@@ -95,6 +102,38 @@ public final class CheckClient {
         Status status = client.status(binder);
         check(status.status().equals("READ") && status.readAt() != null && status.tokenUsedAt() != null, "READ");
         check(status.receivedAt() != null && status.authenticatedAt() != null, "its times");
+    }
+
+    static void follow(SeohamClient client, String binder) throws Exception {
+        EventReader reader = new EventReader(client, 0, 0);
+        long seq = 0;
+        boolean isWithdrawn = false;
+        while (!isWithdrawn) {
+            EventPage page = reader.next(25);
+            check(reader.next(0).events().get(0).seq() == page.events().get(0).seq(), "the same until it was processed");
+            reader.processed(page);
+            for (Event event : page.events()) {
+                seq += 1;
+                check(event.seq() == seq && event.at() > 1_700_000_000L, "no number is missing");
+                if (binder.equals(event.binder()) && event.type().equals("document.accepted")) {
+                    check(event.externalId().equals("J-8") && event.status().status().equals("SENT"), "accepted");
+                    client.withdraw(binder);
+                    client.withdraw(binder);
+                }
+                isWithdrawn |= binder.equals(event.binder()) && event.type().equals("document.withdrawn");
+            }
+            check(reader.through() == page.through() && page.through() == seq, "the position");
+        }
+        for (Event event : new EventReader(client, seq, reader.epoch()).next(0).events()) {
+            check(event.type().startsWith("document.noti"), "what the messenger reports may still come");
+        }
+        try {
+            new EventReader(client, 1, reader.epoch() + 1).next(0);
+            check(false, "another epoch is read");
+        } catch (EpochChangedException changed) {
+            check(changed.to() == reader.epoch(), "the epoch");
+        }
+        System.out.println(seq);
     }
 
     static void check(boolean holds, String what) {

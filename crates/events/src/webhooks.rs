@@ -125,10 +125,12 @@ impl WebhookServer {
                 let passed = Cursor::at(through, now);
                 let goes_on = through > cursor.through
                     && self.store.finish_delivery(id, ticket, passed, None, None).await?;
-                if !goes_on {
+                // What only a newer version can tell of is left to its nodes.
+                let is_left = through == cursor.through;
+                if !goes_on && !is_left {
                     return Ok(());
                 }
-                if !more {
+                if is_left || !more {
                     let _ = stop.run_until_cancelled(tokio::time::sleep(AFTER_OTHERS)).await;
                     return Ok(());
                 }

@@ -58,6 +58,8 @@ pub(crate) struct EventsReply {
     through: u64,
     /// There is more after `through`.
     more: bool,
+    /// The number of the last event that there is; 0 if there is none.
+    last: u64,
     /// Numbers mean the same as long as this is the same: it changes when the service is restored from a backup.
     epoch: u64,
 }
@@ -93,7 +95,7 @@ pub(crate) async fn read(
         return Err(ApiError::gone(ends.oldest, epoch));
     }
     let events = page.events.into_iter().map(FeedEvent::from).collect();
-    json(&EventsReply { events, through: page.through, more: page.more, epoch })
+    json(&EventsReply { events, through: page.through, more: page.more, last: ends.last, epoch })
 }
 
 /// A number of the query string between `min` and `max`.

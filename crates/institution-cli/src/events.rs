@@ -157,6 +157,7 @@ fn said(event_type: EventType) -> String {
         EventType::Withdrawn => Text::fixed("회수", "withdrawn"),
         EventType::RecipientRefused => Text::fixed("수신거부", "a recipient refused"),
         EventType::RecipientAccepted => Text::fixed("수신거부 해제", "a recipient accepted again"),
+        EventType::WebhookDisabled => Text::fixed("웹훅 정지", "a webhook was disabled"),
     };
     text.in_lang(language()).to_owned()
 }

@@ -32,6 +32,8 @@ pub enum EventType {
     RecipientRefused,
     /// A person takes them again.
     RecipientAccepted,
+    /// One of the institution's webhooks was disabled.
+    WebhookDisabled,
 }
 
 impl NamedNumber for EventType {
@@ -48,6 +50,7 @@ impl NamedNumber for EventType {
         (Self::Withdrawn, 10, "document.withdrawn"),
         (Self::RecipientRefused, 11, "recipient.refused"),
         (Self::RecipientAccepted, 12, "recipient.accepted"),
+        (Self::WebhookDisabled, 13, "webhook.disabled"),
     ];
 }
 
@@ -113,6 +116,6 @@ mod tests {
             assert_eq!(EventType::from_number(event_type.as_number()), Some(event_type));
         }
         assert_eq!(EventType::from_name("document.unread"), None);
-        assert_eq!(EventType::from_number(13), None);
+        assert_eq!(EventType::from_number(14), None);
     }
 }

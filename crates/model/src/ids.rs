@@ -49,7 +49,7 @@ macro_rules! id {
             }
 
             /// The id of these stored bytes.
-            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
             }
         }

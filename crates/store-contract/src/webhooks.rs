@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use seoham_model::{UnixSeconds, WebhookId};
+use seoham_model::{EventType, UnixSeconds, WebhookId};
 use seoham_store::webhooks::{
     AttemptOutcome, ClaimedWebhook, Cursor, FORMER_SECRET_SECONDS, NewWebhook, WEBHOOKS_MAX, WebhookAttempt,
 };
@@ -107,6 +107,8 @@ pub async fn a_webhook_that_is_moved_leaves_its_server(world: World) {
     release(&world, &again).await;
     world.advance(24 * 60 * 60).await;
     assert!(claim_at(&world, &[], world.now()).await.is_none(), "it is disabled");
+    let told = feed(&world, world.city, 7).await.pop().expect("the last event");
+    assert_eq!((told.event_type, told.document), (EventType::WebhookDisabled, None));
     assert!(world.store.enable_webhook(world.city.institution, id, world.now()).await.expect("answers"));
     let enabled = claim(&world).await;
     assert_eq!((enabled.webhook.cursor.through, enabled.webhook.cursor.pending), (2, Some(6)));

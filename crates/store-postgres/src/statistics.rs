@@ -1,9 +1,9 @@
-//! Statistics: the sequencer counts steps (`events/pass.sql`), acceptances what they refuse.
+//! Statistics: a trigger counts steps as they are numbered (`V6__statistics.sql`), acceptances what they refuse.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use seoham_model::{ContractUuid, InstitutionId, SeoulDay};
+use seoham_model::{ContractUuid, InstitutionId, SeoulDay, StoredNumber};
 use seoham_store::parcel::Batch;
 use seoham_store::statistics::{Count, Counted, DayFigures, figures};
 use seoham_store::{Result, Statistics};
@@ -27,14 +27,19 @@ impl Statistics for PostgresStore {
         let session = self.inner.sessions.interactive().await?;
         let rows = session.query(sql, &[&institution.uuid(), &Number(from), &Number(to)]).await?;
         let count = |row: &Row| {
-            Ok(Count {
+            // What a newer node counts besides is not asked for here.
+            let Some(counted) = Counted::from_number(row.value::<i16>("kind")?.into()) else {
+                return Ok(None);
+            };
+            Ok(Some(Count {
                 day: row.number("day")?,
                 contract: row.id("contract_id")?,
-                counted: row.number("kind")?,
+                counted,
                 documents: row.value::<i64>("documents")?.unsigned_abs(),
-            })
+            }))
         };
-        Ok(figures(rows.iter().map(count).collect::<Result<Vec<_>>>()?))
+        let counts = rows.iter().filter_map(|row| count(row).transpose()).collect::<Result<Vec<_>>>()?;
+        Ok(figures(counts))
     }
 }
 
@@ -85,5 +90,18 @@ impl RefusedColumns {
 
     pub(crate) fn params<'a>(&'a self, slot: &'a i16) -> [Param<'a>; 6] {
         [&self.institution, &self.day, &self.contract, &self.kind, &self.documents, slot]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trigger_counts_what_is_counted() {
+        let numbers: Vec<String> = Counted::steps().map(|step| step.as_number().to_string()).collect();
+        let listed = format!("event_type IN ({})", numbers.join(", "));
+        let migration = include_str!("../migrations/V6__statistics.sql");
+        assert_eq!(migration.matches(&listed).count(), 2, "{listed}");
     }
 }

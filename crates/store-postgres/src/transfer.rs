@@ -53,7 +53,11 @@ impl Target {
         if client.query_opt("SELECT 1 FROM deployment LIMIT 1", &[]).await?.is_some() {
             return Err(OpenError::NotEmpty);
         }
-        client.batch_execute("SET idle_in_transaction_session_timeout = 0; BEGIN").await?;
+        client
+            .batch_execute(
+                "SET idle_in_transaction_session_timeout = 0; BEGIN; SET LOCAL seoham.moving = 'on'",
+            )
+            .await?;
         open::fixed(&client, "key_check", &open::key_check(vault)).await?;
         for id in sealing_keys {
             open::fixed(&client, &master_key_row(*id), "").await?;

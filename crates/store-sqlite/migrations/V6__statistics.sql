@@ -11,8 +11,8 @@ CREATE TABLE statistics (
 
 -- What the ledger has so far. What was refused before is not known.
 INSERT INTO statistics (institution_id, day, contract_id, kind, documents)
-SELECT l.institution_id, CAST(strftime('%Y%m%d', l.at + 32400, 'unixepoch') AS INTEGER) AS day, p.contract_id,
-       l.event_type, sum(l.event_count)
-FROM ledger l JOIN parcels p ON p.parcel_id = l.parcel_id
-WHERE l.event_type IN (1, 3, 8, 9, 10)
+SELECT l.institution_id, CAST(strftime('%Y%m%d', l.at + 32400, 'unixepoch') AS INTEGER) AS day,
+       coalesce(p.contract_id, zeroblob(16)), l.event_type, sum(l.event_count)
+FROM ledger l LEFT JOIN parcels p ON p.parcel_id = l.parcel_id
+WHERE l.event_type IN (1, 3, 8, 9, 10) AND l.parcel_id IS NOT NULL
 GROUP BY 1, 2, 3, 4;

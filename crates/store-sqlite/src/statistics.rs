@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
-use seoham_model::{ContractUuid, InstitutionId, ParcelId, SeoulDay};
+use seoham_model::{ContractUuid, InstitutionId, ParcelId, SeoulDay, StoredNumber};
 use seoham_store::events::Step;
-use seoham_store::statistics::{Count, Counted, DayFigures, figures};
+use seoham_store::statistics::{Count, Counted, DayFigures, NO_CONTRACT, figures};
 use seoham_store::{Lane, Result, Statistics};
 
 use crate::SqliteStore;
@@ -26,10 +26,13 @@ impl Statistics for SqliteStore {
                  WHERE institution_id = ?1 AND day BETWEEN ?2 AND ?3",
             )?;
             let counts = statement.query_map(params![Id(institution), Number(from), Number(to)], |row| {
+                // What a newer version counts besides is not asked for here.
+                let Some(counted) = Counted::from_number(row.get(2)?) else { return Ok(None) };
                 let documents = row.get::<_, i64>(3)?.unsigned_abs();
                 let Id(contract) = row.get(1)?;
-                Ok(Count { day: number(row, 0)?, contract, counted: number(row, 2)?, documents })
+                Ok(Some(Count { day: number(row, 0)?, contract, counted, documents }))
             })?;
+            let counts = counts.filter_map(rusqlite::Result::transpose);
             Ok(figures(counts.collect::<rusqlite::Result<Vec<_>>>()?))
         });
         read.await
@@ -61,13 +64,13 @@ pub(crate) fn count_steps(
     Ok(())
 }
 
-/// The contract of a parcel; the one of no contract if the parcel is gone, so that nothing is left uncounted.
+/// The contract of a parcel.
 fn contract_of(connection: &Connection, parcel: ParcelId) -> rusqlite::Result<ContractUuid> {
     let contract = connection
         .prepare_cached("SELECT contract_id FROM parcels WHERE parcel_id = ?1")?
         .query_row([Id(parcel)], |row| row.get::<_, Id<ContractUuid>>(0))
         .optional()?;
-    Ok(contract.map_or(ContractUuid::from_bytes([0; 16]), |Id(contract)| contract))
+    Ok(contract.map_or(NO_CONTRACT, |Id(contract)| contract))
 }
 
 /// Adds to a count.

@@ -12,8 +12,9 @@ use rusqlite::Connection;
 use secrecy::ExposeSecret;
 use seoham_model::{InstitutionId, UnixSeconds};
 use seoham_store::accounts::Institution;
+use seoham_store::events::FeedQuery;
 use seoham_store::personas::MEMBER;
-use seoham_store::{Accounts, Deployment, Mode, People};
+use seoham_store::{Accounts, Deployment, Feeds, Mode, People};
 use seoham_store_contract::world::{World, without_older_keys};
 use seoham_store_sqlite::{OpenError, Options, Source, SqliteStore};
 use seoham_vault::{KeyRing, Vault};
@@ -303,4 +304,27 @@ async fn a_former_versions_ledger_is_counted() {
     database.execute_batch("DELETE FROM statistics").expect("deletes");
     database.execute_batch(recount).expect("counts");
     assert_eq!(counted(), live);
+}
+
+/// An event of a type that this version does not know was written by a newer one: a page ends before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_feed_ends_before_what_a_newer_version_wrote() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let store = Arc::new(open(directory.path(), Mode::Sandbox, &KeyRing::generate()).expect("opens"));
+    let world = World::new(store.clone()).await;
+    world.person("01011112222", true).await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    for _ in 0..3 {
+        world.send(world.city, &recipient, 1).await;
+    }
+    let read = async || {
+        let query = FeedQuery { after: 0, limit: 100, types: None };
+        let read = store.read_feed(world.city.institution, query).await.expect("reads");
+        (read.page.events.len(), read.page.through, read.page.more, read.ends.last)
+    };
+    assert_eq!(read().await, (6, 6, false, 6));
+    let database = Connection::open(directory.path().join("seoham.db")).expect("opens");
+    let newer = "UPDATE ledger SET event_type = 99 WHERE last_seq = 4";
+    assert_eq!(database.execute(newer, []).expect("writes"), 1);
+    assert_eq!(read().await, (3, 3, false, 3));
 }

@@ -93,6 +93,9 @@ impl Counted {
     }
 }
 
+/// Stands for the contract of a step whose document was gone when it was counted, so that nothing is left uncounted.
+pub const NO_CONTRACT: ContractUuid = ContractUuid::from_bytes([0; 16]);
+
 /// Refused documents of one request, by code.
 pub type Refusals = BTreeMap<Counted, u64>;
 
@@ -114,7 +117,7 @@ pub struct Count {
 pub struct DayFigures {
     /// The day in Seoul.
     pub day: SeoulDay,
-    /// The contract.
+    /// The contract; [`NO_CONTRACT`] if its document was gone when the step was counted.
     pub contract: ContractUuid,
     /// How many documents of each kind; a kind that did not occur is missing.
     pub documents: BTreeMap<Counted, u64>,

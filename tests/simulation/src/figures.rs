@@ -35,6 +35,8 @@ impl World<'_> {
         loop {
             let counted = answered("statistics", store.statistics(id, days.0, days.1).await)?;
             let (mut figures, mut refused) = (Figures::new(), 0);
+            let contract = self.ledger.institutions[institution].contract;
+            demand!(counted.iter().all(|of| of.contract == contract), "counted under another contract");
             for (day, (counted, documents)) in
                 counted.into_iter().flat_map(|of| of.documents.into_iter().map(move |count| (of.day, count)))
             {

@@ -215,6 +215,7 @@ const EVENTS: &str = r#"{
     ],
     "through": 42,
     "more": false,
+    "last": 42,
     "epoch": 1
 }"#;
 

@@ -57,6 +57,8 @@ pub(super) struct Decision {
     pub(super) verdict: Result<Option<BinderId>, Refusal>,
     /// The decision is replayed from an earlier request with the same key.
     pub(super) replayed: bool,
+    /// The key had a decision on the item's external id: this is no refusal of another document.
+    recorded: bool,
 }
 
 impl Decision {
@@ -70,11 +72,11 @@ impl Decision {
             }
         };
         let replayed = !matches!(verdict, Err(Refusal::Broken(_)));
-        Self { verdict, replayed }
+        Self { verdict, replayed, recorded: true }
     }
 
     fn new(verdict: Result<Option<BinderId>, Refusal>) -> Self {
-        Self { verdict, replayed: false }
+        Self { verdict, replayed: false, recorded: false }
     }
 }
 
@@ -197,6 +199,21 @@ impl SendRun<'_> {
         Ok(self.accept(parcel, documents, keyed, next, &decisions).await?.then_some(decisions))
     }
 
+    /// The refused documents that count (SPEC 11). A request that is sent again under its key must count nothing again: an
+    /// item that the key cannot have recorded counts with the first decision on one that it can.
+    fn refused(&self, keyed: &[(Place, Option<Arc<KeyedItem>>)], decisions: &[Decision]) -> Refusals {
+        let is_first = self.additions.key.is_none()
+            || keyed.iter().any(|(_, keyed)| keyed.is_some())
+            || decisions.iter().all(|decision| !decision.recorded);
+        let mut refused = Refusals::new();
+        for decision in decisions.iter().filter(|decision| is_first && !decision.recorded) {
+            if let Err(refusal) = &decision.verdict {
+                *refused.entry(Counted::of_refusal(refusal.item_code())).or_default() += 1;
+            }
+        }
+        refused
+    }
+
     /// Stores the documents; returns `false`, storing nothing, if the key has moved.
     async fn accept(
         &self,
@@ -209,7 +226,7 @@ impl SendRun<'_> {
         if self.additions.dry_run {
             return Ok(true);
         }
-        let mut remember = None;
+        let (mut remember, refused) = (None, self.refused(&keyed, decisions));
         if let Some(key) = &self.additions.key {
             let mut items = Vec::with_capacity(keyed.len());
             for ((place, keyed), decision) in keyed.into_iter().zip(decisions) {
@@ -230,12 +247,6 @@ impl SendRun<'_> {
             }
             if !items.is_empty() {
                 remember = Some(Remember { key: key.clone(), next, items });
-            }
-        }
-        let mut refused = Refusals::new();
-        for decision in decisions.iter().filter(|decision| !decision.replayed) {
-            if let Err(refusal) = &decision.verdict {
-                *refused.entry(Counted::of_refusal(refusal.item_code())).or_default() += 1;
             }
         }
         if documents.is_empty() && remember.is_none() && refused.is_empty() {

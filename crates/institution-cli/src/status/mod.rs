@@ -2,11 +2,12 @@
 
 mod args;
 mod book;
+mod changes;
 mod picture;
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, Table, presets};
 use futures_util::{StreamExt, TryStreamExt};
@@ -25,6 +26,7 @@ use crate::terminal::{Failure, Outcome, UNFINISHED, complain, language, localize
 use crate::{quiet_readers, reading};
 pub use args::StatusArgs;
 use book::Book;
+use changes::Changes;
 use picture::Picture;
 
 /// The maximum number of concurrent queries.
@@ -111,28 +113,36 @@ fn of_file(file: &Path) -> Result<(Book, Sheet), SheetError> {
 async fn watch(args: &StatusArgs, client: &Client, book: &mut Book) -> Result<bool, CallError> {
     let every = Duration::from_secs(u64::from(args.every));
     let mut picture = Picture::new(args.watch, args.json);
-    let Ok(mut terminate) = termination() else { return ask(client, book, args).await.map(|()| true) };
+    let Ok(mut terminate) = termination() else {
+        return ask(client, book, book.open(args.until)).await.map(|()| true);
+    };
+    let begin = async { if args.watch { Some(Changes::begin(client).await) } else { None } };
+    let mut changes = tokio::select! {
+        changes = begin => changes,
+        _ = terminate.recv() => return Ok(false),
+    };
+    let mut asked = book.open(args.until);
     loop {
-        let round = std::time::Instant::now();
+        let round = Instant::now();
         tokio::select! {
-            asked = ask(client, book, args) => asked?,
+            answered = ask(client, book, asked) => answered?,
             _ = terminate.recv() => return Ok(false),
         }
         picture.add(book);
-        if !args.watch || book.unsettled(args.until) == 0 {
-            return Ok(true);
-        }
+        asked = book.open(args.until);
+        let Some(changes) = changes.as_mut().filter(|_| !asked.is_empty()) else { return Ok(true) };
+        let ids = asked.iter().map(|(_, id)| id.clone()).collect();
         // Clients must not poll more often than every five seconds (SPEC 9).
-        tokio::select! {
-            () = tokio::time::sleep(every.saturating_sub(round.elapsed())) => {}
+        let changed = tokio::select! {
+            changed = changes.next(client, &ids, round + every) => changed,
             _ = terminate.recv() => return Ok(false),
-        }
+        };
+        asked.retain(|(_, id)| changed.as_ref().is_none_or(|changed| changed.contains(id)));
     }
 }
 
-/// Queries all unsettled documents once.
-async fn ask(client: &Client, book: &mut Book, args: &StatusArgs) -> Result<(), CallError> {
-    let open = book.open(args.until);
+/// Queries documents once.
+async fn ask(client: &Client, book: &mut Book, open: Vec<(usize, String)>) -> Result<(), CallError> {
     let chunks: Vec<Vec<(usize, String)>> = open.chunks(ITEMS_MAX).map(<[_]>::to_vec).collect();
     let mut answers = futures_util::stream::iter(chunks)
         .map(|chunk| async move {

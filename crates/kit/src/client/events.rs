@@ -104,6 +104,8 @@ struct Reply {
     through: u64,
     more: bool,
     epoch: u64,
+    /// Absent from a platform that does not say.
+    last: Option<u64>,
 }
 
 /// Reads a feed, page by page.
@@ -119,6 +121,23 @@ impl Client {
     /// The institution's feed from `position` on.
     pub fn events(&self, position: Position) -> EventReader {
         EventReader { client: self.clone(), position, types: None, limit: PAGE_EVENTS }
+    }
+
+    /// Where the feed ends now: a reader from there gets what happens from now on. `None` if the platform does not say.
+    ///
+    /// # Errors
+    /// [`CallError`] if the platform refuses, for example 404 if it has no feed.
+    pub async fn feed_end(&self) -> Result<Option<Position>, CallError> {
+        let after = async |after: u64| -> Result<Reply, CallError> {
+            let url = format!("{}/v1/events?after={after}&limit=1", self.api);
+            let ask = async || self.call(self.transport.get(&url), Call::EVENTS).await;
+            read(&self.retry.run(true, ask).await?)
+        };
+        let reply = match after(0).await {
+            Err(CallError::Gone { oldest }) => after(oldest.saturating_sub(1)).await?,
+            reply => reply?,
+        };
+        Ok(reply.last.map(|last| Position { through: last, epoch: Some(reply.epoch) }))
     }
 
     /// Withdraws a document that was not opened yet (SPEC 16). Idempotent; refused with 403 once it was opened.

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use seoham_http::{ApiError, Path, Query};
 use seoham_model::{ContractUuid, InstitutionId, NamedNumber, SeoulDay};
-use seoham_store::statistics::{Counted, DayFigures};
+use seoham_store::statistics::{Counted, DayFigures, NO_CONTRACT};
 use serde::Serialize;
 
 use super::{institution, json, unknown_institution};
@@ -27,7 +27,9 @@ struct Reply {
 #[derive(Serialize)]
 struct Day {
     day: SeoulDay,
-    contract_uuid: ContractUuid,
+    /// Absent if the documents were gone when they were counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contract_uuid: Option<ContractUuid>,
     #[serde(flatten)]
     figures: Figures,
 }
@@ -79,7 +81,8 @@ pub(crate) async fn show(
             figures.add(counted, documents);
             total.add(counted, documents);
         }
-        days.push(Day { day, contract_uuid: contract, figures });
+        let contract_uuid = Some(contract).filter(|contract| *contract != NO_CONTRACT);
+        days.push(Day { day, contract_uuid, figures });
     }
     json(&Reply { institution_id, name: overview.institution.name, from, to, days, total })
 }

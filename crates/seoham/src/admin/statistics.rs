@@ -42,6 +42,7 @@ struct Statistics {
 #[derive(Deserialize)]
 struct Day {
     day: String,
+    #[serde(default)]
     contract_uuid: String,
     #[serde(flatten)]
     figures: Figures,

@@ -1,7 +1,9 @@
 //! The rows of the ledger, for readers.
 
 use seoham_model::{InstitutionId, ParcelId, UnixSeconds};
-use seoham_store::events::{DocumentSet, FeedEnds, FeedQuery, FoundRow, LedgerRow, SCAN_EVENTS_MAX, Step};
+use seoham_store::events::{
+    DocumentSet, FeedEnds, FeedQuery, FoundRow, LedgerRow, RowContent, SCAN_EVENTS_MAX, Step,
+};
 use seoham_store::restore::{feed_epoch, names::FEED_EPOCH, next_epoch};
 use seoham_store::{Result, StoreError};
 use tokio_postgres::Row;
@@ -47,15 +49,14 @@ pub(super) async fn read(session: &Session, institution: InstitutionId, query: &
     let number = |column| first.value::<i64>(column).map(i64::unsigned_abs);
     let (epoch, ends) =
         (feed_epoch(first.value("epoch")?), FeedEnds { oldest: number("oldest")?, last: number("last")? });
-    let report =
-        |error: &StoreError| tracing::error!(%error, %institution, "a row of the ledger cannot be read");
     let found = |row: &Row| {
         let last_seq = row.value::<Option<i64>>("last_seq").transpose()?;
-        let found = |last_seq: i64| FoundRow {
-            last_seq: last_seq.unsigned_abs(),
-            row: ledger_row(row, institution).inspect_err(report).ok(),
+        let found = |last_seq: i64| -> Result<FoundRow> {
+            let content =
+                RowContent::of(row.value::<i16>("event_type")?.into(), ledger_row(row, institution));
+            Ok(FoundRow { last_seq: last_seq.unsigned_abs(), content })
         };
-        Some(last_seq.map(found))
+        Some(last_seq.and_then(found))
     };
     let rows = rows.iter().filter_map(found).collect::<Result<_>>()?;
     Ok(Read { epoch, ends, rows })

@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::events::{
-    EXPIRY_GRACE_SECONDS, Event, FeedPage, FeedQuery, FeedRead, events, pick, pick_of_document,
+    EXPIRY_GRACE_SECONDS, Event, FeedPage, FeedQuery, FeedRead, Pick, events, pick, pick_of_document,
 };
 use seoham_store::{FeedKeeping, Feeds, Lane, Result, Timelines};
 
@@ -30,7 +30,7 @@ impl Feeds for PostgresStore {
     async fn read_feed(&self, institution: InstitutionId, query: FeedQuery) -> Result<FeedRead> {
         let session = self.inner.sessions.for_many(Lane::Bulk).await?;
         let ledger::Read { epoch, ends, rows } = ledger::read(&session, institution, &query).await?;
-        let (picked, through) = pick(&rows, &query, ends);
+        let Pick { picked, through, ends } = pick(&rows, &query, ends);
         let mut ids: Vec<_> = picked.iter().filter_map(|picked| picked.document).collect();
         ids.sort_unstable();
         ids.dedup();

@@ -1,4 +1,4 @@
--- A pass of the sequencer. $1 is the node, $2 the number of rows, $3 the event types that statistics count.
+-- A pass of the sequencer. $1 is the node, $2 the number of rows.
 -- Only the holder of the lease goes on; another node takes it over when it has ended. A lease that ends later than one can
 -- was taken under another clock.
 WITH held AS MATERIALIZED (
@@ -27,22 +27,6 @@ written AS (
          t.event_count, t.event_type, t.at, t.parcel_id, t.documents
   FROM taken t JOIN advanced a ON a.institution_id = t.institution_id
   RETURNING 1),
--- By parcel first, which has the contract; one that is gone by now has none. This node alone counts in slot 0.
-by_parcel AS MATERIALIZED (
-  SELECT institution_id, seoul_day(at) AS day, parcel_id, event_type, sum(event_count) AS documents
-  FROM taken WHERE event_type = ANY($3) AND parcel_id IS NOT NULL GROUP BY 1, 2, 3, 4),
-by_contract AS (
-  SELECT b.institution_id, b.day, b.event_type, b.documents,
-         coalesce((SELECT p.contract_id FROM parcels p WHERE p.parcel_id = b.parcel_id),
-                  '00000000-0000-0000-0000-000000000000') AS contract_id
-  FROM by_parcel b),
-counted AS (
-  INSERT INTO statistics AS s (institution_id, day, contract_id, kind, slot, documents)
-  SELECT institution_id, day, contract_id, event_type, 0, sum(documents)::bigint
-  FROM by_contract GROUP BY institution_id, day, contract_id, event_type
-  ORDER BY institution_id, day, contract_id, event_type
-  ON CONFLICT (institution_id, day, contract_id, kind, slot)
-  DO UPDATE SET documents = s.documents + excluded.documents),
 -- Readers of the other nodes wait for this.
 told AS MATERIALIZED (
   SELECT count(pg_notify('seoham_events', '')) AS told FROM (SELECT FROM written LIMIT 1) AS any_event)

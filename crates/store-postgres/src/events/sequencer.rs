@@ -1,7 +1,7 @@
 //! The sequencer: moves committed steps from the outbox into the ledger, and numbers them without gaps.
 //!
-//! One statement does a pass: it renews the lease, takes rows off the outbox, advances the feeds, writes the ledger
-//! and counts the statistics, so that a pass happens as a whole or not at all. The row of the lease is its fence: a node that was frozen between
+//! One statement does a pass: it renews the lease, takes rows off the outbox, advances the feeds and writes the ledger,
+//! so that a pass happens as a whole or not at all. The row of the lease is its fence: a node that was frozen between
 //! two passes finds another holder there, and one that is still in a pass keeps the others waiting for its end. The order
 //! is that in which rows were inserted, among those that are committed: a step that follows from another was inserted
 //! after that one was committed.
@@ -10,13 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
-use seoham_model::EventType;
-use seoham_store::statistics::Counted;
 use seoham_store::{Result, StoreError};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::columns::{Columns, Number};
+use crate::columns::Columns;
 use crate::deliveries::Sweeper;
 use crate::session::Session;
 use crate::signals::Signals;
@@ -40,8 +38,6 @@ pub(crate) struct Sequencer {
     pool: Pool,
     /// Identifies this node to the others.
     holder: Uuid,
-    /// The types that statistics count.
-    counted: Vec<Number<EventType>>,
     signals: Arc<Signals>,
     sweeper: Arc<Sweeper>,
 }
@@ -63,7 +59,6 @@ impl Sequencer {
         let sequencer = Self {
             pool: pool.clone(),
             holder: Uuid::now_v7(),
-            counted: Counted::steps().map(Number).collect(),
             signals: Arc::clone(signals),
             sweeper: Arc::clone(sweeper),
         };
@@ -118,8 +113,7 @@ impl Sequencer {
     }
 
     async fn pass(&self, session: &Session) -> Result<Pass> {
-        let rows =
-            session.write("numbering events", PASS, &[&self.holder, &MOVED_AT_ONCE, &self.counted]).await?;
+        let rows = session.write("numbering events", PASS, &[&self.holder, &MOVED_AT_ONCE]).await?;
         let row = rows.first().ok_or(StoreError::damaged("the sequencer"))?;
         Ok(Pass { is_holder: row.value("is_holder")?, moved: row.value("moved")? })
     }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
-use seoham_model::{StoredNumber, UnixSeconds, WebhookId};
+use seoham_model::{EventType, StoredNumber, UnixSeconds, WebhookId};
 use seoham_store::webhooks::{ATTEMPTS_KEPT, ClaimedWebhook, Cursor, Disabled, WebhookAttempt, open_secret};
 use seoham_store::{Lane, Result, StoreError, WebhookServing};
 use tokio_postgres::Row;
 
 use super::{signed, webhook};
 use crate::PostgresStore;
-use crate::columns::{Columns, Id, uuids};
+use crate::columns::{Columns, Id, Number, uuids};
 use crate::session::{Param, Session};
 
 fn millis(lease: Duration) -> f64 {
@@ -37,10 +37,14 @@ const CLAIM: &str = "WITH due AS MATERIALIZED (
     UPDATE webhooks w SET ticket = $4, leased_until = clock_timestamp() + $5::float8 * interval '1 millisecond'
     FROM due WHERE w.webhook_id = due.webhook_id RETURNING w.*";
 
-const FINISH: &str =
-    "UPDATE webhooks SET through = $3, pending_last = $4, failures = $5, failing_since = $6, next_attempt_at = $7,
-      disabled_why = $8, disabled_at = $9
-    WHERE webhook_id = $1 AND ticket = $2 RETURNING 1";
+const FINISH: &str = "WITH finished AS (
+      UPDATE webhooks SET through = $3, pending_last = $4, failures = $5, failing_since = $6, next_attempt_at = $7,
+        disabled_why = $8, disabled_at = $9
+      WHERE webhook_id = $1 AND ticket = $2 RETURNING institution_id),
+    told AS (
+      INSERT INTO outbox (institution_id, event_type, event_count, at)
+      SELECT institution_id, $10, 1, $9 FROM finished WHERE $9 IS NOT NULL)
+    SELECT FROM finished";
 
 const RECORD: &str = "WITH next AS (
       SELECT coalesce(max(attempt_no), 0) + 1 AS attempt_no FROM webhook_attempts WHERE webhook_id = $1),
@@ -113,7 +117,7 @@ impl WebhookServing for PostgresStore {
         attempt: Option<WebhookAttempt>,
     ) -> Result<bool> {
         let session = self.inner.sessions.of(Lane::Bulk).await?;
-        let params: [Param<'_>; 9] = [
+        let params: [Param<'_>; 10] = [
             &id.uuid(),
             &ticket,
             &signed(cursor.through),
@@ -123,6 +127,7 @@ impl WebhookServing for PostgresStore {
             &cursor.next_attempt_at.0,
             &disabled.map(|(why, _)| i16::try_from(why.as_number()).unwrap_or(0)),
             &disabled.map(|(_, at)| at.0),
+            &Number(EventType::WebhookDisabled),
         ];
         if session.write("a delivery", FINISH, &params).await?.is_empty() {
             return Ok(false);

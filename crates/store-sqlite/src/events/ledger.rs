@@ -5,8 +5,7 @@ use std::rc::Rc;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use seoham_model::{InstitutionId, ParcelId, UnixSeconds};
-use seoham_store::StoreError;
-use seoham_store::events::{DocumentSet, FeedEnds, FeedQuery, FoundRow, LedgerRow, Step};
+use seoham_store::events::{DocumentSet, FeedEnds, FeedQuery, FoundRow, LedgerRow, RowContent, Step};
 
 use crate::columns::{Id, Number, known, number, of_row};
 use crate::statistics;
@@ -94,10 +93,7 @@ pub(super) fn rows(
             |row| {
                 let last_seq = row.get::<_, i64>(0)?.unsigned_abs();
                 let read = of_row(ledger_row(row, institution))?;
-                let report = |error: &StoreError| {
-                    tracing::error!(%error, %institution, "a row of the ledger cannot be read");
-                };
-                Ok(FoundRow { last_seq, row: read.inspect_err(report).ok() })
+                Ok(FoundRow { last_seq, content: RowContent::of(row.get(1)?, read) })
             },
         )?
         .collect()

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::events::{
-    EXPIRY_GRACE_SECONDS, Event, FeedPage, FeedQuery, FeedRead, events, pick, pick_of_document,
+    EXPIRY_GRACE_SECONDS, Event, FeedPage, FeedQuery, FeedRead, Pick, events, pick, pick_of_document,
 };
 use seoham_store::restore::{feed_epoch, names::FEED_EPOCH};
 use seoham_store::{FeedKeeping, Feeds, Lane, Result, Timelines};
@@ -34,7 +34,8 @@ impl Feeds for SqliteStore {
             let _snapshot = connection.unchecked_transaction()?;
             let epoch = epoch(connection)?;
             let ends = ledger::ends(connection, institution)?;
-            let (picked, through) = pick(&ledger::rows(connection, institution, &query, ends)?, &query, ends);
+            let rows = ledger::rows(connection, institution, &query, ends)?;
+            let Pick { picked, through, ends } = pick(&rows, &query, ends);
             let mut ids: Vec<_> = picked.iter().filter_map(|picked| picked.document).collect();
             ids.sort_unstable();
             ids.dedup();

@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::SecretString;
-use seoham_model::{UnixSeconds, WebhookId};
+use seoham_model::{InstitutionId, UnixSeconds, WebhookId};
+use seoham_store::events::Step;
 use seoham_store::webhooks::{
     ATTEMPTS_KEPT, ClaimedWebhook, Cursor, Disabled, Webhook, WebhookAttempt, open_secret,
 };
@@ -15,6 +16,7 @@ use seoham_store::{Lane, Result, WebhookServing};
 use super::{COLUMNS, signed, webhook};
 use crate::SqliteStore;
 use crate::columns::{Id, Number, of_row};
+use crate::events::ledger;
 use crate::writer::Weight;
 
 fn due(
@@ -110,14 +112,16 @@ impl WebhookServing for SqliteStore {
         disabled: Option<(Disabled, UnixSeconds)>,
         attempt: Option<WebhookAttempt>,
     ) -> Result<bool> {
-        let finish = move |connection: &Connection| {
-            let finished = connection
+        let finish =
+            move |connection: &Connection| {
+                let institution: Option<Id<InstitutionId>> = connection
                 .prepare_cached(
                     "UPDATE webhooks SET through = ?3, pending_last = ?4, failures = ?5, failing_since = ?6,
                        next_attempt_at = ?7, disabled_why = ?8, disabled_at = ?9
-                     WHERE webhook_id = ?1 AND ticket = ?2",
+                     WHERE webhook_id = ?1 AND ticket = ?2 RETURNING institution_id",
                 )?
-                .execute(params![
+                .query_row(
+                    params![
                     Id(id),
                     ticket,
                     signed(cursor.through),
@@ -127,15 +131,16 @@ impl WebhookServing for SqliteStore {
                     cursor.next_attempt_at.0,
                     disabled.map(|(why, _)| Number(why)),
                     disabled.map(|(_, at)| at.0)
-                ])?;
-            if finished == 0 {
-                return Ok(false);
-            }
-            if let Some(attempt) = attempt {
-                record(connection, id, attempt)?;
-            }
-            Ok(true)
-        };
+                ], |row| row.get(0)).optional()?;
+                let Some(Id(institution)) = institution else { return Ok(false) };
+                if let Some((_, at)) = disabled {
+                    ledger::append(connection, &[Step::of_disabled_webhook(institution, at)])?;
+                }
+                if let Some(attempt) = attempt {
+                    record(connection, id, attempt)?;
+                }
+                Ok(true)
+            };
         self.inner.writer.background(Weight::rows(2), finish).await
     }
 

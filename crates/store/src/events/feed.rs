@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use seoham_model::status::Times;
 use seoham_model::{BinderId, EventType, PersonId, StoredNumber, UnixSeconds};
 use seoham_vault::{Vault, WrappedKey};
 
 use super::{Event, FeedEnds, LedgerRow};
+use crate::Result;
 use crate::documents::{DocumentStatus, Notification};
 use crate::parcel::sealed::status;
 use crate::parcel::{Found, Slices, StoredDocument};
@@ -71,28 +74,86 @@ pub struct FeedPage {
 pub struct FoundRow {
     /// The number of its last event.
     pub last_seq: u64,
-    /// `None` if it cannot be read: its numbers are missing, and a reader goes on.
-    pub row: Option<LedgerRow>,
+    /// What it tells.
+    pub content: RowContent,
+}
+
+/// What a row tells this version of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowContent {
+    /// A step.
+    Step(LedgerRow),
+    /// A step of a type that came later, written by a newer node beside this one: the newer one tells of it.
+    Newer,
+    /// Nothing, because it cannot be read: its numbers are missing, and a reader goes on.
+    Damaged,
+}
+
+impl RowContent {
+    /// The content of a row whose type is stored as `type_number`.
+    pub fn of(type_number: i64, row: Result<LedgerRow>) -> Self {
+        let newest = EventType::all().map(StoredNumber::as_number).max();
+        match row {
+            Ok(row) => Self::Step(row),
+            Err(_) if newest.is_some_and(|newest| type_number > newest) => Self::Newer,
+            Err(error) => {
+                tracing::error!(%error, "a row of the ledger cannot be read");
+                Self::Damaged
+            }
+        }
+    }
+}
+
+/// What a reader gets of the rows that were found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pick {
+    /// The events.
+    pub picked: Vec<Picked>,
+    /// The reader has everything up to this number.
+    pub through: u64,
+    /// The ends of the feed. It ends before the first row that only a newer version can tell of.
+    pub ends: FeedEnds,
+}
+
+/// Says that feeds end early, once a minute. It is so while nodes of two versions run, and must not stay so.
+fn warn_of_newer() {
+    static WARNED: Mutex<Option<Instant>> = Mutex::new(None);
+    let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+    if warned.is_none_or(|at| at.elapsed() > Duration::from_mins(1)) {
+        *warned = Some(Instant::now());
+        tracing::warn!(
+            "a newer version wrote events that this one does not know; feeds end before them here"
+        );
+    }
 }
 
 /// Picks what a reader gets from `rows`: the rows after `query.after` in order, at least those of the types that are asked
-/// for, up to `query.limit` rows or to the end of the scan. Also returns through which number the reader then has
-/// everything.
-pub fn pick(rows: &[FoundRow], query: &FeedQuery, ends: FeedEnds) -> (Vec<Picked>, u64) {
-    let mut picked = Vec::new();
-    let readable = rows.iter().filter_map(|found| found.row.as_ref());
-    for row in readable.filter(|row| query.asks_for(row.step.event_type)) {
+/// for, up to `query.limit` rows or to the end of the scan.
+pub fn pick(rows: &[FoundRow], query: &FeedQuery, ends: FeedEnds) -> Pick {
+    let newer = rows.iter().position(|found| found.content == RowContent::Newer);
+    let rows = &rows[..newer.unwrap_or(rows.len())];
+    let last = rows.last().map_or(query.after, |row| row.last_seq);
+    let ends = if newer.is_some() { FeedEnds { last, ..ends } } else { ends };
+    if newer.is_some() {
+        warn_of_newer();
+    }
+    let mut picked: Vec<Picked> = Vec::new();
+    for found in rows {
+        let RowContent::Step(row) = &found.content else { continue };
+        if !query.asks_for(row.step.event_type) {
+            continue;
+        }
         for (seq, document) in row.events().filter(|(seq, _)| *seq > query.after) {
             if picked.len() == query.limit {
-                let through = picked.last().map_or(query.after, |last: &Picked| last.seq);
-                return (picked, through);
+                let through = picked.last().map_or(query.after, |last| last.seq);
+                return Pick { picked, through, ends };
             }
             picked.push(Picked { seq, event_type: row.step.event_type, at: row.step.at, document });
         }
     }
-    let last = rows.last().map_or(query.after, |row| row.last_seq);
-    let end = if rows.len() < query.limit { last.max(query.scan_end(ends)) } else { last };
-    (picked, end.max(query.after))
+    let is_whole_scan = newer.is_none() && rows.len() < query.limit;
+    let through = if is_whole_scan { last.max(query.scan_end(ends)) } else { last };
+    Pick { picked, through: through.max(query.after), ends }
 }
 
 /// Picks the events of one document from `rows` of its parcel.
@@ -160,7 +221,8 @@ fn step_time(event_type: EventType, times: &Times, at: UnixSeconds) -> UnixSecon
         EventType::NoticeFailed
         | EventType::Expired
         | EventType::RecipientRefused
-        | EventType::RecipientAccepted => None,
+        | EventType::RecipientAccepted
+        | EventType::WebhookDisabled => None,
     };
     time.unwrap_or(at)
 }
@@ -221,9 +283,9 @@ mod tests {
         let query = FeedQuery { after, limit, types };
         // As a store reads them.
         let is_read = |row: &LedgerRow| row.last_seq > after && query.asks_for(row.step.event_type);
-        let found = |row: LedgerRow| FoundRow { last_seq: row.last_seq, row: Some(row) };
+        let found = |row: LedgerRow| FoundRow { last_seq: row.last_seq, content: RowContent::Step(row) };
         let rows: Vec<FoundRow> = rows().into_iter().filter(is_read).take(limit).map(found).collect();
-        let (picked, through) = pick(&rows, &query, ends);
+        let Pick { picked, through, .. } = pick(&rows, &query, ends);
         (picked.iter().map(|event| event.seq).collect(), through)
     }
 
@@ -261,19 +323,40 @@ mod tests {
         let ends = FeedEnds { oldest: 1, last: 1_000 };
         let query = FeedQuery { after: 0, limit: 2, types: None };
         let row = rows().remove(0);
-        let damaged = FoundRow { last_seq: 5, row: None };
-        let found = [damaged, FoundRow { last_seq: 6, row: Some(LedgerRow { last_seq: 6, ..row }) }];
-        let (picked, through) = pick(&found, &FeedQuery { limit: 10, ..query.clone() }, ends);
+        let damaged = |last_seq| FoundRow { last_seq, content: RowContent::Damaged };
+        let step = FoundRow { last_seq: 6, content: RowContent::Step(LedgerRow { last_seq: 6, ..row }) };
+        let Pick { picked, through, .. } =
+            pick(&[damaged(5), step], &FeedQuery { limit: 10, ..query.clone() }, ends);
         assert_eq!((picked.len(), through), (3, 1_000), "there are no more");
-        let (picked, through) = pick(&[damaged, FoundRow { last_seq: 9, row: None }], &query, ends);
+        let Pick { picked, through, .. } = pick(&[damaged(5), damaged(9)], &query, ends);
         assert_eq!((picked.len(), through), (0, 9), "there may be more after the page");
+    }
+
+    #[test]
+    fn a_feed_ends_before_what_only_a_newer_version_knows() {
+        let ends = FeedEnds { oldest: 1, last: 1_000 };
+        let row = rows().remove(0);
+        let step = |last_seq| FoundRow { last_seq, content: RowContent::Step(LedgerRow { last_seq, ..row }) };
+        let newer = FoundRow { last_seq: 7, content: RowContent::Newer };
+        for (rows, after, expected) in [
+            (vec![newer, step(10)], 6, (0, 6)),
+            (vec![step(6), newer, step(10)], 0, (3, 6)),
+            (vec![step(6), step(9), newer], 5, (4, 9)),
+        ] {
+            let query = FeedQuery { after, limit: 100, types: None };
+            let Pick { picked, through, ends } = pick(&rows, &query, ends);
+            assert_eq!((picked.len(), through), expected, "{rows:?}");
+            assert_eq!(ends.last, through, "there is no more for this reader");
+        }
+        let of = |number| RowContent::of(number, Err(crate::StoreError::damaged("a row")));
+        assert_eq!((of(0), of(1), of(1_000)), (RowContent::Damaged, RowContent::Damaged, RowContent::Newer));
     }
 
     #[test]
     fn a_scan_is_bounded() {
         let query = FeedQuery { after: 5, limit: 10, types: Some(BTreeSet::from([EventType::Read])) };
         let ends = FeedEnds { oldest: 1, last: 10 * SCAN_EVENTS_MAX };
-        assert_eq!(pick(&[], &query, ends), (vec![], 5 + SCAN_EVENTS_MAX));
+        assert_eq!(pick(&[], &query, ends).through, 5 + SCAN_EVENTS_MAX);
     }
 
     #[test]

@@ -23,7 +23,9 @@ use crate::documents::DocumentStatus;
 
 pub use document_set::{DOCUMENT_SET_BYTES, DocumentSet};
 pub use expiry::{Due, EXPIRY_GRACE_SECONDS, Expiry, after_expiry};
-pub use feed::{FeedPage, FeedQuery, FoundRow, Picked, SCAN_EVENTS_MAX, events, pick, pick_of_document};
+pub use feed::{
+    FeedPage, FeedQuery, FoundRow, Pick, Picked, RowContent, SCAN_EVENTS_MAX, events, pick, pick_of_document,
+};
 pub use row::{LedgerRow, Step};
 
 /// How long events are kept at least, in seconds (SPEC 15).

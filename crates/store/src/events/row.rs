@@ -46,6 +46,11 @@ impl Step {
         Self { institution, event_type, at, documents: None }
     }
 
+    /// One of the institution's webhooks was disabled: who reads the feed by another way learns of it.
+    pub fn of_disabled_webhook(institution: InstitutionId, at: UnixSeconds) -> Self {
+        Self { institution, event_type: EventType::WebhookDisabled, at, documents: None }
+    }
+
     /// How many events it is: 0 for a step of no documents at all, which is not to be written.
     pub fn event_count(&self) -> u8 {
         self.documents.map_or(1, |(_, documents)| documents.count())

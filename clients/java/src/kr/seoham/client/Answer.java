@@ -24,6 +24,10 @@ final class Answer {
         return value instanceof BigDecimal ? ((BigDecimal) value).longValue() : null;
     }
 
+    boolean flag(String name) {
+        return Boolean.TRUE.equals(members.get(name));
+    }
+
     Answer object(String name) {
         return new Answer(members.get(name));
     }

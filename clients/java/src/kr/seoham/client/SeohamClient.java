@@ -33,6 +33,8 @@ public final class SeohamClient {
     private static final int ATTEMPTS_OF_A_PERSON_MAX = 2;
     private static final int CONNECT_MILLIS = 5_000;
     private static final int READ_MILLIS = 30_000;
+    /** Shorter than the wait for an answer. */
+    private static final int WAIT_SECONDS_MAX = 25;
     private static final long PAUSE_MILLIS_MAX = 60_000;
     private static final long PERSON_PAUSE_MILLIS_MAX = 3_000;
     private static final int ANSWER_BYTES_MAX = 4 * 1024 * 1024;
@@ -129,6 +131,30 @@ public final class SeohamClient {
         call("POST", api + "/v1/documents/" + encoded(binder), body, none(), true);
     }
 
+    /**
+     * Events of the institution's feed after a number, in order; {@link EventReader} keeps the position.
+     *
+     * @param after the number that was read last; 0 from the beginning
+     * @param limit 1 to 1,000
+     * @param waitSeconds how long to wait if there is none yet, 0 to 25
+     * @throws SeohamException 410 if events after {@code after} are not kept any more
+     */
+    public EventPage events(long after, int limit, int waitSeconds) throws IOException, SeohamException {
+        int wait = Math.max(0, Math.min(waitSeconds, WAIT_SECONDS_MAX));
+        String query = "?after=" + after + "&limit=" + limit + "&wait=" + wait;
+        Answer answer = call("GET", api + "/v1/events" + query, null, none(), true);
+        return new EventPage(answer);
+    }
+
+    /**
+     * Withdraws a document that nobody has opened: it can no longer be opened. Repeating it changes nothing.
+     *
+     * @throws SeohamException 403 if it was opened before, 404 if this institution has no such document
+     */
+    public void withdraw(String binder) throws IOException, SeohamException {
+        call("POST", api + "/v1/documents/" + encoded(binder) + "/withdraw", null, none(), true);
+    }
+
     private Answer call(String method, String url, Object body, Map<String, String> headers, boolean repeats)
             throws IOException, SeohamException {
         for (int attempt = 1; ; attempt++) {
@@ -194,7 +220,7 @@ public final class SeohamClient {
                 code = "UNAUTHORIZED";
             }
             SeohamException error =
-                new SeohamException(status, code == null ? "" : code, message == null ? "" : message);
+                new SeohamException(status, code == null ? "" : code, message == null ? "" : message, answer.number("oldest"));
             throw new Refused(error, retryAfterMillis(connection));
         } finally {
             long millis = (System.nanoTime() - begun) / 1_000_000;

@@ -9,11 +9,13 @@ public final class SeohamException extends Exception {
 
     private final int status;
     private final String code;
+    private final Long oldest;
 
-    SeohamException(int status, String code, String message) {
+    SeohamException(int status, String code, String message, Long oldest) {
         super(status + " " + code + ": " + message);
         this.status = status;
         this.code = code;
+        this.oldest = oldest;
     }
 
     /** The HTTP status. */
@@ -24,6 +26,11 @@ public final class SeohamException extends Exception {
     /** The error's code, such as {@code INVALID_VALUE}; empty if the answer was not the platform's. */
     public String code() {
         return code;
+    }
+
+    /** Of a 410: the number of the oldest event that is kept. Null otherwise. */
+    public Long oldest() {
+        return oldest;
     }
 
     /** Whether the same call may succeed later: the platform is busy, or has a fault. */
