@@ -144,7 +144,7 @@ async fn waiting(run: &mut Run<'_>) -> Result<()> {
         loop {
             ensure!(begun.elapsed() < Duration::from_secs(25), "not all wait at the same time");
             let waiting = gateway.counters().await?.get("seoham_feed_readers_waiting").copied();
-            if waiting.is_some_and(|waiting| waiting as usize >= WAITING) {
+            if waiting.is_some_and(|waiting| waiting >= WAITING as f64) {
                 return anyhow::Ok(gateway.memory_mib());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -296,7 +296,7 @@ pub async fn of_an_opening_and_a_withdrawal_one_succeeds(world: World) {
         let ids = world.send(world.city, &recipient, 100).await;
         let race = async |id: BinderId| {
             // Who is first in a queue must not decide it for all.
-            let (opened, withdrawn) = if id.position() % 2 == 0 {
+            let (opened, withdrawn) = if id.position().is_multiple_of(2) {
                 tokio::join!(open(&world, id), withdraw(&world, world.city, id))
             } else {
                 let (withdrawn, opened) = tokio::join!(withdraw(&world, world.city, id), open(&world, id));
