@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::columns::{Columns, Id, uuids};
-use crate::deliveries::Sweeper;
+use crate::deliveries::{Sweeper, Swept};
 use crate::locks::BOX_INDEX;
 use crate::session::{Param, Session};
 
@@ -139,7 +139,7 @@ impl FlushTask {
         let blocks = on_blocking_thread(move || Ok(cut(documents))).await?;
         self.add(session, &blocks).await?;
         session.query(TAKE_OFF, &[&uuids(&parcels)]).await?;
-        self.sweeper.gone(parcels.len());
+        self.sweeper.gone(Swept::BoxPending, parcels.len());
         Ok(true)
     }
 

@@ -19,6 +19,7 @@ use seoham_store::undelivered::Failure;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::Swept;
 use super::finish::{self, Done, DoneOutcome};
 use super::notices;
 use crate::columns::{Columns, Id, uuids};
@@ -171,7 +172,7 @@ async fn end(
     let ended = finish::finish(session, &over.collect::<Vec<_>>(), now).await?;
     let given_up = unreadable.iter().map(|held| done(held, DoneOutcome::GivenUp, Some(Failure::Unreadable)));
     let given_up = finish::finish(session, &given_up.collect::<Vec<_>>(), now).await?;
-    store.sweeper.gone(ended.rows_gone + given_up.rows_gone);
+    store.sweeper.gone(Swept::Deliveries, ended.rows_gone + given_up.rows_gone);
     Ok(ended.documents.len())
 }
 

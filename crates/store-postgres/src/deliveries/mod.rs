@@ -27,7 +27,7 @@ pub(crate) use claim::read_again;
 pub(crate) use finish::take_over;
 pub(crate) use finish_batch::FinishBatcher;
 pub(crate) use notices::record_expired;
-pub(crate) use sweep::Sweeper;
+pub(crate) use sweep::{Sweeper, Swept};
 
 /// The institution that had the last turn on this node.
 #[derive(Default)]
@@ -55,7 +55,7 @@ impl Deliveries for PostgresStore {
         self.keep_what_arrived(&mut done).await?;
         let given_up = given_up(&done);
         let counted = self.inner.finish_batcher.finish(&self.inner.sessions, done, now).await?;
-        self.inner.sweeper.gone(counted.rows_gone);
+        self.inner.sweeper.gone(Swept::Deliveries, counted.rows_gone);
         // A report may have come in between.
         self.forget_what_arrived(&given_up).await?;
         Ok(counted.documents)

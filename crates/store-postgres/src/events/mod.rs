@@ -18,6 +18,7 @@ use seoham_store::{FeedKeeping, Feeds, Lane, Result, Timelines};
 
 use crate::PostgresStore;
 use crate::columns::{Columns, uuids};
+use crate::deliveries::Swept;
 use crate::documents::rows::{documents, slices};
 use crate::retention::database_now;
 
@@ -92,7 +93,7 @@ impl FeedKeeping for PostgresStore {
         }
         let tell = expiries::tell(&session, limit, until);
         let looked_at = Box::pin(session.transaction("telling of deadlines", tell)).await?;
-        self.inner.sweeper.gone(looked_at);
+        self.inner.sweeper.gone(Swept::Expiries, looked_at);
         Ok(looked_at)
     }
 

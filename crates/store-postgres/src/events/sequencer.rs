@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::columns::Columns;
-use crate::deliveries::Sweeper;
+use crate::deliveries::{Sweeper, Swept};
 use crate::session::Session;
 use crate::signals::Signals;
 
@@ -103,7 +103,7 @@ impl Sequencer {
             let Pass { is_holder: holds, moved } = self.pass(&session).await?;
             *is_holder = holds;
             if moved > 0 {
-                self.sweeper.gone(usize::try_from(moved).unwrap_or(0));
+                self.sweeper.gone(Swept::Outbox, usize::try_from(moved).unwrap_or(0));
                 self.signals.events_numbered();
             }
             if !holds || moved < MOVED_AT_ONCE {

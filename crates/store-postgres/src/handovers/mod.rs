@@ -51,7 +51,7 @@ impl Handovers for PostgresStore {
         }
         let begun = rows::begin(&session, id, provider, &claims, lease, now);
         let (begun, rows_gone) = session.transaction("a hand-over", begun).await?;
-        self.inner.sweeper.gone(rows_gone);
+        self.inner.sweeper.gone(crate::deliveries::Swept::Deliveries, rows_gone);
         Ok(begun)
     }
 
