@@ -1,10 +1,10 @@
 //! The sequencer: moves committed steps from the outbox into the ledger, and numbers them without gaps.
 //!
 //! One statement does a pass: it renews the lease, takes rows off the outbox, advances the feeds and writes the ledger,
-//! so that a pass happens as a whole or not at all. The row of the lease is its fence: a node that was frozen between
-//! two passes finds another holder there, and one that is still in a pass keeps the others waiting for its end. The order
-//! is that in which rows were inserted, among those that are committed: a step that follows from another was inserted
-//! after that one was committed.
+//! so that a pass happens as a whole or not at all. A trigger of the ledger counts the statistics with it. The row of the
+//! lease is its fence: a node that was frozen between two passes finds another holder there, and one that is still in a
+//! pass keeps the others waiting for its end. The order is that in which rows were inserted, among those that are
+//! committed: a step that follows from another was inserted after that one was committed.
 
 use std::sync::Arc;
 use std::time::Duration;
