@@ -123,14 +123,13 @@ impl WebhookServer {
             else {
                 // Events that it does not ask for are passed.
                 let passed = Cursor::at(through, now);
-                let goes_on = through > cursor.through
-                    && self.store.finish_delivery(id, ticket, passed, None, None).await?;
-                // What only a newer version can tell of is left to its nodes.
-                let is_left = through == cursor.through;
-                if !goes_on && !is_left {
+                if through > cursor.through
+                    && !self.store.finish_delivery(id, ticket, passed, None, None).await?
+                {
                     return Ok(());
                 }
-                if is_left || !more {
+                // What only a newer version can tell of is left to its nodes.
+                if through <= cursor.through || !more {
                     let _ = stop.run_until_cancelled(tokio::time::sleep(AFTER_OTHERS)).await;
                     return Ok(());
                 }

@@ -63,6 +63,15 @@ impl Failure {
         Self::Usage(Text::made(ko.into(), en.into()))
     }
 
+    /// An output file that is there already, and must not be overwritten by mistake.
+    pub fn file_is_there(file: &Path) -> Self {
+        let shown = file.display();
+        Self::usage(
+            format!("{shown}: 이미 있는 파일입니다. 다른 이름을 정해 주십시오"),
+            format!("{shown} is there already; give another name"),
+        )
+    }
+
     /// An I/O error of `file`, whose message needs no translation.
     pub fn of_file(file: &Path, error: &std::io::Error, failure: fn(Text) -> Self) -> Self {
         let text = format!("{}: {error}", file.display());

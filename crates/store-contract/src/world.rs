@@ -157,6 +157,15 @@ impl World {
         self.store.claim(limit, LEASE, self.now()).await.expect("claims").claims
     }
 
+    /// Tells of the deadlines that passed, `limit` parcels at a time.
+    pub async fn tell_expired(&self, limit: usize) {
+        let mut looks = 0;
+        while self.store.tell_expired(limit, self.now()).await.expect("looks") > 0 {
+            looks += 1;
+            assert!(looks < 20, "it comes to an end");
+        }
+    }
+
     /// Claims and finishes everything that waits. Returns the number of deliveries.
     pub async fn deliver_all(&self) -> usize {
         let mut delivered = 0;

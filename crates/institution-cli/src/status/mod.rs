@@ -89,13 +89,7 @@ fn refuse_what_is_there(args: &StatusArgs, sheet: Option<&Sheet>) -> Outcome<()>
     let real = |file: &Path| std::fs::canonicalize(file).ok();
     let is_result =
         |file: &Path| sheet.is_some_and(|sheet| real(file).is_some() && real(file) == real(sheet.path()));
-    let refuse = |file: &Path| {
-        let shown = file.display();
-        Err(Failure::usage(
-            format!("{shown}: 이미 있는 파일입니다. 다른 이름을 정해 주십시오"),
-            format!("{shown} is there already; give another name"),
-        ))
-    };
+    let refuse = |file: &Path| Err(Failure::file_is_there(file));
     match (&args.post, &args.csv) {
         (Some(post), _) if post.exists() => refuse(post),
         (Some(post), Some(csv)) if post == csv => refuse(csv),

@@ -128,16 +128,19 @@ impl Client {
     /// # Errors
     /// [`CallError`] if the platform refuses, for example 404 if it has no feed.
     pub async fn feed_end(&self) -> Result<Option<Position>, CallError> {
-        let after = async |after: u64| -> Result<Reply, CallError> {
-            let url = format!("{}/v1/events?after={after}&limit=1", self.api);
-            let ask = async || self.call(self.transport.get(&url), Call::EVENTS).await;
-            read(&self.retry.run(true, ask).await?)
-        };
+        let after = async |after: u64| self.feed_page(&format!("after={after}&limit=1")).await;
         let reply = match after(0).await {
             Err(CallError::Gone { oldest }) => after(oldest.saturating_sub(1)).await?,
             reply => reply?,
         };
         Ok(reply.last.map(|last| Position { through: last, epoch: Some(reply.epoch) }))
+    }
+
+    /// Reads a page of the feed.
+    async fn feed_page(&self, query: &str) -> Result<Reply, CallError> {
+        let url = format!("{}/v1/events?{query}", self.api);
+        let ask = async || self.call(self.transport.get(&url), Call::EVENTS).await;
+        read(&self.retry.run(true, ask).await?)
     }
 
     /// Withdraws a document that was not opened yet (SPEC 16). Idempotent; refused with 403 once it was opened.
@@ -176,14 +179,12 @@ impl EventReader {
     pub async fn next_page(&mut self, wait: Duration) -> Result<EventPage, FeedError> {
         let Self { client, position, types, limit } = self;
         let wait = wait.as_secs().min(WAIT_SECONDS_MAX);
-        let mut url =
-            format!("{}/v1/events?after={}&limit={limit}&wait={wait}", client.api, position.through);
+        let mut query = format!("after={}&limit={limit}&wait={wait}", position.through);
         if let Some(types) = types {
-            url.push_str("&types=");
-            url.push_str(types);
+            query.push_str("&types=");
+            query.push_str(types);
         }
-        let ask = async || client.call(client.transport.get(&url), Call::EVENTS).await;
-        let reply: Reply = read(&client.retry.run(true, ask).await?)?;
+        let reply = client.feed_page(&query).await?;
         if let Some(from) = position.epoch.filter(|epoch| *epoch != reply.epoch) {
             return Err(FeedError::EpochChanged { from, to: reply.epoch });
         }

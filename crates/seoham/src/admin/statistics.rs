@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use jiff::civil::{Date, Time};
-use seoham_institution_cli::terminal::{complain, language, localized, say};
+use seoham_institution_cli::terminal::{Failure, complain, language, localized, say};
 use seoham_model::{Lang, Text};
 use seoham_sheets::{Cell, write_table};
 use serde::Deserialize;
@@ -119,11 +119,7 @@ impl StatisticsArgs {
     /// Shows the table and returns nothing more to show; with `json`, returns what the server answers.
     pub(super) async fn run(self, client: &AdminClient, json: bool) -> Result<Value> {
         if let Some(out) = self.out.as_ref().filter(|out| out.exists()) {
-            let shown = out.display();
-            bail!(localized(
-                &format!("{shown}: 이미 있는 파일입니다. 다른 이름을 정해 주십시오"),
-                &format!("{shown} is there already; give another name"),
-            ));
+            bail!(Failure::file_is_there(out).text().in_lang(language()).to_owned());
         }
         let mut period = Vec::new();
         period.extend(self.from.as_ref().map(|from| format!("from={from}")));

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::PostgresStore;
 use crate::columns::{Columns, Id};
+use crate::deliveries::Swept;
 
 /// For how long the states of workers that report no more are kept.
 const STATES_SECONDS: i64 = 3_600;
@@ -51,7 +52,7 @@ impl Handovers for PostgresStore {
         }
         let begun = rows::begin(&session, id, provider, &claims, lease, now);
         let (begun, rows_gone) = session.transaction("a hand-over", begun).await?;
-        self.inner.sweeper.gone(crate::deliveries::Swept::Deliveries, rows_gone);
+        self.inner.sweeper.gone(Swept::Deliveries, rows_gone);
         Ok(begun)
     }
 
