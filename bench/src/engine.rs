@@ -99,6 +99,14 @@ impl Engine {
         Ok(true)
     }
 
+    /// Starts the process with the document box, if that is a separate one.
+    pub(crate) fn start_web(&self) -> Result<Option<Node>> {
+        match self {
+            Self::Sqlite { .. } => Ok(None),
+            Self::Postgres { .. } => self.start("web-0", "web").map(Some),
+        }
+    }
+
     /// Starts all processes.
     pub(crate) fn start_all(&self) -> Result<Platform> {
         let mut platform = self.start_gateway()?;

@@ -45,6 +45,17 @@ pub(crate) fn bodies(people: u32, items: usize) -> Vec<Body> {
         .collect()
 }
 
+/// `count` bodies of a hundred documents each, to these receivers in turn.
+pub(crate) fn bodies_to(receivers: &[u32], count: usize) -> Vec<Body> {
+    let mut receivers = receivers.iter().copied().cycle();
+    let body = |_| {
+        let documents: Vec<Value> =
+            receivers.by_ref().take(100).zip(0..).map(|(r, i)| document(r, i)).collect();
+        Body { bytes: json!({ "documents": documents }).to_string().into(), items: 100 }
+    };
+    (0..count).map(body).collect()
+}
+
 fn document(receiver: u32, i: usize) -> Value {
     let person = person(receiver);
     json!({

@@ -28,8 +28,8 @@ use crate::baseline::Baseline;
 use crate::engine::Engine;
 use crate::figures::Figure;
 use crate::scenario::{
-    Run, acceptance, delivery, fairness, feed, growth, institution, keys, lost_answers, messenger, overload,
-    peers, provider_failover, status,
+    Run, acceptance, delivery, document_box, fairness, feed, growth, institution, keys, lost_answers,
+    messenger, overload, peers, provider_failover, status,
 };
 
 /// As the program under test has it: load and fakes share its machine.
@@ -57,6 +57,12 @@ struct Arguments {
     /// Rows of a spreadsheet that the institution's own client sends.
     #[arg(long, default_value_t = 100_000)]
     rows: u32,
+    /// Items of a request in the matrix.
+    #[arg(long, value_delimiter = ',', default_values_t = [100, 10, 1])]
+    items: Vec<usize>,
+    /// Connections of the matrix.
+    #[arg(long, value_delimiter = ',', default_values_t = [64, 16, 4, 1])]
+    connections: Vec<usize>,
     /// Also write the figures as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -192,9 +198,10 @@ async fn measure(arguments: &Arguments, store: Store) -> Result<Vec<Figure>> {
         institution::measure(&mut run).await?;
     }
     if wanted(What::Growth) && arguments.stored > 0 {
+        let boxes = document_box::fill(&run).await?;
         growth::fill(&run, arguments.stored).await?;
         growth::start_again(&mut run)?;
-        growth::measure(&mut run, &growth::Before { accepted: peak, statuses }).await?;
+        growth::measure(&mut run, &growth::Before { accepted: peak, statuses, boxes }).await?;
     }
     // After the stop, all data is out of the logs.
     let nobody = load::Platform { gateways: Vec::new(), workers: Vec::new() };

@@ -41,7 +41,7 @@ impl Reader {
     }
 
     /// Reads until there are `count` events.
-    async fn until(client: &Client, count: usize) -> Vec<Value> {
+    pub(crate) async fn until(client: &Client, count: usize) -> Vec<Value> {
         let mut reader = Self::new();
         let what = format!("there are {count} events");
         eventually(&what, async || {

@@ -32,6 +32,7 @@ mod interrupted;
 mod java;
 mod landing;
 mod lifecycle;
+mod mail;
 mod messengers;
 mod moving;
 mod nodes;

@@ -8,7 +8,7 @@ use seoham_messenger_fakes::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Server, Start, document, documents, eventually, private_file};
+use crate::harness::{Backing, Client, Server, Start, document, documents, eventually, private_file};
 use crate::inbox::person;
 use crate::products::of_product;
 
@@ -16,7 +16,10 @@ const KINDS: [&str; 5] = ["nhn", "solapi", "sens", "aligo", "bizppurio"];
 
 /// A server that delivers through these providers, which all are at the fakes.
 pub(crate) fn start(fakes: &Fakes, kinds: &[&str], more: &str) -> Start {
-    let start = Start::sandbox();
+    with_providers(Start::sandbox(), fakes, kinds, more)
+}
+
+fn with_providers(start: Start, fakes: &Fakes, kinds: &[&str], more: &str) -> Start {
     let secret = start.directory().join("provider.secret");
     private_file(&secret, SECRET);
     let providers: String = kinds.iter().map(|kind| section(kind, &fakes.url(), &secret, more)).collect();
@@ -140,6 +143,11 @@ async fn lost_answers_duplicate_nothing() {
             let (_, list) = server.admin("GET", "messenger/uncertain", None).await;
             list["messages"].as_array().unwrap().len()
         };
+        // Everything was sent before the clock moves: what is sent later is looked up later.
+        eventually(&format!("{kind}: everything was sent"), async || {
+            (times(&fakes).len() == ids.len()).then_some(())
+        })
+        .await;
         // The look-up at Solapi waits for its list to be complete, which takes a minute.
         city.sandbox("clock", json!({ "advance_seconds": 70 })).await;
         eventually(&format!("{kind}: every document is told, or listed"), async || {
@@ -322,6 +330,54 @@ async fn fifty_kills_tell_everybody_once() {
         statuses.iter().all(|status| status["status_data"]["user_notified_at"].is_i64()).then_some(())
     })
     .await;
+    let times = times(&fakes);
+    assert!(times.values().all(|times| *times == 1), "nobody twice");
+    assert_eq!(times.len(), ids.len());
+}
+
+/// The same with three workers at three providers, which break connections too: whoever is killed, another finds out what
+/// became of its messages.
+#[tokio::test]
+async fn fifty_kills_of_several_workers_tell_everybody_once() {
+    const KILLS: usize = 50;
+    const KINDS: [&str; 3] = ["nhn", "solapi", "bizppurio"];
+    let fakes = Fakes::start().await.unwrap();
+    fakes.faults().set_latency(Duration::from_millis(40));
+    fakes.faults().break_one_in(11);
+    let deployment = Start::on(Backing::postgres());
+    let start = with_providers(deployment, &fakes, &KINDS, "timeout_seconds = 2")
+        .env("SEOHAM_DELIVERY__LEASE_SECONDS", "4");
+    let node = |role: &str, name: &str| start.node(name).argument(&format!("--role={role}")).up();
+    let gateway = node("gateway", "gateway");
+    let body = template(&KINDS, TEMPLATE, false);
+    assert_eq!(gateway.admin("PUT", "templates/document_arrived", Some(body)).await.0, 204);
+    let city = gateway.institution("가상시청").await;
+    let names = ["first", "second", "third"];
+    let mut workers: Vec<Server> = names.iter().map(|name| node("delivery", name)).collect();
+    let mut ids = Vec::new();
+    for kill in 0..KILLS {
+        ids.extend(city.accepted(&documents(20)).await);
+        tokio::time::sleep(Duration::from_millis((kill as u64 * 7) % 130)).await;
+        let place = kill % workers.len();
+        drop(workers.remove(place));
+        workers.insert(place, node("delivery", names[place]));
+    }
+    // The providers' lists and results are complete after some minutes, at Bizppurio after ten.
+    for part in 1..=3 {
+        let most = ids.len() * part / 3;
+        eventually(&format!("{most} were sent"), async || {
+            city.advance(60).await;
+            (times(&fakes).len() >= most).then_some(())
+        })
+        .await;
+    }
+    eventually("everybody is told", async || {
+        city.advance(60).await;
+        let statuses = city.statuses(&ids).await;
+        statuses.iter().all(|status| status["status_data"]["user_notified_at"].is_i64()).then_some(())
+    })
+    .await;
+    assert!(fakes.faults().broken() > 0, "connections were broken");
     let times = times(&fakes);
     assert!(times.values().all(|times| *times == 1), "nobody twice");
     assert_eq!(times.len(), ids.len());

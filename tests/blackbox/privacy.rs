@@ -32,7 +32,9 @@ async fn no_personal_value_is_left_in_logs_or_files() {
         })
         .take(2)
         .chain(people.iter().skip(2).map(|(phone, name, birthday, ci)| {
-            json!({ "phone_number": phone, "name": name, "birthday": birthday, "ci": ci, "member": true }).to_string()
+            let email = email_of(phone);
+            json!({ "phone_number": phone, "name": name, "birthday": birthday, "ci": ci, "email": email, "member": true })
+                .to_string()
         }))
         .collect();
     assert_eq!(server.import(lines.join("\n")).await["imported"], 50);
@@ -83,7 +85,7 @@ async fn no_personal_value_is_left_in_logs_or_files() {
         assert!(log.len() > 10_000, "there is a log to look at");
         let mut secrets: Vec<String> = vec![token.clone(), city.token.clone()];
         for (phone, name, birthday, ci) in &people {
-            secrets.extend([phone.clone(), name.clone(), birthday.clone(), ci.clone()]);
+            secrets.extend([phone.clone(), name.clone(), birthday.clone(), ci.clone(), email_of(phone)]);
         }
         for secret in secrets {
             assert!(!log.contains(&secret), "{when}: a personal value or secret in the log: {secret}");
@@ -103,6 +105,10 @@ async fn no_personal_value_is_left_in_logs_or_files() {
     server.terminate();
     assert!(server.wait().0.success());
     look("ended");
+}
+
+fn email_of(phone: &str) -> String {
+    format!("byeolnan{phone}@example.kr")
 }
 
 fn files(directory: &Path) -> Vec<std::path::PathBuf> {

@@ -1,6 +1,7 @@
 //! The HTTP messenger (SPEC 13): signatures, retries with the same id, reports.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
@@ -13,7 +14,10 @@ use base64::Engine;
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 
-use crate::harness::{Answer, Client, Server, Start, document, eventually, http, member_document};
+use crate::events::Reader;
+use crate::harness::{
+    Answer, Client, Server, Start, document, eventually, http, member_document, private_file,
+};
 
 const SECRET: &str = "whsec_c2VvaGFtIGJsYWNrIGJveCB0ZXN0IHNlY3JldA==";
 
@@ -63,6 +67,157 @@ async fn up(messenger: &Messenger, first: StatusCode) -> (Server, Client) {
         .up();
     let city = server.institution("가상시청").await;
     (server, city)
+}
+
+/// A bridge that sends a fallback itself is given it, and its report is told apart. Another bridge sees no member that it has
+/// not asked for.
+#[tokio::test]
+async fn a_bridge_that_falls_back_is_given_the_fallback() {
+    for falls_back in [true, false] {
+        let messenger = Messenger::default();
+        let url = messenger.start(StatusCode::OK).await;
+        let start = Start::sandbox();
+        let (secret, file) = (start.directory().join("bridge.secret"), start.directory().join("bridge.toml"));
+        private_file(&secret, SECRET);
+        let section = format!(
+            "[[messenger.providers]]\nname = \"bridge\"\nkind = \"http\"\nurl = \"{url}\"\nsecret_file = \"{}\"\n\
+             falls_back = {falls_back}\n",
+            secret.display()
+        );
+        std::fs::write(&file, section).unwrap();
+        let server = start.argument("--config").argument(file.to_str().unwrap()).up();
+        let template = json!({
+            "body": "[#{기관명}] #{제목}",
+            "fallback": { "from": "0200000000", "body": "#{제목} #{링크}" },
+        });
+        let put = server.admin("PUT", "templates/document_arrived", Some(template)).await;
+        assert_eq!(put.0, 204, "{put:?}");
+        let city = server.institution("가상시청").await;
+        let id = city.accepted(&[member_document("A")]).await.remove(0);
+        let message = eventually("it is taken", async || messenger.taken().pop()).await;
+        let (_, check) = server.admin("POST", "templates/check", Some(json!({}))).await;
+        if !falls_back {
+            assert!(message.get("fallback").is_none(), "{message}");
+            assert!(check.to_string().contains("대체발송"), "{check}");
+            continue;
+        }
+        assert!(!check.to_string().contains("대체발송"), "{check}");
+        assert_eq!(message["fallback"]["from"], "0200000000");
+        let (text, link) = (message["fallback"]["text"].as_str().unwrap(), message["link"].as_str().unwrap());
+        assert!(text.ends_with(link), "{text}");
+        let now = city.status(&id).await["doc_box_sent_at"].clone();
+        let receipts = json!([{ "id": message["id"], "status": "fallback", "at": now }]);
+        assert_eq!(report(&city, &receipts, SECRET).await.status, 204);
+        assert_eq!(city.status(&id).await["user_notified_at"], now);
+        let (_, shown) = server.admin("GET", &format!("documents/{id}"), None).await;
+        assert_eq!(shown["notification"], "fallback", "{shown}");
+    }
+}
+
+/// A bridge of the notifications and one that sends texts, which gets the fallbacks. The former refuses the first attempt of
+/// every message with `first`.
+async fn with_text_bridge(first: StatusCode) -> (Messenger, Messenger, Server, Client) {
+    let (notifies, texts) = (Messenger::default(), Messenger::default());
+    let start = Start::sandbox();
+    let (secret, file) = (start.directory().join("bridge.secret"), start.directory().join("bridge.toml"));
+    private_file(&secret, SECRET);
+    let mut sections = String::new();
+    for (name, url, more) in [
+        ("bridge", notifies.start(first).await, ""),
+        ("texts", texts.start(StatusCode::OK).await, "sends = \"fallbacks\"\n"),
+    ] {
+        write!(
+            sections,
+            "[[messenger.providers]]\nname = \"{name}\"\nkind = \"http\"\nurl = \"{url}\"\nsecret_file = \"{}\"\n{more}",
+            secret.display()
+        )
+        .unwrap();
+    }
+    std::fs::write(&file, sections).unwrap();
+    let server = start.argument("--config").argument(file.to_str().unwrap()).up();
+    let template = json!({
+        "body": "[#{기관명}] #{제목}",
+        "fallback": { "from": "0200000000", "body": "#{제목} #{링크}" },
+    });
+    assert_eq!(server.admin("PUT", "templates/document_arrived", Some(template)).await.0, 204);
+    let (_, check) = server.admin("POST", "templates/check", Some(json!({}))).await;
+    assert_eq!(check["good"], true, "{check}");
+    assert!(!check.to_string().contains("대체발송"), "{check}");
+    let city = server.institution("가상시청").await;
+    (notifies, texts, server, city)
+}
+
+async fn taken_by(messenger: &Messenger) -> Value {
+    eventually("it is taken", async || messenger.taken().pop()).await
+}
+
+async fn shown_as(server: &Server, id: &str) -> String {
+    let (_, shown) = server.admin("GET", &format!("documents/{id}"), None).await;
+    shown["notification"].as_str().unwrap().to_owned()
+}
+
+/// Where the bridge of the notifications sends no text itself, one follows through the bridge that is configured for that:
+/// after a report that the notification did not arrive, once, and never to whom it did arrive.
+#[tokio::test]
+async fn a_text_follows_what_did_not_arrive() {
+    let (notifies, texts, server, city) = with_text_bridge(StatusCode::OK).await;
+    let id = city.accepted(&[member_document("A")]).await.remove(0);
+    let notification = taken_by(&notifies).await;
+    assert!(notification.get("fallback").is_none() && notification.get("from").is_none());
+    let now = city.status(&id).await["doc_box_sent_at"].clone();
+    let reported =
+        |message: &Value, status: &str| json!([{ "id": message["id"], "status": status, "at": now }]);
+    assert_eq!(report(&city, &reported(&notification, "failed"), SECRET).await.status, 204);
+    let text = taken_by(&texts).await;
+    assert_eq!(text["from"], "0200000000");
+    assert_eq!((&text["to"], &text["link"]), (&notification["to"], &notification["link"]));
+    assert!(text["id"].as_str().unwrap().starts_with("FBK-"), "{text}");
+    assert!(text["text"].as_str().unwrap().ends_with(text["link"].as_str().unwrap()), "{text}");
+    assert!(text.get("template").is_none(), "{text}");
+    assert_eq!(shown_as(&server, &id).await, "failed", "nobody has been told yet");
+    assert!(city.status(&id).await["user_notified_at"].is_null());
+    // Another document is notified after a repeated report: no second text came before.
+    assert_eq!(report(&city, &reported(&notification, "failed"), SECRET).await.status, 204);
+    assert_eq!(report(&city, &reported(&text, "delivered"), SECRET).await.status, 204);
+    assert_eq!(city.status(&id).await["user_notified_at"], now);
+    assert_eq!(shown_as(&server, &id).await, "fallback");
+    let other = city.accepted(&[member_document("B")]).await.remove(0);
+    let notification = eventually("the other is taken", async || {
+        notifies.taken().into_iter().find(|message| message["id"] != notification["id"])
+    })
+    .await;
+    for status in ["delivered", "failed"] {
+        assert_eq!(report(&city, &reported(&notification, status), SECRET).await.status, 204);
+    }
+    assert_eq!(shown_as(&server, &other).await, "delivered");
+    let third = city.accepted(&[member_document("C")]).await.remove(0);
+    eventually("the third is taken", async || Some(notifies.taken().len() == 3).filter(|all| *all)).await;
+    assert!(city.status(&third).await["user_notified_at"].is_null());
+    assert_eq!(texts.taken().len(), 1, "{:?}", texts.taken());
+    let events = Reader::until(&city, 9).await;
+    let of_first = events.iter().filter(|event| event["document_binder_uuid"] == id.as_str());
+    let of_first: Vec<_> = of_first
+        .map(|event| (event["type"].as_str().unwrap(), event["data"]["notified_by"].as_str()))
+        .collect();
+    let (failed, notified) = (("document.notice_failed", None), ("document.notified", Some("fallback")));
+    assert_eq!(of_first[2..], [failed, notified], "{of_first:?}");
+}
+
+/// What the bridge refuses at once goes to the other as a text, without being given up in between.
+#[tokio::test]
+async fn a_text_follows_what_was_refused() {
+    let (notifies, texts, server, city) = with_text_bridge(StatusCode::UNPROCESSABLE_ENTITY).await;
+    let id = city.accepted(&[member_document("A")]).await.remove(0);
+    let text = taken_by(&texts).await;
+    assert_eq!(text["from"], "0200000000");
+    assert!(notifies.taken().is_empty(), "it was refused");
+    let (_, given_up) = server.admin("GET", "notifications/given-up", None).await;
+    assert_eq!(given_up["notifications"].as_array().map_or(0, Vec::len), 0, "{given_up}");
+    let now = city.status(&id).await["doc_box_sent_at"].clone();
+    let receipts = json!([{ "id": text["id"], "status": "delivered", "at": now }]);
+    assert_eq!(report(&city, &receipts, SECRET).await.status, 204);
+    assert_eq!(city.status(&id).await["user_notified_at"], now);
+    assert_eq!(shown_as(&server, &id).await, "fallback");
 }
 
 async fn report(city: &Client, receipts: &Value, secret: &str) -> Answer {
@@ -144,6 +299,17 @@ async fn strangers_hold_nothing_that_the_messenger_needs() {
         assert_eq!(&start, b"HTTP/1.1 401", "although nothing of the body has come");
     }
     let held: Vec<TcpStream> = (0..200).map(|_| begin(now, signature)).collect();
+    let is_answered = |socket: &&TcpStream| {
+        socket.set_nonblocking(true).unwrap();
+        let answered = socket.peek(&mut [0]).is_ok();
+        socket.set_nonblocking(false).unwrap();
+        answered
+    };
+    // 64 bodies are read at once. Before all have begun, a report could be the one that waited longest.
+    eventually("all bodies have begun", async || {
+        (held.iter().filter(is_answered).count() == held.len() - 64).then_some(())
+    })
+    .await;
     for _ in 0..10 {
         report(&city, &json!([]), SECRET).await.is_error(400, "INVALID_VALUE");
     }

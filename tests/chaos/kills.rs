@@ -122,8 +122,7 @@ async fn trouble(
             // A crashed session takes the database down until it has recovered.
             let backends = cluster.backends(database.name());
             if !backends.is_empty() {
-                signal(backends[random.random_range(0..backends.len())], "KILL");
-                cluster.wait_until_ready();
+                cluster.crash(backends[random.random_range(0..backends.len())]);
             }
             0
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Run, acceptance, status};
+use super::{Run, acceptance, document_box, status};
 use crate::figures::Figure;
 use crate::load::{Load, drive};
 
@@ -15,6 +15,8 @@ const START_SECONDS_MAX: f64 = 1.0;
 pub(crate) struct Before {
     pub(crate) accepted: f64,
     pub(crate) statuses: f64,
+    /// Pages of boxes.
+    pub(crate) boxes: f64,
 }
 
 /// Sends until `stored` documents exist, as institutions do.
@@ -39,7 +41,7 @@ pub(crate) async fn measure(run: &mut Run<'_>, before: &Before) -> Result<()> {
     let what = format!("statuses a second with {millions} million documents stored");
     let figure = Figure::new(run.store(), what, statuses, "documents/s");
     run.add(figure.beside("an empty store", before.statuses).ratio_at_least(LEAST));
-    Ok(())
+    document_box::measure(run, before.boxes, millions, LEAST).await
 }
 
 /// Restarts the platform on its data.

@@ -2,6 +2,7 @@
 
 pub(crate) mod acceptance;
 pub(crate) mod delivery;
+pub(crate) mod document_box;
 pub(crate) mod fairness;
 pub(crate) mod feed;
 pub(crate) mod growth;

@@ -16,12 +16,12 @@ mod reports;
 mod retry;
 mod worker;
 
-pub use lines::{Line, LineOptions, Lines};
+pub use lines::{Line, LineOptions, Lines, Sends};
 pub use message::{BoxMessage, Message, MessageId};
 pub use no_messenger::NoMessenger;
 pub use provider::{
-    Abilities, ApprovedTemplate, Batch, LookUp, LookedUp, Provider, Pushed, Recovery, ReportQuestion,
-    Reported, Reports, Sent, Together, Trouble, in_one_call, one_by_one,
+    Abilities, ApprovedTemplate, Batch, LookUp, LookedUp, Provider, Pushed, Reach, Recovery, ReportQuestion,
+    Reported, Reporting, Reports, Sent, Together, Trouble, in_one_call, one_by_one,
 };
 pub use reports::{Report, record_reported, record_reports};
 pub use worker::{UnknownPolicy, Worker, WorkerOptions};

@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use seoham_model::UnixSeconds;
 use seoham_model::message::MessageTemplate;
+use seoham_model::person::Addresses;
 use seoham_store::handovers::ProviderState;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,16 @@ const HELD: Duration = Duration::from_secs(30);
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_secs(15);
 
+/// What a provider is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sends {
+    /// Messages.
+    #[default]
+    Messages,
+    /// Our own fallbacks alone: SMS and LMS instead of messages that did not arrive (SPEC 13).
+    Fallbacks,
+}
+
 /// How a provider is used.
 #[derive(Clone, Debug)]
 pub struct LineOptions {
@@ -35,6 +46,8 @@ pub struct LineOptions {
     pub name: String,
     /// What it is.
     pub kind: &'static str,
+    /// What it sends.
+    pub sends: Sends,
     /// Its share of the messages, relative to the others.
     pub weight: f64,
     /// Messages a second of all nodes together, about documents.
@@ -97,8 +110,23 @@ impl Line {
         self.abilities
     }
 
+    /// Whether it can send a message: it is one of those that it sends, it has its template, and reaches its person.
+    pub fn suits(&self, message: &Message) -> bool {
+        self.is_given(message) && self.reaches(&message.to) && self.has_template(message.template.as_deref())
+    }
+
+    /// Whether it is one of the messages that it sends. An operator tries all providers.
+    fn is_given(&self, message: &Message) -> bool {
+        message.is_test() || message.is_fallback() == (self.options.sends == Sends::Fallbacks)
+    }
+
+    /// Whether it reaches a person who has these addresses.
+    pub fn reaches(&self, addresses: &Addresses) -> bool {
+        self.abilities.reaches.is_among(addresses)
+    }
+
     /// Whether it can send a message with this template.
-    pub fn suits(&self, template: Option<&MessageTemplate>) -> bool {
+    pub fn has_template(&self, template: Option<&MessageTemplate>) -> bool {
         !self.abilities.needs_template
             || template.is_some_and(|template| template.providers.contains_key(self.name()))
     }
@@ -294,6 +322,30 @@ impl Lines {
         None
     }
 
+    /// Whether one of them that sends these reaches a person who has these addresses.
+    pub(crate) fn reach(&self, sends: Sends, addresses: &Addresses) -> bool {
+        self.that_send(sends).any(|line| line.reaches(addresses))
+    }
+
+    /// Whether one of them sends these.
+    pub(crate) fn have(&self, sends: Sends) -> bool {
+        self.that_send(sends).next().is_some()
+    }
+
+    fn that_send(&self, sends: Sends) -> impl Iterator<Item = &Arc<Line>> {
+        self.lines.iter().filter(move |line| line.options.sends == sends)
+    }
+
+    /// Whether there is no other that sends what this one does.
+    pub(crate) fn is_alone(&self, line: &Line) -> bool {
+        self.that_send(line.options.sends).count() == 1
+    }
+
+    /// Whether our own fallback is sent to whom this one did not reach: it sends none itself, and another one does.
+    pub fn fall_back_for(&self, line: &Line) -> bool {
+        !line.abilities.falls_back && self.have(Sends::Fallbacks)
+    }
+
     /// Waits until a turn may be free, for at most `at_most`.
     pub(crate) async fn freed(&self, at_most: Duration) {
         let _ = tokio::time::timeout(at_most, self.freed.notified()).await;
@@ -310,10 +362,9 @@ impl Lines {
         }
     }
 
-    /// One of those that suit a template and are not among `tried`, chosen by weight, for a message that a person waits for.
-    /// `None` if there is none left.
-    pub fn choose(&self, template: Option<&MessageTemplate>, tried: &[String]) -> Option<&Arc<Line>> {
-        let suits = |line: &Line| line.suits(template) && !tried.iter().any(|name| name == line.name());
+    /// One of those that suit a message and are not among `tried`, chosen by weight. `None` if there is none left.
+    pub fn choose(&self, message: &Message, tried: &[String]) -> Option<&Arc<Line>> {
+        let suits = |line: &Line| line.suits(message) && !tried.iter().any(|name| name == line.name());
         let open: Vec<&Arc<Line>> = self.lines.iter().filter(|line| suits(line)).collect();
         // One that is held is the last resort.
         let now = Instant::now();
@@ -336,6 +387,7 @@ mod tests {
         let options = LineOptions {
             name: "a".to_owned(),
             kind: "http",
+            sends: Sends::Messages,
             weight: 1.0,
             rate_per_second: None,
             personal_rate_per_second: None,

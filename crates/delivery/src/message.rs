@@ -6,7 +6,8 @@ use secrecy::{ExposeSecret, SecretString};
 use seoham_model::UnixSeconds;
 use seoham_model::clock::seoul_minutes;
 use seoham_model::message::{MessageKind, MessageTemplate};
-use seoham_model::notification::{NotificationId, arrival_text};
+use seoham_model::notification::{FallbackId, NotificationId, arrival_text};
+use seoham_model::person::Addresses;
 use seoham_model::template::Values;
 use seoham_model::token::link_path;
 use seoham_store::deliveries::Claim;
@@ -19,6 +20,8 @@ const LINK_SECONDS: i64 = 10 * 60;
 pub enum MessageId {
     /// The notification of a document.
     Document(NotificationId),
+    /// The SMS or LMS that is sent instead of a document's notification.
+    Fallback(FallbackId),
     /// A link to sign in or to set a new PIN; the id is a random number.
     Login(u128),
     /// The notice that a PIN was changed; the id is a random number.
@@ -31,6 +34,7 @@ impl std::fmt::Display for MessageId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Document(id) => id.fmt(f),
+            Self::Fallback(id) => id.fmt(f),
             Self::Login(number) => write!(f, "LGN-{number:032x}"),
             Self::PinChanged(number) => write!(f, "PIN-{number:032x}"),
             Self::Test(number) => write!(f, "TST-{number:032x}"),
@@ -45,9 +49,9 @@ pub struct Message {
     pub id: MessageId,
     /// Its subject.
     pub kind: MessageKind,
-    /// The telephone number.
-    pub to: SecretString,
-    /// The text for the person. It can contain their name, so like the number it must not be logged.
+    /// How the person can be reached.
+    pub to: Addresses,
+    /// The text for the person. It can contain their name, so like their addresses it must not be logged.
     pub text: SecretString,
     /// A link into the document box. It signs its bearer in, so it is a secret.
     pub link: String,
@@ -59,6 +63,8 @@ pub struct Message {
     pub buttons: Vec<(String, String)>,
     /// The SMS or LMS that is sent if this message cannot be delivered: the sending number, and the text.
     pub fallback: Option<(String, SecretString)>,
+    /// The sending number, if this message is such an SMS or LMS.
+    pub from: Option<String>,
 }
 
 impl Message {
@@ -66,7 +72,7 @@ impl Message {
     pub fn new(
         id: MessageId,
         kind: MessageKind,
-        to: SecretString,
+        to: Addresses,
         template: Option<Arc<MessageTemplate>>,
         values: &Values<'_>,
         built_in: impl FnOnce() -> String,
@@ -83,6 +89,7 @@ impl Message {
                 variables: values.all(),
                 buttons: Vec::new(),
                 fallback: None,
+                from: None,
             };
         };
         let addresses = template.buttons.iter().map(|button| &button.address);
@@ -100,6 +107,7 @@ impl Message {
                 .fallback
                 .as_ref()
                 .map(|fallback| (fallback.from.clone(), fallback.body.render(values).into())),
+            from: None,
             template: Some(template),
         }
     }
@@ -110,10 +118,34 @@ impl Message {
         Some((template.sender_key.as_deref(), &template.template_code, self.fallback.is_some()))
     }
 
+    /// Whether an operator tries a provider with it.
+    pub(crate) fn is_test(&self) -> bool {
+        matches!(self.id, MessageId::Test(_))
+    }
+
+    /// Whether it is our own fallback.
+    pub(crate) fn is_fallback(&self) -> bool {
+        matches!(self.id, MessageId::Fallback(_))
+    }
+
+    /// Our own fallback of a document's notification, or of a test: its text alone, for a provider that sends texts. `None` if
+    /// its template has none.
+    pub fn into_fallback(self) -> Option<Self> {
+        let id = match self.id {
+            MessageId::Document(id) => MessageId::Fallback(FallbackId(id.0)),
+            MessageId::Test(_) => self.id,
+            MessageId::Fallback(_) | MessageId::Login(_) | MessageId::PinChanged(_) => return None,
+        };
+        let (from, text) = self.fallback?;
+        let from = Some(from);
+        Some(Self { id, text, from, template: None, buttons: Vec::new(), fallback: None, ..self })
+    }
+
     /// The document that it is about, if it is about one.
     pub fn document(&self) -> Option<seoham_model::BinderId> {
         match self.id {
             MessageId::Document(id) => Some(id.0),
+            MessageId::Fallback(id) => Some(id.0),
             MessageId::Login(_) | MessageId::PinChanged(_) | MessageId::Test(_) => None,
         }
     }
@@ -121,11 +153,12 @@ impl Message {
 
 /// The notification of a document by the template of the channel that notifies, or else the built-in one: institution,
 /// title, message and deadline, and for a non-member an invitation to join.
-pub(crate) fn document_arrived(claim: &Claim, to: SecretString, box_url: &str) -> Message {
+pub(crate) fn document_arrived(claim: &Claim, box_url: &str) -> Message {
     let link = link(box_url, &link_path(claim.link_token.expose_secret()));
     let name = claim.sender.institution_name.as_str();
     let values = Values::of_document(name, &claim.content, claim.deadline_at, &link);
     let id = MessageId::Document(NotificationId(claim.document));
+    let to = claim.addresses.clone();
     Message::new(id, MessageKind::DocumentArrived, to, claim.sender.template.clone(), &values, || {
         arrival_text(name, &claim.content, claim.deadline_at, claim.received)
     })
@@ -189,6 +222,8 @@ impl BoxMessage<'_> {
         until: UnixSeconds,
         link: &str,
     ) -> Message {
+        // A link that signs in goes to the registered number alone (SPEC 8.8).
+        let to = Addresses::of_number(to);
         let values = Values {
             institution_name: self.box_name,
             title: "",

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use seoham_store::undelivered::Failure;
 
-use crate::provider::{Abilities, Batch, Provider, Recovery, Sent, Together, Trouble};
+use crate::provider::{Abilities, Batch, Provider, Reach, Recovery, Reporting, Sent, Together, Trouble};
 
 /// It accepts nothing, so that no message is wrongly reported as sent. Messages stay queued, as they do while a
 /// messenger is unavailable.
@@ -21,10 +21,11 @@ impl Provider for NoMessenger {
             calls_max: 4,
             recovery: Recovery::Deduplicates,
             takes_once: true,
+            reaches: Reach::Number,
             needs_template: false,
             falls_back: false,
             together: Together::Mixed,
-            asks_after: None,
+            reporting: Reporting::Pushed,
             slowest: Duration::from_secs(1),
         }
     }

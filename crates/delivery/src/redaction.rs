@@ -86,7 +86,7 @@ fn redact<'a>(troubles: impl Iterator<Item = (usize, Option<&'a mut Trouble>)>, 
 /// line by line.
 fn without_values(said: &str, message: &Message) -> String {
     let variables = message.variables.iter().map(|(_, value)| value.as_str());
-    let texts = [message.to.expose_secret(), message.text.expose_secret(), &message.link];
+    let texts = [message.to.number(), message.to.email(), message.text.expose_secret(), &message.link];
     let mut said = said.to_owned();
     let mut values: Vec<&str> = texts
         .into_iter()
@@ -133,6 +133,7 @@ fn without_numbers(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use seoham_model::message::MessageKind;
+    use seoham_model::person::Addresses;
     use seoham_model::template::Values;
     use seoham_store::undelivered::Failure;
 
@@ -150,7 +151,9 @@ mod tests {
             link: "https://box.example/n/AbC",
         };
         let (id, kind) = (MessageId::Test(1), MessageKind::DocumentArrived);
-        Message::new(id, kind, "01000000001".to_owned().into(), None, &values, || title.to_owned())
+        Message::new(id, kind, Addresses::of_number("01000000001".to_owned().into()), None, &values, || {
+            title.to_owned()
+        })
     }
 
     #[test]

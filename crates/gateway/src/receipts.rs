@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode};
 use bytes::Bytes;
 use secrecy::SecretString;
 use seoham_http::{ApiError, body, headers};
+use seoham_model::forms::{ReportedMessage, ReportedStatus};
 use seoham_model::{UnixSeconds, forms};
 use seoham_store::deliveries::{Arrival, Receipt};
 use seoham_vault::WebhookKey;
@@ -92,14 +93,37 @@ pub(crate) async fn receipts(
     let reported = forms::receipts(&body::without_mark(bytes))?;
     let receipts: Vec<Receipt> = reported
         .into_iter()
-        .filter_map(|r| {
-            Some(Receipt { document: r.id?.0, arrival: Arrival::of_messenger(r.delivered), at: r.at })
-        })
+        .filter_map(|r| Some(receipt(r.id?, r.status, r.at, gateway.has_own_fallback)))
         .collect();
     let _turn = signed.turn().await?;
     metrics::counter!("seoham_receipts_total").increment(receipts.len() as u64);
     gateway.store.record_receipts(receipts, gateway.now()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What is recorded of a report. A notification that did not arrive is followed by our own fallback, if there is one; one of
+/// these that did not arrive is followed by nothing.
+fn receipt(
+    message: ReportedMessage,
+    status: ReportedStatus,
+    at: UnixSeconds,
+    has_own_fallback: bool,
+) -> Receipt {
+    let (document, arrival) = match (message, status) {
+        (ReportedMessage::Notification(document), ReportedStatus::Delivered) => {
+            (document, Arrival::Messenger)
+        }
+        (ReportedMessage::Notification(document), ReportedStatus::Failed) if has_own_fallback => {
+            (document, Arrival::FallsBack)
+        }
+        (
+            ReportedMessage::Notification(document) | ReportedMessage::Fallback(document),
+            ReportedStatus::Failed,
+        ) => (document, Arrival::Failed),
+        (ReportedMessage::Notification(document), ReportedStatus::Fallback)
+        | (ReportedMessage::Fallback(document), _) => (document, Arrival::Fallback),
+    };
+    Receipt { document, arrival, at }
 }
 
 /// The headers that authenticate a report.
@@ -198,6 +222,25 @@ mod tests {
         drop(places.pop());
         let _one_more = reading.begin();
         assert!(!is_lost(&mut places[1]).await && !is_lost(&mut another).await, "a place was free");
+    }
+
+    #[test]
+    fn a_report_says_by_which_message_the_person_was_told() {
+        let document = seoham_model::BinderId::generate(&seoham_model::Clock::default());
+        let (notification, fallback) =
+            (ReportedMessage::Notification(document), ReportedMessage::Fallback(document));
+        for (message, status, has_own_fallback, arrival) in [
+            (notification, ReportedStatus::Delivered, true, Arrival::Messenger),
+            (notification, ReportedStatus::Fallback, true, Arrival::Fallback),
+            (notification, ReportedStatus::Failed, false, Arrival::Failed),
+            (notification, ReportedStatus::Failed, true, Arrival::FallsBack),
+            (fallback, ReportedStatus::Delivered, true, Arrival::Fallback),
+            (fallback, ReportedStatus::Fallback, true, Arrival::Fallback),
+            (fallback, ReportedStatus::Failed, true, Arrival::Failed),
+        ] {
+            let receipt = receipt(message, status, UnixSeconds(5), has_own_fallback);
+            assert_eq!(receipt, Receipt { document, arrival, at: UnixSeconds(5) }, "{message:?} {status:?}");
+        }
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct GatewayOptions {
     pub admission: AdmissionLimits,
     /// The signing secrets of HTTP providers. Without any, no reports are accepted from them.
     pub receipt_secrets: Vec<SecretString>,
+    /// An HTTP provider sends our own fallbacks: one follows the report that a notification did not arrive.
+    pub has_own_fallback: bool,
     /// Takes the reports that other providers push. Without it, none are accepted.
     pub pushed_reports: Option<Arc<dyn PushedReports>>,
     /// The feeds of events.
@@ -51,6 +53,8 @@ pub struct Gateway {
     pub(crate) registrations: Arc<Admission>,
     pub(crate) bulk_work: BulkWork,
     pub(crate) receipts: Arc<Receipts>,
+    /// An HTTP provider sends our own fallbacks.
+    pub(crate) has_own_fallback: bool,
     pub(crate) pushed_reports: Option<Arc<dyn PushedReports>>,
     pub(crate) feeds: Arc<dyn EventFeeds>,
     pub(crate) pings: Arc<dyn WebhookPings>,
@@ -75,6 +79,7 @@ impl Gateway {
             registrations: Arc::new(Admission::new(AdmissionLimits::of_pings())),
             bulk_work: BulkWork::on(options.bulk_threads),
             receipts,
+            has_own_fallback: options.has_own_fallback,
             pushed_reports: options.pushed_reports,
             feeds: options.feeds,
             pings: options.pings,

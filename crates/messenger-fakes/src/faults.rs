@@ -80,14 +80,20 @@ impl Faults {
         }
     }
 
-    /// The answer to a send, or a broken connection.
-    pub(crate) fn answer(&self, answer: Response) -> Response {
+    /// Counts a send, and says whether its connection is broken instead of an answer.
+    pub(crate) fn breaks_now(&self) -> bool {
         let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let one_in = self.breaks_one_in.load(Ordering::Relaxed);
-        if one_in == 0 || !call.is_multiple_of(one_in) {
+        let breaks = one_in != 0 && call.is_multiple_of(one_in);
+        self.broken.fetch_add(u64::from(breaks), Ordering::Relaxed);
+        breaks
+    }
+
+    /// The answer to a send, or a broken connection.
+    pub(crate) fn answer(&self, answer: Response) -> Response {
+        if !self.breaks_now() {
             return answer;
         }
-        self.broken.fetch_add(1, Ordering::Relaxed);
         // A body that ends with an error makes the server close the connection.
         let broken = futures_util::stream::once(async {
             Err::<Bytes, _>(std::io::Error::other("the connection is broken on purpose"))

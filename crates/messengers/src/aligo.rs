@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_delivery::{
-    Abilities, ApprovedTemplate, Batch, Message, Provider, Recovery, ReportQuestion, Reported, Reports, Sent,
-    Together, Trouble, in_one_call,
+    Abilities, ApprovedTemplate, Batch, Message, Provider, Reach, Recovery, ReportQuestion, Reported,
+    Reporting, Reports, Sent, Together, Trouble, in_one_call,
 };
 use seoham_model::message::ProviderTemplate;
 use seoham_store::deliveries::Arrival;
@@ -253,10 +253,11 @@ impl Provider for Aligo {
             calls_max: self.options.call.concurrent_calls,
             recovery: Recovery::None,
             takes_once: false,
+            reaches: Reach::Number,
             needs_template: true,
             falls_back: true,
             together: Together::OneTemplateAndNumber,
-            asks_after: Some(Duration::from_secs(5)),
+            reporting: Reporting::AskedAfter(Duration::from_secs(5)),
             slowest: self.options.call.timeout,
         }
     }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_delivery::{
-    Abilities, Batch, LookUp, LookedUp, Message, Provider, Pushed, Recovery, ReportQuestion, Reported,
-    Reports, Sent, Together, Trouble, one_by_one,
+    Abilities, Batch, LookUp, LookedUp, Message, Provider, Pushed, Reach, Recovery, ReportQuestion, Reported,
+    Reporting, Reports, Sent, Together, Trouble, one_by_one,
 };
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::deliveries::Arrival;
@@ -227,10 +227,11 @@ impl Provider for Bizppurio {
             calls_max: 4,
             recovery: Recovery::LooksUp { after: Duration::from_secs(10) },
             takes_once: false,
+            reaches: Reach::Number,
             needs_template: true,
             falls_back: true,
             together: Together::Mixed,
-            asks_after: Some(Duration::from_secs(5)),
+            reporting: Reporting::AskedAfter(Duration::from_secs(5)),
             slowest: self.options.call.timeout,
         }
     }

@@ -1,6 +1,6 @@
 //! Checks templates before anything is sent by them (SPEC 13): what could not be sent, and what a provider would refuse.
 
-use seoham_delivery::{ApprovedTemplate, Line, Lines};
+use seoham_delivery::{ApprovedTemplate, Line, Lines, Sends};
 use seoham_model::Text;
 use seoham_model::message::MessageTemplate;
 use seoham_model::template::CHARACTERS_MAX;
@@ -50,9 +50,10 @@ pub async fn check(template: &MessageTemplate, lines: &Lines) -> Vec<Finding> {
         }
     }
     let mut suits_any = false;
-    for line in lines.all() {
-        suits_any |= line.suits(Some(template));
-        findings.extend(of_line(template, line).await);
+    for line in lines.all().iter().filter(|line| line.options.sends == Sends::Messages) {
+        suits_any |= line.has_template(Some(template));
+        let falls_back = line.abilities().falls_back || lines.fall_back_for(line);
+        findings.extend(of_line(template, line, falls_back).await);
     }
     if !suits_any {
         let text = Text::fixed(
@@ -64,10 +65,10 @@ pub async fn check(template: &MessageTemplate, lines: &Lines) -> Vec<Finding> {
     findings
 }
 
-async fn of_line(template: &MessageTemplate, line: &Line) -> Vec<Finding> {
+async fn of_line(template: &MessageTemplate, line: &Line, falls_back: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     let name = Some(line.name());
-    if template.fallback.is_some() && line.suits(Some(template)) && !line.abilities().falls_back {
+    if template.fallback.is_some() && line.has_template(Some(template)) && !falls_back {
         let text = Text::fixed(
             "이 제공자는 대체발송(SMS, LMS)을 하지 않습니다",
             "this provider sends no fallback (SMS or LMS)",

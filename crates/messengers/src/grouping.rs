@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use secrecy::ExposeSecret;
 use seoham_delivery::{Batch, Message, Sent, Trouble};
 use seoham_model::BinderId;
 use seoham_model::notification::NotificationId;
@@ -98,7 +97,7 @@ pub(crate) fn approved_buttons(list: &Value, name: &str, address: &str) -> Vec<(
 
 /// The telephone number, as digits.
 pub(crate) fn number(message: &Message) -> &str {
-    message.to.expose_secret()
+    message.to.number()
 }
 
 /// The document that an id of ours names.

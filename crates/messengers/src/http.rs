@@ -7,12 +7,15 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use secrecy::ExposeSecret;
 use seoham_delivery::{
-    Abilities, Batch, Message, Provider, Recovery, Sent, Together, Trouble, in_one_call, one_by_one,
+    Abilities, Batch, Message, Provider, Reach, Recovery, Reporting, Sent, Together, Trouble, in_one_call,
+    one_by_one,
 };
 use seoham_model::message::MessageKind;
 use seoham_store::undelivered::Failure;
 use seoham_webhook::{Answer, NoAnswer, SetupError, SignedPost, SignedPostOptions};
 use serde::{Deserialize, Serialize};
+
+use crate::fallback::Fallback;
 
 /// Messages in one call.
 const BATCH_MAX: usize = 1_000;
@@ -25,6 +28,8 @@ pub struct HttpOptions {
     pub post: SignedPostOptions,
     /// An array of messages in each call.
     pub batch: bool,
+    /// It sends an SMS or LMS to whom it cannot reach, which a template's fallback asks for.
+    pub falls_back: bool,
     /// Messages claimed together, when they are sent one by one.
     pub batch_max: usize,
     /// Calls at the same time.
@@ -36,6 +41,7 @@ pub struct Http {
     post: SignedPost,
     name: String,
     batch: bool,
+    falls_back: bool,
     batch_max: usize,
     concurrent_calls: usize,
     timeout: Duration,
@@ -51,6 +57,16 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     template: Option<&'a str>,
     variables: serde_json::Map<String, serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fallback: Option<FallbackBody<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct FallbackBody<'a> {
+    from: &'a str,
+    text: &'a str,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +84,7 @@ impl Http {
             post: SignedPost::new(&options.post)?,
             name: options.name.clone(),
             batch: options.batch,
+            falls_back: options.falls_back,
             batch_max: options.batch_max,
             concurrent_calls: options.concurrent_calls,
             timeout: options.post.timeout,
@@ -81,11 +98,15 @@ impl Http {
         Body {
             id: message.id.to_string(),
             kind: message.kind,
-            to: message.to.expose_secret(),
+            to: message.to.number(),
             text: message.text.expose_secret(),
             link: &message.link,
             template: template.map(|template| template.template_code.as_str()),
             variables: variables.collect(),
+            fallback: Fallback::of(message)
+                .filter(|_| self.falls_back)
+                .map(|fallback| FallbackBody { from: fallback.from, text: fallback.text }),
+            from: message.from.as_deref(),
         }
     }
 
@@ -144,10 +165,11 @@ impl Provider for Http {
             // Its key is the message's id, the same on every retry.
             recovery: Recovery::Deduplicates,
             takes_once: true,
+            reaches: Reach::Number,
             needs_template: false,
-            falls_back: false,
+            falls_back: self.falls_back,
             together: Together::Mixed,
-            asks_after: None,
+            reporting: Reporting::Pushed,
             slowest: self.timeout,
         }
     }

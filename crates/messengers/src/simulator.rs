@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use seoham_delivery::{
-    Abilities, Batch, Message, Provider, Recovery, Report, Sent, Together, Trouble, one_by_one,
+    Abilities, Batch, Message, Provider, Reach, Recovery, Report, Reporting, Sent, Together, Trouble,
+    one_by_one,
 };
 use seoham_model::{BinderId, Clock, UnixSeconds};
 use seoham_store::deliveries::{Arrival, Receipt};
@@ -55,7 +56,7 @@ impl Simulator {
     }
 
     async fn take(&self, message: &Message) -> Sent {
-        let number = message.to.expose_secret();
+        let number = message.to.number();
         if number == personas::NUMBER_REFUSED {
             return Sent::Refused(Trouble::of(Failure::Status(400)));
         }
@@ -68,7 +69,7 @@ impl Simulator {
             }
             messages.push_back(ShownMessage {
                 document,
-                to: message.to.clone(),
+                to: message.to.phone_number.clone().unwrap_or_default(),
                 text: message.text.clone(),
                 link: message.link.clone(),
                 taken_at: now,
@@ -96,10 +97,11 @@ impl Provider for Simulator {
             calls_max: 4,
             recovery: Recovery::Deduplicates,
             takes_once: true,
+            reaches: Reach::Number,
             needs_template: false,
             falls_back: false,
             together: Together::Mixed,
-            asks_after: None,
+            reporting: Reporting::Pushed,
             slowest: Duration::from_secs(10),
         }
     }

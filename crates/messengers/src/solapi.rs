@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_delivery::{
-    Abilities, ApprovedTemplate, Batch, LookUp, LookedUp, Message, Provider, Pushed, Recovery,
-    ReportQuestion, Reported, Reports, Sent, Together, Trouble, in_one_call,
+    Abilities, ApprovedTemplate, Batch, LookUp, LookedUp, Message, Provider, Pushed, Reach, Recovery,
+    ReportQuestion, Reported, Reporting, Reports, Sent, Together, Trouble, in_one_call,
 };
 use seoham_model::UnixSeconds;
 use seoham_model::message::ProviderTemplate;
@@ -245,10 +245,11 @@ impl Provider for Solapi {
             calls_max: self.options.call.concurrent_calls,
             recovery: Recovery::LooksUp { after: LISTED_AFTER },
             takes_once: false,
+            reaches: Reach::Number,
             needs_template: true,
             falls_back: true,
             together: Together::Mixed,
-            asks_after: Some(self.options.call.asks_after()),
+            reporting: Reporting::AskedAfter(self.options.call.asks_after()),
             slowest: self.options.call.timeout,
         }
     }

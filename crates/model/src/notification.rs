@@ -12,20 +12,47 @@ use crate::ids::BinderId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NotificationId(pub BinderId);
 
-const PREFIX: &str = "NTF-";
+/// `FBK-` and the digits of the document's id: the SMS or LMS that Seoham sends itself instead of a notification that did not
+/// arrive (SPEC 13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FallbackId(pub BinderId);
+
+fn parse(text: &str, prefix: &str) -> Option<BinderId> {
+    let digits = text.strip_prefix(prefix)?;
+    BinderId::parse(&format!("{}{digits}", BinderId::PREFIX))
+}
+
+fn write(f: &mut fmt::Formatter<'_>, prefix: &str, document: BinderId) -> fmt::Result {
+    write!(f, "{prefix}{}", &document.to_string()[BinderId::PREFIX.len()..])
+}
 
 impl NotificationId {
+    const PREFIX: &str = "NTF-";
+
     /// Parses the form that [`fmt::Display`] writes.
     pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix(PREFIX)?;
-        BinderId::parse(&format!("{}{digits}", BinderId::PREFIX)).map(Self)
+        parse(text, Self::PREFIX).map(Self)
+    }
+}
+
+impl FallbackId {
+    const PREFIX: &str = "FBK-";
+
+    /// Parses the form that [`fmt::Display`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        parse(text, Self::PREFIX).map(Self)
     }
 }
 
 impl fmt::Display for NotificationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let document = self.0.to_string();
-        write!(f, "{PREFIX}{}", &document[BinderId::PREFIX.len()..])
+        write(f, Self::PREFIX, self.0)
+    }
+}
+
+impl fmt::Display for FallbackId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write(f, Self::PREFIX, self.0)
     }
 }
 
@@ -61,5 +88,8 @@ mod tests {
         assert_eq!(NotificationId::parse(&id.to_string()), Some(id));
         assert_eq!(NotificationId::parse("NTF-1"), None);
         assert_eq!(NotificationId::parse(&id.0.to_string()), None);
+        let fallback = FallbackId(id.0);
+        assert_eq!(FallbackId::parse(&fallback.to_string()), Some(fallback));
+        assert_eq!(NotificationId::parse(&fallback.to_string()), None, "another message");
     }
 }

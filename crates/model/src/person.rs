@@ -1,12 +1,14 @@
 //! A person as an operator registers them (SPEC 11) and as the sandbox creates them (SPEC 12).
 
-use secrecy::SecretString;
+use email_address::{EmailAddress, Options};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::clock::SeoulDay;
 use crate::document::{Checker, StringRule};
+use crate::forms::names_null;
 use crate::identity;
 use crate::stored::StoredNumber;
 use crate::violation::{Rule, Violation};
@@ -30,8 +32,48 @@ pub struct PersonRecord {
     pub member: bool,
     /// Six digits.
     pub pin: Option<SecretString>,
+    /// What becomes of the e-mail address.
+    pub email: EmailChange,
     /// The person's behaviour; anything but ordinary is only for the sandbox.
     pub behaviour: Behaviour,
+}
+
+/// What becomes of a person's e-mail address.
+#[derive(Clone, Debug, Default)]
+pub enum EmailChange {
+    /// The known one stays.
+    #[default]
+    Keep,
+    /// It is this one.
+    Set(SecretString),
+    /// The person has none.
+    Remove,
+}
+
+/// How a person can be reached. Its `Debug` shows no personal data.
+#[derive(Clone, Debug, Default)]
+pub struct Addresses {
+    /// 10 or 11 digits; absent if the number passed on to another person.
+    pub phone_number: Option<SecretString>,
+    /// The e-mail address, if it is known.
+    pub email: Option<SecretString>,
+}
+
+impl Addresses {
+    /// A telephone number alone.
+    pub fn of_number(phone_number: SecretString) -> Self {
+        Self { phone_number: Some(phone_number), email: None }
+    }
+
+    /// The telephone number; empty without one.
+    pub fn number(&self) -> &str {
+        self.phone_number.as_ref().map_or("", |number| number.expose_secret())
+    }
+
+    /// The e-mail address; empty without one.
+    pub fn email(&self) -> &str {
+        self.email.as_ref().map_or("", |email| email.expose_secret())
+    }
 }
 
 /// The special behaviour of a sandbox person (SPEC 12).
@@ -65,7 +107,7 @@ impl StoredNumber for Behaviour {
     }
 }
 
-/// Parses a person from `{"phone_number","phone_assigned_on"?,"name","birthday","ci"?,"member":bool,"pin"?}`.
+/// Parses a person from `{"phone_number","phone_assigned_on"?,"name","birthday","ci"?,"email"?,"member":bool,"pin"?}`.
 pub fn read_person(json: &RawValue, today: SeoulDay) -> Result<PersonRecord, Vec<Violation>> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -84,6 +126,8 @@ pub fn read_person(json: &RawValue, today: SeoulDay) -> Result<PersonRecord, Vec
         member: Option<&'a RawValue>,
         #[serde(borrow)]
         pin: Option<&'a RawValue>,
+        #[serde(borrow)]
+        email: Option<&'a RawValue>,
     }
     let mut checker = Checker::default();
     let Some(raw) = checker.object::<RawPerson<'_>>("", Some(json)) else {
@@ -106,6 +150,10 @@ pub fn read_person(json: &RawValue, today: SeoulDay) -> Result<PersonRecord, Vec
     if pin.as_ref().is_some_and(|pin| !is_pin(pin)) {
         checker.report("pin", Rule::PinDigits);
     }
+    let email = checker.optional("email", raw.email, any);
+    if email.as_ref().is_some_and(|email| !is_email(email)) {
+        checker.report("email", Rule::Email);
+    }
     let person = (|| {
         Some(PersonRecord {
             phone_number: phone_number?.into(),
@@ -115,10 +163,21 @@ pub fn read_person(json: &RawValue, today: SeoulDay) -> Result<PersonRecord, Vec
             ci: ci.map(SecretString::from),
             member: member?,
             pin: pin.map(SecretString::from),
+            email: match email {
+                Some(email) => EmailChange::Set(email.into()),
+                None if names_null(json.get().as_bytes(), "email") => EmailChange::Remove,
+                None => EmailChange::Keep,
+            },
             behaviour: Behaviour::Ordinary,
         })
     })();
     checker.finish(person)
+}
+
+/// An address that every mail server takes: ASCII, with a domain that has a name.
+pub(crate) fn is_email(text: &str) -> bool {
+    let options = Options::default().without_display_text().without_domain_literal().with_required_tld();
+    text.is_ascii() && EmailAddress::parse_with_options(text, options).is_ok()
 }
 
 fn is_pin(text: &str) -> bool {
@@ -160,6 +219,38 @@ mod tests {
         .expect_err("a bad person");
         let members: Vec<_> = broken.iter().map(|v| v.member).collect();
         assert_eq!(members, ["phone_number", "phone_assigned_on", "name", "birthday", "member", "pin"]);
+    }
+
+    #[test]
+    fn an_address_is_one_that_mail_reaches() {
+        let with = |more: &str| {
+            let known = r#""phone_number":"01000000001","name":"김하나","birthday":"19900101","member":true"#;
+            read(&format!("{{{known}{more}}}"))
+        };
+        let of = |email: &str| with(&format!(r#","email":"{email}""#));
+        for email in ["hana@example.kr", "hana.kim+tax@mail.example.kr"] {
+            let person = of(email).expect("a good address");
+            assert!(matches!(person.email, EmailChange::Set(own) if own.expose_secret() == email));
+        }
+        assert!(matches!(with(r#","email":null"#).expect("good").email, EmailChange::Remove));
+        for kept in [String::new(), r#","email":" ""#.to_owned()] {
+            assert!(matches!(with(&kept).expect("good").email, EmailChange::Keep), "{kept}");
+        }
+        for email in [
+            "hana",
+            "hana@",
+            "@example.kr",
+            "hana@example",
+            "hana@[127.0.0.1]",
+            "김하나@example.kr",
+            "김하나 <hana@example.kr>",
+            "a@b.kr,c@d.kr",
+            "hana@example.kr\\r\\nBcc: x@y.kr",
+            " hana@example.kr",
+        ] {
+            let broken = of(email).expect_err(email);
+            assert_eq!(broken[0].member, "email", "{email}");
+        }
     }
 
     #[test]

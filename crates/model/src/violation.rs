@@ -96,6 +96,8 @@ pub enum Rule {
     Unreadable,
     /// Not six digits.
     PinDigits,
+    /// Not an e-mail address.
+    Email,
     /// Not a type of event, or an empty list of them.
     UnknownEventType,
     /// None of `pin`, `certificate` and `none`.
@@ -112,7 +114,7 @@ pub enum Rule {
     Binder,
     /// A last day before the first, or more than 31 days.
     SearchDays,
-    /// Neither `delivered` nor `failed`.
+    /// Not a status of a report.
     UnknownReceiptStatus,
     /// Not `YYYY-MM-DD`, or not a real date.
     Day,
@@ -194,6 +196,10 @@ impl Rule {
                 "cannot be read (a member given twice, a broken escape or a number out of range)",
             ),
             Self::PinDigits => Text::fixed("숫자 6자리여야 합니다", "must be 6 digits"),
+            Self::Email => Text::fixed(
+                "hana@example.kr과 같은 전자우편 주소여야 합니다(이름 없이 주소 하나만)",
+                "must be one e-mail address such as hana@example.kr, without a name",
+            ),
             Self::UnknownEventType => Text::fixed(
                 "document.accepted와 같은 이벤트 종류를 적어야 합니다",
                 "must be a type of event, such as document.accepted",
@@ -219,9 +225,10 @@ impl Rule {
                 "platform, institution, none 중 하나여야 합니다",
                 "must be platform, institution or none",
             ),
-            Self::UnknownReceiptStatus => {
-                Text::fixed("delivered와 failed 중 하나여야 합니다", "must be delivered or failed")
-            }
+            Self::UnknownReceiptStatus => Text::fixed(
+                "delivered, fallback, failed 중 하나여야 합니다",
+                "must be delivered, fallback or failed",
+            ),
             Self::Day => Text::fixed(
                 "YYYY-MM-DD 형식의 실제 날짜여야 합니다",
                 "must be a real date in the form YYYY-MM-DD",

@@ -1,9 +1,9 @@
 //! The port to the messenger providers of this process: what an operator tries and checks.
 
 use async_trait::async_trait;
-use secrecy::SecretString;
 use seoham_model::Text;
 use seoham_model::message::MessageTemplate;
+use seoham_model::person::Addresses;
 
 /// A configured provider.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +45,7 @@ pub trait Messengers: Send + Sync {
     fn providers(&self) -> Vec<ConfiguredProvider>;
 
     /// Sends a test message through each of them, or through the named one alone.
-    async fn test(&self, number: SecretString, provider: Option<&str>) -> Vec<TestAnswer>;
+    async fn test(&self, to: Addresses, provider: Option<&str>) -> Vec<TestAnswer>;
 
     /// Checks a template with the longest values, and against what the providers approved.
     async fn check(&self, template: &MessageTemplate) -> Vec<TemplateFinding>;

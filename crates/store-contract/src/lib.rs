@@ -9,6 +9,7 @@ mod damage;
 mod deliveries;
 mod documents;
 mod events;
+mod fallbacks;
 mod handovers;
 mod idempotency;
 mod numbers;
@@ -27,6 +28,7 @@ pub use damage::*;
 pub use deliveries::*;
 pub use documents::*;
 pub use events::*;
+pub use fallbacks::*;
 pub use handovers::*;
 pub use idempotency::*;
 pub use numbers::*;
@@ -54,7 +56,7 @@ macro_rules! store_contract {
             admin_tokens_identify_their_owners, admins_are_listed_by_kind, actions_are_recorded,
             receivers_are_identified, refusals_hold_for_one_institution, numbers_do_not_pass_to_others,
             a_number_moves_to_its_next_owner, numbers_move_within_one_request, a_number_moves_to_somebody_of_the_same_birthday, an_old_number_does_not_come_back, the_day_of_a_number_is_corrected,
-            updates_keep_what_is_not_given, membership_is_never_taken_away,
+            updates_keep_what_is_not_given, an_email_address_stays_until_it_changes, membership_is_never_taken_away,
             people_of_one_request_come_in_order, who_refuses_is_found_in_no_way,
             those_who_become_members_together_receive, pins_of_one_request_stay_apart,
             personas_are_there, an_acceptance_is_there_whole, documents_are_found_for_those_who_ask, statuses_keep_their_order_and_owner,
@@ -69,6 +71,8 @@ macro_rules! store_contract {
             a_handover_takes_its_documents_off_the_queue, a_lost_handover_is_found_once, awaited_reports_are_asked_for,
             a_handover_ends_with_its_documents, what_is_withdrawn_is_not_handed_over, a_provider_tells_what_it_has, abandoned_handovers_are_found,
             providers_are_limited_and_shown,
+            a_fallback_is_begun_once, a_fallback_needs_a_reason, a_fallback_ends_when_the_notification_arrives,
+            a_fallback_is_owed_whoever_holds_the_notification, a_refused_notification_goes_on_as_its_fallback,
             the_clock_moves_forward_only, work_wakes_a_waiting_worker,
             old_documents_are_removed, what_can_still_be_opened_is_kept, a_late_deadline_keeps_its_own_request_alone,
             a_box_is_found_among_thousands,

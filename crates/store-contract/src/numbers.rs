@@ -91,7 +91,7 @@ pub async fn a_number_moves_to_its_next_owner(world: World) {
     // What waits for the first person is told to nobody.
     let waiting = world.claim(10).await;
     assert_eq!(waiting.len(), 1);
-    assert!(documents.contains(&waiting[0].document) && waiting[0].phone_number.is_none());
+    assert!(documents.contains(&waiting[0].document) && waiting[0].addresses.phone_number.is_none());
     for document in documents {
         assert!(world.status(world.city, document).await.expect("there").times.received_at.is_some());
     }

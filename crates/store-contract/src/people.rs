@@ -1,7 +1,9 @@
 //! Registering, identifying, refusing.
 
 use seoham_model::document::Receiver;
+use seoham_model::person::{EmailChange, PersonRecord};
 use seoham_model::{InstitutionId, SeoulDay};
+use seoham_store::deliveries::Outcome;
 use seoham_store::people::{Identified, Registered, Registration};
 use seoham_store::visits::Attempt;
 use seoham_store::visits::Secret;
@@ -85,6 +87,30 @@ pub async fn updates_keep_what_is_not_given(world: World) {
     assert_eq!(world.register(new_number).await, Registered::Updated);
     assert!(matches!(world.identify(by_phone("01011112222", "19800229")).await, Identified::NotFound));
     assert_eq!(world.recipient("01099998888", "19800301").await.person, before, "the same person");
+}
+
+/// An e-mail address stays until another is given or it is removed, and comes with what is to be told.
+pub async fn an_email_address_stays_until_it_changes(world: World) {
+    use EmailChange::{Keep, Remove, Set};
+    let address = |email: &str| Set(email.to_owned().into());
+    let known = async |number: &str, email: EmailChange| {
+        let person = record(number, "김하나", "19800229", Some("CI-1"), true);
+        world.register(PersonRecord { email, ..person }).await;
+        let recipient = world.recipient(number, "19800229").await;
+        world.send(world.city, &recipient, 1).await;
+        let claims = world.claim(10).await;
+        world.finish(&claims, Outcome::Taken).await;
+        let addresses = &claims[0].addresses;
+        assert_eq!(addresses.number(), number);
+        addresses.email().to_owned()
+    };
+    assert_eq!(known("01011112222", Keep).await, "");
+    assert_eq!(known("01011112222", address("hana@example.kr")).await, "hana@example.kr");
+    assert_eq!(known("01011112222", Keep).await, "hana@example.kr");
+    assert_eq!(known("01033334444", Keep).await, "hana@example.kr", "with another number too");
+    assert_eq!(known("01033334444", address("kim@example.kr")).await, "kim@example.kr");
+    assert_eq!(known("01033334444", Remove).await, "");
+    assert_eq!(known("01033334444", Keep).await, "");
 }
 
 /// People of one request are registered in order: each sees the effects of the earlier ones.

@@ -1,11 +1,12 @@
 //! A small world for tests: two institutions, a few people, documents.
 
+use std::mem::discriminant;
 use std::sync::Arc;
 use std::time::Duration;
 
 use seoham_model::document::{Categories, Content, Own, Receiver, ReceiverIdentity};
 use seoham_model::forms::NewToken;
-use seoham_model::person::{Behaviour, PersonRecord};
+use seoham_model::person::{Behaviour, EmailChange, PersonRecord};
 use seoham_model::{AccessTokenId, BinderId, Clock, ContractUuid, InstitutionId, ParcelId, UnixSeconds};
 use seoham_store::accounts::{AccessTokenRecord, Contract, Institution, Product};
 use seoham_store::boxes::Opener;
@@ -86,10 +87,17 @@ impl World {
         self.store.register(people, self.now()).await.expect("registers")
     }
 
-    /// Identifies a receiver for the city.
+    /// Identifies a receiver for the city: by itself, and among several, which a store may look up in another way.
     pub async fn identify(&self, receiver: Receiver) -> Identified {
-        let found = self.store.identify(Lane::Bulk, self.city.institution, vec![receiver]).await;
-        found.expect("identifies").remove(0)
+        let identify = async |receivers| {
+            let found = self.store.identify(Lane::Bulk, self.city.institution, receivers).await;
+            found.expect("identifies")
+        };
+        let alone = identify(vec![receiver.clone()]).await.remove(0);
+        for among in identify(vec![receiver; 5]).await {
+            assert_eq!(discriminant(&among), discriminant(&alone), "the same, however it is asked");
+        }
+        alone
     }
 
     /// The recipient with a phone number and a birthday, who must be registered.
@@ -259,6 +267,7 @@ pub fn record(
         ci: ci.map(Into::into),
         member,
         pin: None,
+        email: EmailChange::Keep,
         behaviour: Behaviour::Ordinary,
     }
 }

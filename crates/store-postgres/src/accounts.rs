@@ -187,9 +187,9 @@ impl Callers for PostgresStore {
                      c.notice = 'institution' AND NOT EXISTS (
                        SELECT 1 FROM institution_templates m WHERE m.institution_id = c.institution_id)
                        AS lacks_template
-                   FROM access_tokens t JOIN institutions i ON i.institution_id = t.institution_id
+                   FROM access_tokens t JOIN institutions i ON i.institution_id = ANY (ARRAY[t.institution_id])
                    LEFT JOIN contracts c
-                     ON c.contract_id = $3 AND c.institution_id = t.institution_id AND c.closed_at IS NULL
+                     ON c.contract_id = $3 AND c.institution_id = ANY (ARRAY[t.institution_id]) AND c.closed_at IS NULL
                    WHERE t.token_hash = $1 AND t.revoked_at IS NULL
                      AND (t.expires_at IS NULL OR t.expires_at > $2)";
         let session = self.inner.sessions.of(lane).await?;

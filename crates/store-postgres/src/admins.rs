@@ -89,7 +89,7 @@ impl Admins for PostgresStore {
 
     async fn admin_caller(&self, hash: TokenHash, now: UnixSeconds) -> Result<Option<AdminCaller>> {
         let sql = "SELECT a.kind, a.admin_id, t.token_id, t.allowed_networks
-                   FROM admin_tokens t JOIN admins a ON a.admin_id = t.admin_id
+                   FROM admin_tokens t JOIN admins a ON a.admin_id = ANY (ARRAY[t.admin_id])
                    WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND a.closed_at IS NULL
                      AND (t.expires_at IS NULL OR t.expires_at > $2)";
         let session = self.inner.sessions.interactive().await?;

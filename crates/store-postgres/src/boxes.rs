@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use seoham_model::status::token_expires_at;
 use seoham_model::{BinderId, ContractUuid, PersonId, UnixSeconds};
 use seoham_store::accounts::Authentication;
-use seoham_store::boxes::{BoxDocument, BoxSender, OpenVerdict, Opener, RefusedInstitution, Shelf, in_box};
+use seoham_store::boxes::{
+    BoxDocument, BoxQuery, BoxSender, BoxView, OpenVerdict, Opener, RefusedInstitution, Shelf, in_box, older,
+    pieces,
+};
 use seoham_store::events::DocumentSet;
 use seoham_store::parcel::document::open_text;
 use seoham_store::parcel::{StoredDocument, mark};
@@ -42,36 +45,61 @@ const READ: &str = "SELECT document_id FROM marks
     WHERE person_id = $1 AND read_at IS NOT NULL AND ($2::uuid IS NULL OR document_id < $2)
     ORDER BY document_id DESC LIMIT $3";
 
-/// Documents read at once.
-const READ_AT_ONCE: usize = 256;
-
 impl PostgresStore {
-    /// The ids of documents on a shelf of a person's box, newest first, older than `before`, at most `limit`.
+    /// The ids of documents on a shelf of a person's box, newest first, older than `before`, at most `limit`; `ids` are all of
+    /// the box.
     async fn on_shelf(
         session: &Session,
         person: PersonId,
-        shelf: Shelf,
-        before: Option<BinderId>,
-        limit: usize,
+        ids: &[BinderId],
+        asked: BoxQuery,
         now: UnixSeconds,
     ) -> Result<Vec<BinderId>> {
+        let BoxQuery { shelf, before, limit, .. } = asked;
         if shelf == Shelf::Read {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let before = before.map(|id| id.uuid());
             let rows = session.query(READ, &[&person.uuid(), &before, &limit]).await?;
             return rows.iter().map(|row| row.id("document_id")).collect();
         }
-        let mut ids = documents_of(session, person).await?;
-        ids.retain(|id| before.is_none_or(|before| *id < before));
         let mut on_shelf = Vec::new();
-        for ids in ids.chunks(READ_AT_ONCE) {
-            let found = rows::documents(session, None, ids).await?;
-            on_shelf.extend(shelf.select(&found, ids, person, now).take(limit - on_shelf.len()));
+        for ids in pieces(older(ids, before), limit) {
             if on_shelf.len() >= limit {
                 break;
             }
+            let found = rows::documents(session, None, ids).await?;
+            on_shelf.extend(shelf.select(&found, ids, person, now).take(limit - on_shelf.len()));
         }
         Ok(on_shelf)
+    }
+
+    /// At most as many documents of a shelf as are asked for. Those that cannot be read are left out and logged: the others
+    /// are shown, and as many as are asked for.
+    async fn on_shelf_shown(
+        &self,
+        session: &Session,
+        person: PersonId,
+        ids: &[BinderId],
+        mut asked: BoxQuery,
+        now: UnixSeconds,
+    ) -> Result<Vec<BoxDocument>> {
+        let mut shown = Vec::new();
+        while asked.limit > 0 {
+            let found = Self::on_shelf(session, person, ids, asked, now).await?;
+            let before = shown.len();
+            for document in self.box_documents(session, person, &found).await? {
+                match document {
+                    Ok(document) => shown.push(document),
+                    Err(error) => tracing::error!(%error, "a document of a box cannot be read"),
+                }
+            }
+            if found.len() < asked.limit {
+                break;
+            }
+            asked.limit -= shown.len() - before;
+            asked.before = found.last().copied();
+        }
+        Ok(shown)
     }
 
     /// Those of `ids` that are in the box of `person`, in that order. One that cannot be read is an error of that document
@@ -113,9 +141,9 @@ async fn senders<'a>(
     let sql = "SELECT c.contract_id, i.name, c.authentication, c.card, coalesce(r.refused, false) AS refused,
                  EXISTS (SELECT 1 FROM institution_marks m WHERE m.institution_id = c.institution_id) AS has_mark
                FROM unnest($1::uuid[]) AS asked (id)
-               JOIN contracts c ON c.contract_id = asked.id
-               JOIN institutions i ON i.institution_id = c.institution_id
-               LEFT JOIN refusals r ON r.person_id = $2 AND r.institution_id = c.institution_id";
+               JOIN contracts c ON c.contract_id = ANY (ARRAY[asked.id])
+               JOIN institutions i ON i.institution_id = ANY (ARRAY[c.institution_id])
+               LEFT JOIN refusals r ON r.person_id = $2 AND r.institution_id = ANY (ARRAY[c.institution_id])";
     let sender = |row: &Row| {
         let sender = BoxSender {
             name: row.value("name")?,
@@ -131,31 +159,16 @@ async fn senders<'a>(
 
 #[async_trait]
 impl Boxes for PostgresStore {
-    async fn shelf(
-        &self,
-        person: PersonId,
-        shelf: Shelf,
-        before: Option<BinderId>,
-        limit: usize,
-        now: UnixSeconds,
-    ) -> Result<Vec<BoxDocument>> {
+    async fn box_view(&self, person: PersonId, asked: BoxQuery, now: UnixSeconds) -> Result<BoxView> {
         let session = self.inner.sessions.interactive().await?;
-        let (mut on_shelf, mut before) = (Vec::new(), before);
-        loop {
-            let wanted = limit - on_shelf.len();
-            let ids = Self::on_shelf(&session, person, shelf, before, wanted, now).await?;
-            for document in self.box_documents(&session, person, &ids).await? {
-                match document {
-                    Ok(document) => on_shelf.push(document),
-                    // Left out: the others are shown, and as many as are asked for.
-                    Err(error) => tracing::error!(%error, "a document of a box cannot be read"),
-                }
-            }
-            before = ids.last().copied();
-            if ids.len() < wanted || on_shelf.len() >= limit {
-                return Ok(on_shelf);
-            }
-        }
+        let ids = documents_of(&session, person).await?;
+        let documents = self.on_shelf_shown(&session, person, &ids, asked, now).await?;
+        let counted = BoxQuery { shelf: Shelf::Unread, before: None, limit: asked.unread_max, ..asked };
+        let unread = match asked.unread_of(documents.len()) {
+            Some(unread) => unread,
+            None => Self::on_shelf(&session, person, &ids, counted, now).await?.len(),
+        };
+        Ok(BoxView { documents, unread })
     }
 
     async fn box_document(&self, person: PersonId, document: BinderId) -> Result<Option<BoxDocument>> {
@@ -163,15 +176,10 @@ impl Boxes for PostgresStore {
         self.box_documents(&session, person, &[document]).await?.pop().transpose()
     }
 
-    async fn unread(&self, person: PersonId, limit: usize, now: UnixSeconds) -> Result<usize> {
-        let session = self.inner.sessions.interactive().await?;
-        Ok(Self::on_shelf(&session, person, Shelf::Unread, None, limit, now).await?.len())
-    }
-
     async fn refused_institutions(&self, person: PersonId) -> Result<Vec<RefusedInstitution>> {
         let session = self.inner.sessions.interactive().await?;
         let sql = "SELECT i.institution_id, i.name
-                   FROM refusals r JOIN institutions i ON i.institution_id = r.institution_id
+                   FROM refusals r JOIN institutions i ON i.institution_id = ANY (ARRAY[r.institution_id])
                    WHERE r.person_id = $1 AND r.refused ORDER BY i.institution_id LIMIT 1000";
         let refused =
             |row: &Row| Ok(RefusedInstitution { id: row.id("institution_id")?, name: row.value("name")? });

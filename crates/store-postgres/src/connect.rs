@@ -24,6 +24,13 @@ const CONNECTION_TIME: Duration = Duration::from_millis(2_500);
 /// Rows are looked up only by key, so plans must not depend on table statistics while a table grows from nothing: a
 /// plan made for an empty table would scan a full one. With fixed plans, statements need not be planned again for
 /// each execution either. Statements are written for READ COMMITTED, whatever the database's default is.
+///
+/// These settings are not enough. PostgreSQL believes a queue that was vacuumed while it was empty to have one row until
+/// it is analyzed again, and a join then reads the whole queue in the order of its index and compares each row. So
+/// statements join by `t.key = ANY (ARRAY[x.key])`, for every column with which an index of the table begins. The planner
+/// can search the index for such a condition, but cannot use the index's order for a merge join; with a plain `=` it
+/// considers reading the whole index in order even though merge joins are off. Tables that stay small, with a row for each
+/// institution, operator or node, are joined as usual. The cases of the storage contract look at the plans of what they run.
 const SETTINGS: &str = "-c application_name=seoham -c enable_seqscan=off -c enable_hashjoin=off \
     -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan -c jit=off -c timezone=UTC \
     -c idle_in_transaction_session_timeout=60s -c default_transaction_isolation=read\\ committed \

@@ -68,6 +68,7 @@ struct Inner {
     sweeper: Arc<deliveries::Sweeper>,
     finish_batcher: deliveries::FinishBatcher,
     key_cache: people::KeyCache,
+    person_cache: Arc<people::PersonCache>,
     // Stops the listening and notifying tasks when dropped.
     _tasks: tokio_util::sync::DropGuard,
 }

@@ -20,7 +20,7 @@ use crate::events::Sequencer;
 use crate::examination::{Examination, Facts};
 use crate::migrations::State;
 use crate::partitions::Partitions;
-use crate::people::KeyCache;
+use crate::people::{KeyCache, PersonCache};
 use crate::precedence::Precedence;
 use crate::session::Sessions;
 use crate::signals::Signals;
@@ -165,11 +165,11 @@ impl PostgresStore {
         let connector = Connector::new(options.url.expose_secret(), options.ca_file.as_deref())?;
         let (clock, health) = (options.clock.clone(), Health::default());
         let accepting_connections = options.accepting_connections.clamp(1, 4);
-        // One connection for listening, in addition to the pools.
+        // One connection for listening and one for the cache of people, in addition to the pools.
         let connections = options.interactive_connections.max(1)
             + options.bulk_connections.max(1)
             + accepting_connections
-            + 1;
+            + 2;
         let examination = Examination::new(connections, options.allow_data_loss);
         let advanced_seconds = prepare(&connector, options, &vault, (&examination, &clock, &health)).await?;
         clock.set_advanced_seconds(advanced_seconds);
@@ -206,6 +206,7 @@ impl PostgresStore {
             signals,
             finish_batcher: deliveries::FinishBatcher::default(),
             key_cache: KeyCache::default(),
+            person_cache: Arc::new(PersonCache::new(&connector)),
             round_robin: deliveries::RoundRobin::default(),
             sweeper,
             _tasks: stop.drop_guard(),

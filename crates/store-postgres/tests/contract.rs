@@ -2,18 +2,21 @@
 
 #![allow(missing_docs, reason = "a test is documented by its name")]
 
+mod plans;
+
 use std::sync::Arc;
 
+use plans::Explained;
+
 use seoham_model::BinderId;
-use seoham_scratch_postgres::{Cluster, Database};
 use seoham_store::{Mode, Store};
 use seoham_store_contract::damaged_parts;
 use seoham_store_postgres::{Options, PostgresStore};
 use seoham_vault::{KeyRing, Vault};
 use tokio_postgres::NoTls;
 
-async fn open() -> (Arc<dyn Store>, Database) {
-    let database = tokio::task::spawn_blocking(|| Cluster::shared().database()).await.expect("a database");
+async fn open() -> (Arc<dyn Store>, Explained) {
+    let database = tokio::task::spawn_blocking(Explained::new).await.expect("a database");
     let options = Options {
         create: true,
         interactive_connections: 4,
@@ -21,10 +24,11 @@ async fn open() -> (Arc<dyn Store>, Database) {
     };
     let vault = Arc::new(Vault::new(&KeyRing::generate()));
     let store = PostgresStore::open(&options, vault).await.expect("an empty database opens");
+    database.is_thought_empty().await;
     (Arc::new(store), database)
 }
 
-async fn damage(database: &Database, document: BinderId) {
+async fn damage(database: &Explained, document: BinderId) {
     let (client, connection) = tokio_postgres::connect(database.url(), NoTls).await.expect("connects");
     tokio::spawn(connection);
     let parcel = uuid::Uuid::from_bytes(*document.parcel().as_bytes());

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use seoham_model::StoredNumber;
 use seoham_scratch_postgres::{Cluster, Database};
 use seoham_store::events::FeedQuery;
 use seoham_store::{Feeds, Mode, Store};
@@ -97,6 +98,49 @@ async fn a_pass_that_waited_numbers_from_where_the_other_ended() {
     assert_eq!(last.get::<_, i64>(0), 103);
     let counted = other.query_one("SELECT documents, kind FROM statistics", &[]).await.expect("reads");
     assert_eq!((counted.get::<_, i64>(0), counted.get::<_, i16>(1)), (103, 10), "each is counted once");
+}
+
+/// Retention waits for the numbers of the last steps: they are counted under the contract of their parcel, which must be
+/// there until then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_numbered_is_not_removed() {
+    let database = tokio::task::spawn_blocking(|| Cluster::shared().database()).await.expect("a database");
+    let store = open(&database, &KeyRing::generate()).await;
+    let world = World::new(Arc::clone(&store)).await;
+    world.person("01011112222", true).await;
+    let recipient = world.recipient("01011112222", "19800229").await;
+    let soon = world.now().plus(86_400);
+    let whole_month = world.send_until(world.city, &recipient, 2, soon).await;
+    world.advance(100 * 86_400).await;
+    // One that can still be opened: its month is not dropped as a whole.
+    let mixed = world.send_until(world.city, &recipient, 3, world.now().plus(86_400)).await;
+    world.send_until(world.city, &recipient, 1, world.now().plus(1_000 * 86_400)).await;
+    world.advance(100 * 86_400).await;
+    let (mut client, connection) =
+        tokio_postgres::connect(database.url(), tokio_postgres::NoTls).await.expect("connects");
+    tokio::spawn(connection);
+    let stalled = client.transaction().await.expect("begins");
+    stalled.query("SELECT FROM sequencer FOR UPDATE", &[]).await.expect("stalls");
+    while store.tell_expired(100, world.now()).await.expect("tells") > 0 {}
+    let tidied = store.tidy(Some(30), world.now()).await.expect("answers");
+    assert_eq!((tidied.documents, tidied.more), (0, false), "the expiry has no number yet");
+    assert!(world.status(world.city, whole_month[0]).await.is_some());
+    stalled.commit().await.expect("goes on");
+    let mut removed = 0;
+    loop {
+        let tidied = store.tidy(Some(30), world.now()).await.expect("tidies");
+        removed += tidied.documents;
+        if !tidied.more {
+            break;
+        }
+    }
+    assert_eq!(removed, 5);
+    assert!(world.status(world.city, mixed[0]).await.is_none());
+    let sql = "SELECT contract_id FROM statistics WHERE kind = $1";
+    let expired = seoham_store::statistics::Counted::Expired.as_number();
+    let rows = client.query(sql, &[&i16::try_from(expired).expect("small")]).await.expect("reads");
+    let contract = uuid::Uuid::from_bytes(*world.city.contract.as_bytes());
+    assert_eq!(rows.iter().map(|row| row.get::<_, uuid::Uuid>(0)).collect::<Vec<_>>(), [contract; 2]);
 }
 
 /// A deployment of a former version has in its statistics what its ledger has: the same as if it had counted from the

@@ -7,7 +7,10 @@ use rusqlite::{Connection, params};
 use seoham_model::status::token_expires_at;
 use seoham_model::{BinderId, InstitutionId, PersonId, UnixSeconds};
 use seoham_store::accounts::Authentication;
-use seoham_store::boxes::{BoxDocument, BoxSender, OpenVerdict, Opener, RefusedInstitution, Shelf, in_box};
+use seoham_store::boxes::{
+    BoxDocument, BoxQuery, BoxSender, BoxView, OpenVerdict, Opener, RefusedInstitution, Shelf, in_box, older,
+    pieces,
+};
 use seoham_store::events::Step;
 use seoham_store::parcel::document::open_text;
 use seoham_store::parcel::{StoredDocument, mark};
@@ -25,17 +28,10 @@ use crate::writer::WriteError;
 
 #[async_trait]
 impl Boxes for SqliteStore {
-    async fn shelf(
-        &self,
-        person: PersonId,
-        shelf: Shelf,
-        before: Option<BinderId>,
-        limit: usize,
-        now: UnixSeconds,
-    ) -> Result<Vec<BoxDocument>> {
+    async fn box_view(&self, person: PersonId, asked: BoxQuery, now: UnixSeconds) -> Result<BoxView> {
         let (vault, box_index) = (Arc::clone(&self.inner.vault), Arc::clone(&self.inner.box_index));
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
-            Shown { connection, vault: &vault, person }.shelf(&box_index, shelf, before, limit, now)
+            Shown { connection, vault: &vault, person }.view(&box_index, asked, now)
         });
         read.await
     }
@@ -45,15 +41,6 @@ impl Boxes for SqliteStore {
         let read = self.inner.readers.read(Lane::Interactive, move |connection| {
             let document = Shown { connection, vault: &vault, person }.documents(&[document])?.pop();
             Ok(document.transpose()?)
-        });
-        read.await
-    }
-
-    async fn unread(&self, person: PersonId, limit: usize, now: UnixSeconds) -> Result<usize> {
-        let (vault, box_index) = (Arc::clone(&self.inner.vault), Arc::clone(&self.inner.box_index));
-        let read = self.inner.readers.read(Lane::Interactive, move |connection| {
-            let shown = Shown { connection, vault: &vault, person };
-            Ok(shown.on_shelf(&box_index, Shelf::Unread, None, limit, now)?.len())
         });
         read.await
     }
@@ -89,9 +76,6 @@ impl Boxes for SqliteStore {
     }
 }
 
-/// Documents read at once.
-const READ_AT_ONCE: usize = 256;
-
 /// The box of a person, read on one connection.
 struct Shown<'a> {
     connection: &'a Connection,
@@ -100,10 +84,32 @@ struct Shown<'a> {
 }
 
 impl Shown<'_> {
-    /// The ids of documents on a shelf, newest first, older than `before`, at most `limit`.
-    fn on_shelf(
+    fn view(
         &self,
         box_index: &BoxIndex,
+        asked: BoxQuery,
+        now: UnixSeconds,
+    ) -> std::result::Result<BoxView, ReadError> {
+        let ids = self.ids(box_index)?;
+        let documents = self.shelf(&ids, asked, now)?;
+        let unread = match asked.unread_of(documents.len()) {
+            Some(unread) => unread,
+            None => self.on_shelf(&ids, Shelf::Unread, None, asked.unread_max, now)?.len(),
+        };
+        Ok(BoxView { documents, unread })
+    }
+
+    /// The ids of all documents, newest first.
+    fn ids(&self, box_index: &BoxIndex) -> std::result::Result<Vec<BinderId>, ReadError> {
+        // The snapshot begins with the first read, after what is in memory was looked at.
+        let _snapshot = self.connection.unchecked_transaction()?;
+        box_index.documents_of(self.connection, self.person)
+    }
+
+    /// The ids of documents on a shelf, newest first, older than `before`, at most `limit`; `ids` are all of the box.
+    fn on_shelf(
+        &self,
+        ids: &[BinderId],
         shelf: Shelf,
         before: Option<BinderId>,
         limit: usize,
@@ -124,17 +130,14 @@ impl Shown<'_> {
                 .collect::<rusqlite::Result<_>>()?;
             return Ok(read);
         }
-        // The snapshot begins with the first read, after what is in memory was looked at.
         let _snapshot = self.connection.unchecked_transaction()?;
-        let mut ids = box_index.documents_of(self.connection, self.person)?;
-        ids.retain(|id| before.is_none_or(|before| *id < before));
         let mut on_shelf = Vec::new();
-        for ids in ids.chunks(READ_AT_ONCE) {
-            let found = rows::documents(self.connection, None, ids)?;
-            on_shelf.extend(shelf.select(&found, ids, self.person, now).take(limit - on_shelf.len()));
+        for ids in pieces(older(ids, before), limit) {
             if on_shelf.len() >= limit {
                 break;
             }
+            let found = rows::documents(self.connection, None, ids)?;
+            on_shelf.extend(shelf.select(&found, ids, self.person, now).take(limit - on_shelf.len()));
         }
         Ok(on_shelf)
     }
@@ -143,27 +146,27 @@ impl Shown<'_> {
     /// many as are asked for.
     fn shelf(
         &self,
-        box_index: &BoxIndex,
-        shelf: Shelf,
-        mut before: Option<BinderId>,
-        limit: usize,
+        ids: &[BinderId],
+        asked: BoxQuery,
         now: UnixSeconds,
     ) -> std::result::Result<Vec<BoxDocument>, ReadError> {
+        let BoxQuery { shelf, mut before, limit, .. } = asked;
         let mut on_shelf = Vec::new();
-        loop {
+        while on_shelf.len() < limit {
             let wanted = limit - on_shelf.len();
-            let ids = self.on_shelf(box_index, shelf, before, wanted, now)?;
-            for document in self.documents(&ids)? {
+            let found = self.on_shelf(ids, shelf, before, wanted, now)?;
+            for document in self.documents(&found)? {
                 match document {
                     Ok(document) => on_shelf.push(document),
                     Err(error) => tracing::error!(%error, "a document of a box cannot be read"),
                 }
             }
-            before = ids.last().copied();
-            if ids.len() < wanted || on_shelf.len() >= limit {
-                return Ok(on_shelf);
+            before = found.last().copied();
+            if found.len() < wanted {
+                break;
             }
         }
+        Ok(on_shelf)
     }
 
     /// Those of `ids` that are in the box, in that order. One that cannot be read is an error of that document alone.

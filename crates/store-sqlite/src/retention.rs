@@ -114,6 +114,7 @@ fn remove(connection: &Connection, institution: InstitutionId, parcel: ParcelId)
         "DELETE FROM one_time_tokens WHERE document_id BETWEEN ?1 AND ?2",
         "DELETE FROM delivery_retries WHERE document_id BETWEEN ?1 AND ?2",
         "DELETE FROM given_up_notices WHERE document_id BETWEEN ?1 AND ?2",
+        "DELETE FROM fallback_notices WHERE document_id BETWEEN ?1 AND ?2",
         "DELETE FROM uncertain_notices WHERE document_id BETWEEN ?1 AND ?2",
         "DELETE FROM marks WHERE document_id BETWEEN ?1 AND ?2",
     ] {

@@ -102,6 +102,26 @@ impl Shelf {
     }
 }
 
+/// Documents of a box that are read at once, at most.
+const READ_AT_ONCE_MAX: usize = 256;
+
+/// Those of `ids`, newest first, that are older than `before`.
+pub fn older(ids: &[BinderId], before: Option<BinderId>) -> &[BinderId] {
+    let newer = before.map_or(0, |before| ids.partition_point(|id| *id >= before));
+    &ids[newer..]
+}
+
+/// `ids` in pieces to read one after the other, until `wanted` of them were found on a shelf: most are on the one that is
+/// looked at, so the first piece is about as many, and each further one twice as large.
+pub fn pieces(ids: &[BinderId], wanted: usize) -> impl Iterator<Item = &[BinderId]> {
+    let (mut left, mut size) = (ids, wanted.max(1));
+    std::iter::from_fn(move || {
+        let (piece, rest) = left.split_at(size.min(READ_AT_ONCE_MAX).min(left.len()));
+        (left, size) = (rest, size.saturating_mul(2));
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
 /// Those of `ids` that are in the box of `person`, in that order. One that cannot be read is an error of that document alone.
 pub fn in_box<'a>(
     found: &'a Found,
@@ -186,10 +206,43 @@ impl BoxDocument {
     }
 }
 
+/// What is asked of a box.
+#[derive(Clone, Copy, Debug)]
+pub struct BoxQuery {
+    /// The shelf.
+    pub shelf: Shelf,
+    /// Only documents older than this one.
+    pub before: Option<BinderId>,
+    /// Documents of the shelf, at most.
+    pub limit: usize,
+    /// Up to which number the unread documents are counted.
+    pub unread_max: usize,
+}
+
+impl BoxQuery {
+    /// The number of unread documents, if the page of `shown` documents has all of them: nothing is left to count.
+    pub fn unread_of(&self, shown: usize) -> Option<usize> {
+        let shows_all = self.shelf == Shelf::Unread && self.before.is_none() && shown < self.limit;
+        shows_all.then_some(shown.min(self.unread_max))
+    }
+}
+
+/// What a person sees of a box at once.
+#[derive(Clone, Debug)]
+pub struct BoxView {
+    /// Documents of the shelf, newest first.
+    pub documents: Vec<BoxDocument>,
+    /// The unread documents of the box, at most as many as were asked for.
+    pub unread: usize,
+}
+
 /// Document boxes.
 #[async_trait]
 #[delegatable_trait]
 pub trait Boxes: Send + Sync {
+    /// What a person sees of a box at once.
+    async fn box_view(&self, person: PersonId, asked: BoxQuery, now: UnixSeconds) -> Result<BoxView>;
+
     /// Documents on a shelf of a person's box, newest first, older than `before`, at most `limit`.
     async fn shelf(
         &self,
@@ -198,13 +251,19 @@ pub trait Boxes: Send + Sync {
         before: Option<BinderId>,
         limit: usize,
         now: UnixSeconds,
-    ) -> Result<Vec<BoxDocument>>;
+    ) -> Result<Vec<BoxDocument>> {
+        let asked = BoxQuery { shelf, before, limit, unread_max: 0 };
+        Ok(self.box_view(person, asked, now).await?.documents)
+    }
 
     /// One document of a person's box; `None` if it is not in the box.
     async fn box_document(&self, person: PersonId, document: BinderId) -> Result<Option<BoxDocument>>;
 
     /// The number of unread documents that can be opened, counted up to `limit`.
-    async fn unread(&self, person: PersonId, limit: usize, now: UnixSeconds) -> Result<usize>;
+    async fn unread(&self, person: PersonId, limit: usize, now: UnixSeconds) -> Result<usize> {
+        let asked = BoxQuery { shelf: Shelf::Unread, before: None, limit: 0, unread_max: limit };
+        Ok(self.box_view(person, asked, now).await?.unread)
+    }
 
     /// The institutions that a person refuses.
     async fn refused_institutions(&self, person: PersonId) -> Result<Vec<RefusedInstitution>>;
@@ -222,7 +281,46 @@ pub trait Boxes: Send + Sync {
 
 #[cfg(test)]
 mod tests {
+    use seoham_model::Clock;
+
     use super::*;
+
+    #[test]
+    fn a_page_goes_on_behind_the_former() {
+        let clock = Clock::default();
+        let mut ids: Vec<BinderId> = (0..5).map(|_| BinderId::generate(&clock)).collect();
+        ids.sort_by(|a, b| b.cmp(a));
+        assert_eq!(older(&ids, None), ids);
+        assert_eq!(older(&ids, Some(ids[1])), &ids[2..]);
+        let gone = ids.remove(2);
+        assert_eq!(older(&ids, Some(gone)), &ids[2..], "one that is not there any more");
+        assert!(older(&ids, Some(ids[3])).is_empty() && older(&[], Some(gone)).is_empty());
+    }
+
+    #[test]
+    fn what_is_shown_whole_is_not_counted_again() {
+        let of =
+            |shelf, before, limit, shown| BoxQuery { shelf, before, limit, unread_max: 100 }.unread_of(shown);
+        assert_eq!(of(Shelf::Unread, None, 21, 20), Some(20));
+        assert_eq!(of(Shelf::Unread, None, 501, 300), Some(100), "counted up to a number");
+        assert_eq!(of(Shelf::Unread, None, 21, 21), None, "there may be more");
+        assert_eq!(of(Shelf::Unread, None, 0, 0), None, "none was asked for");
+        assert_eq!(of(Shelf::Read, None, 21, 3), None);
+        let before = Some(BinderId::generate(&Clock::default()));
+        assert_eq!(of(Shelf::Unread, before, 21, 3), None, "a later page");
+    }
+
+    #[test]
+    fn pieces_grow_until_all_is_read() {
+        let clock = Clock::default();
+        let ids: Vec<BinderId> = (0..1_000).map(|_| BinderId::generate(&clock)).collect();
+        let sizes = |count: usize, wanted| pieces(&ids[..count], wanted).map(<[_]>::len).collect::<Vec<_>>();
+        assert_eq!(sizes(1_000, 21), [21, 42, 84, 168, 256, 256, 173]);
+        assert_eq!(sizes(1_000, 501), [256, 256, 256, 232]);
+        assert_eq!(sizes(6, 0), [1, 2, 3], "there is always an end to it");
+        assert_eq!(sizes(0, 21), [0; 0]);
+        assert_eq!(pieces(&ids, 21).flatten().copied().collect::<Vec<_>>(), ids);
+    }
 
     #[test]
     fn a_document_lies_on_one_shelf() {

@@ -10,9 +10,11 @@ use secrecy::SecretString;
 use seoham_model::contract::Notice;
 use seoham_model::document::Content;
 use seoham_model::message::MessageTemplate;
+use seoham_model::person::Addresses;
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 
 use crate::documents::Notification;
+use crate::parcel::StoredDocument;
 use crate::undelivered::Failure;
 use crate::{Result, StoreError, templates};
 
@@ -26,8 +28,8 @@ pub struct Claim {
     pub institution: InstitutionId,
     /// The sender, as its notification names it.
     pub sender: Arc<ClaimSender>,
-    /// The recipient's telephone number; `None` if it passed on to another person.
-    pub phone_number: Option<SecretString>,
+    /// How the recipient can be reached.
+    pub addresses: Addresses,
     /// The token of the notification's link: the same on every send, and never stored.
     pub link_token: SecretString,
     /// The document is in the recipient's box; if not, the notification contains an invitation to join.
@@ -40,6 +42,8 @@ pub struct Claim {
     pub attempts: u32,
     /// The time of the first attempt.
     pub first_attempt_at: Option<UnixSeconds>,
+    /// Its notification did not arrive, and our own fallback is sent, see [`Fallbacks`].
+    pub as_fallback: bool,
 }
 
 /// The sender of claimed documents, and how their contract notifies.
@@ -128,12 +132,14 @@ pub enum Arrival {
     Fallback,
     /// It was not delivered.
     Failed,
+    /// It was not delivered, and our own fallback follows.
+    FallsBack,
 }
 
 impl Arrival {
     /// Whether the person was told, in either way.
     pub fn is_delivered(self) -> bool {
-        self != Self::Failed
+        matches!(self, Self::Messenger | Self::Fallback)
     }
 
     /// What is recorded of the notification.
@@ -141,7 +147,7 @@ impl Arrival {
         match self {
             Self::Messenger => Notification::Delivered,
             Self::Fallback => Notification::Fallback,
-            Self::Failed => Notification::Failed,
+            Self::Failed | Self::FallsBack => Notification::Failed,
         }
     }
 
@@ -221,6 +227,23 @@ pub trait Receipts: Send + Sync {
     /// Records the messenger's reports. The first `delivered` sets `user_notified_at` to the reported time,
     /// clamped between the acceptance and `now`. Repeated, late, reordered and unknown reports are ignored.
     async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()>;
+}
+
+/// Our own fallback (SPEC 13): an SMS or LMS instead of a notification that did not arrive, where the provider that had it
+/// sends none itself. Which documents have begun one is remembered as long as they exist, so that each has one at most.
+#[async_trait]
+#[delegatable_trait]
+pub trait Fallbacks: Send + Sync {
+    /// From now on, a claim of these documents is one of their fallback. Their claims stay as they are: whoever holds them
+    /// finishes them as to be tried again.
+    async fn begin_fallbacks(&self, documents: Vec<BinderId>, now: UnixSeconds) -> Result<()>;
+}
+
+/// Whether our own fallback may follow the report that a document's notification did not arrive: the template of its sender has
+/// one, nobody was told, and there is something to open.
+pub fn may_fall_back(document: &StoredDocument, sender: &ClaimSender, now: UnixSeconds) -> bool {
+    let has_fallback = sender.template.as_ref().is_some_and(|template| template.fallback.is_some());
+    has_fallback && document.times.notified_at.is_none() && !document.is_over(now)
 }
 
 /// The depth of the outbox.

@@ -23,6 +23,7 @@ pub mod idempotency;
 pub mod matching;
 pub mod parcel;
 pub mod people;
+pub mod person_cache;
 pub mod personas;
 pub mod registering;
 pub mod restore;
@@ -41,7 +42,7 @@ pub mod webhooks;
 pub use accounts::{Accounts, Callers, Marks, Overviews};
 pub use admins::Admins;
 pub use boxes::Boxes;
-pub use deliveries::{Deliveries, QueueDepths, Receipts};
+pub use deliveries::{Deliveries, Fallbacks, QueueDepths, Receipts};
 pub use deployment::{Deployment, Mode};
 pub use documents::{Documents, Records};
 pub use error::{AboutEntity, StoreError};
@@ -84,7 +85,7 @@ role! {
 }
 role! {
     /// The capabilities of the delivery worker.
-    WorkerStore: Deliveries + Handovers + Receipts + Retention + FeedKeeping + Feeds + WebhookServing + Deployment
+    WorkerStore: Deliveries + Fallbacks + Handovers + Receipts + Retention + FeedKeeping + Feeds + WebhookServing + Deployment
 }
 role! {
     /// All capabilities of a store.

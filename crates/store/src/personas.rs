@@ -1,7 +1,7 @@
 //! The built-in people of a sandbox (SPEC 12).
 
 use secrecy::{ExposeSecret, SecretString};
-use seoham_model::person::{Behaviour, PersonRecord};
+use seoham_model::person::{Behaviour, EmailChange, PersonRecord};
 use seoham_vault::{PinHash, hash_pin};
 
 use crate::people::Registration;
@@ -94,6 +94,7 @@ pub fn registrations() -> Vec<Registration> {
             ci: Some(ci_of(phone_number).into()),
             member,
             pin: None,
+            email: EmailChange::Keep,
             behaviour,
         },
         pin: Some(PinHash(pin.0.clone())),

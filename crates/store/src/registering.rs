@@ -4,6 +4,7 @@
 //! A store finds people by blind index and writes rows; this module decides.
 
 use secrecy::ExposeSecret;
+use seoham_model::person::EmailChange;
 use seoham_model::{Clock, PersonId, SeoulDay, Text, UnixSeconds};
 use seoham_vault::{BlindIndex, PersonKey, Vault, WrappedKey};
 
@@ -197,10 +198,10 @@ impl PersonRow {
         let (key, wrapped) = vault.new_person_key(id);
         let assigned_on = registration.person.phone_assigned_on.unwrap_or(SeoulDay::of(now));
         let number = Number { assigned_on, changed_at: None, is_changed: false };
-        Self::sealed(vault, id, &key, wrapped, registration, number, None)
+        Self::sealed(vault, id, &key, wrapped, registration, number, Known::default())
     }
 
-    /// The row of a known person with the data of `registration`; a ci that it lacks is kept.
+    /// The row of a known person with the data of `registration`; a ci or an e-mail address that it lacks is kept.
     fn of_known(
         vault: &Vault,
         known: &Existing,
@@ -210,7 +211,8 @@ impl PersonRow {
         let key = vault.person_key(known.person, &known.key)?;
         let mut before = PersonPlaintext::open(&key, known.person, &known.sealed)?;
         let number = Number::of_known(known, Indexes::of(vault, registration).phone, registration, now);
-        Self::sealed(vault, known.person, &key, known.key.clone(), registration, number, before.ci.take())
+        let kept = Known { ci: before.ci.take(), email: before.email.take() };
+        Self::sealed(vault, known.person, &key, known.key.clone(), registration, number, kept)
     }
 
     fn sealed(
@@ -220,14 +222,19 @@ impl PersonRow {
         wrapped: WrappedKey,
         registration: &Registration,
         number: Number,
-        known_ci: Option<String>,
+        known: Known,
     ) -> Result<Self> {
         let person = &registration.person;
         let plaintext = PersonPlaintext {
             phone_number: Some(person.phone_number.expose_secret().to_owned()),
             name: person.name.expose_secret().to_owned(),
             birthday: person.birthday.expose_secret().to_owned(),
-            ci: person.ci.as_ref().map(|ci| ci.expose_secret().to_owned()).or(known_ci),
+            ci: person.ci.as_ref().map(|ci| ci.expose_secret().to_owned()).or(known.ci),
+            email: match &person.email {
+                EmailChange::Keep => known.email,
+                EmailChange::Set(email) => Some(email.expose_secret().to_owned()),
+                EmailChange::Remove => None,
+            },
         };
         Ok(Self {
             person: id,
@@ -240,6 +247,13 @@ impl PersonRow {
             sealed: sealed(key, id, &plaintext)?,
         })
     }
+}
+
+/// What is known of a person and kept unless a registration replaces it.
+#[derive(Default)]
+struct Known {
+    ci: Option<String>,
+    email: Option<String>,
 }
 
 /// Since when a number is a person's.

@@ -3,6 +3,7 @@
 
 use secrecy::SecretString;
 use seoham_model::PersonId;
+use seoham_model::person::Addresses;
 use seoham_vault::{PersonKey, Vault, WrappedKey};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,19 @@ pub struct PersonPlaintext {
     /// Connecting information.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ci: Option<String>,
+    /// The e-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+}
+
+impl PersonPlaintext {
+    /// Takes how the person can be reached.
+    pub(crate) fn take_addresses(&mut self) -> Addresses {
+        Addresses {
+            phone_number: self.phone_number.take().map(SecretString::from),
+            email: self.email.take().map(SecretString::from),
+        }
+    }
 }
 
 impl PersonPlaintext {
@@ -68,5 +82,6 @@ impl Drop for PersonPlaintext {
         self.name.zeroize();
         self.birthday.zeroize();
         self.ci.zeroize();
+        self.email.zeroize();
     }
 }

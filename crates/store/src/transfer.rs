@@ -46,7 +46,7 @@ pub enum Value {
 }
 
 /// All tables, referenced ones first.
-pub const TABLES: [Table; 39] = [
+pub const TABLES: [Table; 40] = [
     Table {
         name: "institutions",
         columns: &[
@@ -335,6 +335,10 @@ pub const TABLES: [Table; 39] = [
             ("failure", Kind::Number16),
             ("said", Kind::Text),
         ],
+    },
+    Table {
+        name: "fallback_notices",
+        columns: &[("document_id", Kind::Id), ("institution_id", Kind::Id), ("begun_at", Kind::Number)],
     },
     Table {
         name: "handovers",

@@ -22,7 +22,8 @@ pub enum Failure {
     Dropped,
     /// The document, or what is stored of its recipient, cannot be read.
     Unreadable,
-    /// The recipient has no telephone number: it passed on to another person.
+    /// No configured provider reaches the recipient: their telephone number passed on, or they have no e-mail address and
+    /// nothing else is configured.
     NoNumber,
     /// The institution notifies by its own template, and has none.
     NoTemplate,

@@ -1,5 +1,6 @@
 //! One cluster and the databases in it.
 
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -41,6 +42,19 @@ impl Cluster {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
         SHARED.get_or_init(|| Self::start(&[]))
+    }
+
+    /// The cluster that tests of a process share whose plans are looked at: it logs the plan of each statement.
+    pub fn explaining() -> &'static Self {
+        static EXPLAINING: OnceLock<Cluster> = OnceLock::new();
+        EXPLAINING.get_or_init(|| {
+            Self::start(&[
+                "shared_preload_libraries=auto_explain",
+                "auto_explain.log_min_duration=0",
+                "auto_explain.log_nested_statements=on",
+                "log_line_prefix=@@%a@%d ",
+            ])
+        })
     }
 
     /// A new, empty cluster with `settings` (`name=value`) in addition to the defaults.
@@ -166,6 +180,19 @@ impl Cluster {
         format!("postgres://postgres@{socket}:{}/{database}", self.port)
     }
 
+    /// What the server has logged since the log had `from` bytes.
+    pub fn log(&self, from: u64) -> String {
+        let mut log = std::fs::File::open(self.directory.join("log")).expect("there is a log");
+        let mut bytes = Vec::new();
+        log.seek(SeekFrom::Start(from)).and_then(|_| log.read_to_end(&mut bytes)).expect("it can be read");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The size of the log in bytes.
+    pub fn log_bytes(&self) -> u64 {
+        std::fs::metadata(self.directory.join("log")).map_or(0, |log| log.len())
+    }
+
     /// The directory of its socket.
     pub fn socket_directory(&self) -> &Path {
         &self.directory
@@ -197,6 +224,18 @@ impl Cluster {
         self.sql("postgres", &asked).lines().filter_map(|line| line.trim().parse().ok()).collect()
     }
 
+    /// Kills a session, and waits until the server has recovered from that: it ends all sessions.
+    pub fn crash(&self, session: u32) {
+        signal("KILL", &[&session.to_string()]);
+        // The server notices the end of a process when it reaps it. Until then it says that it is ready.
+        let patience = Instant::now() + Duration::from_secs(60);
+        while Path::new(&format!("/proc/{session}")).exists() {
+            assert!(Instant::now() < patience, "session {session} does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.wait_until_ready();
+    }
+
     /// Promotes a standby to primary.
     pub fn promote(&self) {
         self.sql("postgres", "SELECT pg_promote(true, 60)");
@@ -218,12 +257,8 @@ impl Cluster {
         let Some(pid) = pid else { return };
         let children =
             std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        let mut kill = Command::new("kill");
-        kill.arg(format!("-{name}"))
-            .arg(pid.to_string())
-            .args(children.split_whitespace())
-            .stderr(Stdio::null());
-        let _ = kill.status();
+        let pid = pid.to_string();
+        signal(name, &std::iter::once(pid.as_str()).chain(children.split_whitespace()).collect::<Vec<_>>());
     }
 
     fn data(&self) -> PathBuf {
@@ -259,6 +294,12 @@ impl Database {
     pub fn name(&self) -> &str {
         self.url.rsplit('/').next().unwrap_or_default()
     }
+}
+
+/// Sends a signal to processes, as far as they are still there.
+fn signal(name: &str, pids: &[&str]) {
+    let mut kill = Command::new("kill");
+    let _ = kill.arg(format!("-{name}")).args(pids).stderr(Stdio::null()).status();
 }
 
 fn run(command: &mut Command) -> String {

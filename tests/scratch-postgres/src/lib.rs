@@ -5,6 +5,8 @@
 //! This crate knows nothing of Seoham.
 
 mod cluster;
+mod plans;
 mod program;
 
 pub use cluster::{Cluster, Database};
+pub use plans::{Scan, has_plans, whole_scans};

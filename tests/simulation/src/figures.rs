@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use seoham_model::{SeoulDay, UnixSeconds};
-use seoham_store::events::{FeedQuery, Step};
+use seoham_store::events::Step;
 use seoham_store::statistics::Counted;
 
+use crate::checks::read_on;
 use crate::ledger::Known;
 use crate::world::{World, answered};
 use crate::{Found, demand};
@@ -47,13 +48,7 @@ impl World<'_> {
                 }
             }
             // What was numbered meanwhile.
-            let mut more = true;
-            while more {
-                let query = FeedQuery { after: self.feeds[institution].through(), limit: 1_000, types: None };
-                let read = answered("a feed", store.read_feed(id, query).await)?;
-                self.feeds[institution].read(&read)?;
-                more = read.page.more;
-            }
+            read_on(&*store, id, &mut self.feeds[institution], u64::MAX).await?;
             let mut told = Figures::new();
             for (event_type, document, at) in self.feeds[institution].steps() {
                 let Some(document) = document else { continue };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use seoham_model::document::{Receiver, ReceiverIdentity};
-use seoham_model::person::{Behaviour, PersonRecord};
+use seoham_model::person::{Behaviour, EmailChange, PersonRecord};
 use seoham_model::{ContractUuid, InstitutionId, PersonId, UnixSeconds};
 use seoham_store::people::Recipient;
 use seoham_store::personas;
@@ -79,6 +79,7 @@ impl Person {
             ci: self.ci.as_deref().map(Into::into),
             member,
             pin: None,
+            email: EmailChange::Keep,
             behaviour: Behaviour::Ordinary,
         }
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use seoham_model::message::ProviderTemplate;
+use seoham_model::person::Addresses;
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::deliveries::Arrival;
 use seoham_store::handovers::Awaited;
@@ -132,6 +133,36 @@ pub enum Together {
     OneTemplateAndNumber,
 }
 
+/// How a provider reports what was delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reporting {
+    /// It does not.
+    Never,
+    /// Its reports come by themselves.
+    Pushed,
+    /// They are asked for, first so long after the call. They may come by themselves too.
+    AskedAfter(Duration),
+}
+
+/// By which address a provider reaches a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The telephone number.
+    Number,
+    /// The e-mail address.
+    Email,
+}
+
+impl Reach {
+    /// Whether there is an address of this kind.
+    pub fn is_among(self, addresses: &Addresses) -> bool {
+        match self {
+            Self::Number => addresses.phone_number.is_some(),
+            Self::Email => addresses.email.is_some(),
+        }
+    }
+}
+
 /// What a provider can do.
 #[derive(Clone, Copy, Debug)]
 pub struct Abilities {
@@ -143,14 +174,16 @@ pub struct Abilities {
     pub recovery: Recovery,
     /// The same batch can be sent again within minutes: it is taken once, and a lost answer is asked for by that.
     pub takes_once: bool,
+    /// By which address it reaches a person.
+    pub reaches: Reach,
     /// It sends approved templates only.
     pub needs_template: bool,
     /// It sends an SMS or LMS itself to whom it cannot reach.
     pub falls_back: bool,
     /// Which messages can go in one call.
     pub together: Together,
-    /// How long after a call its delivery reports are first asked for; `None` if they only come by themselves.
-    pub asks_after: Option<Duration>,
+    /// How it reports what was delivered.
+    pub reporting: Reporting,
     /// The longest that one call takes.
     pub slowest: Duration,
 }

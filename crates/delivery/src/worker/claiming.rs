@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use secrecy::SecretString;
 use seoham_model::contract::Notice;
 use seoham_store::StoreError;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
@@ -15,13 +14,16 @@ use tokio_util::sync::CancellationToken;
 use super::handing::{Announced, room};
 use super::settling::{count, finished, later};
 use super::{Worker, pause};
-use crate::lines::{Line, Turn};
+use crate::lines::{Line, Sends, Turn};
 use crate::message::document_arrived;
 use crate::provider::Recovery;
 
 /// How long a call that is not full waits for more documents: a provider counts calls.
 const LINGER: Duration = Duration::from_millis(100);
-/// For how long nothing is claimed for a provider after all that was claimed for it had to be put back for another.
+/// How long a loop waits after a claim that emptied the queue. A claim and its outcomes are commits, however few documents
+/// they have: what comes meanwhile shares them.
+const GATHER: Duration = Duration::from_millis(50);
+/// For how long nothing is claimed for a provider after most that was claimed for it had to be put back for others.
 const PUT_BACK_PAUSE: Duration = Duration::from_secs(1);
 
 impl Worker {
@@ -33,16 +35,22 @@ impl Worker {
             while let Some(ended) = announcing.try_join_next() {
                 tell_broken(ended);
             }
-            let Some(turn) = self.lines.turn(|_| true) else {
+            let Some(turn) = self.lines.turn(|line| line.options.sends == Sends::Messages) else {
                 self.lines.freed(self.options.idle).await;
                 continue;
             };
             // Measured from before the claim, so that the lease never ends later here than in the store.
             let held_until = Instant::now() + self.options.lease;
-            match self.claim_for(&turn, &stop).await {
+            let room = room(&turn.line, self.options.batch);
+            match self.claim_for(&turn, room, &stop).await {
                 Ok(claims) if !claims.is_empty() => {
-                    let (worker, stop) = (self.clone(), stop.clone());
-                    announcing.spawn(async move { worker.announce(turn, claims, held_until, &stop).await });
+                    let is_queue_empty = has_emptied_queue(&claims, room);
+                    let (worker, stopped) = (self.clone(), stop.clone());
+                    announcing
+                        .spawn(async move { worker.announce(turn, claims, held_until, &stopped).await });
+                    if is_queue_empty {
+                        pause(GATHER, &stop).await;
+                    }
                     continue;
                 }
                 Ok(_) => {}
@@ -62,9 +70,13 @@ impl Worker {
         }
     }
 
-    /// Claims as many documents as the provider takes in one call.
-    async fn claim_for(&self, turn: &Turn, stop: &CancellationToken) -> Result<Vec<Claim>, StoreError> {
-        let room = room(&turn.line, self.options.batch);
+    /// Claims as many documents as the provider takes in one call, which has room for `room`.
+    async fn claim_for(
+        &self,
+        turn: &Turn,
+        room: usize,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Claim>, StoreError> {
         let mut claims = self.claim(room).await?;
         let abilities = turn.line.abilities();
         let is_worth_it = abilities.recovery != Recovery::Deduplicates && room > 1;
@@ -99,19 +111,19 @@ impl Worker {
         let line = Arc::clone(&turn.line);
         let routed = self.route(&line, claims);
         self.finish(routed.done, held_until, stop).await;
-        let has_own = !routed.main.is_empty();
+        let own = routed.main.len();
         let main = self.hand_over(turn, routed.main, held_until, stop);
         let others = async {
-            let mut was_put_back = false;
+            let mut put_back = 0;
             for (name, group) in routed.others {
                 if let Some(turn) = self.lines.turn(|line| line.name() == name) {
                     self.hand_over(turn, group, held_until, stop).await;
                 } else {
                     self.put_back(&group, held_until, stop).await;
-                    was_put_back = true;
+                    put_back += group.len();
                 }
             }
-            if was_put_back && !has_own {
+            if put_back > own {
                 // Otherwise it would go through the whole queue for a provider that is busy.
                 line.is_used_up_for(PUT_BACK_PAUSE);
             }
@@ -128,21 +140,30 @@ impl Worker {
                 routed.done.push(finished(&claim, Outcome::Taken, None));
                 continue;
             }
-            let to = match self.reachable(&claim) {
-                Ok(to) => to,
-                Err(failure) => {
-                    count(&claim, Outcome::GivenUp, Some(failure));
-                    routed.done.push(finished(&claim, Outcome::GivenUp, Some(failure)));
-                    continue;
-                }
+            if claim.as_fallback && !self.lines.have(Sends::Fallbacks) {
+                // This worker does not know of the provider, or it was removed from the configuration.
+                routed.done.push(later(&claim, Failure::NoProvider, now));
+                continue;
+            }
+            if let Err(failure) = self.reachable(&claim) {
+                count(&claim, Outcome::GivenUp, Some(failure));
+                routed.done.push(finished(&claim, Outcome::GivenUp, Some(failure)));
+                continue;
+            }
+            let message = document_arrived(&claim, &self.options.box_url);
+            let message = if claim.as_fallback { message.into_fallback() } else { Some(message) };
+            let Some(message) = message else {
+                // Its template has no fallback any more.
+                let failure = Some(Failure::NoTemplate);
+                count(&claim, Outcome::GivenUp, failure);
+                routed.done.push(finished(&claim, Outcome::GivenUp, failure));
+                continue;
             };
-            let template = claim.sender.template.clone();
-            let message = document_arrived(&claim, to, &self.options.box_url);
-            if line.suits(template.as_deref()) {
+            if line.suits(&message) {
                 routed.main.push(Announced { claim, message });
                 continue;
             }
-            let other = self.lines.choose(template.as_deref(), &[]);
+            let other = self.lines.choose(&message, &[]);
             let Some(other) = other else {
                 count(&claim, Outcome::Later { not_before: now }, Some(Failure::NoProvider));
                 routed.done.push(later(&claim, Failure::NoProvider, now));
@@ -153,16 +174,23 @@ impl Worker {
         routed
     }
 
-    /// The number that a claimed document is announced to, or why it is not announced at all.
-    fn reachable(&self, claim: &Claim) -> Result<SecretString, Failure> {
+    /// Why a claimed document is not announced at all, if it is not.
+    fn reachable(&self, claim: &Claim) -> Result<(), Failure> {
         if self.order.drops(claim) {
             return Err(Failure::Dropped);
         }
         if claim.sender.notice == Notice::Institution && claim.sender.template.is_none() {
             return Err(Failure::NoTemplate);
         }
-        claim.phone_number.clone().ok_or(Failure::NoNumber)
+        let sends = if claim.as_fallback { Sends::Fallbacks } else { Sends::Messages };
+        if self.lines.reach(sends, &claim.addresses) { Ok(()) } else { Err(Failure::NoNumber) }
     }
+}
+
+/// Whether a claim took everything that is new. One with retries says nothing about that: they have a share of the room
+/// alone, however many are due.
+fn has_emptied_queue(claims: &[Claim], room: usize) -> bool {
+    claims.len() < room && claims.iter().all(|claim| claim.first_attempt_at.is_none())
 }
 
 fn tell_broken(ended: Result<(), JoinError>) {
@@ -180,4 +208,21 @@ struct Routed {
     main: Vec<Announced>,
     /// Through others, by name.
     others: HashMap<String, Vec<Announced>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use seoham_model::UnixSeconds;
+
+    use super::*;
+    use crate::worker::settling::tests::claim;
+
+    #[test]
+    fn a_claim_of_new_documents_that_is_not_full_has_emptied_the_queue() {
+        let (new, retry) = (|| claim(0, None), || claim(0, Some(UnixSeconds(1))));
+        assert!(has_emptied_queue(&[new()], 2));
+        assert!(!has_emptied_queue(&[new(), new()], 2));
+        assert!(!has_emptied_queue(&[retry()], 4), "more of them may be due");
+        assert!(!has_emptied_queue(&[new(), retry()], 4));
+    }
 }

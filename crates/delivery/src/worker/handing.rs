@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use secrecy::ExposeSecret;
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_store::StoreError;
 use seoham_store::deliveries::{Claim, Finished, Outcome};
@@ -13,11 +12,12 @@ use seoham_store::undelivered::Failure;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::settling::{count, count_settled, later, outcome, settled};
+use super::fallback::refused;
+use super::settling::{count, count_settled, falls_back, finished, later, outcome, settled};
 use super::{LONGEST_PAUSE, Worker, pause};
 use crate::lines::{Line, Turn};
 use crate::message::Message;
-use crate::provider::{Batch, Recovery, Together};
+use crate::provider::{Batch, Recovery, Reporting, Sent, Together};
 
 /// For how long nothing is sent to a provider whose rate limit is used up for longer than claims last.
 const RATE_PAUSE: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ impl Worker {
                 self.put_back(&group, held_until, stop).await;
                 return;
             }
-            if line.abilities().recovery == Recovery::Deduplicates && self.lines.all().len() == 1 {
+            if line.abilities().recovery == Recovery::Deduplicates && self.lines.is_alone(line) {
                 self.send(line, batch, held_until, start_by, stop).await;
             } else {
                 self.send_once(line, batch, start_by, stop).await;
@@ -113,18 +113,24 @@ impl Worker {
         let (claims, messages): (Vec<Claim>, Vec<Message>) =
             group.into_iter().map(|one| (one.claim, one.message)).unzip();
         let id = messages.first().map_or_else(String::new, |message| message.id.to_string());
-        let batch = Batch { id, messages, start_by, stop: stop.clone() };
-        line.send(&batch, || self.store.clock().certain_now())
-            .for_each_concurrent(RECORDING, |sent| {
+        let (claims, batch) = (&claims, &Batch { id, messages, start_by, stop: stop.clone() });
+        line.send(batch, || self.store.clock().certain_now())
+            .for_each_concurrent(RECORDING, |sent| async move {
+                let fallbacks = self.begin_fallbacks(line, &batch.messages, refused(&sent)).await;
                 let now = self.store.clock().certain_now();
                 let finished = sent.iter().filter_map(|(place, sent)| {
                     let claim = claims.get(*place)?;
-                    let finished = outcome(claim, sent, now)?;
+                    let finished = match sent {
+                        Sent::Refused(trouble) if fallbacks.contains(place) => {
+                            finished(claim, Outcome::Later { not_before: now }, Some(trouble.failure))
+                        }
+                        sent => outcome(claim, sent, now)?,
+                    };
                     count(claim, finished.outcome, finished.failure);
                     Some(finished)
                 });
                 let finished: Vec<Finished> = finished.collect();
-                self.finish(finished, held_until, stop)
+                self.finish(finished, held_until, stop).await;
             })
             .await;
     }
@@ -159,12 +165,16 @@ impl Worker {
         let mut answers = line.send(&batch, || self.store.clock().certain_now());
         let mut left = claims.len();
         while let Some(sent) = answers.next().await {
+            let fallbacks = self.begin_fallbacks(line, &batch.messages, refused(&sent)).await;
             let now = self.store.clock().certain_now();
             left = left.saturating_sub(sent.len());
             let recovery = line.abilities().recovery;
             let outcomes = sent.into_iter().filter_map(|(place, sent)| {
                 let claim = claims.get(place)?;
-                let outcome = settled(claim, sent, recovery, self.options.unknown, now)?;
+                let outcome = match sent {
+                    Sent::Refused(trouble) if fallbacks.contains(&place) => falls_back(trouble, now),
+                    sent => settled(claim, sent, recovery, self.options.unknown, now)?,
+                };
                 count_settled(claim, &outcome);
                 Some((claim.document, outcome))
             });
@@ -284,7 +294,11 @@ fn next_look(line: &Line, now: UnixSeconds) -> UnixSeconds {
         Recovery::Deduplicates => Some(SENT_AGAIN_AFTER),
         Recovery::None => None,
     };
-    let soonest = abilities.asks_after.into_iter().chain(lookup).min().unwrap_or(Duration::from_mins(1));
+    let reports = match abilities.reporting {
+        Reporting::AskedAfter(after) => Some(after),
+        Reporting::Pushed | Reporting::Never => None,
+    };
+    let soonest = reports.into_iter().chain(lookup).min().unwrap_or(Duration::from_mins(1));
     now.plus(i64::try_from(soonest.as_secs()).unwrap_or(60))
 }
 
@@ -313,7 +327,7 @@ fn next_batch(group: &mut Vec<Announced>, line: &Line, room: usize) -> Vec<Annou
         let fits = batch.len() < room
             && (together == Together::Mixed || batch.first().is_none_or(is_of_call))
             && (together != Together::OneTemplateAndNumber
-                || numbers.insert(one.message.to.expose_secret().to_owned()));
+                || numbers.insert(one.message.to.number().to_owned()));
         if fits {
             batch.push(one);
         } else {

@@ -2,6 +2,7 @@
 //! feeds of events.
 
 mod claiming;
+mod fallback;
 mod feeds;
 mod handing;
 mod order;

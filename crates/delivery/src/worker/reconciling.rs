@@ -14,11 +14,12 @@ use seoham_store::handovers::{
 use seoham_store::undelivered::Failure;
 use tokio_util::sync::CancellationToken;
 
-use super::settling::{count_settled, looked_up, uncertain};
+use super::fallback::found_refused;
+use super::settling::{count_settled, falls_back, looked_up, uncertain};
 use super::{Worker, pause};
-use crate::lines::Line;
+use crate::lines::{Line, Sends};
 use crate::message::document_arrived;
-use crate::provider::{Batch, LookUp, LookedUp, Recovery, ReportQuestion, Reported};
+use crate::provider::{Batch, LookUp, LookedUp, Recovery, ReportQuestion, Reported, Reporting};
 use crate::redaction::redact_found;
 use crate::reports::record_reported;
 
@@ -197,7 +198,8 @@ impl Worker {
         }
         let still: Vec<BinderId> =
             awaited.iter().map(|one| one.document).filter(|id| !told.reported.contains(id)).collect();
-        let is_awaited = age_seconds < AWAITED_SECONDS_MAX;
+        let reports = line.abilities().reporting != Reporting::Never;
+        let is_awaited = reports && age_seconds < AWAITED_SECONDS_MAX;
         let is_taken_now = settled.iter().any(|(_, settled)| matches!(settled, Settled::Taken { .. }));
         let mut pause_seconds = next_look_seconds(looks, age_seconds, is_taken_now).unwrap_or(0).max(1);
         if line.abilities().recovery == Recovery::Deduplicates {
@@ -219,26 +221,37 @@ impl Worker {
     ) -> Vec<(BinderId, Settled)> {
         let Unanswered { begun_at, known_at, ask_by, .. } = *asked;
         let now = self.store.clock().certain_now();
-        let policy = self.options.unknown;
+        let (policy, recovery) = (self.options.unknown, line.abilities().recovery);
         let mut settled = Vec::new();
         let mut claims = Vec::new();
         let mut messages = Vec::new();
         for claim in unknown {
-            match claim.phone_number.clone() {
-                _ if self.order.drops(&claim) => {
-                    settled.push((claim.document, give_up(Failure::Dropped)));
-                }
-                // Its owner has changed: it cannot be asked about under this number, nor sent.
-                None => settled.push((claim.document, give_up(Failure::NoNumber))),
-                Some(to) => {
-                    messages.push(document_arrived(&claim, to, &self.options.box_url));
+            if self.order.drops(&claim) {
+                settled.push((claim.document, give_up(Failure::Dropped)));
+            } else if line.reaches(&claim.addresses) || recovery == Recovery::None {
+                let message = document_arrived(&claim, &self.options.box_url);
+                // What the provider was given, whatever was begun since.
+                let message = match line.options.sends {
+                    Sends::Messages => Some(message),
+                    Sends::Fallbacks => message.into_fallback(),
+                };
+                if let Some(message) = message {
+                    messages.push(message);
                     claims.push(claim);
+                } else {
+                    settled.push((claim.document, give_up(Failure::NoTemplate)));
                 }
+            } else if self.lines.reach(line.options.sends, &claim.addresses) {
+                // It cannot be asked about by the address that is left.
+                settled.push((claim.document, uncertain(&claim, policy, begun_at, now)));
+            } else {
+                // Its owner has changed: it cannot be asked about under this number, nor sent.
+                settled.push((claim.document, give_up(Failure::NoNumber)));
             }
         }
         let batch = Batch { id: asked.id.clone(), messages, start_by: ask_by, stop: stop.clone() };
         let age = |at: UnixSeconds| Duration::from_secs(at.seconds_since(begun_at).max(0).unsigned_abs());
-        let found = match line.abilities().recovery {
+        let found = match recovery {
             // A worker was lost during its call.
             Recovery::None => None,
             _ if !self.may_send_again(line, &batch, stop).await => {
@@ -254,11 +267,18 @@ impl Worker {
                 Some(found)
             }
         };
+        let refused = found.iter().flat_map(|found| found_refused(found));
+        let fallbacks = self.begin_fallbacks(line, &batch.messages, refused).await;
         let outcomes: Vec<Option<Settled>> = match found {
             None => claims.iter().map(|claim| Some(uncertain(claim, policy, begun_at, now))).collect(),
             Some(found) => {
-                let of = |(claim, found)| looked_up(claim, found, policy, begun_at, now);
-                claims.iter().zip(found).map(of).collect()
+                let of = |(place, (claim, found)): (usize, (&Claim, LookedUp))| match found {
+                    LookedUp::Refused(trouble) if fallbacks.contains(&place) => {
+                        Some(falls_back(trouble, now))
+                    }
+                    found => looked_up(claim, found, policy, begun_at, now),
+                };
+                claims.iter().zip(found).enumerate().map(of).collect()
             }
         };
         for (claim, outcome) in claims.iter().zip(outcomes) {

@@ -8,7 +8,7 @@ use seoham_store::handovers::Settled;
 use seoham_store::undelivered::Failure;
 
 use super::UnknownPolicy;
-use crate::provider::{LookedUp, Recovery, Sent};
+use crate::provider::{LookedUp, Recovery, Sent, Trouble};
 use crate::retry::after_failure;
 
 /// After this long an outcome that could not be found out is settled as the operator chose.
@@ -80,6 +80,11 @@ pub(super) fn settled(
         Outcome::Retry { not_before } => Settled::Retry { not_before, counts: true, failure, said },
         Outcome::Later { not_before } => Settled::Retry { not_before, counts: false, failure, said },
     })
+}
+
+/// What becomes of a document that was refused and goes on as its fallback: that is another message, with a day of its own.
+pub(super) fn falls_back(refusal: Trouble, now: UnixSeconds) -> Settled {
+    Settled::Retry { not_before: now, counts: false, failure: refusal.failure, said: refusal.said }
 }
 
 /// What becomes of a document of which it stays unknown whether the provider has it.
@@ -158,15 +163,15 @@ pub(super) fn count_settled(claim: &Claim, settled: &Settled) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use seoham_model::document::{Categories, Content};
+    use seoham_model::person::Addresses;
     use seoham_model::{BinderId, Clock, InstitutionId};
     use seoham_store::deliveries::ClaimSender;
 
     use super::*;
-    use crate::provider::Trouble;
 
     const BEGUN: UnixSeconds = UnixSeconds(1_800_000_000);
     const DAY_SECONDS: i64 = 24 * 60 * 60;
@@ -183,20 +188,21 @@ mod tests {
         }
     }
 
-    fn claim(attempts: u32, first_attempt_at: Option<UnixSeconds>) -> Claim {
+    pub(crate) fn claim(attempts: u32, first_attempt_at: Option<UnixSeconds>) -> Claim {
         let clock = Clock::default();
         Claim {
             ticket: 1,
             document: BinderId::generate(&clock),
             institution: InstitutionId::generate(&clock),
             sender: Arc::new(ClaimSender::unknown()),
-            phone_number: None,
+            addresses: Addresses::default(),
             link_token: String::new().into(),
             received: true,
             content: Arc::new(content()),
             deadline_at: BEGUN.plus(30 * DAY_SECONDS),
             attempts,
             first_attempt_at,
+            as_fallback: false,
         }
     }
 

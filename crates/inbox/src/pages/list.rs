@@ -8,7 +8,7 @@ use axum::response::Response;
 use seoham_http::Query;
 use seoham_model::{BinderId, UnixSeconds};
 use seoham_pages::{FormTarget, Mark, Site, page};
-use seoham_store::boxes::{BoxDocument, Shelf};
+use seoham_store::boxes::{BoxDocument, BoxQuery, BoxView, Shelf};
 use serde::Deserialize;
 
 use super::{notice, words};
@@ -124,27 +124,22 @@ pub(crate) async fn show(
     let done = asked.notice.done();
     let is_arranged = arrangement != Arrangement::default();
     let now = inbox.now();
-    let (documents, next, is_partial) = if is_arranged {
-        let mut documents = inbox.store.shelf(visit.person, shelf, None, LOOKED_AT_MAX + 1, now).await?;
+    let before = asked.before.as_deref().and_then(BinderId::parse).filter(|_| !is_arranged);
+    let limit = if is_arranged { LOOKED_AT_MAX } else { PAGE } + 1;
+    let query = BoxQuery { shelf, before, limit, unread_max: COUNTED_MAX + 1 };
+    let BoxView { mut documents, unread } = inbox.store.box_view(visit.person, query, now).await?;
+    let (next, is_partial) = if is_arranged {
         let is_whole = documents.len() <= LOOKED_AT_MAX;
         documents.truncate(LOOKED_AT_MAX);
         arrangement.arrange(&mut documents, now);
         let all_shown = documents.len() <= FOUND_MAX;
         documents.truncate(FOUND_MAX);
-        (documents, None, !(is_whole && all_shown))
+        (None, !(is_whole && all_shown))
     } else {
-        let before = asked.before.as_deref().and_then(BinderId::parse);
-        let mut documents = inbox.store.shelf(visit.person, shelf, before, PAGE + 1, now).await?;
         let more = documents.len() > PAGE;
         documents.truncate(PAGE);
         let next = documents.last().filter(|_| more).map(|last| last.id.to_string());
-        (documents, next, false)
-    };
-    let shows_all_unread = shelf == Shelf::Unread && !is_arranged && asked.before.is_none() && next.is_none();
-    let unread = if shows_all_unread {
-        documents.len()
-    } else {
-        inbox.store.unread(visit.person, COUNTED_MAX + 1, now).await?
+        (next, false)
     };
     let site = visit.site.clone();
     let list = List {

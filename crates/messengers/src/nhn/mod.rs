@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
 use seoham_delivery::{
-    Abilities, ApprovedTemplate, Batch, LookUp, LookedUp, Message, Provider, Pushed, Recovery,
-    ReportQuestion, Reported, Reports, Sent, Together, Trouble, in_one_call,
+    Abilities, ApprovedTemplate, Batch, LookUp, LookedUp, Message, Provider, Pushed, Reach, Recovery,
+    ReportQuestion, Reported, Reporting, Reports, Sent, Together, Trouble, in_one_call,
 };
 use seoham_model::message::ProviderTemplate;
 use seoham_model::{BinderId, UnixSeconds};
@@ -319,10 +319,11 @@ impl Provider for Nhn {
             calls_max: self.options.call.concurrent_calls,
             recovery: Recovery::LooksUp { after: Duration::from_secs(5) },
             takes_once: true,
+            reaches: Reach::Number,
             needs_template: true,
             falls_back: true,
             together: Together::OneTemplate,
-            asks_after: Some(self.options.call.asks_after()),
+            reporting: Reporting::AskedAfter(self.options.call.asks_after()),
             slowest: self.options.call.timeout,
         }
     }

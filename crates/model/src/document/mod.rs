@@ -69,7 +69,7 @@ pub struct Own {
 }
 
 /// The receiver of a document. Its `Debug` shows no personal data.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Receiver {
     /// What identifies the person.
     pub identity: ReceiverIdentity,
@@ -78,7 +78,7 @@ pub struct Receiver {
 }
 
 /// What identifies a receiver.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum ReceiverIdentity {
     /// Only the connecting information (연계정보), 1 to 88 characters.
     Ci(SecretString),

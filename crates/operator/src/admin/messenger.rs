@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use secrecy::SecretString;
 use seoham_http::{ApiError, Query, body};
 use seoham_model::{BinderId, InstitutionId, Text, forms};
 use seoham_store::handovers::{HandoverDepth, ProviderState, Uncertain};
@@ -121,7 +120,7 @@ struct TestResult {
     said: Option<String>,
 }
 
-/// `POST /admin/v1/messenger/test` `{"phone_number", "provider"?}`: sends a test message.
+/// `POST /admin/v1/messenger/test` `{"phone_number" | "email", "provider"?}`: sends a test message.
 pub(crate) async fn test(State(operator): State<Operator>, request: Request) -> Result<Response, ApiError> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -129,7 +128,7 @@ pub(crate) async fn test(State(operator): State<Operator>, request: Request) -> 
         provider: Option<String>,
     }
     let body = body::json(request).await?;
-    let number: SecretString = forms::phone_number(&body)?;
+    let to = forms::addresses(&body)?;
     let named: Named = serde_json::from_slice(&body).unwrap_or_default();
     let is_known = |name: &str| operator.messengers.providers().iter().any(|one| one.name == name);
     if named.provider.as_deref().is_some_and(|name| !is_known(name)) {
@@ -138,7 +137,7 @@ pub(crate) async fn test(State(operator): State<Operator>, request: Request) -> 
             "provider: no provider of this name is configured",
         )));
     }
-    let answers = operator.messengers.test(number, named.provider.as_deref()).await;
+    let answers = operator.messengers.test(to, named.provider.as_deref()).await;
     let result = |answer: crate::messengers::TestAnswer| TestResult {
         provider: answer.provider,
         outcome: answer.outcome,

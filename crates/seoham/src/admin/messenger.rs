@@ -18,8 +18,8 @@ enum MessengerCommand {
     Show,
     /// Send a test message through every provider, or through one.
     Test {
-        /// The telephone number that gets it.
-        phone_number: String,
+        /// The telephone number or the e-mail address that gets it.
+        to: String,
         /// The name of the provider.
         #[arg(long)]
         provider: Option<String>,
@@ -36,8 +36,9 @@ impl MessengerArgs {
     pub(super) async fn run(self, client: &AdminClient) -> Result<Value> {
         match self.command.unwrap_or(MessengerCommand::Show) {
             MessengerCommand::Show => client.get("messenger").await,
-            MessengerCommand::Test { phone_number, provider } => {
-                let mut body = json!({ "phone_number": phone_number });
+            MessengerCommand::Test { to, provider } => {
+                let kind = if to.contains('@') { "email" } else { "phone_number" };
+                let mut body = json!({ kind: to });
                 if let Some(provider) = provider {
                     body["provider"] = provider.into();
                 }

@@ -94,7 +94,7 @@ enum AdminCommand {
     Plan(PlanCommand),
     /// Add or update people from a file of NDJSON, `-` for standard input.
     ImportPeople {
-        /// A line each: `{"phone_number","phone_assigned_on"?,"name","birthday","ci"?,"member":bool}`; in a sandbox
+        /// A line each: `{"phone_number","phone_assigned_on"?,"name","birthday","ci"?,"email"?,"member":bool}`; in a sandbox
         /// also `"pin"`
         file: PathBuf,
     },

@@ -46,7 +46,7 @@ pub(crate) struct ProviderSection {
     pub(crate) secret_file: Option<PathBuf>,
     /// The file with the secret that its pushed reports carry.
     pub(crate) push_secret_file: Option<PathBuf>,
-    /// Its address; needed by `http`, and otherwise that of its public API.
+    /// Its address; needed by `http` and `smtp`, and otherwise that of its public API.
     pub(crate) url: Option<String>,
     /// Timeout of one call.
     #[serde(default = "ten")]
@@ -56,6 +56,12 @@ pub(crate) struct ProviderSection {
     /// `http`: an array of up to 1,000 messages in each call.
     #[serde(default)]
     pub(crate) batch: bool,
+    /// `http`: the bridge sends an SMS or LMS to whom it cannot reach, if the template has a fallback.
+    #[serde(default)]
+    pub(crate) falls_back: bool,
+    /// `http`: what it is given.
+    #[serde(default)]
+    pub(crate) sends: SendsSetting,
     /// `nhn`: the application's key.
     pub(crate) app_key: Option<String>,
     /// `solapi`: the API key.
@@ -64,13 +70,13 @@ pub(crate) struct ProviderSection {
     pub(crate) access_key: Option<String>,
     /// `sens`: the service.
     pub(crate) service_id: Option<String>,
-    /// `aligo`: the user.
+    /// `aligo`: the user. `smtp`: the user, where the server asks for one.
     pub(crate) user_id: Option<String>,
     /// `bizppurio`: the account.
     pub(crate) account: Option<String>,
     /// The sender channel, unless a template has its own.
     pub(crate) sender_key: Option<String>,
-    /// `solapi`, `aligo`, `bizppurio`: the sending number.
+    /// `solapi`, `aligo`, `bizppurio`: the sending number. `smtp`: the sender's e-mail address, with a name or without.
     pub(crate) from: Option<String>,
 }
 
@@ -80,6 +86,17 @@ fn one() -> f64 {
 
 fn ten() -> u64 {
     10
+}
+
+/// What a provider is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SendsSetting {
+    /// Messages.
+    #[default]
+    Messages,
+    /// SMS and LMS alone, instead of messages that did not arrive through a provider that sends none itself.
+    Fallbacks,
 }
 
 /// The kind of a provider.
@@ -93,6 +110,7 @@ pub(crate) enum ProviderKind {
     Sens,
     Aligo,
     Bizppurio,
+    Smtp,
 }
 
 impl ProviderKind {
@@ -106,13 +124,14 @@ impl ProviderKind {
             Self::Sens => "sens",
             Self::Aligo => "aligo",
             Self::Bizppurio => "bizppurio",
+            Self::Smtp => "smtp",
         }
     }
 
     /// The address of its public API.
     pub(crate) fn public_url(self) -> Option<&'static str> {
         match self {
-            Self::Simulator | Self::Http => None,
+            Self::Simulator | Self::Http | Self::Smtp => None,
             Self::Nhn => Some("https://kakaotalk-bizmessage.api.nhncloudservice.com"),
             Self::Solapi => Some("https://api.solapi.com"),
             Self::Sens => Some("https://sens.apigw.ntruss.com"),

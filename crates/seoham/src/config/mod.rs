@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use args::{ListenArgs, ServeArgs};
-pub(crate) use messenger::{MessengerSection, ProviderKind, ProviderSection, Unknown};
+pub(crate) use messenger::{MessengerSection, ProviderKind, ProviderSection, SendsSetting, Unknown};
 
 /// The complete configuration.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

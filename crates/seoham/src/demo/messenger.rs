@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::setup;
 use crate::admin::AdminClient;
-use crate::config::{Config, ProviderKind, ProviderSection};
+use crate::config::{Config, ProviderKind, ProviderSection, SendsSetting};
 
 /// A provider that the demo can deliver through.
 #[derive(Clone, Copy, ValueEnum)]
@@ -68,6 +68,8 @@ impl FakeMessenger {
             timeout_seconds: 10,
             concurrent_calls: None,
             batch: false,
+            falls_back: false,
+            sends: SendsSetting::default(),
             app_key: account(),
             api_key: account(),
             access_key: account(),

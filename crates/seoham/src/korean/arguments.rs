@@ -147,7 +147,7 @@ pub(super) const ARGUMENTS: &[Argument] = &[
          document_arrived",
     ),
     Argument(&["admin template check"], "institution", "이 기관의 문구만: INS-…"),
-    Argument(&["admin messenger"], "phone_number", "메시지를 받을 휴대전화 번호"),
+    Argument(&["admin messenger"], "to", "메시지를 받을 휴대전화 번호나 전자우편 주소"),
     Argument(&["admin webhooks remove"], "webhook", "웹훅 번호 WHK-…"),
     Argument(&["admin statistics"], "institution", "기관 번호 INS-… [기본값: 토큰으로 볼 수 있는 모든 기관]"),
     Argument(&["admin statistics"], "from", "첫날(서울, YYYY-MM-DD) [기본값: 마지막 날의 30일 전]"),
@@ -204,7 +204,7 @@ pub(super) const ARGUMENTS: &[Argument] = &[
     Argument(
         &["admin"],
         "file",
-        "한 줄에 한 사람: {\"phone_number\",\"phone_assigned_on\"?,\"name\",\"birthday\",\"ci\"?,\"member\":bool,\"pin\"?}",
+        "한 줄에 한 사람: {\"phone_number\",\"phone_assigned_on\"?,\"name\",\"birthday\",\"ci\"?,\"email\"?,\"member\":bool,\"pin\"?}",
     ),
     Argument(&["admin"], "binder", "문서함 번호 BIN-…"),
     Argument(&["admin"], "send", "보냅니다. 백업 뒤에 알림을 받은 사람은 한 번 더 받습니다"),

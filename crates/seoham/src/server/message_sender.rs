@@ -93,7 +93,10 @@ impl SenderParts {
                 tokio::time::sleep(PAUSE).await;
             }
             let Some(line) = route.next(&self.lines, message) else {
-                tracing::error!(kind, "no messenger provider has a template for a message");
+                tracing::error!(
+                    kind,
+                    "no messenger provider has a template for a message and reaches a telephone number"
+                );
                 return;
             };
             self.wait_for_rate(line).await;
@@ -153,11 +156,10 @@ impl Route {
         if let Some(only) = &self.only {
             return lines.named(only);
         }
-        let template = message.template.as_deref();
-        lines.choose(template, &self.tried).or_else(|| {
+        lines.choose(message, &self.tried).or_else(|| {
             // All of them were tried: from the beginning.
             self.tried.clear();
-            lines.choose(template, &self.tried)
+            lines.choose(message, &self.tried)
         })
     }
 

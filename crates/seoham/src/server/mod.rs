@@ -372,6 +372,7 @@ fn gateway(config: &Config, store: &Arc<dyn Store>, ports: GatewayPorts, bulk: &
     let options = GatewayOptions {
         admission,
         receipt_secrets: messenger::receipt_secrets(config)?,
+        has_own_fallback: messenger::has_own_fallback(config),
         pushed_reports: Some(Arc::new(ports.pushes)),
         feeds: Arc::new(WaitedFeeds(ports.feeds)),
         pings: Arc::new(ports.pings),

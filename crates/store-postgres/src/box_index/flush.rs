@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use seoham_model::{BinderId, BlockId, Clock, ParcelId};
-use seoham_store::parcel::blocks::{Block, PersonTag, cut, merge, tagged};
+use seoham_store::parcel::blocks::{BLOCK_MAX, Block, PersonTag, cut, merge, tagged};
 use seoham_store::parcel::document::PERSON_BYTES;
 use seoham_store::parcel::runs::{FLUSH_MAX, FLUSH_MIN, Run, to_merge};
 use seoham_store::{Result, StoreError};
@@ -38,8 +38,7 @@ const ADD_BLOCK: &str =
       parcels, entries)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
-const TAKE_OFF: &str =
-    "DELETE FROM box_pending p USING unnest($1::uuid[]) AS flushed (id) WHERE p.parcel_id = flushed.id";
+const TAKE_OFF: &str = "DELETE FROM box_pending WHERE parcel_id = ANY($1::uuid[])";
 
 const RUNS: &str = "SELECT run_id, sum(entry_count)::bigint AS entries FROM box_blocks GROUP BY run_id";
 
@@ -136,7 +135,7 @@ impl FlushTask {
                 break;
             }
         }
-        let blocks = on_blocking_thread(move || Ok(cut(documents))).await?;
+        let blocks = on_blocking_thread(move || Ok(cut(documents, BLOCK_MAX))).await?;
         self.add(session, &blocks).await?;
         session.query(TAKE_OFF, &[&uuids(&parcels)]).await?;
         self.sweeper.gone(Swept::BoxPending, parcels.len());
@@ -160,7 +159,7 @@ impl FlushTask {
             let block =
                 |row: &tokio_postgres::Row| Block::decode(row.value("parcels")?, row.value("entries")?);
             let blocks = rows.iter().map(block).collect::<Result<Vec<_>>>()?;
-            Ok(merge(&blocks))
+            Ok(merge(&blocks, BLOCK_MAX))
         });
         let blocks = blocks.await?;
         session.query(REMOVE_RUNS, &[&ids]).await?;

@@ -20,11 +20,11 @@ const BLOCKS: &str = "SELECT block_id, entry_count, first_tag, last_tag FROM box
 
 const ENTRIES: &str = "SELECT b.block_id, asked.place, substr(b.entries, asked.start, asked.length) AS bytes
     FROM unnest($1::uuid[], $2::integer[], $3::integer[]) WITH ORDINALITY AS asked (id, start, length, place)
-    JOIN box_blocks b ON b.block_id = asked.id";
+    JOIN box_blocks b ON b.block_id = ANY (ARRAY[asked.id])";
 
 const PARCELS: &str = "SELECT b.block_id, asked.place, substr(b.parcels, asked.start, asked.length) AS bytes
     FROM unnest($1::uuid[], $2::integer[], $3::integer[]) WITH ORDINALITY AS asked (id, start, length, place)
-    JOIN box_blocks b ON b.block_id = asked.id";
+    JOIN box_blocks b ON b.block_id = ANY (ARRAY[asked.id])";
 
 /// The ids of documents of a person, newest first. Some may be of another person with the same tag, or removed: whoever
 /// reads the documents finds out.

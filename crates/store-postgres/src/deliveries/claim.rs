@@ -20,6 +20,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::Swept;
+use super::fallbacks;
 use super::finish::{self, Done, DoneOutcome};
 use super::notices;
 use crate::columns::{Columns, Id, uuids};
@@ -84,13 +85,19 @@ async fn read(
     let people = rows::people(session, readable().map(|document| document.person)).await?;
     let open = readable().filter(|document| !document.is_over(now));
     let slices = rows::slices(session, open.map(announce::slice)).await?;
-    let senders = senders(session, readable()).await?;
+    let (senders, fallbacks) =
+        futures_util::try_join!(senders(session, readable()), fallbacks::begun(session, &ids))?;
 
     let mut read =
         ReadClaims { claims: Vec::new(), over: Vec::new(), unreadable: Vec::new(), entries: Vec::new() };
     let mut announcements = Announcements::new(&store.vault, &people, &slices, now);
     for (index, held) in held.iter().enumerate() {
+        let as_fallback = fallbacks.contains(&held.document);
         match announcements.of(found.get(&held.document)) {
+            // The notification has arrived after all.
+            Announcement::Due { document, .. } if as_fallback && document.times.notified_at.is_some() => {
+                read.over.push(index);
+            }
             Announcement::Due { document, text, entry } => {
                 read.entries.push((document.clone(), entry));
                 read.claims.push(Claim {
@@ -100,13 +107,14 @@ async fn read(
                     sender: senders
                         .get(&document.contract)
                         .map_or_else(|| Arc::new(ClaimSender::unknown()), Arc::clone),
-                    phone_number: text.phone_number,
+                    addresses: text.addresses,
                     link_token: store.vault.document_link(held.document),
                     received: entry.is_in_box(),
                     content: text.content,
                     deadline_at: document.deadline_at,
                     attempts: held.attempts,
                     first_attempt_at: held.first_attempt_at,
+                    as_fallback,
                 });
             }
             Announcement::Unreadable(error) => {
@@ -199,7 +207,8 @@ const CLAIM_RETRIES: &str = "WITH free AS MATERIALIZED (
         ORDER BY r.not_before LIMIT $2 FOR UPDATE SKIP LOCKED) q)
     UPDATE delivery_retries r
     SET ticket = $3, leased_until = clock_timestamp() + $4::float8 * interval '1 millisecond'
-    FROM free WHERE r.institution_id = free.institution_id AND r.document_id = free.document_id
+    FROM free
+    WHERE r.institution_id = ANY (ARRAY[free.institution_id]) AND r.document_id = ANY (ARRAY[free.document_id])
     RETURNING r.institution_id, r.document_id, r.attempts, r.first_attempt_at";
 
 // One index step per institution, however much it has queued.
@@ -390,18 +399,19 @@ async fn take_rows(
 }
 
 /// The senders of documents by contract, read together.
-async fn senders<'a>(
+pub(super) async fn senders<'a>(
     session: &Session,
     documents: impl Iterator<Item = &'a StoredDocument>,
 ) -> Result<HashMap<ContractUuid, Arc<ClaimSender>>> {
     let mut contracts: Vec<ContractUuid> = documents.map(|d| d.contract).collect();
     contracts.sort();
     contracts.dedup();
-    let sql = "SELECT c.contract_id, i.name, c.notice, t.content AS own, p.content AS platform FROM unnest($1::uuid[]) AS asked (id)
-               JOIN contracts c ON c.contract_id = asked.id
-               JOIN institutions i ON i.institution_id = c.institution_id
+    let sql = "SELECT c.contract_id, i.name, c.notice, t.content AS own, p.content AS platform
+               FROM unnest($1::uuid[]) AS asked (id)
+               JOIN contracts c ON c.contract_id = ANY (ARRAY[asked.id])
+               JOIN institutions i ON i.institution_id = ANY (ARRAY[c.institution_id])
                LEFT JOIN institution_templates t
-                 ON t.institution_id = c.institution_id AND t.kind = 'document_arrived'
+                 ON t.institution_id = ANY (ARRAY[c.institution_id]) AND t.kind = 'document_arrived'
                LEFT JOIN platform_templates p ON p.kind = 'document_arrived'";
     let sender = |row: &Row| {
         let sender = ClaimSender::stored(

@@ -31,6 +31,6 @@ UPDATE deliveries d
 SET ticket = $3, leased_until = clock_timestamp() + $4::float8 * interval '1 millisecond',
     positions = substr(chosen.positions, 1, chosen.room)
 FROM chosen
-WHERE d.institution_id = chosen.institution_id AND d.parcel_id = chosen.parcel_id
+WHERE d.institution_id = ANY (ARRAY[chosen.institution_id]) AND d.parcel_id = chosen.parcel_id
   AND d.first_position = chosen.first_position
 RETURNING d.institution_id, d.parcel_id, d.positions

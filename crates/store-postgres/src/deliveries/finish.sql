@@ -12,7 +12,9 @@ WITH done AS MATERIALIZED (
 held AS MATERIALIZED (
   SELECT q.institution_id, q.parcel_id, q.first_position, q.positions, q.ticket FROM deliveries q
   WHERE q.ticket = ANY($9::bigint[]) AND q.leased_until > clock_timestamp()
-  ORDER BY q.institution_id, q.parcel_id, q.first_position FOR UPDATE),
+  -- In one order, so that two transactions cannot deadlock; as a row, which no index is ordered by: otherwise the
+  -- plan would read the whole queue in that order.
+  ORDER BY (q.institution_id, q.parcel_id, q.first_position) FOR UPDATE),
 -- Combines held and done by grouping: a join would compare each with each.
 own AS MATERIALIZED (
   SELECT institution_id, ticket, parcel_id, position, max(first_position) AS first_position, max(outcome) AS outcome,
@@ -37,17 +39,17 @@ left_over AS MATERIALIZED (
 -- Delete rows without remaining documents.
 gone AS (
   DELETE FROM deliveries q USING left_over
-  WHERE q.institution_id = left_over.institution_id AND q.parcel_id = left_over.parcel_id
+  WHERE q.institution_id = ANY (ARRAY[left_over.institution_id]) AND q.parcel_id = left_over.parcel_id
     AND q.first_position = left_over.first_position AND left_over.positions IS NULL RETURNING 1),
 -- Update rows with remaining documents.
 cut AS (
   UPDATE deliveries q SET positions = left_over.positions FROM left_over
-  WHERE q.institution_id = left_over.institution_id AND q.parcel_id = left_over.parcel_id
+  WHERE q.institution_id = ANY (ARRAY[left_over.institution_id]) AND q.parcel_id = left_over.parcel_id
     AND q.first_position = left_over.first_position AND left_over.positions IS NOT NULL RETURNING 1),
 -- Delete retries that have ended.
 again AS (
   DELETE FROM delivery_retries q USING done
-  WHERE q.institution_id = done.institution_id AND q.document_id = done.document_id
+  WHERE q.institution_id = ANY (ARRAY[done.institution_id]) AND q.document_id = ANY (ARRAY[done.document_id])
     AND q.ticket = done.ticket AND q.leased_until > clock_timestamp() AND done.outcome NOT IN (1, 4)
   RETURNING q.institution_id, q.document_id, done.ticket, done.outcome, done.failure, q.attempts, q.first_attempt_at),
 -- Reschedule retries that failed again.
@@ -56,7 +58,7 @@ later AS (
   SET attempts = q.attempts + CASE done.outcome WHEN 1 THEN 1 ELSE 0 END,
       first_attempt_at = CASE done.outcome WHEN 1 THEN q.first_attempt_at ELSE $8 END, not_before = done.not_before, failure = done.failure, ticket = NULL, leased_until = NULL
   FROM done
-  WHERE q.institution_id = done.institution_id AND q.document_id = done.document_id
+  WHERE q.institution_id = ANY (ARRAY[done.institution_id]) AND q.document_id = ANY (ARRAY[done.document_id])
     AND q.ticket = done.ticket AND q.leased_until > clock_timestamp() AND done.outcome IN (1, 4)
   RETURNING q.document_id, done.ticket),
 -- Schedule first failures for a retry.

@@ -3,6 +3,7 @@
 
 mod claim;
 mod depths;
+mod fallbacks;
 mod finish;
 mod finish_batch;
 mod notices;
@@ -16,7 +17,7 @@ use async_trait::async_trait;
 use seoham_model::{BinderId, InstitutionId, UnixSeconds};
 use seoham_store::deliveries::{Claimed, Finished, QueueDepth, Receipt};
 use seoham_store::undelivered::{Kind, Page, Undelivered};
-use seoham_store::{Deliveries, Lane, Notices, QueueDepths, Receipts, Result};
+use seoham_store::{Deliveries, Fallbacks, Lane, Notices, QueueDepths, Receipts, Result};
 
 use self::finish::{Done, DoneOutcome};
 use crate::PostgresStore;
@@ -118,6 +119,14 @@ impl Receipts for PostgresStore {
     async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()> {
         let session = self.inner.sessions.for_many(Lane::Bulk).await?;
         notices::record_receipts(&session, &receipts, now).await
+    }
+}
+
+#[async_trait]
+impl Fallbacks for PostgresStore {
+    async fn begin_fallbacks(&self, documents: Vec<BinderId>, now: UnixSeconds) -> Result<()> {
+        let session = self.inner.sessions.for_many(Lane::Bulk).await?;
+        fallbacks::begin(&session, &documents, now).await
     }
 }
 

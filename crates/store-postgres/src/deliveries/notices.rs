@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use seoham_model::{BinderId, ParcelId, UnixSeconds};
-use seoham_store::deliveries::Receipt;
+use seoham_store::deliveries::{Arrival, Receipt};
 use seoham_store::documents::Notification;
 use seoham_store::parcel::notices::{Report, after_reports};
 use seoham_store::{Result, StoreError};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::fallbacks;
 use crate::columns::{Columns, Id, uuids};
 use crate::events::outbox::StepColumns;
 use crate::session::{Param, Session};
@@ -21,7 +22,7 @@ const TRIES_MAX: u32 = 64;
 // Not in any order: to sort, the plan would read all parcels by their index and look for each among those asked for.
 const READ: &str =
     "SELECT p.parcel_id, p.institution_id, p.sent_at, octet_length(p.persons) / 16 AS count, n.packed
-    FROM parcels p LEFT JOIN notices n ON n.parcel_id = p.parcel_id
+    FROM parcels p LEFT JOIN notices n ON n.parcel_id = ANY (ARRAY[p.parcel_id])
     WHERE p.parcel_id = ANY($1::uuid[])";
 
 /// Writes what is still as it was read, with its steps, and returns those parcels.
@@ -29,7 +30,7 @@ const WRITE: &str = "WITH changed AS MATERIALIZED (
       SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS changed (parcel_id, before, after)),
     updated AS (
       UPDATE notices n SET packed = changed.after FROM changed
-      WHERE n.parcel_id = changed.parcel_id AND n.packed = changed.before RETURNING n.parcel_id),
+      WHERE n.parcel_id = ANY (ARRAY[changed.parcel_id]) AND n.packed = changed.before RETURNING n.parcel_id),
     added AS (
       INSERT INTO notices (parcel_id, packed)
       SELECT parcel_id, after FROM changed WHERE before IS NULL ORDER BY parcel_id
@@ -97,6 +98,10 @@ pub(super) async fn record_receipts(session: &Session, receipts: &[Receipt], now
         outcome: receipt.arrival.notification(),
         at: receipt.at,
     };
+    let falls_back = receipts.iter().filter(|receipt| receipt.arrival == Arrival::FallsBack);
+    let falls_back: Vec<BinderId> = falls_back.map(|receipt| receipt.document).collect();
+    // First: what is queued twice is queued once, and a report that is recorded does not come again.
+    fallbacks::queue(session, &falls_back, now).await?;
     record(session, receipts.iter().map(report).collect(), now).await?;
     let delivered = receipts.iter().filter(|receipt| receipt.arrival.is_delivered());
     let delivered: Vec<BinderId> = delivered.map(|receipt| receipt.document).collect();
@@ -105,8 +110,7 @@ pub(super) async fn record_receipts(session: &Session, receipts: &[Receipt], now
 
 /// Removes notifications that arrived after all from those that were given up.
 pub(super) async fn forget_given_up(session: &Session, arrived: &[BinderId]) -> Result<()> {
-    let sql = "DELETE FROM given_up_notices n USING unnest($1::uuid[]) AS arrived (id)
-               WHERE n.document_id = arrived.id";
+    let sql = "DELETE FROM given_up_notices WHERE document_id = ANY($1::uuid[])";
     session.write("reports", sql, &[&uuids(arrived)]).await.map(drop)
 }
 

@@ -145,21 +145,23 @@ pub(super) async fn rows(
         .collect()
 }
 
+// `recorded_at + 0` keeps the planner from the index by time, of which it would read all younger records for each key.
 /// Locks records that are old enough. A transaction that adds to such a key has locked its last record, and ends first.
 const LOCK_OLD: &str = "SELECT old.institution_id, old.key_tag, old.seq FROM idempotency_records old
     WHERE old.recorded_at <= $1 AND NOT EXISTS
       (SELECT 1 FROM idempotency_records young
-       WHERE young.institution_id = old.institution_id AND young.key_tag = old.key_tag AND young.recorded_at > $1)
+       WHERE young.institution_id = ANY (ARRAY[old.institution_id]) AND young.key_tag = old.key_tag
+         AND young.recorded_at + 0 > $1)
     ORDER BY old.recorded_at LIMIT $2 FOR UPDATE OF old SKIP LOCKED";
 
 /// Deletes locked records whose key has no younger one by now: a statement of its own sees what was added before the
 /// lock.
 const FORGET: &str = "DELETE FROM idempotency_records AS old
     USING unnest($1::uuid[], $2::bytea[], $3::integer[]) AS locked (institution_id, key_tag, seq)
-    WHERE old.institution_id = locked.institution_id AND old.key_tag = locked.key_tag AND old.seq = locked.seq
+    WHERE old.institution_id = ANY (ARRAY[locked.institution_id]) AND old.key_tag = locked.key_tag AND old.seq = locked.seq
       AND NOT EXISTS (SELECT 1 FROM idempotency_records young
-                      WHERE young.institution_id = old.institution_id AND young.key_tag = old.key_tag
-                        AND young.recorded_at > $4)";
+                      WHERE young.institution_id = ANY (ARRAY[old.institution_id])
+                        AND young.key_tag = old.key_tag AND young.recorded_at + 0 > $4)";
 
 /// Deletes records of expired keys. Returns `true` if there may be more.
 pub(crate) async fn forget(session: &Session, now: UnixSeconds) -> Result<bool> {

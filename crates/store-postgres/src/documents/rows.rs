@@ -19,7 +19,7 @@ use crate::session::{Param, Session};
 
 const PARCELS: &str =
     "SELECT p.parcel_id, p.institution_id, p.contract_id, p.sent_at, p.head, p.persons, n.packed
-    FROM parcels p LEFT JOIN notices n ON n.parcel_id = p.parcel_id
+    FROM parcels p LEFT JOIN notices n ON n.parcel_id = ANY (ARRAY[p.parcel_id])
     WHERE p.parcel_id = ANY($1::uuid[]) AND ($2::uuid IS NULL OR p.institution_id = $2)";
 
 const MARKS: &str =
@@ -114,7 +114,7 @@ const SLICES: &str = "SELECT asked.place,
            ELSE substr(p.parts, asked.start, asked.length) END AS bytes
     FROM unnest($1::uuid[], $2::boolean[], $3::integer[], $4::integer[]) WITH ORDINALITY
       AS asked (id, of_texts, start, length, place)
-    JOIN parcels p ON p.parcel_id = asked.id";
+    JOIN parcels p ON p.parcel_id = ANY (ARRAY[asked.id])";
 
 /// Reads slices of sealed columns. One whose parcel is gone meanwhile is missing from the result.
 pub(crate) async fn slices(session: &Session, wanted: impl IntoIterator<Item = Slice>) -> Result<Slices> {
@@ -148,7 +148,7 @@ pub(crate) async fn people(
     ids.sort();
     ids.dedup();
     let sql = "SELECT p.person_id, p.wrapped_key, p.sealed, p.behaviour, p.member_since
-               FROM unnest($1::uuid[]) AS asked (id) JOIN people p ON p.person_id = asked.id";
+               FROM people p WHERE p.person_id = ANY($1::uuid[])";
     let rows = session.query(sql, &[&uuids(&ids)]).await?;
     let person = |row: &Row| {
         Ok(StoredPerson {

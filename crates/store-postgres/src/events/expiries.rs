@@ -17,7 +17,7 @@ pub(crate) const ADD: &str = "INSERT INTO expiries (due_at, parcel_id, told_to)
 const TAKE: &str = "DELETE FROM expiries e USING (
       SELECT due_at, parcel_id FROM expiries WHERE due_at <= $1 ORDER BY due_at, parcel_id LIMIT $2
       FOR UPDATE SKIP LOCKED) AS due
-    WHERE e.due_at = due.due_at AND e.parcel_id = due.parcel_id
+    WHERE e.due_at = ANY (ARRAY[due.due_at]) AND e.parcel_id = due.parcel_id
     RETURNING e.due_at, e.parcel_id, e.told_to";
 
 /// The deadline that is told of next.

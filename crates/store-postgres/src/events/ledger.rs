@@ -104,7 +104,7 @@ const FORGET: &str = "WITH oldest AS MATERIALIZED (
         ORDER BY l.last_seq LIMIT $3) AS first),
     gone AS (
       DELETE FROM ledger l USING oldest
-      WHERE l.institution_id = $1 AND l.last_seq = oldest.last_seq AND oldest.is_old RETURNING l.last_seq),
+      WHERE l.institution_id = $1 AND l.last_seq = ANY (ARRAY[oldest.last_seq]) AND oldest.is_old RETURNING l.last_seq),
     moved AS (
       UPDATE feeds SET forgotten_to = greatest(forgotten_to, (SELECT max(last_seq) FROM gone))
       WHERE institution_id = $1 AND EXISTS (SELECT FROM gone))

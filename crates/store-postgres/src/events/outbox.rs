@@ -1,11 +1,12 @@
 //! The transactional outbox: steps on their way into the ledger, as columns for a statement that writes them.
 
 use seoham_model::EventType;
-use seoham_store::Result;
 use seoham_store::events::{DocumentSet, Step};
+use seoham_store::{Result, StoreError};
 use uuid::Uuid;
 
-use crate::columns::{Id, Number};
+use crate::columns::{Columns, Id, Number};
+use crate::partitions::Month;
 use crate::session::{Param, Session};
 
 /// Writes steps in their order. The parameters are those of [`StepColumns::params`].
@@ -49,6 +50,13 @@ impl StepColumns {
     pub(crate) fn params(&self) -> [Param<'_>; 6] {
         [&self.institution, &self.event_type, &self.event_count, &self.at, &self.parcel, &self.documents]
     }
+}
+
+/// Whether steps of documents from before `month` wait for their numbers.
+pub(crate) async fn has_before(session: &Session, month: Month) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM outbox WHERE parcel_id < $1) AS has_steps";
+    let row = session.query_opt(sql, &[&month.ids().0]).await?;
+    row.ok_or(StoreError::damaged("the outbox"))?.value("has_steps")
 }
 
 /// Writes steps, in a transaction.

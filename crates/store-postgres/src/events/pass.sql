@@ -8,9 +8,9 @@ WITH held AS MATERIALIZED (
 -- What is committed, in the order in which it was inserted.
 next AS MATERIALIZED (
   SELECT outbox_no FROM outbox WHERE EXISTS (SELECT FROM held) ORDER BY outbox_no LIMIT $2),
--- Only what was really taken off is numbered.
+-- Only what was really taken off is numbered. The outbox is joined by its key whatever its statistics say.
 taken AS MATERIALIZED (
-  DELETE FROM outbox o USING next WHERE o.outbox_no = next.outbox_no
+  DELETE FROM outbox o USING next WHERE o.outbox_no = ANY (ARRAY[next.outbox_no])
   RETURNING o.outbox_no, o.institution_id, o.event_count, o.event_type, o.at, o.parcel_id, o.documents),
 advanced AS (
   INSERT INTO feeds AS f (institution_id, last_seq)

@@ -31,8 +31,9 @@ fn millis(lease: Duration) -> f64 {
 /// The documents of claims that were withdrawn.
 pub(super) async fn withdrawn(session: &Session, claims: &[HandoverClaim]) -> Result<HashSet<BinderId>> {
     let ids: Vec<BinderId> = claims.iter().map(|claim| claim.handed.document).collect();
+    // Joined, so that each is looked up in its month alone.
     let sql = "SELECT m.document_id FROM unnest($1::uuid[]) AS asked (id)
-               JOIN marks m ON m.document_id = asked.id WHERE m.withdrawn_at IS NOT NULL";
+               JOIN marks m ON m.document_id = ANY (ARRAY[asked.id]) WHERE m.withdrawn_at IS NOT NULL";
     session.query(sql, &[&uuids(&ids)]).await?.iter().map(|row| row.id("document_id")).collect()
 }
 
@@ -213,7 +214,7 @@ const LEASE: &str = "WITH due AS MATERIALIZED (
       ORDER BY look_at, handover_id LIMIT $3 FOR UPDATE SKIP LOCKED)
     UPDATE handovers h SET ticket = $4, looks = looks + 1,
       leased_until = clock_timestamp() + $5::float8 * interval '1 millisecond'
-    FROM due WHERE h.handover_id = due.handover_id
+    FROM due WHERE h.handover_id = ANY (ARRAY[due.handover_id])
     RETURNING h.handover_id, h.provider, h.begun_at, h.looks, h.handed, h.awaited";
 
 /// Leases hand-overs that nobody holds and whose time has come.

@@ -46,8 +46,7 @@ impl KeyCache {
         }
         missing.sort();
         missing.dedup();
-        let sql = "SELECT p.person_id, p.wrapped_key
-                   FROM unnest($1::uuid[]) AS asked (id) JOIN people p ON p.person_id = asked.id";
+        let sql = "SELECT person_id, wrapped_key FROM people WHERE person_id = ANY($1::uuid[])";
         for row in session.query(sql, &[&uuids(&missing)]).await? {
             let (person, key) = (row.id("person_id")?, WrappedKey(row.value("wrapped_key")?));
             self.keys.insert(person, key.clone());

@@ -1,11 +1,11 @@
 //! People: registering, identifying, joining, refusing.
 
+mod changes;
 mod identify;
 mod join;
 mod key_cache;
+mod person_cache;
 mod register;
-
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
@@ -21,8 +21,10 @@ use crate::PostgresStore;
 use crate::columns::{Columns, Id, Number};
 use crate::session::Param;
 
+pub(crate) use changes::forget_changes;
 pub(crate) use join::{enter_boxes, move_due, schedule};
 pub(crate) use key_cache::KeyCache;
+pub(crate) use person_cache::PersonCache;
 
 #[async_trait]
 impl People for PostgresStore {
@@ -42,8 +44,7 @@ impl People for PostgresStore {
         institution: InstitutionId,
         receivers: Vec<Receiver>,
     ) -> Result<Vec<Identified>> {
-        let session = self.inner.sessions.for_many(lane).await?;
-        identify::identify(&session, Arc::clone(&self.inner.vault), institution, receivers).await
+        identify::identify(self, lane, institution, receivers).await
     }
 
     async fn person_by_phone(&self, phone_number: &SecretString) -> Result<Option<PersonId>> {
@@ -86,7 +87,7 @@ impl People for PostgresStore {
     async fn agreements(&self, person: PersonId) -> Result<Vec<Agreement>> {
         let session = self.inner.sessions.interactive().await?;
         let sql =
-            "SELECT t.text, a.agreed_at FROM agreements a JOIN agreed_texts t ON t.text_hash = a.text_hash
+            "SELECT t.text, a.agreed_at FROM agreements a JOIN agreed_texts t ON t.text_hash = ANY (ARRAY[a.text_hash])
                    WHERE a.person_id = $1 ORDER BY a.agreed_at, a.text_hash LIMIT 100";
         let read = |row: &tokio_postgres::Row| {
             Ok(Agreement { text: row.value("text")?, agreed_at: UnixSeconds(row.value("agreed_at")?) })

@@ -188,7 +188,8 @@ const UPSERT: &str =
       pin_hash = coalesce(excluded.pin_hash, people.pin_hash)";
 
 const RELEASE: &str = "UPDATE people p SET phone_index = NULL, phone_changed_at = $3, sealed = former.sealed
-    FROM unnest($1::uuid[], $2::bytea[]) AS former (person_id, sealed) WHERE p.person_id = former.person_id";
+    FROM unnest($1::uuid[], $2::bytea[]) AS former (person_id, sealed)
+    WHERE p.person_id = ANY (ARRAY[former.person_id])";
 
 const END_VISITS: &str = "WITH ended AS (DELETE FROM sessions WHERE person_id = ANY($1)),
       unasked AS (DELETE FROM login_links WHERE used_at IS NULL AND person_id = ANY($1))
@@ -237,10 +238,10 @@ impl<'a> Rows<'a> {
 const BY_PHONE: &str =
     "SELECT p.person_id, p.phone_index, p.phone_assigned_on, p.phone_changed_at, p.ci_index,
       p.birthday_tag, p.name_tag, p.wrapped_key, p.sealed, p.phone_index AS found_by
-    FROM unnest($1::bytea[]) AS asked (found_by) JOIN people p ON p.phone_index = asked.found_by";
+    FROM unnest($1::bytea[]) AS asked (found_by) JOIN people p ON p.phone_index = ANY (ARRAY[asked.found_by])";
 const BY_CI: &str = "SELECT p.person_id, p.phone_index, p.phone_assigned_on, p.phone_changed_at, p.ci_index,
       p.birthday_tag, p.name_tag, p.wrapped_key, p.sealed, p.ci_index AS found_by
-    FROM unnest($1::bytea[]) AS asked (found_by) JOIN people p ON p.ci_index = asked.found_by";
+    FROM unnest($1::bytea[]) AS asked (found_by) JOIN people p ON p.ci_index = ANY (ARRAY[asked.found_by])";
 
 fn existing(row: &Row) -> Result<Existing> {
     let index = |column| {

@@ -112,8 +112,10 @@ impl Links for PostgresStore {
         token: TokenHash,
         now: UnixSeconds,
     ) -> Result<Option<(PersonId, Option<BinderId>)>> {
+        // `IS TRUE` keeps the planner from the partial index of unused links, which it would read as a whole: the hash is
+        // looked up instead.
         let sql = "UPDATE login_links SET used_at = $2
-                   WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2
+                   WHERE token_hash = $1 AND (used_at IS NULL) IS TRUE AND expires_at > $2
                    RETURNING person_id, document_id";
         let session = self.inner.sessions.interactive().await?;
         let used = session.write("a link", sql, &[&token.0.as_slice(), &now.0]).await?;
@@ -137,14 +139,14 @@ impl Links for PostgresStore {
                    unlocked AS (
                      UPDATE authentications SET failures = 0, locked_until = NULL, birthday_failures = 0,
                        birthday_locked_until = NULL
-                     WHERE person_id IN (SELECT person_id FROM link)),
-                   ended AS (DELETE FROM sessions WHERE person_id IN (SELECT person_id FROM link)),
+                     WHERE person_id = ANY (ARRAY(SELECT person_id FROM link))),
+                   ended AS (DELETE FROM sessions WHERE person_id = ANY (ARRAY(SELECT person_id FROM link))),
                    unasked AS (
-                     DELETE FROM login_links WHERE used_at IS NULL AND person_id IN (SELECT person_id FROM link)),
+                     DELETE FROM login_links WHERE used_at IS NULL AND person_id = ANY (ARRAY(SELECT person_id FROM link))),
                    unused AS (
                      DELETE FROM new_pin_links
-                     WHERE token_hash <> $1 AND person_id IN (SELECT person_id FROM link))
-                   UPDATE people SET pin_hash = $3 WHERE person_id IN (SELECT person_id FROM link)
+                     WHERE token_hash <> $1 AND person_id = ANY (ARRAY(SELECT person_id FROM link)))
+                   UPDATE people SET pin_hash = $3 WHERE person_id = ANY (ARRAY(SELECT person_id FROM link))
                    RETURNING person_id";
         let session = self.inner.sessions.interactive().await?;
         let params: [Param<'_>; 3] = [&token.0.as_slice(), &now.0, &hash.0];

@@ -134,14 +134,14 @@ async fn keep_tries(
 
 /// Deletes some expired links and requests for links.
 pub(crate) async fn clear(connection: &Session, now: UnixSeconds) -> Result<()> {
-    let links = "DELETE FROM login_links WHERE token_hash IN
-        (SELECT token_hash FROM login_links WHERE expires_at <= $1 LIMIT 20 FOR UPDATE SKIP LOCKED)";
+    let links = "DELETE FROM login_links WHERE token_hash = ANY (ARRAY
+        (SELECT token_hash FROM login_links WHERE expires_at <= $1 LIMIT 20 FOR UPDATE SKIP LOCKED))";
     connection.write("ended links", links, &[&now.0]).await?;
-    let pins = "DELETE FROM new_pin_links WHERE token_hash IN
-        (SELECT token_hash FROM new_pin_links WHERE expires_at <= $1 LIMIT 20 FOR UPDATE SKIP LOCKED)";
+    let pins = "DELETE FROM new_pin_links WHERE token_hash = ANY (ARRAY
+        (SELECT token_hash FROM new_pin_links WHERE expires_at <= $1 LIMIT 20 FOR UPDATE SKIP LOCKED))";
     connection.write("ended links", pins, &[&now.0]).await?;
-    let requests = "DELETE FROM link_requests WHERE phone_index IN
-        (SELECT phone_index FROM link_requests WHERE last_at <= $1 LIMIT 20 FOR UPDATE SKIP LOCKED)";
+    let requests = "DELETE FROM link_requests WHERE phone_index = ANY (ARRAY
+        (SELECT phone_index FROM link_requests WHERE last_at <= $1 LIMIT 20 FOR UPDATE SKIP LOCKED))";
     let day = LinkRequests::forgotten_at(UnixSeconds(0)).0;
     connection.write("requests for links", requests, &[&now.plus(-day).0]).await.map(drop)
 }

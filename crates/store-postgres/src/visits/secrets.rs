@@ -26,10 +26,10 @@ impl Secrets for PostgresStore {
                 "WITH changed AS (
                    UPDATE people SET pin_hash = $3 WHERE person_id = $1 AND pin_hash IS NOT DISTINCT FROM $2
                    RETURNING person_id),
-                 ended AS (DELETE FROM sessions WHERE person_id IN (SELECT person_id FROM changed)),
+                 ended AS (DELETE FROM sessions WHERE person_id = ANY (ARRAY(SELECT person_id FROM changed))),
                  unasked AS (
-                   DELETE FROM login_links WHERE used_at IS NULL AND person_id IN (SELECT person_id FROM changed)),
-                 unused AS (DELETE FROM new_pin_links WHERE person_id IN (SELECT person_id FROM changed))
+                   DELETE FROM login_links WHERE used_at IS NULL AND person_id = ANY (ARRAY(SELECT person_id FROM changed))),
+                 unused AS (DELETE FROM new_pin_links WHERE person_id = ANY (ARRAY(SELECT person_id FROM changed)))
                  SELECT person_id FROM changed"
             }
             Secret::Certificate => {

@@ -19,8 +19,8 @@ impl Sessions for PostgresStore {
         expires_at: UnixSeconds,
     ) -> Result<bool> {
         let sql = "WITH ended AS (
-                     DELETE FROM sessions WHERE session_hash IN
-                       (SELECT session_hash FROM sessions WHERE expires_at <= $4 LIMIT 20 FOR UPDATE SKIP LOCKED))
+                     DELETE FROM sessions WHERE session_hash = ANY (ARRAY
+                       (SELECT session_hash FROM sessions WHERE expires_at <= $4 LIMIT 20 FOR UPDATE SKIP LOCKED)))
                    INSERT INTO sessions (session_hash, person_id, expires_at)
                    SELECT $1, person_id, $3 FROM people
                    WHERE person_id = $2 AND (phone_changed_at IS NULL OR phone_changed_at < $5) FOR SHARE

@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 use seoham_model::{BinderId, BlockId, Clock, ParcelId};
 use seoham_store::parcel::blocks::{Block, PersonTag, cut};
 
-use super::FLUSHED_TO;
+use super::{BLOCK_ENTRIES, FLUSHED_TO};
 use crate::columns::Id;
 use crate::open::{deployment_value, set_deployment_value};
 
@@ -16,7 +16,7 @@ pub(super) fn flush(
     last_no: i64,
 ) -> rusqlite::Result<()> {
     let run = BlockId::generate(clock);
-    let blocks = cut(documents);
+    let blocks = cut(documents, BLOCK_ENTRIES);
     for block in &blocks {
         add_block(connection, clock, run, block)?;
     }

@@ -1,5 +1,8 @@
 //! Searching the runs in the database for a person's documents.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use rusqlite::blob::Blob;
 use rusqlite::{Connection, MAIN_DB, params};
 use seoham_model::{BinderId, BlockId, PersonId};
@@ -13,7 +16,7 @@ use crate::readers::ReadError;
 pub(super) fn search(connection: &Connection, person: PersonId) -> Result<Vec<BinderId>, ReadError> {
     let blocks = blocks(connection, PersonTag::of(person))?;
     let mut search = BoxSearch::new(person, &blocks);
-    let mut entries = Column { connection, name: "entries", blob: None };
+    let mut entries = Column { connection, name: "entries", open: HashMap::new() };
     loop {
         let slices = search.slices()?;
         if slices.is_empty() {
@@ -23,7 +26,7 @@ pub(super) fn search(connection: &Connection, person: PersonId) -> Result<Vec<Bi
             search.read(block, &entries.read(block, slice)?)?;
         }
     }
-    let mut parcels = Column { connection, name: "parcels", blob: None };
+    let mut parcels = Column { connection, name: "parcels", open: HashMap::new() };
     let document = |place: seoham_store::parcel::search::FoundPlace| {
         Ok(place.document(&parcels.read(place.block, place.parcel_bytes())?)?)
     };
@@ -48,35 +51,34 @@ fn blocks(connection: &Connection, tag: PersonTag) -> rusqlite::Result<Vec<Block
     rows.collect()
 }
 
-/// A column of blocks that is read by slices. The open blob moves from row to row, for less than it costs to open one.
+/// A column of blocks that is read by slices. Each block stays open: its value is a chain of pages, and only an open blob
+/// remembers where they are.
 struct Column<'a> {
     connection: &'a Connection,
     name: &'static str,
-    blob: Option<Blob<'a>>,
+    open: HashMap<BlockId, Blob<'a>>,
 }
 
-impl Column<'_> {
+impl<'a> Column<'a> {
     fn read(&mut self, block: BlockId, slice: std::ops::Range<usize>) -> Result<Vec<u8>, ReadError> {
-        let sql = "SELECT block_no FROM box_blocks WHERE block_id = ?1";
-        let block_no = self.connection.prepare_cached(sql)?.query_row([Id(block)], |row| row.get(0))?;
-        let blob = match &mut self.blob {
-            Some(blob) => {
-                blob.reopen(block_no)?;
-                blob
-            }
-            None => self.blob.insert(self.connection.blob_open(
-                MAIN_DB,
-                "box_blocks",
-                self.name,
-                block_no,
-                true,
-            )?),
-        };
+        let blob = self.at(block)?;
         let mut bytes = vec![0; slice.len()];
         if slice.end > blob.len() {
             return Err(StoreError::damaged("a block of the box index").into());
         }
         blob.read_at_exact(&mut bytes, slice.start)?;
         Ok(bytes)
+    }
+
+    fn at(&mut self, block: BlockId) -> rusqlite::Result<&Blob<'a>> {
+        Ok(match self.open.entry(block) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(place) => {
+                let sql = "SELECT block_no FROM box_blocks WHERE block_id = ?1";
+                let block_no =
+                    self.connection.prepare_cached(sql)?.query_row([Id(block)], |row| row.get(0))?;
+                place.insert(self.connection.blob_open(MAIN_DB, "box_blocks", self.name, block_no, true)?)
+            }
+        })
     }
 }

@@ -1,40 +1,46 @@
-//! Merging runs of the box index (compaction), beside the writer: blocks are read and merged on a reading thread, and written one
-//! in a transaction. A run is searched only when it is listed, so that nothing is found twice or missed meanwhile.
+//! Merging runs of the box index (compaction), beside the writer: blocks are read and merged on a reading thread, and written a
+//! few in a transaction. A run is searched only when it is listed, so that nothing is found twice or missed meanwhile.
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use seoham_model::BlockId;
 use seoham_store::parcel::blocks::{Block, merge};
 use seoham_store::parcel::runs::{Run, to_merge};
 use seoham_store::{Lane, Result};
 
+use super::BLOCK_ENTRIES;
 use super::flush::{add_block, list_run};
 use crate::SqliteStore;
 use crate::columns::Id;
 use crate::readers::ReadError;
 use crate::writer::Weight;
 
-/// What a block adds to the writer's queue, as rows of documents.
-const BLOCK_ROWS: usize = 1_000;
+/// Blocks written or removed in one transaction.
+const BLOCKS_AT_ONCE: usize = 16;
+/// What these add to the writer's queue, as rows of documents.
+const BLOCKS_ROWS: usize = 1_000;
 
 impl SqliteStore {
     /// Merges runs that are due; `false` if none are.
     pub(crate) async fn merge_runs(&self) -> Result<bool> {
         let _turn = self.inner.index_turn.lock().await;
         // What a merge left that failed.
-        while self.remove_unlisted_block().await? {}
+        while self.remove_unlisted_blocks().await? {}
         let read = self.inner.readers.read(Lane::Bulk, |connection| {
             let Some(runs) = to_merge(&runs(connection)?) else { return Ok(None) };
-            Ok(Some((merge(&blocks(connection, &runs)?), runs)))
+            Ok(Some((merge(&blocks(connection, &runs)?, BLOCK_ENTRIES), runs)))
         });
         let Some((blocks, merged)) = read.await? else { return Ok(false) };
         let clock = self.inner.clock.clone();
         let (run, blocks) = (BlockId::generate(&clock), Arc::new(blocks));
-        for i in 0..blocks.len() {
+        for from in (0..blocks.len()).step_by(BLOCKS_AT_ONCE) {
             let (clock, blocks) = (clock.clone(), Arc::clone(&blocks));
-            let add = move |connection: &Connection| Ok(add_block(connection, &clock, run, &blocks[i])?);
-            self.inner.writer.background(Weight::rows(BLOCK_ROWS), add).await?;
+            let add = move |connection: &Connection| {
+                let mut next = blocks.iter().skip(from).take(BLOCKS_AT_ONCE);
+                next.try_for_each(|block| Ok(add_block(connection, &clock, run, block)?))
+            };
+            self.inner.writer.background(Weight::rows(BLOCKS_ROWS), add).await?;
         }
         let replace = move |connection: &Connection| {
             list_run(connection, run, &blocks)?;
@@ -46,7 +52,7 @@ impl SqliteStore {
             Ok(())
         };
         self.inner.writer.background(Weight::rows(1), replace).await?;
-        while self.remove_unlisted_block().await? {}
+        while self.remove_unlisted_blocks().await? {}
         Ok(true)
     }
 
@@ -59,18 +65,18 @@ impl SqliteStore {
             Ok(connection.prepare_cached(sql)?.execute([])?)
         };
         if self.inner.writer.background(Weight::rows(1), unlist).await? > 0 {
-            while self.remove_unlisted_block().await? {}
+            while self.remove_unlisted_blocks().await? {}
         }
         Ok(())
     }
 
-    /// Removes one block of a run that is no longer listed; `false` if there is none.
-    async fn remove_unlisted_block(&self) -> Result<bool> {
+    /// Removes some blocks of runs that are no longer listed; `false` if there are none.
+    async fn remove_unlisted_blocks(&self) -> Result<bool> {
         let remove = |connection: &Connection| {
-            let removed = connection.prepare_cached(UNLISTED)?.execute(params![1])?;
+            let removed = connection.prepare_cached(UNLISTED)?.execute([BLOCKS_AT_ONCE])?;
             Ok(removed > 0)
         };
-        self.inner.writer.background(Weight::rows(BLOCK_ROWS), remove).await
+        self.inner.writer.background(Weight::rows(BLOCKS_ROWS), remove).await
     }
 }
 
@@ -154,7 +160,7 @@ mod tests {
             let run = move |connection: &Connection| Ok(flush::flush(connection, &clock, documents, 0)?);
             store.inner.writer.background(Weight::rows(1), run).await.expect("flushed");
         }
-        assert_eq!(blocks_and_runs(&store).await, (16, 16));
+        assert_eq!(blocks_and_runs(&store).await, (160, 16));
         let expected = |person: &PersonId| {
             let mut documents = of[person].clone();
             documents.sort_unstable();
@@ -174,7 +180,7 @@ mod tests {
         is_whole(&store).await;
 
         // A process that ended in the middle of a merge left a block of a run that is not listed.
-        let left = cut([(PersonTag::of(people[0]), parcels[0].document(99))]);
+        let left = cut([(PersonTag::of(people[0]), parcels[0].document(99))], BLOCK_ENTRIES);
         let of_left = clock.clone();
         let leave = move |connection: &Connection| {
             Ok(add_block(connection, &of_left, BlockId::generate(&of_left), &left[0])?)
@@ -183,10 +189,10 @@ mod tests {
         is_whole(&store).await;
         drop(store);
         let store = SqliteStore::open(&options, vault).expect("opens again");
-        assert_eq!(blocks_and_runs(&store).await, (16, 16), "it is removed");
+        assert_eq!(blocks_and_runs(&store).await, (160, 16), "it is removed");
 
         assert!(store.merge_runs().await.expect("merges"));
-        assert_eq!(blocks_and_runs(&store).await, (10, 1), "640,000 entries");
+        assert_eq!(blocks_and_runs(&store).await, (157, 1), "640,000 entries");
         is_whole(&store).await;
         assert!(!store.merge_runs().await.expect("nothing to merge"));
 

@@ -18,6 +18,10 @@ use memtable::Memtable;
 /// The name of the deployment value with the number of the last flushed parcel.
 pub(crate) const FLUSHED_TO: &str = "box_index_flushed_to";
 
+/// Entries in a block. A value is a chain of pages here, which is followed from its beginning to the slice that is read: small
+/// blocks have short chains.
+const BLOCK_ENTRIES: usize = 1 << 12;
+
 /// The index. Only the writer's thread changes it.
 #[derive(Default)]
 pub(crate) struct BoxIndex {

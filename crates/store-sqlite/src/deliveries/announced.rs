@@ -14,6 +14,7 @@ use seoham_vault::Vault;
 
 use super::book::Held;
 use super::claim::Taken;
+use super::fallbacks;
 use crate::columns::{Id, known};
 use crate::documents::rows;
 
@@ -52,11 +53,12 @@ pub(super) fn read(
     now: UnixSeconds,
 ) -> rusqlite::Result<Read> {
     let mut read = Read::default();
-    let mut senders = Senders { connection, senders: HashMap::new() };
+    let mut senders = Senders::new(connection);
     for taken in taken.chunks(SNAPSHOT_MAX) {
         let _snapshot = connection.unchecked_transaction()?;
         let ids: Vec<BinderId> = taken.iter().map(|taken| taken.of.held.document).collect();
         let found = rows::documents(connection, None, &ids)?;
+        let fallbacks = fallbacks::begun(connection, &ids)?;
         let documents = || found.values().flatten();
         let people = rows::people(connection, documents().map(|document| document.person))?;
         let open = documents().filter(|document| !document.is_over(now));
@@ -64,7 +66,14 @@ pub(super) fn read(
         let mut announcements = Announcements::new(vault, &people, &slices, now);
         for taken in taken {
             let held = taken.of.held;
+            let as_fallback =
+                if held.is_retry { held.as_fallback } else { fallbacks.contains(&held.document) };
             match announcements.of(found.get(&held.document)) {
+                // The notification has arrived after all.
+                Announcement::Due { document, .. } if as_fallback && document.times.notified_at.is_some() => {
+                    read.over.push(held);
+                    read.done_with.push(taken.ticket);
+                }
                 Announcement::Due { document, text, entry } => {
                     match entry {
                         BoxEntry::Now => read.joined.push(document.clone()),
@@ -76,13 +85,14 @@ pub(super) fn read(
                         document: held.document,
                         institution: held.institution,
                         sender: senders.of(document.contract)?,
-                        phone_number: text.phone_number,
+                        addresses: text.addresses,
                         link_token: vault.document_link(held.document),
                         received: entry.is_in_box(),
                         content: text.content,
                         deadline_at: document.deadline_at,
                         attempts: taken.of.attempts,
                         first_attempt_at: taken.of.first_attempt_at,
+                        as_fallback,
                     });
                 }
                 Announcement::Unreadable(error) => {
@@ -102,13 +112,17 @@ pub(super) fn read(
 }
 
 /// The senders of documents by contract, each read once.
-struct Senders<'a> {
+pub(super) struct Senders<'a> {
     connection: &'a Connection,
     senders: HashMap<ContractUuid, Arc<ClaimSender>>,
 }
 
-impl Senders<'_> {
-    fn of(&mut self, contract: ContractUuid) -> rusqlite::Result<Arc<ClaimSender>> {
+impl<'a> Senders<'a> {
+    pub(super) fn new(connection: &'a Connection) -> Self {
+        Self { connection, senders: HashMap::new() }
+    }
+
+    pub(super) fn of(&mut self, contract: ContractUuid) -> rusqlite::Result<Arc<ClaimSender>> {
         if let Some(known) = self.senders.get(&contract) {
             return Ok(Arc::clone(known));
         }

@@ -37,6 +37,8 @@ pub(crate) struct Held {
     pub(crate) document: BinderId,
     pub(crate) institution: InstitutionId,
     pub(crate) is_retry: bool,
+    /// A retry that was claimed as our own fallback.
+    pub(crate) as_fallback: bool,
 }
 
 impl ClaimBook {

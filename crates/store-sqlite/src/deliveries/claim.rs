@@ -64,8 +64,9 @@ fn due_retries(
     now: UnixSeconds,
 ) -> rusqlite::Result<Vec<Free>> {
     let mut statement = connection.prepare_cached(
-        "SELECT document_id, institution_id, attempts, first_attempt_at FROM delivery_retries
-         WHERE not_before <= ?1 ORDER BY not_before",
+        "SELECT document_id, institution_id, attempts, first_attempt_at,
+           EXISTS (SELECT 1 FROM fallback_notices f WHERE f.document_id = r.document_id)
+         FROM delivery_retries r WHERE not_before <= ?1 ORDER BY not_before",
     )?;
     let mut rows = statement.query([now.0])?;
     let mut due = Vec::new();
@@ -76,7 +77,7 @@ fn due_retries(
         if !state.is_held(document) {
             let institution = row.get::<_, Id<InstitutionId>>(1)?.0;
             due.push(Free {
-                held: Held { document, institution, is_retry: true },
+                held: Held { document, institution, is_retry: true, as_fallback: row.get(4)? },
                 attempts: row.get(2)?,
                 first_attempt_at: moment(row, 3)?,
             });
@@ -141,7 +142,7 @@ fn next_of(
             }
             *cursor = Some(document);
             if !state.is_held(document) {
-                let held = Held { document, institution, is_retry: false };
+                let held = Held { document, institution, is_retry: false, as_fallback: false };
                 free.push(Free { held, attempts: 0, first_attempt_at: None });
             }
         }

@@ -12,7 +12,7 @@ use seoham_store::undelivered::Failure;
 
 use super::book::Held;
 use super::queue::take_off;
-use super::{notices, undelivered};
+use super::{fallbacks, notices, undelivered};
 use crate::columns::{Id, Number};
 use crate::events::ledger;
 
@@ -31,7 +31,7 @@ pub(super) fn finish(
                 taken.entry(parcel).or_default().push(held.document.position());
             }
             Outcome::Taken => {
-                remove(connection, *held)?;
+                remove(connection, *held, now)?;
             }
             Outcome::GivenUp => give_up(connection, *held, *failure, now)?,
             Outcome::Retry { not_before } => retry(connection, *held, *not_before, true, *failure, now)?,
@@ -61,7 +61,7 @@ pub(super) fn give_up(
     now: UnixSeconds,
 ) -> rusqlite::Result<()> {
     let retried = retried(connection, held)?;
-    if remove(connection, held)? && !notices::has_arrived(connection, held.document)? {
+    if remove(connection, held, now)? && !notices::has_arrived(connection, held.document)? {
         undelivered::note_given_up(connection, held, retried, failure, now)?;
         ledger::append(connection, &[given_up(held.institution, held.document, now)])?;
     }
@@ -76,17 +76,21 @@ pub(crate) fn given_up(institution: InstitutionId, document: BinderId, now: Unix
 /// Removes documents past their deadline from the queue, and records that they expired.
 pub(super) fn expire(connection: &Connection, over: &[Held], now: UnixSeconds) -> rusqlite::Result<()> {
     for held in over {
-        remove(connection, *held)?;
+        remove(connection, *held, now)?;
     }
     let expired = |held: &Held| Report { document: held.document, outcome: Notification::Expired, at: now };
     notices::record(connection, over.iter().map(expired), now)
 }
 
-/// Removes a delivery from the queue. Returns `false` if it was not there.
-fn remove(connection: &Connection, held: Held) -> rusqlite::Result<bool> {
+/// Removes a delivery from the queue. Returns `false` if it was not there, or goes on: a messenger has reported meanwhile that
+/// the notification did not arrive, and its fallback is owed.
+fn remove(connection: &Connection, held: Held, now: UnixSeconds) -> rusqlite::Result<bool> {
     if !held.is_retry {
         let document = held.document;
         return Ok(take_off(connection, held.institution, document.parcel(), &[document.position()])? > 0);
+    }
+    if !held.as_fallback && fallbacks::is_owed(connection, held.document, now)? {
+        return Ok(false);
     }
     let removed = connection
         .prepare_cached("DELETE FROM delivery_retries WHERE document_id = ?1")?
@@ -122,7 +126,7 @@ fn retry(
             .execute(params![Id(held.document), not_before.0, failure, counts, now.0])?;
         return Ok(());
     }
-    if !remove(connection, held)? {
+    if !remove(connection, held, now)? {
         // The document was removed meanwhile, and the delivery with it: do not retry.
         return Ok(());
     }

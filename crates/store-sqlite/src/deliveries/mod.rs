@@ -5,6 +5,7 @@ mod announced;
 mod book;
 mod claim;
 mod depths;
+mod fallbacks;
 mod finish;
 mod notices;
 pub(crate) mod queue;
@@ -16,10 +17,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::Connection;
 use seoham_model::{BinderId, UnixSeconds};
-use seoham_store::deliveries::{Claim, Claimed, Finished, QueueDepth, Receipt};
+use seoham_store::deliveries::{Arrival, Claim, Claimed, Finished, QueueDepth, Receipt};
 use seoham_store::handovers::Handed;
 use seoham_store::undelivered::{Failure, Kind, Page, Undelivered};
-use seoham_store::{Deliveries, Lane, Notices, QueueDepths, Receipts, Result};
+use seoham_store::{Deliveries, Fallbacks, Lane, Notices, QueueDepths, Receipts, Result};
 
 use crate::SqliteStore;
 use crate::people::{enter_boxes, move_due, schedule};
@@ -81,12 +82,23 @@ impl Deliveries for SqliteStore {
 #[async_trait]
 impl Receipts for SqliteStore {
     async fn record_receipts(&self, receipts: Vec<Receipt>, now: UnixSeconds) -> Result<()> {
-        self.inner
-            .writer
-            .background(Weight::parts(receipts.len(), REPORTING), move |connection| {
-                Ok(notices::record_receipts(connection, &receipts, now)?)
-            })
-            .await
+        let falls_back = receipts.iter().any(|receipt| receipt.arrival == Arrival::FallsBack);
+        let weight = Weight::parts(receipts.len(), REPORTING);
+        let record = move |connection: &Connection| Ok(notices::record_receipts(connection, &receipts, now)?);
+        self.inner.writer.background(weight, record).await?;
+        if falls_back {
+            self.inner.claims.wake();
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Fallbacks for SqliteStore {
+    async fn begin_fallbacks(&self, documents: Vec<BinderId>, now: UnixSeconds) -> Result<()> {
+        let weight = Weight::rows(documents.len());
+        let begin = move |connection: &Connection| Ok(fallbacks::begin(connection, &documents, now)?);
+        self.inner.writer.background(weight, begin).await
     }
 }
 
@@ -137,7 +149,12 @@ pub(crate) fn read_again(
     let taken = |handed: &Handed| claim::Taken {
         ticket: 0,
         of: claim::Free {
-            held: book::Held { document: handed.document, institution: handed.institution, is_retry: false },
+            held: book::Held {
+                document: handed.document,
+                institution: handed.institution,
+                is_retry: false,
+                as_fallback: false,
+            },
             attempts: handed.attempts,
             first_attempt_at: handed.first_attempt_at,
         },

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use seoham_model::{BinderId, InstitutionId, ParcelId, UnixSeconds};
-use seoham_store::deliveries::Receipt;
+use seoham_store::deliveries::{Arrival, Receipt};
 use seoham_store::parcel::notices::{Report, after_reports, notice};
 
+use super::fallbacks;
 use crate::columns::Id;
 use crate::events::ledger;
 
@@ -62,7 +63,10 @@ pub(super) fn record_receipts(
         outcome: receipt.arrival.notification(),
         at: receipt.at,
     };
+    let falls_back = receipts.iter().filter(|receipt| receipt.arrival == Arrival::FallsBack);
+    let falls_back: Vec<BinderId> = falls_back.map(|receipt| receipt.document).collect();
     record(connection, receipts.iter().map(report), now)?;
+    fallbacks::queue(connection, &falls_back, now)?;
     let mut arrived = connection.prepare_cached("DELETE FROM given_up_notices WHERE document_id = ?1")?;
     for receipt in receipts.iter().filter(|receipt| receipt.arrival.is_delivered()) {
         arrived.execute([Id(receipt.document)])?;

@@ -114,12 +114,15 @@ pub(super) fn send_again(
         "INSERT INTO delivery_retries (document_id, institution_id, not_before, attempts, first_attempt_at)
          VALUES (?1, ?2, ?3, 0, ?3) ON CONFLICT DO NOTHING",
     )?;
+    // What was given up begins with the notification again.
+    let mut notify = connection.prepare_cached("DELETE FROM fallback_notices WHERE document_id = ?1")?;
     let mut again = 0;
     for document in rows::documents(connection, None, documents)?.into_values().flatten() {
         if document.is_over(now) {
             continue;
         }
         again += if reopen.execute([Id(document.id)])? > 0 {
+            notify.execute([Id(document.id)])?;
             queue.execute(params![Id(document.id), Id(document.institution), now.0])?
         } else {
             hurry.execute(params![Id(document.id), now.0])?

@@ -6,9 +6,9 @@ use rusqlite::{Connection, Row};
 use seoham_model::person::Behaviour;
 use seoham_model::{InstitutionId, PersonId};
 use seoham_store::matching::LookUp;
+use seoham_store::person_cache::CachedPerson;
 use seoham_vault::{BlindIndex, WrappedKey};
 
-use super::person_cache::CachedPerson;
 use crate::columns::{Id, blobs, number};
 
 /// The people found, by blind index.

@@ -5,7 +5,6 @@ mod join;
 mod person_cache;
 mod register;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,6 +15,7 @@ use seoham_model::{InstitutionId, PersonId, UnixSeconds};
 use seoham_store::events::Step;
 use seoham_store::matching::LookUp;
 use seoham_store::people::{Agreement, Identified, Registered, Registration};
+use seoham_store::person_cache::{CachedPerson, FoundPeople, fill, missing};
 use seoham_store::sealing::open_phone_number;
 use seoham_store::{Lane, People, Result};
 use seoham_vault::{BlindIndex, WrappedKey, sha256};
@@ -26,7 +26,6 @@ use crate::events::ledger;
 use crate::writer::Weight;
 
 pub(crate) use join::{enter_boxes, join, move_due, schedule};
-use person_cache::CachedPerson;
 pub(crate) use person_cache::PersonCache;
 pub(crate) use register::register_one;
 
@@ -62,17 +61,13 @@ impl People for SqliteStore {
         let vault = &self.inner.vault;
         let look_ups: Vec<LookUp> = receivers.iter().map(|receiver| LookUp::of(vault, receiver)).collect();
         let (mut found, version) = self.inner.person_cache.find(&look_ups);
-        let missing = found.iter().zip(&look_ups).filter(|(known, _)| known.is_none());
-        let missing: Vec<LookUp> = missing.map(|(_, look_up)| *look_up).collect();
+        let missing = missing(&found, &look_ups);
         if !missing.is_empty() {
             let read = move |connection: &Connection| Ok(identify::find(connection, missing.iter())?);
             let read = self.inner.readers.read(lane, read).await?;
-            let read: HashMap<BlindIndex, Arc<CachedPerson>> =
-                read.into_iter().map(|(index, known)| (index, Arc::new(known))).collect();
+            let read: FoundPeople = read.into_iter().map(|(index, known)| (index, Arc::new(known))).collect();
             self.inner.person_cache.insert(version, &read);
-            for (known, look_up) in found.iter_mut().zip(&look_ups).filter(|(known, _)| known.is_none()) {
-                *known = read.get(&look_up.index()).map(Arc::clone);
-            }
+            fill(&mut found, &look_ups, &read);
         }
         let judge = |(known, receiver): (Option<Arc<CachedPerson>>, &Receiver)| {
             known.map_or(Identified::NotFound, |known| known.candidate(institution).judge(vault, receiver))

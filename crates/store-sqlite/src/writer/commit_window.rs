@@ -9,8 +9,8 @@ use super::lanes::Limits;
 const PEOPLE_STAY: Duration = Duration::from_secs(1);
 /// Number of sends in a transaction from which the next one waits for more: that many clients send concurrently.
 const SENDS_MIN: usize = 3;
-/// How long to wait for the next send after the last.
-const GAP: Duration = Duration::from_micros(1_500);
+/// How long to wait for the next send after the last: about as long as a COMMIT, which is what waiting may save.
+const GAP: Duration = Duration::from_micros(500);
 /// How long to wait for sends in total.
 const GATHER: Duration = Duration::from_millis(6);
 
@@ -54,11 +54,12 @@ impl CommitPolicy {
         window.is_waited_for = true;
     }
 
-    /// How long to wait for another send before the COMMIT: until one more send arrived than the previous transaction
-    /// answered.
+    /// How long to wait for another send before the COMMIT: until as many arrived as the previous transaction answered.
+    /// Their senders are the ones that send again, and what arrives during a COMMIT makes the next one larger without
+    /// any waiting. Waiting for one more would be waiting in vain in every transaction.
     pub(super) fn gathering_time(&self, window: &CommitWindow, now: Instant) -> Option<Duration> {
         let elapsed = now.duration_since(window.begun);
-        let wanted = window.calm && window.sends <= self.last_sends && self.last_sends >= SENDS_MIN;
+        let wanted = window.calm && window.sends < self.last_sends && self.last_sends >= SENDS_MIN;
         let left = GATHER.saturating_sub(elapsed);
         (wanted && !left.is_zero()).then(|| GAP.min(left))
     }
@@ -102,11 +103,11 @@ mod tests {
     }
 
     #[test]
-    fn as_many_as_before_are_waited_for_and_one_more() {
+    fn as_many_as_before_are_waited_for_and_no_more() {
         let (limits, now) = (Limits::default(), Instant::now());
         let mut policy = CommitPolicy { last_sends: 4, ..CommitPolicy::default() };
         let mut window = policy.begin(&limits, now);
-        (0..4).for_each(|_| window.add_work(true));
+        (0..3).for_each(|_| window.add_work(true));
         assert_eq!(policy.gathering_time(&window, now), Some(GAP));
         assert_eq!(policy.gathering_time(&window, now + GATHER.saturating_sub(GAP / 2)), Some(GAP / 2));
         assert_eq!(policy.gathering_time(&window, now + GATHER), None);

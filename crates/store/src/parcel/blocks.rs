@@ -159,16 +159,19 @@ pub fn tagged(parcel: ParcelId, persons: &[u8]) -> impl Iterator<Item = (PersonT
 }
 
 /// The blocks of one run, ascending by tag, for documents in any order.
-pub fn cut(documents: impl IntoIterator<Item = (PersonTag, BinderId)>) -> Vec<Block> {
+///
+/// Blocks have at most `entries_max` entries. Larger ones are fewer and list each parcel less often; a store chooses what it
+/// reads slices of at the least cost.
+pub fn cut(documents: impl IntoIterator<Item = (PersonTag, BinderId)>, entries_max: usize) -> Vec<Block> {
     let mut documents: Vec<(PersonTag, BinderId)> = documents.into_iter().collect();
     documents.sort_unstable();
     documents.dedup();
-    documents.chunks(BLOCK_MAX).map(block).collect()
+    documents.chunks(entries_max.clamp(1, BLOCK_MAX)).map(block).collect()
 }
 
-/// One run of the documents of several.
-pub fn merge(blocks: &[Block]) -> Vec<Block> {
-    cut(blocks.iter().flat_map(Block::documents))
+/// One run of the documents of several, in blocks as of [`cut`].
+pub fn merge(blocks: &[Block], entries_max: usize) -> Vec<Block> {
+    cut(blocks.iter().flat_map(Block::documents), entries_max)
 }
 
 /// A block of at most [`BLOCK_MAX`] sorted documents.
@@ -340,7 +343,7 @@ mod tests {
             for (tag, document) in &documents {
                 of_tag.entry(*tag).or_default().push(*document);
             }
-            let blocks = cut(documents);
+            let blocks = cut(documents, BLOCK_MAX);
             prop_assert_eq!(blocks.len(), 1);
             let (parcels, entries) = blocks[0].encode();
             prop_assert_eq!(&Block::decode(&parcels, &entries).expect("sound"), &blocks[0]);
@@ -359,7 +362,7 @@ mod tests {
         fn damage_is_an_error_and_no_panic(
             tags in vec(0..=PersonTag::MAX, 1..2_000), place in any::<prop::sample::Index>(), byte in any::<u8>()
         ) {
-            let block = cut(documents(&tags)).remove(0);
+            let block = cut(documents(&tags), BLOCK_MAX).remove(0);
             let (mut parcels, mut entries) = block.encode();
             let at = place.index(entries.len());
             entries[at] = byte;
@@ -382,7 +385,7 @@ mod tests {
         let clock = Clock::default();
         let people: Vec<PersonId> = (0..40_000).map(|_| PersonId::generate(&clock)).collect();
         let tags: Vec<u64> = people.iter().chain(&people[..25_536]).map(|p| PersonTag::of(*p).0).collect();
-        let blocks = cut(documents(&tags));
+        let blocks = cut(documents(&tags), BLOCK_MAX);
         assert_eq!(blocks.iter().map(Block::count).collect::<Vec<_>>(), [BLOCK_MAX]);
         let mut slices = 0;
         for person in &people[..1_000] {
@@ -396,8 +399,9 @@ mod tests {
     #[test]
     fn runs_are_merged_into_blocks_by_tag() {
         let tags = |n: u64| (0..70_000).map(|i| (i * 7_919 + n) % PersonTag::MAX).collect::<Vec<_>>();
-        let runs: Vec<Block> = [tags(1), tags(2)].iter().flat_map(|tags| cut(documents(tags))).collect();
-        let merged = merge(&runs);
+        let runs: Vec<Block> =
+            [tags(1), tags(2)].iter().flat_map(|tags| cut(documents(tags), 4_096)).collect();
+        let merged = merge(&runs, BLOCK_MAX);
         assert_eq!(merged.iter().map(Block::count).collect::<Vec<_>>(), [BLOCK_MAX, BLOCK_MAX, 8_928]);
         assert!(merged.is_sorted_by_key(Block::tags));
         let of = |blocks: &[Block]| {
@@ -406,5 +410,8 @@ mod tests {
             all
         };
         assert_eq!(of(&merged), of(&runs));
+        let smaller = merge(&merged, 4_096);
+        assert_eq!(smaller.iter().map(Block::count).max(), Some(4_096));
+        assert_eq!(of(&smaller), of(&runs), "blocks of any size are one run");
     }
 }

@@ -10,7 +10,7 @@ use seoham_model::BlockId;
 /// Documents of waiting parcels from which a flush is due where a lookup reads their persons from the database.
 pub const FLUSH_MIN: usize = 4_096;
 
-/// Documents that one flush takes at most: one block. A flush is due from here on where they wait in memory.
+/// Documents that one flush takes at most: one block of the largest size. A flush is due from here on where they wait in memory.
 pub const FLUSH_MAX: usize = super::blocks::BLOCK_MAX;
 
 /// Runs of a tier from which they are merged.

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use secrecy::SecretString;
 use seoham_model::document::{Content, Own};
+use seoham_model::person::Addresses;
 use seoham_model::{BinderId, ContractUuid, EventType, InstitutionId, ParcelId, PersonId, UnixSeconds};
 use seoham_vault::{PersonKey, Vault, WrappedKey};
 use serde::de::DeserializeOwned;
@@ -188,8 +188,8 @@ pub struct OpenedText {
 pub struct NoticeText {
     /// What the document says.
     pub content: Arc<Content>,
-    /// The recipient's telephone number, if they have one.
-    pub phone_number: Option<SecretString>,
+    /// How the recipient can be reached.
+    pub addresses: Addresses,
 }
 
 impl SealedDocument<'_> {
@@ -237,7 +237,7 @@ impl SealedDocument<'_> {
             Arc::new(own.content.ok_or_else(|| self.without_content())?.into_owned())
         };
         let mut person = PersonPlaintext::open(&key, self.person, sealed_person)?;
-        Ok(NoticeText { content, phone_number: person.phone_number.take().map(SecretString::from) })
+        Ok(NoticeText { content, addresses: person.take_addresses() })
     }
 
     fn own_part<T: DeserializeOwned>(&self, key: &PersonKey) -> Result<T> {

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use secrecy::ExposeSecret;
 use seoham_model::UnixSeconds;
 use seoham_store::deliveries::{Claim, Claimed, Finished, Outcome, QueueDepth, Receipt};
 use seoham_store::undelivered::Failure;
@@ -48,7 +47,7 @@ impl Ledger {
             claim.institution == sender.id && claim.sender.institution_name == sender.name,
             "{id}: its sender"
         );
-        let number = claim.phone_number.as_ref().map_or("", |number| number.expose_secret());
+        let number = claim.addresses.number();
         demand!(*number == *person.phone_number, "{id}: goes to somebody else");
         demand!(claim.content.title == document.title, "{id}: says {:?}", claim.content.title);
         demand!(claim.deadline_at == document.deadline_at, "{id}: deadline {}", claim.deadline_at);

@@ -25,12 +25,13 @@ impl Feed {
         self.events.iter().copied()
     }
 
-    /// Whether another reader has the same numbers, steps and documents. A removed document takes its times with it.
-    pub(crate) fn has_read_the_same(&self, other: &Self) -> bool {
-        let steps = |feed: &Self| {
-            feed.events.iter().map(|(event_type, document, _)| (*event_type, *document)).collect::<Vec<_>>()
+    /// The number of the first event of an earlier reading that is missing here, or is of another step or document. A
+    /// removed document takes its times with it.
+    pub(crate) fn first_difference(&self, earlier: &Self) -> Option<u64> {
+        let step = |feed: &Self, no| {
+            feed.events.get(no).map(|(event_type, document, _): &(EventType, _, _)| (*event_type, *document))
         };
-        steps(self) == steps(other)
+        (0..earlier.events.len()).find(|no| step(self, *no) != step(earlier, *no)).map(|no| no as u64 + 1)
     }
 
     /// A page that follows on what was read.
@@ -165,5 +166,28 @@ impl Document {
             (None, None) => {}
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feed_that_goes_on_reads_as_before() {
+        let feed = |types: &[EventType]| Feed {
+            events: types.iter().map(|event_type| (*event_type, None, UnixSeconds(0))).collect(),
+        };
+        let (refused, accepted) = (EventType::RecipientRefused, EventType::RecipientAccepted);
+        let cases: [(&[EventType], &[EventType], Option<u64>); 5] = [
+            (&[refused, accepted], &[refused, accepted], None),
+            (&[refused, accepted], &[refused], None),
+            (&[refused], &[refused, accepted], Some(2)),
+            (&[accepted, refused], &[refused, accepted], Some(1)),
+            (&[refused, refused], &[refused, accepted], Some(2)),
+        ];
+        for (now, earlier, expected) in cases {
+            assert_eq!(feed(now).first_difference(&feed(earlier)), expected, "{now:?} after {earlier:?}");
+        }
     }
 }

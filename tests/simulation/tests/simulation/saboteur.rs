@@ -25,10 +25,10 @@ use seoham_store::admins::{
     Action, ActionPage, Admin, AdminCaller, AdminId, AdminKind, ambassador_impl_Admins,
 };
 use seoham_store::boxes::{
-    BoxDocument, OpenVerdict, Opener, RefusedInstitution, Shelf, ambassador_impl_Boxes,
+    BoxDocument, BoxQuery, BoxView, OpenVerdict, Opener, RefusedInstitution, Shelf, ambassador_impl_Boxes,
 };
 use seoham_store::deliveries::{
-    Claimed, Finished, Outcome, QueueDepth, Receipt, ambassador_impl_QueueDepths,
+    Claimed, Finished, Outcome, QueueDepth, Receipt, ambassador_impl_Fallbacks, ambassador_impl_QueueDepths,
 };
 use seoham_store::deployment::ambassador_impl_Deployment;
 use seoham_store::documents::{
@@ -62,10 +62,10 @@ use seoham_store::webhooks::{
     ambassador_impl_Webhooks,
 };
 use seoham_store::{
-    Accounts, Admins, Boxes, Callers, Deliveries, Deployment, Documents, FeedKeeping, Feeds, Handovers,
-    Health, Lane, Links, Marks, Mode, Notices, Overviews, People, ProviderViews, QueueDepths, Receipts,
-    Records, Result, Retention, Secrets, Sessions, Statistics, Store, Templates, Timelines, Unlocking,
-    Volumes, WebhookRemoval, WebhookServing, WebhookViews, Webhooks,
+    Accounts, Admins, Boxes, Callers, Deliveries, Deployment, Documents, Fallbacks, FeedKeeping, Feeds,
+    Handovers, Health, Lane, Links, Marks, Mode, Notices, Overviews, People, ProviderViews, QueueDepths,
+    Receipts, Records, Result, Retention, Secrets, Sessions, Statistics, Store, Templates, Timelines,
+    Unlocking, Volumes, WebhookRemoval, WebhookServing, WebhookViews, Webhooks,
 };
 use seoham_store_sqlite::SqliteStore;
 use seoham_vault::{PinHash, TokenHash};
@@ -159,6 +159,7 @@ impl StoreOpener for Saboteur {
 #[delegate(Volumes, target = "store")]
 #[delegate(Deployment, target = "store")]
 #[delegate(Templates, target = "store")]
+#[delegate(Fallbacks, target = "store")]
 #[delegate(Handovers, target = "store")]
 #[delegate(ProviderViews, target = "store")]
 #[delegate(FeedKeeping, target = "store")]

@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use secrecy::SecretString;
-use seoham_delivery::{Line, LineOptions, Provider};
+use seoham_delivery::{Line, LineOptions, Provider, Sends};
 use seoham_messengers::{
     Aligo, AligoOptions, Bizppurio, BizppurioOptions, CallOptions, Http, HttpOptions, Nhn, NhnOptions, Sens,
-    SensOptions, Simulator, Solapi, SolapiOptions,
+    SensOptions, Simulator, Smtp, SmtpOptions, Solapi, SolapiOptions,
 };
 use seoham_vault::{read_private, webhook_secret_is_sound};
 use seoham_webhook::{SetupError, SignedPostOptions};
 
-use crate::config::{ProviderKind, ProviderSection};
+use crate::config::{ProviderKind, ProviderSection, SendsSetting};
 
-/// Calls at the same time, unless the section says otherwise: one message a call needs more.
+/// Calls at the same time, unless the section says otherwise: one message a call needs more, but mail servers limit
+/// connections.
 const CONCURRENT_CALLS: usize = 4;
 const CONCURRENT_SINGLE_CALLS: usize = 32;
 
@@ -24,6 +25,10 @@ pub(super) fn line(section: &ProviderSection, simulator: Option<&Arc<Simulator>>
     let options = LineOptions {
         name: section.name.clone(),
         kind: section.kind.name(),
+        sends: match section.sends {
+            SendsSetting::Messages => Sends::Messages,
+            SendsSetting::Fallbacks => Sends::Fallbacks,
+        },
         weight: section.weight,
         rate_per_second: section.rate_per_second,
         personal_rate_per_second: section.personal_rate_per_second,
@@ -49,7 +54,8 @@ fn provider(section: &ProviderSection, simulator: Option<&Arc<Simulator>>) -> Re
             let concurrent_calls = concurrent_calls(section);
             let name = section.name.clone();
             let batch_max = concurrent_calls.min(1_000);
-            let options = HttpOptions { name, post, batch: section.batch, batch_max, concurrent_calls };
+            let (batch, falls_back) = (section.batch, section.falls_back);
+            let options = HttpOptions { name, post, batch, falls_back, batch_max, concurrent_calls };
             let setup = |error: SetupError| setup(&error, &format!("messenger.providers: {}", section.name));
             Arc::new(Http::new(&options).map_err(setup)?)
         }
@@ -104,6 +110,19 @@ fn provider(section: &ProviderSection, simulator: Option<&Arc<Simulator>>) -> Re
             })
             .ok_or_else(bad_url)?,
         ),
+        ProviderKind::Smtp => {
+            let password =
+                section.user_id.as_ref().map(|user| Ok::<_, anyhow::Error>((user.clone(), secret(section)?)));
+            let options = SmtpOptions {
+                url: needed("url", &section.url)?,
+                credentials: password.transpose()?,
+                from: from()?,
+                timeout: timeout(section),
+                concurrent_calls: concurrent_calls(section),
+            };
+            let wrong = |error| anyhow!("messenger.providers: {}: {error}", section.name);
+            Arc::new(Smtp::new(options).map_err(wrong)?)
+        }
     })
 }
 
@@ -121,6 +140,9 @@ pub(super) fn check(section: &ProviderSection) -> Result<()> {
         if !(rate > 0.0 && rate <= 1_000_000.0) {
             bail!("messenger.providers: {name}: a rate must be above 0, at most 1,000,000 a second");
         }
+    }
+    if section.sends == SendsSetting::Fallbacks && section.kind != ProviderKind::Http {
+        bail!("messenger.providers: {name}: fallbacks are texts, which only a provider of kind http sends");
     }
     // Outside a sandbox a simulator is refused when it starts.
     if section.kind != ProviderKind::Simulator {
@@ -151,6 +173,12 @@ fn concurrent_calls(section: &ProviderSection) -> usize {
 
 fn timeout(section: &ProviderSection) -> Duration {
     Duration::from_secs(section.timeout_seconds.clamp(1, 60))
+}
+
+/// How long the slowest call of a provider takes.
+pub(super) fn slowest_seconds(section: &ProviderSection) -> u64 {
+    let waits = if section.kind == ProviderKind::Smtp { Smtp::WAITS.into() } else { 1 };
+    timeout(section).as_secs() * waits
 }
 
 /// The secret of a provider, from its file.

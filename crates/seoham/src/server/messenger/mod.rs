@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use secrecy::{ExposeSecret, SecretString};
-use seoham_delivery::{Line, LineOptions, Lines, NoMessenger, Report, UnknownPolicy};
+use seoham_delivery::{Line, LineOptions, Lines, NoMessenger, Report, Sends, UnknownPolicy};
 use seoham_inbox::PhoneMessage;
 use seoham_messengers::{Http, HttpOptions, ShownMessage, Simulator};
 use seoham_model::Text;
@@ -19,7 +19,7 @@ use seoham_vault::webhook_secret_is_sound;
 use seoham_webhook::SignedPostOptions;
 use tokio::sync::mpsc;
 
-use crate::config::{Config, ProviderKind, Unknown};
+use crate::config::{Config, ProviderKind, SendsSetting, Unknown};
 
 pub(super) use operating::OperatingMessengers;
 pub(super) use pushed::Pushes;
@@ -70,6 +70,7 @@ pub(super) fn options(kind: &'static str) -> LineOptions {
     LineOptions {
         name: kind.to_owned(),
         kind,
+        sends: Sends::Messages,
         weight: 1.0,
         rate_per_second: None,
         personal_rate_per_second: None,
@@ -85,16 +86,17 @@ fn notifier(config: &Config) -> Result<Option<Line>> {
     // A claim contains as many messages as can be sent in half a lease, each at the timeout, so that none outlasts it.
     let turns = lease_seconds(config) / 2 / timeout_seconds;
     let batch_max = 1_000.min(concurrent_calls * usize::try_from(turns).unwrap_or(1).max(1));
-    let options_of = HttpOptions { name: "http".to_owned(), post, batch: false, batch_max, concurrent_calls };
+    let (name, batch, falls_back) = ("http".to_owned(), false, false);
+    let options_of = HttpOptions { name, post, batch, falls_back, batch_max, concurrent_calls };
     let provider = Http::new(&options_of).map_err(|error| build::setup(&error, "notifier"))?;
     Ok(Some(Line::new(options("http"), Arc::new(provider))))
 }
 
 /// The lease of a claim outlasts the slowest call, so that nothing is sent twice.
 pub(super) fn lease_seconds(config: &Config) -> u64 {
-    let timeouts = config.messenger.providers.iter().map(|provider| provider.timeout_seconds);
-    let notifier = config.notifier.url.as_ref().map(|_| config.notifier.timeout_seconds);
-    let slowest = timeouts.chain(notifier).max().unwrap_or(10).clamp(1, 60);
+    let calls = config.messenger.providers.iter().map(build::slowest_seconds);
+    let notifier = config.notifier.url.as_ref().map(|_| config.notifier.timeout_seconds.clamp(1, 60));
+    let slowest = calls.chain(notifier).max().unwrap_or(10);
     config.delivery.lease_seconds.max(2 * slowest)
 }
 
@@ -139,7 +141,33 @@ pub(super) fn check(config: &Config) -> Result<()> {
             bail!("messenger.providers: there are two of the name {}", provider.name);
         }
     }
+    check_fallbacks(config)
+}
+
+/// Checks the providers of our own fallbacks together with the others: a fallback is sent in one place.
+fn check_fallbacks(config: &Config) -> Result<()> {
+    if !has_own_fallback(config) {
+        return Ok(());
+    }
+    let sends = |sends| config.messenger.providers.iter().filter(move |one| one.sends == sends);
+    if config.notifier.url.is_none() && sends(SendsSetting::Messages).next().is_none() {
+        bail!("messenger.providers: one must send messages, besides those that send fallbacks");
+    }
+    if sends(SendsSetting::Fallbacks).count() > 1 {
+        bail!("messenger.providers: one provider at most can have sends = \"fallbacks\"");
+    }
+    if let Some(both) = config.messenger.providers.iter().find(|one| one.falls_back) {
+        bail!(
+            "messenger.providers: {}: falls_back and another provider with sends = \"fallbacks\" exclude each other",
+            both.name
+        );
+    }
     Ok(())
+}
+
+/// Whether a provider sends our own fallbacks.
+pub(super) fn has_own_fallback(config: &Config) -> bool {
+    config.messenger.providers.iter().any(|one| one.sends == SendsSetting::Fallbacks)
 }
 
 /// The signing secrets of HTTP providers, for their reports.
@@ -178,4 +206,33 @@ pub(super) fn shown(simulator: &Simulator) -> Vec<PhoneMessage> {
         document: message.document,
     };
     simulator.messages().into_iter().take(SHOWN).map(show).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fallback_is_sent_in_one_place() {
+        let section = |name: &str, more: &str| {
+            format!("[[messenger.providers]]\nname = \"{name}\"\nkind = \"http\"\n{more}\n")
+        };
+        let checked = |sections: &[String]| {
+            check_fallbacks(&toml::from_str(&sections.concat()).expect("a configuration"))
+                .map_err(|error| error.to_string())
+        };
+        let (bridge, texts) = (section("bridge", ""), section("texts", "sends = \"fallbacks\""));
+        let both = section("both", "falls_back = true");
+        assert_eq!(checked(&[bridge.clone(), both.clone()]), Ok(()));
+        assert_eq!(checked(&[bridge.clone(), texts.clone()]), Ok(()));
+        assert!(
+            checked(std::slice::from_ref(&texts)).expect_err("no messages").contains("must send messages")
+        );
+        assert!(
+            checked(&[bridge.clone(), texts.clone(), texts.clone()])
+                .expect_err("two")
+                .contains("one provider")
+        );
+        assert!(checked(&[bridge, texts, both]).expect_err("twice").contains("both: falls_back"));
+    }
 }

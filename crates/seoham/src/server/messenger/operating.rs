@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use secrecy::SecretString;
-use seoham_delivery::{Line, Lines, Message, MessageId, Sent};
+use seoham_delivery::{Line, Lines, Message, MessageId, Sends, Sent};
 use seoham_messengers::check;
 use seoham_model::clock::seoul_minutes;
 use seoham_model::message::{MessageKind, MessageTemplate};
+use seoham_model::person::Addresses;
 use seoham_model::template::Values;
 use seoham_operator::{ConfiguredProvider, Messengers, TemplateFinding, TestAnswer};
 use seoham_store::Store;
@@ -21,7 +21,7 @@ pub(crate) struct OperatingMessengers {
 
 impl OperatingMessengers {
     /// A notification about an invented document.
-    fn message(&self, number: SecretString, template: Option<MessageTemplate>) -> Message {
+    fn message(&self, to: Addresses, template: Option<MessageTemplate>) -> Message {
         let deadline_at = self.store.clock().now().plus(30 * 24 * 60 * 60);
         let values = Values {
             institution_name: "서함",
@@ -34,7 +34,7 @@ impl OperatingMessengers {
         };
         let id = MessageId::Test(rand::random());
         let template = template.map(Arc::new);
-        Message::new(id, MessageKind::DocumentArrived, number, template, &values, || {
+        Message::new(id, MessageKind::DocumentArrived, to, template, &values, || {
             "[서함] 발송 시험\n운영자가 보낸 시험 메시지입니다. 확인하실 문서는 없습니다.".to_owned()
         })
     }
@@ -51,7 +51,7 @@ impl Messengers for OperatingMessengers {
         self.lines.all().iter().map(configured).collect()
     }
 
-    async fn test(&self, number: SecretString, provider: Option<&str>) -> Vec<TestAnswer> {
+    async fn test(&self, to: Addresses, provider: Option<&str>) -> Vec<TestAnswer> {
         let template = self.store.template(TemplateOwner::Platform, MessageKind::DocumentArrived).await;
         let template = template.unwrap_or_else(|error| {
             tracing::warn!(%error, "a template cannot be read");
@@ -60,11 +60,24 @@ impl Messengers for OperatingMessengers {
         let mut answers = Vec::new();
         for line in self.lines.all().iter().filter(|line| provider.is_none_or(|name| name == line.name())) {
             let provider = line.name().to_owned();
-            if !line.suits(template.as_ref()) {
+            let message = self.message(to.clone(), template.clone());
+            let message = match line.options.sends {
+                Sends::Messages => Some(message),
+                Sends::Fallbacks => message.into_fallback(),
+            };
+            let Some(message) = message else {
                 answers.push(TestAnswer { provider, outcome: "no_template", said: None });
                 continue;
+            };
+            let unfit = match (line.reaches(&message.to), line.suits(&message)) {
+                (false, _) => Some("not_reached"),
+                (true, false) => Some("no_template"),
+                (true, true) => None,
+            };
+            if let Some(outcome) = unfit {
+                answers.push(TestAnswer { provider, outcome, said: None });
+                continue;
             }
-            let message = self.message(number.clone(), template.clone());
             let (outcome, trouble) = match line.send_one(message, self.store.clock().now()).await {
                 Sent::Taken { .. } => ("taken", None),
                 Sent::Refused(trouble) => ("refused", Some(trouble)),
